@@ -1,0 +1,82 @@
+"""The Pareto front: the trials that no other beats in both accuracy and FLOPs; best, knee and hypervolume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from nas.trials import Trial
+from space import Band, InputError, compact
+
+
+def scored(trials: Iterable[Trial]) -> list[Trial]:
+    """Trials with an accuracy and FLOPs."""
+    return [t for t in trials if t.state == "complete" and t.accuracy is not None and t.flops is not None]
+
+
+def pareto_front(trials: Iterable[Trial]) -> list[Trial]:
+    """Trials by rising FLOPs, each more accurate than all cheaper ones. Of equals, the first trial stands."""
+    front: list[Trial] = []
+    for trial in sorted(scored(trials), key=lambda t: (t.flops, -accuracy(t), t.number)):
+        if not front or accuracy(trial) > accuracy(front[-1]):
+            front.append(trial)
+    return front
+
+
+def best(front: Sequence[Trial]) -> Trial:
+    """The most accurate; it is the last of a front."""
+    _require(front)
+    return max(front, key=lambda t: (accuracy(t), -flops(t)))
+
+
+def knee(front: Sequence[Trial]) -> Trial:
+    """The trial farthest above the line from the cheapest to the best, in log FLOPs and accuracy."""
+    _require(front)
+    first, last = front[0], front[-1]
+    if len(front) < 3:
+        return last
+    width = math.log(flops(last) / flops(first))
+    height = accuracy(last) - accuracy(first)
+
+    def above(trial: Trial) -> float:
+        return (accuracy(trial) - accuracy(first)) / height - math.log(flops(trial) / flops(first)) / width
+
+    return max(front, key=above)
+
+
+def under(front: Sequence[Trial], max_flops: int) -> Trial:
+    """The most accurate with at most `max_flops`. Raises InputError if there is none."""
+    _require(front)
+    cheap = [trial for trial in front if flops(trial) <= max_flops]
+    if not cheap:
+        raise InputError(
+            f"max-flops must be at least {compact(flops(front[0]))}, the cheapest network of the front, "
+            f"got {compact(max_flops)}; raise it"
+        )
+    return best(cheap)
+
+
+def hypervolume(trials: Iterable[Trial], band: Band) -> float:
+    """Area under the front's staircase over log FLOPs across `band`, from 0 to 1.
+
+    0 below the cheapest network, then the best accuracy so far; 1 would be perfect accuracy at the band's low end.
+    """
+    front = [trial for trial in pareto_front(trials) if flops(trial) <= band.high]
+    edges = [max(flops(trial), band.low) for trial in front] + [band.high]
+    area = sum(accuracy(t) * math.log(right / left) for t, left, right in zip(front, edges, edges[1:], strict=False))
+    return area / math.log(band.high / band.low) if band.high > band.low else (accuracy(front[-1]) if front else 0.0)
+
+
+def accuracy(trial: Trial) -> float:
+    assert trial.accuracy is not None
+    return trial.accuracy
+
+
+def flops(trial: Trial) -> int:
+    assert trial.flops is not None
+    return trial.flops
+
+
+def _require(front: Sequence[Trial]) -> None:
+    if not front:
+        raise InputError("front must have a finished trial, got none; run `nas search` first, or for longer")

@@ -1,0 +1,119 @@
+"""Settings: what a study was started with, frozen in its folder as study.yaml. Needs neither torch nor Optuna."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import yaml
+from pydantic import ConfigDict, Strict
+
+from nas.recipe import Recipe
+from space import Band, InputError, Space, Task
+from space.reading import check, load_yaml
+
+VERSION = 1  # of the folder's layout
+FILE = "study.yaml"
+JOURNAL = "journal.log"
+ARTIFACTS = "artifacts"
+Sampler = Literal["tpe", "nsga2", "random"]
+Int = Annotated[int, Strict()]
+
+_CLOSED = ConfigDict(extra="forbid")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataCard:
+    """Which images: enough to load them again and to see that they are the same."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    source: str
+    name: str
+    fingerprint: str
+    image_size: Int
+    channels: Int
+    classes: tuple[str, ...]
+    train: Int  # images
+    validation: Int
+    test: Int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A study: a space, a budget, a recipe, data, and how networks are drawn."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    version: Int = VERSION
+    name: str
+    created: str  # ISO 8601, UTC
+    command: str
+    space_name: str
+    space: dict[str, Any]
+    flops_low: Int
+    flops_high: Int
+    data: DataCard
+    recipe: dict[str, Any]
+    sampler: Sampler
+    seed: Int
+    device: str
+    versions: dict[str, str]
+
+    @property
+    def band(self) -> Band:
+        return Band(self.flops_low, self.flops_high)
+
+    @property
+    def task(self) -> Task:
+        return Task(self.data.image_size, self.data.channels, len(self.data.classes))
+
+    def build_space(self) -> Space:
+        return Space.from_dict(self.space, self.space_name, FILE)
+
+    def build_recipe(self) -> Recipe:
+        return check(Recipe, self.recipe, f"{FILE}: recipe")
+
+    def write(self, folder: Path) -> None:
+        """Writes study.yaml aside and renames it."""
+        plain = asdict(self)
+        plain["data"]["classes"] = list(self.data.classes)
+        aside = folder / f"{FILE}.{os.getpid()}.tmp"
+        aside.write_text(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")
+        aside.replace(folder / FILE)
+
+    @staticmethod
+    def read(folder: Path) -> Settings:
+        """From the study's folder. InputError says what is missing or wrong."""
+        path = folder / FILE
+        if not path.is_file():
+            raise InputError(f"study must be a folder with {FILE}, got {folder}; `nas studies` lists what there is")
+        plain = load_yaml(path)
+        if plain.get("version") != VERSION:
+            raise InputError(
+                f"{path}: version must be {VERSION}, got {plain.get('version')}; "
+                "read it with the release of nas that wrote it"
+            )
+        return check(Settings, plain, str(path))
+
+
+def find_study(study: str, runs: Path) -> Path:
+    """The folder of STUDY: a name under `runs`, or a path to a study's folder."""
+    for folder in (runs / study, Path(study)):
+        if (folder / FILE).is_file():
+            return folder
+    known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))) or "none"
+    raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; there: {known}")
+
+
+def check_name(name: str) -> str:
+    """A study's name, if it is fit for a folder's name."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"study must be 1 to 64 letters, digits, dots, dashes or underscores, got {name[:80]!r}; choose e.g. first-try"
+        )
+    return name

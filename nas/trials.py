@@ -1,0 +1,245 @@
+"""Reading a study: its trials, curves and state, without a lock and without writing anything. Needs no torch.
+
+Optuna is imported only when a journal is read, so that importing this module stays quick.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from nas.settings import ARTIFACTS, FILE, JOURNAL, Settings
+from space import Arch, InputError
+
+if TYPE_CHECKING:
+    from optuna.storages import JournalStorage
+    from optuna.trial import FrozenTrial
+
+State = Literal["complete", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
+CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifacts
+_ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One network trained once. None where the trial did not get that far.
+
+    States: complete; failed (diverged or crashed, `reason` says); running; waiting (queued); interrupted (by Ctrl-C or
+    a dead process: queued again); outside (never trained: its shape cannot meet the budget); repeat (never trained: the
+    network was trained before).
+    """
+
+    number: int
+    state: State
+    accuracy: float | None = None  # top-1 on the validation split, 0 to 1
+    flops: int | None = None  # conv + linear multiply-accumulates, batch 1
+    params: int | None = None
+    activations: int | None = None
+    key: str | None = None
+    seconds: float | None = None  # of training and evaluation
+    seed: int | None = None
+    arch: dict[str, Any] | None = None
+    reason: str | None = None
+    started: datetime | None = None  # UTC
+    finished: datetime | None = None
+
+    def network(self) -> Arch:
+        """The trial's Arch. Raises InputError where the trial has none."""
+        if self.arch is None:
+            raise InputError(f"trial must have a network, got trial {self.number} ({self.state}); choose another")
+        return Arch.from_dict(self.arch, f"trial {self.number}")
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`: plain values, times left out."""
+        return {key: value for key, value in asdict(self).items() if key not in ("started", "finished")}
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One row of a trial's curve."""
+
+    epoch: int  # from 1
+    loss: float  # mean training loss
+    accuracy: float  # validation top-1 after this epoch
+    seconds: float  # since training began
+
+
+class Reader:
+    """Reads one study; each call reads only what the journal has grown by. Never writes, never locks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings.read(folder)
+        self._storage: JournalStorage | None = None
+
+    def trials(self) -> list[Trial]:
+        """All trials by number. InputError if the journal is damaged; an empty or missing journal has none."""
+        return [_trial(frozen) for frozen in self._frozen()]
+
+    def curve(self, number: int) -> list[Epoch]:
+        """The epochs of a trial; empty where it has no curve (yet)."""
+        content = self.artifact(number, CURVE)
+        rows = csv.DictReader(io.StringIO(content.decode())) if content else ()
+        return [Epoch(int(r["epoch"]), float(r["loss"]), float(r["accuracy"]), float(r["seconds"])) for r in rows]
+
+    def artifact(self, number: int, name: str) -> bytes | None:
+        """A file of a trial, None where it has none."""
+        path = self.artifact_path(number, name)
+        return path.read_bytes() if path else None
+
+    def artifact_path(self, number: int, name: str) -> Path | None:
+        """Where a file of a trial is, None where it has none."""
+        frozen = self._frozen()
+        if not 0 <= number < len(frozen):
+            raise InputError(f"trial must be from 0 to {len(frozen) - 1}, got {number}; `nas trials` lists them")
+        for artifact_id in artifact_ids(frozen[number], name):
+            path = self.folder / ARTIFACTS / artifact_id
+            if path.is_file():
+                return path
+        return None
+
+    def _frozen(self) -> list[FrozenTrial]:
+        path = self.folder / JOURNAL
+        if not path.is_file() or path.stat().st_size == 0:  # Optuna would make one
+            return []
+        from optuna.exceptions import OptunaError
+
+        try:
+            if self._storage is None:
+                self._storage = open_journal(path)
+            studies = self._storage.get_all_studies()
+            return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
+        except (ValueError, KeyError, TypeError, AssertionError, OptunaError) as error:
+            self._storage = None
+            raise InputError(
+                f"{path} must be a whole journal, got {damage(path)} ({str(error).splitlines()[0]}); "
+                "restore it from a copy, or remove that line"
+            ) from error
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """Optuna's storage on a journal file that exists."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(logging.WARNING)
+    return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+
+
+def damage(path: Path) -> str:
+    """The first line of a journal that is not JSON, in words."""
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        try:
+            json.loads(line or b"{}")
+        except ValueError:
+            return f"damage in line {number}"
+    return "an entry that Optuna refuses"
+
+
+def artifact_ids(frozen: FrozenTrial, name: str) -> list[str]:
+    """Ids of a trial's artifacts of that file name, the latest first."""
+    metas = [json.loads(v) for k, v in frozen.system_attrs.items() if k.startswith(_ARTIFACT)]
+    found = [str(meta["artifact_id"]) for meta in metas if meta["filename"] == name]
+    return [i for i in reversed(found) if i == Path(i).name]  # an id is a plain file name, never a path
+
+
+def _trial(frozen: FrozenTrial) -> Trial:
+    attrs = frozen.user_attrs
+    values = frozen.values if frozen.state.name == "COMPLETE" else None
+    return Trial(
+        number=frozen.number,
+        state=_state(frozen),
+        accuracy=values[0] if values else None,
+        **{name: attrs.get(name) for name in ("flops", "params", "activations", "key", "seconds", "seed", "arch")},
+        reason=attrs.get("reason"),
+        started=_utc(frozen.datetime_start),
+        finished=_utc(frozen.datetime_complete),
+    )
+
+
+def _state(frozen: FrozenTrial) -> State:
+    fallback = {"COMPLETE": "complete", "RUNNING": "running", "WAITING": "waiting", "PRUNED": "outside"}
+    outcome = frozen.user_attrs.get("outcome") if frozen.state.is_finished() else None
+    return cast(State, outcome or fallback.get(frozen.state.name, "failed"))
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)  # Optuna's times are naive local ones
+
+
+def owner() -> dict[str, Any]:
+    """Who runs a trial: written into the trial, so that others can see whether that process still lives."""
+    return {"host": socket.gethostname(), "pid": os.getpid()}
+
+
+def is_alive(owner: dict[str, Any] | None) -> bool:
+    """Whether the owner's process lives. A process of another machine is taken to live."""
+    if not owner:
+        return False
+    if owner.get("host") != socket.gethostname():
+        return True
+    try:
+        os.kill(int(owner["pid"]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A row of `nas studies`. `problem` says what is wrong with a study that cannot be read, and what to do."""
+
+    name: str
+    folder: Path
+    state: Literal["running", "resting", "empty", "broken"]
+    problem: str | None = None
+    settings: Settings | None = None
+    complete: int = 0
+    failed: int = 0
+    best: float | None = None  # validation accuracy
+    updated: datetime | None = None
+
+
+def summaries(runs: Path) -> list[Summary]:
+    """Every study under `runs`, the latest first; a folder without any trace of a study is passed over."""
+    folders = [path for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
+    traces = [path for path in folders if (path / FILE).exists() or (path / JOURNAL).exists()]
+    rows = [summarise(folder) for folder in traces]
+    oldest = datetime.min.replace(tzinfo=UTC)
+    return sorted(rows, key=lambda row: (row.updated or oldest, row.name), reverse=True)
+
+
+def summarise(folder: Path) -> Summary:
+    """One study's row; never raises for a broken one."""
+    try:
+        reader = Reader(folder)
+        trials = reader.trials()
+        running = any(is_alive(f.user_attrs.get("owner")) for f in reader._frozen() if not f.state.is_finished())
+    except (InputError, OSError) as error:
+        return Summary(name=folder.name, folder=folder, state="broken", problem=str(error), updated=_touched(folder))
+    scores = [trial.accuracy for trial in trials if trial.accuracy is not None]
+    return Summary(
+        name=folder.name,
+        folder=folder,
+        state="running" if running else "resting" if trials else "empty",
+        settings=reader.settings,
+        complete=len(scores),
+        failed=sum(trial.state == "failed" for trial in trials),
+        best=max(scores, default=None),
+        updated=_touched(folder),
+    )
+
+
+def _touched(folder: Path) -> datetime | None:
+    times = [path.stat().st_mtime for path in (folder / JOURNAL, folder / FILE) if path.exists()]
+    return datetime.fromtimestamp(max(times), UTC) if times else None

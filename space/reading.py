@@ -1,0 +1,165 @@
+"""The edge: YAML files and plain values in, checked dataclasses out, one-line errors for people."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+T = TypeVar("T")
+
+PRESETS = Path(__file__).parent / "presets"
+MAX_BYTES = 1_000_000  # a space or a network is a page of text; more is a mistake, or a YAML bomb
+
+
+class InputError(ValueError):
+    """What a person can cause and mend: `<field> must <rule>, got <value>; <next step>`, one line."""
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """`did you mean X?` or the list of what is known, for the end of an error."""
+    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(sorted(known))}"
+
+
+def presets(kind: str) -> list[str]:
+    """Names of the presets of a kind: `spaces` or `networks`."""
+    return sorted(path.stem for path in (PRESETS / kind).glob("*.yaml"))
+
+
+def find(source: str | Path, kind: str) -> Path:
+    """The file behind a person's SPACE or ARCH: a YAML file, or the name of a preset of `kind`."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        raise InputError(f"{kind[:-1]} must be an existing YAML file, got {source}; check the path")
+    preset = PRESETS / kind / f"{source}.yaml"
+    if not preset.is_file():
+        raise InputError(
+            f"{kind[:-1]} must be a YAML file or a preset, got {source}; {nearest(str(source), presets(kind))}"
+        )
+    return preset
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses duplicate keys and aliases (the stuff of YAML bombs)."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not used here", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, (str, int, float, bool)):
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} is not a plain word", problem_mark=key_node.start_mark)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key} stands twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises InputError that names the file and, where known, the line."""
+    try:
+        raw = path.read_bytes()
+        if len(raw) > MAX_BYTES:
+            raise InputError(f"{path} must be under {MAX_BYTES} bytes, got {len(raw)}; is it the right file?")
+        content = yaml.load(raw.decode("utf-8"), Loader=_Loader)  # a SafeLoader
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} must be UTF-8 text, got byte {raw[error.start]:#x}; save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "unreadable"
+        line = f" in line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path} must be valid YAML, got {problem}{line}; mend the file") from error
+    except RecursionError as error:
+        raise InputError(f"{path} must be flat YAML, got endless nesting; mend the file") from error
+    except OSError as error:
+        raise InputError(f"{path} must be readable, got {error.strerror}; check the path") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must be a YAML mapping, got {type(content).__name__}; write `key: value` lines")
+    return content
+
+
+def check(kind: type[T], value: Any, where: str = "") -> T:
+    """`value` (plain dicts, lists, numbers) as the dataclass `kind`; InputError names the first wrong field."""
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        unknown = [e for e in errors if e["type"] in _UNKNOWN_KEY]  # a misspelt key explains a missing one
+        first = (unknown or errors)[0]
+        prefix = f"{where}: " if where else ""
+        raise InputError(prefix + _sentence(first, kind)) from None
+
+
+_UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
+
+
+def _sentence(error: ErrorDetails, kind: type) -> str:
+    """One pydantic error in the house format."""
+    field = _field(error["loc"]) or kind.__name__.lower()
+    got, context = error["input"], error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            message = str(context["error"])  # our own rule, already in the house format
+            return f"{field}.{message}" if error["loc"] else message
+        case unknown if unknown in _UNKNOWN_KEY:
+            return f"{field} must be a known key; {nearest(str(error['loc'][-1]), _keys(kind, error['loc'][:-1]))}"
+        case "missing" | "missing_argument":
+            return f"{field} must be given, got nothing; add it"
+        case "literal_error":
+            choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+            return f"{field} must be one of {', '.join(choices)}, got {got}; {nearest(str(got), choices)}"
+        case _:
+            rule = _RULES.get(error["type"], error["msg"].removeprefix("Input should be "))
+            return f"{field} must be {rule}, got {_short(got)}; correct it"
+
+
+_RULES = {
+    "dataclass_type": "a mapping of keys to values",
+    "tuple_type": "a list",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+}
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """`("stages", 2, "kernel")` -> `stages[2].kernel`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _keys(kind: Any, location: tuple[int | str, ...]) -> list[str]:
+    """Known keys of the (nested) dataclass at `location` inside `kind`."""
+    schema = TypeAdapter(kind).json_schema()
+    node = schema
+    for part in location:
+        node = _resolve(schema, node)
+        node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    return list(_resolve(schema, node).get("properties", {}))
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    for option in [node, *node.get("anyOf", [])]:
+        if "$ref" in option:
+            found: dict[str, Any] = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
+            return found
+    return node
