@@ -25,6 +25,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "drop_path": (0, 0.9),
     "ema": (0.5, 0.99999),
     "crop": (0, 64),
+    "train_images": (1, 1_000_000_000),
 }
 
 
@@ -35,8 +36,8 @@ class Recipe:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     epochs: Int = 10
-    batch_size: Int = 128
-    lr: Float = 4e-3
+    batch_size: Int = 64
+    lr: Float = 2e-3
     weight_decay: Float = 0.05
     warmup: Float = 0.1  # part of all steps
     label_smoothing: Float = 0.1
@@ -44,6 +45,7 @@ class Recipe:
     ema: Float | None = None  # decay per step of an average of the weights, which is then what is evaluated and kept
     crop: Int | None = None  # padding in pixels of the random crop; null: as the data suggests
     flip: Bool | None = None  # mirror half of the images; null: as the data suggests
+    train_images: Int | None = None  # train on that many, the same for every trial; null: on all
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
 
     def __post_init__(self) -> None:

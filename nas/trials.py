@@ -84,6 +84,10 @@ class Reader:
         """All trials by number. InputError if the journal is damaged; an empty or missing journal has none."""
         return [_trial(frozen) for frozen in self._frozen()]
 
+    def is_running(self) -> bool:
+        """Whether a process that lives still works on one of its trials."""
+        return any(is_alive(f.user_attrs.get("owner")) for f in self._frozen() if not f.state.is_finished())
+
     def curve(self, number: int) -> list[Epoch]:
         """The epochs of a trial; empty where it has no curve (yet)."""
         content = self.artifact(number, CURVE)
@@ -224,7 +228,7 @@ def summarise(folder: Path) -> Summary:
     try:
         reader = Reader(folder)
         trials = reader.trials()
-        running = any(is_alive(f.user_attrs.get("owner")) for f in reader._frozen() if not f.state.is_finished())
+        running = reader.is_running()
     except (InputError, OSError) as error:
         return Summary(name=folder.name, folder=folder, state="broken", problem=str(error), updated=_touched(folder))
     scores = [trial.accuracy for trial in trials if trial.accuracy is not None]

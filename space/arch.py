@@ -94,9 +94,9 @@ class Arch:
 
     __pydantic_config__: ClassVar[ConfigDict] = CLOSED
 
-    stem: Stem = Stem()  # noqa: RUF009  frozen, so one instance may be shared
+    stem: Stem = Stem()
     stages: tuple[Stage, ...]
-    head: Head = Head()  # noqa: RUF009
+    head: Head = Head()
 
     def __post_init__(self) -> None:
         _require(1 <= len(self.stages) <= 8, f"stages must be 1 to 8, got {len(self.stages)}; list each as a mapping")

@@ -61,7 +61,9 @@ class Shape:
         return len(self.widths)
 
     def at(self, i: int) -> Arch:
-        stages = tuple(_with_width(stage, width) for stage, width in zip(self.stages, self.stage_widths(i), strict=True))
+        stages = tuple(
+            _with_width(stage, width) for stage, width in zip(self.stages, self.stage_widths(i), strict=True)
+        )
         return Arch(stem=self.stem, stages=stages, head=Head(norm=self.stem.norm))
 
     def stage_widths(self, i: int) -> list[int]:

@@ -1,0 +1,286 @@
+"""The command `nas`. Results go to stdout (`--json` for machines), progress to stderr; a person's mistake exits with 2.
+
+torch is imported only by the commands that train or run a network.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from space import Arch, Band, InputError, Space, Task, compact
+from space.cost import cost as count_cost
+
+app = typer.Typer(
+    help="Explore the design space of ConvNeXt-family networks under a FLOPs budget.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Runs = Annotated[Path, typer.Option(help="The folder that holds the studies.")]
+SpaceArg = Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file or a preset space.")]
+StudyArg = Annotated[str, typer.Argument(metavar="STUDY", help="A name under --runs, or a study's folder.")]
+RUNS = Path("runs")
+
+
+@app.command()
+def search(
+    space: SpaceArg,
+    data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
+    flops: Annotated[str, typer.Option(help="The budget, e.g. 1M..4M.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trained networks in all, earlier runs of the study included.")],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs per network. [default: the recipe's, 10]")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A YAML file that overrides fields of the recipe.")] = None,
+    study: Annotated[str | None, typer.Option(help="The study's name. [default: from space, data and budget]")] = None,
+    runs: Runs = RUNS,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the study; trials derive theirs from it.")] = 0,
+    sampler: Annotated[Literal["tpe", "nsga2", "random"], typer.Option(help="Who draws the networks.")] = "tpe",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: the space's size]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search SPACE for networks inside a FLOPs budget; the same command again goes on to the total of --trials.
+
+    Example: nas search digits --data digits --flops 1M..4M --trials 30
+    """
+    from nas.run import run_search
+
+    console = Console(stderr=True)
+    folder, finished = run_search(
+        Space.load(space), data, Band.parse(flops), trials, recipe_file=recipe, epochs=epochs, name=study, runs=runs,
+        seed=seed, sampler=sampler, device=device, image_size=image_size, command=_command(), console=console,
+    )  # fmt: skip
+    _print_front(folder, as_json)
+    if not finished:
+        console.print(f"stopped; to go on: {_command()}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(130)
+
+
+@app.command()
+def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
+    """List the studies under --runs. Example: nas studies"""
+    from nas.tables import studies_table
+    from nas.trials import summaries
+
+    rows = summaries(runs)
+    if as_json:
+        _print_json([_summary_json(row) for row in rows])
+    elif rows:
+        _print_table(studies_table(rows))
+    else:
+        print(f"no studies under {runs}; begin one: nas search digits --data digits --flops 1M..4M --trials 30")
+
+
+@app.command()
+def trials(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
+    """List every trial of STUDY, those that failed or were never trained too. Example: nas trials digits-1M-4M"""
+    from nas.settings import find_study
+    from nas.tables import trials_table
+    from nas.trials import Reader
+
+    reader = Reader(find_study(study, runs))
+    rows = reader.trials()
+    if as_json:
+        _print_json([trial.to_json() for trial in rows])
+    else:
+        _print_table(trials_table(rows, reader.settings))
+
+
+@app.command()
+def front(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
+    """Show the Pareto front of STUDY: accuracy against FLOPs. Example: nas front digits-1M-4M"""
+    from nas.settings import find_study
+
+    _print_front(find_study(study, runs), as_json)
+
+
+@app.command()
+def cost(
+    arch: Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file or a preset network.")],
+    image_size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 1000,
+    channels: Annotated[int, typer.Option(help="Channels of the images.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Count a network by arithmetic: FLOPs (conv + linear multiply-accumulates), parameters, activations.
+
+    Example: nas cost convnext_tiny
+    """
+    from nas.tables import cost_line
+
+    network = Arch.load(arch)
+    counted = count_cost(network, Task(image_size, channels, classes))
+    if as_json:
+        print(json.dumps(_cost_json(network, Task(image_size, channels, classes))))
+    else:
+        print(cost_line(counted, network.key))
+
+
+@app.command()
+def draw(
+    space: SpaceArg,
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many networks.")] = 5,
+    flops: Annotated[str | None, typer.Option(help="Only networks in this band, e.g. 20M..25M.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same networks.")] = 0,
+    image_size: Annotated[int | None, typer.Option(min=1, help="[default: the space's size]")] = None,
+    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
+    channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Draw random networks from SPACE, inside a FLOPs band if one is given.
+
+    Example: nas draw cifar --count 5 --flops 20M..25M
+    """
+    from nas.tables import describe
+
+    chosen = Space.load(space)
+    task = Task(image_size or chosen.image_size, channels, classes)
+    chosen.check_size(task.image_size, f"space {chosen.name}")
+    rng, band = random.Random(seed), Band.parse(flops) if flops else None
+    networks = [chosen.draw(rng, task, band) for _ in range(count)]
+    rows = [{"arch": network.to_dict(), **_cost_json(network, task)} for network in networks]
+    if as_json:
+        _print_json(rows)
+        return
+    title = f"{task.image_size} px, {channels} channels, {classes} classes; FLOPs: conv + linear multiply-accumulates"
+    table = Table("key", "FLOPs", "params", "network", title=title, title_justify="left")
+    for network, row in zip(networks, rows, strict=True):
+        table.add_row(network.key, compact(row["flops"]), compact(row["params"]), describe(network))
+    _print_table(table)
+
+
+@app.command()
+def export(
+    study: StudyArg,
+    out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
+    trial: Annotated[int | None, typer.Option(min=0, help="This trial.")] = None,
+    pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="From the front. [default: best]")] = None,
+    max_flops: Annotated[str | None, typer.Option(help="The most accurate up to these FLOPs, e.g. 20M.")] = None,
+    data: Annotated[str | None, typer.Option(help="Where the study's data is now. [default: where it was]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Export a network of STUDY with its weights and papers, test it on the untouched test split, and verify it.
+
+    Example: nas export digits-1M-4M --out exports/digits
+    """
+    from nas.export import export_trial
+    from nas.settings import find_study
+    from nas.trials import Reader
+
+    reader = Reader(find_study(study, runs))
+    chosen = _pick(reader.trials(), trial, pick, max_flops)
+    card = export_trial(reader, chosen, out, data_source=data, device=device, console=Console(stderr=True))
+    if as_json:
+        print(json.dumps(card.to_json()))
+    else:
+        print(card.summary(out))
+
+
+@app.command()
+def dashboard(
+    runs: Runs = RUNS,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine only (127.0.0.1).")] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+) -> None:
+    """Watch the studies under --runs in the browser. Example: nas dashboard"""
+    from dashboard.server import serve
+
+    raise typer.Exit(serve(runs, port, open_browser=browser))
+
+
+def main() -> None:
+    """Entry point: one-line errors, exit 2 for a person's mistake, 1 for the machine's."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except InputError as error:
+        _fail(str(error), 2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail(f"interrupted; to go on: {_command()}", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.filename or 'system'} must be usable, got {error.strerror or error}; mend that and go on", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print("error: " + " ".join(message.split("\n")), file=sys.stderr)
+    sys.exit(code)
+
+
+def _command() -> str:
+    return shlex.join(["nas", *sys.argv[1:]])
+
+
+def _pick(rows: list[Any], trial: int | None, pick: str | None, max_flops: str | None) -> Any:
+    from nas.front import best, knee, pareto_front, under
+
+    if sum(option is not None for option in (trial, pick, max_flops)) > 1:
+        raise InputError("export must have one of --trial, --pick and --max-flops, got several; keep one")
+    if trial is not None:
+        if trial >= len(rows):
+            raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {trial}; `nas trials` lists them")
+        return rows[trial]
+    line = pareto_front(rows)
+    if max_flops is not None:
+        return under(line, Band.parse(max_flops).high)
+    return knee(line) if pick == "knee" else best(line)
+
+
+def _print_front(folder: Path, as_json: bool) -> None:
+    from nas.front import pareto_front
+    from nas.tables import front_table
+    from nas.trials import Reader
+
+    reader = Reader(folder)
+    rows = reader.trials()
+    if as_json:
+        _print_json([trial.to_json() for trial in pareto_front(rows)])
+    else:
+        _print_table(front_table(rows, reader.settings))
+
+
+def _print_json(rows: list[dict[str, Any]]) -> None:
+    print("[" + ",\n ".join(json.dumps(row) for row in rows) + "]")
+
+
+def _print_table(table: Table) -> None:
+    console = Console()
+    console.print(table)
+
+
+def _cost_json(arch: Arch, task: Task) -> dict[str, Any]:
+    counted = count_cost(arch, task)
+    return {
+        "flops": counted.flops, "params": counted.params, "activations": counted.activations, "key": arch.key,
+    }  # fmt: skip
+
+
+def _summary_json(row: Any) -> dict[str, Any]:
+    return {
+        "name": row.name, "state": row.state, "problem": row.problem, "complete": row.complete, "failed": row.failed,
+        "best": row.best, "updated": row.updated.isoformat() if row.updated else None,
+    }  # fmt: skip

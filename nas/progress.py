@@ -1,0 +1,88 @@
+"""A search as seen in the terminal: a live bar, a line per finished trial, and Ctrl-C. Everything goes to stderr."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from nas.study import Watch
+from nas.tables import trial_line
+from nas.trials import Epoch, Trial
+from space import Arch
+
+
+class SearchProgress:
+    """A context manager; `watch()` is what the search reports to."""
+
+    def __init__(self, console: Console, total: int, epochs: int, stopping: Stopping) -> None:
+        self.console, self.total, self.epochs, self.stopping = console, total, epochs, stopping
+        self.best: float | None = None
+        self.done = 0
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console, transient=True, speed_estimate_period=600)
+        self.task = self.progress.add_task("starting", total=total * epochs)
+
+    def __enter__(self) -> Self:
+        self.progress.__enter__()
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.progress.__exit__(*error)  # type: ignore[arg-type]
+
+    def watch(self) -> Watch:
+        return Watch(self._trial, self._epoch, self._finish, self._note, lambda: self.stopping.asked)
+
+    def resumed(self, trials: list[Trial]) -> None:
+        """Where an older study stands."""
+        self.best = max((t.accuracy for t in trials if t.accuracy is not None), default=None)
+        self.done = sum(trial.state in ("complete", "failed") for trial in trials)
+        if self.done:
+            self._note(f"resuming after {self.done} of {self.total} trials")
+
+    def _trial(self, number: int, arch: Arch, done: int) -> None:
+        self.done = done
+        self._show(f"trial {number} ({done + 1}/{self.total})", 0)
+
+    def _epoch(self, number: int, epoch: Epoch) -> None:
+        self._show(f"trial {number} ({self.done + 1}/{self.total}) epoch {epoch.epoch}/{self.epochs}", epoch.epoch)
+
+    def _finish(self, trial: Trial, done: int) -> None:
+        self.done = done
+        if trial.accuracy is not None:
+            self.best = max(trial.accuracy, self.best or 0.0)
+        self._show(f"trial {trial.number} ({done}/{self.total})", 0)
+        self.console.print(trial_line(trial), markup=False, highlight=False)
+
+    def _note(self, note: str) -> None:
+        self.console.print(f"note: {note}", markup=False, highlight=False)
+
+    def _show(self, what: str, epochs: int) -> None:
+        best = "" if self.best is None else f", best {self.best:.2%}"
+        self.progress.update(self.task, description=what + best, completed=self.done * self.epochs + epochs)
+
+
+class Stopping:
+    """Ctrl-C: the first asks the search to end after the current epoch, the second ends it at once."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.asked = console, False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        before = signal.signal(signal.SIGINT, self._hear)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        self.console.print("stopping after this epoch (Ctrl-C again: at once)")

@@ -1,0 +1,74 @@
+"""Proposing networks: a sampler's trial chooses along the axes; random ones stand in where it finds nothing new."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+
+from nas.settings import Settings
+from space import Space
+from space.axes import Axis, Value
+from space.cost import cost
+from space.space import RandomChooser
+
+ATTEMPTS = 500  # random draws before a space counts as exhausted
+
+
+@dataclass(frozen=True, slots=True)
+class TrialChooser:
+    """Lets an Optuna trial choose: even rows of integers as quantities, all else as categories."""
+
+    trial: optuna.Trial
+
+    def choice(self, name: str, axis: Axis) -> Value:
+        if axis.step:
+            low, high = int(str(axis.values[0])), int(str(axis.values[-1]))
+            return self.trial.suggest_int(name, low, high, step=axis.step)
+        chosen: Value = self.trial.suggest_categorical(name, list(axis.values))
+        return chosen
+
+    def log_uniform(self, name: str, low: float, high: float) -> float:
+        return self.trial.suggest_float(name, low, high, log=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingChooser:
+    """Remembers what another chooser chose, as the parameters of a trial to be queued."""
+
+    inner: RandomChooser
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def choice(self, name: str, axis: Axis) -> Value:
+        self.params[name] = self.inner.choice(name, axis)
+        return self.params[name]  # type: ignore[no-any-return]
+
+    def log_uniform(self, name: str, low: float, high: float) -> float:
+        self.params[name] = self.inner.log_uniform(name, low, high)
+        return float(self.params[name])
+
+
+def build_sampler(settings: Settings, trials: int) -> BaseSampler:
+    """The study's sampler. Its seed moves with the number of trials: a resumed study must not repeat its draws."""
+    seed = (settings.seed * 1_000_003 + trials) % 2**32
+    match settings.sampler:
+        case "tpe":
+            return TPESampler(multivariate=True, group=True, seed=seed, n_startup_trials=10)
+        case "nsga2":
+            return NSGAIISampler(population_size=20, seed=seed)
+        case "random":
+            return RandomSampler(seed=seed)
+
+
+def unseen_params(space: Space, settings: Settings, seen: set[str], seed: int) -> dict[str, Any] | None:
+    """Parameters of a random network in the budget that the study has not seen; None if no draw finds one."""
+    rng, task = random.Random(seed), settings.task
+    for _ in range(ATTEMPTS):
+        chooser = RecordingChooser(RandomChooser(rng))
+        arch = space.compose(chooser, task, settings.band)
+        if arch.key not in seen and cost(arch, task).flops in settings.band:
+            return chooser.params
+    return None

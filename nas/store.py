@@ -1,0 +1,96 @@
+"""Writing a study's folder: its journal and its trials' files, so that nothing half-written keeps a final name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.trial import FrozenTrial
+
+from nas.settings import ARTIFACTS, JOURNAL
+from nas.trials import CURVE, WEIGHTS, Epoch, artifact_ids
+
+
+class AtomicStore(FileSystemArtifactStore):
+    """Optuna's artifacts as files, each written aside, synced and renamed."""
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        path = self._get_filepath(artifact_id)
+        aside = path.with_name(f".{path.name}.tmp")
+        try:
+            with aside.open("wb") as file:
+                file.write(content_body.read())
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def open_store(folder: Path) -> AtomicStore:
+    """The artifact store in a study's folder."""
+    (folder / ARTIFACTS).mkdir(parents=True, exist_ok=True)
+    return AtomicStore(folder / ARTIFACTS)
+
+
+def open_for_writing(folder: Path) -> tuple[JournalStorage, str | None]:
+    """The study's journal, its torn tail cut off first, and what was cut in words (None: it was whole)."""
+    path = folder / JOURNAL
+    note = repair_tail(path) if path.exists() else None
+    return JournalStorage(JournalFileBackend(str(path))), note
+
+
+def repair_tail(path: Path) -> str | None:
+    """Cuts an unfinished last line off a journal, keeping a copy of it; the next writer would glue on to it."""
+    content = path.read_bytes()
+    if not content or content.endswith(b"\n"):
+        return None
+    lock = JournalFileSymlinkLock(str(path))
+    lock.acquire()
+    try:
+        content = path.read_bytes()  # again: a living writer may have finished its line
+        torn = content[content.rfind(b"\n") + 1 :]
+        if torn:
+            backup = path.with_name(f"{path.name}.torn")
+            backup.write_bytes(torn)
+            os.truncate(path, len(content) - len(torn))
+            return f"cut an unfinished last line of {len(torn)} bytes off {path.name}; it is kept in {backup.name}"
+    finally:
+        lock.release()
+    return None
+
+
+def save_curve(store: AtomicStore, trial: optuna.Trial, curve: Iterable[Epoch]) -> None:
+    """The trial's curve.csv."""
+    lines = ["epoch,loss,accuracy,seconds"]
+    lines += [f"{e.epoch},{e.loss:.6g},{e.accuracy:.6g},{e.seconds:.3f}" for e in curve]
+    _upload(store, trial, CURVE, ("\n".join(lines) + "\n").encode())
+
+
+def save_weights(store: AtomicStore, trial: optuna.Trial, content: bytes) -> None:
+    """The trial's weights.safetensors."""
+    _upload(store, trial, WEIGHTS, content)
+
+
+def drop_weights(store: AtomicStore, frozen: FrozenTrial) -> None:
+    """Removes the weights of a trial that has left the front."""
+    for artifact_id in artifact_ids(frozen, WEIGHTS):
+        try:
+            store.remove(artifact_id)
+        except ArtifactNotFound:
+            continue  # another worker was quicker
+
+
+def _upload(store: AtomicStore, trial: optuna.Trial, name: str, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / name
+        path.write_bytes(content)
+        upload_artifact(artifact_store=store, file_path=str(path), study_or_trial=trial)
