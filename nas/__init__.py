@@ -1,0 +1,19 @@
+"""A design-space explorer for ConvNeXt-family networks. `nas.load_export(DIR)` loads what `nas export` wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.exported import Exported, Preprocess, load_export
+
+__all__ = ["Exported", "Preprocess", "load_export"]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads torch only when an export is loaded."""
+    if name in __all__:
+        import nas.exported
+
+        return getattr(nas.exported, name)
+    raise AttributeError(f"module 'nas' has no attribute {name!r}")

@@ -57,10 +57,10 @@ class SearchProgress:
         if trial.accuracy is not None:
             self.best = max(trial.accuracy, self.best or 0.0)
         self._show(f"trial {trial.number} ({done}/{self.total})", 0)
-        self.console.print(trial_line(trial), markup=False, highlight=False)
+        self.console.print(trial_line(trial), markup=False, highlight=False, soft_wrap=True)
 
     def _note(self, note: str) -> None:
-        self.console.print(f"note: {note}", markup=False, highlight=False)
+        self.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
     def _show(self, what: str, epochs: int) -> None:
         best = "" if self.best is None else f", best {self.best:.2%}"

@@ -114,6 +114,7 @@ def check_name(name: str) -> str:
     """A study's name, if it is fit for a folder's name."""
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"study must be 1 to 64 letters, digits, dots, dashes or underscores, got {name[:80]!r}; choose e.g. first-try"
+            f"study must be 1 to 64 letters, digits, dots, dashes or underscores, got {name[:80]!r}; "
+            "choose e.g. first-try"
         )
     return name

@@ -1,4 +1,4 @@
-"""Study: ask -> cost -> train -> tell, until the total is reached. A study is a folder that explains itself and resumes."""
+"""Study: ask -> cost -> train -> tell, until the total is reached. A study is a folder that resumes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 import optuna
 import torch
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from safetensors.torch import save
 
@@ -26,7 +27,7 @@ from nas.trials import Epoch, Reader, Trial, is_alive, owner
 from space import Arch, InputError
 from space.cost import cost
 
-DIRECTIONS = ("maximize", "minimize")  # validation accuracy, FLOPs
+DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
 PATIENCE = 10  # asks in a row without a new network in the budget before a random one is queued
 MAX_FAILURES = 5  # failed trials in a row before the search stops
 PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
@@ -65,13 +66,11 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
     old, new = asdict(Settings.read(folder)), asdict(settings)
     for key in ("flops_low", "flops_high", "sampler", "seed", "space", "recipe", "data"):
         _same(key, old[key], new[key], folder)
-    notes = [
-        f"{key} was {old[key]} when the study began, is now {new[key]}" for key in ("device",) if old[key] != new[key]
+    was = {"device": old["device"], **old["versions"]}
+    now = {"device": new["device"], **new["versions"]}
+    return [
+        f"{key} was {was[key]} when the study began, is now {now.get(key)}" for key in was if was[key] != now.get(key)
     ]
-    for name, was in old["versions"].items():
-        if new["versions"].get(name) != was:
-            notes.append(f"{name} was {was} when the study began, is now {new['versions'].get(name)}")
-    return notes
 
 
 def _same(field: str, old: Any, new: Any, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Brief training of one network: data on the device, augmented on the device, read back once an epoch.
 
-The same code runs on CPU and CUDA. Every random choice comes from the seed, so a re-run on the same machine with the same
-versions and thread count repeats.
+The same code runs on CPU and CUDA. Every random choice comes from the seed, so a re-run on the same machine with the
+same versions and thread count repeats.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -147,10 +148,8 @@ def train(
     network = Network(arch, task, recipe.drop_path).to(data.device)
     generator = torch.Generator(data.device).manual_seed(seed)
     optimizer = _optimizer(network, recipe)
-    average = (
-        AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True) if recipe.ema else None
-    )
-    evaluated = average.module if average else network
+    average = _average(network, recipe)
+    evaluated = cast(Network, average.module) if average else network
     schedule = _rates(recipe, steps_per_epoch(len(data.train), recipe) * recipe.epochs)
     curve: list[Epoch] = []
     for number in range(1, recipe.epochs + 1):
@@ -163,6 +162,13 @@ def train(
         if number < recipe.epochs and interrupted():
             raise Interrupted
     return Trained(evaluated, curve[-1].accuracy, tuple(curve), curve[-1].seconds)
+
+
+def _average(network: Network, recipe: Recipe) -> AveragedModel | None:
+    """A moving average of weights and buffers, where the recipe wants one."""
+    if recipe.ema is None:
+        return None
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
 
 
 def steps_per_epoch(images: int, recipe: Recipe) -> int:
@@ -193,7 +199,7 @@ def _one_epoch(
             logits = network(images)
         loss = nn.functional.cross_entropy(logits.float(), split.labels[rows], label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         if average:
             average.update_parameters(network)
@@ -223,9 +229,9 @@ def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
 def predict(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:
     """Logits (N, classes), float32, on the split's device; the network is left in evaluation mode."""
     network.eval()
-    batches = split.images.split(EVAL_BATCH)
     with autocast(precision, split.images.device):
-        return torch.cat([network(split.normalise(images)).float() for images in batches])
+        batches = range(0, len(split), EVAL_BATCH)
+        return torch.cat([network(split.normalise(split.images[i : i + EVAL_BATCH])).float() for i in batches])
 
 
 def evaluate(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> float:

@@ -78,6 +78,10 @@ class Stage:
         """Channels between the two linear layers of a block: `round(expansion * width)`."""
         return round(self.expansion * self.width)
 
+    def describe(self) -> str:
+        """`3 x convnext, kernel 7, hidden 384, ln, gelu`."""
+        return f"{self.depth} x {self.block}, kernel {self.kernel}, hidden {self.hidden}, {self.norm}, {self.act}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:

@@ -178,7 +178,8 @@ def _check_together(axes: dict[str, Axis], where: str) -> None:
     for ratio in axes["ratio"].values:
         if str(ratio).count("-") + 1 not in axes["stages"].values:
             raise InputError(
-                f"{where}: axes.ratio must fit a number of stages in {list(axes['stages'].values)}, got {ratio}; remove it"
+                f"{where}: axes.ratio must fit a number of stages in {list(axes['stages'].values)}, got {ratio}; "
+                "remove it"
             )
     most, least = max(map(_int, axes["stages"].values)), min(map(_int, axes["depth"].values))
     if least < most:

@@ -31,7 +31,7 @@ class Band:
     @staticmethod
     def parse(text: str) -> Band:
         """`1M..4M`, `..4M` (1 to 4M) or `4M` (the same)."""
-        low, dots, high = text.strip().rpartition("..")
+        low, _, high = text.strip().rpartition("..")
         return Band(_parse_count(low, text) if low else 1, _parse_count(high, text))
 
     def violation(self, flops: int) -> float:

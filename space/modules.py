@@ -91,6 +91,9 @@ def sequence(layers: parts.Layers) -> nn.Sequential:
 class Block(nn.Module):
     """A residual block; its layers come from `parts.block`, so that what is counted is what is built."""
 
+    pwconv1: nn.Module
+    pwconv2: nn.Module
+
     def __init__(self, stage: Stage, drop_path: float = 0.0) -> None:
         super().__init__()
         for name, layer in parts.block(stage).items():
@@ -113,6 +116,9 @@ class Block(nn.Module):
 class ConvNeXtBlock(Block):
     """`x + gamma * pwconv2(act(pwconv1(norm(dwconv(x)))))` (arXiv 2201.03545, figure 4)."""
 
+    dwconv: nn.Module
+    norm: nn.Module
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, C) -> (N, H, W, C)."""
         return x + self.scaled("gamma", self.feed_forward(self.norm(self.dwconv(x))))
@@ -123,6 +129,13 @@ class ModulationBlock(Block):
 
     The official code differs: GELU before the depthwise convolution and a depthwise convolution in the feed-forward.
     """
+
+    norm1: nn.Module
+    a: nn.Module
+    dwconv: nn.Module
+    v: nn.Module
+    proj: nn.Module
+    norm2: nn.Module
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, C) -> (N, H, W, C)."""

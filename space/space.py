@@ -1,8 +1,9 @@
 """Space: named axes and their choices, from YAML; it draws networks inside a FLOPs band, by construction.
 
-A network is settled in two steps. First its relative shape: stages, ratio and depth, growth, kernels, blocks, ... each a
-choice from an axis. Then its base width: of all widths on the grid, the one whose FLOPs come closest to a target inside
-the band. So a draw lands in the band wherever any width does, and samplers see no parameter that the budget overrules.
+A network is settled in two steps. First its relative shape: stages, ratio and depth, growth, kernels, blocks, ... each
+a choice from an axis. Then its base width: of all widths on the grid, the one whose FLOPs come closest to a target
+inside the band. So a draw lands in the band wherever any width does, and samplers see no parameter that the budget
+overrules.
 """
 
 from __future__ import annotations
@@ -267,7 +268,10 @@ class Space:
 
 def _nearest(shape: Shape, task: Task, band: Band, target: float) -> Arch:
     """The width whose FLOPs are nearest to `target`, in the band if any is; FLOPs rise with width, so by bisection."""
-    flops = lambda i: cost(shape.at(i), task).flops  # noqa: E731
+
+    def flops(i: int) -> int:
+        return cost(shape.at(i), task).flops
+
     low, high = 0, len(shape) - 1
     while low < high:  # the first width at or above the target
         middle = (low + high) // 2

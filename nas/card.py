@@ -1,0 +1,134 @@
+"""The model card of an export: what the network is, how it was found, how good it is, how to load it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.front import pareto_front, scored
+from nas.settings import Settings
+from nas.tables import CONVENTION
+from nas.trials import Trial
+from space import breakdown, compact
+from space.cost import Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """`validation` and `test`: top-1 of the exported weights in float32, 0 to 1."""
+
+    trial: Trial
+    settings: Settings
+    trials: Sequence[Trial]
+    validation: float
+    test: float
+    note: str | None  # how the weights came to be, where not from the search itself
+    versions: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.trial.to_json(), "study": self.settings.name, "validation_accuracy": self.validation,
+            "test_accuracy": self.test, "test_images": self.settings.data.test,
+        }  # fmt: skip
+
+    def summary(self, out: Path) -> str:
+        """For the terminal."""
+        return (
+            f"exported trial {self.trial.number} of {self.settings.name} to {out}, reloaded and verified\n"
+            f"{self.validation_line()}\n{self.test_line()}\n{self.cost_line()}\n"
+            f"load it:\n{_indent(self.usage(out))}"
+        )
+
+    def test_line(self) -> str:
+        """The one line that verification compares."""
+        data = self.settings.data
+        split = f"top-1, {data.name} test split, n = {data.test:,}, 1 seed, untouched by the search"
+        return f"test accuracy {self.test:.4f} ({split})"
+
+    def validation_line(self) -> str:
+        data = self.settings.data
+        return (
+            f"validation accuracy {self.validation:.4f} (top-1, n = {data.validation:,}, 1 seed, the split it was "
+            f"selected on; {self.trial.accuracy:.4f} in the search)"
+        )
+
+    def cost_line(self) -> str:
+        trial = self.trial
+        size = self.settings.task.image_size
+        return (
+            f"{compact(trial.flops or 0)} FLOPs (conv + linear multiply-accumulates, batch 1, {size} px), "
+            f"{compact(trial.params or 0)} parameters"
+        )
+
+    def usage(self, out: Path) -> str:
+        return f'import nas\nmodel, preprocess = nas.load_export("{out}")\nlogits = model(preprocess(image))'
+
+    def markdown(self) -> str:
+        """The whole card."""
+        settings, trial, data = self.settings, self.trial, self.settings.data
+        done, front = scored(self.trials), pareto_front(self.trials)
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
+        remark = f"- {self.note}\n" if self.note else ""
+        return f"""# {settings.name}, trial {trial.number}
+
+An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
+{len(data.classes)} classes. Found by a search of the space `{settings.space_name}` for accuracy under a FLOPs budget.
+
+## How good
+
+- {self.test_line()}
+- {self.validation_line()}
+- difference between the two: {self.validation - self.test:+.4f}; one seed, so expect a point or so of noise
+{remark}
+## What it costs
+
+{CONVENTION}.
+
+{self._stages()}
+
+## Load it
+
+```python
+{self.usage(Path("this-folder"))}
+```
+
+`image` is a PIL image or a uint8 array; `preprocess.classes` names the logits. Weights: `model.safetensors`; the
+network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.
+
+## How it was found
+
+    {settings.command}
+
+Sampler {settings.sampler}, seed {settings.seed}, budget {settings.band} FLOPs. This is trial {trial.number}; of
+{len(done)} trained networks {len(front)} are on the front. It was trained for {trial.seconds or 0:.1f} s on
+{settings.device} with seed {trial.seed}.
+
+- data: {data.source}, fingerprint {data.fingerprint}
+- splits: train {data.train:,}, validation {data.validation:,}, test {data.test:,} images
+- recipe: {recipe}
+- versions: {versions}
+
+## Limits
+
+Trained briefly, to compare networks: longer training will give better weights of the same network. The best of many on
+one validation split looks better there than it is; the test accuracy above is the one to quote.
+"""
+
+    def _stages(self) -> str:
+        rows = breakdown(self.trial.network(), self.settings.task)
+        total = sum((row.cost for row in rows), Cost())
+        lines = ["| part | output | network | FLOPs | params |", "|---|---|---|---|---|"]
+        stages = {f"stage {i}": stage for i, stage in enumerate(self.trial.network().stages, 1)}
+        for row in rows:
+            stage = stages.get(row.name)
+            what = stage.describe() if stage else ""
+            size = f"{row.width} x {row.size} x {row.size}"
+            lines.append(f"| {row.name} | {size} | {what} | {row.cost.flops:,} | {row.cost.params:,} |")
+        return "\n".join([*lines, f"| all | | | {total.flops:,} | {total.params:,} |"])
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

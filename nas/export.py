@@ -1,0 +1,147 @@
+"""Export: a trial's network as a folder with its weights and papers, tested on the untouched split and verified."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from nas.card import ModelCard
+from nas.data import Data, Split
+from nas.data import load as load_data
+from nas.exported import ARCH, CARD, PREPROCESS, WEIGHTS, Preprocess, load_export
+from nas.study import package_versions
+from nas.train import EVAL_BATCH, DeviceData, DeviceSplit, choose_device, evaluate, predict, train
+from nas.trials import WEIGHTS as KEPT_WEIGHTS
+from nas.trials import Reader, Trial
+from space import InputError
+from space.network import Network
+
+LOGITS = 1e-4  # how far preprocessing may move a logit
+TOLERANCE = 1.5  # validation images by which kept weights may differ from the record (another device's rounding)
+
+
+class VerificationError(InputError):
+    """What was written does not do what the card says."""
+
+
+def export_trial(
+    reader: Reader, trial: Trial, out: Path, *, data_source: str | None = None, device: str = "auto", console: Console
+) -> ModelCard:
+    """Writes the folder `out` (aside, then renamed) and verifies it by loading it back.
+
+    Weights come from the study where it kept them (the front), else the network is trained again with its seed.
+    Raises InputError if `out` exists, the trial is not complete or the data is not the study's; VerificationError if
+    the reloaded logits or accuracy differ.
+    """
+    if out.exists():
+        raise InputError(f"out must be a new folder, got {out}, which exists; choose another or remove it")
+    if trial.state != "complete":
+        raise InputError(f"trial must be complete, got trial {trial.number} ({trial.state}); choose one of the front")
+    target = choose_device(device)
+    data = _load_data(reader, data_source, console)
+    network, note = _network(reader, trial, data, target, console)
+    network = network.cpu().eval()
+    validation, test = (evaluate(network, _on_cpu(split, data)) for split in (data.validation, data.test))
+    card = ModelCard(
+        trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation, test=test,
+        note=note, versions=package_versions(),
+    )  # fmt: skip
+    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        _write(aside, network, data, card)
+        _verify(aside, network, data, card)
+        aside.replace(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return card
+
+
+def _load_data(reader: Reader, source: str | None, console: Console) -> Data:
+    card = reader.settings.data
+    with console.status(f"reading {source or card.source}"):
+        data = load_data(source or card.source, card.image_size)
+    if data.fingerprint != card.fingerprint:
+        raise InputError(
+            f"data must be the study's ({card.name}, fingerprint {card.fingerprint}), got {data.fingerprint} from "
+            f"{data.source}; give its folder with --data"
+        )
+    return data
+
+
+def _network(
+    reader: Reader, trial: Trial, data: Data, device: torch.device, console: Console
+) -> tuple[Network, str | None]:
+    """The trained network, and a remark for its card where it had to be trained again."""
+    settings, arch, recipe = reader.settings, trial.network(), reader.settings.build_recipe()
+    kept = reader.artifact(trial.number, KEPT_WEIGHTS)
+    if kept is None:
+        seconds = f"{trial.seconds:.0f} s" if trial.seconds else "a while"
+        console.print(f"note: the study kept no weights of trial {trial.number}; training it again (about {seconds})")
+        assert trial.seed is not None
+        again = train(arch, settings.task, DeviceData.place(data, recipe, device), recipe, seed=trial.seed)
+        return again.network, (
+            f"trained again for this export with the trial's seed {trial.seed}; validation accuracy was "
+            f"{trial.accuracy:.4f} in the search and {again.accuracy:.4f} now"
+        )
+    network = Network(arch, settings.task)
+    try:
+        network.load_state_dict(load(kept))
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"weights of trial {trial.number} must be whole, got {reason}; remove them to train again"
+        ) from error
+    accuracy = evaluate(network, _on_cpu(data.validation, data))
+    recorded = trial.accuracy or 0.0
+    if abs(accuracy - recorded) * len(data.validation.labels) > TOLERANCE and recipe.precision == "float32":
+        raise VerificationError(
+            f"weights of trial {trial.number} must reach their recorded validation accuracy {recorded:.4f}, "
+            f"got {accuracy:.4f}; remove them to train again"
+        )
+    return network, None
+
+
+def _on_cpu(split: Split, data: Data) -> DeviceSplit:
+    return DeviceSplit(split, data, torch.device("cpu"))
+
+
+def _write(folder: Path, network: Network, data: Data, card: ModelCard) -> None:
+    folder.mkdir(parents=True)
+    preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt", "key": network.arch.key}))
+    (folder / ARCH).write_text(network.arch.to_yaml(), encoding="utf-8")
+    (folder / PREPROCESS).write_text(preprocess.to_json(), encoding="utf-8")
+    (folder / CARD).write_text(card.markdown(), encoding="utf-8")
+
+
+def _verify(folder: Path, network: Network, data: Data, card: ModelCard) -> None:
+    """Loads the folder back: equal logits on the whole test split, and the accuracy that stands in the card.
+
+    The same normalised images must give the same logits to the last bit; images that go through the export's own
+    preprocessing, which rounds elsewhere, to 1e-4.
+    """
+    loaded, split = load_export(folder), _on_cpu(data.test, data)
+    expected = predict(network, split)
+    if not torch.equal(predict(loaded.model, split), expected):
+        raise VerificationError("export must give equal logits once reloaded, got others; report this")
+    with torch.no_grad():
+        batches = [data.test.images[i : i + EVAL_BATCH] for i in range(0, len(split), EVAL_BATCH)]
+        logits = torch.cat([loaded.model(loaded.preprocess(images)) for images in batches])
+    difference = (logits - expected).abs().max().item()
+    if not difference <= LOGITS:
+        raise VerificationError(
+            f"preprocessing must give logits equal to {LOGITS}, got a difference of {difference:.2g}; report this"
+        )
+    accuracy = (logits.argmax(1) == split.labels).float().mean().item()
+    if replace(card, test=accuracy).test_line() not in (folder / CARD).read_text(encoding="utf-8"):
+        raise VerificationError(
+            f"export must reach its card's test accuracy {card.test:.4f}, got {accuracy:.4f}; report this"
+        )
