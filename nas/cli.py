@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import click
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +21,6 @@ from space.cost import cost as count_cost
 
 app = typer.Typer(
     help="Explore the design space of ConvNeXt-family networks under a FLOPs budget.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -205,20 +203,19 @@ def dashboard(
 def main() -> None:
     """Entry point: one-line errors, exit 2 for a person's mistake, 1 for the machine's."""
     command = typer.main.get_command(app)
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
         code = command.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except InputError as error:
         _fail(str(error), 2)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        sys.exit(2)
-    except click.ClickException as error:
-        _fail(error.format_message(), 2)
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _fail(f"interrupted; to go on: {_command()}", 130)
+    except typer.TyperException as error:  # an unknown command or option, a wrong value
+        _fail(getattr(error, "format_message", error.__str__)(), 2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from nas.settings import Settings
@@ -56,7 +58,8 @@ def build_sampler(settings: Settings, trials: int) -> BaseSampler:
     seed = (settings.seed * 1_000_003 + trials) % 2**32
     match settings.sampler:
         case "tpe":
-            return TPESampler(multivariate=True, group=True, seed=seed, n_startup_trials=10)
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):  # of multivariate and group
+                return TPESampler(multivariate=True, group=True, seed=seed)
         case "nsga2":
             return NSGAIISampler(population_size=20, seed=seed)
         case "random":

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Strict
 
 from nas.recipe import Recipe
 from space import Band, InputError, Space, Task
-from space.reading import check, load_yaml
+from space.reading import check, is_file, load_yaml
 
 VERSION = 1  # of the folder's layout
 FILE = "study.yaml"
@@ -104,7 +104,7 @@ class Settings:
 def find_study(study: str, runs: Path) -> Path:
     """The folder of STUDY: a name under `runs`, or a path to a study's folder."""
     for folder in (runs / study, Path(study)):
-        if (folder / FILE).is_file():
+        if is_file(folder / FILE):
             return folder
     known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))) or "none"
     raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; there: {known}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -32,7 +31,6 @@ PATIENCE = 10  # asks in a row without a new network in the budget before a rand
 MAX_FAILURES = 5  # failed trials in a row before the search stops
 PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
 
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from nas.front import hypervolume, knee, pareto_front, scored
 from nas.settings import Settings
@@ -22,10 +24,13 @@ def trial_line(trial: Trial) -> str:
 
 
 def describe(arch: Arch) -> str:
-    """A network in one line: per stage block, depth x width and kernel, then what all stages share."""
+    """A network in one line: per stage block, depth x width and kernel, then norm, activation and expansion."""
     stages = " ".join(f"{s.block[0]}{s.depth}x{s.width}k{s.kernel}" for s in arch.stages)
-    first = arch.stages[0]
-    return f"stem {arch.stem.stride} | {stages} | {first.norm} {first.act} e{first.expansion:g}"
+    rest = [(s.norm, s.act, f"{s.expansion:g}") for s in arch.stages]
+    norm, act, expansion = (
+        "/".join(values if len(set(values)) > 1 else values[:1]) for values in zip(*rest, strict=True)
+    )
+    return f"stem {arch.stem.stride} | {stages} | {norm} {act} e{expansion}"
 
 
 def caption(settings: Settings) -> str:
@@ -44,7 +49,7 @@ def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
         f"{settings.name}: front of {len(scored(trials))} trials in {settings.band} FLOPs, "
         f"hypervolume {hypervolume(trials, settings.band):.4f}"
     )
-    table = Table(title=title, caption=caption(settings), title_justify="left", caption_justify="left")
+    table = Table(title=title, caption=escape(caption(settings)), title_justify="left", caption_justify="left")
     for name in ("trial", "accuracy", "FLOPs", "params", "seconds"):
         table.add_column(name, justify="right")
     table.add_column("network", overflow="fold")
@@ -57,14 +62,14 @@ def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
 
 def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
     """Every trial; what a failed one failed of stands in place of its network."""
-    table = Table(caption=caption(settings), caption_justify="left")
+    table = Table(caption=escape(caption(settings)), caption_justify="left")
     for name in ("trial", "accuracy", "FLOPs", "params", "seconds"):
         table.add_column(name, justify="right")
     table.add_column("state")
     table.add_column("network, or reason", overflow="fold")
     for trial in trials:
         text = trial.reason or (describe(trial.network()) if trial.arch else "")
-        table.add_row(*_numbers(trial), trial.state, text)
+        table.add_row(*_numbers(trial), trial.state, Text(text))  # a reason's brackets are no markup
     return table
 
 
@@ -78,7 +83,8 @@ def studies_table(rows: Sequence[Summary]) -> Table:
         data = row.settings.data.name if row.settings else ""
         budget = str(row.settings.band) if row.settings else row.problem or ""
         updated = row.updated.astimezone().strftime("%Y-%m-%d %H:%M") if row.updated else ""
-        table.add_row(row.name, row.state, str(row.complete), str(row.failed), best, data, budget, updated)
+        cells = (row.name, row.state, str(row.complete), str(row.failed), best, data, budget, updated)
+        table.add_row(*map(Text, cells))  # not markup: a folder's name may hold brackets
     return table
 
 

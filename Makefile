@@ -1,0 +1,54 @@
+# `make help` lists what there is. Everything runs in .venv, made on first use.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench dashboard clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+# uv installs torch three times as fast as pip; `make install INSTALL=".venv/bin/pip install"` does without it
+INSTALL ?= $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.installed  ## make .venv and install nas in the versions of constraints.txt
+
+demo: .venv/.installed  ## search the digits data, print the front, export the best network, verify it
+	$(BIN)/nas search digits --data digits --flops 1M..4M --trials 30
+	@test -d exports/digits || $(BIN)/nas export digits-1M-4M --out exports/digits
+	$(BIN)/python examples/predict.py exports/digits
+	@echo
+	@echo 'next:'
+	@echo '  make dashboard                                    the front in the browser'
+	@echo '  $(BIN)/nas search digits --data digits --flops 1M..4M --trials 60   30 more trials of the same study'
+	@echo '  $(BIN)/nas search cifar --data path/to/images --flops 5M..40M --trials 30   your own images'
+
+dashboard: .venv/.installed  ## open the dashboard on the studies under runs/
+	$(BIN)/nas dashboard
+
+test: .venv/.dev  ## run the whole test suite
+	$(BIN)/pytest
+
+lint: .venv/.dev  ## check format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RESULTS.md holds
+	$(BIN)/python -m benchmarks.counting
+
+clean:  ## remove .venv and caches, never runs/ or exports/
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+.venv/bin/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: python must be 3.11 or newer, got %s; set PYTHON=" % sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
+
+.venv/.installed: .venv/bin/uv pyproject.toml constraints.txt
+	@echo 'installing nas and what it needs (a few minutes, mostly torch)'
+	@$(INSTALL) -c constraints.txt -e .
+	@touch $@
+
+.venv/.dev: .venv/.installed
+	@$(INSTALL) -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,159 @@
+"""The command: every verb, JSON as promised, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.cli import main
+from space import Arch, Space, Task, cost
+
+FIELDS = {
+    "number", "state", "accuracy", "flops", "params", "activations", "key", "seconds", "seed", "arch", "reason",
+}  # fmt: skip
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `nas ...` in this process: (exit code, stdout, stderr)."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["nas", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def test_cost_of_convnext_tiny(run: Run) -> None:
+    code, out, err = run("cost", "convnext_tiny", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == {
+        "flops": 4455531264, "params": 28589128, "activations": 13435624, "key": Arch.load("convnext_tiny").key,
+    }  # fmt: skip
+    assert "4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1)" in run("cost", "convnext_tiny")[1]
+
+
+def test_cost_of_a_file_at_another_size(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(Arch.load("convnext_small").to_yaml())
+    plain = json.loads(run("cost", path, "--image-size", 64, "--classes", 10, "--json")[1])
+    assert plain["flops"] == cost(Arch.load("convnext_small"), Task(64, 3, 10)).flops
+
+
+def test_draw_gives_networks_of_the_space_inside_the_band(run: Run) -> None:
+    words = ("draw", "cifar", "--count", 7, "--flops", "20M..25M", "--seed", 3, "--json")
+    rows = json.loads(run(*words)[1])
+    assert len(rows) == 7
+    for row in rows:
+        arch = Arch.from_dict(row["arch"])
+        assert arch in Space.load("cifar")
+        assert row["flops"] == cost(arch, Task(32, 3, 10)).flops
+        assert 20e6 <= row["flops"] <= 25e6
+        assert row["key"] == arch.key
+    assert json.loads(run(*words)[1]) == rows
+    assert "20M" not in run("draw", "cifar", "--count", 1)[2]
+
+
+def test_a_study_from_search_to_export(run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path) -> None:
+    runs = ("--runs", tmp_path / "runs")
+    words: tuple[Any, ...] = (
+        "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s", *runs,
+    )  # fmt: skip
+    code, out, err = run(*words, "--trials", 3, "--json")
+    assert code == 0
+    front = json.loads(out)
+    assert all(set(row) == FIELDS for row in front)
+    assert err.count("\ntrial ") == 3
+    code, out, _ = run(*words, "--trials", 4)
+    assert "s: front of 4 trials in 20K..200K FLOPs" in out
+    assert "validation split, n = 359, 1 seed a" in out.replace("\n", " ")
+
+    trials = json.loads(run("trials", "s", *runs, "--json")[1])
+    assert all(set(row) == FIELDS for row in trials)
+    assert sum(row["state"] == "complete" for row in trials) == 4
+    front = json.loads(run("front", tmp_path / "runs" / "s", "--json")[1])
+    accuracies = [row["accuracy"] for row in front]
+    assert accuracies == sorted(accuracies)
+    assert [row["name"] for row in json.loads(run("studies", *runs, "--json")[1])] == ["s"]
+    for verb in ("trials", "front"):
+        assert "conv + linear" in run(verb, "s", *runs)[1].replace("\n", " ")
+
+    code, out, err = run("export", "s", "--out", tmp_path / "out", *runs, "--pick", "knee", "--json")
+    assert code == 0
+    assert json.loads(out)["test_images"] == 359
+    code, out, err = run("export", "s", "--out", tmp_path / "out", *runs)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: out must be a new folder")
+    code, out, _ = run("export", "s", "--out", tmp_path / "cheap", *runs, "--max-flops", "200K")
+    assert f'nas.load_export("{tmp_path / "cheap"}")' in out
+
+    code, _, err = run(*words[:-2], *runs, "--trials", 9, "--seed", 1)
+    assert code == 2
+    assert err == "error: seed must be 0 to resume s, got 1; start another study with --study NAME\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("cost", "convnext_tinny"), "network must be a YAML file or a preset, got convnext_tinny; did you mean convnext_tiny?"),
+        (("cost", "none.yaml"), "network must be an existing YAML file, got none.yaml; check the path"),
+        (("cost", "convnext_tiny", "--image-size", "8"), "stages must leave one pixel at least, got stem stride 4 and 4 stages on 8 px; lower the stem stride or the number of stages"),
+        (("cost", "convnext_tiny", "--classes", "0"), "classes must be from 1 to 1000000, got 0; correct it"),
+        (("draw", "digitz"), "space must be a YAML file or a preset, got digitz; did you mean digits?"),
+        (("draw", "cifar", "--flops", "lots"), "flops must be a band of numbers with K, M or G, got lots; write e.g. 1M..4M"),
+        (("draw", "cifar", "--flops", "9M..2M"), "flops must rise from low to high, got 9M..2M; write e.g. 1M..4M"),
+        (("front", "none", "--runs", "nowhere"), "study must be a name under nowhere or a study's folder, got none; there: none"),
+        (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 30.8K..98.5M for space digits at 8 px, got 1G..2G; axes.width"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--study", "../x"), "study must be 1 to 64 letters"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "abacus"), "device must be one that torch finds here, got abacus"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--recipe", "none.yaml"), "none.yaml must be readable, got No such file or directory; check the path"),
+        (("search", "digits"), "Missing option '--data'"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "0"), "Invalid value for '--trials'"),
+        (("nonsense",), "No such command 'nonsense'"),
+    ],
+)  # fmt: skip
+def test_a_persons_mistake_is_one_line_and_exit_2(run: Run, words: tuple[str, ...], message: str) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+
+
+def test_no_studies_says_how_to_begin(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("studies", "--runs", tmp_path)
+    assert code == 0
+    assert "begin one: nas search digits --data digits --flops 1M..4M --trials 30" in out
+
+
+def test_a_broken_study_is_listed_with_its_trouble(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "study.yaml").write_text("version: 1\nname: [")
+    rows = json.loads(run("studies", "--runs", tmp_path, "--json")[1])
+    assert rows[0]["state"] == "broken"
+    assert "must be valid YAML" in rows[0]["problem"]
+
+
+def test_an_empty_study_has_no_front_to_export(run: Run, tmp_path: Path, tiny_space: Path) -> None:
+    from tests.nas.empty_study import write_empty_study
+
+    write_empty_study(tmp_path / "empty", tiny_space)
+    code, _, err = run("export", "empty", "--runs", tmp_path, "--out", tmp_path / "out")
+    assert code == 2
+    assert err == "error: front must have a finished trial, got none; run `nas search` first, or for longer\n"
+    assert json.loads(run("front", "empty", "--runs", tmp_path, "--json")[1]) == []
+    assert run("trials", "empty", "--runs", tmp_path)[0] == 0
+
+
+@pytest.mark.parametrize("verb", ["search", "studies", "trials", "front", "cost", "draw", "export", "dashboard"])
+def test_every_verb_has_help_with_an_example(run: Run, verb: str) -> None:
+    code, out, _ = run(verb, "--help")
+    assert code == 0
+    assert f"Example: nas {verb}" in " ".join(out.split())

@@ -1,0 +1,207 @@
+"""Exports: equal logits after loading, honest numbers, retraining where no weights were kept, every refusal."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+import nas
+from nas.data import load
+from nas.export import VerificationError, export_trial
+from nas.front import best, pareto_front
+from nas.run import run_search
+from nas.settings import ARTIFACTS
+from nas.trials import WEIGHTS, Reader, Trial
+from space import Arch, Band, InputError, Space, cost
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """A search of six tiny networks on the digits, two epochs each."""
+    from tests.conftest import TINY_RECIPE, TINY_SPACE
+
+    folder = tmp_path_factory.mktemp("export")
+    (folder / "tiny.yaml").write_text(TINY_SPACE)
+    (folder / "recipe.yaml").write_text(TINY_RECIPE + "batch_size: 32\n")
+    path, finished = run_search(
+        Space.load(folder / "tiny.yaml"), "digits", Band.parse("20K..200K"), 6, recipe_file=folder / "recipe.yaml",
+        epochs=None, name="study", runs=folder, seed=0, sampler="tpe", device="cpu", image_size=None,
+        command="nas search tiny.yaml ...", console=QUIET,
+    )  # fmt: skip
+    assert finished
+    return Reader(path)
+
+
+def chosen(study: Reader) -> Trial:
+    return best(pareto_front(study.trials()))
+
+
+def test_the_export_loads_and_is_as_good_as_its_card_says(study: Reader, tmp_path: Path) -> None:
+    trial = chosen(study)
+    card = export_trial(study, trial, tmp_path / "out", device="cpu", console=QUIET)
+    model, preprocess = nas.load_export(tmp_path / "out")
+    digits = load("digits")
+    with torch.no_grad():
+        answers = model(preprocess(digits.test.images)).argmax(1).numpy()
+    accuracy = float((answers == digits.test.labels).mean())
+    assert accuracy == pytest.approx(card.test, abs=1e-6)
+    text = (tmp_path / "out" / "model_card.md").read_text()
+    stated = re.search(r"test accuracy (\S+) \(top-1, digits test split, n = 359, 1 seed", text)
+    assert stated
+    assert float(stated[1]) == pytest.approx(accuracy, abs=5e-5)
+    assert card.validation == pytest.approx(trial.accuracy or 0)
+    assert not model.training
+    assert preprocess.classes == digits.classes
+
+
+def test_the_folder_holds_the_network_and_its_papers(study: Reader, tmp_path: Path) -> None:
+    trial = chosen(study)
+    export_trial(study, trial, tmp_path / "out", device="cpu", console=QUIET)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"model.safetensors", "arch.yaml", "model_card.md", "preprocess.json"}
+    arch = Arch.load(tmp_path / "out" / "arch.yaml")
+    assert arch.key == trial.key
+    counts = cost(arch, study.settings.task)
+    assert (counts.flops, counts.params) == (trial.flops, trial.params)
+    learned = load_file(tmp_path / "out" / "model.safetensors")
+    assert sum(v.numel() for k, v in learned.items() if "running" not in k and "num_batches" not in k) == counts.params
+    plain = json.loads((tmp_path / "out" / "preprocess.json").read_text())
+    assert plain["classes"] == [str(i) for i in range(10)]
+    text = (tmp_path / "out" / "model_card.md").read_text()
+    for expected in (
+        "nas search tiny.yaml",
+        f"{counts.flops:,}",
+        f"{counts.params:,}",
+        "untouched by the search",
+        "torch 2.",
+    ):
+        assert expected in text
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_it_loads_in_three_lines_in_a_fresh_process(study: Reader, tmp_path: Path) -> None:
+    export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
+    code = (
+        "import nas, numpy\n"
+        f"model, preprocess = nas.load_export({str(tmp_path / 'out')!r})\n"
+        "print(tuple(model(preprocess(numpy.zeros((8, 8), 'uint8'))).shape))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(1, 10)"
+
+
+def test_a_trial_without_weights_is_trained_again_to_the_same_network(study: Reader, tmp_path: Path) -> None:
+    trial = chosen(study)
+    export_trial(study, trial, tmp_path / "kept", device="cpu", console=QUIET)
+    weights = study.artifact_path(trial.number, WEIGHTS)
+    assert weights
+    content = weights.read_bytes()
+    weights.unlink()
+    try:
+        card = export_trial(study, trial, tmp_path / "again", device="cpu", console=QUIET)
+    finally:
+        weights.write_bytes(content)
+    kept, again = (load_file(tmp_path / name / "model.safetensors") for name in ("kept", "again"))
+    assert all(torch.equal(kept[name], again[name]) for name in kept)
+    assert card.note
+    assert (
+        f"trained again for this export with the trial's seed {trial.seed}"
+        in (tmp_path / "again/model_card.md").read_text()
+    )
+
+
+def test_damaged_or_foreign_weights_are_refused(study: Reader, tmp_path: Path) -> None:
+    trial = chosen(study)
+    weights = study.artifact_path(trial.number, WEIGHTS)
+    assert weights
+    content = weights.read_bytes()
+    try:
+        weights.write_bytes(content[:100])
+        with pytest.raises(InputError, match=f"weights of trial {trial.number} must be whole, got .*; remove them"):
+            export_trial(study, trial, tmp_path / "out", device="cpu", console=QUIET)
+        values = load_file(bytes_to(tmp_path / "w.safetensors", content))
+        save_file({name: torch.zeros_like(value) for name, value in values.items()}, weights)
+        with pytest.raises(VerificationError, match="must reach their recorded validation accuracy"):
+            export_trial(study, trial, tmp_path / "out", device="cpu", console=QUIET)
+    finally:
+        weights.write_bytes(content)
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def bytes_to(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_what_does_not_verify_gets_no_name(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_weights(path: Path) -> dict[str, torch.Tensor]:
+        return {name: value + 0.1 * torch.ones_like(value) for name, value in load_file(path).items()}
+
+    monkeypatch.setattr("nas.exported.load_file", other_weights)
+    with pytest.raises(VerificationError, match="export must give equal logits once reloaded, got others; report this"):
+        export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
+    assert not list(tmp_path.iterdir())
+
+
+def test_refusals(study: Reader, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(InputError, match=r"out must be a new folder, got .*there, which exists"):
+        export_trial(study, chosen(study), tmp_path / "there", console=QUIET)
+    with pytest.raises(InputError, match=r"trial must be complete, got trial 9 \(failed\)"):
+        export_trial(study, Trial(number=9, state="failed"), tmp_path / "out", console=QUIET)
+
+
+def test_other_data_is_refused(study: Reader, tmp_path: Path) -> None:
+    for i in range(60):
+        folder = tmp_path / "images" / f"class{i % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), i, np.uint8)).save(folder / f"{i}.png")
+    with pytest.raises(
+        InputError, match=r"data must be the study's \(digits, fingerprint .*\), got .*; give its folder"
+    ):
+        export_trial(study, chosen(study), tmp_path / "out", data_source=str(tmp_path / "images"), console=QUIET)
+
+
+def test_loading_refuses_what_is_not_an_export(study: Reader, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"export must be a folder with model.safetensors, got"):
+        nas.load_export(tmp_path)
+    export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
+    plain = yaml.safe_load((tmp_path / "out" / "arch.yaml").read_text())
+    plain["stages"][0]["width"] = 48
+    (tmp_path / "out" / "arch.yaml").write_text(yaml.safe_dump(plain))
+    with pytest.raises(InputError, match=r"export must be whole, got .*; export the network again"):
+        nas.load_export(tmp_path / "out")
+
+
+def test_preprocessing_takes_pictures_arrays_and_batches(study: Reader, tmp_path: Path) -> None:
+    export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
+    preprocess = nas.load_export(tmp_path / "out").preprocess
+    array = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    expected = (torch.from_numpy(array) / 255 - preprocess.mean[0]) / preprocess.std[0]
+    for picture in (array, array[..., None], Image.fromarray(array), [array], array[None, ..., None]):
+        torch.testing.assert_close(preprocess(picture), expected[None, None], atol=1e-6, rtol=0)
+    assert preprocess([array, array]).shape == (2, 1, 8, 8)
+    assert preprocess(Image.new("RGB", (30, 20))).shape == (1, 1, 8, 8)
+    with pytest.raises(InputError, match=r"picture must be uint8 \(H, W\) or \(H, W, C\), got float64"):
+        preprocess(array / 255)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="picture must be a PIL image or an array, got str"):
+        preprocess(["x"])  # type: ignore[list-item]
+
+
+def test_artifacts_are_named_by_the_journal_alone(study: Reader) -> None:
+    listed = {study.artifact_path(t.number, WEIGHTS) for t in study.trials()} - {None}
+    assert all(path and path.parent == study.folder / ARTIFACTS for path in listed)

@@ -1,0 +1,354 @@
+"""The study: totals, resumption, crashes, repeats, what is kept, and what is refused. Real trainings, tiny networks."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+
+from nas.data import Data, load
+from nas.front import pareto_front
+from nas.recipe import Recipe
+from nas.run import describe_data
+from nas.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings
+from nas.store import repair_tail
+from nas.study import Search, Watch, open_folder, package_versions, trial_seed
+from nas.train import DeviceData
+from nas.trials import CURVE, WEIGHTS, Reader, summarise
+from space import Band, InputError, Space, cost
+
+BAND = Band.parse("20K..200K")
+RECIPE = Recipe(epochs=1, train_images=128)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+@pytest.fixture
+def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search]:
+    """Opens a search on `tmp_path / name`; keyword arguments change its settings."""
+
+    def make(name: str = "study", watch: Watch | None = None, sampler: Sampler = "tpe", seed: int = 0) -> Search:
+        folder = tmp_path / name
+        space = Space.load(tiny_space)
+        settings = Settings(
+            name=name, created="2026-01-01T00:00:00+00:00", command="test", space_name="tiny", space=space.to_dict(),
+            flops_low=BAND.low, flops_high=BAND.high, data=describe_data(digits), recipe=RECIPE.to_dict(),
+            sampler=sampler, seed=seed, device="cpu", versions=package_versions(),
+        )  # fmt: skip
+        open_folder(folder, settings)
+        return Search(folder, DeviceData.place(digits, RECIPE, CPU), watch or Watch())
+
+    return make
+
+
+def counted(search: Search) -> list[int]:
+    return [trial.number for trial in search.reader.trials() if trial.state in ("complete", "failed")]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], sampler: Sampler) -> None:
+    search = make(sampler=sampler)
+    assert search.run(5)
+    done = [trial for trial in search.reader.trials() if trial.state == "complete"]
+    assert len(done) == 5
+    assert len({trial.key for trial in done}) == 5
+    for trial in done:
+        arch = trial.network()
+        assert arch in search.space
+        counts = cost(arch, search.settings.task)
+        assert (trial.flops, trial.params, trial.activations) == (counts.flops, counts.params, counts.activations)
+        assert counts.flops in BAND
+        assert trial.accuracy is not None
+        assert 0 <= trial.accuracy <= 1
+        assert trial.seed == trial_seed(0, trial.number)
+        assert len(search.reader.curve(trial.number)) == RECIPE.epochs
+
+
+def test_weights_are_kept_for_the_front_alone(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(6)
+    trials = search.reader.trials()
+    front = {trial.number for trial in pareto_front(trials)}
+    kept = {trial.number for trial in trials if search.reader.artifact(trial.number, WEIGHTS)}
+    assert kept == front
+    files = len(list((search.reader.folder / ARTIFACTS).iterdir()))
+    assert files == len(front) + sum(bool(search.reader.artifact(t.number, CURVE)) for t in trials)
+
+
+def test_the_same_seed_finds_the_same_networks_and_accuracies(make: Callable[..., Search]) -> None:
+    first, again, other = make("one"), make("two"), make("three", seed=1)
+    for search in (first, again, other):
+        search.run(4)
+    rows = [[(t.key, t.accuracy, t.seed, t.state) for t in s.reader.trials()] for s in (first, again, other)]
+    assert rows[0] == rows[1] != rows[2]
+
+
+def test_it_resumes_to_the_total(make: Callable[..., Search]) -> None:
+    make().run(3)
+    finished: list[int] = []
+    search = make(watch=Watch(on_finish=lambda trial, done: finished.append(done)))
+    assert search.run(5)
+    assert finished == [4, 5]
+    assert len(counted(search)) == 5
+    assert make().run(5)
+    assert len(counted(search)) == 5
+
+
+def test_asked_to_stop_it_queues_the_network_again_with_its_seed(make: Callable[..., Search]) -> None:
+    asked: list[bool] = []
+    search = make(watch=Watch(on_finish=lambda trial, done: asked.append(True), stop=lambda: bool(asked)))
+    assert not search.run(5)
+    assert len(counted(search)) == 1
+    assert make().run(5)
+    assert len(counted(search)) == 5
+
+
+def test_a_second_ctrl_c_leaves_a_study_that_resumes(make: Callable[..., Search]) -> None:
+    def interrupt(number: int, epoch: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(watch=Watch(on_epoch=interrupt)).run(2)
+    search = make()
+    assert [trial.state for trial in search.reader.trials()] == ["interrupted", "waiting"]
+    search.run(2)
+    trials = search.reader.trials()
+    assert [trial.state for trial in trials][:2] == ["interrupted", "complete"]
+    assert (trials[0].key, trials[0].seed) == (trials[1].key, trials[1].seed)
+    assert len(counted(search)) == 2
+
+
+def test_a_space_with_no_new_network_ends_with_a_note(tmp_path: Path, tiny_space: Path, digits: Data) -> None:
+    """Two networks in all: they are trained once each, however many trials are asked for."""
+    raw = Space.load(tiny_space).to_dict()
+    one = {name: values if isinstance(values, dict) else values[:1] for name, values in raw["axes"].items()}
+    one.update(block=["convnext"], width=[8, 16], depth=[2])
+    space = Space.from_dict({"image_size": 8, "axes": one}, "pair", "pair")
+    settings = Settings(
+        name="pair", created="x", command="test", space_name="pair", space=space.to_dict(), flops_low=1000,
+        flops_high=10**6, data=describe_data(digits), recipe=RECIPE.to_dict(), sampler="tpe", seed=0, device="cpu",
+        versions={},
+    )  # fmt: skip
+    open_folder(tmp_path / "pair", settings)
+    notes: list[str] = []
+    search = Search(tmp_path / "pair", DeviceData.place(digits, RECIPE, CPU), Watch(on_note=notes.append))
+    assert search.run(10)
+    done = [trial for trial in search.reader.trials() if trial.state == "complete"]
+    assert len(done) == len({trial.key for trial in done}) == 2
+    assert notes == ["space pair holds no further network in 1K..1M"]
+    repeats = [trial for trial in search.reader.trials() if trial.state == "repeat"]
+    assert repeats
+    assert all(trial.reason and trial.reason.startswith("same network as trial") for trial in repeats)
+
+
+def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[..., Search]) -> None:
+    search = make()
+    healthy = search.data.train.mean.clone()
+
+    def poison(number: int, arch: object, done: int) -> None:
+        search.data.train.mean.copy_(torch.full_like(healthy, math.nan) if done == 1 else healthy)
+
+    search.watch = Watch(on_trial=poison)
+    assert search.run(4)
+    trials = [t for t in search.reader.trials() if t.state in ("complete", "failed")]
+    assert [trial.state for trial in trials] == ["complete", "failed", "complete", "complete"]
+    assert trials[1].reason == "loss became nan in epoch 1 of 1"
+    assert trials[1].accuracy is None
+    assert trials[1] not in pareto_front(trials)
+
+
+def test_five_failures_in_a_row_end_the_search_with_the_reason(make: Callable[..., Search]) -> None:
+    search = make()
+    search.data.train.mean.fill_(math.nan)
+    with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan in epoch 1 of 1"):
+        search.run(20)
+    assert len(counted(search)) == 5
+
+
+def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]) -> None:
+    search = make()
+    whole = search.data.train.images
+    calls: list[int] = []
+
+    def starve(number: int, arch: object, done: int) -> None:
+        calls.append(number)
+        search.data.train.images = whole if done else whole.as_strided((2**40, 1, 1, 1), (0, 0, 0, 0))
+
+    search.watch = Watch(on_trial=starve)
+    search.run(2)
+    trials = [trial for trial in search.reader.trials() if trial.state in ("complete", "failed")]
+    assert [trial.state for trial in trials] == ["failed", "complete"]
+    assert trials[0].reason
+    assert trials[0].key
+    assert trials[0].key in trials[0].reason
+
+
+def test_killed_it_leaves_a_study_that_resumes_to_the_total(
+    tmp_path: Path, tiny_space: Path, tiny_recipe: Path
+) -> None:
+    command = [
+        sys.executable, "-m", "nas", "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials",
+        "40", "--recipe", str(tiny_recipe), "--runs", str(tmp_path / "runs"), "--study", "killed",
+    ]  # fmt: skip
+    folder = tmp_path / "runs" / "killed"
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    wait_for(lambda: finished(folder) >= 2, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = finished(folder)
+    states = [trial.state for trial in Reader(folder).trials()]
+    assert summarise(folder).state == "resting"
+    again = subprocess.run([*command[:10], str(before + 2), *command[11:]], capture_output=True, text=True, check=True)
+    assert finished(folder) == before + 2
+    rows = Reader(folder).trials()
+    assert not [trial for trial in rows if trial.state == "running"]
+    assert [trial.number for trial in rows] == list(range(len(rows)))
+    if "running" in states:
+        lost = states.index("running")
+        assert rows[lost].state == "interrupted"
+        assert f"trial {lost} was left by a process that ended" in again.stderr
+        if rows[lost].seed is not None:
+            assert [t.seed for t in rows].count(rows[lost].seed) == 2
+
+
+def test_ctrl_c_ends_the_epoch_and_says_how_to_go_on(tmp_path: Path, tiny_space: Path, tiny_recipe: Path) -> None:
+    command = [
+        sys.executable, "-m", "nas", "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials",
+        "500", "--recipe", str(tiny_recipe), "--runs", str(tmp_path), "--study", "stopped",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: finished(tmp_path / "stopped") >= 1, process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopping after this epoch (Ctrl-C again: at once)" in stderr
+    assert "stopped; to go on: nas search" in stderr
+    assert "Traceback" not in stderr
+    assert not [trial for trial in Reader(tmp_path / "stopped").trials() if trial.state == "running"]
+
+
+def finished(folder: Path) -> int:
+    if not (folder / JOURNAL).exists():
+        return 0
+    return sum(trial.state in ("complete", "failed") for trial in Reader(folder).trials())
+
+
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 120
+    while not ready():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "the search took too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("flops_high", 10**6, "flops_high must be 200000 to resume study, got 1000000; start another study with"),
+        ("sampler", "random", "sampler must be tpe to resume study, got random"),
+        ("seed", 5, "seed must be 0 to resume study, got 5"),
+        ("recipe", replace(RECIPE, lr=0.5).to_dict(), "recipe.lr must be 0.002 to resume study, got 0.5"),
+    ],
+)
+def test_resuming_with_anything_different_is_refused(
+    make: Callable[..., Search], field: str, value: object, message: str
+) -> None:
+    search = make()
+    with pytest.raises(InputError, match=message):
+        open_folder(search.reader.folder, replace(search.settings, **{field: value}))  # type: ignore[arg-type]
+
+
+def test_other_data_and_another_space_are_refused(make: Callable[..., Search]) -> None:
+    search = make()
+    data = replace(search.settings.data, fingerprint="0" * 16)
+    with pytest.raises(InputError, match=r"data.fingerprint must be [0-9a-f]{16} to resume study, got 0{16}"):
+        open_folder(search.reader.folder, replace(search.settings, data=data))
+    space = search.space.to_dict()
+    space["axes"]["depth"] = [2]
+    with pytest.raises(InputError, match=r"space.axes.depth must be \[2, 3\] to resume study, got \[2\]"):
+        open_folder(search.reader.folder, replace(search.settings, space=space))
+
+
+def test_the_same_images_from_another_place_and_other_versions_are_accepted(make: Callable[..., Search]) -> None:
+    search = make()
+    moved = replace(search.settings, data=replace(search.settings.data, source="elsewhere"), versions={"torch": "1"})
+    notes = open_folder(search.reader.folder, moved)
+    assert f"torch was {search.settings.versions['torch']} when the study began, is now 1" in notes
+
+
+def test_a_folder_that_lost_its_settings_is_not_written_to(make: Callable[..., Search]) -> None:
+    search = make()
+    (search.reader.folder / FILE).unlink()
+    with pytest.raises(InputError, match=r"study must have its study.yaml, got a folder"):
+        open_folder(search.reader.folder, search.settings)
+
+
+def test_a_torn_last_line_is_cut_off_and_kept(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(2)
+    path = search.reader.folder / JOURNAL
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"op_code": 4, "wor')
+    assert len(Reader(search.reader.folder).trials()) == len(search.reader.trials())  # readers pass over it
+    assert path.read_bytes().endswith(b"wor")  # and leave it
+    notes: list[str] = []
+    again = make(watch=Watch(on_note=notes.append))
+    assert notes == ["cut an unfinished last line of 19 bytes off journal.log; it is kept in journal.log.torn"]
+    assert path.read_bytes().startswith(whole)
+    assert path.with_name("journal.log.torn").read_bytes() == b'{"op_code": 4, "wor'
+    assert again.run(3)
+    assert repair_tail(path) is None
+
+
+def test_a_journal_damaged_in_the_middle_names_the_line_and_is_left_alone(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(1)
+    path = search.reader.folder / JOURNAL
+    lines = path.read_bytes().split(b"\n")
+    lines[3] = lines[3][:10]
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(InputError, match=r"journal.log must be a whole journal, got damage in line 4"):
+        Reader(search.reader.folder).trials()
+    assert path.read_bytes() == b"\n".join(lines)
+    assert summarise(search.reader.folder).state == "broken"
+
+
+def test_reading_writes_nothing_and_takes_no_lock(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(1)
+    folder = search.reader.folder
+
+    def listing() -> Sequence[tuple[str, int]]:
+        return sorted((str(path), path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+    before = listing()
+    (folder / f"{JOURNAL}.lock").symlink_to(JOURNAL)  # somebody holds the lock
+    reader = Reader(folder)
+    assert len(reader.trials()) == 1
+    assert reader.curve(0)
+    (folder / f"{JOURNAL}.lock").unlink()
+    assert listing() == before
+
+
+def test_optuna_itself_reads_the_study(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(4)
+    backend = optuna.storages.journal.JournalFileBackend(str(search.reader.folder / JOURNAL))
+    study = optuna.load_study(study_name="nas", storage=optuna.storages.JournalStorage(backend))
+    ours = {trial.number for trial in pareto_front(search.reader.trials())}
+    assert {trial.number for trial in study.best_trials} >= ours
+    assert all(json.dumps(trial.user_attrs) for trial in study.trials)
