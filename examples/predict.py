@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
 import nas
 
