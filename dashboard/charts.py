@@ -1,0 +1,275 @@
+"""Records -> plotly figures, as plain dicts: pure functions that need neither a browser nor plotly itself.
+
+Colours are Okabe-Ito's. `@text`, `@grid` and `@back` stand for the theme's colours, which only the browser knows.
+FLOPs are conv + linear multiply-accumulates, batch 1; accuracies are drawn in percent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from dashboard import words
+from dashboard.words import MIXED, MIXES, MODULATION, PLAIN, count, percent, short
+from nas.front import accuracy, flops, knee, pareto_front, scored
+from nas.trials import Epoch, Trial
+from space import Band, Part, compact
+
+Figure = dict[str, Any]
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+LOOKS = {PLAIN: (BLUE, "circle"), MODULATION: (VERMILLION, "square"), MIXED: (GREEN, "diamond")}
+MANY = 1500  # points from which WebGL draws; below, SVG is crisper
+
+
+def front_figure(
+    trials: Sequence[Trial], band: Band, *, selected: int | None = None, running: Sequence[Trial] = ()
+) -> Figure:
+    """Every finished trial over log FLOPs; the front as a staircase, the budget as a shaded band, the selected ringed.
+
+    Trials in training, whose accuracy is not known yet, are dotted lines at their FLOPs.
+    """
+    points, front = scored(trials), pareto_front(trials)
+    kind = "scatter" if len(points) < MANY else "scattergl"
+    data = [_staircase(front, band, kind), *_clouds(points, {t.number for t in front}, kind)]
+    _show_each_kind_once(data)
+    data += [_ring(trial, kind) for trial in points if trial.number == selected]
+    in_training = [t.flops for t in running if t.flops]
+    layout = _layout(410)
+    layout["xaxis"] |= {
+        "type": "log",
+        "range": _log_range([*map(flops, points), *in_training, band.high], band),
+        "title": {"text": words.FLOPS, "standoff": 8},
+        "tickformat": "~s",
+        "nticks": 8,
+    }
+    layout["yaxis"] |= {"title": {"text": "validation top-1, %", "standoff": 8}, "nticks": 8}
+    layout["shapes"] = _band_shapes(band) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
+    layout["annotations"] = _band_labels(band) + _knee_label(front)
+    layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"}
+    return {"data": data, "layout": layout}
+
+
+def front_caption(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
+    """The chart in a sentence, with its numbers; also its alt text."""
+    finished = len(scored(trials))
+    if not front:
+        return f"No finished network yet, of {count(len(trials), 'trial')}."
+    best = front[-1]
+    reaches = f"reaches {percent(best.accuracy)} at {compact(flops(best))} FLOPs"
+    if finished == 1:
+        return f"1 network finished, alone on the front: it {reaches}."
+    if len(front) == 1:
+        return f"1 of {finished:,} networks is on the front: it {reaches}."
+    bend = _knee(front)
+    last = "" if bend is None else f"; at the knee, {percent(bend.accuracy)} at {compact(flops(bend))}"
+    return f"{len(front):,} of {finished:,} networks are on the front: the best {reaches}{last}."
+
+
+def curve_figure(epochs: Sequence[Epoch]) -> Figure:
+    """Validation accuracy in percent above, mean training loss below, by epoch."""
+    layout = _layout(300)
+    x = [e.epoch for e in epochs]
+    panels = (("accuracy", [100 * e.accuracy for e in epochs], BLUE), ("loss", [e.loss for e in epochs], VERMILLION))
+    data = [
+        {
+            "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": _finite(y), "yaxis": axis,
+            "line": {"color": colour, "width": 2}, "marker": {"size": 5 if len(x) > 1 else 9}, "showlegend": False,
+            "hovertemplate": f"epoch %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
+        }
+        for (name, y, colour), axis in zip(panels, ("y", "y2"), strict=True)
+    ]  # fmt: skip
+    layout["yaxis"] |= {"domain": [0.56, 1], "title": {"text": "top-1, %"}, "nticks": 5}
+    layout["yaxis2"] = layout["yaxis"] | {"domain": [0, 0.44], "title": {"text": "loss"}, "anchor": "x"}
+    layout["xaxis"] |= {
+        "title": {"text": "epoch", "standoff": 6},
+        "anchor": "y2",
+        "tick0": 1,
+        "dtick": -(-len(x) // 10) or 1,
+    }
+    return {"data": data, "layout": layout}
+
+
+def curve_caption(epochs: Sequence[Epoch]) -> str:
+    """The curve in a sentence."""
+    last, top = epochs[-1], max(epochs, key=lambda e: e.accuracy)
+    return (
+        f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: {percent(last.accuracy)}, training loss "
+        f"{last.loss:.3g}; highest {percent(top.accuracy)} in epoch {top.epoch}."
+    )
+
+
+def parts_figure(parts: Sequence[Part]) -> Figure:
+    """FLOPs and parameters of each part of a network, in percent of the whole."""
+    layout = _layout(300)
+    totals = {"FLOPs": [part.cost.flops for part in parts], "parameters": [part.cost.params for part in parts]}
+    data = [
+        {
+            "type": "bar", "name": name, "x": [part.name for part in parts], "y": shares(values), "customdata": values,
+            "marker": {"color": colour},
+            "hovertemplate": f"%{{x}}: %{{y:.1f}}% of {name}, %{{customdata:,}}<extra></extra>",
+        }
+        for (name, values), colour in zip(totals.items(), (BLUE, PURPLE), strict=True)
+    ]  # fmt: skip
+    layout["yaxis"] |= {"title": {"text": "% of the network"}, "rangemode": "tozero", "nticks": 5}
+    layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    return {"data": data, "layout": layout | {"bargap": 0.3, "bargroupgap": 0.08}}
+
+
+def parts_caption(parts: Sequence[Part]) -> str:
+    """Where the FLOPs are, in a sentence."""
+    part, share = max(zip(parts, shares([p.cost.flops for p in parts]), strict=True), key=lambda pair: pair[1])
+    return f"{part.name.capitalize()} takes {share:.0f}% of the FLOPs."
+
+
+def shares(values: Sequence[int]) -> list[float]:
+    """Each value in percent of their sum."""
+    total = sum(values) or 1
+    return [100 * value / total for value in values]
+
+
+def hover(trial: Trial) -> str:
+    """A trial's design in a few lines, escaped for plotly."""
+    head = f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}"
+    cost = f"{short(trial.flops)} FLOPs, {short(trial.params)} parameters"
+    return "<br>".join([head, cost, *(words.escape(words.stage_line(stage), 90) for stage in words.stages(trial)[:8])])
+
+
+def brief_hover(trial: Trial) -> str:
+    """The same in two short lines, for charts of thousands: `c3x64k7` is 3 ConvNeXt blocks 64 wide, kernel 7."""
+    rows = (
+        f"{str(s.get('block'))[:1]}{s.get('depth')}x{s.get('width')}k{s.get('kernel')}" for s in words.stages(trial)
+    )
+    return f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}<br>{words.escape(' '.join(rows), 90)}"
+
+
+def _staircase(front: Sequence[Trial], band: Band, kind: str) -> dict[str, Any]:
+    """The best accuracy for at most so many FLOPs; it goes on to the band's end."""
+    x, y = [flops(t) for t in front], [100 * accuracy(t) for t in front]
+    if front and x[-1] < band.high:
+        x, y = [*x, band.high], [*y, y[-1]]
+    return {
+        "type": kind, "mode": "lines", "name": "front", "x": x, "y": y, "hoverinfo": "skip",
+        "line": {"shape": "hv", "width": 2, "color": "@text"},
+    }  # fmt: skip
+
+
+def _clouds(points: Sequence[Trial], front: set[int], kind: str) -> list[dict[str, Any]]:
+    """Two traces per kind of network, those off and those on the front: colour and symbol say which kind, size and
+    outline which place. Single values and not one per point, so that ten thousand points stay quick."""
+    groups: dict[tuple[bool, str], list[Trial]] = {(on, name): [] for on in (False, True) for name in MIXES}
+    for trial in points:
+        groups[trial.number in front, words.mix(trial)].append(trial)
+    label = hover if len(points) < MANY else brief_hover
+    return [_cloud(name, on, group, kind, label) for (on, name), group in groups.items() if group]
+
+
+def _cloud(name: str, on: bool, group: Sequence[Trial], kind: str, label: Callable[[Trial], str]) -> dict[str, Any]:
+    colour, symbol = LOOKS[name]
+    return {
+        "type": kind,
+        "mode": "markers",
+        "name": name,
+        "legendgroup": name,
+        "x": [flops(trial) for trial in group],
+        "y": [round(100 * accuracy(trial), 4) for trial in group],
+        "customdata": [trial.number for trial in group],
+        "text": [label(trial) for trial in group],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {"color": colour, "symbol": symbol, "size": 12 if on else 7}
+        | ({"line": {"color": "@text", "width": 1.5}} if on else {"opacity": 0.6}),
+    }
+
+
+def _show_each_kind_once(data: list[dict[str, Any]]) -> None:
+    """In the legend: by its trace off the front, if it has one."""
+    seen: set[str] = set()
+    for trace in data:
+        if group := trace.get("legendgroup"):
+            trace["showlegend"] = group not in seen
+            seen.add(group)
+
+
+def _ring(trial: Trial, kind: str) -> dict[str, Any]:
+    return {
+        "type": kind, "mode": "markers", "name": f"trial {trial.number}", "hoverinfo": "skip", "showlegend": False,
+        "x": [flops(trial)], "y": [100 * accuracy(trial)],
+        "marker": {"symbol": "circle-open", "size": 24, "color": "@text", "line": {"width": 2.5}},
+    }  # fmt: skip
+
+
+def _log_range(values: Iterable[float], band: Band) -> list[float]:
+    """Of a log axis: all values, and the band where its lower end is meant (`..4M` begins at 1)."""
+    found = list(values)
+    low = min(found) if band.low < min(found) / 1000 else min(*found, band.low)
+    margin = 0.04 * max(math.log10(max(found) / low), 0.25)
+    return [math.log10(low) - margin, math.log10(max(found)) + margin]
+
+
+def _band_shapes(band: Band) -> list[dict[str, Any]]:
+    area = {
+        "type": "rect", "xref": "x", "yref": "paper", "x0": band.low, "x1": band.high, "y0": 0, "y1": 1,
+        "layer": "below", "fillcolor": "rgba(0,114,178,.07)", "line": {"width": 0},
+    }  # fmt: skip
+    return [area, *(_line(edge, "rgba(0,114,178,.55)", "dash") for edge in (band.low, band.high))]
+
+
+def _line(x: float, colour: str, dash: str) -> dict[str, Any]:
+    return {
+        "type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1, "layer": "below",
+        "line": {"color": colour, "width": 1, "dash": dash},
+    }  # fmt: skip
+
+
+def _band_labels(band: Band) -> list[dict[str, Any]]:
+    """The budget's ends, inside it, at the bottom."""
+    ends = ((band.low, f"budget from {compact(band.low)}", "left"), (band.high, f"to {compact(band.high)}", "right"))
+    return [
+        {
+            "x": math.log10(edge), "y": 0.01, "xref": "x", "yref": "paper", "text": text, "showarrow": False,
+            "xanchor": side, "yanchor": "bottom", "font": {"size": 11, "color": "@text"}, "opacity": 0.75,
+        }
+        for edge, text, side in ends
+    ]  # fmt: skip
+
+
+def _knee(front: Sequence[Trial]) -> Trial | None:
+    """The front's bend, where it has one between its ends."""
+    bend = knee(front) if len(front) > 2 else None
+    return bend if bend is not None and bend not in (front[0], front[-1]) else None
+
+
+def _knee_label(front: Sequence[Trial]) -> list[dict[str, Any]]:
+    bend = _knee(front)
+    if bend is None:
+        return []
+    return [
+        {
+            "x": math.log10(flops(bend)), "y": 100 * accuracy(bend), "text": "knee",
+            "font": {"size": 12, "color": "@text"}, "showarrow": True, "ax": -26, "ay": -26,
+            "arrowhead": 0, "arrowwidth": 1, "arrowcolor": "@text", "standoff": 9,
+        }
+    ]  # fmt: skip
+
+
+def _finite(values: Iterable[float]) -> list[float | None]:
+    """JSON has no nan: a diverged loss is a gap."""
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _layout(height: int) -> dict[str, Any]:
+    axis = {"gridcolor": "@grid", "linecolor": "@grid", "zeroline": False, "automargin": True, "tickcolor": "@grid"}
+    return {
+        "height": height,
+        "margin": {"l": 8, "r": 12, "t": 36, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "@text", "size": 13, "family": "inherit"},
+        "hoverlabel": {"bgcolor": "@back", "bordercolor": "@grid", "font": {"color": "@text"}, "align": "left"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "@grid", "activecolor": "@text"},
+        "hovermode": "closest",
+        "dragmode": "zoom",
+        "uirevision": "same",  # zoom and hidden traces outlive new data
+        "xaxis": dict(axis),
+        "yaxis": dict(axis),
+    }

@@ -1,0 +1,163 @@
+"""Studies as they are at this moment: cheap to ask every second, because only what has grown is read again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from nas.front import pareto_front, scored
+from nas.settings import FILE, JOURNAL, Settings
+from nas.trials import Epoch, Reader, State, Trial
+from space import InputError
+
+Mode = Literal["running", "resting", "empty", "broken", "missing"]
+Stamp = tuple[int, int, int]  # inode, bytes, time in ns
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A study as it was when read. The same object is returned until its files change, so it may key a cache.
+
+    `problem` says what is wrong where the mode is `broken` or `missing`.
+    """
+
+    folder: Path
+    mode: Mode
+    settings: Settings | None = None
+    trials: tuple[Trial, ...] = ()
+    problem: str | None = None
+    updated: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def front(self) -> tuple[Trial, ...]:
+        """Trials that none beats in both accuracy and FLOPs, by rising FLOPs."""
+        return tuple(pareto_front(self.trials))
+
+    @cached_property
+    def scored(self) -> tuple[Trial, ...]:
+        return tuple(scored(self.trials))
+
+    def same(self, other: Snapshot) -> bool:
+        """Whether a page of this one would also be one of the other."""
+        return self.trials is other.trials and (self.mode, self.problem) == (other.mode, other.problem)
+
+    @property
+    def running(self) -> tuple[Trial, ...]:
+        """Trials in training; those of a process that has ended are not."""
+        return tuple(t for t in self.trials if t.state == "running") if self.mode == "running" else ()
+
+    def number_in(self, state: State) -> int:
+        return sum(trial.state == state for trial in self.trials)
+
+    def trial(self, number: int | None) -> Trial | None:
+        """The trial of that number, if there is one."""
+        return self.trials[number] if number is not None and 0 <= number < len(self.trials) else None
+
+
+@dataclass
+class _Open:
+    """A reader with the stamps of the files it has read."""
+
+    reader: Reader
+    card: Stamp
+    journal: Stamp | None = None
+    snapshot: Snapshot | None = None
+    curves: dict[int, list[Epoch]] = field(default_factory=dict)
+
+
+class Shelf:
+    """Open readers by folder, shared by all sessions of a server. Reads only; never locks a journal."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, _Open] = {}
+        self._broken: dict[Path, tuple[Stamp | None, Stamp | None, Snapshot]] = {}  # not parsed again until it changes
+        self._lock = Lock()  # between the sessions' threads of this server
+
+    def read(self, folder: Path) -> Snapshot:
+        """The study in `folder`. Never raises for what a file holds: a broken study is a snapshot too."""
+        stamps = _stamp(folder / FILE), _stamp(folder / JOURNAL)
+        with self._lock:
+            if not folder.is_dir():
+                self._open.pop(folder, None)
+                return Snapshot(folder, "missing", problem=f"study must be a folder, got {folder}, which is gone")
+            if (known := self._broken.get(folder)) and known[:2] == stamps:
+                return known[2]
+            try:
+                return self._read(folder)
+            except (InputError, OSError) as error:
+                broken = Snapshot(folder, "broken", problem=str(error), updated=_time(stamps[1]))
+                self._open.pop(folder, None)
+                self._broken[folder] = (*stamps, broken)
+                return broken
+
+    def curve(self, folder: Path, number: int) -> list[Epoch]:
+        """The epochs of a trial; empty where it has none. Raises InputError where the file is not a curve."""
+        with self._lock:
+            opened = self._opened(folder)
+            if number not in opened.curves:
+                try:
+                    opened.curves[number] = opened.reader.curve(number)
+                except (KeyError, ValueError, TypeError) as error:
+                    raise InputError(f"curve of trial {number} must be whole, got {error}; train it again") from error
+            return opened.curves[number]
+
+    def _read(self, folder: Path) -> Snapshot:
+        opened = self._opened(folder)
+        journal = _stamp(folder / JOURNAL)
+        if opened.snapshot is None or journal != opened.journal:
+            trials = tuple(opened.reader.trials())
+            opened.journal, opened.curves = journal, {}
+            opened.snapshot = Snapshot(
+                folder, _mode(opened.reader, trials), opened.reader.settings, trials, updated=_time(journal)
+            )
+        elif opened.snapshot.mode == "running" and not opened.reader.is_running():  # its process has ended meanwhile
+            opened.snapshot = Snapshot(
+                folder, "resting", opened.reader.settings, opened.snapshot.trials, updated=opened.snapshot.updated
+            )
+        return opened.snapshot
+
+    def _opened(self, folder: Path) -> _Open:
+        """The folder's reader, opened anew where the study was replaced or its journal shrank."""
+        card, journal = _stamp(folder / FILE), _stamp(folder / JOURNAL)
+        opened = self._open.get(folder)
+        if opened is None or opened.card != card or _replaced(opened.journal, journal):
+            opened = self._open[folder] = _Open(Reader(folder), card or (0, 0, 0))
+        return opened
+
+
+def study_names(runs: Path) -> list[str]:
+    """Names of the folders under `runs` with any trace of a study, the latest first. Opens none of them."""
+    try:
+        folders = [path for path in runs.iterdir() if path.is_dir()]
+    except OSError:
+        return []
+    times = {path.name: _stamp(path / JOURNAL) or _stamp(path / FILE) for path in folders}
+    return sorted((name for name, stamp in times.items() if stamp), key=lambda name: (-(times[name] or (0,))[-1], name))
+
+
+def _mode(reader: Reader, trials: tuple[Trial, ...]) -> Mode:
+    return "running" if reader.is_running() else "resting" if trials else "empty"
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _time(stamp: Stamp | None) -> datetime | None:
+    return None if stamp is None else datetime.fromtimestamp(stamp[2] / 1e9, UTC)
+
+
+def _replaced(before: Stamp | None, now: Stamp | None) -> bool:
+    return before is not None and (now is None or now[0] != before[0] or now[1] < before[1])

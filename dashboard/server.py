@@ -1,0 +1,153 @@
+"""Starts the dashboard: Streamlit on this machine's own address only, without torch."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import threading
+import traceback
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from space import InputError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from streamlit.starlette import App
+
+HOST = "127.0.0.1"
+RUNS = "NAS_RUNS"  # environment variable with the folder of studies
+
+
+def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
+    """Serves the dashboard of `runs` until Ctrl-C or SIGTERM, then returns 0. Prints its URL on stdout.
+
+    Raises InputError before anything starts where the port is taken or Streamlit is missing.
+    """
+    if find_spec("streamlit") is None:
+        raise InputError("streamlit must be installed, got none; run `pip install streamlit`")
+    _check_free(port)
+    os.environ[RUNS] = str(runs)
+    _settle()
+    signal.signal(signal.SIGTERM, _interrupt)
+    with suppress(KeyboardInterrupt):
+        build(f"http://{HOST}:{port}", open_browser).run(config=settings(port))
+    return 0
+
+
+def build(url: str, open_browser: bool) -> App:
+    """The Streamlit app with one route more: plotly's own script, which a browser fetches once and keeps."""
+    from starlette.middleware import Middleware
+    from starlette.requests import Request
+    from starlette.responses import FileResponse
+    from starlette.routing import Route
+    from streamlit.starlette import App
+
+    from dashboard.plot import PLOTLY_URL
+
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Encoding": "identity"}
+
+    async def script(_: Request) -> FileResponse:
+        return FileResponse(plotly_script(), media_type="text/javascript", headers=headers)
+
+    @asynccontextmanager
+    async def started(_: App) -> AsyncIterator[None]:
+        print(f"Dashboard: {url} (Ctrl-C ends it)", flush=True)
+        if open_browser:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        yield
+
+    page = Path(__file__).with_name("app.py")
+    routes, early = [Route(PLOTLY_URL, script)], [Middleware(_Preload, url=PLOTLY_URL)]
+    return App(page, lifespan=started, routes=routes, middleware=early, on_script_error=_tell)
+
+
+class _Preload:
+    """Adds `Link: <url>; rel=preload` to the page itself, so that plotly comes while Streamlit starts."""
+
+    def __init__(self, app: ASGIApp, url: str) -> None:
+        self._app, self._header = app, (b"link", f"<{url}>; rel=preload; as=script".encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_link(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], self._header]}
+            await send(message)
+
+        is_page = scope["type"] == "http" and scope["path"] == "/"
+        await self._app(scope, receive, with_link if is_page else send)
+
+
+def settings(port: int) -> dict[str, Any]:
+    """Streamlit's options. Nothing is requested from outside, and no other machine or site can reach the page."""
+    return {
+        "server.address": HOST,
+        "server.port": port,
+        "server.headless": True,
+        "server.allowedHosts": ["localhost", HOST],
+        "server.enableCORS": True,
+        "server.enableXsrfProtection": True,
+        "server.fileWatcherType": "none",
+        "runner.magicEnabled": False,
+        "browser.gatherUsageStats": False,
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+        "logger.hideWelcomeMessage": True,
+        "theme.light.primaryColor": "#0072B2",
+        "theme.dark.primaryColor": "#56B4E9",
+    }
+
+
+def plotly_script() -> Path:
+    """plotly.js as the installed plotly package brings it."""
+    spec = find_spec("plotly")
+    if spec is None or spec.origin is None:
+        raise InputError("plotly must be installed, got none; run `pip install plotly`")
+    return Path(spec.origin).parent / "package_data" / "plotly.min.js"
+
+
+def _settle() -> None:
+    """Imports what pages need and takes it out of the garbage collector's sight.
+
+    Streamlit has it look through everything after each run of a page: 7.5% of a core for one quiet page, 2% without.
+    """
+    import pandas  # noqa: F401
+
+    import dashboard.app  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
+def _check_free(port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise InputError(f"port must be from 1 to 65535, got {port}; use e.g. 8501")
+    with socket.socket() as probe:
+        if os.name != "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise InputError(
+                f"port must be free, got {port}; choose another with --port, or end what uses it"
+            ) from error
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _tell(error: Exception) -> bool:
+    """An error of our own: the whole of it in the terminal, a sentence in the page."""
+    import streamlit as st
+
+    traceback.print_exception(error)
+    st.error("This page met an error of its own. The terminal that runs `nas dashboard` shows it; please report it.")
+    return True

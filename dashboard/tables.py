@@ -1,0 +1,72 @@
+"""Records -> pandas frames, one row per trial or per part of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import pandas as pd
+
+from dashboard.charts import shares
+from dashboard.words import cell, mix, stages
+from nas.trials import Trial
+from space import Arch, Task, breakdown
+
+
+def trials_frame(trials: Sequence[Trial], front: Collection[int]) -> pd.DataFrame:
+    """All trials by number. Accuracy in percent (validation top-1); FLOPs and parameters as counts; time in seconds."""
+    rows = [
+        {
+            "trial": trial.number,
+            "front": "●" if trial.number in front else "",
+            "accuracy": None if trial.accuracy is None else 100 * trial.accuracy,
+            "FLOPs": trial.flops,
+            "state": trial.state,
+            "params": trial.params,
+            "depth": "-".join(str(stage.get("depth")) for stage in stages(trial)),
+            "width": "-".join(str(stage.get("width")) for stage in stages(trial)),
+            "blocks": mix(trial) if stages(trial) else "",
+            "seconds": trial.seconds,
+            "reason": cell(trial.reason),
+        }
+        for trial in trials
+    ]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame.astype({"accuracy": "float64", "seconds": "float64", "FLOPs": "Int64", "params": "Int64"})
+
+
+COLUMNS = ["trial", "front", "accuracy", "FLOPs", "state", "params", "depth", "width", "blocks", "seconds", "reason"]
+
+
+def parts_frame(arch: Arch, task: Task) -> pd.DataFrame:
+    """A network by part: stem, stages 1..n (their downsampling included), head. Size is the output side in pixels.
+
+    FLOPs and parameters as counts and in percent of the network's.
+    """
+    parts = breakdown(arch, task)
+    frame = pd.DataFrame(
+        {
+            "part": [part.name for part in parts],
+            "size": [part.size for part in parts],
+            "width": [part.width for part in parts],
+            "FLOPs": [part.cost.flops for part in parts],
+            "FLOPs %": shares([part.cost.flops for part in parts]),
+            "params": [part.cost.params for part in parts],
+            "params %": shares([part.cost.params for part in parts]),
+        }
+    )
+    for place, (column, values) in enumerate(_design(arch).items(), 3):
+        frame.insert(place, column, values)
+    return frame
+
+
+def _design(arch: Arch) -> dict[str, list[object]]:
+    """Columns of what was chosen; cells that do not apply to stem or head are empty."""
+    columns: dict[str, list[object]] = {
+        "depth": [None, *(stage.depth for stage in arch.stages), None],
+        "block": [f"conv, stride {arch.stem.stride}", *(stage.block for stage in arch.stages), "pool, linear"],
+        "kernel": [arch.stem.stride, *(stage.kernel for stage in arch.stages), None],
+        "expansion": [None, *(stage.expansion for stage in arch.stages), None],
+        "norm": [arch.stem.norm, *(stage.norm for stage in arch.stages), arch.head.norm],
+        "act": ["", *(stage.act for stage in arch.stages), ""],
+    }
+    return columns

@@ -1,0 +1,122 @@
+"""Study folders for tests, made with Optuna's own API and without training: drawn networks, invented accuracies."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna.trial import TrialState, create_trial
+
+from nas.recipe import Recipe
+from nas.settings import ARTIFACTS, JOURNAL, DataCard, Settings
+from nas.trials import CURVE, open_journal
+from space import Band, Space, Task, cost
+
+BAND, TASK = Band(1_000_000, 4_000_000), Task(8, 1, 10)
+SPACE = Space.load("digits")
+
+
+def make_settings(name: str, **changes: Any) -> Settings:
+    """A study of the digits space at 1M..4M."""
+    plain: dict[str, Any] = {
+        "name": name,
+        "created": "2025-11-21T02:00:00Z",
+        "command": f"nas search {name} --data digits --flops 1M..4M --trials 30",
+        "space_name": "digits",
+        "space": SPACE.to_dict(),
+        "flops_low": BAND.low,
+        "flops_high": BAND.high,
+        "data": DataCard(
+            source="digits", name="digits", fingerprint="0" * 16, image_size=8, channels=1,
+            classes=tuple("0123456789"), train=1077, validation=360, test=360,
+        ),
+        "recipe": Recipe().to_dict(),
+        "sampler": "tpe",
+        "seed": 0,
+        "device": "cpu",
+        "versions": {"nas": "0.1.0"},
+    }  # fmt: skip
+    return Settings(**(plain | changes))
+
+
+def make_study(runs: Path, name: str = "first", complete: int = 30, seed: int = 0, **states: int) -> Path:
+    """A study's folder with so many finished trials; `states` adds others: failed=2, running=1, ..."""
+    folder = runs / name
+    folder.mkdir(parents=True)
+    make_settings(name).write(folder)
+    (folder / JOURNAL).touch()
+    storage = open_journal(folder / JOURNAL)
+    optuna.create_study(storage=storage, study_name=name, directions=["maximize", "minimize"])
+    rng = random.Random(seed)
+    for _ in range(complete):
+        add_trial(folder, rng)
+    for state, number in states.items():
+        for _ in range(number):
+            add_trial(folder, rng, state)
+    return folder
+
+
+def add_trial(folder: Path, rng: random.Random, state: str = "complete", **attrs: Any) -> None:
+    """One trial more, appended to the journal as a search would; with a curve where it is complete."""
+    storage = open_journal(folder / JOURNAL)
+    study = optuna.load_study(study_name=None, storage=storage)
+    kinds = {"complete": TrialState.COMPLETE, "running": TrialState.RUNNING, "waiting": TrialState.WAITING}
+    kind = kinds.get(state, TrialState.PRUNED if state in ("outside", "repeat") else TrialState.FAIL)
+    arch = SPACE.draw(rng, TASK, BAND)
+    total = cost(arch, TASK)
+    accuracy = round(0.90 + 0.035 * (total.flops / 1e6) ** 0.5 - rng.expovariate(60), 4)
+    user: dict[str, Any] = {
+        "arch": arch.to_dict(), "flops": total.flops, "params": total.params, "activations": total.activations,
+        "key": arch.key, "seed": 0, "seconds": round(rng.uniform(2, 9), 2),
+        "owner": {"host": socket.gethostname(), "pid": os.getpid()},
+    }  # fmt: skip
+    if state == "failed":
+        user["reason"] = "training must stay finite, got loss nan in epoch 2; lower lr"
+    if kind.is_finished() and state != "complete":
+        user["outcome"] = state
+    if state == "complete":  # as a search does: running, then its files, then told
+        study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=user | attrs))
+        number = len(study.trials) - 1
+        add_curve(folder, number, accuracy)
+        study.tell(number, [accuracy, float(total.flops)])
+    else:
+        study.add_trial(create_trial(state=kind, user_attrs=user | attrs))
+
+
+def add_curve(folder: Path, number: int, accuracy: float, epochs: int = 10) -> None:
+    """A curve that ends at `accuracy`, as an Optuna artifact of a trial that runs."""
+    storage = open_journal(folder / JOURNAL)
+    trial = storage.get_all_trials(0)[number]
+    (folder / ARTIFACTS).mkdir(exist_ok=True)
+    rise = [accuracy * (1 - 0.6**e) / (1 - 0.6**epochs) for e in range(1, epochs + 1)]
+    rows = [f"{e},{2.3 * 0.7**e:.4f},{share:.4f},{0.4 * e:.2f}" for e, share in enumerate(rise, 1)]
+    with tempfile.TemporaryDirectory() as aside:
+        path = Path(aside) / CURVE
+        path.write_text("\n".join(["epoch,loss,accuracy,seconds", *rows]) + "\n")
+        upload_artifact(
+            artifact_store=FileSystemArtifactStore(folder / ARTIFACTS),
+            file_path=str(path),
+            study_or_trial=trial,
+            storage=storage,
+        )
+
+
+def damage(folder: Path, line: int = 3) -> None:
+    """Makes one line in the middle of the journal unreadable."""
+    path = folder / JOURNAL
+    lines = path.read_text().splitlines()
+    lines[line - 1] = lines[line - 1][:20] + "\x00garbage"
+    path.write_text("\n".join(lines) + "\n")
+
+
+def tear(folder: Path) -> None:
+    """Ends the journal in the middle of a line, as a writer does that is just writing."""
+    with (folder / JOURNAL).open("a") as file:
+        file.write(json.dumps({"op_code": 4, "worker_id": "x"})[:15])

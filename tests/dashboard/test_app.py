@@ -1,0 +1,232 @@
+"""The pages as Streamlit runs them, without a browser, on real folders: whole, empty, broken, hostile."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.live import Shelf, study_names
+from nas.settings import FILE, JOURNAL
+from tests.dashboard.studies import add_trial, damage, make_study, tear
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("NAS_RUNS", str(folder))
+    return folder
+
+
+def page(**address: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    for name, value in address.items():
+        app.query_params[name] = value
+    return checked(app.run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception[0].value
+    return app
+
+
+def said(app: AppTest) -> str:
+    """All words of a page, whatever shows them."""
+    kinds = (app.title, app.subheader, app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.code)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def test_starts_without_torch_and_samplers() -> None:
+    code = (
+        "import sys, dashboard.app, dashboard.server; "
+        "print([m for m in ('torch', 'optuna', 'optuna.samplers', 'nas.train', 'nas.study') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_full_study_says_what_it_holds(runs: Path) -> None:
+    make_study(runs, complete=12, failed=2, running=1, outside=1)
+    app = page()
+    words = said(app)
+    assert metrics(app)["Finished"] == "12"
+    assert metrics(app)["Failed"] == "2"
+    assert metrics(app)["Running"] == "1"
+    assert "validation top-1, n = 360 images, 1 seed. Budget: 1M..4M FLOPs (conv + linear multiply-accumulates" in words
+    assert "of 12 networks are on the front: the best reaches" in words
+    assert "In training: 1 network of" in words
+    assert "running" in words
+    assert "1 outside" in words
+    assert "nas search first --data digits" in words
+    table = app.dataframe[0].value
+    assert list(table["state"]).count("complete") == 12
+    assert "training must stay finite" in "".join(table["reason"])
+    assert app.query_params["study"] == "first"
+
+
+def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
+    folder = make_study(runs, complete=12)
+    best = Shelf().read(folder).front[-1]
+    words = said(page())
+    assert f"Trial {best.number}" in words
+    assert f"nas export first --trial {best.number} --out" in words
+    assert "After 10 epochs" in words
+    assert "stem:" in words
+
+
+def test_trial_from_the_address_and_from_the_table(runs: Path) -> None:
+    make_study(runs, complete=12)
+    app = page(trial="7")
+    assert "Trial 7" in said(app)
+    app.session_state["table"] = {"selection": {"rows": [3], "columns": [], "cells": []}}
+    assert app.dataframe[0].value["trial"][3] == 3
+    app.query_params["trial"] = "5"
+    assert "Trial 5" in said(checked(app.run()))
+    app.query_params["trial"] = "99"
+    assert "This study has no trial 99" in said(checked(app.run()))
+
+
+@pytest.mark.parametrize("asked", ["../../etc", "x" * 10_000, HOSTILE, "-1", "1e3"])
+def test_address_that_asks_for_what_is_not_there(runs: Path, asked: str) -> None:
+    make_study(runs, complete=2)
+    app = page(study=asked, trial=asked)
+    assert "asks for a study that is not here" in said(app)
+    assert metrics(app)["Finished"] == "2"
+    assert app.query_params["study"] == "first"
+
+
+def test_study_from_the_address_and_from_the_box(runs: Path) -> None:
+    make_study(runs, "one", 1)
+    make_study(runs, "two", 2)
+    app = page(study="one", trial="0")
+    assert metrics(app)["Finished"] == "1"
+    checked(app.sidebar.selectbox[0].set_value("two").run())
+    assert metrics(app)["Finished"] == "2"
+    assert app.query_params["study"] == "two"
+    assert "trial" not in app.query_params
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_no_study_says_how_to_begin(runs: Path, exists: bool) -> None:
+    if exists:
+        runs.mkdir()
+    words = said(page())
+    assert ("has no study in it" if exists else "does not exist yet") in words
+    assert "nas search digits --data digits --flops 1M..4M --trials 30" in words
+
+
+def test_study_without_trials(runs: Path) -> None:
+    make_study(runs, complete=0)
+    words = said(page())
+    assert "no trial yet" in words
+    assert "nas search first" in words
+
+
+def test_all_failed(runs: Path) -> None:
+    make_study(runs, complete=0, failed=3)
+    app = page()
+    assert "No trial has finished" in said(app)
+    assert "training must stay finite" in app.dataframe[0].value["reason"][0]
+
+
+def test_one_point(runs: Path) -> None:
+    make_study(runs, complete=1)
+    assert "1 network finished, alone on the front" in said(page())
+
+
+def test_broken_settings(runs: Path) -> None:
+    folder = make_study(runs, complete=2)
+    (folder / FILE).write_text("version: 1\nname: [")
+    words = said(page())
+    assert "cannot be read" in words
+    assert "must be valid YAML" in words
+    assert "mend the file" in words
+    assert "nas search digits" in words
+
+
+def test_damaged_journal(runs: Path) -> None:
+    damage(make_study(runs, complete=2), line=3)
+    words = said(page())
+    assert "damage in line 3" in words
+    assert "restore it from a copy" in words
+
+
+def test_torn_last_line_is_no_damage(runs: Path) -> None:
+    tear(make_study(runs, complete=4))
+    assert metrics(page())["Finished"] == "4"
+
+
+def test_study_deleted_while_open(runs: Path) -> None:
+    folder = make_study(runs, "one", 1)
+    make_study(runs, "two", 2)
+    app = page(study="one")
+    shutil.rmtree(folder)
+    assert metrics(checked(app.run()))["Finished"] == "2"
+    shutil.rmtree(runs)
+    assert "No study yet" in said(checked(app.run()))
+
+
+def test_new_trials_and_studies_are_found(runs: Path) -> None:
+    folder = make_study(runs, complete=2)
+    app = page()
+    add_trial(folder, random.Random(9))
+    assert metrics(checked(app.run()))["Finished"] == "3"
+    make_study(runs, "second", 1)
+    assert "second" in checked(app.run()).sidebar.selectbox[0].options
+
+
+def test_hostile_names_and_reasons_stay_text(runs: Path) -> None:
+    make_study(runs, HOSTILE, complete=2)
+    folder = make_study(runs, "plain", complete=1)
+    add_trial(folder, random.Random(1), "failed", reason=f"![]({HOSTILE})", outcome="failed")
+    app = page(study=HOSTILE)
+    assert metrics(app)["Finished"] == "2"
+    assert app.code[0].value == HOSTILE
+    assert not any(HOSTILE in e.value for kind in (app.title, app.markdown, app.caption) for e in kind)
+    assert "cannot be exported from here" in said(app)
+    checked(app.sidebar.selectbox[0].set_value("plain").run())
+    assert HOSTILE not in "".join(e.value for e in app.markdown)
+
+
+def test_a_journal_is_parsed_again_only_where_it_changed(runs: Path) -> None:
+    folder, shelf = make_study(runs, complete=3), Shelf()
+    first = shelf.read(folder)
+    assert shelf.read(folder) is first
+    add_trial(folder, random.Random(2))
+    second = shelf.read(folder)
+    assert not second.same(first)
+    assert len(second.scored) == 4
+    lines = (folder / JOURNAL).read_bytes().splitlines(keepends=True)
+    (folder / JOURNAL).write_bytes(b"".join(lines[:2]))  # replaced by a shorter one, with one trial begun
+    assert len(shelf.read(folder).trials) == 1
+    damage(folder, 1)
+    assert shelf.read(folder).mode == "broken"
+    assert shelf.read(folder) is shelf.read(folder)
+
+
+def test_reading_leaves_the_folder_as_it_was(runs: Path) -> None:
+    folder = make_study(runs, complete=3)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    page()
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_studies_are_listed_latest_first(runs: Path) -> None:
+    assert study_names(runs) == []
+    make_study(runs, "one", 0)
+    make_study(runs, "two", 0)
+    add_trial(runs / "one", random.Random(0), "failed")
+    (runs / "no-study").mkdir()
+    assert study_names(runs) == ["one", "two"]

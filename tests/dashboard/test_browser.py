@@ -1,0 +1,243 @@
+"""The real server in real Chromium: points, zoom and selection while a study grows; what the server keeps to itself."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard.server import HOST, plotly_script, serve
+from space import InputError
+from tests.dashboard.studies import add_trial, make_study
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+MISSING = [
+    name
+    for name, there in (("chromium", Path(CHROMIUM).is_file()), ("playwright", find_spec("playwright")))
+    if not there
+]
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
+)
+HOSTILE = "<img src=x onerror=alert(1)>"
+SECONDS = 30  # for anything to appear at all; the machine may be busy
+
+pytestmark = pytest.mark.skipif(
+    bool(MISSING) and os.environ.get("CI") != "true", reason=f"{' and '.join(MISSING)} must be installed; see README"
+)
+
+CHART = "document.querySelector('.nas-plot')"  # the first of the page is the front
+POINTS = f"() => {CHART}?.data?.filter(t => t.customdata).reduce((n, t) => n + t.x.length, 0)"
+RANGES = f"() => [({CHART})._fullLayout.xaxis.range, ({CHART})._fullLayout.yaxis.range].flat()"
+PIXEL = f"""number => {{
+  const chart = {CHART}, box = chart.getBoundingClientRect(), full = chart._fullLayout;
+  for (const trace of chart.data) {{
+    const i = trace.customdata?.indexOf(number) ?? -1;
+    if (i >= 0) return [box.x + full.xaxis._offset + full.xaxis.d2p(trace.x[i]),
+                        box.y + full.yaxis._offset + full.yaxis.d2p(trace.y[i])];
+  }}
+}}"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def start(runs: Path, port: int) -> subprocess.Popen[str]:
+    """The server as `nas dashboard` starts it; returns when it answers."""
+    code = "import sys; from pathlib import Path; from dashboard.server import serve; "
+    code += f"sys.exit(serve(Path({str(runs)!r}), {port}, open_browser=False))"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert server.stdout is not None
+    assert server.stdout.readline() == f"Dashboard: http://{HOST}:{port} (Ctrl-C ends it)\n"
+    return server
+
+
+def end(server: subprocess.Popen[str], how: int = signal.SIGTERM) -> int:
+    server.send_signal(how)
+    return server.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, int]]:
+    """(folder of studies, address, the server's process id)"""
+    runs, port = tmp_path_factory.mktemp("site") / "runs", free_port()
+    runs.mkdir()
+    server = start(runs, port)
+    yield runs, f"http://{HOST}:{port}", server.pid
+    assert end(server) == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(site: tuple[Path, str, int], browser: Any) -> Iterator[Any]:
+    """A page of Chromium that fails the test on any script error, dialog or request to another machine."""
+    wrong: list[str] = []
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(SECONDS * 1000)
+    page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
+    page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}") or dialog.dismiss())  # type: ignore[func-returns-value]
+    page.on("request", lambda r: None if r.url.startswith((site[1], "data:", "blob:", "ws:")) else wrong.append(r.url))
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def until(check: Callable[[], object], seconds: float = SECONDS) -> float:
+    """Seconds until `check` is true."""
+    begun = time.monotonic()
+    while not check():
+        assert time.monotonic() - begun < seconds, f"nothing after {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - begun
+
+
+def click(page: Any, number: int) -> None:
+    """Moves the mouse to a trial's point in steps, waits for its label, clicks."""
+    x, y = page.evaluate(PIXEL, number)
+    page.mouse.move(x - 40, y - 40)
+    page.mouse.move(x, y, steps=8)
+    page.wait_for_selector(f".hoverlayer .hovertext:has-text('trial {number}')")
+    page.mouse.click(x, y)
+
+
+def test_front_grows_while_zoom_and_selection_stay(site: tuple[Path, str, int], page: Any) -> None:
+    runs, address, _ = site
+    folder, rng = make_study(runs, "live", 20), random.Random(77)
+    page.goto(f"{address}/?study=live")
+    until(lambda: page.evaluate(POINTS) == 20)
+
+    number = page.evaluate(f"() => ({CHART}).data.find(t => t.customdata).customdata[0]")
+    click(page, number)
+    page.wait_for_selector(f"h3:has-text('Trial {number}')")
+    until(lambda: f"trial={number}" in page.url)
+
+    before = page.evaluate(RANGES)
+    box = page.evaluate(
+        f"() => {{ const b = ({CHART}).getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; }}"
+    )
+    page.mouse.move(box[0] + 0.3 * box[2], box[1] + 0.3 * box[3])
+    page.mouse.down()
+    page.mouse.move(box[0] + 0.8 * box[2], box[1] + 0.7 * box[3], steps=10)
+    page.mouse.up()
+    until(lambda: page.evaluate(RANGES) != before)
+    zoomed = page.evaluate(RANGES)
+
+    for wanted in (21, 22, 23):
+        writer = threading.Thread(target=add_trial, args=(folder, rng))
+        writer.start()
+        writer.join()
+        assert until(lambda wanted=wanted: page.evaluate(POINTS) == wanted, 8) < 8  # type: ignore[misc]
+    assert page.evaluate(RANGES) == zoomed
+    assert page.locator(f"h3:has-text('Trial {number}')").count() == 1
+    assert page.evaluate(f"() => ({CHART}).data.at(-1).name") == f"trial {number}"
+
+
+def test_first_search_appears_by_itself(site: tuple[Path, str, int], page: Any) -> None:
+    runs, address, _ = site
+    make_study(runs, "begun", 0)
+    page.goto(f"{address}/?study=begun")
+    page.wait_for_selector("text=no trial yet")
+    add_trial(runs / "begun", random.Random(3))
+    until(lambda: page.evaluate(POINTS) == 1)
+    assert "alone on the front" in page.get_attribute(".nas-plot", "aria-label")
+
+
+def test_row_of_the_table_selects_by_keyboard(site: tuple[Path, str, int], page: Any) -> None:
+    runs, address, _ = site
+    make_study(runs, "table", 5)
+    page.goto(f"{address}/?study=table")
+    page.wait_for_selector("[data-testid=stDataFrame] canvas")
+    table = page.locator("[data-testid=stDataFrame]").first
+    table.click(position={"x": 60, "y": 53 + 35 * 2})  # a cell of the third row
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+Space")
+    page.wait_for_selector("h3:has-text('Trial 2')")
+    until(lambda: page.evaluate(POINTS) == 5)
+    until(lambda: page.evaluate(f"() => ({CHART}).data.at(-1).name") == "trial 2")
+
+
+def test_hostile_study_does_nothing(site: tuple[Path, str, int], page: Any) -> None:
+    runs, address, _ = site
+    folder = make_study(runs, HOSTILE, 3)
+    add_trial(folder, random.Random(0), "failed", reason=HOSTILE)
+    page.goto(address)
+    page.wait_for_selector("[data-testid=stMetric]")
+    page.locator("[data-testid=stSelectbox] input").click()
+    page.get_by_role("option", name=HOSTILE).click()
+    page.wait_for_selector(f"[data-testid=stCode]:has-text('{HOSTILE}')")
+    until(lambda: page.evaluate(POINTS) == 3)
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_server_never_loads_torch(site: tuple[Path, str, int]) -> None:
+    maps = Path(f"/proc/{site[2]}/maps")
+    if not maps.exists():
+        pytest.skip("/proc must exist")
+    assert "torch" not in maps.read_text()
+
+
+def test_plotly_is_served_whole_and_other_hosts_are_refused(site: tuple[Path, str, int]) -> None:
+    _, address, _ = site
+    with urllib.request.urlopen(address) as reply:
+        link = reply.headers["Link"]
+    with urllib.request.urlopen(address + link[1 : link.index(">")]) as reply:
+        assert reply.read() == plotly_script().read_bytes()
+        assert reply.headers["Content-Type"].startswith("text/javascript")
+    assert websocket_status(address, HOST) == 101
+    assert websocket_status(address, "evil.example") == 403
+
+
+def websocket_status(address: str, host: str) -> int:
+    """The server's answer to the opening of a websocket that names `host`."""
+    port = int(address.rsplit(":", 1)[1])
+    lines = [
+        "GET /_stcore/stream HTTP/1.1", f"Host: {host}:{port}", f"Origin: http://{host}:{port}", "Upgrade: websocket",
+        "Connection: Upgrade", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version: 13", "", "",
+    ]  # fmt: skip
+    with socket.create_connection((HOST, port), timeout=10) as line:
+        line.sendall("\r\n".join(lines).encode())
+        return int(line.recv(100).split()[1])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_server_and_frees_the_port(tmp_path: Path, how: int) -> None:
+    port = free_port()
+    server = start(tmp_path, port)
+    with pytest.raises(InputError, match=f"port must be free, got {port}; choose another with --port"):
+        serve(tmp_path, port, open_browser=False)
+    assert end(server, how) == 0
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, port))
+
+
+@pytest.mark.parametrize("port", [0, 65536, -1])
+def test_impossible_port(tmp_path: Path, port: int) -> None:
+    with pytest.raises(InputError, match=f"port must be from 1 to 65535, got {port}; use e.g. 8501"):
+        serve(tmp_path, port)

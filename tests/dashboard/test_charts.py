@@ -1,0 +1,157 @@
+"""Charts: checked against plotly's own schema, against brute force and against the numbers put in."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from typing import Any
+
+import plotly.graph_objects as go  # type: ignore[import-untyped]
+import pytest
+
+from dashboard import charts
+from dashboard.plot import _JS
+from nas.front import pareto_front
+from nas.trials import Epoch, Trial
+from space import Band, breakdown, cost
+from tests.dashboard.studies import BAND, SPACE, TASK
+
+
+def trial(number: int, accuracy: float, flops: int, blocks: tuple[str, ...] = ("convnext",), **rest: Any) -> Trial:
+    stages = [
+        {"block": b, "depth": 2, "width": 64, "kernel": 7, "expansion": 4.0, "norm": "ln", "act": "gelu"}
+        for b in blocks
+    ]
+    plain = {"state": "complete", "params": 1000, "arch": {"stages": stages}}
+    return Trial(number=number, accuracy=accuracy, flops=flops, **(plain | rest))  # type: ignore[arg-type]
+
+
+TRIALS = [
+    trial(0, 0.90, 1_000_000),
+    trial(1, 0.94, 1_500_000, ("modulation",)),
+    trial(2, 0.93, 3_000_000, ("convnext", "modulation")),
+    trial(3, 0.967, 3_100_000),
+]
+
+
+def as_plotly(figure: charts.Figure) -> go.Figure:
+    """The figure as plotly checks it, the theme's colours put in as the browser does."""
+    text = json.dumps(figure, allow_nan=False)
+    return go.Figure(json.loads(text.replace("@text", "black").replace("@grid", "gray").replace("@back", "white")))
+
+
+def traces(figure: charts.Figure, mode: str) -> list[dict[str, Any]]:
+    return [t for t in figure["data"] if t.get("mode") == mode]
+
+
+def test_every_figure_is_valid_plotly() -> None:
+    arch = SPACE.draw(random.Random(0), TASK, BAND)
+    as_plotly(charts.front_figure(TRIALS, BAND, selected=1, running=[trial(9, 0, 2_000_000, state="running")]))
+    as_plotly(charts.curve_figure([Epoch(1, math.nan, 0.1, 0.5), Epoch(2, 1.0, 0.5, 1.0)]))
+    as_plotly(charts.parts_figure(breakdown(arch, TASK)))
+
+
+def test_front_draws_every_finished_trial_once_with_its_number() -> None:
+    failed = Trial(number=4, state="failed")
+    clouds = [t for t in charts.front_figure([*TRIALS, failed], BAND)["data"] if "customdata" in t]
+    points = {n: (x, y) for t in clouds for n, x, y in zip(t["customdata"], t["x"], t["y"], strict=True)}
+    assert points == {0: (1_000_000, 90), 1: (1_500_000, 94), 2: (3_000_000, 93), 3: (3_100_000, 96.7)}
+    assert {t["name"] for t in clouds} == {"ConvNeXt blocks", "modulation blocks", "both kinds"}
+    assert len({(t["name"], t["marker"]["symbol"], t["marker"]["color"]) for t in clouds}) == 3
+
+
+def test_front_stands_out_by_brute_force() -> None:
+    rng = random.Random(1)
+    many = [trial(i, round(rng.random(), 2), rng.randrange(1, 60) * 100_000) for i in range(200)]
+    score = {t.number: (t.accuracy or 0, -(t.flops or 0), -t.number) for t in many}
+    best = {
+        n
+        for n, (a, f, k) in score.items()
+        if not any(b[0] >= a and b[1] >= f and b > (a, f, k) for b in score.values())
+    }
+    clouds = [t for t in charts.front_figure(many, BAND)["data"] if "customdata" in t]
+    assert {n for t in clouds if t["marker"]["size"] > 10 for n in t["customdata"]} == best
+    assert [t["showlegend"] for t in clouds] == [True, False]
+
+
+def test_staircase_holds_the_best_until_the_band_ends() -> None:
+    (stairs,) = traces(charts.front_figure(TRIALS, BAND), "lines")
+    assert stairs["x"] == [1_000_000, 1_500_000, 3_100_000, BAND.high]
+    assert stairs["y"] == [90, 94, 96.7, 96.7]
+    assert stairs["line"]["shape"] == "hv"
+
+
+def test_selected_is_ringed_and_band_and_knee_are_said() -> None:
+    figure = charts.front_figure(TRIALS, BAND, selected=1)
+    rings = [t for t in figure["data"] if t.get("marker", {}).get("symbol") == "circle-open"]
+    assert [(r["x"], r["y"]) for r in rings] == [([1_500_000], [94])]
+    assert (figure["layout"]["shapes"][0]["x0"], figure["layout"]["shapes"][0]["x1"]) == (BAND.low, BAND.high)
+    notes = {a["text"]: a["x"] for a in figure["layout"]["annotations"]}
+    assert notes == {"budget from 1M": 6.0, "to 4M": math.log10(4e6), "knee": pytest.approx(math.log10(1.5e6))}
+
+
+def test_axis_holds_band_and_trials_but_not_an_open_end() -> None:
+    low, high = charts.front_figure(TRIALS, BAND)["layout"]["xaxis"]["range"]
+    assert low < 6 < math.log10(BAND.high) < high
+    low, _ = charts.front_figure(TRIALS, Band(1, 4_000_000))["layout"]["xaxis"]["range"]
+    assert 5.9 < low < 6
+
+
+def test_zoom_survives_because_uirevision_is_constant() -> None:
+    revisions = {charts.front_figure(TRIALS[:n], BAND)["layout"]["uirevision"] for n in range(1, 5)}
+    assert len(revisions) == 1
+
+
+def test_many_points_are_drawn_by_webgl_all_of_them() -> None:
+    many = [trial(i, 0.5, 1_000_000 + i) for i in range(charts.MANY)]
+    assert {t["type"] for t in charts.front_figure(many, BAND, selected=3)["data"]} == {"scattergl"}
+
+
+def test_hover_says_the_design_and_escapes_it() -> None:
+    text = charts.hover(trial(7, 0.967, 3_100_000, ("<img src=x onerror=alert(1)>",)))
+    assert text.startswith("<b>trial 7</b>  96.70%<br>3.1M FLOPs, 1K parameters<br>")
+    assert "&lt;img src=x onerror=alert(1)&gt; 2 x 64, kernel 7, expansion 4.0, ln, gelu" in text
+    assert "<img" not in text
+
+
+def test_brief_hover_for_thousands() -> None:
+    assert charts.brief_hover(trial(7, 0.967, 1, ("convnext", "<b>"))) == "<b>trial 7</b>  96.70%<br>c2x64k7 &lt;2x64k7"
+
+
+@pytest.mark.parametrize("arch", [None, {}, {"stages": None}, {"stages": [1, "x"]}, []])
+def test_hover_takes_whatever_a_journal_holds(arch: Any) -> None:
+    assert charts.hover(trial(7, 0.5, 1000, arch=arch)).startswith("<b>trial 7</b>")
+    assert charts.brief_hover(trial(7, 0.5, 1000, arch=arch)).startswith("<b>trial 7</b>")
+
+
+def test_captions() -> None:
+    def caption(trials: list[Trial]) -> str:
+        return charts.front_caption(trials, pareto_front(trials))
+
+    assert caption(TRIALS) == (
+        "3 of 4 networks are on the front: the best reaches 96.7% at 3.1M FLOPs; at the knee, 94.0% at 1.5M."
+    )
+    assert caption(TRIALS[:1]) == "1 network finished, alone on the front: it reaches 90.0% at 1M FLOPs."
+    assert caption([trial(0, 0.9, 2), trial(1, 0.8, 3)]).startswith("1 of 2 networks is on the front: it reaches 90.0%")
+    assert caption([]) == "No finished network yet, of 0 trials."
+    epochs = [Epoch(1, 2.0, 0.5, 1.0), Epoch(2, 1.0, 0.4, 2.0)]
+    assert charts.curve_caption(epochs) == (
+        "After 2 epochs and 2.0 s: 40.0%, training loss 1; highest 50.0% in epoch 1."
+    )
+
+
+def test_parts_are_percent_of_the_whole() -> None:
+    arch = SPACE.draw(random.Random(3), TASK, BAND)
+    parts = breakdown(arch, TASK)
+    figure = charts.parts_figure(parts)
+    for bar, total in zip(figure["data"], (cost(arch, TASK).flops, cost(arch, TASK).params), strict=True):
+        assert sum(bar["customdata"]) == total
+        assert sum(bar["y"]) == pytest.approx(100)
+
+
+def test_the_browser_knows_every_theme_colour_that_figures_name() -> None:
+    text = json.dumps(charts.front_figure(TRIALS, BAND, selected=1))
+    named = {word for word in ("@text", "@grid", "@back") if f'"{word}"' in text}
+    assert named == {"@text", "@grid", "@back"}
+    assert all(f'"{word}":' in _JS for word in named)

@@ -1,0 +1,73 @@
+"""Tables and wording."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboard import words
+from dashboard.tables import parts_frame, trials_frame
+from nas.trials import Trial
+from space import cost
+from tests.dashboard.studies import BAND, SPACE, TASK, make_settings
+
+ARCH = SPACE.draw(random.Random(5), TASK, BAND)
+
+
+def test_trials_frame_has_a_row_per_trial_by_number() -> None:
+    trials = [
+        Trial(number=0, state="complete", accuracy=0.967, flops=3_100_000, params=10, arch=ARCH.to_dict(), seconds=2.0),
+        Trial(number=1, state="failed", reason="=HYPERLINK(1)"),
+    ]
+    frame = trials_frame(trials, {0})
+    assert list(frame["trial"]) == [0, 1]
+    assert list(frame["front"]) == ["●", ""]
+    assert frame["accuracy"][0] == pytest.approx(96.7)
+    assert frame["FLOPs"][0] == 3_100_000
+    assert frame["depth"][0] == "-".join(str(stage.depth) for stage in ARCH.stages)
+    assert frame["reason"][1] == "'=HYPERLINK(1)"
+    assert frame[["accuracy", "FLOPs", "params", "seconds"]].isna().iloc[1].all()
+
+
+def test_trials_frame_of_none_has_the_same_columns() -> None:
+    assert list(trials_frame([], ()).columns) == list(trials_frame([Trial(number=0, state="failed")], ()).columns)
+
+
+def test_parts_frame_sums_to_the_cost() -> None:
+    frame, total = parts_frame(ARCH, TASK), cost(ARCH, TASK)
+    assert list(frame["part"]) == ["stem", *(f"stage {i + 1}" for i in range(len(ARCH.stages))), "head"]
+    assert (frame["FLOPs"].sum(), frame["params"].sum()) == (total.flops, total.params)
+    assert frame["FLOPs %"].sum() == pytest.approx(100)
+    assert list(frame["block"][1:-1]) == [stage.block for stage in ARCH.stages]
+    assert list(frame["kernel"][1:-1]) == [stage.kernel for stage in ARCH.stages]
+
+
+def test_accuracy_is_said_with_split_n_and_seeds() -> None:
+    assert words.evidence(make_settings("a")) == "validation top-1, n = 360 images, 1 seed"
+    assert words.evidence(make_settings("a"), (1, 3)) == "validation top-1, n = 360 images, 1 to 3 seeds"
+    trials = [Trial(number=i, state="complete", key=key) for i, key in enumerate("aab")]
+    assert words.seeds_per_network(trials) == (1, 2)
+    assert words.seeds_per_network([]) == (1, 1)
+
+
+def test_standard_error_is_the_binomial_one() -> None:
+    rng = random.Random(0)
+    measured = [sum(rng.random() < 0.9 for _ in range(360)) / 360 for _ in range(4000)]
+    spread = (sum((m - 0.9) ** 2 for m in measured) / len(measured)) ** 0.5
+    assert words.standard_error(0.9, 360) == pytest.approx(spread, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(5, "5 s ago"), (300, "5 min ago"), (7300, "2 h ago"), (300_000, "3 days ago")]
+)
+def test_ago(seconds: int, said: str) -> None:
+    assert words.ago(datetime.now(UTC) - timedelta(seconds=seconds)) == said
+
+
+def test_names_are_shown_letter_by_letter_or_not_as_markdown() -> None:
+    assert words.heading("a_b.c-1") == r"a\_b\.c\-1"
+    assert words.heading("<img src=x onerror=alert(1)>") is None
+    assert words.heading("![x](http://example.com/x.png)") is None
+    assert words.escape("a<b>&c") == "a&lt;b&gt;&amp;c"
