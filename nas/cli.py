@@ -64,6 +64,10 @@ def search(
     if not finished:
         console.print(f"stopped; to go on: {_command()}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(130)
+    place = "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
+    console.print(f"look at it: nas dashboard{place}", markup=False, highlight=False, soft_wrap=True)
+    export_to = f"nas export {folder.name}{place} --out exports/{folder.name}"
+    console.print(f"export the best: {export_to}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -14,10 +14,11 @@ from nas.trials import Summary, Trial
 from space import Arch, Cost, compact
 
 CONVENTION = "FLOPs: conv + linear multiply-accumulates, batch 1"
+LEGEND = "Networks: stem stride | per stage c (convnext) or m (modulation), blocks x width, kernel | norm, act, expansion"
 
 
 def trial_line(trial: Trial) -> str:
-    """`trial 7  96.10%  2.31M FLOPs  120K params  3.2 s  2-4 blocks, width 40, ...`"""
+    """`trial 7  96.10%  2.31M FLOPs  120K params  3.2 s  stem 2 | c2x40k5 m3x80k3 | ln gelu e4`"""
     score = f"{trial.accuracy:7.2%}" if trial.accuracy is not None else f"{trial.state}: {trial.reason}"
     cost = f"{compact(trial.flops or 0):>6} FLOPs  {compact(trial.params or 0):>6} params"
     return f"trial {trial.number:>3}  {score}  {cost}  {trial.seconds or 0:6.1f} s  {describe(trial.network())}"
@@ -38,7 +39,7 @@ def caption(settings: Settings) -> str:
     data = settings.data
     return (
         f"accuracy: top-1 on {data.name}'s validation split, n = {data.validation:,}, 1 seed a network, "
-        f"{settings.recipe['epochs']} epochs. {CONVENTION}."
+        f"{settings.recipe['epochs']} epochs. {CONVENTION}. {LEGEND}."
     )
 
 

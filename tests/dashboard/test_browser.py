@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 
 from dashboard.server import HOST, plotly_script, serve
-from space import InputError
+from nas.front import pareto_front
+from nas.trials import Reader
+from space import InputError, compact
 from tests.dashboard.studies import add_trial, make_study
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -156,6 +158,40 @@ def test_front_grows_while_zoom_and_selection_stay(site: tuple[Path, str, int], 
     assert page.evaluate(RANGES) == zoomed
     assert page.locator(f"h3:has-text('Trial {number}')").count() == 1
     assert page.evaluate(f"() => ({CHART}).data.at(-1).name") == f"trial {number}"
+
+
+def test_a_real_search_is_watched_from_its_first_trial_to_a_network(
+    site: tuple[Path, str, int], page: Any, tiny_space: Path, tiny_recipe: Path
+) -> None:
+    """The whole way of a user: a search in one process, its points in the browser, a click, the network behind it."""
+    runs, address, _ = site
+    make_study(runs, "older", 3)
+    page.goto(address)
+    page.wait_for_selector("[data-testid=stMetric]")
+    command = [
+        sys.executable, "-m", "nas", "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials",
+        "12", "--recipe", str(tiny_recipe), "--runs", str(runs), "--study", "watched",
+    ]  # fmt: skip
+    search = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    until(lambda: (runs / "watched" / "journal.log").exists(), 120)
+    page.goto(f"{address}/?study=watched")
+    until(lambda: (page.evaluate(POINTS) or 0) >= 2, 120)
+    seen = {page.evaluate(POINTS)}
+    while search.poll() is None:
+        seen.add(page.evaluate(POINTS))
+        time.sleep(0.1)
+    assert search.returncode == 0, search.communicate()
+    until(lambda: page.evaluate(POINTS) == 12)
+    assert len(seen) > 1, "no point appeared while the search ran"
+
+    trials = Reader(runs / "watched").trials()
+    chosen = pareto_front(trials)[-1]
+    click(page, chosen.number)
+    page.wait_for_selector(f"h3:has-text('Trial {chosen.number}')")
+    text = page.inner_text("[data-testid=stMain]")
+    assert f"{chosen.accuracy:.2%}" in text
+    assert compact(chosen.params or 0) in text
+    assert f"nas export watched --trial {chosen.number}" in text
 
 
 def test_first_search_appears_by_itself(site: tuple[Path, str, int], page: Any) -> None:
