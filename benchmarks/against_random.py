@@ -63,10 +63,10 @@ def main() -> None:
             raise InputError("studies must be two, got fewer; give two names under runs/")
         comparable(*studies)
         print(table(studies))
-        data, recipe = studies[0].settings.data, studies[0].settings.recipe
+        data = studies[0].settings.data
         print(
             f"\nvalidation top-1 of {data.name}, n = {data.validation:,}, 1 seed a network and 1 run a sampler; "
-            f"{recipe['train_images'] or data.train:,} training images, {recipe['epochs']} epochs. "
+            f"{studies[0].settings.training}. "
             "FLOPs: conv + linear multiply-accumulates, batch 1."
         )
     except InputError as error:

@@ -110,7 +110,7 @@ def _facts(snapshot: Snapshot, settings: Settings) -> str:
     """Data, sampler, and the trials that are neither finished, running nor failed."""
     data, classes = settings.data, count(len(settings.data.classes), "class", "classes")
     words = [
-        f"Data: {data.name}, {data.train:,} training images of {data.image_size} px, {classes}",
+        f"Data: {data.name}, {data.image_size} px, {classes}; each network saw {settings.training}",
         f"Space: {settings.space_name}, drawn by {settings.sampler}, seed {settings.seed}",
     ]
     rest = [f"{n} {s}" for s in _REST if (n := snapshot.number_in(s))]

@@ -108,7 +108,7 @@ Sampler {settings.sampler}, seed {settings.seed}, budget {settings.band} FLOPs. 
 
 - data: {data.source}, fingerprint {data.fingerprint}
 - splits: train {data.train:,}, validation {data.validation:,}, test {data.test:,} images
-- recipe: {recipe}
+- training: {settings.training}; {recipe}
 - versions: {versions}
 
 ## Limits

@@ -72,6 +72,13 @@ class Settings:
     def task(self) -> Task:
         return Task(self.data.image_size, self.data.channels, len(self.data.classes))
 
+    @property
+    def training(self) -> str:
+        """What each network is trained on: `6,000 of 45,000 training images, 3 epochs`."""
+        part = self.recipe.get("train_images") or self.data.train
+        images = f"{part:,}" if part >= self.data.train else f"{part:,} of {self.data.train:,}"
+        return f"{images} training images, {self.recipe['epochs']} epochs"
+
     def build_space(self) -> Space:
         return Space.from_dict(self.space, self.space_name, FILE)
 

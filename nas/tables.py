@@ -14,7 +14,7 @@ from nas.trials import Summary, Trial
 from space import Arch, Cost, compact
 
 CONVENTION = "FLOPs: conv + linear multiply-accumulates, batch 1"
-LEGEND = "Networks: stem stride | per stage c (convnext) or m (modulation), blocks x width, kernel | norm, act, expansion"
+LEGEND = "Network: stem stride | per stage c (convnext) or m (modulation), depth x width, kernel | norm, act, expansion"
 
 
 def trial_line(trial: Trial) -> str:
@@ -39,7 +39,7 @@ def caption(settings: Settings) -> str:
     data = settings.data
     return (
         f"accuracy: top-1 on {data.name}'s validation split, n = {data.validation:,}, 1 seed a network, "
-        f"{settings.recipe['epochs']} epochs. {CONVENTION}. {LEGEND}."
+        f"{settings.training}. {CONVENTION}. {LEGEND}."
     )
 
 
