@@ -21,6 +21,7 @@ BlockKind = Literal["convnext", "modulation"]
 ActKind = Literal["gelu", "relu", "silu", "hardswish"]
 
 KERNELS = (3, 5, 7, 9, 11)
+MAX_WIDTH = 8192
 Int = Annotated[int, Strict()]  # 3.0 and "3" are not whole numbers
 Float = Annotated[float, Strict()]
 CLOSED = ConfigDict(extra="forbid")  # unknown keys are refused
@@ -61,7 +62,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         _require(1 <= self.depth <= 1000, f"depth must be from 1 to 1000, got {self.depth}; give each stage a block")
-        _require(1 <= self.width <= 8192, f"width must be from 1 to 8192, got {self.width}; use e.g. 96")
+        _require(1 <= self.width <= MAX_WIDTH, f"width must be from 1 to {MAX_WIDTH}, got {self.width}; use e.g. 96")
         _require(
             self.kernel in KERNELS,
             f"kernel must be odd and from 3 to 11, got {self.kernel}; use one of {', '.join(map(str, KERNELS))}",
@@ -116,6 +117,7 @@ class Arch:
         plain = asdict(self)
         for stage, record in zip(self.stages, plain["stages"], strict=True):
             record["expansion"] = stage.hidden
+            record["layer_scale"] = None if stage.layer_scale is None else float(stage.layer_scale)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from space.arch import Stage, Stem
+from space.arch import MAX_WIDTH, Stage, Stem
 from space.reading import InputError, check, nearest
 
 Value = int | float | str | None
@@ -186,6 +186,25 @@ def _check_together(axes: dict[str, Axis], where: str) -> None:
         raise InputError(f"{where}: axes.depth must be at least the {most} stages, got {least}; start at {most}")
     if axes["width"].each_stage and len(axes["growth"].values) > 1:
         raise InputError(f"{where}: axes.growth must be left out where width is each_stage, got choices; remove it")
+    _check_widths(axes, most, where)
+
+
+def _check_widths(axes: dict[str, Axis], stages: int, where: str) -> None:
+    """The widest and the narrowest stage that the axes allow must be ones that a Stage allows."""
+    widths, growths, expansions = (
+        [float(str(value)) for value in axes[name].values] for name in ("width", "growth", "expansion")
+    )
+    growth = 1.0 if axes["width"].each_stage else max(growths) ** (stages - 1)
+    if max(widths) * growth > MAX_WIDTH:
+        raise InputError(
+            f"{where}: axes.width must grow to at most {MAX_WIDTH}, got {max(widths):g} x {growth:g} in stage "
+            f"{stages}; lower axes.width or axes.growth"
+        )
+    if round(min(expansions) * min(widths)) < 1:
+        raise InputError(
+            f"{where}: axes.expansion must leave a hidden channel at width {min(widths):g}, got {min(expansions):g}; "
+            "raise axes.expansion or axes.width"
+        )
 
 
 def _int(value: Value) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from space.reading import InputError
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)", re.IGNORECASE)
+_NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

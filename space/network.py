@@ -23,7 +23,7 @@ class Network(nn.Module):
         super().__init__()
         stage_sizes(arch, task.image_size)  # refuse what has no pixels
         self.arch, self.task = arch, task
-        rates = iter(torch.linspace(0, drop_path, arch.depth).tolist())
+        rates = iter(torch.linspace(0, drop_path, arch.depth, device="cpu").tolist())
         self.stem = sequence(parts.stem(arch, task))
         self.stages = nn.ModuleList()
         for i, stage in enumerate(arch.stages):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -34,16 +35,24 @@ def presets(kind: str) -> list[str]:
 def find(source: str | Path, kind: str) -> Path:
     """The file behind a person's SPACE or ARCH: a YAML file, or the name of a preset of `kind`."""
     path = Path(source)
-    if path.is_file():
+    if is_file(path):
         return path
     if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
         raise InputError(f"{kind[:-1]} must be an existing YAML file, got {source}; check the path")
     preset = PRESETS / kind / f"{source}.yaml"
-    if not preset.is_file():
+    if not is_file(preset):
         raise InputError(
             f"{kind[:-1]} must be a YAML file or a preset, got {source}; {nearest(str(source), presets(kind))}"
         )
     return preset
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; False too for a name that is too long for one."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,13 +60,13 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = cast(yaml.Event, self.peek_event()).start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not used here", problem_mark=mark)
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not used here", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
-        for key_node, _ in node.value:
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, (str, int, float, bool)):
                 raise yaml.MarkedYAMLError(problem=f"key {key!r} is not a plain word", problem_mark=key_node.start_mark)
@@ -67,17 +76,25 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _parse(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)  # a SafeLoader
+    except ValueError as error:  # a date such as 2025-02-30, a number of 5000 digits
+        raise yaml.YAMLError(str(error)) from error
+
+
 def load_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises InputError that names the file and, where known, the line."""
     try:
         raw = path.read_bytes()
         if len(raw) > MAX_BYTES:
             raise InputError(f"{path} must be under {MAX_BYTES} bytes, got {len(raw)}; is it the right file?")
-        content = yaml.load(raw.decode("utf-8"), Loader=_Loader)  # a SafeLoader
+        content = _parse(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} must be UTF-8 text, got byte {raw[error.start]:#x}; save it as UTF-8") from error
     except yaml.YAMLError as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "unreadable"
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        problem = problem or " ".join(str(error).split())
         line = f" in line {mark.line + 1}" if mark else ""
         raise InputError(f"{path} must be valid YAML, got {problem}{line}; mend the file") from error
     except RecursionError as error:
@@ -121,7 +138,7 @@ def _sentence(error: ErrorDetails, kind: type) -> str:
             return f"{field} must be one of {', '.join(choices)}, got {got}; {nearest(str(got), choices)}"
         case _:
             rule = _RULES.get(error["type"], error["msg"].removeprefix("Input should be "))
-            return f"{field} must be {rule}, got {_short(got)}; correct it"
+            return f"{field} must be {rule}, got {_short(got)}; {_mend(error['type'], got)}"
 
 
 _RULES = {
@@ -134,6 +151,13 @@ _RULES = {
 }
 
 
+def _mend(kind: str, got: Any) -> str:
+    """`write 1.0e-06` for 1e-6, which YAML 1.1 takes for text."""
+    if kind == "float_type" and isinstance(got, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d{1,2}", got.lower()):
+        return f"write {yaml.safe_dump(float(got)).split()[0]}"
+    return "correct it"
+
+
 def _field(location: tuple[int | str, ...]) -> str:
     """`("stages", 2, "kernel")` -> `stages[2].kernel`."""
     text = ""
@@ -143,7 +167,7 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = repr(value) if isinstance(value, str) else str(value)  # "3" is not 3
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -233,7 +233,7 @@ class Space:
         """Networks of which one is the cheapest (`end=min`) or the dearest (`end=max`)."""
         width = end(self._ints("width"))
         kernel, expansion = end(self._ints("kernel")), end(map(_float, self.axes["expansion"].values))
-        growth = 1.0 if self.axes["width"].each_stage else end(map(_float, self.axes["growth"].values))
+        growth = None if self.axes["width"].each_stage else end(map(_float, self.axes["growth"].values))
         for stages in self._ints("stages"):
             for ratio in ratios_for(self.axes, stages):
                 depths = share(end(self._ints("depth")), str(ratio))

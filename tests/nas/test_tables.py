@@ -1,0 +1,128 @@
+"""Lines and tables of the terminal: that they say what their numbers are, and show what failed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from nas.recipe import Recipe
+from nas.settings import Settings
+from nas.tables import CONVENTION, caption, cost_line, describe, front_table, studies_table, trial_line, trials_table
+from nas.trials import Summary, Trial
+from space import Arch, Cost, Stage, Stem, Task, cost
+from tests.dashboard.studies import make_settings
+
+SETTINGS = make_settings("mine", recipe=Recipe(epochs=7).to_dict())
+NETWORK = Arch(stem=Stem(stride=2), stages=(Stage(depth=2, width=40, kernel=5), Stage(depth=3, width=80, norm="ln")))
+
+
+def trial(number: int, flops: int, accuracy: float) -> Trial:
+    plain = NETWORK.to_dict()
+    return Trial(
+        number=number, state="complete", flops=flops, params=12_345, accuracy=accuracy, seconds=3.14, arch=plain
+    )
+
+
+TRIALS = [trial(0, 1_000_000, 0.5), trial(1, 1_500_000, 0.9), trial(2, 2_000_000, 0.8), trial(3, 4_000_000, 0.95)]
+
+
+def show(table: Table, width: int = 200) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(table)
+    return console.export_text()
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a table's body."""
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line[:1] == "│"]
+
+
+def test_a_caption_says_split_count_seeds_epochs_and_convention() -> None:
+    text = caption(replace(SETTINGS, data=replace(SETTINGS.data, validation=12_345)))
+    for part in ("top-1", "digits's validation split", "n = 12,345", "1 seed a network", "7 epochs", CONVENTION):
+        assert part in text
+    assert CONVENTION == "FLOPs: conv + linear multiply-accumulates, batch 1"
+
+
+@pytest.mark.parametrize("build", [front_table, trials_table])
+def test_every_table_of_a_study_carries_the_caption(build: Callable[[Sequence[Trial], Settings], Table]) -> None:
+    for width in (60, 200):
+        words = show(build(TRIALS, SETTINGS), width).split()
+        assert " ".join(caption(SETTINGS).split()) in " ".join(words)
+
+
+def test_the_front_rises_and_marks_its_knee_and_best() -> None:
+    text = show(front_table(TRIALS, SETTINGS))
+    assert text.startswith("mine: front of 4 trials in 1M..4M FLOPs, hypervolume 0.")
+    assert [(row[0], row[1], row[2], row[-1]) for row in rows(text)] == [
+        ("0", "50.00%", "1M", ""),
+        ("1", "90.00%", "1.5M", "knee"),
+        ("3", "95.00%", "4M", "best"),
+    ]
+
+
+def test_a_front_of_nothing_is_an_empty_table() -> None:
+    text = show(front_table([], SETTINGS))
+    assert "front of 0 trials" in text
+    assert rows(text) == []
+
+
+def test_a_failed_trial_shows_its_reason() -> None:
+    reason = "RuntimeError: shape [conv] of [/b] is wrong [2, 3]"
+    failed = Trial(number=4, state="failed", reason=reason, flops=2_000_000, params=1_000, arch=NETWORK.to_dict())
+    waiting = Trial(number=5, state="waiting")
+    table = rows(show(trials_table([*TRIALS, failed, waiting], SETTINGS)))
+    assert table[0] == ["0", "50.00%", "1M", "12.3K", "3.1", "complete", describe(NETWORK)]
+    assert table[4] == ["4", "", "2M", "1K", "", "failed", reason]
+    assert table[5] == ["5", "", "", "", "", "waiting", ""]
+
+
+def test_a_line_of_a_trial() -> None:
+    start = ["trial", "7", "96.10%", "2.31M", "FLOPs", "12.3K", "params", "3.1", "s"]
+    assert trial_line(trial(7, 2_312_000, 0.961)).split() == [*start, *describe(NETWORK).split()]
+    failed = trial_line(replace(trial(8, 2_000_000, 0.0), accuracy=None, state="failed", reason="loss is nan"))
+    assert "failed: loss is nan" in failed
+
+
+def test_a_network_in_a_line() -> None:
+    assert describe(NETWORK) == "stem 2 | c2x40k5 c3x80k7 | ln gelu e4"
+    mixed = Arch(
+        stages=(
+            Stage(depth=1, width=8, block="modulation", kernel=3, expansion=2.5, act="silu"),
+            Stage(depth=1, width=16, norm="bn", act="silu"),
+            Stage(depth=1, width=32, norm="bn", act="relu"),
+        )
+    )
+    assert describe(mixed) == "stem 4 | m1x8k3 c1x16k7 c1x32k7 | ln/bn/bn silu/silu/relu e2.5/4/4"
+
+
+def test_studies_say_their_budget_or_what_is_wrong() -> None:
+    moment = datetime(2025, 11, 21, 2, 0, tzinfo=UTC)
+    good = Summary(
+        name="mine", folder=Path("mine"), state="resting", settings=SETTINGS, complete=30, failed=2, best=0.967,
+        updated=moment,
+    )  # fmt: skip
+    broken = Summary(name="old [b]", folder=Path("old"), state="broken", problem="journal [/x] is damaged in line 3")
+    table = rows(show(studies_table([good, broken])))
+    local = moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    assert table[0] == ["mine", "resting", "30", "2", "96.70%", "digits", "1M..4M", local]
+    assert table[1] == ["old [b]", "broken", "0", "0", "", "", "journal [/x] is damaged in line 3", ""]
+
+
+def test_a_cost_in_full_says_its_conventions() -> None:
+    tiny = Arch.load("convnext_tiny")
+    assert cost_line(cost(tiny, Task()), tiny.key).splitlines()[:2] == [
+        "flops 4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1)",
+        "params 28,589,128 (28.6M)",
+    ]
+    assert cost_line(Cost(1, 2, 3456), "abc").splitlines()[2:] == [
+        "activations 3,456 (3.46K; outputs of conv and linear, batch 1)",
+        "key abc",
+    ]

@@ -1,0 +1,90 @@
+"""Band: what people write, what is refused, and how numbers are shown."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from space import Band, InputError, compact
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("1M..4M", 1_000_000, 4_000_000),
+        ("..4M", 1, 4_000_000),
+        ("4M", 1, 4_000_000),
+        (" 1.5k .. 2 g ", 1_500, 2_000_000_000),
+        ("7..7", 7, 7),
+        ("0.5T..1T", 500_000_000_000, 1_000_000_000_000),
+        ("4455531264", 1, 4_455_531_264),
+    ],
+)
+def test_bands_as_people_write_them(text: str, low: int, high: int) -> None:
+    assert Band.parse(text) == Band(low, high)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "..", "1M..", "1M-4M", "1..2..3", "-1M..4M", "1e6", "4X", "4MM", "1,5M", "9" * 400]
+)
+def test_what_is_not_a_band_is_refused(text: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        Band.parse(text)
+    assert str(refusal.value) == f"flops must be a band of numbers with K, M or G, got {text}; write e.g. 1M..4M"
+
+
+@pytest.mark.parametrize(("text", "shown"), [("4M..1M", "4M..1M"), ("0", "1..0"), ("0..5", "0..5"), ("0.4..5", "0..5")])
+def test_a_band_that_does_not_rise_is_refused(text: str, shown: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        Band.parse(text)
+    assert str(refusal.value) == f"flops must rise from low to high, got {shown}; write e.g. 1M..4M"
+
+
+def test_both_ends_are_inside() -> None:
+    assert [flops in Band(3, 5) for flops in (2, 3, 4, 5, 6)] == [False, True, True, True, False]
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**6), st.integers(0, 3 * 10**6))
+def test_violation_is_positive_exactly_outside(low: int, more: int, flops: int) -> None:
+    band = Band(low, low + more)
+    assert (band.violation(flops) > 0) == (flops not in band)
+
+
+def test_violation_is_the_fraction_of_the_nearer_limit() -> None:
+    band = Band(100, 400)
+    assert band.violation(50) == 0.5
+    assert band.violation(600) == 0.5
+    assert band.violation(800) == 2 * band.violation(600)
+    assert band.violation(100) == band.violation(400) == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0"), (7, "7"), (999, "999"), (1000, "1K"), (1234, "1.23K"), (999_499, "999K"), (999_500, "1M"),
+        (4_455_531_264, "4.46G"), (999_499_999, "999M"), (999_500_000, "1G"), (2 * 10**12, "2T"), (999.6, "1K"),
+    ],
+)  # fmt: skip
+def test_counts_for_people(count: float, shown: str) -> None:
+    assert compact(count) == shown
+
+
+@given(st.integers(1, 999 * 10**12))
+def test_a_shown_count_reads_back_within_half_of_its_last_digit(count: int) -> None:
+    shown = compact(count)
+    digits = shown.rstrip("KMGT")
+    assert "e" not in shown
+    assert len(digits.replace(".", "").lstrip("0")) <= 3
+    back = Decimal(digits) * UNITS[shown[len(digits) :]]
+    assert abs(back - count) <= Decimal("0.00501") * count
+    assert Band.parse(shown).high == back
+
+
+def test_a_band_shows_as_it_is_written() -> None:
+    assert str(Band(1_000_000, 4_000_000)) == "1M..4M"
+    assert Band.parse(str(Band(20_000_000, 25_000_000))) == Band(20_000_000, 25_000_000)
