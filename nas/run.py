@@ -13,7 +13,7 @@ from nas.recipe import Recipe
 from nas.settings import DataCard, Sampler, Settings, check_name
 from nas.study import Search, open_folder, package_versions
 from nas.train import DeviceData, choose_device
-from space import Band, InputError, Space, Task, compact
+from space import Band, InputError, Space, Task
 
 
 def run_search(
@@ -79,6 +79,6 @@ def describe_data(data: Data) -> DataCard:
 
 def study_name(space: Space, data: Data, band: Band, sampler: Sampler, seed: int) -> str:
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study."""
-    words = [space.name] + [data.name] * (data.name != space.name) + [compact(band.low), compact(band.high)]
+    words = [space.name] + [data.name] * (data.name != space.name) + str(band).split("..")
     words += [sampler] * (sampler != "tpe") + [f"seed{seed}"] * (seed != 0)
     return check_name("-".join(words))

@@ -26,7 +26,7 @@ class Band:
         return self.low <= flops <= self.high
 
     def __str__(self) -> str:
-        return f"{compact(self.low)}..{compact(self.high)}"
+        return f"{compact(self.low, 6)}..{compact(self.high, 6)}"
 
     @staticmethod
     def parse(text: str) -> Band:
@@ -46,9 +46,9 @@ def _parse_count(text: str, whole: str) -> int:
     return round(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def compact(count: float) -> str:
+def compact(count: float, digits: int = 3) -> str:
     """`4455531264` -> `4.46G`: three digits and a unit, for people."""
     for unit in ("T", "G", "M", "K"):
-        if count >= 0.9995 * _UNITS[unit]:
-            return f"{count / _UNITS[unit]:.3g}{unit}"
-    return f"{count:.3g}"
+        if count >= (1 - 0.5 / 10**digits) * _UNITS[unit]:
+            return f"{count / _UNITS[unit]:.{digits}g}{unit}"
+    return f"{count:.{digits}g}"
