@@ -13,13 +13,13 @@ help:  ## list the targets
 install: .venv/.installed  ## make .venv and install nas in the versions of constraints.txt
 
 demo: .venv/.installed  ## search the digits data, print the front, export the best network, verify it
-	$(BIN)/nas search digits --data digits --flops 1M..4M --trials 30 --epochs 6
-	@test -d exports/digits || $(BIN)/nas export digits-1M-4M --out exports/digits
+	$(BIN)/nas search digits --data digits --flops 200K..4M --trials 30 --epochs 6
+	@test -d exports/digits || $(BIN)/nas export digits-200K-4M --out exports/digits
 	$(BIN)/python examples/predict.py exports/digits
 	@echo
 	@echo 'next:'
 	@echo '  make dashboard                                    the front in the browser'
-	@echo '  $(BIN)/nas search digits --data digits --flops 1M..4M --trials 60 --epochs 6   30 more trials'
+	@echo '  $(BIN)/nas search digits --data digits --flops 200K..4M --trials 60 --epochs 6   30 more trials'
 	@echo '  $(BIN)/nas search cifar --data path/to/images --flops 5M..40M --trials 30   your own images'
 
 dashboard: .venv/.installed  ## open the dashboard on the studies under runs/
