@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,10 +107,17 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Pydantic's checker of a dataclass; making one takes longer than using it a thousand times."""
+    return TypeAdapter(kind)
+
+
 def check(kind: type[T], value: Any, where: str = "") -> T:
     """`value` (plain dicts, lists, numbers) as the dataclass `kind`; InputError names the first wrong field."""
     try:
-        return TypeAdapter(kind).validate_python(value)
+        checked: T = _adapter(kind).validate_python(value)
+        return checked
     except ValidationError as error:
         errors = error.errors(include_url=False)
         unknown = [e for e in errors if e["type"] in _UNKNOWN_KEY]  # a misspelt key explains a missing one
@@ -173,7 +181,7 @@ def _short(value: Any) -> str:
 
 def _keys(kind: Any, location: tuple[int | str, ...]) -> list[str]:
     """Known keys of the (nested) dataclass at `location` inside `kind`."""
-    schema = TypeAdapter(kind).json_schema()
+    schema = _adapter(kind).json_schema()
     node = schema
     for part in location:
         node = _resolve(schema, node)

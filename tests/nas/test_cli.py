@@ -111,7 +111,7 @@ def test_a_study_from_search_to_export(run: Run, tmp_path: Path, tiny_space: Pat
         (("draw", "cifar", "--flops", "lots"), "flops must be a band of numbers with K, M or G, got lots; write e.g. 1M..4M"),
         (("draw", "cifar", "--flops", "9M..2M"), "flops must rise from low to high, got 9M..2M; write e.g. 1M..4M"),
         (("front", "none", "--runs", "nowhere"), "study must be a name under nowhere or a study's folder, got none; there: none"),
-        (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 30.8K..98.5M for space digits at 8 px, got 1G..2G; axes.width"),
+        (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 30.832K..98.4893M for space digits at 8 px, got 1G..2G; axes.width"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--study", "../x"), "study must be 1 to 64 letters"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "abacus"), "device must be one that torch finds here, got abacus"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--recipe", "none.yaml"), "none.yaml must be readable, got No such file or directory; check the path"),
