@@ -6,7 +6,7 @@ import difflib
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -116,7 +116,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def check(kind: type[T], value: Any, where: str = "") -> T:
     """`value` (plain dicts, lists, numbers) as the dataclass `kind`; InputError names the first wrong field."""
     try:
-        checked: T = _adapter(kind).validate_python(value)
+        checked: T = _adapter(cast(Any, kind)).validate_python(value)
         return checked
     except ValidationError as error:
         errors = error.errors(include_url=False)
