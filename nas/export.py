@@ -65,8 +65,11 @@ def export_trial(
 
 def _load_data(reader: Reader, source: str | None, console: Console) -> Data:
     card = reader.settings.data
-    with console.status(f"reading {source or card.source}"):
-        data = load_data(source or card.source, card.image_size)
+    try:
+        with console.status(f"reading {source or card.source}"):
+            data = load_data(source or card.source, card.image_size)
+    except InputError as error:
+        raise InputError(f"{error}, or say with --data where the study's data is now") from error
     if data.fingerprint != card.fingerprint:
         raise InputError(
             f"data must be the study's ({card.name}, fingerprint {card.fingerprint}), got {data.fingerprint} from "

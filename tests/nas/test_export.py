@@ -176,6 +176,11 @@ def test_other_data_is_refused(study: Reader, tmp_path: Path) -> None:
         export_trial(study, chosen(study), tmp_path / "out", data_source=str(tmp_path / "images"), console=QUIET)
 
 
+def test_data_that_is_gone_says_how_to_name_it(study: Reader, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"data must be .*, or say with --data where the study's data is now"):
+        export_trial(study, chosen(study), tmp_path / "out", data_source=str(tmp_path / "gone"), console=QUIET)
+
+
 def test_loading_refuses_what_is_not_an_export(study: Reader, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"export must be a folder with model.safetensors, got"):
         nas.load_export(tmp_path)
