@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 from benchmarks.machine import heading
 from space import Arch, Band, Space, Task
+from space.chooser import RandomChooser
 from space.cost import cost
-from space.space import RandomChooser
 
 ROUNDS = 5
 

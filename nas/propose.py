@@ -14,8 +14,8 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from nas.settings import Settings
 from space import Space
 from space.axes import Axis, Value
+from space.chooser import RandomChooser
 from space.cost import cost
-from space.space import RandomChooser
 
 ATTEMPTS = 500  # random draws before a space counts as exhausted
 

@@ -13,67 +13,17 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import yaml
 
-from space.arch import Arch, Head, Stage, Stem, Task
+from space.arch import Arch, Stage, Stem, Task
 from space.axes import IN_STAGE, Axis, Value, parse_axes, ratios_for, share
 from space.budget import Band
+from space.chooser import Chooser, RandomChooser
 from space.cost import cost
 from space.reading import InputError, find, load_yaml, nearest
-
-MULTIPLE = 8  # later stages' widths are rounded to multiples of 8, as RegNet's are (arXiv 2003.13678)
-
-
-class Chooser(Protocol):
-    """Who chooses: a random generator, or a sampler's trial."""
-
-    def choice(self, name: str, axis: Axis) -> Value:
-        """One of `axis.values`."""
-
-    def log_uniform(self, name: str, low: float, high: float) -> float:
-        """A number from `low` to `high`."""
-
-
-@dataclass(frozen=True, slots=True)
-class RandomChooser:
-    """Uniform over the choices of each axis, log-uniform over FLOPs."""
-
-    rng: random.Random
-
-    def choice(self, name: str, axis: Axis) -> Value:
-        return self.rng.choice(axis.values)
-
-    def log_uniform(self, name: str, low: float, high: float) -> float:
-        return math.exp(self.rng.uniform(math.log(low), math.log(high)))
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A network but for its base width: `at(i)` is the network at the i-th width of the grid."""
-
-    stem: Stem
-    stages: tuple[Stage, ...]  # their widths are those of relative widths 1, growth, growth^2, ...
-    growth: float | None
-    widths: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.widths)
-
-    def at(self, i: int) -> Arch:
-        stages = tuple(
-            _with_width(stage, width) for stage, width in zip(self.stages, self.stage_widths(i), strict=True)
-        )
-        return Arch(stem=self.stem, stages=stages, head=Head(norm=self.stem.norm))
-
-    def stage_widths(self, i: int) -> list[int]:
-        """Widths of all stages at the i-th width of the grid; they rise with i."""
-        base = self.widths[i]
-        if self.growth is not None:
-            return [base] + [_round(base * self.growth**k) for k in range(1, len(self.stages))]
-        scale = base / self.stages[0].width  # each stage keeps its share, on the grid
-        return [base] + [min(self.widths, key=lambda w: (abs(w - scale * s.width), w)) for s in self.stages[1:]]
+from space.shape import MULTIPLE, Shape, rounded, with_width
 
 
 @dataclass(frozen=True)
@@ -165,7 +115,7 @@ class Space:
         reach = self.reach(task)
         low, high = max(band.low, reach.low), min(band.high, reach.high)
         target = chooser.log_uniform("flops", low, high) if low < high else float(min(max(low, band.low), band.high))
-        return _nearest(shape, task, band, target)
+        return shape.nearest(task, band, target)
 
     def draw(self, rng: random.Random, task: Task, band: Band | None = None, attempts: int = 1000) -> Arch:
         """A random network, in `band` where one is given. Raises InputError if the band cannot be met."""
@@ -225,7 +175,7 @@ class Space:
         if axis.each_stage:
             return all(width in axis.values for width in widths)
         return widths[0] in axis.values and any(
-            widths[1:] == [_round(widths[0] * _float(growth) ** k) for k in range(1, len(widths))]
+            widths[1:] == [rounded(widths[0] * _float(growth) ** k) for k in range(1, len(widths))]
             for growth in self.axes["growth"].values
         )
 
@@ -240,7 +190,7 @@ class Space:
                 for stride in self._ints("stem_stride"):
                     for block in self.axes["block"].values:
                         base = Stage(depth=1, width=width, kernel=kernel, expansion=expansion, block=cast(Any, block))
-                        rows = tuple(_with_width(base, width, depth) for depth in depths)
+                        rows = tuple(with_width(base, width, depth) for depth in depths)
                         widths = (width,)
                         yield Shape(Stem(stride=stride), rows, growth, widths).at(0)
 
@@ -264,33 +214,6 @@ class Space:
 
     def _ints(self, name: str) -> list[int]:
         return [_int(value) for value in self.axes[name].values]
-
-
-def _nearest(shape: Shape, task: Task, band: Band, target: float) -> Arch:
-    """The width whose FLOPs are nearest to `target`, in the band if any is; FLOPs rise with width, so by bisection."""
-
-    def flops(i: int) -> int:
-        return cost(shape.at(i), task).flops
-
-    low, high = 0, len(shape) - 1
-    while low < high:  # the first width at or above the target
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if flops(middle) < target else (low, middle)
-    around = [i for i in (low - 1, low) if 0 <= i < len(shape)]
-    best = min(around, key=lambda i: (flops(i) not in band, abs(math.log(flops(i) / target))))
-    return shape.at(best)
-
-
-def _with_width(stage: Stage, width: int, depth: int | None = None) -> Stage:
-    return Stage(
-        depth=depth or stage.depth, width=width, block=stage.block, kernel=stage.kernel, expansion=stage.expansion,
-        norm=stage.norm, act=stage.act, layer_scale=stage.layer_scale,
-    )  # fmt: skip
-
-
-def _round(width: float) -> int:
-    """To a multiple of 8, half up, 8 at least."""
-    return max(MULTIPLE, int(width / MULTIPLE + 0.5) * MULTIPLE)
 
 
 def _int(value: Value) -> int:

@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from nas.propose import RecordingChooser, TrialChooser, build_sampler, unseen_params
 from nas.settings import Settings
 from space import Arch, Band, Space, Task, cost
-from space.space import RandomChooser
+from space.chooser import RandomChooser
 from tests.dashboard.studies import make_settings
 
 TASKS = {"digits": (Task(8, 1, 10), Band.parse("1M..4M")), "cifar": (Task(32, 3, 10), Band.parse("5M..40M"))}

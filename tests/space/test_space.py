@@ -13,8 +13,8 @@ import pytest
 from space import Arch, Band, InputError, Space, Stage, Stem, Task, cost
 from space.arch import Head
 from space.axes import Axis, Value, share
+from space.chooser import RandomChooser
 from space.reading import presets
-from space.space import RandomChooser
 from tests.space.networks import PRESETS
 
 TASKS = {"digits": Task(8, 1, 10), "cifar": Task(32, 3, 10), "imagenet": Task(224, 3, 1000)}
