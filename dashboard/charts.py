@@ -36,12 +36,13 @@ def front_figure(
     data += [_ring(trial, kind) for trial in points if trial.number == selected]
     in_training = [t.flops for t in running if t.flops]
     layout = _layout(410)
+    span = _log_range([*map(flops, points), *in_training, band.high], band)
     layout["xaxis"] |= {
         "type": "log",
-        "range": _log_range([*map(flops, points), *in_training, band.high], band),
+        "range": span,
+        **_log_ticks(span[1] - span[0]),
         "title": {"text": words.FLOPS, "standoff": 8},
         "tickformat": "~s",
-        "nticks": 8,
     }
     layout["yaxis"] |= {"title": {"text": "validation top-1, %", "standoff": 8}, "nticks": 8}
     layout["shapes"] = _band_shapes(band) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
@@ -196,6 +197,13 @@ def _ring(trial: Trial, kind: str) -> dict[str, Any]:
         "x": [flops(trial)], "y": [100 * accuracy(trial)],
         "marker": {"symbol": "circle-open", "size": 24, "color": "@text", "line": {"width": 2.5}},
     }  # fmt: skip
+
+
+def _log_ticks(decades: float) -> dict[str, Any]:
+    """Ticks that do not run into each other: as plotly likes within a decade, then at 1, 2, 5, then at powers of 10."""
+    if decades < 1:
+        return {"nticks": 8}
+    return {"dtick": "D2" if decades < 2.5 else 1}
 
 
 def _log_range(values: Iterable[float], band: Band) -> list[float]:

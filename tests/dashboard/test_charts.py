@@ -155,3 +155,11 @@ def test_the_browser_knows_every_theme_colour_that_figures_name() -> None:
     named = {word for word in ("@text", "@grid", "@back") if f'"{word}"' in text}
     assert named == {"@text", "@grid", "@back"}
     assert all(f'"{word}":' in _JS for word in named)
+
+
+@pytest.mark.parametrize(("low", "ticks"), [("5M", {"nticks": 8}), ("200K", {"dtick": "D2"}), ("10K", {"dtick": 1})])
+def test_ticks_of_wide_budgets_leave_room_for_each_other(low: str, ticks: dict[str, object]) -> None:
+    band = Band.parse(f"{low}..20M")
+    figure = charts.front_figure([trial(0, 0.5, band.low), trial(1, 0.9, band.high)], band)
+    as_plotly(figure)
+    assert ticks.items() <= figure["layout"]["xaxis"].items()
