@@ -186,7 +186,7 @@ def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]
 
     def starve(number: int, arch: object, done: int) -> None:
         calls.append(number)
-        search.data.train.images = whole if done else whole.as_strided((2**40, 1, 1, 1), (0, 0, 0, 0))
+        search.data.train.images = whole if done else whole.as_strided((128, 2**18, 2**18, 1), (0, 0, 0, 0))  # 4 TB a batch
 
     search.watch = Watch(on_trial=starve)
     search.run(2)
@@ -195,6 +195,7 @@ def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]
     assert trials[0].reason
     assert trials[0].key
     assert trials[0].key in trials[0].reason
+    assert "allocate" in trials[0].reason
 
 
 def test_killed_it_leaves_a_study_that_resumes_to_the_total(
