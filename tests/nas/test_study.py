@@ -41,12 +41,14 @@ def digits() -> Data:
 def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search]:
     """Opens a search on `tmp_path / name`; keyword arguments change its settings."""
 
-    def make(name: str = "study", watch: Watch | None = None, sampler: Sampler = "tpe", seed: int = 0) -> Search:
+    def make(
+        name: str = "study", watch: Watch | None = None, sampler: Sampler = "tpe", seed: int = 0, band: Band = BAND
+    ) -> Search:
         folder = tmp_path / name
         space = Space.load(tiny_space)
         settings = Settings(
             name=name, created="2026-01-01T00:00:00+00:00", command="test", space_name="tiny", space=space.to_dict(),
-            flops_low=BAND.low, flops_high=BAND.high, data=describe_data(digits), recipe=RECIPE.to_dict(),
+            flops_low=band.low, flops_high=band.high, data=describe_data(digits), recipe=RECIPE.to_dict(),
             sampler=sampler, seed=seed, device="cpu", versions=package_versions(),
         )  # fmt: skip
         open_folder(folder, settings)
@@ -76,6 +78,21 @@ def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], s
         assert 0 <= trial.accuracy <= 1
         assert trial.seed == trial_seed(0, trial.number)
         assert len(search.reader.curve(trial.number)) == RECIPE.epochs
+
+
+def test_a_shape_that_no_width_brings_into_the_budget_is_never_trained(make: Callable[..., Search]) -> None:
+    band = Band.parse("60K..70K")
+    search = make(band=band)
+    search.run(4)
+    trials = search.reader.trials()
+    outside = [trial for trial in trials if trial.state == "outside"]
+    assert outside, "the band must be narrow enough for some shapes to miss it"
+    for trial in outside:
+        assert trial.flops is not None
+        assert trial.flops not in band
+        assert (trial.accuracy, trial.seconds, search.reader.curve(trial.number)) == (None, None, [])
+        assert trial.reason == "no width brings this shape into 60K..70K"
+    assert all(trial.flops and trial.flops in band for trial in trials if trial.state == "complete")
 
 
 def test_weights_are_kept_for_the_front_alone(make: Callable[..., Search]) -> None:
@@ -186,7 +203,9 @@ def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]
 
     def starve(number: int, arch: object, done: int) -> None:
         calls.append(number)
-        search.data.train.images = whole if done else whole.as_strided((128, 2**18, 2**18, 1), (0, 0, 0, 0))  # 4 TB a batch
+        search.data.train.images = (
+            whole if done else whole.as_strided((128, 2**18, 2**18, 1), (0, 0, 0, 0))
+        )  # 4 TB a batch
 
     search.watch = Watch(on_trial=starve)
     search.run(2)
