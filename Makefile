@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# uv installs torch three times as fast as pip; `make install INSTALL=".venv/bin/pip install"` does without it
+# uv unpacks torch and its companions in parallel, pip does not; `make install INSTALL=".venv/bin/pip install"` does without it
 INSTALL ?= $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 help:  ## list the targets

@@ -116,7 +116,7 @@ def plotly_script() -> Path:
 def _settle() -> None:
     """Imports what pages need and takes it out of the garbage collector's sight.
 
-    Streamlit has it look through everything after each run of a page: 7.5% of a core for one quiet page, 2% without.
+    Streamlit has it look through everything after each run of a page, which a quiet page would pay for again and again.
     """
     import pandas  # noqa: F401
 

@@ -85,8 +85,8 @@ def fit(image: Image.Image, size: int) -> Pixels:
 def _workers(image: Image.Image) -> int:
     """Threads for images like this one.
 
-    PIL holds the GIL for about 90 of the 160 microseconds that a 32x32 JPEG takes, so threads slow small images
-    down (10,000 of them on 2 cores: 1.9 s in one thread, 2.4 s in four) and speed up only large ones.
+    PIL holds the GIL for most of the time that a 32x32 JPEG takes, so threads slow small images down and speed up
+    only large ones.
     """
     return 1 if image.width * image.height < SMALL else os.cpu_count() or 1
 

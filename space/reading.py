@@ -109,7 +109,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Pydantic's checker of a dataclass; making one takes longer than using it a thousand times."""
+    """Pydantic's checker of a dataclass, made once."""
     return TypeAdapter(kind)
 
 
