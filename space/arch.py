@@ -1,4 +1,4 @@
-"""Arch: one network of the family, completely. Frozen, validated, YAML and JSON round trip, and a key.
+"""Arch: one network of the family, completely. Frozen, checked, YAML and JSON round trip, and a key.
 
 Sizes of images and the number of classes are not part of an Arch: they are the Task it is put to.
 """
@@ -7,139 +7,227 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import yaml
-from pydantic import ConfigDict, Strict
 
-from space.layers import NormKind
-from space.reading import InputError, check, find, load_yaml
+from space.blocks import Block, ConvNeXt, downsampling
+from space.heads import Head, LinearHead
+from space.layers import Layers, resolve
+from space.parts import find_part, make_part, options, read_part
+from space.reading import InputError, find, load_yaml, nearest
+from space.rules import Number, Rule, Whole, Word
+from space.stems import Patchify, Stem
 
-BlockKind = Literal["convnext", "modulation"]
-ActKind = Literal["gelu", "relu", "silu", "hardswish"]
-
-KERNELS = (3, 5, 7, 9, 11)
 MAX_WIDTH = 8192
-Int = Annotated[int, Strict()]  # 3.0 and "3" are not whole numbers
-Float = Annotated[float, Strict()]
-CLOSED = ConfigDict(extra="forbid")  # unknown keys are refused
+DEPTH = Whole(1, 1000, show=(1, 2))
+WIDTH = Whole(1, MAX_WIDTH)
+DOWNSAMPLE = Word(("separate", "strided"))
+DROP_PATH = Number(0, 0.99, zero=True, show=(0.0, 0.1))
+STAGE_RULES: dict[str, Rule] = {"depth": DEPTH, "width": WIDTH, "downsample": DOWNSAMPLE}
 
 
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise InputError(message)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stem:
-    """Patchify stem: conv `stride` x `stride` with that stride, then a norm (ConvNeXt, arXiv 2201.03545, 2.2)."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-
-    stride: Int = 4
-    norm: NormKind = "ln"
-
-    def __post_init__(self) -> None:
-        _require(1 <= self.stride <= 32, f"stride must be from 1 to 32, got {self.stride}; use 1, 2, 4, 8 or 16")
+def _check(field: str, rule: Rule, value: Any) -> Any:
+    try:
+        return rule.check(value)
+    except InputError as error:
+        raise InputError(f"{field} {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """`depth` equal blocks of `width` channels. Between stages: norm + conv 2x2 s2, in the norm of the later stage."""
+    """`depth` equal blocks of `width` channels.
 
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
+    `downsample`, from the second stage on: `separate` (norm and 2x2 convolution with stride 2 before the blocks), or
+    `strided` (the first block's spatial convolution has stride 2, and its shortcut a projection).
+    """
 
-    block: BlockKind = "convnext"
-    depth: Int
-    width: Int
-    kernel: Int = 7
-    expansion: Float = 4.0
-    norm: NormKind = "ln"
-    act: ActKind = "gelu"
-    layer_scale: Float | None = 1e-6
+    depth: int
+    width: int
+    block: Block = ConvNeXt()
+    downsample: str = "separate"
 
     def __post_init__(self) -> None:
-        _require(1 <= self.depth <= 1000, f"depth must be from 1 to 1000, got {self.depth}; give each stage a block")
-        _require(1 <= self.width <= MAX_WIDTH, f"width must be from 1 to {MAX_WIDTH}, got {self.width}; use e.g. 96")
-        _require(
-            self.kernel in KERNELS,
-            f"kernel must be odd and from 3 to 11, got {self.kernel}; use one of {', '.join(map(str, KERNELS))}",
-        )
-        _require(0 < self.expansion <= 16, f"expansion must be above 0, at most 16, got {self.expansion}; use e.g. 4")
-        _require(self.hidden >= 1, f"expansion must leave a hidden channel, got {self.expansion}; use e.g. 4")
-        _require(
-            self.layer_scale is None or 0 < self.layer_scale <= 10,
-            f"layer_scale must be null or above 0, at most 10, got {self.layer_scale}; use null, 0.1 or 1.0e-6",
-        )
+        for name, rule in STAGE_RULES.items():
+            _check(name, rule, getattr(self, name))
+        if self.downsample == "strided" and not self.block.strides:
+            raise InputError(
+                f"downsample must be separate for block {self.block.name}, whose layers have no place for a stride, "
+                "got strided; leave it out"
+            )
 
     @property
-    def hidden(self) -> int:
-        """Channels between the two linear layers of a block: `round(expansion * width)`."""
-        return round(self.expansion * self.width)
+    def out(self) -> int:
+        """Channels that the stage gives."""
+        return self.block.out(self.width)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "block": self.block.name, "depth": self.depth, "width": self.width, "downsample": self.downsample,
+            **self.block.to_dict(),
+        }  # fmt: skip
+
+    @staticmethod
+    def from_dict(plain: Any, where: str) -> Stage:
+        """From a flat mapping: the stage's own keys and the options of its block."""
+        if not isinstance(plain, dict):
+            raise InputError(
+                f"{where} must be a mapping of keys to values, got {plain}; write depth, width, block, ..."
+            )
+        cls = find_part("block", str(plain.get("block", "convnext")), f"{where}.block")
+        own = {key: value for key, value in plain.items() if key in STAGE_RULES}
+        rest = {key: value for key, value in plain.items() if key not in STAGE_RULES and key != "block"}
+        block = make_part(cls, rest, where, also=("block", *STAGE_RULES))
+        for name in ("depth", "width"):  # after unknown keys: a misspelt key explains a missing one
+            if name not in plain:
+                raise InputError(f"{where}.{name} must be given, got nothing; add it")
+        try:
+            return Stage(**own, block=block)
+        except InputError as error:
+            raise InputError(f"{where}.{error}") from None
 
     def describe(self) -> str:
-        """`3 x convnext, kernel 7, hidden 384, ln, gelu`."""
-        return f"{self.depth} x {self.block}, kernel {self.kernel}, hidden {self.hidden}, {self.norm}, {self.act}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """Global average pool -> norm -> linear."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-
-    norm: NormKind = "ln"
+        """`3 x convnext, width 96, kernel 7, hidden 384, ln, gelu`."""
+        block, words = self.block, [f"{self.depth} x {self.block.name}"]
+        for name in ("kernel", "norm", "act"):
+            if name in options(type(block)):
+                words.append(f"kernel {getattr(block, name)}" if name == "kernel" else str(getattr(block, name)))
+        words.insert(2 if len(words) > 1 else 1, f"hidden {block.hidden(self.width)}")
+        return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arch:
-    """A network: stem, stages, head. `check(Arch, ...)` or `Arch.load` for what people write."""
+    """A network: stem, stages, head, and the drop path rate of its last block (arXiv 1603.09382; rising linearly
+    from 0 over the blocks). `Arch.load` and `Arch.from_dict` for what people write."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-
-    stem: Stem = Stem()
+    stem: Stem = Patchify()
     stages: tuple[Stage, ...]
-    head: Head = Head()
+    head: Head = LinearHead()
+    drop_path: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(1 <= len(self.stages) <= 8, f"stages must be 1 to 8, got {len(self.stages)}; list each as a mapping")
+        if not 1 <= len(self.stages) <= 8:
+            raise InputError(f"stages must be 1 to 8, got {len(self.stages)}; list each as a mapping")
+        object.__setattr__(self, "drop_path", _check("drop_path", DROP_PATH, self.drop_path))
+        refusal = self.stem.refusal(self.stages[0].width)
+        if refusal:
+            raise InputError(refusal if refusal.startswith("width") else f"stem.{refusal}")
+        inputs = self.stages[0].width
+        for i, stage in enumerate(self.stages):
+            if i > 0 and stage.downsample == "separate":
+                inputs = stage.out
+            for channels in (inputs, stage.out)[: stage.depth]:  # of the first block and of the others
+                refusal = stage.block.refusal(stage.width, channels)
+                if refusal:
+                    raise InputError(f"stages[{i}].{refusal}")
+            inputs = stage.out
 
     @property
     def depth(self) -> int:
         """Blocks in all."""
         return sum(stage.depth for stage in self.stages)
 
+    def layers(self, task: Task) -> dict[str, Layers]:
+        """The layers of every part by name: `stem`, `stages.0.downsample`, `stages.0.blocks.0`, ..., `head`."""
+        width = self.stages[0].width
+        found = {"stem": resolve(self.stem.layers(), self.stem.channels(task.channels, width))}
+        for i, (between, first, rest) in enumerate(self._stages()):
+            if between:
+                found[f"stages.{i}.downsample"] = between
+            for j in range(self.stages[i].depth):
+                found[f"stages.{i}.blocks.{j}"] = rest if j else first
+        head = self.head
+        return found | {"head": resolve(head.layers(), head.channels(self.stages[-1].out, task.classes))}
+
+    def _stages(self) -> Iterator[tuple[Layers, Layers, Layers]]:
+        """Per stage: its downsampling (empty for none), its first block, and what its other blocks are."""
+        inputs = self.stages[0].width
+        for i, stage in enumerate(self.stages):
+            block, between, stride = stage.block, {}, 1
+            if i > 0 and stage.downsample == "separate":
+                between = resolve(downsampling(block.norm, block.bias), {"before": inputs, "out": stage.out})
+                inputs = stage.out
+            elif i > 0:
+                stride = 2
+            rest = resolve(block.layers(), block.channels(stage.width, stage.out))
+            if stride == 1 and inputs == stage.out:
+                yield between, rest, rest
+            else:
+                yield between, resolve(block.layers(stride, True), block.channels(stage.width, inputs)), rest
+            inputs = stage.out
+
     @property
     def key(self) -> str:
-        """12 hex digits, equal exactly when the networks are equal (hidden width counts, not the ratio behind it)."""
-        plain = asdict(self)
-        for stage, record in zip(self.stages, plain["stages"], strict=True):
-            record["expansion"] = stage.hidden
-            record["layer_scale"] = None if stage.layer_scale is None else float(stage.layer_scale)
-        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex digits, equal exactly when the networks are: a digest of the layers, their order and their formulas,
+        so that choices without effect do not count."""
+        task, rows = Task(), []
+        for stage, (between, first, rest) in zip(self.stages, self._stages(), strict=True):
+            blocks = [_plain(first)] if stage.depth == 1 else [_plain(first), stage.depth - 1, _plain(rest)]
+            rows.append([stage.block.formula(), _plain(between), blocks])
+        stem = _plain(resolve(self.stem.layers(), self.stem.channels(task.channels, self.stages[0].width)))
+        head = _plain(resolve(self.head.layers(), self.head.channels(self.stages[-1].out, task.classes)))
+        text = json.dumps([stem, rows, head, self.drop_path if self.depth > 1 else 0.0])  # the first block's rate is 0
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, as JSON and YAML hold them."""
-        plain = asdict(self)
-        plain["stages"] = list(plain["stages"])
-        return plain
+        return {
+            "stem": {"kind": self.stem.name, **self.stem.to_dict()},
+            "stages": [stage.to_dict() for stage in self.stages],
+            "head": {"kind": self.head.name, **self.head.to_dict()},
+            "drop_path": self.drop_path,
+        }
 
     def to_yaml(self) -> str:
         """YAML that `Arch.load` reads back to an equal Arch."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, default_flow_style=None, width=120)
 
     @staticmethod
     def from_dict(plain: Any, where: str = "") -> Arch:
         """Checked; InputError names the field."""
-        return check(Arch, plain, where)
+        try:
+            return _read_arch(plain)
+        except InputError as error:
+            raise InputError(f"{where}: {error}" if where else str(error)) from None
 
     @staticmethod
     def load(source: str | Path) -> Arch:
         """From a YAML file or the name of a preset network."""
         path = find(source, "networks")
         return Arch.from_dict(load_yaml(path), str(path.name if path.parent.name == "networks" else path))
+
+
+def _read_arch(plain: Any) -> Arch:
+    keys = ("stem", "stages", "head", "drop_path")
+    if not isinstance(plain, dict):
+        raise InputError(f"network must be a mapping of keys to values, got {plain}; see a preset network")
+    for key in plain:
+        if key not in keys:
+            raise InputError(f"{key} must be a known key; {nearest(str(key), list(keys))}")
+    if "stages" not in plain:
+        raise InputError("stages must be given, got nothing; add it")
+    if not isinstance(plain["stages"], (list, tuple)):
+        raise InputError(f"stages must be a list, got {plain['stages']}; list each as a mapping")
+    rest = {name: read_part(name, plain[name], name) for name in ("stem", "head") if name in plain}
+    if "drop_path" in plain:
+        rest["drop_path"] = plain["drop_path"]
+    stages = tuple(Stage.from_dict(row, f"stages[{i}]") for i, row in enumerate(plain["stages"]))
+    return Arch(stages=stages, **rest)
+
+
+def _plain(layers: Layers) -> Any:
+    """Layers as lists for a digest; absent ones and empty paths leave no trace."""
+    rows = []
+    for name, layer in layers.items():
+        if isinstance(layer, dict):
+            rows.append([name, _plain(layer)])
+        elif layer is not None:
+            rows.append([name, type(layer).__name__, *layer])
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +241,5 @@ class Task:
     def __post_init__(self) -> None:
         for field, most in (("image_size", 4096), ("channels", 1024), ("classes", 1_000_000)):
             value = getattr(self, field)
-            _require(1 <= value <= most, f"{field} must be from 1 to {most}, got {value}; correct it")
+            if not 1 <= value <= most:
+                raise InputError(f"{field} must be from 1 to {most}, got {value}; correct it")

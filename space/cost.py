@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from space import parts
 from space.arch import Arch, Task
-from space.layers import Conv, Layer, Linear
+from space.blocks import Block, downsampling
+from space.heads import Head
+from space.layers import Program
 from space.reading import InputError
+from space.stems import Stem
+
+CACHED = 2**16  # counts of parts that are kept: a search meets the same parts again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +46,116 @@ class Part:
     cost: Cost
 
 
+Count = tuple[int, int, int, int]  # flops, params, activations, side of the output in pixels
+
+
 def cost(arch: Arch, task: Task) -> Cost:
     """Total cost of `arch` at `task`. Raises InputError where a stage would shrink below one pixel."""
-    return sum((part.cost for part in breakdown(arch, task)), Cost())
+    rows = [(stage.block, stage.downsample, stage.depth, stage.width) for stage in arch.stages]
+    total = count(arch.stem, rows, arch.head, task)
+    if total is None:
+        raise _too_small(arch, task)
+    return Cost(*total)
+
+
+def count(
+    stem: Stem, stages: Iterable[tuple[Block, str, int, int]], head: Head, task: Task
+) -> tuple[int, int, int] | None:
+    """(flops, params, activations) of stem, stages (block, downsample, depth, width) and head; None where no pixel is
+    left. What `cost` does, for networks that exist only as their numbers yet."""
+    flops = params = activations = side = channels = 0
+    for block, downsample, depth, width in stages:
+        if not channels:
+            flops, params, activations, side = count_stem(stem, task.channels, width, task.image_size)
+            channels, downsample = width, ""
+        macs, weights, elements, side = count_stage(block, downsample, depth, width, channels, side)
+        if side < 1:
+            return None
+        flops, params, activations = flops + macs, params + weights, activations + elements
+        channels = block.out(width)
+    last = count_head(head, channels, task.classes, side)
+    return flops + last[0], params + last[1], activations + last[2]
+
+
+@lru_cache(CACHED)
+def count_stem(stem: Stem, channels: int, width: int, size: int) -> Count:
+    return _program_of(stem)(stem.channels(channels, width), size)
+
+
+@lru_cache(CACHED)
+def count_stage(block: Block, downsample: str, depth: int, width: int, inputs: int, size: int) -> Count:
+    """A stage on maps of `inputs` channels and `size` pixels. `downsample`: `separate`, `strided`, or empty: none."""
+    flops = params = activations = 0
+    channels = block.channels(width, inputs)
+    out = channels["out"]
+    stride = 2 if downsample == "strided" else 1
+    if downsample == "separate":
+        channels = {**channels, "before": inputs, "in": out}
+        flops, params, activations, size = _program_between(block.norm, block.bias)(channels, size)
+        inputs = out
+    if size < 1:
+        return 0, 0, 0, 0
+    if inputs != out or stride != 1:  # a first block that differs from the others
+        first = _program(block, stride, True)(channels, size)
+        flops, params, activations, size = flops + first[0], params + first[1], activations + first[2], first[3]
+        channels = {**channels, "in": out}
+        depth -= 1
+    if depth:
+        each = _program(block, 1, False)(channels, size)
+        flops, params, activations = flops + depth * each[0], params + depth * each[1], activations + depth * each[2]
+    return flops, params, activations, size
+
+
+@lru_cache(CACHED)
+def count_head(head: Head, width: int, classes: int, size: int) -> Count:
+    return _program_of(head)(head.channels(width, classes), size)
+
+
+@lru_cache(CACHED)
+def _program(block: Block, stride: int, project: bool) -> Program:
+    return Program(block.layers(stride, project))
+
+
+@lru_cache(CACHED)
+def _program_of(part: Stem | Head) -> Program:
+    return Program(part.layers())
+
+
+@lru_cache(CACHED)
+def _program_between(norm: str, bias: bool) -> Program:
+    return Program(downsampling(norm, bias))
 
 
 def breakdown(arch: Arch, task: Task) -> list[Part]:
     """Cost per part in order: stem, stages 1..n, head. Raises InputError as `cost` does."""
-    sizes = stage_sizes(arch, task.image_size)
-    rows = [Part("stem", sizes[0], arch.stages[0].width, _sum(parts.stem(arch, task).values(), sizes[0]))]
-    for i, (stage, size) in enumerate(zip(arch.stages, sizes, strict=True)):
-        total = _sum(parts.block(stage).values(), size) * stage.depth
-        if i > 0:
-            total += _sum(parts.downsample(arch.stages[i - 1], stage).values(), size)
-        rows.append(Part(f"stage {i + 1}", size, stage.width, total))
-    rows.append(Part("head", 1, task.classes, _sum(parts.head(arch, task).values(), 1)))
-    return rows
+    width = arch.stages[0].width
+    *costs, side = count_stem(arch.stem, task.channels, width, task.image_size)
+    rows, channels = [Part("stem", side, width, Cost(*costs))], width
+    for i, stage in enumerate(arch.stages):
+        *costs, side = count_stage(
+            stage.block, stage.downsample if i else "", stage.depth, stage.width, channels, side
+        )  # fmt: skip
+        if side < 1:
+            raise _too_small(arch, task)
+        channels = stage.out
+        rows.append(Part(f"stage {i + 1}", side, channels, Cost(*costs)))
+    *costs, _ = count_head(arch.head, channels, task.classes, side)
+    return [*rows, Part("head", 1, task.classes, Cost(*costs))]
 
 
 def stage_sizes(arch: Arch, image_size: int) -> list[int]:
     """Side in pixels of each stage's maps. Raises InputError below one pixel."""
-    size = image_size // arch.stem.stride
-    sizes = [size] + [size := size // 2 for _ in arch.stages[1:]]
-    if sizes[-1] < 1:
-        raise InputError(
-            f"stages must leave one pixel at least, got stem stride {arch.stem.stride} and {len(arch.stages)} stages "
-            f"on {image_size} px; lower the stem stride or the number of stages"
-        )
-    return sizes
+    return [part.size for part in breakdown(arch, Task(image_size))[1:-1]]
 
 
-def _sum(layers: Iterable[Layer], size: int) -> Cost:
-    """Cost of layers whose outputs are `size` x `size`."""
-    macs = params = outputs = 0
-    for layer in layers:
-        params += layer.params
-        if isinstance(layer, (Conv, Linear)):
-            macs += layer.macs
-            outputs += layer.outputs
-    return Cost(macs * size * size, params, outputs * size * size)
+def _too_small(arch: Arch, task: Task) -> InputError:
+    return InputError(
+        f"stages must leave one pixel at least, got stem {arch.stem.name} {arch.stem.describe()} and "
+        f"{len(arch.stages)} stages on {task.image_size} px; lower the stem's stride or the number of stages"
+    )
+
+
+def clear_counts() -> None:
+    """Forgets all counts, as if nothing had been counted yet: for measuring."""
+    for counted in (count_stem, count_stage, count_head, _program, _program_of, _program_between):
+        counted.cache_clear()

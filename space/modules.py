@@ -1,20 +1,16 @@
-"""The parts of `parts.py` as torch modules. Maps travel as (N, H, W, C), so that norms and linears need no copies."""
+"""Layers and parts as torch modules. Maps travel as (N, H, W, C), so that norms and linears need no copies."""
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from space import parts
-from space.arch import ActKind, Stage
-from space.layers import Conv, Layer, Linear, Norm, Scale
-
-ACTS: dict[ActKind, type[nn.Module]] = {
-    "gelu": nn.GELU,
-    "relu": nn.ReLU,
-    "silu": nn.SiLU,
-    "hardswish": nn.Hardswish,
-}
+from space.blocks import Block
+from space.layers import Act, Conv, Layer, Layers, Linear, MaxPool, Norm, Pool, Response, Scale
+from space.parts import find_part
 
 
 class Conv2d(nn.Conv2d):
@@ -25,11 +21,40 @@ class Conv2d(nn.Conv2d):
         return x.permute(0, 2, 3, 1)  # (N, H', W', C')
 
 
+class MaxPool2d(nn.MaxPool2d):
+    """`nn.MaxPool2d` on channels-last maps: (N, H, W, C) -> (N, H', W', C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled: Tensor = super().forward(x.permute(0, 3, 1, 2))  # (N, C, H', W')
+        return pooled.permute(0, 2, 3, 1)  # (N, H', W', C)
+
+
+class GlobalPool(nn.Module):
+    """(N, H, W, C) -> (N, C), the mean over positions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled: Tensor = x.mean((1, 2))
+        return pooled
+
+
 class ChannelBatchNorm(nn.BatchNorm1d):
     """BatchNorm over the last dimension: (..., C) -> (..., C)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.reshape(-1, x.shape[-1])).view(x.shape)
+
+
+class ImageNorm(nn.Module):
+    """GroupNorm with one group on channels-last maps: (N, ..., C) -> (N, ..., C), a scale and a shift per channel."""
+
+    def __init__(self, width: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[1:], eps=self.eps) * self.weight + self.bias
 
 
 class LayerScale(nn.Module):
@@ -42,6 +67,22 @@ class LayerScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.weight
+
+
+class GlobalResponseNorm(nn.Module):
+    """GRN (arXiv 2301.00808, algorithm 1), (N, H, W, C) -> (N, H, W, C): with g the L2 norm of each channel over the
+    positions and n = g / (mean of g over channels + 1e-6), `x + weight * x * n + bias`."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        g = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)  # (N, 1, 1, C)
+        n = g / (g.mean(-1, keepdim=True) + 1e-6)
+        y: Tensor = x + self.weight * (x * n) + self.bias
+        return y
 
 
 class DropPath(nn.Module):
@@ -60,9 +101,13 @@ class DropPath(nn.Module):
         return x * (mask / keep)
 
 
-def build(layer: Layer) -> nn.Module:
-    """The torch module of a layer record."""
+def build(layer: Layer | Layers | None) -> nn.Module:
+    """The torch module of a layer record: the identity for None, a sequence for a path."""
     match layer:
+        case None:
+            return nn.Identity()
+        case dict():
+            return sequence(layer)
         case Conv():
             return Conv2d(
                 layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding,
@@ -70,78 +115,39 @@ def build(layer: Layer) -> nn.Module:
             )  # fmt: skip
         case Linear():
             return nn.Linear(layer.inputs, layer.outputs, layer.bias)
-        case Norm(kind="ln"):
-            return nn.LayerNorm(layer.width, eps=1e-6)
-        case Norm(kind="rms"):
-            return nn.RMSNorm(layer.width, eps=1e-6)
         case Norm():
-            return ChannelBatchNorm(layer.width)
+            return cast(nn.Module, find_part("norm", layer.kind).module(layer.width))
+        case Act():
+            return cast(nn.Module, find_part("act", layer.kind).module())
         case Scale():
             return LayerScale(layer.width, layer.init)
+        case Response():
+            return GlobalResponseNorm(layer.width)
+        case MaxPool():
+            return MaxPool2d(layer.kernel, layer.stride, layer.padding)
+        case Pool():
+            return GlobalPool()
 
 
-def sequence(layers: parts.Layers) -> nn.Sequential:
-    """Layers applied one after another, under their names."""
+def sequence(layers: Layers) -> nn.Sequential:
+    """Layers applied one after another, under their names; absent ones are left out."""
     modules = nn.Sequential()
     for name, layer in layers.items():
-        modules.add_module(name, build(layer))
+        if layer is not None:
+            modules.add_module(name, build(layer))
     return modules
 
 
-class Block(nn.Module):
-    """A residual block; its layers come from `parts.block`, so that what is counted is what is built."""
+class BlockModule(nn.Module):
+    """A block as a torch module: its layers under their names, and its formula."""
 
-    pwconv1: nn.Module
-    pwconv2: nn.Module
-
-    def __init__(self, stage: Stage, drop_path: float = 0.0) -> None:
+    def __init__(self, block: Block, layers: Layers, drop_path: float = 0.0) -> None:
         super().__init__()
-        for name, layer in parts.block(stage).items():
+        for name, layer in layers.items():
             self.add_module(name, build(layer))
-        self.act = ACTS[stage.act]()
         self.drop_path = DropPath(drop_path)
-
-    def scaled(self, name: str, x: Tensor) -> Tensor:
-        """`x * gamma` where the block has LayerScale `name`, dropped at times; a branch before its addition."""
-        gamma = self._modules.get(name)
-        branch: Tensor = self.drop_path(x if gamma is None else gamma(x))
-        return branch
-
-    def feed_forward(self, x: Tensor) -> Tensor:
-        """(N, H, W, C) -> (N, H, W, C): `pwconv2(act(pwconv1(x)))`."""
-        y: Tensor = self.pwconv2(self.act(self.pwconv1(x)))
-        return y
-
-
-class ConvNeXtBlock(Block):
-    """`x + gamma * pwconv2(act(pwconv1(norm(dwconv(x)))))` (arXiv 2201.03545, figure 4)."""
-
-    dwconv: nn.Module
-    norm: nn.Module
+        self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, H, W, C) -> (N, H, W, C)."""
-        return x + self.scaled("gamma", self.feed_forward(self.norm(self.dwconv(x))))
-
-
-class ModulationBlock(Block):
-    """Conv2Former's block in the paper's form (arXiv 2211.11943, equations 4-6): `A = dwconv(a(n))`, `Z = A * v(n)`.
-
-    The official code differs: GELU before the depthwise convolution and a depthwise convolution in the feed-forward.
-    """
-
-    norm1: nn.Module
-    a: nn.Module
-    dwconv: nn.Module
-    v: nn.Module
-    proj: nn.Module
-    norm2: nn.Module
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, H, W, C) -> (N, H, W, C)."""
-        n = self.norm1(x)
-        x = x + self.scaled("gamma1", self.proj(self.dwconv(self.a(n)) * self.v(n)))
-        return x + self.scaled("gamma2", self.feed_forward(self.norm2(x)))
-
-
-BLOCKS: dict[str, type[Block]] = {"convnext": ConvNeXtBlock, "modulation": ModulationBlock}
+        """(N, H, W, C) -> (N, H', W', C')."""
+        return self.block.forward(self, x)

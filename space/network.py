@@ -5,35 +5,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from space import parts
 from space.arch import Arch, Task
-from space.cost import stage_sizes
-from space.modules import BLOCKS, sequence
+from space.cost import cost
+from space.modules import BlockModule, sequence
 
 
 class Network(nn.Module):
     """The network that `arch` describes, for images and classes of `task`, with fresh weights.
 
-    `drop_path` rises linearly over the blocks from 0 to the rate given (ConvNeXt's linspace). Weights are drawn from
-    torch's current generator: truncated normal, std .02, biases 0 (ConvNeXt's initialisation).
+    Weights are drawn from torch's current generator: truncated normal, std .02, biases 0 (ConvNeXt's initialisation).
+    Drop path rises linearly over the blocks from 0 to `arch.drop_path`, or to `drop_path` where one is given.
     Raises InputError where a stage would shrink below one pixel.
     """
 
-    def __init__(self, arch: Arch, task: Task, drop_path: float = 0.0) -> None:
+    def __init__(self, arch: Arch, task: Task, drop_path: float | None = None) -> None:
         super().__init__()
-        stage_sizes(arch, task.image_size)  # refuse what has no pixels
+        cost(arch, task)  # refuse what has no pixels
         self.arch, self.task = arch, task
-        rates = iter(torch.linspace(0, drop_path, arch.depth, device="cpu").tolist())
-        self.stem = sequence(parts.stem(arch, task))
+        last = arch.drop_path if drop_path is None else drop_path
+        rates = iter(torch.linspace(0, last, arch.depth, device="cpu").tolist())
+        layers = arch.layers(task)
+        self.stem = sequence(layers["stem"])
         self.stages = nn.ModuleList()
         for i, stage in enumerate(arch.stages):
             rows = nn.Sequential()
-            if i > 0:
-                rows.add_module("downsample", sequence(parts.downsample(arch.stages[i - 1], stage)))
-            for j in range(stage.depth):
-                rows.add_module(str(j), BLOCKS[stage.block](stage, next(rates)))
+            if f"stages.{i}.downsample" in layers:
+                rows.add_module("downsample", sequence(layers[f"stages.{i}.downsample"]))
+            blocks = (
+                BlockModule(stage.block, layers[f"stages.{i}.blocks.{j}"], next(rates)) for j in range(stage.depth)
+            )
+            rows.add_module("blocks", nn.Sequential(*blocks))
             self.stages.append(rows)
-        self.head = sequence(parts.head(arch, task))
+        self.head = sequence(layers["head"])
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -41,7 +44,7 @@ class Network(nn.Module):
         x = self.stem(x.permute(0, 2, 3, 1))  # (N, H, W, C)
         for stage in self.stages:
             x = stage(x)
-        logits: Tensor = self.head(x.mean((1, 2)))  # (N, C) -> (N, classes)
+        logits: Tensor = self.head(x)  # (N, H, W, C) -> (N, classes)
         return logits
 
 

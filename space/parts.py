@@ -1,72 +1,213 @@
-"""What each part of a network consists of: block, downsampling, stem and head as named layers. No torch here.
+"""Parts: what networks are made of, by kind and name. A part is one class; this is where classes become known.
 
-The names are the names of the torch submodules that `modules.py` builds from these records.
+    @part("block", "mine")
+    @dataclass(frozen=True, kw_only=True, eq=True)
+    class Mine(Block):
+        kernel: int = option(7, KERNEL)
+
+A package outside this project adds its own by an entry point of the group `nas.parts` that names a module with such
+classes; it is imported when a name is asked for that is not built in. No torch here.
 """
 
 from __future__ import annotations
 
-from space.arch import Arch, Stage, Task
-from space.layers import Conv, Layer, Linear, Norm, Scale
+import dataclasses
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
-Layers = dict[str, Layer]
+from space.reading import InputError, nearest
+from space.rules import COUNTS, Rule, Word
 
+Kind = Literal["block", "stem", "head", "norm", "act"]
+T = TypeVar("T")
 
-def stem(arch: Arch, task: Task) -> Layers:
-    """Patchify: conv s x s, stride s, then a norm."""
-    stride, width = arch.stem.stride, arch.stages[0].width
-    return {"conv": Conv(task.channels, width, stride, stride), "norm": Norm(arch.stem.norm, width)}
-
-
-def downsample(before: Stage, after: Stage) -> Layers:
-    """Norm, then conv 2x2 s2; without that norm training diverges (arXiv 2201.03545, 2.6)."""
-    return {"norm": Norm(after.norm, before.width), "conv": Conv(before.width, after.width, 2, 2)}
-
-
-def block(stage: Stage) -> Layers:
-    """One block of a stage; every layer keeps height and width."""
-    return convnext(stage) if stage.block == "convnext" else modulation(stage)
-
-
-def convnext(stage: Stage) -> Layers:
-    """`x + gamma * pwconv2(act(pwconv1(norm(dwconv(x)))))` (arXiv 2201.03545, figure 4)."""
-    return {
-        "dwconv": _depthwise(stage),
-        "norm": Norm(stage.norm, stage.width),
-        **_feed_forward(stage),
-        **_scale(stage, "gamma"),
-    }
+ENTRY_POINTS = "nas.parts"
+BUILT_IN: dict[str, tuple[str, ...]] = {
+    "block": ("space.blocks",), "stem": ("space.stems",), "head": ("space.heads",),
+    "norm": ("space.norms",), "act": ("space.acts",),
+}  # fmt: skip
+# Keys that stand beside the options of a part in YAML.
+RESERVED = {"block": {"block", "depth", "width", "downsample"}, "stem": {"kind"}, "head": {"kind"}}
+_known: dict[str, dict[str, type[Any]]] = {kind: {} for kind in BUILT_IN}
 
 
-def modulation(stage: Stage) -> Layers:
-    """`x + gamma1 * proj(dwconv(a(n)) * v(n))`, n = norm1(x); then a feed-forward (arXiv 2211.11943, equations 4-6)."""
-    width = stage.width
-    return {
-        "norm1": Norm(stage.norm, width),
-        "a": Linear(width, width),
-        "dwconv": _depthwise(stage),
-        "v": Linear(width, width),
-        "proj": Linear(width, width),
-        **_scale(stage, "gamma1"),
-        "norm2": Norm(stage.norm, width),
-        **_feed_forward(stage),
-        **_scale(stage, "gamma2"),
-    }
+def part(kind: Kind, name: str) -> Callable[[type[T]], type[T]]:
+    """Makes a class known under `name`; raises ValueError where another has it."""
+
+    def register(cls: type[T]) -> type[T]:
+        if clash := RESERVED.get(kind, set()) & set(getattr(cls, "__dataclass_fields__", ())):
+            raise ValueError(f"{kind} {name} must leave {min(clash)} to the network, got it as an option; rename it")
+        other = _known[kind].get(name)
+        if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"{kind} {name} must be a new name, got one that {other.__module__} has; choose another")
+        _known[kind][name] = cls
+        cls.name = name  # type: ignore[attr-defined]
+        return cls
+
+    return register
 
 
-def head(arch: Arch, task: Task) -> Layers:
-    """Global average pool (no weights), norm, linear."""
-    width = arch.stages[-1].width
-    return {"norm": Norm(arch.head.norm, width), "linear": Linear(width, task.classes)}
+def find_part(kind: Kind, name: str, where: str = "") -> type[Any]:
+    """The class of a name. Raises InputError, of the field `where`, with the nearest known name."""
+    _load_built_in(kind)
+    if name not in _known[kind]:
+        _load_entry_points()
+    if name not in _known[kind]:
+        known = list(_known[kind])
+        raise InputError(f"{where or kind} must be one of {', '.join(known)}, got {name}; {nearest(str(name), known)}")
+    return _known[kind][name]
 
 
-def _depthwise(stage: Stage) -> Conv:
-    width, kernel = stage.width, stage.kernel
-    return Conv(width, width, kernel, padding=kernel // 2, groups=width)
+def names(kind: Kind) -> tuple[str, ...]:
+    """All names of a kind, those of other packages too."""
+    _load_built_in(kind)
+    _load_entry_points()
+    return tuple(_known[kind])
 
 
-def _feed_forward(stage: Stage) -> Layers:
-    return {"pwconv1": Linear(stage.width, stage.hidden), "pwconv2": Linear(stage.hidden, stage.width)}
+@cache
+def _load_built_in(kind: Kind) -> None:
+    for module in BUILT_IN[kind]:
+        import_module(module)
 
 
-def _scale(stage: Stage, name: str) -> Layers:
-    return {} if stage.layer_scale is None else {name: Scale(stage.width, stage.layer_scale)}
+@cache
+def _load_entry_points() -> None:
+    """Imports what other packages add. Raises InputError that names the one that fails."""
+    from importlib.metadata import entry_points  # slow, so only where it is needed
+
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()
+        except Exception as error:  # whatever another's module raises
+            first, _, _ = f"{type(error).__name__}: {error}".partition("\n")
+            raise InputError(
+                f"entry point {point.name} must import, got {first.partition(';')[0]}; "
+                f"repair or remove the package {point.dist.name if point.dist else point.value}"
+            ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Named(Rule):
+    """The name of a part of a kind. Other packages are imported only for a name that is not built in: checking a
+    default must not import what imports the checker."""
+
+    kind: Kind
+
+    def check(self, value: Any) -> str:
+        return value if value in names_built_in(self.kind) else Word(names(self.kind)).check(value)
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        return names(self.kind)
+
+    def __str__(self) -> str:
+        return str(Word(names(self.kind)))
+
+
+def option(default: Any, rule: Rule, doc: str, moves: tuple[str, ...] = COUNTS) -> Any:
+    """A field of a part: its default, its rule, a word for the docs, and which counts of a network it moves."""
+    return dataclasses.field(default=default, metadata={"rule": rule, "doc": doc, "moves": moves})
+
+
+def defaults(**values: Any) -> Callable[[type[T]], type[T]]:
+    """Other defaults for options that a class inherits; stands under `@dataclass`."""
+
+    def change(cls: type[T]) -> type[T]:
+        inherited = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for name, value in values.items():
+            cls.__annotations__[name] = inherited[name].type
+            setattr(cls, name, dataclasses.field(default=value, metadata=inherited[name].metadata))
+        return cls
+
+    return change
+
+
+def options(cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    """The options of a part by name."""
+    return _options(cast(Any, cls))
+
+
+@cache
+def _options(cls: Any) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name: field for field in dataclasses.fields(cls)}
+
+
+@cache
+def _rules(cls: Any) -> tuple[tuple[str, Rule], ...]:
+    return tuple((name, field.metadata["rule"]) for name, field in options(cls).items())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """A stem, block or head: frozen options, the layers it consists of, and what it does with them.
+
+    Subclasses are frozen dataclasses whose fields are made with `option`; they are checked when one is made.
+    Raises InputError `<field> must <rule>, got <value>; <next step>`.
+    """
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for name, rule in _rules(cast(Any, type(self))):
+            try:
+                checked = rule.check(getattr(self, name))
+            except InputError as error:
+                raise InputError(f"{name} {error}") from None
+            object.__setattr__(self, name, checked)
+        values = tuple(getattr(self, name) for name, _ in _rules(cast(Any, type(self))))
+        object.__setattr__(
+            self, "_hash", hash((type(self).__name__, *values))
+        )  # counting looks parts up by the million
+
+    def __hash__(self) -> int:
+        return self._hash  # type: ignore[attr-defined, no-any-return]
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        cls.__hash__ = Part.__hash__  # type: ignore[method-assign]  # a dataclass with eq sets its own unless there is one
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self), self.to_dict())  # hashes of strings differ between processes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name."""
+        return {name: getattr(self, name) for name in options(type(self))}
+
+
+def read_part(kind: Kind, raw: Any, where: str = "") -> Any:
+    """A stem or head from YAML: its name, or a mapping with `kind` and its options."""
+    plain = {"kind": raw} if isinstance(raw, str) else raw
+    if not isinstance(plain, dict):
+        raise InputError(f"{where} must be a name or a mapping with kind, got {raw}; write e.g. kind: {names(kind)[0]}")
+    name = plain.get("kind", next(iter(names_built_in(kind))))
+    if not isinstance(name, str):
+        raise InputError(f"{where}.kind must be one of {', '.join(names(kind))}, got {name}; correct it")
+    cls = find_part(kind, name, f"{where}.kind")
+    return make_part(cls, {key: value for key, value in plain.items() if key != "kind"}, where)
+
+
+def names_built_in(kind: Kind) -> tuple[str, ...]:
+    """Names that are known without looking at other packages; the first is the default."""
+    _load_built_in(kind)
+    return tuple(_known[kind])
+
+
+def make_part(cls: type[T], values: dict[str, Any], where: str, also: tuple[str, ...] = ()) -> T:
+    """A part from plain values; errors begin with `where`. `also`: other keys that may stand beside its options."""
+    known = list(options(cls))
+    for key in values:
+        if key not in known:
+            raise InputError(
+                f"{where}.{key} must be a known key of {cls.name}; {nearest(str(key), [*known, *also])}"  # type: ignore[attr-defined]
+            )
+    try:
+        return cls(**values)
+    except InputError as error:
+        raise InputError(f"{where}.{error}") from None
+
+
+def _rebuild(cls: type[T], values: dict[str, Any]) -> T:
+    return cls(**values)

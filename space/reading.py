@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ class InputError(ValueError):
 
 def nearest(word: str, known: list[str]) -> str:
     """`did you mean X?` or the list of what is known, for the end of an error."""
+    import difflib  # only where something is misspelt
+
     close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"use one of {', '.join(sorted(known))}"
 
@@ -110,11 +113,15 @@ def load_yaml(path: Path) -> dict[str, Any]:
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     """Pydantic's checker of a dataclass, made once."""
+    from pydantic import TypeAdapter
+
     return TypeAdapter(kind)
 
 
 def check(kind: type[T], value: Any, where: str = "") -> T:
     """`value` (plain dicts, lists, numbers) as the dataclass `kind`; InputError names the first wrong field."""
+    from pydantic import ValidationError  # slow to import, and no network needs it
+
     try:
         checked: T = _adapter(cast(Any, kind)).validate_python(value)
         return checked

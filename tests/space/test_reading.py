@@ -9,6 +9,17 @@ import pytest
 from space import Arch, InputError, Space
 from space.reading import MAX_BYTES, load_yaml, presets
 
+SPACES = sorted(
+    [
+        "digits",
+        *(
+            f"{name}_{size}"
+            for name in ("conv2former", "convnext", "convnext_or_modulation", "roadmap")
+            for size in (32, 64, 224)
+        ),
+    ]
+)
+
 
 @pytest.mark.parametrize(
     ("content", "message"),
@@ -59,11 +70,11 @@ def test_a_file_that_is_not_there_or_a_folder(tmp_path: Path) -> None:
     ("source", "message"),
     [
         ("digit", "space must be a YAML file or a preset, got digit; did you mean digits?"),
-        ("qqq", "space must be a YAML file or a preset, got qqq; use one of cifar, digits, imagenet"),
+        ("qqq", f"space must be a YAML file or a preset, got qqq; use one of {', '.join(SPACES)}"),
         ("no.yaml", "space must be an existing YAML file, got no.yaml; check the path"),
         ("no/such", "space must be an existing YAML file, got no/such; check the path"),
         ("", "space must be an existing YAML file, got ; check the path"),
-        ("a" * 300, f"space must be a YAML file or a preset, got {'a' * 300}; use one of cifar, digits, imagenet"),
+        ("a" * 300, f"space must be a YAML file or a preset, got {'a' * 300}; use one of {', '.join(SPACES)}"),
     ],
 )
 def test_a_source_that_does_not_exist(source: str, message: str) -> None:
@@ -84,10 +95,16 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     path.write_text("stages:\n  - {depth: 1, width: 8, kernel: 4}\n")
     with pytest.raises(InputError) as refusal:
         Arch.load(path)
-    expected = f"{path}: stages[0].kernel must be odd and from 3 to 11, got 4; use one of 3, 5, 7, 9, 11"
+    expected = f"{path}: stages[0].kernel must be odd and from 3 to 31, got 4; use e.g. 5"
     assert str(refusal.value) == expected
 
 
 def test_presets_are_listed() -> None:
-    assert presets("spaces") == ["cifar", "digits", "imagenet"]
-    assert presets("networks") == [f"convnext_{size}" for size in ("base", "large", "small", "tiny", "xlarge")]
+    assert presets("spaces") == SPACES
+    walks = [f"roadmap_{size}_{step:02d}" for size in "bt" for step in range(17)]
+    convnexts = [
+        f"convnext_{size}" for size in ("base", "iso_base", "iso_large", "iso_small", "large", "small", "tiny")
+    ]
+    second = [f"convnextv2_{s}" for s in ("atto", "base", "femto", "huge", "large", "nano", "pico", "tiny")]
+    others = ["conv2former_b", "conv2former_l", "conv2former_n", "conv2former_s", "conv2former_t", "resnet50"]
+    assert presets("networks") == sorted([*walks, *convnexts, "convnext_xlarge", *second, *others])
