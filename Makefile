@@ -20,7 +20,7 @@ demo: .venv/.installed  ## search the digits data, print the front, export the b
 	@echo 'next:'
 	@echo '  make dashboard                                    the front in the browser'
 	@echo '  $(BIN)/nas search digits --data digits --flops 200K..4M --trials 60 --epochs 6   30 more trials'
-	@echo '  $(BIN)/nas search cifar --data path/to/images --flops 5M..40M --trials 30   your own images'
+	@echo '  $(BIN)/nas search convnext_or_modulation_32 --data path/to/images --flops 5M..40M --trials 30   your own images'
 
 dashboard: .venv/.installed  ## open the dashboard on the studies under runs/
 	$(BIN)/nas dashboard
@@ -35,6 +35,7 @@ lint: .venv/.dev  ## check format, style and types
 
 bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RESULTS.md holds
 	$(BIN)/python -m benchmarks.counting
+	$(BIN)/python -m benchmarks.startup
 
 clean:  ## remove .venv and caches, never runs/ or exports/
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dashboard import words
-from dashboard.words import MIXED, MIXES, MODULATION, PLAIN, count, percent, short
+from dashboard.words import MIXES, count, percent, short
 from nas.front import accuracy, flops, knee, pareto_front, scored
 from nas.trials import Epoch, Trial
 from space import Band, Part, compact
 
 Figure = dict[str, Any]
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-LOOKS = {PLAIN: (BLUE, "circle"), MODULATION: (VERMILLION, "square"), MIXED: (GREEN, "diamond")}
+ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#7F7F7F"
+_COLOURS = (BLUE, VERMILLION, PURPLE, ORANGE, SKY, GREY, GREEN)
+_SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "cross", "diamond")
+LOOKS = dict(zip(MIXES, zip(_COLOURS, _SYMBOLS, strict=True), strict=True))
 MANY = 1500  # points from which WebGL draws; below, SVG is crisper
 
 
@@ -139,7 +142,8 @@ def hover(trial: Trial) -> str:
 def brief_hover(trial: Trial) -> str:
     """The same in two short lines, for charts of thousands: `c3x64k7` is 3 ConvNeXt blocks 64 wide, kernel 7."""
     rows = (
-        f"{str(s.get('block'))[:1]}{s.get('depth')}x{s.get('width')}k{s.get('kernel')}" for s in words.stages(trial)
+        f"{str(s.get('block'))[:1]}{s.get('depth')}x{s.get('width')}" + (f"k{s['kernel']}" if "kernel" in s else "")
+        for s in words.stages(trial)
     )
     return f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}<br>{words.escape(' '.join(rows), 90)}"
 

@@ -16,6 +16,8 @@ from space import Arch, InputError, breakdown
 
 NUMBERS = {
     "size": st.column_config.NumberColumn("px", help="Side of the output in pixels"),
+    "channels": st.column_config.NumberColumn(help="Channels of the output"),
+    "width": st.column_config.NumberColumn(help="The width that was chosen; a bottleneck gives more channels"),
     "FLOPs": st.column_config.NumberColumn(format="compact", help=FLOPS),
     "FLOPs %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
     "params": st.column_config.NumberColumn(format="compact"),

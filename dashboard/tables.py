@@ -38,35 +38,31 @@ COLUMNS = ["trial", "front", "accuracy", "FLOPs", "state", "params", "depth", "w
 
 
 def parts_frame(arch: Arch, task: Task) -> pd.DataFrame:
-    """A network by part: stem, stages 1..n (their downsampling included), head. Size is the output side in pixels.
+    """A network by part: stem, stages 1..n (their downsampling included), head. Size is the output side in pixels,
+    channels those of the output, width the one that was chosen.
 
     FLOPs and parameters as counts and in percent of the network's.
     """
     parts = breakdown(arch, task)
-    frame = pd.DataFrame(
-        {
-            "part": [part.name for part in parts],
-            "size": [part.size for part in parts],
-            "width": [part.width for part in parts],
-            "FLOPs": [part.cost.flops for part in parts],
-            "FLOPs %": shares([part.cost.flops for part in parts]),
-            "params": [part.cost.params for part in parts],
-            "params %": shares([part.cost.params for part in parts]),
-        }
-    )
-    for place, (column, values) in enumerate(_design(arch).items(), 3):
-        frame.insert(place, column, values)
-    return frame
+    columns: dict[str, list[object]] = {
+        "part": [part.name for part in parts],
+        **_design(arch),
+        "size": [part.size for part in parts],
+        "channels": [part.width for part in parts],
+        "FLOPs": [part.cost.flops for part in parts],
+        "FLOPs %": [*shares([part.cost.flops for part in parts])],
+        "params": [part.cost.params for part in parts],
+        "params %": [*shares([part.cost.params for part in parts])],
+    }
+    return pd.DataFrame(columns)
 
 
 def _design(arch: Arch) -> dict[str, list[object]]:
-    """Columns of what was chosen; cells that do not apply to stem or head are empty."""
-    columns: dict[str, list[object]] = {
-        "depth": [None, *(stage.depth for stage in arch.stages), None],
-        "block": [f"conv, stride {arch.stem.stride}", *(stage.block for stage in arch.stages), "pool, linear"],
-        "kernel": [arch.stem.stride, *(stage.kernel for stage in arch.stages), None],
-        "expansion": [None, *(stage.expansion for stage in arch.stages), None],
-        "norm": [arch.stem.norm, *(stage.norm for stage in arch.stages), arch.head.norm],
-        "act": ["", *(stage.act for stage in arch.stages), ""],
-    }
+    """Columns of what was chosen; cells that do not apply to a part are empty."""
+    blocks = [stage.block for stage in arch.stages]
+    stages = (f"{stage.depth} x {stage.block.name}" for stage in arch.stages)
+    columns: dict[str, list[object]] = {"blocks": [arch.stem.name, *stages, arch.head.name]}
+    columns["width"] = [arch.stages[0].width, *(stage.width for stage in arch.stages), None]
+    for name, absent in (("kernel", None), ("expansion", None), ("norm", ""), ("act", "")):
+        columns[name] = [getattr(part, name, None) or absent for part in (arch.stem, *blocks, arch.head)]
     return columns

@@ -16,9 +16,14 @@ from space import compact
 
 FLOPS = "FLOPs (conv + linear multiply-accumulates, batch 1)"
 FIRST_SEARCH = "nas search digits --data digits --flops 1M..4M --trials 30"
-PLAIN, MODULATION, MIXED = "ConvNeXt blocks", "modulation blocks", "both kinds"
+PLAIN, MODULATION, MIXED, OTHER = "ConvNeXt blocks", "modulation blocks", "several kinds", "other blocks"
+BOTTLENECK, INVERTED, DEPTHWISE_FIRST = "bottlenecks", "inverted bottlenecks", "depthwise-first blocks"
 NONE = "–"  # noqa: RUF001  a dash where there is nothing to say
-MIXES = (PLAIN, MODULATION, MIXED)
+KINDS = {
+    "convnext": PLAIN, "modulation": MODULATION, "bottleneck": BOTTLENECK, "inverted": INVERTED,
+    "depthwise_first": DEPTHWISE_FIRST,
+}  # fmt: skip
+MIXES = (*KINDS.values(), OTHER, MIXED)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -74,15 +79,17 @@ def stages(trial: Trial) -> list[dict[str, Any]]:
 def mix(trial: Trial) -> str:
     """Which blocks a network is made of: one of MIXES."""
     kinds = {str(stage.get("block")) for stage in stages(trial)}
-    return {frozenset({"convnext"}): PLAIN, frozenset({"modulation"}): MODULATION}.get(frozenset(kinds), MIXED)
+    return KINDS.get(kinds.pop(), OTHER) if len(kinds) == 1 else MIXED
 
 
 def stage_line(stage: dict[str, Any]) -> str:
-    """A stage in one line: `convnext 2 x 64, kernel 7, expansion 4, ln, gelu`."""
-    return (
-        f"{stage.get('block')} {stage.get('depth')} x {stage.get('width')}, kernel {stage.get('kernel')}, "
-        f"expansion {stage.get('expansion')}, {stage.get('norm')}, {stage.get('act')}"
-    )
+    """A stage in one line: `convnext 2 x 64, kernel 7, expansion 4, ln, gelu`; what its block has not is left out."""
+    words = [f"{stage.get('block')} {stage.get('depth')} x {stage.get('width')}"]
+    words += [f"{name} {stage[name]}" for name in ("kernel", "expansion") if name in stage]
+    words += [str(stage[name]) for name in ("norm", "act") if name in stage]
+    if stage.get("downsample") == "strided":
+        words.append("strided")
+    return ", ".join(words)
 
 
 def escape(text: object, longest: int = 120) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from nas.front import pareto_front, scored
 from nas.settings import Settings
-from nas.tables import CONVENTION
 from nas.trials import Trial
+from nas.words import CONVENTION, part_words
 from space import breakdown, compact
 from space.cost import Cost
 
@@ -127,10 +127,7 @@ one validation split looks better there than it is; the test accuracy above is t
         rows = breakdown(self.trial.network(), self.settings.task)
         total = sum((row.cost for row in rows), Cost())
         lines = ["| part | output | network | FLOPs | params |", "|---|---|---|---|---|"]
-        stages = {f"stage {i}": stage for i, stage in enumerate(self.trial.network().stages, 1)}
-        for row in rows:
-            stage = stages.get(row.name)
-            what = stage.describe() if stage else ""
+        for row, what in zip(rows, part_words(self.trial.network()), strict=True):
             size = f"{row.width} x {row.size} x {row.size}"
             lines.append(f"| {row.name} | {size} | {what} | {row.cost.flops:,} | {row.cost.params:,} |")
         return "\n".join([*lines, f"| all | | | {total.flops:,} | {total.params:,} |"])

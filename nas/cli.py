@@ -6,18 +6,20 @@ torch is imported only by the commands that train or run a network.
 from __future__ import annotations
 
 import json
-import random
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from space import Arch, Band, InputError, Space, Task, compact
+from space import Arch, Band, InputError, Task
+from space.cost import breakdown
 from space.cost import cost as count_cost
+
+if TYPE_CHECKING:  # `nas cost` answers within 0.3 s: rich and spaces are imported by the commands that need them
+    from rich.table import Table
 
 app = typer.Typer(
     help="Explore the design space of ConvNeXt-family networks under a FLOPs budget.",
@@ -30,6 +32,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 Runs = Annotated[Path, typer.Option(help="The folder that holds the studies.")]
 SpaceArg = Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file or a preset space.")]
 StudyArg = Annotated[str, typer.Argument(metavar="STUDY", help="A name under --runs, or a study's folder.")]
+ArchArg = Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file or a preset network.")]
+ImageSize = Annotated[int, typer.Option(help="Side of the images in pixels.")]
+Classes = Annotated[int, typer.Option(help="Number of classes.")]
+Channels = Annotated[int, typer.Option(help="Channels of the images.")]
+BandOption = Annotated[str | None, typer.Option(metavar="LO..HI", help="A band, e.g. 20M..25M.")]
+OwnSize = Annotated[int | None, typer.Option(min=1, help="Side of the images in pixels. [default: the space's]")]
+OwnClasses = Annotated[int | None, typer.Option(min=1, help="[default: 10, from 128 px on 1000]")]
 RUNS = Path("runs")
 
 
@@ -53,7 +62,10 @@ def search(
 
     Example: nas search digits --data digits --flops 1M..4M --trials 30
     """
+    from rich.console import Console
+
     from nas.run import run_search
+    from space import Space
 
     console = Console(stderr=True)
     folder, finished = run_search(
@@ -110,17 +122,13 @@ def front(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
 
 @app.command()
 def cost(
-    arch: Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file or a preset network.")],
-    image_size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
-    classes: Annotated[int, typer.Option(help="Number of classes.")] = 1000,
-    channels: Annotated[int, typer.Option(help="Channels of the images.")] = 3,
-    as_json: Json = False,
+    arch: ArchArg, image_size: ImageSize = 224, classes: Classes = 1000, channels: Channels = 3, as_json: Json = False
 ) -> None:
     """Count a network by arithmetic: FLOPs (conv + linear multiply-accumulates), parameters, activations.
 
     Example: nas cost convnext_tiny
     """
-    from nas.tables import cost_line
+    from nas.words import cost_line
 
     network = Arch.load(arch)
     counted = count_cost(network, Task(image_size, channels, classes))
@@ -131,36 +139,101 @@ def cost(
 
 
 @app.command()
+def show(
+    arch: ArchArg, image_size: ImageSize = 224, classes: Classes = 1000, channels: Channels = 3, as_json: Json = False
+) -> None:
+    """Show a network part by part: its blocks, shapes and options, and where its FLOPs and parameters are.
+
+    Example: nas show resnet50
+    """
+    network, task = Arch.load(arch), Task(image_size, channels, classes)
+    if as_json:
+        print(json.dumps(_network_json(network, task)))
+        return
+    from nas.tables import network_table
+    from nas.words import network_lines
+
+    _print_table(network_table(network, task))
+    print("\n".join(network_lines(network)))
+
+
+@app.command()
 def draw(
     space: SpaceArg,
     count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many networks.")] = 5,
-    flops: Annotated[str | None, typer.Option(help="Only networks in this band, e.g. 20M..25M.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same networks.")] = 0,
-    image_size: Annotated[int | None, typer.Option(min=1, help="[default: the space's size]")] = None,
-    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
-    channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 3,
+    flops: BandOption = None,
+    params: BandOption = None,
+    activations: BandOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same networks on every machine.")] = 0,
+    image_size: OwnSize = None,
+    classes: OwnClasses = None,
+    channels: Channels = 3,
     as_json: Json = False,
 ) -> None:
-    """Draw random networks from SPACE, inside a FLOPs band if one is given.
+    """Draw random networks from SPACE, inside the bands that are given, by construction.
 
-    Example: nas draw cifar --count 5 --flops 20M..25M
+    Example: nas draw convnext_or_modulation_32 --count 5 --flops 20M..22M
     """
-    from nas.tables import describe
+    from nas import spaces
+    from space import Space
 
     chosen = Space.load(space)
-    task = Task(image_size or chosen.image_size, channels, classes)
-    chosen.check_size(task.image_size, f"space {chosen.name}")
-    rng, band = random.Random(seed), Band.parse(flops) if flops else None
-    networks = [chosen.draw(rng, task, band) for _ in range(count)]
-    rows = [{"arch": network.to_dict(), **_cost_json(network, task)} for network in networks]
+    task = spaces.task_of(chosen, image_size, channels, classes)
+    drawn = spaces.draw(chosen, task, spaces.parse_budget(flops, params, activations), count, seed)
     if as_json:
-        _print_json(rows)
+        _print_json(
+            [
+                {"arch": p.arch.to_dict(), **asdict(p.cost), "key": p.arch.key, "log_density": p.log_density}
+                for p in drawn
+            ]
+        )
+    else:
+        _print_table(spaces.draw_table(drawn, task))
+
+
+@app.command("space")
+def describe_space(
+    space: SpaceArg,
+    flops: BandOption = None,
+    params: BandOption = None,
+    activations: BandOption = None,
+    against: Annotated[str | None, typer.Option(metavar="SPACE", help="Show what differs from that space.")] = None,
+    narrow: Annotated[list[str] | None, typer.Option(metavar="AXIS=A,B", help="Keep these choices only.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the space, narrowed or not, as a new YAML file.")] = None,
+    image_size: OwnSize = None,
+    classes: OwnClasses = None,
+    channels: Channels = 3,
+    as_json: Json = False,
+) -> None:
+    """Describe SPACE: its axes, how many networks, from which to which cost, what share of them is in a band.
+
+    Example: nas space convnext_or_modulation_32 --narrow kernel=7,9 --flops 20M..25M
+    """
+    from nas import spaces
+    from space import Space
+
+    if against is not None and save is not None:
+        raise InputError("space must have one of --against and --save, got both; keep one")
+    chosen = spaces.narrowed(Space.load(space), narrow or [])
+    if against is not None:
+        other = Space.load(against)
+        if as_json:
+            _print_json([dict(zip(("axis", "here", "there"), row, strict=True)) for row in chosen.differences(other)])
+        elif chosen.differences(other):
+            _print_table(spaces.differences_table(chosen, other))
+        else:
+            print(f"{chosen.name} and {other.name} have the same axes and choices")
         return
-    title = f"{task.image_size} px, {channels} channels, {classes} classes; FLOPs: conv + linear multiply-accumulates"
-    table = Table("key", "FLOPs", "params", "network", title=title, title_justify="left")
-    for network, row in zip(networks, rows, strict=True):
-        table.add_row(network.key, compact(row["flops"]), compact(row["params"]), describe(network))
-    _print_table(table)
+    budget = spaces.parse_budget(flops, params, activations)
+    found = spaces.report(chosen, spaces.task_of(chosen, image_size, channels, classes), budget)
+    if as_json:
+        print(json.dumps(found))
+    else:
+        _print_table(spaces.axes_table(chosen))
+        print("\n".join(spaces.report_lines(found)))
+    if save is not None:
+        spaces.save(chosen, save)
+        print(f"saved as {save}", file=sys.stderr)
 
 
 @app.command()
@@ -179,6 +252,8 @@ def export(
 
     Example: nas export digits-1M-4M --out exports/digits
     """
+    from rich.console import Console
+
     from nas.export import export_trial
     from nas.settings import find_study
     from nas.trials import Reader
@@ -269,6 +344,8 @@ def _print_json(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_table(table: Table) -> None:
+    from rich.console import Console
+
     console = Console()
     console.print(table)
 
@@ -278,6 +355,14 @@ def _cost_json(arch: Arch, task: Task) -> dict[str, Any]:
     return {
         "flops": counted.flops, "params": counted.params, "activations": counted.activations, "key": arch.key,
     }  # fmt: skip
+
+
+def _network_json(arch: Arch, task: Task) -> dict[str, Any]:
+    """The network, its cost, and the cost and output (channels, side in pixels) of each part."""
+    parts = [
+        {"part": row.name, "channels": row.width, "size": row.size, **asdict(row.cost)} for row in breakdown(arch, task)
+    ]
+    return {**_cost_json(arch, task), "parts": parts, "arch": arch.to_dict()}
 
 
 def _summary_json(row: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nas.study import Watch
-from nas.tables import trial_line
 from nas.trials import Epoch, Trial
+from nas.words import trial_line
 from space import Arch
 
 

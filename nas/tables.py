@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -11,36 +12,8 @@ from rich.text import Text
 from nas.front import hypervolume, knee, pareto_front, scored
 from nas.settings import Settings
 from nas.trials import Summary, Trial
-from space import Arch, Cost, compact
-
-CONVENTION = "FLOPs: conv + linear multiply-accumulates, batch 1"
-LEGEND = "Network: stem stride | per stage c (convnext) or m (modulation), depth x width, kernel | norm, act, expansion"
-
-
-def trial_line(trial: Trial) -> str:
-    """`trial 7  96.10%  2.31M FLOPs  120K params  3.2 s  stem 2 | c2x40k5 m3x80k3 | ln gelu e4`"""
-    score = f"{trial.accuracy:7.2%}" if trial.accuracy is not None else f"{trial.state}: {trial.reason}"
-    cost = f"{compact(trial.flops or 0):>6} FLOPs  {compact(trial.params or 0):>6} params"
-    return f"trial {trial.number:>3}  {score}  {cost}  {trial.seconds or 0:6.1f} s  {describe(trial.network())}"
-
-
-def describe(arch: Arch) -> str:
-    """A network in one line: per stage block, depth x width and kernel, then norm, activation and expansion."""
-    stages = " ".join(f"{s.block[0]}{s.depth}x{s.width}k{s.kernel}" for s in arch.stages)
-    rest = [(s.norm, s.act, f"{s.expansion:g}") for s in arch.stages]
-    norm, act, expansion = (
-        "/".join(values if len(set(values)) > 1 else values[:1]) for values in zip(*rest, strict=True)
-    )
-    return f"stem {arch.stem.stride} | {stages} | {norm} {act} e{expansion}"
-
-
-def caption(settings: Settings) -> str:
-    """What the numbers of a study's tables are."""
-    data = settings.data
-    return (
-        f"accuracy: top-1 on {data.name}'s validation split, n = {data.validation:,}, 1 seed a network, "
-        f"{settings.training}. {CONVENTION}. {LEGEND}."
-    )
+from nas.words import CONVENTION, caption, describe, shares
+from space import Arch, Cost, Task, breakdown, compact
 
 
 def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
@@ -89,14 +62,34 @@ def studies_table(rows: Sequence[Summary]) -> Table:
     return table
 
 
-def cost_line(cost: Cost, key: str) -> str:
-    """One network's cost in full."""
-    return (
-        f"flops {cost.flops:,} ({compact(cost.flops)}; conv + linear multiply-accumulates, batch 1)\n"
-        f"params {cost.params:,} ({compact(cost.params)})\n"
-        f"activations {cost.activations:,} ({compact(cost.activations)}; outputs of conv and linear, batch 1)\n"
-        f"key {key}"
-    )
+def network_table(arch: Arch, task: Task) -> Table:
+    """A network by part: stem, stages with their downsampling, head, and all of it. Shapes are channels x height x
+    width of the output."""
+    note = f"{CONVENTION}, {task.image_size} px, {task.channels} channels, {task.classes:,} classes."
+    table = Table(caption=f"{note} A stage holds the downsampling before it.", caption_justify="left")
+    table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, 0, False  # 36 x depthwise_first fits 80 characters
+    for name in ("part", "blocks", "output"):
+        table.add_column(name, no_wrap=True)
+    for name, letters in (("width", 5), ("kernel", 6), ("FLOPs", 6), ("%", 5), ("params", 7), ("%", 5)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=letters)
+    rows = breakdown(arch, task)
+    total = sum((row.cost for row in rows), Cost())
+    design = network_design(arch)
+    percents = zip(shares(row.cost.flops for row in rows), shares(row.cost.params for row in rows), strict=True)
+    for row, (what, width, kernel), (flops, params) in zip(rows, design, percents, strict=True):
+        shape = str(row.width) if row is rows[-1] else f"{row.width}x{row.size}x{row.size}"
+        cells = (compact(row.cost.flops), flops, compact(row.cost.params), params)
+        table.add_row(row.name, what, shape, width, kernel, *cells, end_section=row is rows[-1])
+    table.add_row("all", f"{arch.depth} blocks", "", "", "", compact(total.flops), "100", compact(total.params), "100")
+    return table
+
+
+def network_design(arch: Arch) -> list[tuple[str, str, str]]:
+    """What was chosen for each part, as cells: (what it is, its width, its kernel); empty where it has none."""
+    parts = [(arch.stem.name, arch.stages[0].width, arch.stem)]
+    stages = [(f"{stage.depth} x {stage.block.name}", stage.width, stage.block) for stage in arch.stages]
+    rows = [(what, str(width), str(getattr(part, "kernel", ""))) for what, width, part in [*parts, *stages]]
+    return [*rows, (arch.head.name, "", "")]
 
 
 def _numbers(trial: Trial) -> list[str]:

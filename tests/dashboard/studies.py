@@ -17,7 +17,7 @@ from optuna.trial import TrialState, create_trial
 from nas.recipe import Recipe
 from nas.settings import ARTIFACTS, JOURNAL, DataCard, Settings
 from nas.trials import CURVE, open_journal
-from space import Band, Space, Task, cost
+from space import Band, Budget, Space, Task, cost
 
 BAND, TASK = Band(1_000_000, 4_000_000), Task(8, 1, 10)
 SPACE = Space.load("digits")
@@ -69,7 +69,7 @@ def add_trial(folder: Path, rng: random.Random, state: str = "complete", **attrs
     study = optuna.load_study(study_name=None, storage=storage)
     kinds = {"complete": TrialState.COMPLETE, "running": TrialState.RUNNING, "waiting": TrialState.WAITING}
     kind = kinds.get(state, TrialState.PRUNED if state in ("outside", "repeat") else TrialState.FAIL)
-    arch = SPACE.draw(rng, TASK, BAND)
+    arch = SPACE.draw(rng, TASK, Budget(flops=BAND))
     total = cost(arch, TASK)
     accuracy = round(0.90 + 0.035 * (total.flops / 1e6) ** 0.5 - rng.expovariate(60), 4)
     user: dict[str, Any] = {

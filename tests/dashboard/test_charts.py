@@ -46,7 +46,7 @@ def traces(figure: charts.Figure, mode: str) -> list[dict[str, Any]]:
 
 
 def test_every_figure_is_valid_plotly() -> None:
-    arch = SPACE.draw(random.Random(0), TASK, BAND)
+    arch = SPACE.draw(random.Random(0), TASK)
     as_plotly(charts.front_figure(TRIALS, BAND, selected=1, running=[trial(9, 0, 2_000_000, state="running")]))
     as_plotly(charts.curve_figure([Epoch(1, math.nan, 0.1, 0.5), Epoch(2, 1.0, 0.5, 1.0)]))
     as_plotly(charts.parts_figure(breakdown(arch, TASK)))
@@ -57,8 +57,19 @@ def test_front_draws_every_finished_trial_once_with_its_number() -> None:
     clouds = [t for t in charts.front_figure([*TRIALS, failed], BAND)["data"] if "customdata" in t]
     points = {n: (x, y) for t in clouds for n, x, y in zip(t["customdata"], t["x"], t["y"], strict=True)}
     assert points == {0: (1_000_000, 90), 1: (1_500_000, 94), 2: (3_000_000, 93), 3: (3_100_000, 96.7)}
-    assert {t["name"] for t in clouds} == {"ConvNeXt blocks", "modulation blocks", "both kinds"}
-    assert len({(t["name"], t["marker"]["symbol"], t["marker"]["color"]) for t in clouds}) == 3
+    assert {t["name"] for t in clouds} == {"ConvNeXt blocks", "modulation blocks", "several kinds"}
+    assert len({t["marker"]["symbol"] for t in clouds}) == len({t["marker"]["color"] for t in clouds}) == 3
+
+
+def test_every_kind_of_block_has_its_own_look_and_a_foreign_one_is_no_markup() -> None:
+    kinds = ["convnext", "modulation", "bottleneck", "inverted", "depthwise_first", "<b>mine</b>"]
+    many = [trial(i, 0.5, 1_000_000 + i, (kind,)) for i, kind in enumerate([*kinds, *kinds])]
+    clouds = [t for t in charts.front_figure(many, BAND)["data"] if t.get("showlegend")]
+    assert [t["name"] for t in clouds] == [
+        "ConvNeXt blocks", "modulation blocks", "bottlenecks", "inverted bottlenecks", "depthwise-first blocks",
+        "other blocks",
+    ]  # fmt: skip
+    assert len({t["marker"]["symbol"] for t in clouds}) == len({t["marker"]["color"] for t in clouds}) == 6
 
 
 def test_front_stands_out_by_brute_force() -> None:
@@ -119,6 +130,13 @@ def test_brief_hover_for_thousands() -> None:
     assert charts.brief_hover(trial(7, 0.967, 1, ("convnext", "<b>"))) == "<b>trial 7</b>  96.70%<br>c2x64k7 &lt;2x64k7"
 
 
+def test_hovers_leave_out_what_a_block_has_not() -> None:
+    own = {"block": "mine", "depth": 2, "width": 64, "downsample": "strided", "act": "relu"}
+    text = trial(7, 0.9, 1000, arch={"stages": [own]})
+    assert charts.hover(text).endswith("<br>mine 2 x 64, relu, strided")
+    assert charts.brief_hover(text).endswith("<br>m2x64")
+
+
 @pytest.mark.parametrize("arch", [None, {}, {"stages": None}, {"stages": [1, "x"]}, []])
 def test_hover_takes_whatever_a_journal_holds(arch: Any) -> None:
     assert charts.hover(trial(7, 0.5, 1000, arch=arch)).startswith("<b>trial 7</b>")
@@ -142,7 +160,7 @@ def test_captions() -> None:
 
 
 def test_parts_are_percent_of_the_whole() -> None:
-    arch = SPACE.draw(random.Random(3), TASK, BAND)
+    arch = SPACE.draw(random.Random(3), TASK)
     parts = breakdown(arch, TASK)
     figure = charts.parts_figure(parts)
     for bar, total in zip(figure["data"], (cost(arch, TASK).flops, cost(arch, TASK).params), strict=True):

@@ -10,10 +10,10 @@ import pytest
 from dashboard import words
 from dashboard.tables import parts_frame, trials_frame
 from nas.trials import Trial
-from space import cost
-from tests.dashboard.studies import BAND, SPACE, TASK, make_settings
+from space import Arch, Task, cost
+from tests.dashboard.studies import SPACE, TASK, make_settings
 
-ARCH = SPACE.draw(random.Random(5), TASK, BAND)
+ARCH = SPACE.draw(random.Random(5), TASK)
 
 
 def test_trials_frame_has_a_row_per_trial_by_number() -> None:
@@ -40,8 +40,18 @@ def test_parts_frame_sums_to_the_cost() -> None:
     assert list(frame["part"]) == ["stem", *(f"stage {i + 1}" for i in range(len(ARCH.stages))), "head"]
     assert (frame["FLOPs"].sum(), frame["params"].sum()) == (total.flops, total.params)
     assert frame["FLOPs %"].sum() == pytest.approx(100)
-    assert list(frame["block"][1:-1]) == [stage.block for stage in ARCH.stages]
-    assert list(frame["kernel"][1:-1]) == [stage.kernel for stage in ARCH.stages]
+    assert list(frame["blocks"][1:-1]) == [f"{stage.depth} x {stage.block.name}" for stage in ARCH.stages]
+    assert list(frame["kernel"][1:-1]) == [stage.to_dict()["kernel"] for stage in ARCH.stages]
+
+
+def test_parts_frame_of_a_network_of_other_parts() -> None:
+    frame = parts_frame(Arch.load("resnet50"), Task())
+    assert list(frame["blocks"]) == [
+        "resnet", "3 x bottleneck", "4 x bottleneck", "6 x bottleneck", "3 x bottleneck", "linear",
+    ]  # fmt: skip
+    assert list(frame["width"][:-1]) == [64, 64, 128, 256, 512]
+    assert list(frame["channels"]) == [64, 256, 512, 1024, 2048, 1000]
+    assert list(frame["norm"]) == ["bn"] * 5 + [""]
 
 
 def test_accuracy_is_said_with_split_n_and_seeds() -> None:

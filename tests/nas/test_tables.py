@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,13 +14,30 @@ from rich.table import Table
 
 from nas.recipe import Recipe
 from nas.settings import Settings
-from nas.tables import CONVENTION, caption, cost_line, describe, front_table, studies_table, trial_line, trials_table
+from nas.tables import front_table, studies_table, trials_table
 from nas.trials import Summary, Trial
-from space import Arch, Cost, Stage, Stem, Task, cost
+from nas.words import CONVENTION, caption, cost_line, describe, trial_line
+from space import Arch, Cost, Stage, Task, cost
+from space.blocks import Block, Bottleneck, ConvNeXt, Modulation
+from space.heads import Conv2FormerHead
+from space.layers import Layers, Linear
+from space.stems import Patchify, ResNetStem
 from tests.dashboard.studies import make_settings
 
 SETTINGS = make_settings("mine", recipe=Recipe(epochs=7).to_dict())
-NETWORK = Arch(stem=Stem(stride=2), stages=(Stage(depth=2, width=40, kernel=5), Stage(depth=3, width=80, norm="ln")))
+NETWORK = Arch(
+    stem=Patchify(stride=2), stages=(Stage(depth=2, width=40, block=ConvNeXt(kernel=5)), Stage(depth=3, width=80))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneConv(Block):
+    """A block of another package, with no option at all."""
+
+    name = "One"
+
+    def layers(self, stride: int = 1, project: bool = False) -> Layers:
+        return {"conv": Linear("out", "out")}
 
 
 def trial(number: int, flops: int, accuracy: float) -> Trial:
@@ -94,13 +111,23 @@ def test_a_line_of_a_trial() -> None:
 def test_a_network_in_a_line() -> None:
     assert describe(NETWORK) == "stem 2 | c2x40k5 c3x80k7 | ln gelu e4"
     mixed = Arch(
+        stem=ResNetStem(),
         stages=(
-            Stage(depth=1, width=8, block="modulation", kernel=3, expansion=2.5, act="silu"),
-            Stage(depth=1, width=16, norm="bn", act="silu"),
-            Stage(depth=1, width=32, norm="bn", act="relu"),
-        )
+            Stage(depth=1, width=8, block=Modulation(kernel=3, expansion=2.5, act="silu")),
+            Stage(depth=1, width=16, block=ConvNeXt(norm="bn", act="silu")),
+            Stage(depth=2, width=8, block=Bottleneck()),
+        ),
+        head=Conv2FormerHead(),
     )
-    assert describe(mixed) == "stem 4 | m1x8k3 c1x16k7 c1x32k7 | ln/bn/bn silu/silu/relu e2.5/4/4"
+    assert describe(mixed) == (
+        "stem resnet | m1x8k3 c1x16k7 b2x8:32k3 | ln/bn/bn silu/silu/relu e2.5/4/4 | head conv2former"
+    )
+
+
+def test_a_block_without_kernel_norm_and_act_is_said_without_them() -> None:
+    plain, dense = Stage(depth=2, width=8, block=OneConv()), Stage(depth=1, width=8)
+    assert describe(Arch(stages=(plain,))) == "stem 4 | O2x8"
+    assert describe(Arch(stages=(plain, dense))) == "stem 4 | O2x8 c1x8k7 | -/ln -/gelu e-/4"
 
 
 def test_studies_say_their_budget_or_what_is_wrong() -> None:
