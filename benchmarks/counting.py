@@ -8,6 +8,7 @@ Interleaved in one run; medians; ratios are what to compare between machines.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import statistics
 import time
@@ -15,11 +16,15 @@ import warnings
 from collections.abc import Callable
 
 from benchmarks.machine import heading
-from space import Arch, Band, Space, Task
+from space import Arch, Band, Budget, Space, Task, compact
 from space.chooser import RandomChooser
-from space.cost import cost
+from space.cost import clear_counts, cost
+from space.reading import presets
 
 ROUNDS = 5
+TRACED = 4  # networks per space that are built and traced in every round
+CENTRES = {8: 2_000_000, 32: 30_000_000, 64: 200_000_000, 224: 4_455_531_264}  # of the bands, by image size
+DRAWS = 200
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -41,51 +46,75 @@ def trace(arch: Arch, task: Task) -> int:
     return int(counts["conv"] + counts["linear"])
 
 
+def narrow(space: Space) -> tuple[Task, Budget]:
+    """The task of a space and a band of 5% up and down."""
+    size = space.image_size
+    centre = CENTRES[size]
+    return Task(size, 3, 1000 if size == 224 else 10), Budget(flops=Band(centre * 95 // 100, centre * 105 // 100))
+
+
 def counting() -> None:
-    task, space = Task(32, 3, 10), Space.load("cifar")
-    archs = [space.draw(random.Random(seed), task, Band.parse("5M..40M")) for seed in range(10)]
-    trace(archs[0], task)  # imports and warms up
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(ROUNDS):
-        for arch in archs:
-            theirs.append(seconds(lambda arch=arch: trace(arch, task)))  # type: ignore[misc]
-            ours.append(seconds(lambda arch=arch: [cost(arch, task) for _ in range(100)]) / 100)  # type: ignore[misc]
-        assert all(trace(arch, task) == cost(arch, task).flops for arch in archs)
-    arithmetic, traced = statistics.median(ours), statistics.median(theirs)
-    print("| cost of one network (10 of the cifar space, 32 px) | median | ratio |")
-    print("|---|---|---|")
-    print(f"| `space.cost` | {arithmetic * 1e6:.0f} us | 1 |")
-    print(f"| build + fvcore, equal as integers | {traced * 1e3:.1f} ms | {traced / arithmetic:,.0f} |")
+    """One count of each of many different networks, with nothing remembered and after a first pass."""
+    print("| cost of one network | first count | counted before | build + fvcore, equal as integers | ratio |")
+    print("|---|---|---|---|---|")
+    for name in ("convnext_or_modulation_32", "conv2former_32", "roadmap_32"):
+        space = Space.load(name)
+        task, budget = narrow(space)
+        rng = random.Random(0)
+        archs = [space.draw(rng, task, budget) for _ in range(1000)]
+        first: list[float] = []
+        again: list[float] = []
+        traced: list[float] = []
+        for _ in range(ROUNDS):
+            clear_counts()
+            first.append(seconds(lambda archs=archs, task=task: [cost(a, task) for a in archs]) / len(archs))  # type: ignore[misc]
+            again.append(seconds(lambda archs=archs, task=task: [cost(a, task) for a in archs]) / len(archs))  # type: ignore[misc]
+            traced += [seconds(lambda a=a, task=task: trace(a, task)) for a in archs[:TRACED]]  # type: ignore[misc]
+        assert all(trace(a, task) == cost(a, task).flops for a in archs[:TRACED])
+        ours, known, theirs = map(statistics.median, (first, again, traced))
+        times = f"{ours * 1e6:.1f} us | {known * 1e6:.1f} us | {theirs * 1e3:.0f} ms"
+        print(f"| 1,000 of {name} | {times} | {theirs / ours:,.0f} |")
 
 
-def rejection(space: Space, task: Task, band: Band, count: int, rng: random.Random) -> int:
-    """Draws until `count` fall into the band; returns the attempts."""
-    attempts = found = 0
-    while found < count:
-        attempts += 1
-        found += cost(space.compose(RandomChooser(rng), task), task).flops in band
-    return attempts
+def uneven(flops: list[int], band: Band) -> float:
+    """Kolmogorov's distance of counts from log-uniform over the band: 0 is even, 1 is one point."""
+    places = sorted(math.log(count / band.low) / math.log(band.high / band.low) for count in flops)
+    n = len(places)
+    return max(max(abs(place - i / n), abs(place - (i + 1) / n)) for i, place in enumerate(places))
 
 
 def drawing() -> None:
-    task, space, band, count = Task(224, 3, 1000), Space.load("imagenet"), Band.parse("4.2G..4.7G"), 20
-    rng = random.Random(0)
-    space.check_band(band, task)
-    built: list[float] = []
-    fished: list[float] = []
-    attempts = 0
-    for _ in range(ROUNDS):
-        built.append(seconds(lambda: [space.draw(rng, task, band) for _ in range(count)]) / count)
-        started = time.perf_counter()
-        attempts += rejection(space, task, band, count, rng)
-        fished.append((time.perf_counter() - started) / count)
-    ours, theirs = statistics.median(built), statistics.median(fished)
-    share = ROUNDS * count / attempts
-    print(f"\n| networks of the imagenet space in {band} FLOPs | median a network | ratio |")
-    print("|---|---|---|")
-    print(f"| by construction (`Space.draw`) | {ours * 1e3:.2f} ms | 1 |")
-    print(f"| by rejection ({share:.1%} of draws accepted) | {theirs * 1e3:.2f} ms | {theirs / ours:.1f} |")
+    """Every preset space in a band of +-5%: attempts that land, networks a second, and the same by rejection."""
+    print("\n| space, FLOPs +-5% | lands | networks/s | with density | uneven | rejection lands | networks/s | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in presets("spaces"):
+        space = Space.load(name)
+        task, budget = narrow(space)
+        assert budget.flops is not None
+        space.check_budget(budget, task)
+        rng = random.Random(0)
+        built: list[float] = []
+        dense: list[float] = []
+        fished: list[float] = []
+        landed = hits = 0
+        counts = []
+        for _ in range(ROUNDS):
+            tries = [space.compose(RandomChooser(rng, None), task, budget) for _ in range(DRAWS)]
+            landed += sum(proposal.inside for proposal in tries)
+            counts += [proposal.cost.flops for proposal in tries if proposal.inside]
+            built.append(DRAWS / seconds(lambda: [space.draw(rng, task, budget) for _ in range(DRAWS)]))  # noqa: B023
+            dense.append(DRAWS / seconds(lambda: [space.sample(rng, task, budget) for _ in range(DRAWS)]))  # noqa: B023
+            started = time.perf_counter()
+            free = [space.compose(RandomChooser(rng, None), task).cost.flops in budget.flops for _ in range(5 * DRAWS)]
+            hits += sum(free)
+            fished.append(5 * DRAWS / (time.perf_counter() - started))
+        share = hits / (ROUNDS * 5 * DRAWS)
+        rate, rejected = statistics.median(built), statistics.median(fished) * share
+        print(
+            f"| {name}, {compact(CENTRES[space.image_size])} | {landed / (ROUNDS * DRAWS):.1%} | {rate:,.0f} | "
+            f"{statistics.median(dense):,.0f} | {uneven(counts, budget.flops):.3f} | {share:.2%} | {rejected:,.0f} | "
+            f"{rate / rejected if rejected else math.inf:,.0f} |"
+        )
 
 
 def main() -> None:

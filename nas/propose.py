@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,18 +17,35 @@ from nas.settings import Settings
 from space import Space
 from space.axes import Axis, Value
 from space.chooser import RandomChooser
-from space.cost import cost
 
 ATTEMPTS = 500  # random draws before a space counts as exhausted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TrialChooser:
-    """Lets an Optuna trial choose: even rows of integers as quantities, all else as categories."""
+    """Lets an Optuna trial choose: even rows of integers as quantities, all else as categories. `log_density` begins
+    at 0 where the sampler draws at random, and stays None where it learns."""
 
     trial: optuna.Trial
+    log_density: float | None = None
 
     def choice(self, name: str, axis: Axis) -> Value:
+        self.note(1 / len(axis.values))
+        return self._suggest(name, axis)
+
+    def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
+        """Suggested from the whole axis, so that a sampler sees one range; then the nearest that is allowed."""
+        return _nearest(self._suggest(name, axis), allowed)
+
+    def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
+        places = [_nearest(value, allowed) for value in axis.values]
+        return [places.count(i) / len(places) for i in range(len(allowed))]
+
+    def note(self, probability: float) -> None:
+        if self.log_density is not None:
+            self.log_density += math.log(probability)
+
+    def _suggest(self, name: str, axis: Axis) -> Value:
         if axis.step:
             low, high = int(str(axis.values[0])), int(str(axis.values[-1]))
             return self.trial.suggest_int(name, low, high, step=axis.step)
@@ -44,13 +63,32 @@ class RecordingChooser:
     inner: RandomChooser
     params: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def log_density(self) -> float | None:
+        return self.inner.log_density
+
     def choice(self, name: str, axis: Axis) -> Value:
         self.params[name] = self.inner.choice(name, axis)
         return self.params[name]  # type: ignore[no-any-return]
 
+    def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
+        place = self.inner.choice_within(name, axis, allowed)
+        self.params[name] = allowed[place]
+        return place
+
+    def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
+        return self.inner.weights(axis, allowed)
+
+    def note(self, probability: float) -> None:
+        self.inner.note(probability)
+
     def log_uniform(self, name: str, low: float, high: float) -> float:
         self.params[name] = self.inner.log_uniform(name, low, high)
         return float(self.params[name])
+
+
+def _nearest(value: Value, allowed: Sequence[Value]) -> int:
+    return min(range(len(allowed)), key=lambda i: (abs(float(str(allowed[i])) - float(str(value))), i))
 
 
 def build_sampler(settings: Settings, trials: int) -> BaseSampler:
@@ -71,7 +109,7 @@ def unseen_params(space: Space, settings: Settings, seen: set[str], seed: int) -
     rng, task = random.Random(seed), settings.task
     for _ in range(ATTEMPTS):
         chooser = RecordingChooser(RandomChooser(rng))
-        arch = space.compose(chooser, task, settings.band)
-        if arch.key not in seen and cost(arch, task).flops in settings.band:
+        proposal = space.compose(chooser, task, settings.budget)
+        if proposal.inside and proposal.arch.key not in seen:
             return chooser.params
     return None

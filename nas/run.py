@@ -10,10 +10,10 @@ from rich.console import Console
 from nas.data import Data, load
 from nas.progress import SearchProgress, Stopping
 from nas.recipe import Recipe
-from nas.settings import DataCard, Sampler, Settings, check_name
+from nas.settings import FILE, DataCard, Sampler, Settings, check_name
 from nas.study import Search, open_folder, package_versions
 from nas.train import DeviceData, choose_device
-from space import Band, InputError, Space, Task
+from space import Band, Budget, InputError, Space, Task
 
 
 def run_search(
@@ -40,7 +40,7 @@ def run_search(
     space.check_size(size, f"space {space.name}")
     data = _load(source, size, console)
     card = describe_data(data)
-    space.check_band(band, Task(card.image_size, card.channels, len(card.classes)))
+    space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
     chosen = check_name(name) if name else study_name(space, data, band, sampler, seed)
     settings = Settings(
         name=chosen, created=datetime.now(UTC).isoformat(timespec="seconds"), command=command, space_name=space.name,
@@ -48,6 +48,8 @@ def run_search(
         sampler=sampler, seed=seed, device=str(target), versions=package_versions(),
     )  # fmt: skip
     folder = runs / chosen
+    if (folder / FILE).exists():
+        Settings.read(folder).check_resumable()
     notes = open_folder(folder, settings)
     console.print(f"study {folder}: {trials} trials, {band} FLOPs, {recipe.epochs} epochs on {target}", highlight=False)
     stopping = Stopping(console)

@@ -12,10 +12,10 @@ import yaml
 from pydantic import ConfigDict, Strict
 
 from nas.recipe import Recipe
-from space import Band, InputError, Space, Task
+from space import Band, Budget, InputError, Space, Task
 from space.reading import check, is_file, load_yaml
 
-VERSION = 1  # of the folder's layout
+VERSION = 2  # of the folder's layout; 2: the vocabulary of stems, blocks and heads
 FILE = "study.yaml"
 JOURNAL = "journal.log"
 ARTIFACTS = "artifacts"
@@ -69,6 +69,10 @@ class Settings:
         return Band(self.flops_low, self.flops_high)
 
     @property
+    def budget(self) -> Budget:
+        return Budget(flops=self.band)
+
+    @property
     def task(self) -> Task:
         return Task(self.data.image_size, self.data.channels, len(self.data.classes))
 
@@ -78,6 +82,14 @@ class Settings:
         part = self.recipe.get("train_images") or self.data.train
         images = f"{part:,}" if part >= self.data.train else f"{part:,} of {self.data.train:,}"
         return f"{images} training images, {self.recipe['epochs']} epochs"
+
+    def check_resumable(self) -> None:
+        """Raises InputError for a study of an older version: its axes and keys are others, so that it is only read."""
+        if self.version != VERSION:
+            raise InputError(
+                f"study {self.name} must have version {VERSION} to be resumed, got {self.version}; "
+                "start another study with --study NAME"
+            )
 
     def build_space(self) -> Space:
         return Space.from_dict(self.space, self.space_name, FILE)
@@ -100,9 +112,9 @@ class Settings:
         if not path.is_file():
             raise InputError(f"study must be a folder with {FILE}, got {folder}; `nas studies` lists what there is")
         plain = load_yaml(path)
-        if plain.get("version") != VERSION:
+        if plain.get("version") not in (1, VERSION):
             raise InputError(
-                f"{path}: version must be {VERSION}, got {plain.get('version')}; "
+                f"{path}: version must be 1 or {VERSION}, got {plain.get('version')}; "
                 "read it with the release of nas that wrote it"
             )
         return check(Settings, plain, str(path))

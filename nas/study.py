@@ -25,6 +25,7 @@ from nas.train import DeviceData, Diverged, Interrupted, train
 from nas.trials import Epoch, Reader, Trial, is_alive, owner
 from space import Arch, InputError
 from space.cost import cost
+from space.draw import Proposal
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
 PATIENCE = 10  # asks in a row without a new network in the budget before a random one is queued
@@ -90,7 +91,7 @@ class Search:
         self.reader = Reader(folder)
         self.settings = self.reader.settings
         self.space, self.recipe = self.settings.build_space(), self.settings.build_recipe()
-        self.space.check_band(self.settings.band, self.settings.task)
+        self.space.check_budget(self.settings.budget, self.settings.task)
         self.data, self.watch, self.store = data, watch, open_store(folder)
         storage, note = open_for_writing(folder)
         if note:
@@ -140,14 +141,16 @@ class Search:
                 return None, None
             trial = self.study.ask()
             trial.set_user_attr("owner", owner())
-            arch = self.space.compose(TrialChooser(trial), self.settings.task, self.settings.band)
-            if self._accept(trial, arch):
-                return trial, arch
+            at_random = self.settings.sampler == "random" and "stand_in" not in trial.user_attrs
+            chooser = TrialChooser(trial, 0.0 if at_random else None)
+            proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
+            if self._accept(trial, proposal):
+                return trial, proposal.arch
         return None, None
 
-    def _accept(self, trial: optuna.Trial, arch: Arch) -> bool:
+    def _accept(self, trial: optuna.Trial, proposal: Proposal) -> bool:
         """Records what is known before training; tells Optuna at once where there is nothing to train."""
-        counted = cost(arch, self.settings.task)
+        arch, counted = proposal.arch, proposal.cost
         violation = self.settings.band.violation(counted.flops)
         trial.set_constraint("budget", violation)
         seen = {f.user_attrs["key"]: f.number for f in self._frozen() if _stands(f) and f.number != trial.number}
@@ -155,6 +158,8 @@ class Search:
             trial.set_user_attr(name, value)
         trial.set_user_attr("arch", arch.to_dict())
         trial.set_user_attr("key", arch.key)
+        if proposal.inside and proposal.log_density is not None:
+            trial.set_user_attr("log_density", proposal.log_density)
         if violation > 0:
             self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.band}")
         elif arch.key in seen:
@@ -169,7 +174,7 @@ class Search:
         seed = trial_seed(self.settings.seed, len(self._frozen()) + asks)
         params = unseen_params(self.space, self.settings, seen, seed)
         if params is not None:
-            self.study.enqueue_trial(params)
+            self.study.enqueue_trial(params, user_attrs={"stand_in": True})  # its density is another one
         return params is not None
 
     def _train(self, trial: optuna.Trial, arch: Arch) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 State = Literal["complete", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
 CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifacts
+_ATTRIBUTES = ("flops", "params", "activations", "key", "log_density", "seconds", "seed", "arch")
 _ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
 
 
@@ -44,6 +45,7 @@ class Trial:
     params: int | None = None
     activations: int | None = None
     key: str | None = None
+    log_density: float | None = None  # of its settings in one random draw; None where a sampler chose that learns
     seconds: float | None = None  # of training and evaluation
     seed: int | None = None
     arch: dict[str, Any] | None = None
@@ -162,7 +164,7 @@ def _trial(frozen: FrozenTrial) -> Trial:
         number=frozen.number,
         state=_state(frozen),
         accuracy=values[0] if values else None,
-        **{name: attrs.get(name) for name in ("flops", "params", "activations", "key", "seconds", "seed", "arch")},
+        **{name: attrs.get(name) for name in _ATTRIBUTES},
         reason=attrs.get("reason"),
         started=_utc(frozen.datetime_start),
         finished=_utc(frozen.datetime_complete),

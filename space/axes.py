@@ -1,42 +1,41 @@
-"""Axes of a space: their names, choices and rules, as read from the `axes:` of a YAML file."""
+"""Axes of a space: their names, choices and rules, as read from the `axes:` of a YAML file.
+
+An axis is one of the structure (`depth`, `width`, `block`, ...) or an option of a part: `kernel` of the blocks,
+`stem.stride` of the stem, `head.norm` of the head. Which options there are, the parts themselves say.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from space.arch import MAX_WIDTH, Stage, Stem
-from space.reading import InputError, check, nearest
+from space.arch import DEPTH, DOWNSAMPLE, DROP_PATH, MAX_WIDTH, WIDTH
+from space.parts import Kind, find_part, names, options
+from space.reading import InputError, nearest
+from space.rules import Number, Rule, Whole
 
 Value = int | float | str | None
 
-# What an axis is where the file does not name it: ConvNeXt's own choice. Depth and width must be given.
-DEFAULTS: dict[str, Any] = {
-    "stages": [4],
-    "ratio": None,  # equal shares
-    "growth": [2.0],
-    "block": ["convnext"],
-    "kernel": [7],
-    "expansion": [4.0],
-    "norm": ["ln"],
-    "act": ["gelu"],
-    "stem_stride": [4],
-    "layer_scale": [1e-6],
-}
-NAMES = (*DEFAULTS, "depth", "width")
-IN_STAGE = ("block", "kernel", "expansion", "norm", "act", "layer_scale")  # fields of Stage, and so may differ by stage
-EACH_STAGE = (*IN_STAGE, "width")
+# What an axis of the structure is where the file does not name it: ConvNeXt's choice. Depth and width must be given.
+DEFAULTS: dict[str, tuple[Value, ...]] = {
+    "stages": (4,), "ratio": (), "growth": (2.0,), "block": ("convnext",), "downsample": ("separate",),
+    "stem": ("patchify",), "head": ("linear",), "drop_path": (0.0,),
+}  # fmt: skip
+STRUCTURE = (*DEFAULTS, "depth", "width")
+MOST_CHOICES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A named choice. `each_stage`: chosen anew for every stage (parameters `kernel.1`, `kernel.2`, ...)."""
+    """A named choice. `each_stage`: chosen anew for every stage (parameters `kernel.1`, `kernel.2`, ...). `grid`: the
+    step of an axis that was given as a range."""
 
     name: str
     values: tuple[Value, ...]
     each_stage: bool = False
+    grid: int | None = None
 
     @property
     def step(self) -> int | None:
@@ -47,48 +46,110 @@ class Axis:
         step = whole[1] - whole[0]
         return step if step > 0 and whole == list(range(whole[0], whole[-1] + 1, step)) else None
 
+    def words(self) -> str:
+        """Its choices for people: `16 to 64 by 8`, `7, 9 (each stage)`."""
+        if self.grid:
+            text = f"{self.values[0]} to {self.values[-1]} by {self.grid}"
+        else:
+            shown = ["null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"
+                     for value in self.values]  # fmt: skip
+            text = ", ".join(shown)
+        return f"{text} (each stage)" if self.each_stage else text
+
     def to_plain(self) -> Any:
         """What `parse_axes` reads back to an equal Axis."""
-        return {"each_stage": list(self.values)} if self.each_stage else list(self.values)
+        choices: Any = list(self.values)
+        if self.grid:
+            choices = {"low": choices[0], "high": choices[-1], "step": self.grid}
+        return {"each_stage": choices} if self.each_stage else choices
 
 
 def parse_axes(raw: Any, where: str) -> dict[str, Axis]:
-    """The `axes:` mapping, checked; axes that are not named take ConvNeXt's choice. Raises InputError."""
+    """The `axes:` mapping, checked. Axes of the structure that are not named take ConvNeXt's choice; options of parts
+    that are not named are no axes: the part's default holds. Raises InputError."""
     if not isinstance(raw, dict):
         raise InputError(f"{where}: axes must be a mapping of axis to choices, got {raw}; see a preset space")
+    axes: dict[str, Axis] = {}
+    for name in STRUCTURE:
+        if name in raw:
+            axes[name] = _parse_axis(name, raw[name], f"{where}: axes.{name}", _structure_rules(name))
+        elif name in DEFAULTS:
+            axes[name] = Axis(name, DEFAULTS[name])
+    if not axes["ratio"].values:
+        axes["ratio"] = Axis("ratio", tuple(dict.fromkeys("-".join("1" * _int(n)) for n in axes["stages"].values)))
+    known = {f"{kind}.{name}" for kind in ("stem", "head") for name in _rules_of(kind, axes[kind])}
+    known |= set(_rules_of("block", axes["block"]))
     for name in raw:
-        if name not in NAMES:
-            raise InputError(f"{where}: axes.{name} must be a known axis; {nearest(str(name), list(NAMES))}")
+        if name in STRUCTURE:
+            continue
+        if name not in known:
+            raise InputError(_unknown(str(name), known, axes, where))
+        kind, _, option = str(name).rpartition(".")
+        rules = _rules_of(kind or "block", axes[kind or "block"])[option]  # type: ignore[arg-type]
+        axes[name] = _parse_axis(name, raw[name], f"{where}: axes.{name}", rules)
     for name in ("depth", "width"):
         if name not in raw:
             raise InputError(f"{where}: axes.{name} must be given, got nothing; add e.g. `{name}: [16, 24, 32]`")
-    axes = {name: _parse_axis(name, raw[name], f"{where}: axes.{name}") for name in raw}
-    for name, default in DEFAULTS.items():
-        if name not in axes:
-            axes[name] = Axis(name, tuple(default or _equal_ratios(axes["stages"])))
-    _check_together(axes, where)
     return axes
 
 
-def _parse_axis(name: str, raw: Any, where: str) -> Axis:
+def _all_options() -> set[str]:
+    found = set()
+    for kind in ("block", "stem", "head"):
+        prefix = "" if kind == "block" else f"{kind}."
+        found |= {prefix + o for name in names(kind) for o in options(find_part(kind, name))}
+    return found
+
+
+def _rules_of(kind: Kind, axis: Axis) -> dict[str, list[Rule]]:
+    """Options of the parts that an axis names, each with the rules of all parts that have it."""
+    found: dict[str, list[Rule]] = {}
+    for part in axis.values:
+        for name, field in options(find_part(kind, str(part))).items():
+            found.setdefault(name, []).append(field.metadata["rule"])
+    return found
+
+
+def _unknown(name: str, known: set[str], axes: dict[str, Axis], where: str) -> str:
+    if name in _all_options():
+        kind = name.partition(".")[0] if "." in name else "block"
+        chosen = ", ".join(map(str, axes[kind].values))
+        return (
+            f"{where}: axes.{name} must be an option of {kind} {chosen}, got one of another; remove it or add to {kind}"
+        )
+    return f"{where}: axes.{name} must be a known axis; {nearest(name, [*STRUCTURE, *known])}"
+
+
+def _parse_axis(name: str, raw: Any, where: str, rules: Iterable[Rule | Callable[[Any], Value]]) -> Axis:
     each_stage = isinstance(raw, dict) and set(raw) == {"each_stage"}
-    if each_stage and name not in EACH_STAGE:
+    if each_stage and ("." in name or name in ("stages", "ratio", "depth", "growth", "stem", "head", "drop_path")):
         raise InputError(f"{where} must hold for the whole network, got each_stage; list its choices alone")
-    choices = raw["each_stage"] if each_stage else raw
+    choices, grid = raw["each_stage"] if each_stage else raw, None
     if isinstance(choices, dict):
-        values = _parse_range(choices, where)
+        values, grid = _parse_range(choices, where)
     else:
         values = choices if isinstance(choices, list) else [choices]
     if not values:
         raise InputError(f"{where} must have a choice at least, got an empty list; add one or leave the axis out")
-    rule = _RULES[name]
-    checked = tuple(rule(value, f"{where}[{i}]") for i, value in enumerate(values))
-    if len(set(checked)) < len(checked):
+    if len(values) > MOST_CHOICES:
+        raise InputError(f"{where} must have under {MOST_CHOICES} choices, got {len(values)}; leave some out")
+    checked = tuple(_checked(value, f"{where}[{i}]", rules) for i, value in enumerate(values))
+    if len(set(map(repr, checked))) < len(checked):
         raise InputError(f"{where} must not repeat a choice, got {values}; remove the repeat")
-    return Axis(name, checked, each_stage)
+    return Axis(name, checked, each_stage, grid)
 
 
-def _parse_range(raw: dict[str, Any], where: str) -> list[int]:
+def _checked(value: Any, where: str, rules: Iterable[Rule | Callable[[Any], Value]]) -> Value:
+    checked: Value = value
+    for rule in rules:
+        try:
+            checked = rule.check(value) if isinstance(rule, Rule) else rule(value)
+        except InputError as error:
+            raise InputError(f"{where} {error}") from None
+    return checked
+
+
+def _parse_range(raw: dict[str, Any], where: str) -> tuple[list[int], int]:
     """`{low: 16, high: 64, step: 8}`, both ends included."""
     for key in raw:
         if key not in ("low", "high", "step"):
@@ -99,51 +160,48 @@ def _parse_range(raw: dict[str, Any], where: str) -> list[int]:
     low, high, step = raw["low"], raw["high"], raw.get("step", 1)
     if not all(type(value) is int for value in (low, high, step)) or not 0 < low <= high or step < 1:
         raise InputError(f"{where} must be whole numbers with 0 < low <= high and step >= 1, got {raw}; correct it")
-    if (high - low) // step >= 10_000:
-        raise InputError(f"{where} must have under 10000 choices, got {(high - low) // step + 1}; raise the step")
-    return list(range(low, high + 1, step))
+    if (high - low) // step >= MOST_CHOICES:
+        raise InputError(
+            f"{where} must have under {MOST_CHOICES} choices, got {(high - low) // step + 1}; raise the step"
+        )
+    return list(range(low, high + 1, step)), step
 
 
-def _field_of(kind: type, field: str, **rest: Any) -> Callable[[Any, str], Value]:
-    """The rule of a field of Stage or Stem, so that spaces and networks refuse the same values in the same words."""
+def _structure_rules(name: str) -> list[Rule | Callable[[Any], Value]]:
+    match name:
+        case "stages":
+            return [Whole(1, 8)]
+        case "ratio":
+            return [_ratio]
+        case "depth":
+            return [DEPTH]
+        case "width":
+            return [WIDTH]
+        case "growth":
+            return [Number(1, 8, zero=True, show=(2.0,))]
+        case "downsample":
+            return [DOWNSAMPLE]
+        case "drop_path":
+            return [DROP_PATH]
+        case _:
+            return [_part_of(name)]
 
-    def rule(value: Any, where: str) -> Value:
+
+def _part_of(kind: str) -> Callable[[Any], Value]:
+    def rule(value: Any) -> Value:
         try:
-            checked: Value = getattr(check(kind, {**rest, field: value}), field)
+            find_part(kind, str(value))  # type: ignore[arg-type]
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
-        return checked
+            raise InputError(str(error).removeprefix(f"{kind} ")) from None
+        return str(value)
 
     return rule
 
 
-def _number(low: float, high: float, kind: type[int] | type[float]) -> Callable[[Any, str], Value]:
-    def rule(value: Any, where: str) -> Value:
-        accepted = (int,) if kind is int else (int, float)
-        if isinstance(value, bool) or not isinstance(value, accepted) or not low <= value <= high:
-            word = "a whole number" if kind is int else "a number"
-            raise InputError(f"{where} must be {word} from {low} to {high}, got {value}; correct it")
-        return kind(value)
-
-    return rule
-
-
-def _ratio(value: Any, where: str) -> Value:
+def _ratio(value: Any) -> Value:
     if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){0,7}", value):
-        raise InputError(f"{where} must be shares joined by dashes, got {value}; write e.g. 1-1-3-1")
+        raise InputError(f"must be shares joined by dashes, got {value}; write e.g. 1-1-3-1")
     return value
-
-
-_STAGE = {"depth": 1, "width": 64}
-_RULES: dict[str, Callable[[Any, str], Value]] = {
-    "stages": _number(1, 8, int),
-    "ratio": _ratio,
-    "depth": _number(1, 1000, int),
-    "width": _field_of(Stage, "width", depth=1),
-    "growth": _number(1, 8, float),
-    "stem_stride": _field_of(Stem, "stride"),
-    **{name: _field_of(Stage, name, **_STAGE) for name in IN_STAGE},
-}
 
 
 def ratios_for(axes: dict[str, Axis], stages: int) -> tuple[Value, ...]:
@@ -162,18 +220,41 @@ def share(depth: int, ratio: str) -> list[int]:
     return blocks
 
 
-def _equal_ratios(stages: Axis) -> list[str]:
-    return ["-".join("1" * int(str(count))) for count in stages.values]
-
-
-def _check_together(axes: dict[str, Axis], where: str) -> None:
+def check_together(axes: dict[str, Axis], where: str) -> None:
     """Rules between axes."""
+    _check_ratios(axes, where)
+    most, least = max(map(_int, axes["stages"].values)), min(map(_int, axes["depth"].values))
+    if least < most:
+        raise InputError(f"{where}: axes.depth must be at least the {most} stages, got {least}; start at {most}")
+    width, growth = axes["width"], axes["growth"]
+    if width.each_stage and len(growth.values) > 1:
+        raise InputError(f"{where}: axes.growth must be left out where width is each_stage, got choices; remove it")
+    widths = [_int(value) for value in width.values]
+    if width.grid and not width.each_stage and widths[0] % width.grid:
+        raise InputError(
+            f"{where}: axes.width must begin at a multiple of its step {width.grid}, got {widths[0]}; "
+            f"begin at {max(width.grid, widths[0] // width.grid * width.grid)}"
+        )
+    factor = 1.0 if width.each_stage else max(map(_float, growth.values)) ** (most - 1)
+    if max(widths) * factor > MAX_WIDTH:
+        raise InputError(
+            f"{where}: axes.width must grow to at most {MAX_WIDTH}, got {max(widths)} x {factor:g} in stage "
+            f"{most}; lower axes.width or axes.growth"
+        )
+    stuck = [kind for kind in axes["block"].values if not find_part("block", str(kind)).strides]
+    if stuck and most > 1 and "separate" not in axes["downsample"].values:
+        raise InputError(
+            f"{where}: axes.downsample must hold separate for block {stuck[0]}, which cannot stride, got "
+            f"{list(axes['downsample'].values)}; add separate"
+        )
+
+
+def _check_ratios(axes: dict[str, Axis], where: str) -> None:
     for stages in axes["stages"].values:
-        if not ratios_for(axes, int(str(stages))):
-            example = "-".join("1" * int(str(stages)))
+        if not ratios_for(axes, _int(stages)):
             raise InputError(
                 f"{where}: axes.ratio must have a ratio of {stages} shares, got {list(axes['ratio'].values)}; "
-                f"add e.g. {example}"
+                f"add e.g. {'-'.join('1' * _int(stages))}"
             )
     for ratio in axes["ratio"].values:
         if str(ratio).count("-") + 1 not in axes["stages"].values:
@@ -181,31 +262,11 @@ def _check_together(axes: dict[str, Axis], where: str) -> None:
                 f"{where}: axes.ratio must fit a number of stages in {list(axes['stages'].values)}, got {ratio}; "
                 "remove it"
             )
-    most, least = max(map(_int, axes["stages"].values)), min(map(_int, axes["depth"].values))
-    if least < most:
-        raise InputError(f"{where}: axes.depth must be at least the {most} stages, got {least}; start at {most}")
-    if axes["width"].each_stage and len(axes["growth"].values) > 1:
-        raise InputError(f"{where}: axes.growth must be left out where width is each_stage, got choices; remove it")
-    _check_widths(axes, most, where)
-
-
-def _check_widths(axes: dict[str, Axis], stages: int, where: str) -> None:
-    """The widest and the narrowest stage that the axes allow must be ones that a Stage allows."""
-    widths, growths, expansions = (
-        [float(str(value)) for value in axes[name].values] for name in ("width", "growth", "expansion")
-    )
-    growth = 1.0 if axes["width"].each_stage else max(growths) ** (stages - 1)
-    if max(widths) * growth > MAX_WIDTH:
-        raise InputError(
-            f"{where}: axes.width must grow to at most {MAX_WIDTH}, got {max(widths):g} x {growth:g} in stage "
-            f"{stages}; lower axes.width or axes.growth"
-        )
-    if round(min(expansions) * min(widths)) < 1:
-        raise InputError(
-            f"{where}: axes.expansion must leave a hidden channel at width {min(widths):g}, got {min(expansions):g}; "
-            "raise axes.expansion or axes.width"
-        )
 
 
 def _int(value: Value) -> int:
     return int(str(value))
+
+
+def _float(value: Value) -> float:
+    return float(str(value))

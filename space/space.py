@@ -1,29 +1,41 @@
-"""Space: named axes and their choices, from YAML; it draws networks inside a FLOPs band, by construction.
+"""Space: named axes and their choices, from YAML; it draws networks inside a budget, by construction.
 
-A network is settled in two steps. First its relative shape: stages, ratio and depth, growth, kernels, blocks, ... each
-a choice from an axis. Then its base width: of all widths on the grid, the one whose FLOPs come closest to a target
-inside the band. So a draw lands in the band wherever any width does, and samplers see no parameter that the budget
-overrules.
+A network is settled in two steps. First its relative shape: stages, ratio and depth, growth, blocks, kernels, ... each
+a choice from an axis; options that the chosen part does not have are not asked for. Then its size: of all rungs of the
+ladder of widths, the one whose count comes closest to a target inside the band. So a draw lands in the band wherever
+any width does, and samplers see no parameter that the budget overrules.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
-from space.arch import Arch, Stage, Stem, Task
-from space.axes import IN_STAGE, Axis, Value, parse_axes, ratios_for, share
-from space.budget import Band
+from space.arch import Arch, Task
+from space.axes import Axis, Value, check_together, parse_axes, ratios_for, share
+from space.blocks import Block
+from space.budget import COUNTS, Band, Budget
 from space.chooser import Chooser, RandomChooser
-from space.cost import cost
+from space.cost import Cost
+from space.draw import Landing, Proposal, Shape, land, spans
+from space.feasible import check_budget, check_networks, check_size
+from space.heads import Head
+from space.ladder import Ladder, grown, listed, scaled
+from space.membership import contains
+from space.parts import find_part, options
+from space.reach import reach
 from space.reading import InputError, find, load_yaml, nearest
-from space.shape import MULTIPLE, Shape, rounded, with_width
+from space.stems import Stem
+
+ATTEMPTS = 1000
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,11 @@ class Space:
     name: str
     image_size: int
     axes: dict[str, Axis]
-    _reach: dict[Task, Band] = field(default_factory=dict, compare=False, repr=False)
+    # What was worked out once:
+    _numbers: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _reach: dict[tuple[Task, int], Band] = field(default_factory=dict, compare=False, repr=False)
+    _stems_and_heads: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict, compare=False, repr=False)
+    _checked: set[tuple[Budget, Task]] = field(default_factory=set, compare=False, repr=False)
 
     @staticmethod
     def load(source: str | Path) -> Space:
@@ -54,7 +70,8 @@ class Space:
         if type(size) is not int or not 1 <= size <= 4096:
             raise InputError(f"{where}: image_size must be a whole number from 1 to 4096, got {size}; use e.g. 32")
         space = Space(name, size, parse_axes(raw["axes"], where))
-        space.check_size(size, where)
+        check_together(space.axes, where)
+        check_networks(space, where)
         return space
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,147 +81,289 @@ class Space:
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.to_dict(), sort_keys=False, default_flow_style=None)
 
+    # What the axes give
+
     @property
-    def size(self) -> int:
-        """Number of settings of all axes: an upper bound of the number of distinct networks."""
-        total = 0
-        for stages in self._ints("stages"):
-            ways = len(ratios_for(self.axes, stages))
-            for name, axis in self.axes.items():
-                if name not in ("stages", "ratio"):
-                    ways *= len(axis.values) ** (stages if axis.each_stage else 1)
-            total += ways
-        return total
+    def stage_counts(self) -> tuple[int, ...]:
+        """Choices of the number of stages."""
+        return self.ints("stages")
+
+    @property
+    def block_axes(self) -> list[str]:
+        """`block`, `downsample` and the options of blocks that are axes."""
+        structure = ("stages", "ratio", "depth", "width", "growth", "stem", "head", "drop_path")
+        return [name for name in self.axes if name not in structure and "." not in name]
+
+    @property
+    def derived(self) -> str:
+        """What the budget settles: `width`, or `depth` where the width has a single choice."""
+        width = self.axes["width"]
+        return "depth" if len(width.values) == 1 and len(self.axes["depth"].values) > 1 else "width"
+
+    def make_block(self, chosen: dict[str, Value]) -> Block:
+        """The block of these choices; options that are no axes, or that it does not have, keep its defaults."""
+        kind = str(chosen.get("block", self.axes["block"].values[0]))
+        known = options(find_part("block", kind))
+        return _block(kind, tuple((name, value) for name, value in chosen.items() if name in known))
+
+    def stems(self, norm: str | None = None) -> list[Stem]:
+        """Every stem that the axes can give beside blocks of that norm, which it follows; None: its default norm."""
+        return self._parts("stem", norm)
+
+    def heads(self, norm: str | None = None) -> list[Head]:
+        return self._parts("head", norm)
+
+    def _parts(self, kind: Any, norm: str | None) -> list[Any]:
+        if (kind, norm) not in self._stems_and_heads:
+            found: dict[Any, None] = {}
+            for name in self.axes[kind].values:
+                cls = find_part(kind, str(name))
+                own = {
+                    option: self.axes[f"{kind}.{option}"].values
+                    for option in options(cls)
+                    if f"{kind}.{option}" in self.axes
+                }
+                if norm and self._follows(kind, cls):
+                    own["norm"] = (norm,)
+                for values in product(*own.values()):
+                    found[cls(**dict(zip(own, values, strict=True)))] = None
+            self._stems_and_heads[kind, norm] = list(found)
+        return self._stems_and_heads[kind, norm]
+
+    def _follows(self, kind: str, cls: type[Any]) -> bool:
+        """Whether the norm of a stem or head is the kind that the blocks beside it have: no axis names it."""
+        option = options(cls).get("norm")
+        return option is not None and option.default is not None and f"{kind}.norm" not in self.axes
+
+    def ladders(self, stages: int) -> list[Ladder]:
+        """The ladders of widths, one per growth."""
+        axis, widths = self.axes["width"], self.ints("width")
+        if axis.each_stage:
+            return [Ladder((0.0, 1.0), ((min(widths),) * stages, (max(widths),) * stages))]
+        return [self._ladder(float(str(growth)), stages) for growth in self.axes["growth"].values]
+
+    def _ladder(self, growth: float, stages: int) -> Ladder:
+        axis, widths = self.axes["width"], self.ints("width")
+        if axis.grid:
+            return grown(widths[0], widths[-1], axis.grid, growth, stages)
+        return listed(widths, growth, stages)
+
+    # Handling
+
+    def narrow(self, **choices: Value | Sequence[Value]) -> Space:
+        """The space with fewer choices: `narrow(kernel=(7, 9), stem_stride=4)`. A range stays one where the choices
+        are still an even row of it. Raises InputError for what is no axis or no choice of it."""
+        axes = dict(self.axes)
+        for name, wanted in choices.items():
+            dotted = name.replace("_", ".", 1) if name not in axes and name.startswith(("stem_", "head_")) else name
+            if dotted not in axes:
+                raise InputError(
+                    f"{name} must be an axis of space {self.name} to be narrowed, got none; "
+                    f"{nearest(dotted, list(axes))}"
+                )
+            axis = axes[dotted]
+            values = tuple(wanted) if isinstance(wanted, (tuple, list)) else (wanted,)
+            for value in values:
+                if value not in axis.values:
+                    known = ", ".join(map(str, axis.values[:20]))
+                    raise InputError(
+                        f"{dotted} must be among its choices in space {self.name}, got {value}; use {known}"
+                    )
+            if not values:
+                raise InputError(f"{dotted} must keep a choice, got none; name one")
+            kept = tuple(value for value in axis.values if value in values)
+            grid = axis.grid if axis.grid and kept == tuple(range(kept[0], kept[-1] + 1, axis.grid)) else None  # type: ignore[arg-type, operator]
+            axes[dotted] = Axis(dotted, kept, axis.each_stage, grid if len(kept) > 1 else None)
+        plain = {name: axis.to_plain() for name, axis in axes.items()}
+        if "stages" in choices and "ratio" not in choices:
+            plain["ratio"] = [r for r in axes["ratio"].values if str(r).count("-") + 1 in axes["stages"].values]
+        return Space.from_dict(
+            {"image_size": self.image_size, "axes": plain}, self.name, f"space {self.name}, narrowed"
+        )
+
+    def differences(self, other: Space) -> list[tuple[str, str, str]]:
+        """(axis, its choices here, its choices in `other`) where they differ; empty where there is no such axis."""
+        rows = []
+        if self.image_size != other.image_size:
+            rows.append(("image_size", str(self.image_size), str(other.image_size)))
+        for name in dict.fromkeys([*self.axes, *other.axes]):
+            here, there = (space.axes[name].words() if name in space.axes else "" for space in (self, other))
+            if here != there:
+                rows.append((name, here, there))
+        return rows
+
+    # Drawing
+
+    def shape(
+        self, chooser: Chooser, allow: Callable[[list[Shape]], list[int]] = lambda shapes: list(range(len(shapes)))
+    ) -> tuple[Shape, float]:
+        """All choices but depth and width, and the scale of its ladder that its own widths have (nan: none yet).
+        `allow`: of shapes by rising growth, the places of those to choose from."""
+        stages = _int(self._choose(chooser, "stages"))
+        ratios = Axis("ratio", ratios_for(self.axes, stages))
+        ratio = str(chooser.choice(f"ratio.{stages}", ratios) if len(ratios.values) > 1 else ratios.values[0])
+        depths = _shares(self.ints("depth"), ratio)
+        blocks = self._blocks(chooser, stages)
+        stem = self._part(chooser, "stem", blocks[0][0].norm)
+        head = self._part(chooser, "head", blocks[-1][0].norm)
+        drop_path = float(str(self._choose(chooser, "drop_path")))
+        if self.axes["width"].each_stage:
+            relative = tuple(_int(self._choose(chooser, "width", i)) for i in range(stages))
+            return Shape(stem, blocks, head, drop_path, depths, scaled(self.ints("width"), relative)), 1.0
+        growths = sorted(map(_float, self.axes["growth"].values))[: 1 if stages == 1 else None]
+        shapes = [Shape(stem, blocks, head, drop_path, depths, self._ladder(growth, stages)) for growth in growths]
+        allowed = allow(shapes) or list(range(len(shapes)))
+        if len(shapes) == 1:
+            return shapes[0], math.nan
+        choices = [growths[i] for i in allowed]
+        chosen = chooser.choice_within("growth", self.axes["growth"], choices)
+        chooser.note(chooser.weights(self.axes["growth"], choices)[chosen])
+        return shapes[allowed[chosen]], math.nan
+
+    def _blocks(self, chooser: Chooser, stages: int) -> tuple[tuple[Block, str], ...]:
+        axes = self.axes
+        if axes["block"].each_stage:
+            kinds = [str(self._choose(chooser, "block", i)) for i in range(stages)]
+        else:
+            kinds = [str(self._choose(chooser, "block"))] * stages
+        classes = [find_part("block", kind) for kind in kinds]
+        shared: dict[str, Value] = {}
+        own: list[dict[str, Value]] = [{"block": kind} for kind in kinds]
+        for name in self.block_axes:
+            if name in ("block", "downsample"):
+                continue
+            where = [i for i, cls in enumerate(classes) if name in options(cls)]
+            if axes[name].each_stage:
+                for i in where:
+                    own[i][name] = self._choose(chooser, name, i)
+            elif where:
+                shared[name] = self._choose(chooser, name)
+        strides = [i for i, cls in enumerate(classes) if cls.strides and i > 0]
+        between = ["separate"] * stages
+        if strides and not axes["downsample"].each_stage:
+            for i, choice in zip(strides, [self._choose(chooser, "downsample")] * stages, strict=False):
+                between[i] = str(choice)
+        elif strides:
+            for i in strides:
+                between[i] = str(self._choose(chooser, "downsample", i))
+        return tuple(
+            (self.make_block({**shared, **row}), downsample) for row, downsample in zip(own, between, strict=True)
+        )
+
+    def _part(self, chooser: Chooser, kind: Any, norm: str) -> Any:
+        """A stem or head; its norm, where no axis names it, is the kind that the blocks beside it have."""
+        cls: Any = find_part(kind, str(self._choose(chooser, kind)))
+        values: dict[str, Value] = {}
+        for name in options(cls):
+            if f"{kind}.{name}" in self.axes:
+                values[name] = self._choose(chooser, f"{kind}.{name}")
+            elif name == "norm" and self._follows(kind, cls):
+                values[name] = norm
+        return _made(cls, tuple(values.items()))
+
+    def compose(self, chooser: Chooser, task: Task, budget: Budget | None = None) -> Proposal:
+        """One network, chosen by `chooser`: inside `budget` if any size brings its shape there, else the nearest."""
+        if budget is None:
+            shape, scale = self.shape(chooser)
+            d = self.ints("depth").index(_int(self._choose(chooser, "depth")))
+            i = shape.ladder.at(_int(self._choose(chooser, "width")) if math.isnan(scale) else scale)
+            return Proposal(shape.arch(d, i), Cost(*shape.count(d, i, task)), chooser.log_density, True)
+        everywhere = False  # whether every growth and depth can meet the budget, as in the middle of a space
+
+        def allow(shapes: list[Shape]) -> list[int]:
+            nonlocal everywhere
+            everywhere = spans(shapes[-1].count(-1, 0, task), shapes[0].count(0, -1, task), budget)
+            return [i for i, shape in enumerate(shapes) if everywhere or shape.fits(task, budget)]
+
+        shape, _ = self.shape(chooser, allow)
+        place, band = budget.bands[0]
+        ends = self.reach(task, COUNTS[place])
+        low, high = max(band.low, ends.low), min(band.high, ends.high)
+        target = (
+            chooser.log_uniform(COUNTS[place], low, high) if low < high else float(min(max(low, band.low), band.high))
+        )
+        if self.derived == "depth":
+            roots = [math.sqrt(sum(row)) for row in shape.depths]  # cost grows about with the square of a scale
+            landing = land(lambda d: shape.count(d, 0, task), roots, budget, target, low, high)
+            arch = shape.arch(landing.rung, 0)
+        else:
+            d, landing = self._deep(chooser, shape, task, budget, (target, low, high), everywhere)
+            arch = shape.arch(d, landing.rung)
+        if landing.inside:
+            chooser.note(landing.probability)
+        return Proposal(arch, Cost(*landing.counts), chooser.log_density, landing.inside)
+
+    def _deep(
+        self, chooser: Chooser, shape: Shape, task: Task, budget: Budget, aim: tuple[float, float, float],
+        everywhere: bool,
+    ) -> tuple[int, Landing]:  # fmt: skip
+        """A row of `shape.depths`, and where its ladder lands: the depth chosen, or the next one that lands at all.
+
+        Depths that a row of failures leads to are so much the more probable: the density counts those failures.
+        """
+        axis, rows = self.axes["depth"], len(shape.depths)
+        depths = self.ints("depth")
+        allowed = range(rows) if everywhere else shape.depths_in(task, budget) or range(rows)
+        begin = chooser.choice_within("depth", axis, depths[allowed.start : allowed.stop]) if rows > 1 else 0
+        landings: dict[int, Landing] = {}
+
+        def at(step: int) -> Landing:
+            d = allowed[step % len(allowed)]
+            if d not in landings:
+                landings[d] = land(lambda i: shape.count(d, i, task), shape.ladder.scales, budget, *aim)
+            return landings[d]
+
+        steps = next((n for n in range(len(allowed)) if at(begin + n).inside), 0)
+        if chooser.log_density is not None and rows > 1:
+            weights = chooser.weights(axis, depths[allowed.start : allowed.stop])
+            place = (begin + steps) % len(allowed)
+            before = next((n for n in range(1, len(allowed)) if at(place - n).inside), len(allowed))
+            chooser.note(sum(weights[place - n] for n in range(before)))
+        return allowed[(begin + steps) % len(allowed)], at(begin + steps)
+
+    def sample(
+        self, rng: random.Random, task: Task, budget: Budget | None = None,
+        *, with_density: bool = True, attempts: int = ATTEMPTS,
+    ) -> Proposal:  # fmt: skip
+        """A random network, in `budget` where one is given, with its density. Raises InputError if none can be."""
+        if budget is not None:
+            self.check_budget(budget, task)
+        for _ in range(attempts):
+            proposal = self.compose(RandomChooser(rng, 0.0 if with_density else None), task, budget)
+            if proposal.inside:
+                return proposal
+        raise InputError(
+            f"{COUNTS[budget.bands[0][0]] if budget else 'flops'} must hold a network of space {self.name}, got "
+            f"{budget}, where none of {attempts} draws fell; widen the band or lower the step of axes.width"
+        )
+
+    def draw(self, rng: random.Random, task: Task, budget: Budget | None = None) -> Arch:
+        """`sample`, the network alone and without its density, which takes a third of the time."""
+        return self.sample(rng, task, budget, with_density=False).arch
+
+    # What it can reach
+
+    def reach(self, task: Task, count: str = "flops") -> Band:
+        """The lowest and the highest `flops`, `params` or `activations` of its networks, exactly."""
+        place = COUNTS.index(count)
+        if (task, place) not in self._reach:
+            self._reach[task, place] = reach(self, task, place)
+        return self._reach[task, place]
+
+    def check_budget(self, budget: Budget, task: Task) -> None:
+        """Raises InputError that names the axis in the way, and what is possible, if no network can be in a band."""
+        if (budget, task) not in self._checked:
+            check_budget(self, budget, task)
+            self._checked.add((budget, task))
 
     def check_size(self, image_size: int, where: str) -> None:
         """Raises InputError where some choice of stem and stages would shrink `image_size` below one pixel."""
-        stride, stages = max(self._ints("stem_stride")), max(self._ints("stages"))
-        smallest = stride * 2 ** (stages - 1)
-        if image_size < smallest:
-            raise InputError(
-                f"{where}: image_size must be at least {smallest} for stem stride {stride} and {stages} stages, "
-                f"got {image_size}; lower axes.stem_stride or axes.stages"
-            )
-
-    def shape(self, chooser: Chooser) -> Shape:
-        """All choices but the base width."""
-        stages = _int(self._choose(chooser, "stages"))
-        ratio = str(chooser.choice(f"ratio.{stages}", Axis("ratio", ratios_for(self.axes, stages))))
-        depths = share(_int(self._choose(chooser, "depth")), ratio)
-        stem_stride = _int(self._choose(chooser, "stem_stride"))
-        shared = {name: self._choose(chooser, name) for name in IN_STAGE if not self.axes[name].each_stage}
-        relative = self.axes["width"].each_stage
-        growth = None if relative else _float(self._choose(chooser, "growth"))
-        rows = []
-        for i, depth in enumerate(depths):
-            own = {n: self._choose(chooser, n, i) for n in IN_STAGE if self.axes[n].each_stage}
-            width = _int(self._choose(chooser, "width", i)) if relative else MULTIPLE
-            rows.append(Stage(depth=depth, width=width, **cast("dict[str, Any]", shared | own)))
-        stem = Stem(stride=stem_stride, norm=rows[0].norm)
-        return Shape(stem, tuple(rows), growth, tuple(sorted(self._ints("width"))))
-
-    def compose(self, chooser: Chooser, task: Task, band: Band | None = None) -> Arch:
-        """One network, chosen by `chooser`: inside `band` if any width brings its shape there, else the nearest to it.
-
-        Costs about ten evaluations of `cost`. The caller looks whether the FLOPs are in the band.
-        """
-        shape = self.shape(chooser)
-        if band is None:
-            width = _int(chooser.choice("width", Axis("width", shape.widths)))
-            return shape.at(shape.widths.index(width))
-        reach = self.reach(task)
-        low, high = max(band.low, reach.low), min(band.high, reach.high)
-        target = chooser.log_uniform("flops", low, high) if low < high else float(min(max(low, band.low), band.high))
-        return shape.nearest(task, band, target)
-
-    def draw(self, rng: random.Random, task: Task, band: Band | None = None, attempts: int = 1000) -> Arch:
-        """A random network, in `band` where one is given. Raises InputError if the band cannot be met."""
-        if band is not None:
-            self.check_band(band, task)
-        for _ in range(attempts):
-            arch = self.compose(RandomChooser(rng), task, band)
-            if band is None or cost(arch, task).flops in band:
-                return arch
-        raise InputError(
-            f"flops must hold a network of space {self.name}, got {band}, where none of {attempts} draws fell; "
-            "widen the band or lower the step of axes.width"
-        )
-
-    def check_band(self, band: Band, task: Task) -> None:
-        """Raises InputError that names the axis in the way if no network of the space can be in `band`."""
-        self.check_size(task.image_size, f"space {self.name}")
-        reach = self.reach(task)
-        if band.low <= reach.high and reach.low <= band.high:
-            return
-        side = "smallest" if band.high < reach.low else "largest"
-        axis, value = self._blocking(band, task)
-        raise InputError(
-            f"flops must be within {reach} for space {self.name} at {task.image_size} px, got {band}; axes.{axis} "
-            f"({side} network: {value}) keeps it out: extend that axis or move the band"
-        )
-
-    def reach(self, task: Task) -> Band:
-        """FLOPs of the cheapest and of the dearest network, exactly: cost rises with depth, width, growth, kernel and
-        expansion, so only their ends are counted, with every stage number, ratio, stem stride and block."""
-        if task not in self._reach:
-            low = min(cost(arch, task).flops for arch in self._extremes(min))
-            high = max(cost(arch, task).flops for arch in self._extremes(max))
-            self._reach[task] = Band(low, high)
-        return self._reach[task]
+        check_size(self, image_size, where)
 
     def __contains__(self, arch: Arch) -> bool:
-        """Whether some choices of the axes give `arch`."""
-        stages = len(arch.stages)
-        depths = [stage.depth for stage in arch.stages]
-        return (
-            stages in self.axes["stages"].values
-            and arch.stem.stride in self.axes["stem_stride"].values
-            and arch.depth in self.axes["depth"].values
-            and any(share(arch.depth, str(ratio)) == depths for ratio in ratios_for(self.axes, stages))
-            and all(self._allows(arch, name) for name in IN_STAGE)
-            and self._allows_widths([stage.width for stage in arch.stages])
-            and arch.stem.norm == arch.head.norm == arch.stages[0].norm
-        )
-
-    def _allows(self, arch: Arch, name: str) -> bool:
-        axis, values = self.axes[name], [getattr(stage, name) for stage in arch.stages]
-        return all(value in axis.values for value in values) and (axis.each_stage or len(set(values)) == 1)
-
-    def _allows_widths(self, widths: list[int]) -> bool:
-        axis = self.axes["width"]
-        if axis.each_stage:
-            return all(width in axis.values for width in widths)
-        return widths[0] in axis.values and any(
-            widths[1:] == [rounded(widths[0] * _float(growth) ** k) for k in range(1, len(widths))]
-            for growth in self.axes["growth"].values
-        )
-
-    def _extremes(self, end: Any) -> Iterator[Arch]:
-        """Networks of which one is the cheapest (`end=min`) or the dearest (`end=max`)."""
-        width = end(self._ints("width"))
-        kernel, expansion = end(self._ints("kernel")), end(map(_float, self.axes["expansion"].values))
-        growth = None if self.axes["width"].each_stage else end(map(_float, self.axes["growth"].values))
-        for stages in self._ints("stages"):
-            for ratio in ratios_for(self.axes, stages):
-                depths = share(end(self._ints("depth")), str(ratio))
-                for stride in self._ints("stem_stride"):
-                    for block in self.axes["block"].values:
-                        base = Stage(depth=1, width=width, kernel=kernel, expansion=expansion, block=cast(Any, block))
-                        rows = tuple(with_width(base, width, depth) for depth in depths)
-                        widths = (width,)
-                        yield Shape(Stem(stride=stride), rows, growth, widths).at(0)
-
-    def _blocking(self, band: Band, task: Task) -> tuple[str, Value]:
-        """The axis that keeps the space out of `band`, with its value at that end."""
-        below = band.high < self.reach(task).low
-        end, key = (min, min) if below else (max, max)
-        arch = key(self._extremes(end), key=lambda a: cost(a, task).flops)
-        missing = cost(arch, task).flops / band.high if below else band.low / cost(arch, task).flops
-        # FLOPs grow with width squared, with depth, and with the stem stride to the power -2.
-        width, depth = arch.stages[0].width, arch.depth
-        if not below or width / math.sqrt(missing) >= MULTIPLE:
-            return "width", width
-        return ("stem_stride", arch.stem.stride) if depth <= 2 * len(arch.stages) else ("depth", depth)
+        """Whether some choices of the axes give `arch`, or a network equal to it. Its drop path counts only where the
+        space has several to choose from."""
+        return contains(self, arch)
 
     def _choose(self, chooser: Chooser, name: str, stage: int | None = None) -> Value:
         axis = self.axes[name]
@@ -212,8 +371,26 @@ class Space:
             return axis.values[0]  # no parameter where there is no choice
         return chooser.choice(name if stage is None else f"{name}.{stage + 1}", axis)
 
-    def _ints(self, name: str) -> list[int]:
-        return [_int(value) for value in self.axes[name].values]
+    def ints(self, name: str) -> tuple[int, ...]:
+        """The choices of an axis of whole numbers, in rising order."""
+        if name not in self._numbers:
+            self._numbers[name] = tuple(sorted(int(str(value)) for value in self.axes[name].values))
+        return self._numbers[name]
+
+
+@lru_cache(2**14)
+def _block(kind: str, values: tuple[tuple[str, Value], ...]) -> Block:
+    return find_part("block", kind)(**dict(values))  # type: ignore[no-any-return]
+
+
+@lru_cache(2**10)
+def _made(cls: Any, values: tuple[tuple[str, Value], ...]) -> Any:
+    return cls(**dict(values))
+
+
+@lru_cache(2**12)
+def _shares(depths: tuple[int, ...], ratio: str) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(share(depth, ratio)) for depth in depths)
 
 
 def _int(value: Value) -> int:

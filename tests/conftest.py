@@ -19,7 +19,7 @@ axes:
   kernel: [3, 5]
   expansion: [1, 2]
   norm: [ln, bn]
-  stem_stride: [2]
+  stem.stride: [2]
   layer_scale: [null]
 """
 TINY_RECIPE = "epochs: 2\ntrain_images: 256\n"

@@ -13,7 +13,8 @@ from nas.cli import main
 from space import Arch, Space, Task, cost
 
 FIELDS = {
-    "number", "state", "accuracy", "flops", "params", "activations", "key", "seconds", "seed", "arch", "reason",
+    "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "seed", "arch",
+    "reason",
 }  # fmt: skip
 Run = Callable[..., tuple[int, str, str]]
 
@@ -49,17 +50,17 @@ def test_cost_of_a_file_at_another_size(run: Run, tmp_path: Path) -> None:
 
 
 def test_draw_gives_networks_of_the_space_inside_the_band(run: Run) -> None:
-    words = ("draw", "cifar", "--count", 7, "--flops", "20M..25M", "--seed", 3, "--json")
+    words = ("draw", "convnext_or_modulation_32", "--count", 7, "--flops", "20M..25M", "--seed", 3, "--json")
     rows = json.loads(run(*words)[1])
     assert len(rows) == 7
     for row in rows:
         arch = Arch.from_dict(row["arch"])
-        assert arch in Space.load("cifar")
+        assert arch in Space.load("convnext_or_modulation_32")
         assert row["flops"] == cost(arch, Task(32, 3, 10)).flops
         assert 20e6 <= row["flops"] <= 25e6
         assert row["key"] == arch.key
     assert json.loads(run(*words)[1]) == rows
-    assert "20M" not in run("draw", "cifar", "--count", 1)[2]
+    assert "20M" not in run("draw", "convnext_or_modulation_32", "--count", 1)[2]
 
 
 def test_a_study_from_search_to_export(run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path) -> None:
@@ -105,13 +106,13 @@ def test_a_study_from_search_to_export(run: Run, tmp_path: Path, tiny_space: Pat
     [
         (("cost", "convnext_tinny"), "network must be a YAML file or a preset, got convnext_tinny; did you mean convnext_tiny?"),
         (("cost", "none.yaml"), "network must be an existing YAML file, got none.yaml; check the path"),
-        (("cost", "convnext_tiny", "--image-size", "8"), "stages must leave one pixel at least, got stem stride 4 and 4 stages on 8 px; lower the stem stride or the number of stages"),
+        (("cost", "convnext_tiny", "--image-size", "8"), "stages must leave one pixel at least, got stem patchify 4 and 4 stages on 8 px; lower the stem's stride or the number of stages"),
         (("cost", "convnext_tiny", "--classes", "0"), "classes must be from 1 to 1000000, got 0; correct it"),
         (("draw", "digitz"), "space must be a YAML file or a preset, got digitz; did you mean digits?"),
-        (("draw", "cifar", "--flops", "lots"), "flops must be a band of numbers with K, M or G, got lots; write e.g. 1M..4M"),
-        (("draw", "cifar", "--flops", "9M..2M"), "flops must rise from low to high, got 9M..2M; write e.g. 1M..4M"),
+        (("draw", "convnext_or_modulation_32", "--flops", "lots"), "flops must be a band of numbers with K, M or G, got lots; write e.g. 1M..4M"),
+        (("draw", "convnext_or_modulation_32", "--flops", "9M..2M"), "flops must rise from low to high, got 9M..2M; write e.g. 1M..4M"),
         (("front", "none", "--runs", "nowhere"), "study must be a name under nowhere or a study's folder, got none; there: none"),
-        (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 30.832K..98.4893M for space digits at 8 px, got 1G..2G; axes.width"),
+        (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 8.76K..98.4893M for space digits at 8 px, got 1G..2G; axes.width"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--study", "../x"), "study must be 1 to 64 letters"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "abacus"), "device must be one that torch finds here, got abacus"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--recipe", "none.yaml"), "none.yaml must be readable, got No such file or directory; check the path"),
@@ -152,7 +153,23 @@ def test_an_empty_study_has_no_front_to_export(run: Run, tmp_path: Path, tiny_sp
     assert run("trials", "empty", "--runs", tmp_path)[0] == 0
 
 
-@pytest.mark.parametrize("verb", ["search", "studies", "trials", "front", "cost", "draw", "export", "dashboard"])
+def test_a_study_of_an_older_version_is_not_resumed(run: Run, tmp_path: Path, tiny_space: Path) -> None:
+    from tests.nas.empty_study import write_empty_study
+
+    write_empty_study(tmp_path / "old", tiny_space)
+    file = tmp_path / "old" / "study.yaml"
+    file.write_text(file.read_text().replace("version: 2", "version: 1"))
+    assert run("trials", "old", "--runs", tmp_path)[0] == 0
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--trials", 1, "--study", "old")
+    assert run(*words, "--runs", tmp_path)[::2] == (
+        2,
+        "error: study old must have version 2 to be resumed, got 1; start another study with --study NAME\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "verb", ["search", "studies", "trials", "front", "cost", "show", "draw", "export", "dashboard"]
+)
 def test_every_verb_has_help_with_an_example(run: Run, verb: str) -> None:
     code, out, _ = run(verb, "--help")
     assert code == 0

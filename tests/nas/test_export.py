@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +123,19 @@ def test_a_trial_without_weights_is_trained_again_to_the_same_network(study: Rea
         f"trained again for this export with the trial's seed {trial.seed}"
         in (tmp_path / "again/model_card.md").read_text()
     )
+
+
+def test_weights_of_an_older_release_are_trained_again(study: Reader, tmp_path: Path) -> None:
+    shutil.copytree(study.folder, tmp_path / "old")
+    file = tmp_path / "old" / "study.yaml"
+    file.write_text(file.read_text().replace("version: 2", "version: 1"))
+    old, console = Reader(tmp_path / "old"), Console(record=True, file=io.StringIO(), width=200)
+    card = export_trial(old, chosen(old), tmp_path / "out", device="cpu", console=console)
+    assert f"a study of version 1 has other weights of trial {chosen(old).number}; training it again" in (
+        console.export_text()
+    )
+    assert card.note
+    assert card.note.startswith("trained again for this export")
 
 
 def test_damaged_or_foreign_weights_are_refused(study: Reader, tmp_path: Path) -> None:

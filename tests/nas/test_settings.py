@@ -53,8 +53,8 @@ def spoil(folder: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 2}, "version must be 1, got 2; read it with the release of nas that wrote it"),
-        ({"version": None}, "version must be 1, got None; read it with the release of nas that wrote it"),
+        ({"version": 3}, "version must be 1 or 2, got 3; read it with the release of nas that wrote it"),
+        ({"version": None}, "version must be 1 or 2, got None; read it with the release of nas that wrote it"),
         ({"sede": 1}, "sede must be a known key; did you mean seed?"),
         ({"seed": None}, "seed must be given, got nothing; add it"),
         ({"seed": "one"}, "seed must be a whole number, got 'one'; correct it"),
@@ -81,6 +81,17 @@ def test_a_spoilt_space_recipe_or_band_is_refused_where_it_is_used(tmp_path: Pat
         with pytest.raises(InputError) as refusal:
             use()
         assert str(refusal.value) == message
+
+
+def test_an_older_study_is_read_but_not_resumed(tmp_path: Path) -> None:
+    old = Settings.read(spoil(tmp_path, version=1))
+    assert (old.version, old.name) == (1, "mine")
+    with pytest.raises(InputError) as refusal:
+        old.check_resumable()
+    assert str(refusal.value) == (
+        "study mine must have version 2 to be resumed, got 1; start another study with --study NAME"
+    )
+    make_settings("mine").check_resumable()
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:

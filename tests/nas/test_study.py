@@ -77,6 +77,7 @@ def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], s
         assert trial.accuracy is not None
         assert 0 <= trial.accuracy <= 1
         assert trial.seed == trial_seed(0, trial.number)
+        assert (trial.log_density is not None and trial.log_density < 0) == (sampler == "random"), "others learn"
         assert len(search.reader.curve(trial.number)) == RECIPE.epochs
 
 

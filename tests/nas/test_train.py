@@ -23,17 +23,20 @@ from nas.train import (
     steps_per_epoch,
     train,
 )
-from space import Arch, InputError, Stage, Stem, Task
+from space import Arch, InputError, Stage, Task
+from space.blocks import ConvNeXt, Modulation
+from space.modules import DropPath
 from space.network import Network
+from space.stems import Patchify
 
 CPU = torch.device("cpu")
 DEVICES = [CPU] + [torch.device("cuda")] * torch.cuda.is_available()
 TASK = Task(8, 1, 10)
 ARCH = Arch(
-    stem=Stem(stride=2),
+    stem=Patchify(stride=2),
     stages=(
-        Stage(depth=1, width=16, kernel=3, expansion=2, layer_scale=None),
-        Stage(block="modulation", depth=1, width=32, kernel=3, expansion=2, layer_scale=None),
+        Stage(depth=1, width=16, block=ConvNeXt(kernel=3, expansion=2, layer_scale=None)),
+        Stage(depth=1, width=32, block=Modulation(kernel=3, expansion=2, layer_scale=None)),
     ),
 )
 
@@ -77,6 +80,17 @@ def test_the_same_seed_repeats_to_the_last_bit_and_another_does_not(digits: Data
     assert [e.loss for e in first.curve] == [e.loss for e in again.curve] != [e.loss for e in other.curve]
     for a, b in zip(first.network.state_dict().values(), again.network.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(("said", "last"), [(None, 0.3), (0.0, 0.0), (0.2, 0.2)])
+def test_drop_path_is_the_networks_own_unless_the_recipe_says_another(
+    digits: Data, said: float | None, last: float
+) -> None:
+    recipe = Recipe(epochs=1, train_images=64, drop_path=said)
+    arch = replace(ARCH, drop_path=0.3)
+    trained = train(arch, TASK, DeviceData.place(digits, recipe, CPU), recipe, seed=0)
+    rates = [module.rate for module in trained.network.modules() if isinstance(module, DropPath)]
+    assert rates == pytest.approx([0, last])
 
 
 def test_crops_and_mirrors_are_of_the_image_itself() -> None:

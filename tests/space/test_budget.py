@@ -1,4 +1,4 @@
-"""Band: what people write, what is refused, and how numbers are shown."""
+"""Band and Budget: what people write, what is refused, and how numbers are shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space import Band, InputError, compact
+from space import Band, Budget, InputError, compact
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -88,3 +88,38 @@ def test_a_shown_count_reads_back_within_half_of_its_last_digit(count: int) -> N
 def test_a_band_shows_as_it_is_written() -> None:
     assert str(Band(1_000_000, 4_000_000)) == "1M..4M"
     assert Band.parse(str(Band(20_000_000, 25_000_000))) == Band(20_000_000, 25_000_000)
+
+
+def test_an_error_names_the_count_that_the_band_is_of() -> None:
+    for text, rule in (
+        ("lots", "be a band of numbers with K, M or G, got lots"),
+        ("9M..2M", "rise from low to high, got 9M..2M"),
+    ):
+        with pytest.raises(InputError) as refusal:
+            Band.parse(text, "params")
+        assert str(refusal.value) == f"params must {rule}; write e.g. 1M..4M"
+
+
+def test_a_budget_without_a_band_is_refused() -> None:
+    with pytest.raises(InputError) as refusal:
+        Budget()
+    assert str(refusal.value) == "budget must hold a band, got none; give flops, params or activations"
+
+
+@given(
+    st.tuples(*[st.none() | st.tuples(st.integers(1, 9), st.integers(0, 9))] * 3), st.tuples(*[st.integers(0, 20)] * 3)
+)
+def test_a_budget_holds_what_is_in_all_of_its_bands(
+    pairs: tuple[tuple[int, int] | None, ...], counts: tuple[int, int, int]
+) -> None:
+    bands = [Band(pair[0], pair[0] + pair[1]) if pair else None for pair in pairs]
+    if any(bands):
+        inside = [band.low <= count <= band.high for band, count in zip(bands, counts, strict=True) if band]
+        assert Budget(*bands).holds(counts) == all(inside)
+
+
+def test_a_budget_shows_its_bands() -> None:
+    assert str(Budget(flops=Band(10**6, 4 * 10**6))) == "1M..4M flops"
+    every = Budget(activations=Band(5, 7), params=Band(1, 2000), flops=Band(3, 3))
+    assert str(every) == "3..3 flops, 1..2K params, 5..7 activations"
+    assert Budget(params=Band(1, 2)) != Budget(flops=Band(1, 2))

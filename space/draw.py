@@ -1,0 +1,161 @@
+"""Drawing inside a budget, by construction: a network's relative shape first, then the size that lands in the band."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from space.arch import Arch, Stage, Task
+from space.blocks import Block
+from space.budget import Budget
+from space.cost import Cost, count
+from space.heads import Head
+from space.ladder import Ladder
+from space.stems import Stem
+
+Counts = tuple[int, int, int]  # flops, params, activations
+NEWTON = 6  # steps by the square root of the cost, before halving takes over
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A network but for its size: row d of `depths` gives every stage's depth, rung i of the ladder its width; both
+    rise, and the counts with them."""
+
+    stem: Stem
+    blocks: tuple[tuple[Block, str], ...]  # per stage: block and downsampling
+    head: Head
+    drop_path: float
+    depths: tuple[tuple[int, ...], ...]
+    ladder: Ladder
+
+    def rows(self, d: int, i: int) -> list[tuple[Block, str, int, int]]:
+        """(block, downsample, depth, width) of every stage."""
+        sizes = zip(self.blocks, self.depths[d], self.ladder.widths[i], strict=True)
+        return [(*pair, depth, width) for pair, depth, width in sizes]
+
+    def arch(self, d: int, i: int) -> Arch:
+        stages = tuple(
+            Stage(depth=depth, width=width, block=block, downsample=downsample)
+            for block, downsample, depth, width in self.rows(d, i)
+        )
+        return Arch(stem=self.stem, stages=stages, head=self.head, drop_path=self.drop_path)
+
+    def count(self, d: int, i: int, task: Task) -> Counts:
+        counts = count(self.stem, self.rows(d, i), self.head, task)
+        assert counts is not None, "a space is checked for maps below one pixel before networks are drawn"
+        return counts
+
+    def fits(self, task: Task, budget: Budget) -> bool:
+        """Whether its smallest network is not above any band, and its largest not below."""
+        return spans(self.count(0, 0, task), self.count(-1, -1, task), budget)
+
+    def depths_in(self, task: Task, budget: Budget) -> range:
+        """The depths at which the ladder reaches into every band: the narrowest network is not above it, the widest
+        not below it."""
+        first, last = 0, len(self.depths) - 1
+        top = len(self.ladder.widths) - 1
+        for place, band in budget.bands:
+            if self.count(last, 0, task)[place] > band.high:
+                last = _last_where(lambda d, p=place, b=band: self.count(d, 0, task)[p] <= b.high, last)  # type: ignore[misc]
+            if self.count(first, top, task)[place] < band.low:
+                below = _last_where(lambda d, p=place, b=band: self.count(d, top, task)[p] < b.low, len(self.depths))  # type: ignore[misc]
+                first = max(first, below + 1)
+            if first > last:
+                return range(0)
+        return range(first, last + 1)
+
+
+def spans(small: Counts, large: Counts, budget: Budget) -> bool:
+    """Whether every band has something between two counts."""
+    return all(small[place] <= band.high and band.low <= large[place] for place, band in budget.bands)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A network as drawn. `log_density`: natural logarithm of the probability of its settings in one attempt; None
+    where a sampler that learns chose, or where it was not asked for. `inside`: in the budget."""
+
+    arch: Arch
+    cost: Cost
+    log_density: float | None
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The rung that was chosen, its counts, whether they are in the budget, and the probability of it among rungs."""
+
+    rung: int
+    counts: Counts
+    inside: bool
+    probability: float
+
+
+def land(
+    value: Callable[[int], Counts], scales: Sequence[float], budget: Budget, target: float, low: float, high: float
+) -> Landing:
+    """The rung in the budget whose count is nearest to `target`, in log of the budget's first count; the nearest of
+    all if none is inside. `value(i)` counts rung i; `target` was drawn log-uniformly from `low` to `high`."""
+    seen: dict[int, Counts] = {}
+
+    def at(i: int) -> Counts:
+        if i not in seen:
+            seen[i] = value(i)
+        return seen[i]
+
+    place, size = budget.bands[0][0], len(scales)
+    above = first_at_least(lambda i: at(i)[place], scales, target)
+    around = [i for i in (above - 1, above) if 0 <= i < size]
+    inside = [i for i in around if budget.holds(at(i))]
+    if not inside and len(budget.bands) > 1:
+        first, last = _range_in(at, scales, budget)
+        inside = [min(max(above, first), last)] if first <= last else []
+    rung = min(inside or around, key=lambda i: _distance(at(i)[place], target))
+    if not inside:
+        return Landing(rung, at(rung), False, 0.0)
+    edges = [low, high]
+    for side, neighbour in enumerate((rung - 1, rung + 1)):
+        if 0 <= neighbour < size and budget.holds(at(neighbour)):
+            middle = math.sqrt(at(rung)[place] * at(neighbour)[place])
+            edges[side] = min(max(middle, low), high)
+    share = math.log(edges[1] / edges[0]) / math.log(high / low) if low < high else 1.0
+    return Landing(rung, at(rung), True, max(share, 1e-300))
+
+
+def first_at_least(value: Callable[[int], int], scales: Sequence[float], target: float) -> int:
+    """The first rung whose value is at least `target`, or one past the last. Values rise with the rungs, about as the
+    square of `scales`: a few steps by the square root find it."""
+    below, above, i, steps = -1, len(scales), len(scales) // 2, 0
+    while above - below > 1:
+        found = value(i)
+        below, above = (i, above) if found < target else (below, i)
+        steps += 1
+        if steps < NEWTON:
+            guess = bisect_right(scales, scales[i] * math.sqrt(target / found)) - (found >= target)
+            i = min(max(guess, below + 1), above - 1)
+        else:
+            i = (below + above) // 2
+    return above
+
+
+def _range_in(at: Callable[[int], Counts], scales: Sequence[float], budget: Budget) -> tuple[int, int]:
+    """First and last rung in all bands; first > last where there is none."""
+    first, last = 0, len(scales) - 1
+    for place, band in budget.bands:
+        first = max(first, first_at_least(lambda i, place=place: at(i)[place], scales, band.low))  # type: ignore[misc]
+        over = first_at_least(lambda i, place=place: at(i)[place], scales, band.high + 1)  # type: ignore[misc]
+        last = min(last, over - 1)
+    return first, last
+
+
+def _last_where(holds: Callable[[int], bool], above: int) -> int:
+    """The last number below `above` that `holds`, which it does for all up to some number; -1 for none."""
+    return bisect_left(range(above), True, key=lambda d: not holds(d)) - 1
+
+
+def _distance(count: int, target: float) -> float:
+    """How far apart in log, as a ratio from 1 up (without logarithms, which differ between machines)."""
+    return count / target if count > target else target / count

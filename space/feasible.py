@@ -1,0 +1,108 @@
+"""Feasible: which choices of a space make networks at all, at an image size, in a budget; every refusal says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise, product
+from typing import TYPE_CHECKING
+
+from space.arch import MAX_WIDTH, Task
+from space.axes import Axis
+from space.budget import COUNTS, Band, Budget
+from space.cost import count_stem
+from space.parts import find_part, options
+from space.reading import InputError
+from space.stems import Stem
+
+if TYPE_CHECKING:
+    from space.space import Space
+
+
+def check_networks(space: Space, where: str) -> None:
+    """Raises InputError where some choice of the axes makes no network."""
+    rows = {widths for stages in space.stage_counts for ladder in space.ladders(stages) for widths in ladder.widths}
+    refusals = (stem.refusal(width) for stem in space.stems() for width in sorted({row[0] for row in rows}))
+    refusal = next(filter(None, refusals), None) or _block_refusal(space, rows)
+    if refusal:
+        raise InputError(f"{where}: axes: {refusal}")
+    check_size(space, space.image_size, where)
+
+
+def _block_refusal(space: Space, rows: set[tuple[int, ...]]) -> str | None:
+    """Why some block cannot be built at some of these widths of the stages."""
+    kept = [n for n in space.block_axes if n == "block" or _moves(space, n, "flops")]
+    choices = product(*(space.axes[name].values for name in kept))
+    blocks = list(dict.fromkeys(space.make_block(dict(zip(kept, row, strict=True))) for row in choices))
+    pairs = sorted({(row[0], row[0]) for row in rows} | {pair for row in rows for pair in pairwise(row)})
+    for before, width in pairs:
+        inputs = {block.out(before) for block in blocks} if "strided" in space.axes["downsample"].values else set()
+        for block in blocks:
+            for channels in inputs | {block.out(width)} if block.strides else {width}:
+                if refusal := block.refusal(width, channels):
+                    return refusal
+    return None
+
+
+def _moves(space: Space, name: str, count: str) -> bool:
+    """Whether an axis of the blocks moves a count in some block."""
+    kinds = (options(find_part("block", str(kind))) for kind in space.axes["block"].values)
+    return any(name in known and count in known[name].metadata["moves"] for known in kinds)
+
+
+def check_budget(space: Space, budget: Budget, task: Task) -> None:
+    """Raises InputError that names the axis in the way, and what is possible, if no network can be in a band."""
+    check_size(space, task.image_size, f"space {space.name}")
+    for place, band in budget.bands:
+        ends = space.reach(task, COUNTS[place])
+        if band.low <= ends.high and ends.low <= band.high:
+            continue
+        axis = _blocking(space, band, task, place)
+        small = band.high < ends.low and axis != "stem.stride"  # a larger stride makes a cheaper network
+        side, value = ("smallest", min(space.ints(axis))) if small else ("largest", max(space.ints(axis)))
+        raise InputError(
+            f"{COUNTS[place]} must be within {ends} for space {space.name} at {task.image_size} px, got {band}; "
+            f"axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
+        )
+
+
+def _blocking(space: Space, band: Band, task: Task, place: int) -> str:
+    """The axis that, extended alone, lets the band in; if none does, the stem's stride or the width."""
+    small = band.high < space.reach(task, COUNTS[place]).low
+    grid = space.axes["width"].grid or 8
+    growth = max(float(str(value)) for value in space.axes["growth"].values) ** (max(space.stage_counts) - 1)
+    most = max(int(MAX_WIDTH / (1 if space.axes["width"].each_stage else growth)) // grid * grid, grid)
+    ends: dict[str, int] = (
+        {"width": grid, "depth": max(space.stage_counts)} if small else {"width": most, "depth": 1000}
+    )
+    for name, value in ends.items():
+        axis = space.axes[name]
+        wider = Axis(name, tuple(sorted({*space.ints(name), value})), axis.each_stage)
+        ends_now = replace(space, axes=space.axes | {name: wider}, _numbers={}, _reach={}).reach(task, COUNTS[place])
+        if band.low <= ends_now.high and ends_now.low <= band.high:
+            return name
+    return "stem.stride" if small and place != COUNTS.index("params") and "stem.stride" in space.axes else "width"
+
+
+def check_size(space: Space, image_size: int, where: str) -> None:
+    """Raises InputError where some choice of stem and stages would shrink `image_size` below one pixel."""
+    stages = max(space.stage_counts)
+    strided = all(find_part("block", str(kind)).strides for kind in space.axes["block"].values)
+    rounds_up = strided and space.axes["downsample"].values == ("strided",)
+    width = space.ints("width")[0]
+    needs = [
+        (next(size for size in range(1, 4097) if _last_side(stem, width, size, stages, rounds_up) >= 1), stem)
+        for stem in space.stems()
+    ]
+    needed, stem = max(needs, key=lambda need: need[0])
+    if image_size < needed:
+        raise InputError(
+            f"{where}: image_size must be at least {needed} for stem {stem.name} {stem.describe()} and {stages} "
+            f"stages, got {image_size}; lower the stem's stride or axes.stages"
+        )
+
+
+def _last_side(stem: Stem, width: int, image_size: int, stages: int, rounds_up: bool) -> int:
+    side = count_stem(stem, 1, width + width % 2, image_size)[3]
+    for _ in range(stages - 1):
+        side = (side + 1) // 2 if rounds_up else side // 2
+    return side

@@ -1,0 +1,81 @@
+"""Membership: whether a space holds a network, whichever of its kinds and options give it."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from space.arch import Arch
+from space.axes import Value, ratios_for, share
+from space.blocks import Block
+from space.parts import find_part, options
+
+if TYPE_CHECKING:
+    from space.space import Space
+
+
+def contains(space: Space, arch: Arch) -> bool:
+    """Whether some choices of the axes give `arch`, or a network equal to it. Its drop path counts only where the
+    space has several to choose from."""
+    stages, drop_paths = len(arch.stages), space.axes["drop_path"].values
+    if stages not in space.stage_counts or (len(drop_paths) > 1 and arch.drop_path not in drop_paths):
+        return False
+    depths = [stage.depth for stage in arch.stages]
+    ratios = [str(ratio) for ratio in ratios_for(space.axes, stages)]
+    return (
+        arch.depth in space.axes["depth"].values
+        and any(share(arch.depth, ratio) == depths for ratio in ratios)
+        and _allows_widths(space, tuple(stage.width for stage in arch.stages))
+        and _allows_downsampling(space, arch)
+        and _allows_part(space, "stem", arch.stem, arch.stages[0].block.norm)
+        and _allows_part(space, "head", arch.head, arch.stages[-1].block.norm)
+        and _allows_blocks(space, [stage.block for stage in arch.stages])
+    )
+
+
+def _allows_widths(space: Space, widths: tuple[int, ...]) -> bool:
+    if space.axes["width"].each_stage:
+        return all(width in space.axes["width"].values for width in widths)
+    return any(widths in ladder.widths for ladder in space.ladders(len(widths)))
+
+
+def _allows_downsampling(space: Space, arch: Arch) -> bool:
+    axis = space.axes["downsample"]
+    used = {stage.downsample for stage in arch.stages[1:] if stage.block.strides}
+    return used <= set(axis.values) and (axis.each_stage or len(used) <= 1)
+
+
+def _allows_part(space: Space, kind: Any, part: Any, norm: str) -> bool:
+    if part.name not in space.axes[kind].values:
+        return False
+    for name, option in options(type(part)).items():
+        axis = space.axes.get(f"{kind}.{name}")
+        follows = name == "norm" and option.default is not None
+        if getattr(part, name) not in (axis.values if axis else (norm if follows else option.default,)):
+            return False
+    return True
+
+
+def _allows_blocks(space: Space, blocks: list[Block]) -> bool:
+    """Whether each block equals one of a kind and options that the axes have, chosen as the axes choose."""
+    kinds = [str(kind) for kind in space.axes["block"].values]
+    ways = [[same for kind in kinds if (same := _same(space, block, kind)) is not None] for block in blocks]
+    together = ["block"] * (not space.axes["block"].each_stage)
+    together += [n for n in space.block_axes if n not in ("block", "downsample") and not space.axes[n].each_stage]
+    return any(all(len({row[name] for row in way if name in row}) <= 1 for name in together) for way in product(*ways))
+
+
+def _same(space: Space, block: Block, kind: str) -> dict[str, Value] | None:
+    """Choices of the axes that give a block of `kind` equal to `block`; None if there are none."""
+    cls = find_part("block", kind)
+    chosen: dict[str, Value] = {}
+    for name, option in options(cls).items():
+        allowed: tuple[Any, ...] = space.axes[name].values if name in space.axes else (option.default,)
+        value = getattr(block, name, allowed[0])
+        chosen[name] = value if value in allowed else allowed[0]
+    made = space.make_block({"block": kind, **chosen})
+    equal = all(made.layers(s, p) == block.layers(s, p) for s, p in ((1, False), (1, True), (2, True)))
+    numbers = all(made.channels(width, 8) == block.channels(width, 8) for width in (8, 24, 64))
+    if not equal or not numbers or made.formula() != block.formula():
+        return None
+    return {"block": kind} | {name: value for name, value in chosen.items() if name in space.axes}

@@ -1,0 +1,99 @@
+"""Reach: the cheapest and the dearest network of a space, exactly, by dynamic programming over its stages.
+
+Cost never falls with depth, width, growth, kernel and expansion, so only their ends are looked at; of all other axes
+that move a count every choice is. Choices for the whole network are tried one by one; those made stage by stage are
+settled by keeping, after each stage, the best total for every (channels, side, norm) that what follows can see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from space.arch import Task
+from space.axes import Axis, Value, ratios_for, share
+from space.blocks import Block
+from space.budget import COUNTS, Band
+from space.cost import count_head, count_stage, count_stem
+from space.parts import find_part, options
+
+if TYPE_CHECKING:
+    from space.space import Space
+
+End = Callable[..., Any]  # min or max
+
+
+def reach(space: Space, task: Task, place: int) -> Band:
+    """From the lowest to the highest count (COUNTS[place]) of all networks of `space`."""
+    return Band(min(_totals(space, task, place, min)), max(_totals(space, task, place, max)))
+
+
+def _totals(space: Space, task: Task, place: int, end: End) -> Iterator[int]:
+    """Counts of networks of which one is the lowest (`end=min`) or the highest (`end=max`)."""
+    depth = end(int(str(value)) for value in space.axes["depth"].values)
+    for stages in space.stage_counts:
+        plans = list(_plans(space, stages, place, end))
+        depths = {tuple(share(depth, str(ratio))) for ratio in ratios_for(space.axes, stages)}
+        widths = {ladder.widths[0 if end is min else -1] for ladder in space.ladders(stages)}
+        for row, blocks, plan in product(widths, depths, plans):
+            for norm in dict.fromkeys(block.norm for block, _ in plan[0]):  # stem and head may follow it
+                opening = [(block, between) for block, between in plan[0] if block.norm == norm]
+                stems = {count_stem(stem, task.channels, row[0], task.image_size) for stem in space.stems(norm)}
+                for first in stems:
+                    states = {(row[0], first[3], norm): first[place]}
+                    for i, (choices, own, width) in enumerate(zip([opening, *plan[1:]], blocks, row, strict=True)):
+                        states = _stage(states, choices, i, own, width, place, end)
+                    for (channels, side, last), total in states.items():
+                        for head in space.heads(last):
+                            yield total + count_head(head, channels, task.classes, side)[place]
+
+
+States = dict[tuple[int, int, str], int]  # (channels, side in pixels, norm of the last block) -> best total so far
+Choices = list[tuple[Block, str]]
+
+
+def _stage(states: States, choices: Choices, i: int, depth: int, width: int, place: int, end: End) -> States:
+    found: States = {}
+    for (channels, side, _), total in states.items():
+        for block, downsample in choices:
+            more = count_stage(block, downsample if i else "", depth, width, channels, side)
+            key, value = (block.out(width), more[3], block.norm), total + more[place]
+            found[key] = end(found[key], value) if key in found else value
+    return found
+
+
+def _plans(space: Space, stages: int, place: int, end: End) -> Iterator[list[Choices]]:
+    """What the stages can be, one plan for every choice that holds for the whole network."""
+    shared = {name: axis for name, axis in space.axes.items() if name in space.block_axes and not axis.each_stage}
+    ends = [_ends(space, axis, place, end) for axis in shared.values()]
+    for values in product(*ends):
+        fixed = dict(zip(shared, values, strict=True))
+        yield [_choices(space, fixed, place, end)] * stages
+
+
+def _choices(space: Space, fixed: dict[str, Value], place: int, end: End) -> Choices:
+    """Blocks and downsamplings that one stage can have beside what is fixed."""
+    free = [name for name in space.block_axes if name not in fixed]
+    found: dict[tuple[Block, str], None] = {}
+    for values in product(*(_ends(space, space.axes[name], place, end) for name in free)):
+        chosen = fixed | dict(zip(free, values, strict=True))
+        block = space.make_block(chosen)
+        found[block, str(chosen["downsample"]) if block.strides else "separate"] = None
+    return list(found)
+
+
+def _ends(space: Space, axis: Axis, place: int, end: End) -> tuple[Value, ...]:
+    """The choices of an axis that can make a network the cheapest or the dearest."""
+    if axis.name in ("block", "downsample"):
+        return axis.values
+    fields = [
+        options(find_part("block", str(kind)))[axis.name]
+        for kind in space.axes["block"].values
+        if axis.name in options(find_part("block", str(kind)))
+    ]
+    if not any(COUNTS[place] in field.metadata["moves"] for field in fields):
+        return axis.values[:1]
+    if all(field.metadata["rule"].ordered for field in fields):
+        return (end(axis.values),)
+    return axis.values

@@ -1,0 +1,147 @@
+"""How many networks a space holds: counted one by one where they are few, bounded where they are many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from space.arch import Arch
+from space.axes import Axis, Value, ratios_for, share
+from space.parts import find_part, options
+
+if TYPE_CHECKING:
+    from space.space import Space
+
+EXACT = 3000  # networks that are made one by one to tell the distinct ones
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A number of distinct networks; where not `exact`, an upper bound."""
+
+    networks: int
+    exact: bool
+
+    def __str__(self) -> str:
+        if self.exact:
+            return f"{self.networks:,} (exact)"
+        shown = f"{self.networks:,}" if self.networks < 10**9 else f"{self.networks:.2e}"
+        return f"at most {shown} (the choices multiplied; a few of them give the same network)"
+
+
+def measure(space: Space) -> Size:
+    """The number of distinct networks of `space`, every rung of its widths among them."""
+    settings = bound(space)
+    if settings > EXACT:
+        return Size(settings, False)
+    return Size(len({arch.key for arch in every(space)}), True)
+
+
+def bound(space: Space) -> int:
+    """The number of settings: distinct depths and widths, times stems, heads and drop paths, times what the blocks of
+    the stages can be. Options that a part does not have do not count."""
+    others = len(space.stems()) * len(space.heads()) * len(space.axes["drop_path"].values)
+    return others * sum(
+        len(_depths(space, stages)) * _widths(space, stages) * _blocks(space, stages) for stages in space.stage_counts
+    )
+
+
+def _depths(space: Space, stages: int) -> set[tuple[int, ...]]:
+    totals = [int(str(value)) for value in space.axes["depth"].values]
+    return {tuple(share(depth, str(ratio))) for depth in totals for ratio in ratios_for(space.axes, stages)}
+
+
+def _widths(space: Space, stages: int) -> int:
+    if space.axes["width"].each_stage:
+        return int(len(space.axes["width"].values) ** stages)
+    return len({widths for ladder in space.ladders(stages) for widths in ladder.widths})
+
+
+def _blocks(space: Space, stages: int) -> int:
+    """Ways to choose kinds, options and downsamplings of all stages."""
+    axes = space.axes
+    kinds = [str(kind) for kind in axes["block"].values]
+    if not axes["block"].each_stage:
+        return sum(_ways(space, (kind,), stages) for kind in kinds)
+    total = 0
+    for n in range(1, len(kinds) + 1):  # the kinds that are used: all of them, by inclusion and exclusion
+        for used in combinations(kinds, n):
+            total += _ways(space, used, stages)
+    return total
+
+
+def _ways(space: Space, used: tuple[str, ...], stages: int) -> int:
+    """Ways in which exactly these kinds are used, each in one stage at least."""
+    axes = space.axes
+    free = ("block", "downsample")
+    shared = [name for name in space.block_axes if name not in free and not axes[name].each_stage]
+    own = [name for name in space.block_axes if name not in free and axes[name].each_stage]
+    together = math.prod(len(axes[name].values) for name in shared if any(name in _options(kind) for kind in used))
+    down = axes["downsample"]
+
+    def assignments(kinds: Sequence[str]) -> int:
+        first = later = 0
+        for kind in kinds:
+            ways = math.prod(len(axes[name].values) for name in own if name in _options(kind))
+            strides = find_part("block", kind).strides and down.each_stage
+            first, later = first + ways, later + ways * (len(down.values) if strides else 1)
+        return int(first * later ** (stages - 1))
+
+    exactly = sum(
+        (-1) ** (len(used) - n) * assignments(kinds) for n in range(1, len(used) + 1) for kinds in combinations(used, n)
+    )
+    strided = any(find_part("block", kind).strides for kind in used) and stages > 1 and not down.each_stage
+    ways: int = together * exactly * (len(down.values) if strided else 1)
+    return ways
+
+
+def _options(kind: str) -> set[str]:
+    return set(options(find_part("block", kind)))
+
+
+@dataclass(slots=True)
+class _Path:
+    """A chooser that takes one branch of the tree of all choices, and remembers where it could have turned."""
+
+    plan: list[int]
+    log_density: float | None = None
+    taken: list[tuple[int, int]] = field(default_factory=list)
+
+    def choice(self, name: str, axis: Axis) -> Value:
+        return axis.values[self._turn(len(axis.values))]
+
+    def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
+        return self._turn(len(allowed))
+
+    def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
+        return [1.0] * len(allowed)
+
+    def note(self, probability: float) -> None:
+        pass
+
+    def log_uniform(self, name: str, low: float, high: float) -> float:
+        raise AssertionError("there is no budget here")
+
+    def _turn(self, ways: int) -> int:
+        place = len(self.taken)
+        turn = self.plan[place] if place < len(self.plan) else 0
+        self.taken.append((turn, ways))
+        return turn
+
+
+def every(space: Space) -> Iterator[Arch]:
+    """Every setting of a space as a network, by turning at the last place where there is another way."""
+    plan: list[int] | None = []
+    while plan is not None:
+        path = _Path(plan)
+        shape, scale = space.shape(path)
+        rungs = range(len(shape.ladder.widths)) if math.isnan(scale) else [shape.ladder.at(scale)]
+        for d in range(len(shape.depths)):
+            yield from (shape.arch(d, i) for i in rungs)
+        taken = path.taken
+        while taken and taken[-1][0] + 1 == taken[-1][1]:
+            taken.pop()
+        plan = [turn for turn, _ in taken[:-1]] + [taken[-1][0] + 1] if taken else None
