@@ -16,6 +16,7 @@ from nas.card import ModelCard
 from nas.data import Data, Split
 from nas.data import load as load_data
 from nas.exported import ARCH, CARD, PREPROCESS, WEIGHTS, Preprocess, load_export
+from nas.settings import VERSION
 from nas.study import package_versions
 from nas.train import EVAL_BATCH, DeviceData, DeviceSplit, choose_device, evaluate, predict, train
 from nas.trials import WEIGHTS as KEPT_WEIGHTS
@@ -83,10 +84,12 @@ def _network(
 ) -> tuple[Network, str | None]:
     """The trained network, and a remark for its card where it had to be trained again."""
     settings, arch = reader.settings, trial.network()
-    kept = reader.artifact(trial.number, KEPT_WEIGHTS)
+    readable = settings.version == VERSION  # an older release named its weights otherwise
+    kept = reader.artifact(trial.number, KEPT_WEIGHTS) if readable else None
     if kept is None:
         seconds = f"{trial.seconds:.0f} s" if trial.seconds else "a while"
-        console.print(f"note: the study kept no weights of trial {trial.number}; training it again (about {seconds})")
+        why = "the study kept no weights" if readable else f"a study of version {settings.version} has other weights"
+        console.print(f"note: {why} of trial {trial.number}; training it again (about {seconds})")
         assert trial.seed is not None
         recipe = settings.build_recipe()
         again = train(arch, settings.task, DeviceData.place(data, recipe, device), recipe, seed=trial.seed)

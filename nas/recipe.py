@@ -41,7 +41,7 @@ class Recipe:
     weight_decay: Float = 0.05
     warmup: Float = 0.1  # part of all steps
     label_smoothing: Float = 0.1
-    drop_path: Float = 0.0  # of the last block, rising linearly from 0; brief training does without
+    drop_path: Float | None = None  # of the last block, rising linearly from 0; null: the network's own
     ema: Float | None = None  # decay per step of an average of the weights, which is then what is evaluated and kept
     crop: Int | None = None  # padding in pixels of the random crop; null: as the data suggests
     flip: Bool | None = None  # mirror half of the images; null: as the data suggests
