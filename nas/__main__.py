@@ -1,5 +1,5 @@
 """`python -m nas`."""
 
-from nas.cli import main
+from nas.quick import main
 
 main()

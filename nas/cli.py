@@ -128,12 +128,12 @@ def cost(
 
     Example: nas cost convnext_tiny
     """
-    from nas.words import cost_line
+    from nas.words import cost_line, cost_record
 
     network = Arch.load(arch)
     counted = count_cost(network, Task(image_size, channels, classes))
     if as_json:
-        print(json.dumps(_cost_json(network, Task(image_size, channels, classes))))
+        print(json.dumps(cost_record(counted, network.key)))
     else:
         print(cost_line(counted, network.key))
 
@@ -350,19 +350,14 @@ def _print_table(table: Table) -> None:
     console.print(table)
 
 
-def _cost_json(arch: Arch, task: Task) -> dict[str, Any]:
-    counted = count_cost(arch, task)
-    return {
-        "flops": counted.flops, "params": counted.params, "activations": counted.activations, "key": arch.key,
-    }  # fmt: skip
-
-
 def _network_json(arch: Arch, task: Task) -> dict[str, Any]:
     """The network, its cost, and the cost and output (channels, side in pixels) of each part."""
+    from nas.words import cost_record
+
     parts = [
         {"part": row.name, "channels": row.width, "size": row.size, **asdict(row.cost)} for row in breakdown(arch, task)
     ]
-    return {**_cost_json(arch, task), "parts": parts, "arch": arch.to_dict()}
+    return {**cost_record(count_cost(arch, task), arch.key), "parts": parts, "arch": arch.to_dict()}
 
 
 def _summary_json(row: Any) -> dict[str, Any]:

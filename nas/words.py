@@ -114,6 +114,11 @@ def caption(settings: Settings) -> str:
     )
 
 
+def cost_record(cost: Cost, key: str) -> dict[str, Any]:
+    """One network's cost for JSON."""
+    return {"flops": cost.flops, "params": cost.params, "activations": cost.activations, "key": key}
+
+
 def cost_line(cost: Cost, key: str) -> str:
     """One network's cost in full."""
     return (

@@ -34,7 +34,7 @@ class Shape:
     def rows(self, d: int, i: int) -> list[tuple[Block, str, int, int]]:
         """(block, downsample, depth, width) of every stage."""
         sizes = zip(self.blocks, self.depths[d], self.ladder.widths[i], strict=True)
-        return [(*pair, depth, width) for pair, depth, width in sizes]
+        return [(block, downsample, depth, width) for (block, downsample), depth, width in sizes]
 
     def arch(self, d: int, i: int) -> Arch:
         stages = tuple(

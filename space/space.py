@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -38,6 +38,13 @@ from space.stems import Stem
 ATTEMPTS = 1000
 
 
+class _Plan(NamedTuple):
+    """What is chosen for blocks: (option, whether stage by stage, stages that have it), and the stages that stride."""
+
+    options: tuple[tuple[str, bool, tuple[int, ...]], ...]
+    strides: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Space:
     """What may be built. `image_size` is the side in pixels that the space is meant for."""
@@ -46,6 +53,7 @@ class Space:
     image_size: int
     axes: dict[str, Axis]
     # What was worked out once:
+    _plans: dict[tuple[str, ...], _Plan] = field(default_factory=dict, compare=False, repr=False)
     _numbers: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
     _reach: dict[tuple[Task, int], Band] = field(default_factory=dict, compare=False, repr=False)
     _stems_and_heads: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict, compare=False, repr=False)
@@ -221,34 +229,43 @@ class Space:
         return shapes[allowed[chosen]], math.nan
 
     def _blocks(self, chooser: Chooser, stages: int) -> tuple[tuple[Block, str], ...]:
-        axes = self.axes
-        if axes["block"].each_stage:
-            kinds = [str(self._choose(chooser, "block", i)) for i in range(stages)]
+        """Per stage its block and its downsampling."""
+        if self.axes["block"].each_stage:
+            kinds = tuple(str(self._choose(chooser, "block", i)) for i in range(stages))
         else:
-            kinds = [str(self._choose(chooser, "block"))] * stages
-        classes = [find_part("block", kind) for kind in kinds]
-        shared: dict[str, Value] = {}
-        own: list[dict[str, Value]] = [{"block": kind} for kind in kinds]
-        for name in self.block_axes:
-            if name in ("block", "downsample"):
-                continue
-            where = [i for i, cls in enumerate(classes) if name in options(cls)]
-            if axes[name].each_stage:
+            kinds = (str(self._choose(chooser, "block")),) * stages
+        plan = self._plan(kinds)
+        rows: list[list[tuple[str, Value]]] = [[] for _ in kinds]
+        for name, each_stage, where in plan.options:
+            if each_stage:
                 for i in where:
-                    own[i][name] = self._choose(chooser, name, i)
-            elif where:
-                shared[name] = self._choose(chooser, name)
-        strides = [i for i, cls in enumerate(classes) if cls.strides and i > 0]
+                    rows[i].append((name, self._choose(chooser, name, i)))
+            else:
+                pair = (name, self._choose(chooser, name))
+                for i in where:
+                    rows[i].append(pair)
         between = ["separate"] * stages
-        if strides and not axes["downsample"].each_stage:
-            for i, choice in zip(strides, [self._choose(chooser, "downsample")] * stages, strict=False):
-                between[i] = str(choice)
-        elif strides:
-            for i in strides:
+        if plan.strides and not self.axes["downsample"].each_stage:
+            shared = str(self._choose(chooser, "downsample"))
+            between = [shared if i in plan.strides else each for i, each in enumerate(between)]
+        elif plan.strides:
+            for i in plan.strides:
                 between[i] = str(self._choose(chooser, "downsample", i))
-        return tuple(
-            (self.make_block({**shared, **row}), downsample) for row, downsample in zip(own, between, strict=True)
-        )
+        blocks = (_block(kind, tuple(row)) for kind, row in zip(kinds, rows, strict=True))
+        return tuple(zip(blocks, between, strict=True))
+
+    def _plan(self, kinds: tuple[str, ...]) -> _Plan:
+        """What is to be chosen for stages of these kinds of blocks."""
+        if kinds not in self._plans:
+            classes = [find_part("block", kind) for kind in kinds]
+            asked = []
+            for name in self.block_axes:
+                where = tuple(i for i, cls in enumerate(classes) if name in options(cls))
+                if where and name not in ("block", "downsample"):
+                    asked.append((name, self.axes[name].each_stage, where))
+            strides = tuple(i for i, cls in enumerate(classes) if cls.strides and i > 0)
+            self._plans[kinds] = _Plan(tuple(asked), strides)
+        return self._plans[kinds]
 
     def _part(self, chooser: Chooser, kind: Any, norm: str) -> Any:
         """A stem or head; its norm, where no axis names it, is the kind that the blocks beside it have."""

@@ -176,3 +176,15 @@ def test_a_preset_builds_what_was_counted(name: str) -> None:
     with torch.device("meta"):
         built = Network(load(name), Task())
     assert parameters(built) == cost(load(name), Task()).params
+
+
+def test_the_walks_table_in_the_docs_holds_what_is_counted() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if "| `roadmap_t_" in line
+    ]
+    assert [row[0] for row in rows] == [f"roadmap_t_{step:02d}" for step in range(17)]
+    for name, _, flops, params, printed, _ in rows:
+        counted = cost(Arch.load(name), Task())
+        assert (flops, params) == (f"{counted.flops:,}", f"{counted.params:,}")
+        assert ("erratum" in printed) == (abs(float(printed.split()[0]) - counted.flops / 1e9) > 0.0051), name
