@@ -24,7 +24,7 @@ from space.reading import presets
 ROUNDS = 5
 TRACED = 4  # networks per space that are built and traced in every round
 CENTRES = {8: 2_000_000, 32: 30_000_000, 64: 200_000_000, 224: 4_455_531_264}  # of the bands, by image size
-DRAWS = 200
+DRAWS = 400
 
 
 def seconds(work: Callable[[], object]) -> float:

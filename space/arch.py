@@ -120,11 +120,12 @@ class Arch:
         for i, stage in enumerate(self.stages):
             if i > 0 and stage.downsample == "separate":
                 inputs = stage.out
-            for channels in (inputs, stage.out)[: stage.depth]:  # of the first block and of the others
+            out = stage.out
+            for channels in (inputs, out) if inputs != out and stage.depth > 1 else (inputs,):  # first block, others
                 refusal = stage.block.refusal(stage.width, channels)
                 if refusal:
                     raise InputError(f"stages[{i}].{refusal}")
-            inputs = stage.out
+            inputs = out
 
     @property
     def depth(self) -> int:

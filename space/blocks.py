@@ -96,8 +96,10 @@ class ThreeConvs(Block):
     def refusal(self, width: int, inputs: int) -> str | None:
         if round(self.expansion * width) < 1:
             return f"expansion must leave a channel at width {width}, got {self.expansion:g}; raise it"
+        if self.groups in (1, "depthwise"):
+            return None
         channels = self.channels(width, inputs)[self.spatial]
-        if isinstance(self.groups, int) and channels % self.groups:
+        if channels % int(self.groups):
             return (
                 f"groups must divide the {channels} channels of the spatial convolution, got {self.groups}; "
                 "use a divisor, or depthwise"

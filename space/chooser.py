@@ -49,10 +49,10 @@ class RandomChooser:
 
     def choice(self, name: str, axis: Axis) -> Value:
         self.note(1 / len(axis.values))
-        return self.rng.choice(axis.values)
+        return axis.values[int(self.rng.random() * len(axis.values))]  # half the time of rng.choice
 
     def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
-        return self.rng.randrange(len(allowed))
+        return int(self.rng.random() * len(allowed))
 
     def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
         return [1 / len(allowed)] * len(allowed)

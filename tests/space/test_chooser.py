@@ -74,10 +74,10 @@ def test_numbers_are_those_of_many_digits(low: float, high: float) -> None:
 
 def test_a_seed_gives_these_numbers_on_every_machine() -> None:
     chooser = seeded(7)
-    assert [chooser.choice("kernel", AXIS) for _ in range(8)] == [7, 5, 9, 3, 3, 3, 7, 3]
+    assert [chooser.choice("kernel", AXIS) for _ in range(8)] == [5, 3, 7, 3, 7, 5, 3, 7]
     assert [chooser.log_uniform("flops", 1e6, 4e6) for _ in range(3)] == [
-        3529363.746881649,
-        1346669.9984994945,
-        1126536.8197213686,
+        1053354.6961336588,
+        1824234.7170841107,
+        1101684.28814175,
     ]
     assert chooser.log_uniform("flops", 5, 5) == 5
