@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from nas.cli import main
 from space import Arch, Band, Space, Task, cost
+from tests.nas.conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 SMALL = """
 image_size: 8
 axes:
@@ -23,20 +21,6 @@ axes:
   norm: [ln, bn]
   stem.stride: [2]
 """
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `nas ...` in this process: (exit code, stdout, stderr)."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["nas", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture
