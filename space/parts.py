@@ -1,7 +1,7 @@
 """Parts: what networks are made of, by kind and name. A part is one class; this is where classes become known.
 
     @part("block", "mine")
-    @dataclass(frozen=True, kw_only=True, eq=True)
+    @dataclass(frozen=True, kw_only=True)
     class Mine(Block):
         kernel: int = option(7, KERNEL)
 
@@ -52,7 +52,8 @@ def part(kind: Kind, name: str) -> Callable[[type[T]], type[T]]:
 def find_part(kind: Kind, name: str, where: str = "") -> type[Any]:
     """The class of a name. Raises InputError, of the field `where`, with the nearest known name."""
     _load_built_in(kind)
-    if name not in _known[kind]:
+    found = _known[kind].get(name)
+    if found is None or not found.__module__.startswith("space."):  # another package's, which may clash with a third
         _load_entry_points()
     if name not in _known[kind]:
         known = list(_known[kind])
@@ -73,9 +74,15 @@ def _load_built_in(kind: Kind) -> None:
         import_module(module)
 
 
-@cache
 def _load_entry_points() -> None:
-    """Imports what other packages add. Raises InputError that names the one that fails."""
+    """Imports what other packages add. Raises InputError that names the one that fails, every time."""
+    problem = _entry_points_problem()
+    if problem:
+        raise InputError(problem)
+
+
+@cache
+def _entry_points_problem() -> str | None:
     from importlib.metadata import entry_points  # slow, so only where it is needed
 
     for point in entry_points(group=ENTRY_POINTS):
@@ -83,10 +90,11 @@ def _load_entry_points() -> None:
             point.load()
         except Exception as error:  # whatever another's module raises
             first, _, _ = f"{type(error).__name__}: {error}".partition("\n")
-            raise InputError(
+            return (
                 f"entry point {point.name} must import, got {first.partition(';')[0]}; "
                 f"repair or remove the package {point.dist.name if point.dist else point.value}"
-            ) from error
+            )
+    return None
 
 
 @dataclasses.dataclass(frozen=True)
