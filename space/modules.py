@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from space.blocks import Block
+from space.depthwise import depthwise_conv
 from space.layers import Act, Conv, Layer, Layers, Linear, MaxPool, Norm, Pool, Response, Scale
 from space.parts import find_part
 
@@ -17,7 +18,12 @@ class Conv2d(nn.Conv2d):
     """`nn.Conv2d` on channels-last maps: (N, H, W, C) -> (N, H', W', C')."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = super().forward(x.permute(0, 3, 1, 2))  # (N, C, H, W) as a view: torch's channels-last format
+        x = x.permute(0, 3, 1, 2)  # (N, C, H, W) as a view: torch's channels-last format
+        whole = self.groups == self.in_channels == self.out_channels and self.stride == (1, 1)
+        if whole and self.padding == (self.kernel_size[0] // 2,) * 2:
+            x = depthwise_conv(x, self.weight, self.bias)
+        else:
+            x = super().forward(x)
         return x.permute(0, 2, 3, 1)  # (N, H', W', C')
 
 
