@@ -12,7 +12,8 @@ from typing import Any
 
 from dashboard import words
 from dashboard.words import MIXES, count, percent, short
-from nas.front import accuracy, flops, knee, pareto_front, scored
+from nas.certainty import Network, Networks
+from nas.front import Outcome, accuracy, by_network, flops, knee, merged, pareto_front
 from nas.trials import Epoch, Trial
 from space import Band, Part, compact
 
@@ -22,24 +23,39 @@ ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#7F7F7F"
 _COLOURS = (BLUE, VERMILLION, PURPLE, ORANGE, SKY, GREY, GREEN)
 _SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "cross", "diamond")
 LOOKS = dict(zip(MIXES, zip(_COLOURS, _SYMBOLS, strict=True), strict=True))
+ON_FRONT = 12  # size of a marker, px
+BASELINE = "random search's front"
 MANY = 1500  # points from which WebGL draws; below, SVG is crisper
 
 
 def front_figure(
-    trials: Sequence[Trial], band: Band, *, selected: int | None = None, running: Sequence[Trial] = ()
+    trials: Sequence[Trial],
+    band: Band,
+    *,
+    selected: int | None = None,
+    running: Sequence[Trial] = (),
+    found: Networks | None = None,
+    beside: Sequence[Trial] = (),
 ) -> Figure:
-    """Every finished trial over log FLOPs; the front as a staircase, the budget as a shaded band, the selected ringed.
+    """Every finished network over log FLOPs, at the mean of its seeds; the front as a staircase, with its 95% intervals
+    where `found` has them; the budget as a shaded band, the selected ringed.
 
-    Trials in training, whose accuracy is not known yet, are dotted lines at their FLOPs.
+    Trials in training, whose accuracy is not known yet, are dotted lines at their FLOPs; stopped ones have none and are
+    not drawn. `beside` are the members of the baseline's front: a second, quiet staircase.
     """
-    points, front = scored(trials), pareto_front(trials)
+    points, front = merged(trials), pareto_front(trials)
     kind = "scatter" if len(points) < MANY else "scattergl"
-    data = [_staircase(front, band, kind), *_clouds(points, {t.number for t in front}, kind)]
+    quiet = {"width": 1.5, "color": GREY, "dash": "dash"}
+    data = [_staircase(beside, band, kind) | {"name": BASELINE, "line": {"shape": "hv", **quiet}}] if beside else []
+    data += [_staircase(front, band, kind), *_clouds(points, {t.number for t in front}, kind, found)]
     _show_each_kind_once(data)
-    data += [_ring(trial, kind) for trial in points if trial.number == selected]
+    ringed = {t.number: group[0].number for group in by_network(trials) for t in group}.get(
+        -1 if selected is None else selected
+    )
+    data += [_ring(trial, kind) for trial in points if trial.number == ringed]
     in_training = [t.flops for t in running if t.flops]
     layout = _layout(410)
-    span = _log_range([*map(flops, points), *in_training, band.high], band)
+    span = _log_range([*map(flops, [*points, *beside]), *in_training, band.high], band)
     layout["xaxis"] |= {
         "type": "log",
         "range": span,
@@ -54,9 +70,32 @@ def front_figure(
     return {"data": data, "layout": layout}
 
 
-def front_caption(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
-    """The chart in a sentence, with its numbers; also its alt text."""
-    finished = len(scored(trials))
+def front_caption(
+    trials: Sequence[Trial], front: Sequence[Trial], found: Networks | None = None, beside: Outcome | None = None
+) -> str:
+    """The chart in sentences, with its numbers, what its bars are, and the baseline; also its alt text."""
+    return " ".join(filter(None, [_front_words(trials, front), _noise_words(found), _baseline_words(beside)]))
+
+
+def _noise_words(found: Networks | None) -> str:
+    if found is None or found.noise is None:
+        return ""
+    ties = sum(row.tie is not None for row in found.front)
+    tied = f" {count(ties, 'member')} of the front cannot be told from the next cheaper one." if ties else ""
+    return f"Bars: 95% intervals of the mean over seeds, seed noise pooled ({100 * found.noise.sd:.2f} points).{tied}"
+
+
+def _baseline_words(beside: Outcome | None) -> str:
+    if beside is None:
+        return ""
+    return (
+        f"Dashed: {BASELINE}, {beside.front} of {count(beside.networks, 'network')}, hypervolume "
+        f"{beside.hypervolume:.3f}, after {beside.epochs:,} epochs and {beside.seconds:,.0f} s of training."
+    )
+
+
+def _front_words(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
+    finished = len(by_network(trials))
     if not front:
         return f"No finished network yet, of {count(len(trials), 'trial')}."
     best = front[-1]
@@ -132,20 +171,31 @@ def shares(values: Sequence[int]) -> list[float]:
     return [100 * value / total for value in values]
 
 
-def hover(trial: Trial) -> str:
-    """A trial's design in a few lines, escaped for plotly."""
-    head = f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}"
+def hover(trial: Trial, row: Network | None = None) -> str:
+    """A trial's design in a few lines, escaped for plotly; with what its network's seeds tell, if there are any."""
+    head = "<br>".join([f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}", *seed_lines(row)])
     cost = f"{short(trial.flops)} FLOPs, {short(trial.params)} parameters"
     return "<br>".join([head, cost, *(words.escape(words.stage_line(stage), 90) for stage in words.stages(trial)[:8])])
 
 
-def brief_hover(trial: Trial) -> str:
-    """The same in two short lines, for charts of thousands: `c3x64k7` is 3 ConvNeXt blocks 64 wide, kernel 7."""
+def seed_lines(row: Network | None) -> list[str]:
+    """`mean of 3 seeds, 95% interval 92.10% to 93.90%`, `on the front with probability 58%`; none without repeats."""
+    if row is None or row.interval is None or row.probability is None:
+        return []
+    low, high = (percent(end, 2) for end in row.interval)
+    tie = "" if row.tie is None else f", a tie with trial {row.tie}"
+    seeds = "1 seed" if row.seeds == 1 else f"mean of {row.seeds} seeds"
+    return [f"{seeds}, 95% interval {low} to {high}", f"on the front with probability {row.probability:.0%}{tie}"]
+
+
+def brief_hover(trial: Trial, row: Network | None = None) -> str:
+    """The same in short lines, for charts of thousands: `c3x64k7` is 3 ConvNeXt blocks 64 wide, kernel 7."""
     rows = (
         f"{str(s.get('block'))[:1]}{s.get('depth')}x{s.get('width')}" + (f"k{s['kernel']}" if "kernel" in s else "")
         for s in words.stages(trial)
     )
-    return f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}<br>{words.escape(' '.join(rows), 90)}"
+    head = f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}"
+    return "<br>".join([head, *seed_lines(row), words.escape(" ".join(rows), 90)])
 
 
 def _staircase(front: Sequence[Trial], band: Band, kind: str) -> dict[str, Any]:
@@ -159,14 +209,30 @@ def _staircase(front: Sequence[Trial], band: Band, kind: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _clouds(points: Sequence[Trial], front: set[int], kind: str) -> list[dict[str, Any]]:
+def _clouds(points: Sequence[Trial], front: set[int], kind: str, found: Networks | None = None) -> list[dict[str, Any]]:
     """Two traces per kind of network, those off and those on the front: colour and symbol say which kind, size and
     outline which place. Single values and not one per point, so that ten thousand points stay quick."""
     groups: dict[tuple[bool, str], list[Trial]] = {(on, name): [] for on in (False, True) for name in MIXES}
     for trial in points:
         groups[trial.number in front, words.mix(trial)].append(trial)
     label = hover if len(points) < MANY else brief_hover
-    return [_cloud(name, on, group, kind, label) for (on, name), group in groups.items() if group]
+    rows = found.rows if found else {}
+    clouds = [
+        _cloud(name, on, group, kind, lambda trial: label(trial, rows.get(trial.number)))
+        for (on, name), group in groups.items()
+        if group
+    ]
+    for cloud in clouds:
+        if found and found.noise and cloud["marker"]["size"] == ON_FRONT:
+            half = [100 * found.noise.half_width(rows[number].seeds) for number in cloud["customdata"]]
+            cloud["error_y"] = {
+                "type": "data",
+                "array": half,
+                "color": cloud["marker"]["color"],
+                "thickness": 1.2,
+                "width": 4,
+            }
+    return clouds
 
 
 def _cloud(name: str, on: bool, group: Sequence[Trial], kind: str, label: Callable[[Trial], str]) -> dict[str, Any]:
@@ -181,7 +247,7 @@ def _cloud(name: str, on: bool, group: Sequence[Trial], kind: str, label: Callab
         "customdata": [trial.number for trial in group],
         "text": [label(trial) for trial in group],
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"color": colour, "symbol": symbol, "size": 12 if on else 7}
+        "marker": {"color": colour, "symbol": symbol, "size": ON_FRONT if on else 7}
         | ({"line": {"color": "@text", "width": 1.5}} if on else {"opacity": 0.6}),
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import charts, export, tables
+from dashboard.beside import networks_of
 from dashboard.live import Shelf, Snapshot
 from dashboard.plot import plot
 from dashboard.words import FLOPS, NONE, evidence, percent, short, standard_error
@@ -25,6 +26,9 @@ NUMBERS = {
 }
 
 
+COVERS = "The interval is over seeds; the split's own sampling error comes on top, much the same for all networks."
+
+
 def panel(shelf: Shelf, runs: Path, snapshot: Snapshot, trial: Trial, why: str) -> None:
     """Everything about one trial. `why` says how it came to be shown."""
     settings = snapshot.settings
@@ -34,6 +38,8 @@ def panel(shelf: Shelf, runs: Path, snapshot: Snapshot, trial: Trial, why: str) 
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
     _scores(settings, trial)
+    if seeds := charts.seed_lines(networks_of(snapshot).of(trial)):
+        st.text("Its network: " + "; ".join([*_mean(snapshot, trial), *seeds]) + f". {COVERS}")
     try:
         arch = trial.network()
         _network(settings, arch)
@@ -94,7 +100,7 @@ def _export(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
     if trial.state != "complete":
         st.text(f"Only a finished trial can be exported; this one is {trial.state}.")
         return
-    if trial not in snapshot.front:
+    if trial.number not in {member.number for member in snapshot.front}:
         st.text("Weights are kept for the front only; this network is trained again first.")
     export.section(runs, snapshot.name, trial.number)
 
@@ -102,9 +108,17 @@ def _export(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
 def _place(snapshot: Snapshot, trial: Trial) -> str:
     if trial.state != "complete":
         return trial.state
-    if trial not in snapshot.front:
+    row = networks_of(snapshot).of(trial)
+    members = [member.number for member in snapshot.front]
+    if row is None or row.trial.number not in members:
         return "not on the front"
-    return f"on the front, {snapshot.front.index(trial) + 1} of {len(snapshot.front)} by FLOPs"
+    return f"on the front, {members.index(row.trial.number) + 1} of {len(members)} by FLOPs"
+
+
+def _mean(snapshot: Snapshot, trial: Trial) -> list[str]:
+    """The mean over seeds, where there are several."""
+    row = networks_of(snapshot).of(trial)
+    return [percent(row.trial.accuracy, 2)] if row is not None and row.seeds > 1 else []
 
 
 def _others(snapshot: Snapshot, trial: Trial) -> str:

@@ -10,15 +10,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import address, charts, detail, export, tables
+from dashboard.beside import baseline, networks_of, outcome_of
 from dashboard.live import Mode, Shelf, Snapshot, study_names
 from dashboard.plot import plot
 from dashboard.words import FIRST_SEARCH, FLOPS, ago, count, evidence, heading, percent, seeds_per_network
-from nas.front import hypervolume
 from nas.settings import Settings
 from nas.trials import State, Trial
 from space import compact
 
-_REST: tuple[State, ...] = ("waiting", "interrupted", "outside", "repeat")
+_REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
 EVERY = 1.5  # seconds between looks at the journal
 _COLOURS: dict[Mode, Literal["green", "gray", "red"]] = {
     "running": "green", "resting": "gray", "empty": "gray", "broken": "red", "missing": "red",
@@ -30,6 +30,12 @@ _TABLE = {
         "top-1, %", width=68, format="%.2f", help="Validation accuracy in percent"
     ),
     "FLOPs": st.column_config.NumberColumn(width=62, format="compact", help=FLOPS),
+    "mean": st.column_config.NumberColumn(width=60, format="%.2f", help="Mean of the network's seeds, in percent"),
+    "± 95%": st.column_config.NumberColumn(
+        width=54, format="%.2f", help="Half of its interval over seeds, in points; seed noise pooled over the study"
+    ),
+    "seeds": st.column_config.NumberColumn(width=48, format="%d"),
+    "on front": st.column_config.NumberColumn(width=60, format="%.0f%%", help="Probability of being on the true front"),
     "state": st.column_config.TextColumn(width=82),
     "params": st.column_config.NumberColumn(format="compact"),
     "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
@@ -46,37 +52,38 @@ def front_page(shelf: Shelf, runs: Path, study: str) -> None:
         else:
             st.code(snapshot.name, language=None)
         st.badge(snapshot.mode, color=_COLOURS[snapshot.mode])
-        _watch(shelf, runs, snapshot, study_names(runs), export.busy())
+        beside = baseline(shelf, snapshot)
+        _watch(shelf, runs, snapshot, beside, study_names(runs), export.busy())
     if snapshot.settings is None:
         _broken(snapshot, runs)
     elif not snapshot.trials:
         _empty(snapshot.settings)
     else:
-        _body(shelf, runs, snapshot, snapshot.settings)
+        _body(shelf, runs, snapshot, snapshot.settings, beside)
 
 
 @st.fragment(run_every=EVERY)
-def _watch(shelf: Shelf, runs: Path, drawn: Snapshot, listed: list[str], busy: int) -> None:
-    """Looks at the journal's size every EVERY seconds, and has the page drawn anew where something has changed."""
-    now = shelf.read(drawn.folder)
-    if not now.same(drawn) or set(study_names(runs)) != set(listed) or export.busy() != busy:
+def _watch(shelf: Shelf, runs: Path, drawn: Snapshot, beside: Snapshot | None, listed: list[str], busy: int) -> None:
+    """Looks at the journals' sizes every EVERY seconds, and has the page drawn anew where something has changed."""
+    now, other = shelf.read(drawn.folder), baseline(shelf, drawn)
+    if not now.same(drawn) or other is not beside or set(study_names(runs)) != set(listed) or export.busy() != busy:
         st.rerun()
     if now.updated is not None:
         st.text(f"updated {ago(now.updated)}")
 
 
-def _body(shelf: Shelf, runs: Path, snapshot: Snapshot, settings: Settings) -> None:
-    _numbers(snapshot, settings)
+def _body(shelf: Shelf, runs: Path, snapshot: Snapshot, settings: Settings, beside: Snapshot | None) -> None:
+    _numbers(snapshot, settings, beside)
     number = st.session_state.get("trial")
     chosen = snapshot.trial(number)
     if number is not None and chosen is None:
         st.warning(f"This study has no trial {number}. Choose one in the chart or the table.")
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
-        _chart(snapshot, settings, chosen)
+        _chart(snapshot, chosen, beside)
     with right:
         _table(snapshot, chosen)
-    shown = chosen or (snapshot.front[-1] if snapshot.front else None)
+    shown = chosen or (snapshot.trial(snapshot.front[-1].number) if snapshot.front else None)
     if shown is not None:
         st.divider()
         why = "chosen" if chosen else "the most accurate so far; choose another in the chart or the table"
@@ -85,22 +92,24 @@ def _body(shelf: Shelf, runs: Path, snapshot: Snapshot, settings: Settings) -> N
         _resume(settings)
 
 
-def _numbers(snapshot: Snapshot, settings: Settings) -> None:
-    best = max((t.accuracy for t in snapshot.scored if t.accuracy is not None), default=None)
+def _numbers(snapshot: Snapshot, settings: Settings, beside: Snapshot | None) -> None:
+    best = snapshot.front[-1].accuracy if snapshot.front else None
+    own = outcome_of(snapshot)
     values = {
         "Best accuracy": percent(best),
         "On the front": f"{len(snapshot.front)}",
         "Finished": f"{snapshot.number_in('complete')}",
         "Running": f"{len(snapshot.running)}",
         "Failed": f"{snapshot.number_in('failed')}",
-        "Hypervolume": f"{hypervolume(snapshot.trials, settings.band):.3f}",
+        "Hypervolume": f"{own.hypervolume:.3f}",
     }
     helps = {
         "Best accuracy": evidence(settings, seeds_per_network(snapshot.trials)),
         "Hypervolume": "Area under the front over log FLOPs across the budget, 0 to 1; more is better",
     }
+    deltas = {"Hypervolume": f"{own.hypervolume - outcome_of(beside).hypervolume:+.3f} to random"} if beside else {}
     for column, (name, value) in zip(st.columns(6), values.items(), strict=True):
-        column.metric(name, value, help=helps.get(name))
+        column.metric(name, value, delta=deltas.get(name), delta_color="off", help=helps.get(name))
     with st.container(key="facts", gap="xxsmall"):
         st.text(f"Accuracy: {evidence(settings, seeds_per_network(snapshot.trials))}. Budget: {settings.band} {FLOPS}.")
         st.text(_facts(snapshot, settings))
@@ -119,11 +128,12 @@ def _facts(snapshot: Snapshot, settings: Settings) -> str:
     return ". ".join([*words, *([f"Besides: {', '.join(rest)}"] if rest else [])]) + "."
 
 
-def _chart(snapshot: Snapshot, settings: Settings, chosen: Trial | None) -> None:
-    caption = charts.front_caption(snapshot.trials, snapshot.front)
+def _chart(snapshot: Snapshot, chosen: Trial | None, beside: Snapshot | None) -> None:
+    found = networks_of(snapshot)
+    caption = charts.front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
     st.text(caption)
     if snapshot.scored:
-        plot(_figure(snapshot, chosen and chosen.number), caption, key="front", on_click=choose)
+        plot(_figure(snapshot, chosen and chosen.number, beside), caption, key="front", on_click=choose)
     elif snapshot.mode == "running":
         st.info("The first network is in training. Its point appears here when it is done.")
     else:
@@ -136,10 +146,12 @@ def _chart(snapshot: Snapshot, settings: Settings, chosen: Trial | None) -> None
 
 
 @lru_cache(maxsize=8)
-def _figure(snapshot: Snapshot, number: int | None) -> charts.Figure:
+def _figure(snapshot: Snapshot, number: int | None, beside: Snapshot | None) -> charts.Figure:
     assert snapshot.settings is not None
-    band = snapshot.settings.band
-    return charts.front_figure(snapshot.trials, band, selected=number, running=snapshot.running)
+    return charts.front_figure(
+        snapshot.trials, snapshot.settings.band, selected=number, running=snapshot.running,
+        found=networks_of(snapshot), beside=beside.front if beside else (),
+    )  # fmt: skip
 
 
 def _table(snapshot: Snapshot, chosen: Trial | None) -> None:
@@ -156,7 +168,10 @@ def _table(snapshot: Snapshot, chosen: Trial | None) -> None:
 
 @lru_cache(maxsize=8)
 def _frame(snapshot: Snapshot) -> pd.DataFrame:
-    return tables.trials_frame(snapshot.trials, {trial.number for trial in snapshot.front})
+    found = networks_of(snapshot)
+    front = {row.trial.number for row in found.front}
+    seeds = {t.number for t in snapshot.scored if (row := found.of(t)) and row.trial.number in front}
+    return tables.trials_frame(snapshot.trials, seeds, found)
 
 
 def _rows() -> list[int]:

@@ -8,12 +8,17 @@ import pandas as pd
 
 from dashboard.charts import shares
 from dashboard.words import cell, mix, stages
+from nas.certainty import Network, Networks
 from nas.trials import Trial
 from space import Arch, Task, breakdown
 
 
-def trials_frame(trials: Sequence[Trial], front: Collection[int]) -> pd.DataFrame:
-    """All trials by number. Accuracy in percent (validation top-1); FLOPs and parameters as counts; time in seconds."""
+def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Networks | None = None) -> pd.DataFrame:
+    """All trials by number. Accuracy in percent (validation top-1); FLOPs and parameters as counts; time in seconds.
+
+    Where networks were repeated, also what is known of each trial's network: its mean over seeds with the half of its
+    95% interval, its seeds, and the probability of being on the front, in percent.
+    """
     rows = [
         {
             "trial": trial.number,
@@ -31,9 +36,23 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int]) -> pd.DataFram
         for trial in trials
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    return frame.astype({"accuracy": "float64", "seconds": "float64", "FLOPs": "Int64", "params": "Int64"})
+    frame = frame.astype({"accuracy": "float64", "seconds": "float64", "FLOPs": "Int64", "params": "Int64"})
+    if found is not None and found.noise is not None:
+        known = pd.DataFrame([_certainty(found.of(trial)) for trial in trials], columns=CERTAINTY).astype("float64")
+        for place, name in enumerate(CERTAINTY, COLUMNS.index("FLOPs") + 1):
+            frame.insert(place, name, known[name])
+    return frame
 
 
+def _certainty(row: Network | None) -> list[float | None]:
+    """Cells in the order of CERTAINTY; empty for a network that never finished."""
+    if row is None or row.interval is None or row.probability is None:
+        return [None] * len(CERTAINTY)
+    low, high = row.interval
+    return [50 * (low + high), 50 * (high - low), row.seeds, 100 * row.probability]
+
+
+CERTAINTY = ["mean", "± 95%", "seeds", "on front"]
 COLUMNS = ["trial", "front", "accuracy", "FLOPs", "state", "params", "depth", "width", "blocks", "seconds", "reason"]
 
 

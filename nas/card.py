@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.front import pareto_front, scored
+from nas.certainty import networks
+from nas.front import by_network, pareto_front
 from nas.settings import Settings
 from nas.trials import Trial
 from nas.words import CONVENTION, part_words
@@ -31,14 +32,15 @@ class ModelCard:
     def to_json(self) -> dict[str, Any]:
         return {
             **self.trial.to_json(), "study": self.settings.name, "validation_accuracy": self.validation,
-            "test_accuracy": self.test, "test_images": self.settings.data.test,
+            "validation_images": self.settings.data.validation, "test_accuracy": self.test,
+            "test_images": self.settings.data.test, "difference": self.validation - self.test,
         }  # fmt: skip
 
     def summary(self, out: Path) -> str:
         """For the terminal."""
         return (
             f"exported trial {self.trial.number} of {self.settings.name} to {out}, reloaded and verified\n"
-            f"{self.validation_line()}\n{self.test_line()}\n{self.cost_line()}\n"
+            f"{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n{self.cost_line()}\n"
             f"load it:\n{_indent(self.usage(out))}"
         )
 
@@ -55,6 +57,28 @@ class ModelCard:
             f"selected on; {self.trial.accuracy:.4f} in the search)"
         )
 
+    def difference_line(self) -> str:
+        """What selection on the validation split and the two splits' sampling make of it."""
+        data = self.settings.data
+        error = math.hypot(_error(self.validation, data.validation), _error(self.test, data.test))
+        count = len(by_network(self.trials))
+        return (
+            f"validation - test {self.validation - self.test:+.4f} (standard error {error:.4f} from the two n alone); "
+            f"the best of {count:,} networks on one validation split flatters there: quote the test accuracy"
+        )
+
+    def seeds_line(self) -> str:
+        """What is known of the network's accuracy over seeds."""
+        row = networks(self.trials).of(self.trial)
+        if row is None or row.interval is None:
+            return "one seed a network in this study: nothing is known of what another seed would give"
+        low, high = row.interval
+        mean = sum(row.interval) / 2
+        return (
+            f"mean validation accuracy of this network over {row.seeds} seed{'s' * (row.seeds > 1)} {mean:.4f} (95% "
+            f"interval over seeds {low:.4f} to {high:.4f}, seed noise pooled over the study's repeated networks)"
+        )
+
     def cost_line(self) -> str:
         trial = self.trial
         size = self.settings.task.image_size
@@ -69,7 +93,7 @@ class ModelCard:
     def markdown(self) -> str:
         """The whole card."""
         settings, trial, data = self.settings, self.trial, self.settings.data
-        done, front = scored(self.trials), pareto_front(self.trials)
+        count, front = len(by_network(self.trials)), pareto_front(self.trials)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
         remark = f"- {self.note}\n" if self.note else ""
@@ -82,8 +106,9 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 - {self.test_line()}
 - {self.validation_line()}
-- difference between the two: {self.validation - self.test:+.4f}; standard error of the test accuracy from n alone:
-  {self._standard_error():.4f}; another training seed would move both
+- {self.difference_line()}
+- standard error of the test accuracy from n alone: {_error(self.test, data.test):.4f}
+- {self.seeds_line()}
 {remark}
 ## What it costs
 
@@ -105,7 +130,7 @@ network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `prepro
     {settings.command}
 
 Sampler {settings.sampler}, seed {settings.seed}, budget {settings.band} FLOPs. This is trial {trial.number}; of
-{len(done)} trained networks {len(front)} are on the front. It was trained for {trial.seconds or 0:.1f} s on
+{count} trained networks {len(front)} are on the front. It was trained for {trial.seconds or 0:.1f} s on
 {settings.device} with seed {trial.seed}.
 
 - data: {data.source}, fingerprint {data.fingerprint}
@@ -119,10 +144,6 @@ Trained briefly, to compare networks: longer training will give better weights o
 one validation split looks better there than it is; the test accuracy above is the one to quote.
 """
 
-    def _standard_error(self) -> float:
-        """Of the test accuracy: the binomial's."""
-        return math.sqrt(self.test * (1 - self.test) / self.settings.data.test)
-
     def _stages(self) -> str:
         rows = breakdown(self.trial.network(), self.settings.task)
         total = sum((row.cost for row in rows), Cost())
@@ -131,6 +152,11 @@ one validation split looks better there than it is; the test accuracy above is t
             size = f"{row.width} x {row.size} x {row.size}"
             lines.append(f"| {row.name} | {size} | {what} | {row.cost.flops:,} | {row.cost.params:,} |")
         return "\n".join([*lines, f"| all | | | {total.flops:,} | {total.params:,} |"])
+
+
+def _error(accuracy: float, images: int) -> float:
+    """The binomial's standard error."""
+    return math.sqrt(accuracy * (1 - accuracy) / images)
 
 
 def _indent(text: str) -> str:

@@ -54,6 +54,13 @@ def search(
     runs: Runs = RUNS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the study; trials derive theirs from it.")] = 0,
     sampler: Annotated[Literal["tpe", "nsga2", "random"], typer.Option(help="Who draws the networks.")] = "tpe",
+    stop: Annotated[
+        Literal["none", "quantile", "moasha"] | None,
+        typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=0, help="Further seeds, of the front and its rivals first.")] = 0,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Then random search, with as many epochs.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once on the device.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: the space's size]")] = None,
     as_json: Json = False,
@@ -64,14 +71,16 @@ def search(
     """
     from rich.console import Console
 
-    from nas.run import run_search
+    from nas.run import Plan, run_search
     from space import Space
 
     console = Console(stderr=True)
-    folder, finished = run_search(
-        Space.load(space), data, Band.parse(flops), trials, recipe_file=recipe, epochs=epochs, name=study, runs=runs,
-        seed=seed, sampler=sampler, device=device, image_size=image_size, command=_command(), console=console,
+    plan = Plan(
+        trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
+        name=study, runs=runs, seed=seed, sampler=sampler, stop=stop, device=device, image_size=image_size,
+        command=_command(),
     )  # fmt: skip
+    folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, console)
     _print_front(folder, as_json)
     if not finished:
         console.print(f"stopped; to go on: {_command()}", markup=False, highlight=False, soft_wrap=True)
@@ -114,10 +123,48 @@ def trials(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
 
 @app.command()
 def front(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
-    """Show the Pareto front of STUDY: accuracy against FLOPs. Example: nas front digits-1M-4M"""
+    """Show the Pareto front of STUDY, accuracy against FLOPs, with what is known of its noise, beside random search's.
+
+    Example: nas front digits-1M-4M
+    """
     from nas.settings import find_study
 
     _print_front(find_study(study, runs), as_json)
+
+
+@app.command()
+def audit(
+    study: StudyArg,
+    networks: Annotated[int, typer.Option(min=4, help="How many, spread over the study's FLOPs.")] = 24,
+    epochs: Annotated[str, typer.Option(help="Of the long training: times the study's, or a number.")] = "5x",
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and the long trainings.")] = 0,
+    data: Annotated[str | None, typer.Option(help="Where the study's data is now. [default: where it was]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Train a sample of STUDY's networks for longer, to see whether its brief training ranks them at equal FLOPs.
+
+    Kept in the study's folder; the same command goes on where it was. Example: nas audit digits-1M-4M --epochs 5x
+    """
+    from rich.console import Console
+
+    from nas.audit import run_audit
+    from nas.settings import find_study
+    from nas.tables import agreement_table, effects_table
+    from nas.trials import Reader
+
+    reader = Reader(find_study(study, runs))
+    done = run_audit(
+        reader, networks=networks, epochs=epochs, seed=seed, data_source=data, device=device,
+        console=Console(stderr=True),
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps(done.to_json(reader.settings.recipe["epochs"])))
+        return
+    _print_table(agreement_table(done.report(), done.plan.epochs, reader.settings))
+    if done.report().effects:
+        _print_table(effects_table(done.report()))
 
 
 @app.command()
@@ -268,6 +315,57 @@ def export(
 
 
 @app.command()
+def record(
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Random-sampler studies that rest.")],
+    out: Annotated[Path | None, typer.Option(help="[default: SPACE-DATA.parquet]")] = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Gather the trainings of studies, with their curves, into one parquet table and its card, for `nas replay`.
+
+    Example: nas record first second --out table.parquet
+    """
+    from nas.record import gather
+    from nas.settings import find_study
+
+    table = gather([find_study(study, runs) for study in studies])
+    path = out or Path(f"{table.settings.space_name}-{table.settings.data.name}.parquet")
+    table.save(path)
+    counts = f"{len(table.recordings)} trainings of {len(table.networks)} networks"
+    print(f"{path}: {counts}, {path.stat().st_size:,} bytes; its card: {path.with_suffix('.md')}")
+
+
+@app.command()
+def replay(
+    table: Annotated[Path | None, typer.Argument(help="A file of `nas record`. [default: the recorded one]")] = None,
+    sampler: Annotated[list[str] | None, typer.Option(help="Repeatable: random, tpe, nsga2. [default: random]")] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="Repeatable: none, quantile, moasha. [default: all, with random]")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 30,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="The budget, in average networks trained to the end. [default: 60]")
+    ] = None,
+    cost: Annotated[Literal["flops", "seconds"], typer.Option(help="What training costs.")] = "flops",
+    processes: Annotated[int | None, typer.Option(min=1, help="[default: one a core]")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a page with the curves, e.g. replay.html.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Replay samplers and stopping rules against recorded trainings: hypervolume as it grows with training cost.
+
+    Example: nas replay --sampler tpe --sampler nsga2 --stop quantile --plot replay.html
+    """
+    from nas.replay_report import run_replay
+
+    report = run_replay(table, sampler or [], stop or [], seeds, trials, cost, processes, plot)
+    if as_json:
+        print(json.dumps(report.to_json()))
+        return
+    for each in report.tables():
+        _print_table(each)
+    print("\n".join(report.notes()))
+
+
+@app.command()
 def dashboard(
     runs: Runs = RUNS,
     port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine only (127.0.0.1).")] = 8501,
@@ -322,21 +420,25 @@ def _pick(rows: list[Any], trial: int | None, pick: str | None, max_flops: str |
         return rows[trial]
     line = pareto_front(rows)
     if max_flops is not None:
-        return under(line, Band.parse(max_flops).high)
-    return knee(line) if pick == "knee" else best(line)
+        chosen = under(line, Band.parse(max_flops).high)
+    else:
+        chosen = knee(line) if pick == "knee" else best(line)
+    return rows[chosen.number]  # a member of the front is at the mean of its seeds; this is the first of them
 
 
 def _print_front(folder: Path, as_json: bool) -> None:
-    from nas.front import pareto_front
-    from nas.tables import front_table
+    from nas.front import baseline_of
+    from nas.tables import baseline_line, front_records, front_table
     from nas.trials import Reader
 
-    reader = Reader(folder)
-    rows = reader.trials()
+    reader, beside = Reader(folder), baseline_of(folder)
+    rows, other = reader.trials(), Reader(beside) if beside else None
     if as_json:
-        _print_json([trial.to_json() for trial in pareto_front(rows)])
-    else:
-        _print_table(front_table(rows, reader.settings))
+        _print_json(front_records(rows, other.trials() if other else ()))
+        return
+    _print_table(front_table(rows, reader.settings))
+    if other:
+        print(baseline_line(rows, reader.settings, other.trials(), other.settings))
 
 
 def _print_json(rows: list[dict[str, Any]]) -> None:

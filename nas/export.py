@@ -16,7 +16,6 @@ from nas.card import ModelCard
 from nas.data import Data, Split
 from nas.data import load as load_data
 from nas.exported import ARCH, CARD, PREPROCESS, WEIGHTS, Preprocess, load_export
-from nas.settings import VERSION
 from nas.study import package_versions
 from nas.train import EVAL_BATCH, DeviceData, DeviceSplit, choose_device, evaluate, predict, train
 from nas.trials import WEIGHTS as KEPT_WEIGHTS
@@ -46,7 +45,7 @@ def export_trial(
     if trial.state != "complete":
         raise InputError(f"trial must be complete, got trial {trial.number} ({trial.state}); choose one of the front")
     target = choose_device(device)
-    data = _load_data(reader, data_source, console)
+    data = load_study_data(reader, data_source, console)
     network, note = _network(reader, trial, data, target, console)
     network = network.cpu().eval()
     validation, test = (evaluate(network, _on_cpu(split, data)) for split in (data.validation, data.test))
@@ -64,7 +63,8 @@ def export_trial(
     return card
 
 
-def _load_data(reader: Reader, source: str | None, console: Console) -> Data:
+def load_study_data(reader: Reader, source: str | None, console: Console) -> Data:
+    """The study's data, from where it was or from `source`. Raises InputError if its fingerprint is another."""
     card = reader.settings.data
     try:
         with console.status(f"reading {source or card.source}"):
@@ -84,7 +84,7 @@ def _network(
 ) -> tuple[Network, str | None]:
     """The trained network, and a remark for its card where it had to be trained again."""
     settings, arch = reader.settings, trial.network()
-    readable = settings.version == VERSION  # an older release named its weights otherwise
+    readable = settings.version >= 2  # version 1 named its weights otherwise
     kept = reader.artifact(trial.number, KEPT_WEIGHTS) if readable else None
     if kept is None:
         seconds = f"{trial.seconds:.0f} s" if trial.seconds else "a while"

@@ -1,10 +1,17 @@
-"""The Pareto front: the trials that no other beats in both accuracy and FLOPs; best, knee and hypervolume."""
+"""The Pareto front: the networks that no other beats in both accuracy and FLOPs; best, knee and hypervolume.
+
+A network trained with several seeds is one point, at its mean accuracy, so that a lucky seed puts nothing on the front.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
 
+from nas.settings import FILE, Settings
 from nas.trials import Trial
 from space import Band, InputError, compact
 
@@ -14,10 +21,29 @@ def scored(trials: Iterable[Trial]) -> list[Trial]:
     return [t for t in trials if t.state == "complete" and t.accuracy is not None and t.flops is not None]
 
 
+def by_network(trials: Iterable[Trial]) -> list[list[Trial]]:
+    """Scored trials of the same network (by key) together, by number; a trial without a key is a network of its own."""
+    groups: dict[str | int, list[Trial]] = {}
+    for trial in sorted(scored(trials), key=lambda t: t.number):
+        groups.setdefault(trial.key or trial.number, []).append(trial)
+    return list(groups.values())
+
+
+def merged(trials: Iterable[Trial]) -> list[Trial]:
+    """One trial per network: its first, which stands for all, at the mean accuracy of its seeds."""
+    return [
+        same[0] if len(same) == 1 else replace(same[0], accuracy=fmean(map(accuracy, same)))
+        for same in by_network(trials)
+    ]
+
+
 def pareto_front(trials: Iterable[Trial]) -> list[Trial]:
-    """Trials by rising FLOPs, each more accurate than all cheaper ones. Of equals, the first trial stands."""
+    """Networks by rising FLOPs, each more accurate than all cheaper ones, as `merged` gives them.
+
+    Of equals, the first trial stands.
+    """
     front: list[Trial] = []
-    for trial in sorted(scored(trials), key=lambda t: (t.flops, -accuracy(t), t.number)):
+    for trial in sorted(merged(trials), key=lambda t: (t.flops, -accuracy(t), t.number)):
         if not front or accuracy(trial) > accuracy(front[-1]):
             front.append(trial)
     return front
@@ -65,6 +91,40 @@ def hypervolume(trials: Iterable[Trial], band: Band) -> float:
     edges = [max(flops(trial), band.low) for trial in front] + [band.high]
     area = sum(accuracy(t) * math.log(right / left) for t, left, right in zip(front, edges, edges[1:], strict=False))
     return area / math.log(band.high / band.low) if band.high > band.low else (accuracy(front[-1]) if front else 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a study found, and the training that it took: to set beside another's, such as random search's."""
+
+    study: str
+    networks: int
+    front: int
+    hypervolume: float  # of means, over log FLOPs across the budget
+    trainings: int  # begun and ended: complete, failed or stopped, repeats included
+    epochs: int  # trained in all; those of failed trainings are not known
+    seconds: float  # of training and evaluation, all trainings together
+
+
+def baseline_of(folder: Path) -> Path | None:
+    """The study of random search beside a study, in the sibling folder `<name>-random`."""
+    beside = folder.with_name(f"{folder.resolve().name}-random")
+    return beside if (beside / FILE).is_file() else None
+
+
+def outcome(trials: Sequence[Trial], settings: Settings) -> Outcome:
+    """The outcome of a study so far."""
+    trained = [trial for trial in trials if trial.state in ("complete", "failed", "stopped")]
+    planned = int(settings.recipe["epochs"])
+    return Outcome(
+        study=settings.name,
+        networks=len(by_network(trials)),
+        front=len(pareto_front(trials)),
+        hypervolume=hypervolume(trials, settings.band),
+        trainings=len(trained),
+        epochs=sum(trial.epochs or planned * (trial.state == "complete") for trial in trained),
+        seconds=sum(trial.seconds or 0.0 for trial in trained),
+    )
 
 
 def accuracy(trial: Trial) -> float:

@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from nas.study import Watch
+from nas.study import ENDED, Watch
 from nas.trials import Epoch, Trial
 from nas.words import trial_line
 from space import Arch
@@ -24,6 +24,7 @@ class SearchProgress:
         self.console, self.total, self.epochs, self.stopping = console, total, epochs, stopping
         self.best: float | None = None
         self.done = 0
+        self.running: dict[int, int] = {}  # epochs of the trials that train
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         self.progress = Progress(*columns, console=console, transient=True, speed_estimate_period=600)
         self.task = self.progress.add_task("starting", total=total * epochs)
@@ -41,30 +42,37 @@ class SearchProgress:
     def resumed(self, trials: list[Trial]) -> None:
         """Where an older study stands."""
         self.best = max((t.accuracy for t in trials if t.accuracy is not None), default=None)
-        self.done = sum(trial.state in ("complete", "failed") for trial in trials)
+        self.done = sum(trial.state in ENDED and trial.repeat_of is None for trial in trials)
         if self.done:
             self._note(f"resuming after {self.done} of {self.total} trials")
 
     def _trial(self, number: int, arch: Arch, done: int) -> None:
         self.done = done
-        self._show(f"trial {number} ({done + 1}/{self.total})", 0)
+        self._show(number, 0)
 
     def _epoch(self, number: int, epoch: Epoch) -> None:
-        self._show(f"trial {number} ({self.done + 1}/{self.total}) epoch {epoch.epoch}/{self.epochs}", epoch.epoch)
+        self._show(number, epoch.epoch)
 
     def _finish(self, trial: Trial, done: int) -> None:
         self.done = done
         if trial.accuracy is not None:
             self.best = max(trial.accuracy, self.best or 0.0)
-        self._show(f"trial {trial.number} ({done}/{self.total})", 0)
+        self._show(trial.number, None)
         self.console.print(trial_line(trial), markup=False, highlight=False, soft_wrap=True)
 
     def _note(self, note: str) -> None:
         self.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
-    def _show(self, what: str, epochs: int) -> None:
+    def _show(self, number: int, epoch: int | None) -> None:
+        """Moves the bar; `epoch` None: the trial has ended."""
+        self.running.pop(number, None)
+        if epoch is not None:
+            self.running[number] = epoch
         best = "" if self.best is None else f", best {self.best:.2%}"
-        self.progress.update(self.task, description=what + best, completed=self.done * self.epochs + epochs)
+        what = f"trial {number} ({min(self.done + 1, self.total)}/{self.total})"
+        what += f" epoch {epoch}/{self.epochs}" if epoch else ""
+        completed = self.done * self.epochs + sum(self.running.values())
+        self.progress.update(self.task, description=what + best, completed=completed)
 
 
 class Stopping:
@@ -74,10 +82,10 @@ class Stopping:
         self.console, self.asked = console, False
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> Iterator[Self]:
         before = signal.signal(signal.SIGINT, self._hear)
         try:
-            yield
+            yield self
         finally:
             signal.signal(signal.SIGINT, before)
 

@@ -25,6 +25,9 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "drop_path": (0, 0.9),
     "ema": (0.5, 0.99999),
     "crop": (0, 64),
+    "cutout": (0, 1024),
+    "mixup": (0, 10),
+    "cutmix": (0, 10),
     "train_images": (1, 1_000_000_000),
 }
 
@@ -45,6 +48,9 @@ class Recipe:
     ema: Float | None = None  # decay per step of an average of the weights, which is then what is evaluated and kept
     crop: Int | None = None  # padding in pixels of the random crop; null: as the data suggests
     flip: Bool | None = None  # mirror half of the images; null: as the data suggests
+    cutout: Int = 0  # side in pixels of a square hole in each image
+    mixup: Float = 0.0  # alpha of Beta(alpha, alpha): images blended with another of the batch; 0: none
+    cutmix: Float = 0.0  # alpha of Beta(alpha, alpha): a box of another image of the batch; 0: none
     train_images: Int | None = None  # train on that many, the same for every trial; null: on all
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
 

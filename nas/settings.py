@@ -15,11 +15,12 @@ from nas.recipe import Recipe
 from space import Band, Budget, InputError, Space, Task
 from space.reading import check, is_file, load_yaml
 
-VERSION = 2  # of the folder's layout; 2: the vocabulary of stems, blocks and heads
+VERSION = 3  # of the folder's layout; 2: the vocabulary of stems, blocks and heads; 3: early stopping
 FILE = "study.yaml"
 JOURNAL = "journal.log"
 ARTIFACTS = "artifacts"
 Sampler = Literal["tpe", "nsga2", "random"]
+Stop = Literal["none", "quantile", "moasha"]
 Int = Annotated[int, Strict()]
 
 _CLOSED = ConfigDict(extra="forbid")
@@ -60,6 +61,7 @@ class Settings:
     data: DataCard
     recipe: dict[str, Any]
     sampler: Sampler
+    stop: Stop = "none"  # the rule of early stopping; studies before version 3 had none
     seed: Int
     device: str
     versions: dict[str, str]
@@ -112,9 +114,9 @@ class Settings:
         if not path.is_file():
             raise InputError(f"study must be a folder with {FILE}, got {folder}; `nas studies` lists what there is")
         plain = load_yaml(path)
-        if plain.get("version") not in (1, VERSION):
+        if plain.get("version") not in range(1, VERSION + 1):
             raise InputError(
-                f"{path}: version must be 1 or {VERSION}, got {plain.get('version')}; "
+                f"{path}: version must be from 1 to {VERSION}, got {plain.get('version')}; "
                 "read it with the release of nas that wrote it"
             )
         return check(Settings, plain, str(path))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import glob
+import hashlib
 import os
 import re
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -51,29 +55,74 @@ IMAGE_FILES = (
     ".tga",
 )
 PROBE_SECONDS = 5
+SMALL = 8_000_000  # bytes of a folder that is decoded in a few seconds, at every start and without a cache
 
 Tables = Mapping[str, "Dataset"]
 
 
-@contextmanager
-def opened(source: str) -> Iterator[tuple[str, Tables]]:
-    """The name of a folder or hub data set and its tables by split: train, and validation and test where it has them.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A data set that exists: its name, a `key` that changes when its content does, whether it is `small`, and its
+    tables by split (train, and validation and test where it has them) while the context lasts.
 
-    Tables of a folder live as long as the context: their cache is a temporary folder, so that nothing is written
-    beside the data and changed files are read anew. Raises InputError.
+    What opening needs on disk goes below the folder given, or the system's temporary folder; nothing is written
+    beside the data.
+    """
+
+    name: str
+    key: str
+    small: bool
+    tables: Callable[[Path | None], AbstractContextManager[Tables]]
+
+
+def find(source: str) -> Origin:
+    """The folder or hub data set behind a source. Raises InputError.
+
+    A folder is not opened for its key, which is of the names, sizes and times of its files. A hub data set is, and
+    downloaded where it was not; its key is the fingerprint that `datasets` gives to a revision.
     """
     path = Path(source).expanduser()
     if source and path.is_dir():
-        with tempfile.TemporaryDirectory(prefix="nas-") as cache:
-            yield path.resolve().name, _by_split(_folder(source, path.resolve(), cache))
-    else:
-        if source and path.exists():
-            raise InputError(f"data must be a folder or a name, got the file {source}; give the folder it is in")
-        repository = _repository(source)
-        tables = _by_split(_hub(source, repository))
-        if set(tables) == {"train", "validation"}:
-            tables = {"train": tables["train"], "test": tables["validation"]}
-        yield repository.split("/")[1] if source not in HUB else source, tables
+        root = path.resolve()
+        key, size = _stamp(root)
+        return Origin(root.name, key, size < SMALL, partial(_folder_tables, source, root, key))
+    if source and path.exists():
+        raise InputError(f"data must be a folder or a name, got the file {source}; give the folder it is in")
+    repository = _repository(source)
+    tables = _by_split(_hub(source, repository))
+    if set(tables) == {"train", "validation"}:
+        tables = {"train": tables["train"], "test": tables["validation"]}
+    key = repr([(split, table._fingerprint) for split, table in sorted(tables.items())])
+    return Origin(
+        source if source in HUB else repository.split("/")[1], key, False, lambda scratch: nullcontext(tables)
+    )
+
+
+def _stamp(root: Path) -> tuple[str, int]:
+    """A digest of the path, size, and times of modification and change of every file below a folder, as git knows a
+    changed file, and the sum of their sizes in bytes. Hidden files are left out, as `datasets` leaves them out.
+
+    The time of change moves with every write, even with one that sets the time of modification back.
+    """
+    facts, total = [], 0
+    for folder, below, files in os.walk(root, followlinks=True):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for file in files:
+            path = f"{folder}{os.sep}{file}"
+            if not file.startswith(".") and os.path.exists(path):  # noqa: PTH110 - a million files: no Path for each
+                stat = os.stat(path)  # noqa: PTH116
+                facts.append((path[len(str(root)) :], stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+                total += stat.st_size
+    return hashlib.sha256(repr(sorted(facts)).encode(errors="surrogateescape")).hexdigest(), total
+
+
+@contextmanager
+def _folder_tables(source: str, root: Path, key: str, scratch: Path | None) -> Iterator[Tables]:
+    """A folder's tables. Their own cache is temporary, so that changed files are read anew."""
+    with tempfile.TemporaryDirectory(prefix="nas-", dir=scratch) as cache:
+        yield _by_split(_folder(source, root, cache))
+    if _stamp(root)[0] != key:
+        raise InputError(f"data must stay as it is while it is read, got changed files in {source}; start again")
 
 
 def labels(tables: Tables) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
@@ -96,8 +145,8 @@ def labels(tables: Tables) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...
     return numbers, tuple(str(name) for name in known or classes)
 
 
-def images(table: Dataset) -> list[Encoded]:
-    """The encoded images of a table, undecoded. Raises InputError when no column holds images."""
+def reader(table: Dataset) -> Callable[[list[int]], list[Encoded]]:
+    """Reads rows' encoded images, undecoded. Raises InputError when no column holds images."""
     import pyarrow as pa  # type: ignore[import-untyped]
 
     types = {field.name: field.type for field in table.data.schema}
@@ -106,17 +155,17 @@ def images(table: Dataset) -> list[Encoded]:
     found = sorted(structs or binary, key=lambda name: name not in IMAGE_COLUMNS)
     if not found:
         raise InputError(f"data must have a column of images, got columns {', '.join(types)}; is it an image data set?")
-    return [_encoded(cell) for cell in _cells(table, found[0])]
+    return partial(_encoded, table.with_format("arrow"), found[0])
+
+
+def _encoded(table: Dataset, column: str, rows: list[int]) -> list[Encoded]:
+    cells = [cell if isinstance(cell, dict) else {"bytes": cell} for cell in table[rows][column].to_pylist()]
+    return [{"bytes": cell.get("bytes"), "path": cell.get("path")} for cell in cells]
 
 
 def _cells(table: Dataset, column: str) -> list[Any]:
     """A column as it is stored: images not decoded, labels as integers."""
     return cast(list[Any], table.with_format("arrow")[:][column].to_pylist())
-
-
-def _encoded(cell: Any) -> Encoded:
-    struct = cell if isinstance(cell, dict) else {"bytes": cell}
-    return {"bytes": struct.get("bytes"), "path": struct.get("path")}
 
 
 def _label_column(table: Dataset) -> str:
@@ -161,7 +210,13 @@ def _folder(source: str, root: Path, cache: str) -> Tables:
         with _quiet():
             return cast(Tables, load_dataset(str(root), cache_dir=cache, **options))
     except Exception as error:  # the edge of a library that raises its own, pyarrow's, fsspec's and yaml's errors
-        reason = first_line(error.__cause__ or error)
+        cause = error.__cause__ or error
+        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+            raise InputError(
+                f"disk must have room for a copy of {source} while it is read, got none left in {Path(cache).parent}; "
+                "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
+            ) from error
+        reason = first_line(cause)
         raise InputError(
             f"data must be a folder of images or parquet files, got {source} ({reason}); mend it"
         ) from error

@@ -1,9 +1,11 @@
-"""Study: ask -> cost -> train -> tell, until the total is reached. A study is a folder that resumes."""
+"""Study: ask -> cost -> train -> tell, until the total is reached. A study is a folder that resumes.
+
+The loop asks and tells in this process, trainers (`nas.crew`) train; while they do, the next network is drawn.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -11,25 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from safetensors.torch import save
 
+from nas.certainty import next_repeat
+from nas.crew import Crew, Event, Failed, Finished, Job, Left, Passed
 from nas.front import pareto_front
 from nas.propose import TrialChooser, build_sampler, unseen_params
 from nas.settings import FILE, JOURNAL, Settings
+from nas.stopping import Decision, Standing, build_rule
 from nas.store import drop_weights, open_for_writing, open_store, save_curve, save_weights
-from nas.train import DeviceData, Diverged, Interrupted, train
+from nas.train import Verdict
 from nas.trials import Epoch, Reader, Trial, is_alive, owner
 from space import Arch, InputError
-from space.cost import cost
 from space.draw import Proposal
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
 PATIENCE = 10  # asks in a row without a new network in the budget before a random one is queued
 MAX_FAILURES = 5  # failed trials in a row before the search stops
+REQUEUED = ("seed", "stand_in", "repeat_of")  # what a queued trial keeps of the one it stands for
+ENDED = ("complete", "stopped", "failed")
 PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -41,7 +45,7 @@ class Watch:
 
     on_trial: Callable[[int, Arch, int], None] = lambda number, arch, done: None  # a trial starts
     on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None
-    on_finish: Callable[[Trial, int], None] = lambda trial, done: None  # a trial is complete or failed
+    on_finish: Callable[[Trial, int], None] = lambda trial, done: None  # it is complete, stopped or failed
     on_note: Callable[[str], None] = lambda note: None
     stop: Callable[[], bool] = lambda: False
 
@@ -62,8 +66,9 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
         folder.mkdir(parents=True, exist_ok=True)
         settings.write(folder)
         return []
-    old, new = asdict(Settings.read(folder)), asdict(settings)
-    for key in ("flops_low", "flops_high", "sampler", "seed", "space", "recipe", "data"):
+    began = Settings.read(folder)
+    old, new = asdict(began) | {"recipe": began.build_recipe().to_dict()}, asdict(settings)
+    for key in ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data"):
         _same(key, old[key], new[key], folder)
     was = {"device": old["device"], **old["versions"]}
     now = {"device": new["device"], **new["versions"]}
@@ -85,147 +90,218 @@ def _same(field: str, old: Any, new: Any, folder: Path) -> None:
 
 
 class Search:
-    """One worker of a study: its storage, data and space, and the loop."""
+    """A study's storage and space, and the loop. The crew's trainers hold its data and recipe."""
 
-    def __init__(self, folder: Path, data: DeviceData, watch: Watch) -> None:
-        self.reader = Reader(folder)
-        self.settings = self.reader.settings
-        self.space, self.recipe = self.settings.build_space(), self.settings.build_recipe()
+    def __init__(self, folder: Path, crew: Crew, watch: Watch) -> None:
+        self.settings = Settings.read(folder)
+        self.space = self.settings.build_space()
         self.space.check_budget(self.settings.budget, self.settings.task)
-        self.data, self.watch, self.store = data, watch, open_store(folder)
+        self.rule = build_rule(self.settings.stop, self.settings.build_recipe().epochs, self.settings.seed)
+        self.crew, self.watch, self.store = crew, watch, open_store(folder)
         storage, note = open_for_writing(folder)
         if note:
             watch.on_note(note)
         self.storage: BaseStorage = storage
+        self.reader = Reader(folder, storage)
         self.study = optuna.create_study(study_name="nas", storage=storage, directions=DIRECTIONS, load_if_exists=True)
         self.study.sampler = build_sampler(self.settings, len(self._frozen()))
+        self.training: dict[int, optuna.Trial] = {}  # here, by number
+        self.ahead: tuple[optuna.Trial, Arch] | None = None  # drawn while others train
+        self.curves: dict[int, list[Epoch]] = {}  # of trials that train here, and of all that have ended
+        self.exhausted = False  # the space holds no further network
+        self.failures = 0  # in a row
 
-    def run(self, total: int) -> bool:
-        """Trains until `total` trials are complete or failed. False if it was asked to stop before."""
+    def run(self, total: int, repeats: int = 0) -> bool:
+        """Trains until `total` networks are complete, stopped or failed, then up to `repeats` further seeds of them.
+
+        False if it was asked to stop before. Raises InputError when trial after trial fails.
+        """
         self._reap()
-        failures = 0
-        while (done := self._done()) < total:
-            if self.watch.stop():
-                return False
-            trial, arch = self._next()
-            if trial is None or arch is None:
-                self.watch.on_note(f"space {self.space.name} holds no further network in {self.settings.band}")
-                return True
-            self.watch.on_trial(trial.number, arch, done)
-            if not self._train(trial, arch):
-                return False
-            finished = self.reader.trials()[trial.number]
-            self.watch.on_finish(finished, done + 1)
-            failures = failures + 1 if finished.state == "failed" else 0
-            if failures == MAX_FAILURES:
-                raise InputError(
-                    f"trials must not fail {MAX_FAILURES} times in a row, got {finished.reason}; "
-                    "change the recipe (a lower lr?) or the space"
-                )
-        return True
+        stopped = False
+        try:
+            while True:
+                stopped = stopped or self.watch.stop()
+                while self.crew.idle and not stopped and (following := self._next(total, repeats)):
+                    self._begin(*following)
+                if not self.training:
+                    return not stopped
+                if self.ahead is None and not stopped and self._wants_more(total):
+                    self.ahead = self._draw(ahead=True)
+                for event in self.crew.listen(self._answer):
+                    self._hear(event)
+        finally:
+            waiting = [self.ahead[0]] if self.ahead else []
+            for trial in [*self.training.values(), *waiting]:
+                self._interrupt(trial)
+            self.training, self.ahead = {}, None
 
     def _frozen(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
-    def _done(self) -> int:
-        """Trials that count: complete, failed, or running in another living process."""
-        trials = self.reader.trials()
-        ours = owner()
-        elsewhere = [f for f in self._frozen() if f.state == TrialState.RUNNING and f.user_attrs.get("owner") != ours]
-        return sum(t.state in ("complete", "failed") for t in trials) + len(elsewhere)
+    def _first(self, *states: str) -> int:
+        """Networks in one of these states; further seeds of one are not counted."""
+        return sum(trial.state in states and trial.repeat_of is None for trial in self.reader.trials())
 
-    def _next(self) -> tuple[optuna.Trial | None, Arch | None]:
+    def _wants_more(self, total: int) -> bool:
+        """Whether fewer than `total` networks train, here or in another living process, or did, and there are more."""
+        return not self.exhausted and self._first("running", *ENDED) < total
+
+    def _next(self, total: int, repeats: int) -> tuple[optuna.Trial, Arch] | None:
+        """A network to train now: a new one while there are fewer than `total`, then another seed of one."""
+        if self.ahead:
+            following, self.ahead = self.ahead, None
+            return following
+        if self._wants_more(total) and (drawn := self._draw()):
+            return drawn
+        number = next_repeat(self.reader.trials(), repeats, self.settings.seed) if repeats else None
+        return None if number is None else self._repeat(number)
+
+    def _begin(self, trial: optuna.Trial, arch: Arch) -> None:
+        trial.set_user_attr("drawn_ahead", False)
+        self.watch.on_trial(trial.number, arch, self._first(*ENDED))
+        self.training[trial.number], self.curves[trial.number] = trial, []
+        self.crew.start(Job(trial.number, arch, trial.user_attrs["seed"]))
+
+    def _draw(self, ahead: bool = False) -> tuple[optuna.Trial, Arch] | None:
         """Asks until there is a new network in the budget, with its cost and seed recorded; None when there is none."""
         for asks in range(2 * PATIENCE):
             if asks >= PATIENCE and not self._enqueue_unseen(asks):
-                return None, None
+                break
             trial = self.study.ask()
-            trial.set_user_attr("owner", owner())
-            at_random = self.settings.sampler == "random" and "stand_in" not in trial.user_attrs
-            chooser = TrialChooser(trial, 0.0 if at_random else None)
-            proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
-            if self._accept(trial, proposal):
+            if proposal := self._propose(trial, ahead):
                 return trial, proposal.arch
-        return None, None
+        self.watch.on_note(f"space {self.space.name} holds no further network in {self.settings.band}")
+        self.exhausted = True
+        return None
 
-    def _accept(self, trial: optuna.Trial, proposal: Proposal) -> bool:
-        """Records what is known before training; tells Optuna at once where there is nothing to train."""
+    def _repeat(self, number: int) -> tuple[optuna.Trial, Arch] | None:
+        """The network of trial `number` with another seed."""
+        self.study.enqueue_trial(self._frozen()[number].params, user_attrs={"repeat_of": number})
+        trial = self.study.ask()
+        proposal = self._propose(trial)
+        return (trial, proposal.arch) if proposal else None
+
+    def _propose(self, trial: optuna.Trial, ahead: bool = False) -> Proposal | None:
+        """The trial's network, with what is known before training on record. None where there is nothing to train,
+        of which Optuna is told at once."""
+        trial.set_user_attr("owner", owner())
+        if ahead:
+            trial.set_user_attr("drawn_ahead", True)
+        drawn = self.settings.sampler == "random" and not {"stand_in", "repeat_of"} & trial.user_attrs.keys()
+        chooser = TrialChooser(trial, 0.0 if drawn else None)
+        proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
         arch, counted = proposal.arch, proposal.cost
         violation = self.settings.band.violation(counted.flops)
         trial.set_constraint("budget", violation)
-        seen = {f.user_attrs["key"]: f.number for f in self._frozen() if _stands(f) and f.number != trial.number}
         for name, value in asdict(counted).items():
             trial.set_user_attr(name, value)
         trial.set_user_attr("arch", arch.to_dict())
         trial.set_user_attr("key", arch.key)
         if proposal.inside and proposal.log_density is not None:
             trial.set_user_attr("log_density", proposal.log_density)
+        seen = {} if "repeat_of" in trial.user_attrs else self._seen(trial.number)
         if violation > 0:
             self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.band}")
         elif arch.key in seen:
             self._end(trial, TrialState.FAIL, "repeat", f"same network as trial {seen[arch.key]}")
         else:
             trial.set_user_attr("seed", trial.user_attrs.get("seed", trial_seed(self.settings.seed, trial.number)))
-            return True
-        return False
+            return proposal
+        return None
+
+    def _seen(self, beside: int = -1) -> dict[str, int]:
+        """Networks that are settled or being trained, by key: the first trial of each. `beside`: a trial left out."""
+        kept = [t for t in self.reader.trials() if t.state in (*ENDED, "running", "waiting") and t.number != beside]
+        return {trial.key: trial.number for trial in reversed(kept) if trial.key}
 
     def _enqueue_unseen(self, asks: int) -> bool:
-        seen = {f.user_attrs["key"] for f in self._frozen() if _stands(f)}
         seed = trial_seed(self.settings.seed, len(self._frozen()) + asks)
-        params = unseen_params(self.space, self.settings, seen, seed)
+        params = unseen_params(self.space, self.settings, set(self._seen()), seed)
         if params is not None:
             self.study.enqueue_trial(params, user_attrs={"stand_in": True})  # its density is another one
         return params is not None
 
-    def _train(self, trial: optuna.Trial, arch: Arch) -> bool:
-        """Trains and tells. False if training was interrupted; the network is then queued again."""
-        started = time.perf_counter()
-        curve: list[Epoch] = []
+    def _answer(self, passed: Passed) -> Verdict:
+        """After each epoch: whether to go on."""
+        number, epoch = passed.job.number, passed.epoch
+        self.curves[number].append(epoch)
+        self.watch.on_epoch(number, epoch)
+        if self.watch.stop():
+            return "interrupt"
+        trial = self.training[number]
+        if epoch.epoch not in self.rule.rungs or "repeat_of" in trial.user_attrs:
+            return "go on"
+        standing = Standing(number, trial.user_attrs["flops"], _accuracies(self.curves[number]))
+        decision = self.rule.judge(standing, epoch.epoch, self._others(number))
+        trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), decision.to_dict()])
+        return "stop" if decision.stop else "go on"
 
-        def on_epoch(epoch: Epoch) -> None:
-            curve.append(epoch)
-            self.watch.on_epoch(trial.number, epoch)
+    def _others(self, number: int) -> list[Standing]:
+        """The other networks as the rule sees them: those of other processes by what they wrote at their rungs."""
+        found = []
+        for trial in self.reader.trials():
+            if trial.number == number or trial.flops is None or trial.repeat_of is not None:
+                continue
+            if trial.state in ("complete", "stopped") and trial.number not in self.curves:
+                self.curves[trial.number] = self.reader.curve(trial.number)
+            accuracies = _accuracies(self.curves.get(trial.number, [])) or {
+                decision["epoch"]: decision["accuracy"] for decision in trial.decisions
+            }
+            if accuracies and trial.state in ("complete", "stopped", "running"):
+                found.append(Standing(trial.number, trial.flops, accuracies))
+        return found
 
-        try:
-            trained = train(
-                arch, self.settings.task, self.data, self.recipe,
-                seed=trial.user_attrs["seed"], on_epoch=on_epoch, interrupted=self.watch.stop,
-            )  # fmt: skip
-        except (Interrupted, KeyboardInterrupt) as error:
-            self._end(trial, TrialState.FAIL, "interrupted", "stopped by the user; queued again")
-            self._requeue(trial.number)
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            return False
-        except (Diverged, RuntimeError, MemoryError) as error:  # RuntimeError: torch's, out of memory included
-            trial.set_user_attr("seconds", time.perf_counter() - started)
-            save_curve(self.store, trial, curve)
-            self._end(trial, TrialState.FAIL, "failed", _reason(error, arch))
-            return True
-        trial.set_user_attr("seconds", trained.seconds)
-        save_curve(self.store, trial, trained.curve)
-        self._keep_weights(trial, arch, trained.accuracy, trained.network)
-        self.study.tell(trial, [trained.accuracy, cost(arch, self.settings.task).flops])
-        return True
+    def _hear(self, event: Event) -> None:
+        """A training has ended: records and tells how."""
+        if isinstance(event, Passed):
+            return
+        trial = self.training.pop(event.job.number)
+        if isinstance(event, Left):
+            self._interrupt(trial)
+            return
+        curve = self.curves[trial.number]
+        trial.set_user_attr("seconds", event.seconds)
+        trial.set_user_attr("epochs", len(curve))
+        save_curve(self.store, trial, curve)
+        match event:
+            case Failed(reason=reason):
+                self._end(trial, TrialState.FAIL, "failed", reason)
+            case Finished(stopped=True):
+                self._end(trial, TrialState.PRUNED, "stopped", _why(trial.user_attrs["decisions"][-1]))
+            case Finished():
+                self._keep_weights(trial, event)
+                self.study.tell(trial, [event.accuracy, trial.user_attrs["flops"]])
+        self.watch.on_finish(self.reader.trials()[trial.number], self._first(*ENDED))
+        self.failures = self.failures + 1 if isinstance(event, Failed) else 0
+        if isinstance(event, Failed) and self.failures == MAX_FAILURES:
+            raise InputError(
+                f"trials must not fail {MAX_FAILURES} times in a row, got {event.reason}; "
+                "change the recipe (a lower lr?) or the space"
+            )
 
-    def _keep_weights(self, trial: optuna.Trial, arch: Arch, accuracy: float, network: torch.nn.Module) -> None:
+    def _keep_weights(self, trial: optuna.Trial, done: Finished) -> None:
         """Weights are kept for the front alone: a trial that others beat loses its own."""
-        flops = cost(arch, self.settings.task).flops
-        before = pareto_front(self.reader.trials())
-        new = Trial(number=trial.number, state="complete", accuracy=accuracy, flops=flops)
-        after = {t.number for t in pareto_front([*before, new])}
+        trials, attrs = self.reader.trials(), trial.user_attrs
+        before = {t.number for t in pareto_front(trials)}
+        new = Trial(
+            number=trial.number, state="complete", accuracy=done.accuracy, flops=attrs["flops"], key=attrs["key"],
+            repeat_of=attrs.get("repeat_of"),
+        )  # fmt: skip
+        after = {t.number for t in pareto_front([*trials[: trial.number], new, *trials[trial.number + 1 :]])}
         if trial.number in after:
-            weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-            save_weights(self.store, trial, save(weights))
+            save_weights(self.store, trial, done.weights)
         frozen = self._frozen()
-        for loser in before:
-            if loser.number not in after:
-                drop_weights(self.store, frozen[loser.number])
+        for loser in before - after:
+            drop_weights(self.store, frozen[loser])
 
     def _end(self, trial: optuna.Trial, state: TrialState, outcome: str, reason: str) -> None:
         trial.set_user_attr("outcome", outcome)
         trial.set_user_attr("reason", reason)
         self.study.tell(trial, state=state)
+
+    def _interrupt(self, trial: optuna.Trial) -> None:
+        self._end(trial, TrialState.FAIL, "interrupted", "stopped by the user; queued again")
+        self._requeue(trial.number)
 
     def _reap(self) -> None:
         """Trials left RUNNING by processes that died are ended, and their networks queued again."""
@@ -244,9 +320,8 @@ class Search:
         """The same network with the same seed, next."""
         frozen = self._frozen()[number]
         if "seed" in frozen.user_attrs:
-            self.study.enqueue_trial(
-                frozen.params, user_attrs={"seed": frozen.user_attrs["seed"], "retry_of": frozen.number}
-            )
+            kept = {name: frozen.user_attrs[name] for name in REQUEUED if name in frozen.user_attrs}
+            self.study.enqueue_trial(frozen.params, user_attrs={**kept, "retry_of": frozen.number})
 
 
 def trial_seed(seed: int, number: int) -> int:
@@ -254,13 +329,12 @@ def trial_seed(seed: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") >> 1
 
 
-def _stands(frozen: FrozenTrial) -> bool:
-    """Whether a trial's network is settled or being trained, so that it need not be trained again."""
-    return "key" in frozen.user_attrs and (
-        frozen.user_attrs.get("outcome") == "failed" or frozen.state in (TrialState.COMPLETE, TrialState.RUNNING)
-    )
+def _accuracies(curve: list[Epoch]) -> dict[int, float]:
+    return {epoch.epoch: epoch.accuracy for epoch in curve}
 
 
-def _reason(error: BaseException, arch: Arch) -> str:
-    first = (str(error).splitlines() or [""])[0]
-    return first if isinstance(error, Diverged) else f"{type(error).__name__}: {first} (network {arch.key})"
+def _why(plain: dict[str, Any]) -> str:
+    """The decision that ended a trial, in words."""
+    decision = Decision.from_dict(plain)
+    wanted = "" if decision.threshold is None else f" of the {decision.threshold:.2%} wanted"
+    return f"{decision.accuracy:.2%}{wanted} after epoch {decision.epoch}, among {decision.rivals} of about its FLOPs"

@@ -2,47 +2,185 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from nas.front import hypervolume, knee, pareto_front, scored
+from nas.agreement import Agreement, Tau
+from nas.certainty import Network, Networks, Noise, networks
+from nas.front import Outcome, accuracy, flops, hypervolume, knee, outcome, pareto_front, scored, under
 from nas.settings import Settings
+from nas.stopping import build_rule
 from nas.trials import Summary, Trial
-from nas.words import CONVENTION, caption, describe, shares
+from nas.words import CONVENTION, LEGEND, caption, describe, shares
 from space import Arch, Cost, Task, breakdown, compact
 
 
 def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
-    """The front by rising FLOPs, its knee and best marked."""
-    front = pareto_front(trials)
-    title = (
-        f"{settings.name}: front of {len(scored(trials))} trials in {settings.band} FLOPs, "
-        f"hypervolume {hypervolume(trials, settings.band):.4f}"
-    )
-    table = Table(title=title, caption=escape(caption(settings)), title_justify="left", caption_justify="left")
-    for name in ("trial", "accuracy", "FLOPs", "params", "seconds"):
-        table.add_column(name, justify="right")
+    """The front by rising FLOPs, its knee, best and ties marked; intervals where a network was repeated."""
+    found, count = networks(trials), len(scored(trials))
+    counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks, {count} trainings,"
+    title = f"{settings.name}: front of {counts} in {settings.band} FLOPs, hypervolume "
+    title += f"{hypervolume(trials, settings.band):.4f}"
+    note = escape(front_caption(found, settings))
+    table = Table(title=title, caption=note, title_justify="left", caption_justify="left")
+    once = ("trial", "accuracy", "FLOPs", "params", "seconds")
+    for name in once if found.noise is None else ("trial", "accuracy", "n", "on front", "FLOPs"):
+        table.add_column(name, justify="right", no_wrap=name == "accuracy")
     table.add_column("network", overflow="fold")
     table.add_column("")
-    for trial in front:
-        mark = "best" if trial is front[-1] else "knee" if trial is knee(front) else ""
-        table.add_row(*_numbers(trial), describe(trial.network()), mark)
+    for row in found.front:
+        table.add_row(*_measured(row), describe(row.trial.network()), _mark(row, found))
+    return table
+
+
+def _measured(row: Network) -> list[str]:
+    """Cells of numbers: with interval, seeds and probability of being on the front, where the study knows its noise."""
+    number, mean, cost, *rest = _numbers(row.trial)
+    if row.interval is None or row.probability is None:
+        return [number, mean, cost, *rest]
+    half = 50 * (row.interval[1] - row.interval[0])
+    return [number, f"{mean[:-1]} ± {half:.2f}%", str(row.seeds), f"{row.probability:.0%}", cost]
+
+
+def _mark(row: Network, found: Networks) -> str:
+    """`knee`, `best, tie with trial 12`."""
+    front = [other.trial for other in found.front]
+    place = "best" if row.trial is front[-1] else "knee" if row.trial is knee(front) else ""
+    return ", ".join(filter(None, [place, "" if row.tie is None else f"tie with trial {row.tie}"]))
+
+
+def front_caption(found: Networks, settings: Settings) -> str:
+    """What the numbers of a front are, and how far they can be trusted."""
+    if found.noise is None:
+        return f"{caption(settings)} One seed a network: no interval, and near ones may be ties."
+    data = settings.data
+    return (
+        f"accuracy: mean top-1 of n seeds on {data.name}'s validation split of {data.validation:,} images, "
+        f"{settings.training}. {noise_words(found.noise, settings, found)} on front: probability, from the networks' "
+        f"posterior given FLOPs and seeds. tie: within noise of the next cheaper member. {_flattery(found)}"
+        f"{CONVENTION}. {LEGEND}."
+    )
+
+
+def noise_words(noise: Noise, settings: Settings, found: Networks) -> str:
+    """What an interval covers, and what it leaves out."""
+    top = max((accuracy(row.trial) for row in found.front), default=0.0)
+    split = math.sqrt(top * (1 - top) / settings.data.validation)
+    return (
+        f"±: 95% interval of the mean over seeds (Student's t, {noise.freedom} degrees of freedom; the standard "
+        f"deviation of one training, {100 * noise.sd:.2f} points, is pooled over repeated networks and taken as equal "
+        f"for all). The split's sampling error, {100 * split:.2f} points at the best, is not in it: it moves all "
+        "networks together."
+    )
+
+
+def _flattery(found: Networks) -> str:
+    """By how much a front, being a choice of the highest, flatters; and who else may be on it."""
+    words = f"Chosen as the highest, the front's means flatter by about {100 * (found.flattery or 0):.2f} points. "
+    if not found.rivals:
+        return words
+    near = ", ".join(f"trial {row.trial.number} ({row.probability:.0%})" for row in found.rivals[:5])
+    return f"{words}Rivals off the front: {near}{', ...' if len(found.rivals) > 5 else ''}. "
+
+
+def baseline_line(trials: Sequence[Trial], settings: Settings, beside: Sequence[Trial], other: Settings) -> str:
+    """A study's outcome beside its baseline's, with the training that each took."""
+    own, base = outcome(trials, settings), outcome(beside, other)
+    return f"{_outcome_words(own)}\nbaseline, {other.sampler} search: {_outcome_words(base)}"
+
+
+def _outcome_words(found: Outcome) -> str:
+    return (
+        f"{found.study}: {found.front} of {found.networks} networks on the front, hypervolume {found.hypervolume:.4f}, "
+        f"{found.trainings} trainings, {found.epochs:,} epochs, {found.seconds:,.0f} s of training"
+    )
+
+
+def front_records(trials: Sequence[Trial], beside: Sequence[Trial] = ()) -> list[dict[str, Any]]:
+    """The front for `--json`: each member at its mean `accuracy` over `seeds`, its 95% `interval`, the `expected`
+    accuracy (shrunk) and `probability` of being on the front (null without any repeat), the cheaper member that it
+    ties with, and what the baseline's front reaches at no more FLOPs."""
+    base = pareto_front(beside)
+    return [
+        {
+            **row.trial.to_json(),
+            **{name: value for name, value in asdict(row).items() if name != "trial"},
+            "baseline_accuracy": _reached(base, flops(row.trial)),
+        }
+        for row in networks(trials).front
+    ]
+
+
+def _reached(front: Sequence[Trial], limit: int) -> float | None:
+    return accuracy(under(front, limit)) if front and flops(front[0]) <= limit else None
+
+
+def agreement_table(found: Agreement, epochs: int, settings: Settings) -> Table:
+    """Kendall's tau with long training, of brief training and of FLOPs alone."""
+    title = (
+        f"{settings.name}: {found.networks} networks after {settings.recipe['epochs']} epochs, as in the study, and "
+        f"after {epochs}"
+    )
+    note = (
+        f"Kendall's tau-b with validation top-1 after {epochs} epochs (n = {settings.data.validation:,} images, 1 seed "
+        f"each, not the study's), 95% interval of a bootstrap over networks. {found.verdict()} {found.bias()} "
+        f"{CONVENTION}."
+    )
+    table = Table(title=title, caption=escape(note), title_justify="left", caption_justify="left")
+    table.add_column("ranked by")
+    for name in ("pairs", "tau", "95% interval"):
+        table.add_column(name, justify="right")
+    table.add_row("brief training, all pairs", *_tau(found.overall))
+    table.add_row("FLOPs alone, all pairs", *_tau(found.overall_flops), end_section=True)
+    table.add_row("brief training, equal FLOPs", *_tau(found.equal))
+    table.add_row("FLOPs alone, equal FLOPs", *_tau(found.equal_flops))
+    return table
+
+
+def _tau(tau: Tau) -> list[str]:
+    if tau.value is None:
+        return [str(tau.pairs), "", ""]
+    return [str(tau.pairs), f"{tau.value:.2f}", f"{tau.low:.2f} to {tau.high:.2f}"]
+
+
+def effects_table(found: Agreement) -> Table:
+    """What long training gives more than brief, by design choice."""
+    note = (
+        "change: points of accuracy that long training adds to the network with the most blocks of the choice, less "
+        "what it adds to that with the fewest, at equal FLOPs (depth, width: per doubling); intervals hold together "
+        "with 95%. A choice stands for those that go with it in all of these networks, and against its lack."
+    )
+    table = Table(caption=note, caption_justify="left")
+    for name in ("axis", "choice"):
+        table.add_column(name)
+    for name in ("change", "95% interval"):
+        table.add_column(name, justify="right")
+    table.add_column("by brief training")
+    for row in found.effects:
+        interval = f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
+        table.add_row(row.axis, row.choice, f"{100 * row.change:+.1f}", interval, row.rated)
     return table
 
 
 def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
-    """Every trial; what a failed one failed of stands in place of its network."""
-    table = Table(caption=escape(caption(settings)), caption_justify="left")
+    """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule."""
+    rule = build_rule(settings.stop, int(settings.recipe["epochs"]), settings.seed)
+    stopping = "" if settings.stop == "none" else f" Stopping: {rule.describe()}."
+    table = Table(caption=escape(caption(settings) + stopping), caption_justify="left")
     for name in ("trial", "accuracy", "FLOPs", "params", "seconds"):
         table.add_column(name, justify="right")
     table.add_column("state")
     table.add_column("network, or reason", overflow="fold")
     for trial in trials:
         text = trial.reason or (describe(trial.network()) if trial.arch else "")
+        text += "" if trial.repeat_of is None else f" (trial {trial.repeat_of} with another seed)"
         table.add_row(*_numbers(trial), trial.state, Text(text))  # a reason's brackets are no markup
     return table
 
@@ -76,9 +214,9 @@ def network_table(arch: Arch, task: Task) -> Table:
     total = sum((row.cost for row in rows), Cost())
     design = network_design(arch)
     percents = zip(shares(row.cost.flops for row in rows), shares(row.cost.params for row in rows), strict=True)
-    for row, (what, width, kernel), (flops, params) in zip(rows, design, percents, strict=True):
+    for row, (what, width, kernel), (of_flops, of_params) in zip(rows, design, percents, strict=True):
         shape = str(row.width) if row is rows[-1] else f"{row.width}x{row.size}x{row.size}"
-        cells = (compact(row.cost.flops), flops, compact(row.cost.params), params)
+        cells = (compact(row.cost.flops), of_flops, compact(row.cost.params), of_params)
         table.add_row(row.name, what, shape, width, kernel, *cells, end_section=row is rows[-1])
     table.add_row("all", f"{arch.depth} blocks", "", "", "", compact(total.flops), "100", compact(total.params), "100")
     return table

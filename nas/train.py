@@ -1,30 +1,39 @@
 """Brief training of one network: data on the device, augmented on the device, read back once an epoch.
 
-The same code runs on CPU and CUDA. Every random choice comes from the seed, so a re-run on the same machine with the
-same versions and thread count repeats.
+The same code runs on CPU and CUDA, where the step is captured once as a CUDA graph and replayed. Every random choice
+comes from the seed, so a re-run on the same machine with the same versions and thread count repeats.
 """
 
 from __future__ import annotations
 
+import copy
 import math
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from nas.augment import Augmentation, Chances, neighbours
+from nas.cache import Labels
 from nas.data import Data, Split
+from nas.feed import batches, fits, resident
+from nas.memory import give_back_memory, keep_freed_memory
 from nas.recipe import Recipe
 from nas.trials import Epoch
 from space import Arch, InputError, Task
 from space.network import Network
 
 EVAL_BATCH = 1024
+EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
+NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are launched one kernel at a time
+
+Verdict = Literal["go on", "stop", "interrupt"]
 
 
 class Diverged(Exception):
@@ -43,17 +52,20 @@ class Trained:
     accuracy: float  # top-1 on the validation split after the last epoch, 0 to 1
     curve: tuple[Epoch, ...]
     seconds: float
+    stopped: bool = False  # before the recipe's last epoch
 
 
 class DeviceSplit:
-    """A split on the device: images uint8 (N, H, W, C), labels (N,), and the affine map to normalised floats."""
+    """A split, or some of its rows, for a device: labels (N,) on it; images uint8 (N, H, W, C) on it where they fit,
+    else on the host, from where batches are streamed; and the affine map to normalised floats."""
 
-    def __init__(self, split: Split, data: Data, device: torch.device, padding: int = 0) -> None:
-        border = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-        images = np.pad(split.images, border, mode="reflect") if padding else split.images  # once, not per step
-        self.images = torch.from_numpy(images).to(device)
-        self.labels = torch.from_numpy(split.labels).to(device)
-        self.size, self.padding = data.image_size, padding
+    def __init__(self, split: Split, data: Data, device: torch.device, rows: Labels | None = None) -> None:
+        self.pixels, self.device = split.images, device
+        self.rows = np.arange(len(split.labels)) if rows is None else rows
+        whole = fits(split.images[0].nbytes * len(self.rows), device)
+        chosen = split.images if rows is None else split.images[rows] if whole else None
+        self.images = resident(chosen, device) if whole and chosen is not None else None
+        self.labels = torch.from_numpy(split.labels[self.rows]).to(device)
         self.mean = 255 * torch.tensor(data.mean, dtype=torch.float32, device=device)
         self.inverse_std = 1 / (255 * torch.tensor(data.std, dtype=torch.float32, device=device))
 
@@ -61,48 +73,50 @@ class DeviceSplit:
         return len(self.labels)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 (B, H, W, C) -> float (B, C, H, W), a channels-last view."""
-        return ((images - self.mean) * self.inverse_std).permute(0, 3, 1, 2)
+        """uint8 (B, H, W, C) -> float (B, H, W, C)."""
+        row = images.shape[2]  # a whole row at a time: 3 channels alone do not fill a vector unit
+        pixels = images.flatten(2).to(torch.float32)
+        return pixels.sub_(self.mean.repeat(row)).mul_(self.inverse_std.repeat(row)).view(images.shape)
 
-    def augmented(self, rows: Tensor, flip: bool, generator: torch.Generator) -> Tensor:
-        """Images `rows` (B,), each with its own crop and mirror, in one gather: uint8 (B, H, W, C)."""
-        if not self.padding and not flip:
-            return self.images[rows]
-        batch, device = len(rows), rows.device
-        line = torch.arange(self.size, device=device)
-        shift = torch.randint(2 * self.padding + 1, (2, batch, 1), device=device, generator=generator)
-        mirror = torch.rand(batch, 1, device=device, generator=generator) < (0.5 if flip else 0.0)
-        y = shift[0] + line  # (B, H)
-        x = shift[1] + torch.where(mirror, self.size - 1 - line, line)  # (B, W)
-        return self.images[rows[:, None, None], y[:, :, None], x[:, None, :]]
+    def in_order(self, size: int) -> Iterator[Tensor]:
+        """All images in batches of `size`: uint8 (B, H, W, C) on the device."""
+        if self.images is not None:
+            return iter(self.images.split(size))
+        return self.streamed(torch.arange(len(self)).split(size))
+
+    def streamed(self, batched: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Images by their numbers within this split, each int64 (B,) on the host: uint8 (B, H, W, C) on the device."""
+        return batches(self.pixels, (torch.from_numpy(self.rows[part.numpy()]) for part in batched), self.device)
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceData:
-    """Train and validation splits on a device, ready for many trials."""
+    """Train and validation splits for a device, ready for many trials."""
 
     train: DeviceSplit
     validation: DeviceSplit
-    flip: bool
+    augmentation: Augmentation
     device: torch.device
 
     @staticmethod
     def place(data: Data, recipe: Recipe, device: torch.device) -> DeviceData:
-        """Moves `data` to the device once. The recipe's crop and flip stand over the data's own."""
-        padding = data.augment.crop if recipe.crop is None else recipe.crop
+        """Moves `data` to the device once, where it fits. The recipe's crop and flip stand over the data's own."""
+        crop = data.augment.crop if recipe.crop is None else recipe.crop
         flip = data.augment.flip if recipe.flip is None else recipe.flip
-        if padding >= data.image_size:
-            raise InputError(f"crop must be under the image size, got {padding} for {data.image_size} px; lower it")
-        train = DeviceSplit(_part(data.train, recipe.train_images), data, device, padding)
-        return DeviceData(train, DeviceSplit(data.validation, data, device), flip, device)
+        for field, value in (("crop", crop), ("cutout", recipe.cutout)):
+            if value >= data.image_size:
+                size = data.image_size
+                raise InputError(f"{field} must be under the image size, got {value} for {size} px; lower it")
+        augmentation = Augmentation(data.image_size, crop, flip, recipe.cutout, recipe.mixup, recipe.cutmix)
+        train = DeviceSplit(data.train, data, device, _part(len(data.train.labels), recipe.train_images))
+        return DeviceData(train, DeviceSplit(data.validation, data, device), augmentation, device)
 
 
-def _part(split: Split, count: int | None) -> Split:
-    """`count` images of a split, drawn without regard to any study's seed; all of them for None."""
-    if count is None or count >= len(split.labels):
-        return split
-    rows = np.sort(np.random.RandomState(0).permutation(len(split.labels))[:count])
-    return Split(split.images[rows], split.labels[rows])
+def _part(images: int, count: int | None) -> Labels | None:
+    """Rows of `count` images, drawn without regard to any study's seed; None for all of them."""
+    if count is None or count >= images:
+        return None
+    return np.sort(np.random.RandomState(0).permutation(images)[:count])
 
 
 def choose_device(name: str) -> torch.device:
@@ -138,37 +152,38 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    interrupted: Callable[[], bool] = lambda: False,
+    on_epoch: Callable[[Epoch], Verdict] = lambda epoch: "go on",
 ) -> Trained:
-    """Trains a fresh network for `recipe.epochs`. Raises Diverged, or Interrupted after the epoch in which
-    `interrupted()` turned true."""
+    """Trains a fresh network for `recipe.epochs`, or until `on_epoch` says "stop".
+
+    Raises Diverged; Interrupted where `on_epoch` says "interrupt" before the last epoch.
+    """
     started = time.perf_counter()
-    torch.manual_seed(seed)
-    network = Network(arch, task, recipe.drop_path).to(data.device)
-    generator = torch.Generator(data.device).manual_seed(seed)
-    optimizer = _optimizer(network, recipe)
-    average = _average(network, recipe)
-    evaluated = cast(Network, average.module) if average else network
-    schedule = _rates(recipe, steps_per_epoch(len(data.train), recipe) * recipe.epochs)
-    curve: list[Epoch] = []
-    for number in range(1, recipe.epochs + 1):
-        loss = _one_epoch(network, optimizer, average, data, recipe, schedule, generator)
-        if not math.isfinite(loss):
-            raise Diverged(f"loss became {loss} in epoch {number} of {recipe.epochs}")
-        accuracy = evaluate(evaluated, data.validation, recipe.precision)
-        curve.append(Epoch(number, loss, accuracy, time.perf_counter() - started))
-        on_epoch(curve[-1])
-        if number < recipe.epochs and interrupted():
-            raise Interrupted
-    return Trained(evaluated, curve[-1].accuracy, tuple(curve), curve[-1].seconds)
-
-
-def _average(network: Network, recipe: Recipe) -> AveragedModel | None:
-    """A moving average of weights and buffers, where the recipe wants one."""
-    if recipe.ema is None:
-        return None
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+    keep_freed_memory()
+    try:
+        torch.manual_seed(seed)
+        with data.device:
+            network = Network(arch, task, recipe.drop_path)
+        training = _Training(network, data, recipe, torch.Generator(data.device).manual_seed(seed))
+        curve: list[Epoch] = []
+        for number in range(1, recipe.epochs + 1):
+            loss = training.epoch()
+            if not math.isfinite(loss):
+                raise Diverged(f"loss became {loss} in epoch {number} of {recipe.epochs}")
+            accuracy = evaluate(training.evaluated, data.validation, recipe.precision)
+            curve.append(Epoch(number, loss, accuracy, time.perf_counter() - started))
+            verdict = on_epoch(curve[-1])
+            if number == recipe.epochs:
+                break
+            if verdict == "interrupt":
+                raise Interrupted
+            if verdict == "stop":
+                break
+        stopped = len(curve) < recipe.epochs
+        return Trained(training.evaluated, accuracy, tuple(curve), curve[-1].seconds, stopped)
+    finally:
+        network = training = None  # type: ignore[assignment]
+        give_back_memory()
 
 
 def steps_per_epoch(images: int, recipe: Recipe) -> int:
@@ -176,43 +191,141 @@ def steps_per_epoch(images: int, recipe: Recipe) -> int:
     return max(1, images // recipe.batch_size)
 
 
-def _one_epoch(
-    network: Network,
-    optimizer: torch.optim.Optimizer,
-    average: AveragedModel | None,
-    data: DeviceData,
-    recipe: Recipe,
-    schedule: Iterator[float],
-    generator: torch.Generator,
-) -> float:
-    """Mean training loss of one pass. The device is read once, at the end."""
-    network.train()
-    split, steps = data.train, steps_per_epoch(len(data.train), recipe)
-    order = torch.randperm(len(split), device=data.device, generator=generator)[: steps * recipe.batch_size]
-    total = torch.zeros((), device=data.device)
-    for rows in order.tensor_split(steps):
-        rate = next(schedule)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        images = split.normalise(split.augmented(rows, data.flip, generator))
-        with autocast(recipe.precision, data.device):
-            logits = network(images)
-        loss = nn.functional.cross_entropy(logits.float(), split.labels[rows], label_smoothing=recipe.label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
+class _Training:
+    """One network's training. All that a step reads and writes stays at one place in memory, and the step's own number
+    is a tensor too: so that on CUDA it can be captured once and replayed without the host telling it anything."""
+
+    def __init__(self, network: Network, data: DeviceData, recipe: Recipe, generator: torch.Generator) -> None:
+        self.network, self.data, self.recipe, self.generator = network, data, recipe, generator
+        device, images = data.device, len(data.train)
+        self.steps, self.batch = steps_per_epoch(images, recipe), min(recipe.batch_size, images)
+        self.evaluated = network if recipe.ema is None else copy.deepcopy(network)
+        self.averaged = list(zip(_floats(self.evaluated), _floats(network), strict=True)) if recipe.ema else []
+        rates = torch.tensor(list(_rates(recipe, self.steps * recipe.epochs)), dtype=torch.float32)
+        self.rates, self.rate = rates.to(device), rates[0].clone().to(device)
+        self.optimizer = _optimizer(network, recipe, self.rate)
+        self.done = torch.zeros(1, dtype=torch.int64, device=device)  # steps of the whole training
+        self.step = torch.zeros(1, dtype=torch.int64, device=device)  # steps of this epoch
+        self.total = torch.zeros((), device=device)  # loss
+        self.order = torch.zeros(self.steps, self.batch, dtype=torch.int64, device=device)
+        self.chances = data.augmentation.draw(self.steps, self.batch, generator)
+        self.streamed: Tensor | None = None  # where the images are not on the device: the batch that came
+        if data.train.images is None:
+            shape = (self.batch, *data.train.pixels.shape[1:])
+            self.streamed = torch.empty(shape, dtype=torch.uint8, device=device)
+        self.captured: torch.cuda.CUDAGraph | None = None
+        self.eager = 0  # CUDA steps before the capture
+
+    def epoch(self) -> float:
+        """Mean training loss of one pass. The device is read once, at the end."""
+        self.network.train()
+        split, shape = self.data.train, (self.steps, self.batch)
+        order = torch.randperm(len(split), device=self.data.device, generator=self.generator)
+        self.order.copy_(order[: self.steps * self.batch].view(shape))
+        drawn = self.data.augmentation.draw(*shape, self.generator)
+        for place, chance in zip(self.chances.parts, drawn.parts, strict=True):
+            if place is not None and chance is not None:
+                place.copy_(chance)
+        self.step.zero_()
+        self.total.zero_()
+        if self.streamed is None:
+            for _ in range(self.steps):
+                self._advance()
+        else:
+            for batch in split.streamed(self.order.cpu()):
+                self.streamed.copy_(batch)
+                self._advance()
+        return self.total.item() / self.steps
+
+    def _advance(self) -> None:
+        """One step: replayed where it is captured. A capture runs nothing, so it is replayed at once."""
+        if self.captured is not None:
+            self.captured.replay()
+        elif self.data.device.type != "cuda" or os.environ.get(NO_GRAPHS):
+            self._step()
+        elif self.eager < EAGER_STEPS:
+            self._step_aside()
+        else:
+            self.captured = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.captured):
+                self._step()
+            self.captured.replay()
+
+    def _step_aside(self) -> None:
+        """A step on another stream, as torch asks for before a capture."""
+        self.eager += 1
+        side = torch.cuda.Stream(self.data.device)
+        side.wait_stream(torch.cuda.current_stream(self.data.device))
+        with torch.cuda.stream(side):
+            self._step()
+        torch.cuda.current_stream(self.data.device).wait_stream(side)
+
+    def _step(self) -> None:
+        rows = _at(self.order, self.step)
+        images, labels = self._images(rows)
+        with autocast(self.recipe.precision, self.data.device):
+            logits = self.network(images.permute(0, 3, 1, 2))  # (N, C, H, W), a channels-last view
+        loss = self._loss(logits.float(), labels)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
-        if average:
-            average.update_parameters(network)
-        total += loss.detach()
-    return total.item() / steps
+        self.rate.copy_(_at(self.rates, self.done))
+        self.optimizer.step()
+        self._average()
+        self.total += loss.detach()
+        self.step += 1
+        self.done += 1
+
+    def _images(self, rows: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor | None]]:
+        """The step's images, float (B, H, W, C), and its labels (B,) with their own share where samples are mixed."""
+        split, augmentation = self.data.train, self.data.augmentation
+        chances = Chances(*(None if part is None else _at(part, self.step) for part in self.chances.parts))
+        if self.streamed is not None:
+            within = torch.arange(self.batch, device=self.data.device)
+            images = augmentation.crop_and_mirror(self.streamed, within, chances)
+        else:
+            assert split.images is not None
+            images = augmentation.crop_and_mirror(split.images, rows, chances)
+        images = augmentation.cut_and_mix(split.normalise(images), chances)
+        return images, (split.labels.index_select(0, rows), chances.share)
+
+    def _loss(self, logits: Tensor, labels: tuple[Tensor, Tensor | None]) -> Tensor:
+        """Mean cross-entropy; of a mixed sample with both labels, each by its share."""
+        own, share = labels
+        smoothing = self.recipe.label_smoothing
+        if share is None:
+            return nn.functional.cross_entropy(logits, own, label_smoothing=smoothing)
+        mine, other = (
+            nn.functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+            for target in (own, neighbours(own))
+        )
+        return torch.lerp(other, mine, share).mean()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Moves the average towards the weights: at step i by 1 / i, to forget the start, and at least by 1 - ema."""
+        if self.recipe.ema is None:
+            return
+        share = torch.clamp(1 / (self.done[0] + 1), min=1 - self.recipe.ema)
+        for mean, value in self.averaged:
+            mean.lerp_(value, share)
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _at(part: Tensor, step: Tensor) -> Tensor:
+    """Row `step` (1,) of (steps, ...), without the host knowing which one it is."""
+    return part.index_select(0, step)[0]
+
+
+def _floats(network: nn.Module) -> list[Tensor]:
+    """Parameters and running statistics, not counters."""
+    return [value for value in network.state_dict().values() if value.is_floating_point()]
+
+
+def _optimizer(network: nn.Module, recipe: Recipe, rate: Tensor) -> torch.optim.Optimizer:
     """AdamW in one fused step; no decay on 1-D parameters (norms, biases, LayerScale)."""
     decayed = [p for p in network.parameters() if p.dim() > 1]
     plain = [p for p in network.parameters() if p.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+    return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=rate.is_cuda)
 
 
 def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
@@ -229,13 +342,12 @@ def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
 def predict(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:
     """Logits (N, classes), float32, on the split's device; the network is left in evaluation mode."""
     network.eval()
-    with autocast(precision, split.images.device):
-        batches = range(0, len(split), EVAL_BATCH)
-        return torch.cat([network(split.normalise(split.images[i : i + EVAL_BATCH])).float() for i in batches])
+    with autocast(precision, split.device):
+        found = [network(split.normalise(part).permute(0, 3, 1, 2)).float() for part in split.in_order(EVAL_BATCH)]
+    return torch.cat(found)
 
 
 def evaluate(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> float:
     """Top-1 accuracy, 0 to 1."""
-    assert not split.padding, "evaluation images are not padded"
     correct = (predict(network, split, precision).argmax(1) == split.labels).sum().item()
     return correct / len(split)

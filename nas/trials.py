@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial
 
-State = Literal["complete", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
+State = Literal["complete", "stopped", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
 CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifacts
-_ATTRIBUTES = ("flops", "params", "activations", "key", "log_density", "seconds", "seed", "arch")
+_ATTRIBUTES = (
+    "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed", "repeat_of", "arch",
+)  # fmt: skip
 _ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
 
 
@@ -33,9 +35,10 @@ _ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a
 class Trial:
     """One network trained once. None where the trial did not get that far.
 
-    States: complete; failed (diverged or crashed, `reason` says); running; waiting (queued); interrupted (by Ctrl-C or
-    a dead process: queued again); outside (never trained: its shape cannot meet the budget); repeat (never trained: the
-    network was trained before).
+    States: complete; stopped (early, by the study's stopping rule); failed (diverged or crashed, `reason` says);
+    running; waiting (queued, or drawn while others train); interrupted (by Ctrl-C or a dead process: queued again);
+    outside (never trained: its shape cannot meet the budget); repeat (never trained: the network was trained before;
+    a network trained again on purpose, with another seed, is an ordinary trial with `repeat_of`).
     """
 
     number: int
@@ -47,7 +50,10 @@ class Trial:
     key: str | None = None
     log_density: float | None = None  # of its settings in one random draw; None where a sampler chose that learns
     seconds: float | None = None  # of training and evaluation
+    epochs: int | None = None  # trained; None in studies of version 2 and before, which trained all of them
     seed: int | None = None
+    repeat_of: int | None = None  # the first trial of the same network, where this one is another seed of it
+    decisions: tuple[dict[str, Any], ...] = ()  # of the stopping rule at its rungs: `nas.stopping.Decision`
     arch: dict[str, Any] | None = None
     reason: str | None = None
     started: datetime | None = None  # UTC
@@ -77,14 +83,22 @@ class Epoch:
 class Reader:
     """Reads one study; each call reads only what the journal has grown by. Never writes, never locks."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, storage: JournalStorage | None = None) -> None:
+        """`storage`: where the process has the journal open already."""
         self.folder = folder
         self.settings = Settings.read(folder)
-        self._storage: JournalStorage | None = None
+        self._storage = storage
+        self._settled: dict[int, Trial] = {}  # finished trials, which never change
 
     def trials(self) -> list[Trial]:
         """All trials by number. InputError if the journal is damaged; an empty or missing journal has none."""
-        return [_trial(frozen) for frozen in self._frozen()]
+        found = []
+        for frozen in self._frozen():
+            trial = self._settled.get(frozen.number) or _trial(frozen)
+            if frozen.state.is_finished():
+                self._settled[frozen.number] = trial
+            found.append(trial)
+        return found
 
     def is_running(self) -> bool:
         """Whether a process that lives still works on one of its trials."""
@@ -165,6 +179,7 @@ def _trial(frozen: FrozenTrial) -> Trial:
         state=_state(frozen),
         accuracy=values[0] if values else None,
         **{name: attrs.get(name) for name in _ATTRIBUTES},
+        decisions=tuple(attrs.get("decisions", ())),
         reason=attrs.get("reason"),
         started=_utc(frozen.datetime_start),
         finished=_utc(frozen.datetime_complete),
@@ -172,6 +187,8 @@ def _trial(frozen: FrozenTrial) -> Trial:
 
 
 def _state(frozen: FrozenTrial) -> State:
+    if frozen.state.name == "RUNNING" and frozen.user_attrs.get("drawn_ahead"):
+        return "waiting"
     fallback = {"COMPLETE": "complete", "RUNNING": "running", "WAITING": "waiting", "PRUNED": "outside"}
     outcome = frozen.user_attrs.get("outcome") if frozen.state.is_finished() else None
     return cast(State, outcome or fallback.get(frozen.state.name, "failed"))
@@ -211,6 +228,7 @@ class Summary:
     problem: str | None = None
     settings: Settings | None = None
     complete: int = 0
+    stopped: int = 0
     failed: int = 0
     best: float | None = None  # validation accuracy
     updated: datetime | None = None
@@ -240,6 +258,7 @@ def summarise(folder: Path) -> Summary:
         state="running" if running else "resting" if trials else "empty",
         settings=reader.settings,
         complete=len(scores),
+        stopped=sum(trial.state == "stopped" for trial in trials),
         failed=sum(trial.state == "failed" for trial in trials),
         best=max(scores, default=None),
         updated=_touched(folder),

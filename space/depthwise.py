@@ -27,7 +27,7 @@ from torch.autograd.function import once_differentiable
 SOURCE = Path(__file__).with_name("depthwise.c")
 KERNELS = (5, 7, 9, 11)  # of 3, torch's is as fast
 FLAGS = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
-OFF = "NAS_NO_COMPILER"  # environment: set to anything, torch's own gradient is used
+OFF = "NAS_NO_COMPILER"  # environment: set to anything, torch's own gradient is used; NAS_CACHE: another cache
 
 Kernel = Callable[..., int]
 
@@ -48,7 +48,7 @@ def _is_ours(x: Tensor, weight: Tensor) -> bool:
         and x.dtype == weight.dtype == torch.float32
         and weight.shape[-1] in KERNELS
         and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         and not torch.compiler.is_compiling()
         and kernel() is not None
     )
@@ -108,7 +108,8 @@ def _compiled(compiler: str) -> Path:
     """The library for this source, compiler and processor, made aside and renamed."""
     source = SOURCE.read_bytes()
     about = repr((source, compiler, FLAGS, platform.machine(), _processor()))
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+    folder = Path(os.environ.get("NAS_CACHE") or cache)
     path = folder / f"depthwise-{hashlib.sha256(about.encode()).hexdigest()[:16]}.so"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,12 @@ axes:
 TINY_RECIPE = "epochs: 2\ntrain_images: 256\n"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Decoded data and compiled kernels of the tests, and of the processes that they start, stay out of the user's."""
+    os.environ["NAS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def tiny_space(tmp_path: Path) -> Path:
     """A space of networks that train in a blink on 8 px images: 20K to 300K FLOPs."""

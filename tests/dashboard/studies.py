@@ -17,7 +17,7 @@ from optuna.trial import TrialState, create_trial
 from nas.recipe import Recipe
 from nas.settings import ARTIFACTS, JOURNAL, DataCard, Settings
 from nas.trials import CURVE, open_journal
-from space import Band, Budget, Space, Task, cost
+from space import Arch, Band, Budget, Space, Task, cost
 
 BAND, TASK = Band(1_000_000, 4_000_000), Task(8, 1, 10)
 SPACE = Space.load("digits")
@@ -63,13 +63,21 @@ def make_study(runs: Path, name: str = "first", complete: int = 30, seed: int = 
     return folder
 
 
-def add_trial(folder: Path, rng: random.Random, state: str = "complete", **attrs: Any) -> None:
-    """One trial more, appended to the journal as a search would; with a curve where it is complete."""
+def add_trial(
+    folder: Path, rng: random.Random, state: str = "complete", *, repeat_of: int | None = None, **attrs: Any
+) -> None:
+    """One trial more, appended to the journal as a search would; with a curve where it is complete.
+
+    `repeat_of`: the network of that trial, with another accuracy.
+    """
     storage = open_journal(folder / JOURNAL)
     study = optuna.load_study(study_name=None, storage=storage)
     kinds = {"complete": TrialState.COMPLETE, "running": TrialState.RUNNING, "waiting": TrialState.WAITING}
-    kind = kinds.get(state, TrialState.PRUNED if state in ("outside", "repeat") else TrialState.FAIL)
+    kind = kinds.get(state, TrialState.PRUNED if state in ("outside", "repeat", "stopped") else TrialState.FAIL)
     arch = SPACE.draw(rng, TASK, Budget(flops=BAND))
+    if repeat_of is not None:
+        arch = Arch.from_dict(study.trials[repeat_of].user_attrs["arch"], "repeat")
+        attrs["repeat_of"] = repeat_of
     total = cost(arch, TASK)
     accuracy = round(0.90 + 0.035 * (total.flops / 1e6) ** 0.5 - rng.expovariate(60), 4)
     user: dict[str, Any] = {
@@ -77,6 +85,8 @@ def add_trial(folder: Path, rng: random.Random, state: str = "complete", **attrs
         "key": arch.key, "seed": 0, "seconds": round(rng.uniform(2, 9), 2),
         "owner": {"host": socket.gethostname(), "pid": os.getpid()},
     }  # fmt: skip
+    if state == "stopped":
+        user |= {"reason": "below its rivals in epoch 2", "epochs": 2}
     if state == "failed":
         user["reason"] = "training must stay finite, got loss nan in epoch 2; lower lr"
     if kind.is_finished() and state != "complete":

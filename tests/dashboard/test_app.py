@@ -86,6 +86,40 @@ def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
     assert "stem:" in words
 
 
+def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
+    folder = make_study(runs, complete=12, stopped=2)
+    best = Shelf().read(folder).front[-1].number
+    plain = said(page())
+    assert "Bars:" not in plain
+    assert "Dashed:" not in plain
+    assert "2 stopped" in plain
+    add_trial(folder, random.Random(5), repeat_of=best)
+    make_study(runs, "first-random", complete=8, seed=3)
+    app = page(study="first", trial=str(best))
+    words = said(app)
+    assert "of 12 networks are on the front" in words
+    assert "Bars: 95% intervals of the mean over seeds" in words
+    assert "Dashed: random search's front" in words
+    assert "mean of 2 seeds, 95% interval" in words
+    assert "Its network: " in words
+    assert "1 to 2 seeds" in words
+    table = app.dataframe[0].value
+    assert table["seeds"][best] == 2
+    assert list(table["state"]).count("stopped") == 2
+    hypervolume = next(metric for metric in app.metric if metric.label == "Hypervolume")
+    assert hypervolume.delta.endswith(" to random")
+    assert "not on the front" in said(page(study="first", trial="14")) or table["front"][14] == "●"
+    assert "Dashed:" not in said(page(study="first-random"))
+
+
+def test_a_baseline_that_cannot_be_read_is_left_out(runs: Path) -> None:
+    make_study(runs, complete=4)
+    damage(make_study(runs, "first-random", complete=2), line=3)
+    app = page(study="first")
+    assert metrics(app)["Finished"] == "4"
+    assert "Dashed:" not in said(app)
+
+
 def test_trial_from_the_address_and_from_the_table(runs: Path) -> None:
     make_study(runs, complete=12)
     app = page(trial="7")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -12,10 +13,11 @@ import pytest
 
 from dashboard import charts
 from dashboard.plot import _JS
-from nas.front import pareto_front
+from nas.certainty import networks
+from nas.front import outcome, pareto_front
 from nas.trials import Epoch, Trial
 from space import Band, breakdown, cost
-from tests.dashboard.studies import BAND, SPACE, TASK
+from tests.dashboard.studies import BAND, SPACE, TASK, make_settings
 
 
 def trial(number: int, accuracy: float, flops: int, blocks: tuple[str, ...] = ("convnext",), **rest: Any) -> Trial:
@@ -117,6 +119,73 @@ def test_zoom_survives_because_uirevision_is_constant() -> None:
 def test_many_points_are_drawn_by_webgl_all_of_them() -> None:
     many = [trial(i, 0.5, 1_000_000 + i) for i in range(charts.MANY)]
     assert {t["type"] for t in charts.front_figure(many, BAND, selected=3)["data"]} == {"scattergl"}
+
+
+REPEATED = [replace(t, key=f"key {t.number}") for t in TRIALS]
+REPEATED += [replace(REPEATED[3], number=4, accuracy=0.961), replace(REPEATED[0], number=5, accuracy=0.91)]
+
+
+def test_a_repeated_network_is_one_point_at_its_mean_with_its_interval() -> None:
+    found = networks(REPEATED)
+    assert found.noise
+    figure = charts.front_figure(REPEATED, BAND, found=found)
+    as_plotly(figure)
+    clouds = [t for t in figure["data"] if "customdata" in t]
+    points = {n: y for t in clouds for n, y in zip(t["customdata"], t["y"], strict=True)}
+    assert points == {0: pytest.approx(90.5), 1: 94, 2: 93, 3: pytest.approx(96.4)}
+    bars = {n: b for t in clouds if "error_y" in t for n, b in zip(t["customdata"], t["error_y"]["array"], strict=True)}
+    one, two = 100 * found.noise.half_width(1), 100 * found.noise.half_width(2)
+    assert bars == {0: pytest.approx(two), 1: pytest.approx(one), 3: pytest.approx(two)}, "members of the front only"
+
+
+def test_a_study_of_one_seed_has_neither_bars_nor_words_of_them() -> None:
+    plain = charts.front_figure(TRIALS, BAND)
+    assert charts.front_figure(TRIALS, BAND, found=networks(TRIALS)) == plain
+    assert "error_y" not in json.dumps(plain)
+
+
+def test_any_seed_of_a_network_rings_its_one_point() -> None:
+    for number in (3, 4):
+        figure = charts.front_figure(REPEATED, BAND, selected=number)
+        (ring,) = [t for t in figure["data"] if t.get("marker", {}).get("symbol") == "circle-open"]
+        assert (ring["x"], ring["y"]) == ([3_100_000], [pytest.approx(96.4)])
+    assert "circle-open" not in json.dumps(charts.front_figure(REPEATED, BAND, selected=99))
+
+
+def test_stopped_trials_are_not_drawn() -> None:
+    stopped = replace(trial(4, 0, 900_000, state="stopped"), accuracy=None)
+    assert charts.front_figure([*TRIALS, stopped], BAND)["data"] == charts.front_figure(TRIALS, BAND)["data"]
+
+
+def test_the_baseline_is_a_second_quiet_staircase_behind_the_front() -> None:
+    beside = [trial(0, 0.91, 800_000), trial(1, 0.92, 2_000_000)]
+    figure = charts.front_figure(TRIALS, BAND, beside=beside)
+    as_plotly(figure)
+    quiet, stairs = traces(figure, "lines")
+    assert (quiet["name"], stairs["name"]) == ("random search's front", "front")
+    assert (quiet["x"], quiet["y"]) == ([800_000, 2_000_000, BAND.high], [91, 92, 92])
+    assert quiet["line"]["dash"] == "dash"
+    assert figure["layout"]["xaxis"]["range"][0] < math.log10(800_000)
+    told = charts.front_caption(TRIALS, pareto_front(TRIALS), beside=outcome(beside, make_settings("r")))
+    assert "Dashed: random search's front, 2 of 2 networks, hypervolume 0." in told
+    assert told.endswith("after 20 epochs and 0 s of training.")
+
+
+def test_hover_and_caption_tell_what_seeds_tell() -> None:
+    found = networks(REPEATED)
+    row = found.rows[3]
+    assert row.interval
+    low, high = (f"{100 * end:.2f}%" for end in row.interval)
+    for text in (charts.hover(row.trial, row), charts.brief_hover(row.trial, row)):
+        assert text.startswith(f"<b>trial 3</b>  96.40%<br>mean of 2 seeds, 95% interval {low} to {high}<br>")
+        assert f"on the front with probability {row.probability:.0%}" in text
+    assert "<br>1 seed, 95% interval" in charts.hover(TRIALS[1], found.rows[1])
+    assert "tie" not in charts.hover(TRIALS[1], found.rows[1])
+    assert "a tie with trial 1<br>" in charts.hover(row.trial, row)
+    told = charts.front_caption(REPEATED, pareto_front(REPEATED), found)
+    assert told.startswith("3 of 4 networks are on the front: the best reaches 96.4% at 3.1M FLOPs")
+    assert "Bars: 95% intervals of the mean over seeds, seed noise pooled (0.58 points)." in told
+    assert "of the front cannot be told from the next cheaper one." in told
 
 
 def test_hover_says_the_design_and_escapes_it() -> None:

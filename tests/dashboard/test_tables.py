@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboard import words
-from dashboard.tables import parts_frame, trials_frame
+from dashboard.tables import CERTAINTY, COLUMNS, parts_frame, trials_frame
+from nas.certainty import networks
 from nas.trials import Trial
 from space import Arch, Task, cost
 from tests.dashboard.studies import SPACE, TASK, make_settings
@@ -29,6 +30,27 @@ def test_trials_frame_has_a_row_per_trial_by_number() -> None:
     assert frame["depth"][0] == "-".join(str(stage.depth) for stage in ARCH.stages)
     assert frame["reason"][1] == "'=HYPERLINK(1)"
     assert frame[["accuracy", "FLOPs", "params", "seconds"]].isna().iloc[1].all()
+
+
+def test_trials_frame_tells_of_seeds_where_a_network_was_repeated() -> None:
+    accuracies = [("a", 0.90), ("b", 0.95), ("a", 0.92)]
+    trials = [
+        Trial(number=i, state="complete", key=key, accuracy=value, flops=1_000_000 + ord(key))
+        for i, (key, value) in enumerate(accuracies)
+    ]
+    stopped = Trial(number=3, state="stopped", key="c", flops=2_000_000, reason="below its rivals")
+    assert list(trials_frame(trials[:2], (), networks(trials[:2])).columns) == COLUMNS
+    found = networks(trials)
+    frame = trials_frame([*trials, stopped], (), found)
+    assert [name for name in frame.columns if name not in COLUMNS] == CERTAINTY
+    assert list(frame["accuracy"][:3]) == pytest.approx([90, 95, 92]), "each trial's own"
+    assert list(frame["mean"][:3]) == pytest.approx([91, 95, 91])
+    assert list(frame["seeds"][:3]) == [2, 1, 2]
+    assert found.noise
+    assert frame["± 95%"][1] == pytest.approx(100 * found.noise.half_width(1))
+    assert frame["on front"][0] == pytest.approx(100 * (found.rows[0].probability or 0))
+    assert frame[CERTAINTY].isna().iloc[3].all()
+    assert frame["state"][3] == "stopped"
 
 
 def test_trials_frame_of_none_has_the_same_columns() -> None:

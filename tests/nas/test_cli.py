@@ -12,9 +12,10 @@ from space import Arch, Space, Task, cost
 from tests.nas.conftest import Run
 
 FIELDS = {
-    "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "seed", "arch",
-    "reason",
+    "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed",
+    "repeat_of", "decisions", "arch", "reason",
 }  # fmt: skip
+FRONT_FIELDS = FIELDS | {"seeds", "interval", "expected", "probability", "tie", "baseline_accuracy"}
 
 
 def test_cost_of_convnext_tiny(run: Run) -> None:
@@ -55,7 +56,7 @@ def test_a_study_from_search_to_export(run: Run, tmp_path: Path, tiny_space: Pat
     code, out, err = run(*words, "--trials", 3, "--json")
     assert code == 0
     front = json.loads(out)
-    assert all(set(row) == FIELDS for row in front)
+    assert all(set(row) == FRONT_FIELDS for row in front)
     assert err.count("\ntrial ") == 3
     code, out, _ = run(*words, "--trials", 4)
     assert "s: front of 4 trials in 20K..200K FLOPs" in out
@@ -142,17 +143,17 @@ def test_a_study_of_an_older_version_is_not_resumed(run: Run, tmp_path: Path, ti
 
     write_empty_study(tmp_path / "old", tiny_space)
     file = tmp_path / "old" / "study.yaml"
-    file.write_text(file.read_text().replace("version: 2", "version: 1"))
+    file.write_text(file.read_text().replace("version: 3", "version: 1"))
     assert run("trials", "old", "--runs", tmp_path)[0] == 0
     words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--trials", 1, "--study", "old")
     assert run(*words, "--runs", tmp_path)[::2] == (
         2,
-        "error: study old must have version 2 to be resumed, got 1; start another study with --study NAME\n",
+        "error: study old must have version 3 to be resumed, got 1; start another study with --study NAME\n",
     )
 
 
 @pytest.mark.parametrize(
-    "verb", ["search", "studies", "trials", "front", "cost", "show", "draw", "export", "dashboard"]
+    "verb", ["search", "studies", "trials", "front", "audit", "cost", "show", "draw", "export", "dashboard"]
 )
 def test_every_verb_has_help_with_an_example(run: Run, verb: str) -> None:
     code, out, _ = run(verb, "--help")

@@ -540,7 +540,8 @@ def test_sizes_that_are_not_square(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not CIFAR.exists(), reason="needs CIFAR-10 at ../shared/data/cifar10")
-def test_cifar10() -> None:
+def test_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
     cifar = data.load(str(CIFAR))
     assert sizes(cifar) == (45_000, 5_000, 10_000)
     assert cifar.classes[0] == "airplane"

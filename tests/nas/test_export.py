@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -19,13 +20,15 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 import nas
+from nas.card import ModelCard
 from nas.data import load
 from nas.export import VerificationError, export_trial
 from nas.front import best, pareto_front
-from nas.run import run_search
+from nas.run import Plan, run_search
 from nas.settings import ARTIFACTS
 from nas.trials import WEIGHTS, Reader, Trial
 from space import Arch, Band, InputError, Space, cost
+from tests.dashboard.studies import SPACE, TASK, make_settings
 
 QUIET = Console(quiet=True)
 
@@ -39,9 +42,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     (folder / "tiny.yaml").write_text(TINY_SPACE)
     (folder / "recipe.yaml").write_text(TINY_RECIPE + "batch_size: 32\n")
     path, finished = run_search(
-        Space.load(folder / "tiny.yaml"), "digits", Band.parse("20K..200K"), 6, recipe_file=folder / "recipe.yaml",
-        epochs=None, name="study", runs=folder, seed=0, sampler="tpe", device="cpu", image_size=None,
-        command="nas search tiny.yaml ...", console=QUIET,
+        Space.load(folder / "tiny.yaml"), "digits", Band.parse("20K..200K"),
+        Plan(trials=6, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas ..."),
+        QUIET,
     )  # fmt: skip
     assert finished
     return Reader(path)
@@ -94,6 +97,36 @@ def test_the_folder_holds_the_network_and_its_papers(study: Reader, tmp_path: Pa
     assert not list(tmp_path.glob(".*"))
 
 
+def card_of(*trials: Trial) -> ModelCard:
+    """The card of the first of these trials of the digits (validation and test of 360 images each)."""
+    return ModelCard(
+        trial=trials[0], settings=make_settings("s"), trials=trials, validation=0.95, test=0.9, note=None, versions={}
+    )
+
+
+def test_the_card_sets_test_beside_validation_and_says_that_selection_flatters() -> None:
+    arch = SPACE.draw(random.Random(0), TASK).to_dict()
+    one = Trial(number=0, state="complete", key="a", flops=2_000_000, accuracy=0.95, arch=arch)
+    other = Trial(number=1, state="complete", key="b", flops=1_000_000, accuracy=0.9)
+    again = Trial(number=2, state="complete", key="a", flops=2_000_000, accuracy=0.93)
+    stopped = Trial(number=3, state="stopped", key="c", flops=2_000_000)
+    card = card_of(one, other, stopped)
+    assert card.difference_line() == (  # sqrt(.95 * .05 / 360 + .9 * .1 / 360)
+        "validation - test +0.0500 (standard error 0.0195 from the two n alone); "
+        "the best of 2 networks on one validation split flatters there: quote the test accuracy"
+    )
+    assert card.to_json()["difference"] == pytest.approx(0.05)
+    assert card.to_json()["validation_images"] == 360
+    assert "one seed a network in this study" in card.markdown()
+    text = card_of(one, other, again).markdown()
+    assert "of\n2 trained networks 2 are on the front" in text
+    assert "mean validation accuracy of this network over 2 seeds 0.9400 (95% interval over seeds 0.81" in text
+    for line in (card.difference_line(), card.test_line(), card.validation_line()):
+        assert line in card.markdown()
+        assert line in card.summary(Path("out"))
+    assert (card.test_line().count("n = 360"), card.validation_line().count("n = 360")) == (1, 1)
+
+
 def test_it_loads_in_three_lines_in_a_fresh_process(study: Reader, tmp_path: Path) -> None:
     export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
     code = (
@@ -128,7 +161,7 @@ def test_a_trial_without_weights_is_trained_again_to_the_same_network(study: Rea
 def test_weights_of_an_older_release_are_trained_again(study: Reader, tmp_path: Path) -> None:
     shutil.copytree(study.folder, tmp_path / "old")
     file = tmp_path / "old" / "study.yaml"
-    file.write_text(file.read_text().replace("version: 2", "version: 1"))
+    file.write_text(file.read_text().replace("version: 3", "version: 1"))
     old, console = Reader(tmp_path / "old"), Console(record=True, file=io.StringIO(), width=200)
     card = export_trial(old, chosen(old), tmp_path / "out", device="cpu", console=console)
     assert f"a study of version 1 has other weights of trial {chosen(old).number}; training it again" in (

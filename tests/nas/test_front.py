@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.front import best, hypervolume, knee, pareto_front, scored, under
+from nas.front import best, hypervolume, knee, merged, outcome, pareto_front, scored, under
 from nas.trials import Trial
 from space import Band, InputError
+from tests.dashboard.studies import make_settings
 
 BAND = Band(100, 10_000)
 EMPTY = "front must have a finished trial, got none; run `nas search` first, or for longer"
@@ -49,6 +50,38 @@ def test_only_finished_trials_are_scored() -> None:
         Trial(number=5, state="repeat", flops=50, accuracy=0.9),
     ]
     assert scored(rows) == pareto_front(rows) == rows[:1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6)), max_size=12))
+def test_a_network_stands_once_at_its_mean(rows: list[tuple[int, int]]) -> None:
+    plain = [
+        Trial(number=i, state="complete", key=f"k{k}", flops=1000 + k, accuracy=a / 6) for i, (k, a) in enumerate(rows)
+    ]
+    points = merged(plain)
+    assert [t.key for t in points] == list(dict.fromkeys(t.key for t in plain))
+    for point in points:
+        same = [t for t in plain if t.key == point.key]
+        assert point.number == min(t.number for t in same)
+        assert point.accuracy == pytest.approx(np.mean([t.accuracy for t in same]))
+        assert len(same) > 1 or point is same[0]
+    assert merged(points) == points
+    assert pareto_front(plain) == pareto_front(points)
+
+
+def test_an_outcome_counts_every_training() -> None:
+    rows = [
+        Trial(number=0, state="complete", key="a", flops=2_000_000, accuracy=0.5, seconds=3.0),
+        Trial(number=1, state="complete", key="a", flops=2_000_000, accuracy=0.7, seconds=3.0),
+        Trial(number=2, state="complete", key="b", flops=3_000_000, accuracy=0.5, seconds=4.0),
+        Trial(number=3, state="failed", key="c", flops=3_000_000, seconds=1.0),
+        Trial(number=4, state="running", key="d", flops=3_000_000),
+        Trial(number=5, state="stopped", key="e", flops=3_000_000, seconds=0.5, epochs=2),
+    ]
+    settings = make_settings("mine")
+    found = outcome(rows, settings)
+    assert (found.networks, found.front, found.trainings, found.seconds) == (2, 1, 5, 11.5)
+    assert found.epochs == 3 * settings.recipe["epochs"] + 2
+    assert found.hypervolume == pytest.approx(0.6 * math.log(2) / math.log(4))
 
 
 @given(POINTS.filter(bool))

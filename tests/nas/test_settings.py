@@ -53,8 +53,8 @@ def spoil(folder: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 3}, "version must be 1 or 2, got 3; read it with the release of nas that wrote it"),
-        ({"version": None}, "version must be 1 or 2, got None; read it with the release of nas that wrote it"),
+        ({"version": 4}, "version must be from 1 to 3, got 4; read it with the release of nas that wrote it"),
+        ({"version": None}, "version must be from 1 to 3, got None; read it with the release of nas that wrote it"),
         ({"sede": 1}, "sede must be a known key; did you mean seed?"),
         ({"seed": None}, "seed must be given, got nothing; add it"),
         ({"seed": "one"}, "seed must be a whole number, got 'one'; correct it"),
@@ -89,7 +89,7 @@ def test_an_older_study_is_read_but_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         old.check_resumable()
     assert str(refusal.value) == (
-        "study mine must have version 2 to be resumed, got 1; start another study with --study NAME"
+        "study mine must have version 3 to be resumed, got 1; start another study with --study NAME"
     )
     make_settings("mine").check_resumable()
 

@@ -11,16 +11,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import optuna
 import pytest
 import torch
+from optuna.trial import TrialState
 
+from nas.crew import Crew, Process, Thread, build_crew
 from nas.data import Data, load
 from nas.front import pareto_front
 from nas.recipe import Recipe
 from nas.run import describe_data
-from nas.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings
+from nas.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
+from nas.stopping import Decision, Standing
 from nas.store import repair_tail
 from nas.study import Search, Watch, open_folder, package_versions, trial_seed
 from nas.train import DeviceData
@@ -42,19 +46,39 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
     """Opens a search on `tmp_path / name`; keyword arguments change its settings."""
 
     def make(
-        name: str = "study", watch: Watch | None = None, sampler: Sampler = "tpe", seed: int = 0, band: Band = BAND
+        name: str = "study",
+        watch: Watch | None = None,
+        sampler: Sampler = "tpe",
+        seed: int = 0,
+        band: Band = BAND,
+        stop: Stop = "none",
+        epochs: int = 1,
+        workers: int = 1,
     ) -> Search:
         folder = tmp_path / name
         space = Space.load(tiny_space)
         settings = Settings(
             name=name, created="2026-01-01T00:00:00+00:00", command="test", space_name="tiny", space=space.to_dict(),
-            flops_low=band.low, flops_high=band.high, data=describe_data(digits), recipe=RECIPE.to_dict(),
-            sampler=sampler, seed=seed, device="cpu", versions=package_versions(),
+            flops_low=band.low, flops_high=band.high, data=describe_data(digits),
+            recipe=replace(RECIPE, epochs=epochs).to_dict(), sampler=sampler, stop=stop, seed=seed, device="cpu", versions=package_versions(),
         )  # fmt: skip
         open_folder(folder, settings)
-        return Search(folder, DeviceData.place(digits, RECIPE, CPU), watch or Watch())
+        crew = crew_of(settings, digits) if workers == 1 else build_crew(workers, settings, "digits", digits)
+        return Search(folder, crew, watch or Watch())
 
     return make
+
+
+def crew_of(settings: Settings, digits: Data) -> Crew:
+    recipe = settings.build_recipe()
+    return Crew([Thread(settings.task, DeviceData.place(digits, recipe, CPU), recipe)])
+
+
+def placed(search: Search) -> DeviceData:
+    """The data that the search's trainer works on."""
+    (trainer,) = search.crew.trainers
+    assert isinstance(trainer, Thread)
+    return trainer.data
 
 
 def counted(search: Search) -> list[int]:
@@ -142,11 +166,13 @@ def test_a_second_ctrl_c_leaves_a_study_that_resumes(make: Callable[..., Search]
     with pytest.raises(KeyboardInterrupt):
         make(watch=Watch(on_epoch=interrupt)).run(2)
     search = make()
-    assert [trial.state for trial in search.reader.trials()] == ["interrupted", "waiting"]
+    states = [trial.state for trial in search.reader.trials()]
+    assert states == ["interrupted", "interrupted", "waiting", "waiting"], "the trained one, and the one drawn ahead"
     search.run(2)
     trials = search.reader.trials()
-    assert [trial.state for trial in trials][:2] == ["interrupted", "complete"]
-    assert (trials[0].key, trials[0].seed) == (trials[1].key, trials[1].seed)
+    assert [trial.state for trial in trials] == [*states[:2], "complete", "complete"]
+    for left, again in ((0, 2), (1, 3)):
+        assert (trials[left].key, trials[left].seed) == (trials[again].key, trials[again].seed)
     assert len(counted(search)) == 2
 
 
@@ -163,7 +189,7 @@ def test_a_space_with_no_new_network_ends_with_a_note(tmp_path: Path, tiny_space
     )  # fmt: skip
     open_folder(tmp_path / "pair", settings)
     notes: list[str] = []
-    search = Search(tmp_path / "pair", DeviceData.place(digits, RECIPE, CPU), Watch(on_note=notes.append))
+    search = Search(tmp_path / "pair", crew_of(settings, digits), Watch(on_note=notes.append))
     assert search.run(10)
     done = [trial for trial in search.reader.trials() if trial.state == "complete"]
     assert len(done) == len({trial.key for trial in done}) == 2
@@ -175,10 +201,10 @@ def test_a_space_with_no_new_network_ends_with_a_note(tmp_path: Path, tiny_space
 
 def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[..., Search]) -> None:
     search = make()
-    healthy = search.data.train.mean.clone()
+    healthy = placed(search).train.mean.clone()
 
     def poison(number: int, arch: object, done: int) -> None:
-        search.data.train.mean.copy_(torch.full_like(healthy, math.nan) if done == 1 else healthy)
+        placed(search).train.mean.copy_(torch.full_like(healthy, math.nan) if done == 1 else healthy)
 
     search.watch = Watch(on_trial=poison)
     assert search.run(4)
@@ -191,7 +217,7 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
 
 def test_five_failures_in_a_row_end_the_search_with_the_reason(make: Callable[..., Search]) -> None:
     search = make()
-    search.data.train.mean.fill_(math.nan)
+    placed(search).train.mean.fill_(math.nan)
     with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan in epoch 1 of 1"):
         search.run(20)
     assert len(counted(search)) == 5
@@ -199,13 +225,13 @@ def test_five_failures_in_a_row_end_the_search_with_the_reason(make: Callable[..
 
 def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]) -> None:
     search = make()
-    whole = search.data.train.images
+    whole = placed(search).train.images
     calls: list[int] = []
 
     def starve(number: int, arch: object, done: int) -> None:
         calls.append(number)
-        search.data.train.images = (
-            whole if done else whole.as_strided((128, 2**18, 2**18, 1), (0, 0, 0, 0))
+        placed(search).train.images = (
+            whole if done or whole is None else whole.as_strided((128, 2**18, 2**18, 1), (0, 0, 0, 0))
         )  # 4 TB a batch
 
     search.watch = Watch(on_trial=starve)
@@ -216,6 +242,100 @@ def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]
     assert trials[0].key
     assert trials[0].key in trials[0].reason
     assert "allocate" in trials[0].reason
+
+
+class Below:
+    """Stops every second trial after its first epoch."""
+
+    name: Stop = "quantile"
+    rungs = (1,)
+    seen: ClassVar[dict[int, list[Standing]]] = {}
+
+    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
+        self.seen[trial.number] = list(others)
+        return Decision(epoch, trial.accuracies[epoch], trial.number % 2 == 1, "below", 0.5, len(others))
+
+
+def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Callable[..., Search]) -> None:
+    search = make(stop="quantile", epochs=2)
+    search.rule = Below()  # type: ignore[assignment]
+    assert search.run(4)
+    trials = search.reader.trials()
+    assert [trial.state for trial in trials] == ["complete", "stopped", "complete", "stopped"]
+    stopped = trials[1]
+    assert (stopped.accuracy, stopped.epochs, trials[0].epochs) == (None, 1, 2)
+    curve = search.reader.curve(1)
+    assert len(curve) == 1
+    (decision,) = stopped.decisions
+    assert decision["accuracy"] == pytest.approx(curve[0].accuracy, abs=1e-6)
+    assert {**decision, "accuracy": 0} == Decision(1, 0, True, "below", 0.5, 1).to_dict()
+    assert stopped.reason == f"{curve[0].accuracy:.2%} of the 50.00% wanted after epoch 1, among 1 of about its FLOPs"
+    assert not {1, 3} & {trial.number for trial in pareto_front(trials)}
+    frozen = search.study.get_trials(deepcopy=False)[1]
+    assert frozen.state == TrialState.PRUNED
+    assert set(frozen.constraints) == {"budget"}
+    assert frozen.constraints["budget"] <= 0
+    assert [len(standing.accuracies) for standing in Below.seen[3]] == [2, 1, 2]
+
+    again = make(stop="quantile", epochs=2)  # curves of ended trials come from their files
+    again.rule = Below()  # type: ignore[assignment]
+    again.run(5)
+    assert [len(standing.accuracies) for standing in Below.seen[4]] == [2, 1, 2, 1]
+
+
+def test_rungs_of_a_trial_that_another_process_trains_are_seen(make: Callable[..., Search]) -> None:
+    search = make(stop="quantile", epochs=2)
+    search.rule = Below()  # type: ignore[assignment]
+    elsewhere = search.study.ask()
+    decision = Decision(1, 0.25, False, "kept", None, 0).to_dict()
+    attrs = {"owner": {"host": "another", "pid": 1}, "flops": 30_000, "decisions": [decision]}
+    for name, value in attrs.items():
+        elsewhere.set_user_attr(name, value)
+    search.run(2)
+    assert Standing(0, 30_000, {1: 0.25}) in Below.seen[1]
+
+
+def test_repeats_train_members_of_the_front_with_other_seeds(make: Callable[..., Search]) -> None:
+    search = make()
+    assert search.run(4, repeats=3)
+    trials = search.reader.trials()
+    again = [trial for trial in trials if trial.repeat_of is not None]
+    assert len(trials) == 7
+    assert len(again) == 3
+    members = {trial.key for trial in pareto_front(trials[:4])}
+    assert again[0].key in members
+    for trial in again:
+        first = trials[trial.repeat_of or 0]
+        assert (trial.key, trial.flops, trial.state) == (first.key, first.flops, "complete")
+        assert trial.seed != first.seed
+    assert make().run(4, repeats=3)
+    assert len(search.reader.trials()) == 7, "they are not spent twice"
+
+
+def test_trials_train_side_by_side_and_a_killed_trainer_takes_only_its_own_with_it(make: Callable[..., Search]) -> None:
+    killed: list[int] = []
+    busiest = 0
+
+    def kill_one(number: int, epoch: object) -> None:
+        nonlocal busiest
+        busiest = max(busiest, len(search.training))
+        if not killed:
+            killed.append(number)
+            place = next(place for place, job in search.crew.jobs.items() if job.number == number)
+            trainer = search.crew.trainers[place]
+            assert isinstance(trainer, Process)
+            trainer.process.kill()
+
+    search = make(workers=2, epochs=2, watch=Watch(on_epoch=kill_one))
+    try:
+        assert search.run(6)
+    finally:
+        search.crew.close()
+    trials = search.reader.trials()
+    assert sorted(trial.number for trial in trials if trial.state == "failed") == killed
+    assert sum(trial.state == "complete" for trial in trials) == 5
+    assert trials[killed[0]].reason == f"its process died of SIGKILL (network {trials[killed[0]].key})"
+    assert busiest == 2
 
 
 def test_killed_it_leaves_a_study_that_resumes_to_the_total(

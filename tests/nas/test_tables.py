@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from nas.certainty import networks
 from nas.recipe import Recipe
 from nas.settings import Settings
-from nas.tables import front_table, studies_table, trials_table
+from nas.tables import baseline_line, front_records, front_table, studies_table, trials_table
 from nas.trials import Summary, Trial
 from nas.words import CONVENTION, caption, cost_line, describe, trial_line
 from space import Arch, Cost, Stage, Task, cost
@@ -83,6 +84,76 @@ def test_the_front_rises_and_marks_its_knee_and_best() -> None:
         ("1", "90.00%", "1.5M", "knee"),
         ("3", "95.00%", "4M", "best"),
     ]
+
+
+REPEATED = [replace(row, key=f"key {row.number}") for row in TRIALS]
+REPEATED += [replace(REPEATED[1], number=4, accuracy=0.88), replace(REPEATED[3], number=5, accuracy=0.92)]
+
+
+def test_a_study_of_one_seed_says_that_it_has_no_interval() -> None:
+    text = show(front_table(TRIALS, SETTINGS))
+    assert "One seed a network: no interval, and near ones may be ties." in " ".join(text.split())
+    for word in ("±", "on front", "tie with"):
+        assert word not in text
+
+
+def test_a_front_of_repeated_networks_shows_mean_interval_seeds_probability_and_ties() -> None:
+    text = show(front_table(REPEATED, SETTINGS), 240)
+    found = networks(REPEATED)
+    assert text.startswith("mine: front of 4 networks, 6 trainings, in 1M..4M FLOPs, hypervolume 0.")
+    half = [50 * (row.interval[1] - row.interval[0]) for row in found.front if row.interval]
+    chances = [f"{row.probability:.0%}" for row in found.front]
+    marks = ["", "knee", "best, tie with trial 1"]
+    expected = zip(("0", "1", "3"), ("50.00", "89.00", "93.50"), half, "122", chances, marks, strict=True)
+    assert [(row[0], row[1], row[2], row[3], row[-1]) for row in rows(text)] == [
+        (number, f"{mean} ± {width:.2f}%", n, chance, mark) for number, mean, width, n, chance, mark in expected
+    ]
+
+
+def test_the_caption_of_intervals_says_what_they_cover_and_leave_out() -> None:
+    noise = networks(REPEATED).noise
+    assert noise
+    text = " ".join(show(front_table(REPEATED, SETTINGS), 240).split())
+    for part in (
+        "mean top-1 of n seeds on digits's validation split of 360 images",
+        f"2 degrees of freedom; the standard deviation of one training, {100 * noise.sd:.2f} points, is pooled",
+        "The split's sampling error, 1.30 points at the best, is not in it",  # sqrt(.935 * .065 / 360)
+        "the front's means flatter by about",
+        CONVENTION,
+    ):
+        assert part in text
+
+
+def test_rivals_off_the_front_are_named() -> None:
+    rivals = [replace(REPEATED[1], number=9, key="rival", flops=1_500_001, accuracy=0.889)]
+    text = " ".join(show(front_table([*REPEATED, *rivals], SETTINGS), 240).split())
+    assert "Rivals off the front: trial 9 (" in text
+
+
+def test_records_hold_what_the_table_shows_and_what_the_baseline_reaches() -> None:
+    plain = front_records(TRIALS)
+    assert [row["number"] for row in plain] == [0, 1, 3]
+    assert {row[name] for row in plain for name in ("interval", "expected", "probability", "baseline_accuracy")} == {
+        None
+    }
+    records = front_records(REPEATED, [trial(0, 1_200_000, 0.7), trial(1, 4_000_001, 0.99)])
+    assert [row["accuracy"] for row in records] == pytest.approx([0.5, 0.89, 0.935])
+    assert [row["seeds"] for row in records] == [1, 2, 2]
+    assert [row["tie"] for row in records] == [None, None, 1]
+    assert [row["baseline_accuracy"] for row in records] == [None, 0.7, 0.7]
+    for row in records:
+        assert row["interval"][0] < row["accuracy"] < row["interval"][1]
+        assert 0 <= row["probability"] <= 1
+
+
+def test_a_baseline_is_set_beside_with_the_training_of_both() -> None:
+    random = replace(SETTINGS, name="mine-random", sampler="random")
+    failed = Trial(number=2, state="failed", seconds=2.0)
+    own, base = baseline_line(REPEATED, SETTINGS, [*TRIALS[:2], failed], random).splitlines()
+    assert own.startswith("mine: 3 of 4 networks on the front, hypervolume 0.")
+    assert own.endswith(", 6 trainings, 42 epochs, 19 s of training")
+    assert base.startswith("baseline, random search: mine-random: 2 of 2 networks on the front, hypervolume 0.")
+    assert base.endswith(", 3 trainings, 14 epochs, 8 s of training")
 
 
 def test_a_front_of_nothing_is_an_empty_table() -> None:

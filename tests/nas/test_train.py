@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,13 +17,16 @@ from nas.train import (
     DeviceSplit,
     Diverged,
     Interrupted,
+    Verdict,
     _rates,
+    _Training,
     choose_device,
     evaluate,
     predict,
     steps_per_epoch,
     train,
 )
+from nas.trials import Epoch
 from space import Arch, InputError, Stage, Task
 from space.blocks import ConvNeXt, Modulation
 from space.modules import DropPath
@@ -71,7 +75,14 @@ def test_it_learns_digits(digits: Data, device: torch.device) -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", [{}, {"drop_path": 0.2, "crop": 1, "flip": True}, {"ema": 0.9}, {"precision": "bfloat16"}]
+    "extra",
+    [
+        {},
+        {"drop_path": 0.2, "crop": 1, "flip": True, "cutout": 2},
+        {"mixup": 0.8, "cutmix": 1.0},
+        {"ema": 0.9},
+        {"precision": "bfloat16"},
+    ],
 )
 def test_the_same_seed_repeats_to_the_last_bit_and_another_does_not(digits: Data, extra: dict[str, object]) -> None:
     recipe = replace(Recipe(epochs=1, train_images=256), **extra)  # type: ignore[arg-type]
@@ -80,6 +91,57 @@ def test_the_same_seed_repeats_to_the_last_bit_and_another_does_not(digits: Data
     assert [e.loss for e in first.curve] == [e.loss for e in again.curve] != [e.loss for e in other.curve]
     for a, b in zip(first.network.state_dict().values(), again.network.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("extra", [{}, {"crop": 1, "flip": True, "mixup": 0.4}])
+def test_streamed_images_train_the_same_network(
+    digits: Data, monkeypatch: pytest.MonkeyPatch, extra: dict[str, object]
+) -> None:
+    recipe = replace(Recipe(epochs=2, train_images=256), **extra)  # type: ignore[arg-type]
+    whole = DeviceData.place(digits, recipe, CPU)
+    monkeypatch.setenv("NAS_DEVICE_DATA_LIMIT", "1K")
+    streamed = DeviceData.place(digits, recipe, CPU)
+    assert whole.train.images is not None
+    assert streamed.train.images is streamed.validation.images is None
+    a, b = (train(ARCH, TASK, data, recipe, seed=3) for data in (whole, streamed))
+    assert [(e.loss, e.accuracy) for e in a.curve] == [(e.loss, e.accuracy) for e in b.curve]
+
+
+def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None:
+    """Against the definition, with weights kept after every step; running statistics too."""
+    recipe = Recipe(epochs=1, train_images=256, ema=0.9)
+    arch = replace(ARCH, stages=(replace(ARCH.stages[0], block=ConvNeXt(kernel=3, norm="bn")),))
+    training = _Training(Network(arch, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
+    expected: dict[str, torch.Tensor] = {}
+    step = training._step
+
+    def watched() -> None:
+        step()
+        for name, value in training.network.state_dict().items():
+            if value.is_floating_point():
+                share = max(0.1, 1 / int(training.done))
+                expected[name] = torch.lerp(expected.get(name, value), value, share)
+
+    training._step = watched  # type: ignore[method-assign]
+    training.epoch()
+    got = training.evaluated.state_dict()
+    assert len(expected) > 10
+    for name, value in expected.items():
+        torch.testing.assert_close(got[name], value)
+        assert not torch.equal(got[name], training.network.state_dict()[name])
+
+
+def test_a_mixed_samples_loss_is_of_both_labels_by_its_share(digits: Data) -> None:
+    recipe = Recipe(batch_size=3, mixup=1.0)
+    training = _Training(Network(ARCH, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
+    logits = torch.randn(3, 10)
+    labels, share = torch.tensor([1, 5, 7]), torch.tensor([1.0, 0.25, 0.5])
+    soft = torch.zeros(3, 10)
+    for row, (own, other) in enumerate(((1, 7), (5, 1), (7, 5))):
+        soft[row, own] += share[row]
+        soft[row, other] += 1 - share[row]
+    expected = torch.nn.functional.cross_entropy(logits, soft, label_smoothing=0.1)
+    torch.testing.assert_close(training._loss(logits, (labels, share)), expected)
 
 
 @pytest.mark.parametrize(("said", "last"), [(None, 0.3), (0.0, 0.0), (0.2, 0.2)])
@@ -93,38 +155,11 @@ def test_drop_path_is_the_networks_own_unless_the_recipe_says_another(
     assert rates == pytest.approx([0, last])
 
 
-def test_crops_and_mirrors_are_of_the_image_itself() -> None:
-    data = noise(40, 6)
-    split = DeviceSplit(data.train, data, CPU, padding=2)
-    rows = torch.arange(40)
-    batch = split.augmented(rows, True, torch.Generator().manual_seed(0)).numpy()
-    padded = np.pad(data.train.images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
-    found = set()
-    for image, source in zip(batch, padded, strict=True):
-        ways = {
-            (y, x, mirror)
-            for y in range(5)
-            for x in range(5)
-            for mirror in (False, True)
-            if np.array_equal(source[y : y + 6, x : x + 6][:, :: -1 if mirror else 1], image)
-        }
-        assert ways, "not a crop of its image"
-        found |= ways
-    assert len({(y, x) for y, x, _ in found}) > 10
-    assert {mirror for *_, mirror in found} == {True, False}
-
-
-def test_no_augmentation_leaves_the_images_alone() -> None:
-    data = noise(5, 6)
-    split = DeviceSplit(data.train, data, CPU)
-    assert torch.equal(split.augmented(torch.tensor([3, 1]), False, torch.Generator()), split.images[[3, 1]])
-
-
 def test_normalisation_is_by_the_mean_and_std_of_the_data() -> None:
     data = noise(5, 6)
     got = DeviceSplit(data.train, data, CPU).normalise(torch.from_numpy(data.train.images))
     expected = (torch.from_numpy(data.train.images).float() / 255 - 0.5) / 0.25
-    torch.testing.assert_close(got, expected.permute(0, 3, 1, 2))
+    torch.testing.assert_close(got, expected)
 
 
 def test_rates_warm_up_linearly_then_fall_as_a_cosine() -> None:
@@ -151,18 +186,34 @@ def test_divergence_names_the_epoch(digits: Data) -> None:
 
 def test_it_stops_after_the_epoch_in_which_it_is_asked(digits: Data) -> None:
     recipe = Recipe(epochs=5, train_images=128)
+    data = DeviceData.place(digits, recipe, CPU)
     seen: list[int] = []
+
+    def at_two(word: Verdict) -> Callable[[Epoch], Verdict]:
+        def answer(epoch: Epoch) -> Verdict:
+            seen.append(epoch.epoch)
+            return word if epoch.epoch == 2 else "go on"
+
+        return answer
+
     with pytest.raises(Interrupted):
-        train(
-            ARCH, TASK, DeviceData.place(digits, recipe, CPU), recipe, seed=0,
-            on_epoch=lambda epoch: seen.append(epoch.epoch), interrupted=lambda: len(seen) == 2,
-        )  # fmt: skip
-    assert seen == [1, 2]
+        train(ARCH, TASK, data, recipe, seed=0, on_epoch=at_two("interrupt"))
+    stopped = train(ARCH, TASK, data, recipe, seed=0, on_epoch=at_two("stop"))
+    assert seen == [1, 2, 1, 2]
+    assert stopped.stopped
+    assert stopped.accuracy == stopped.curve[1].accuracy
+    whole = train(ARCH, TASK, data, recipe, seed=0)
+    assert not whole.stopped
+    assert whole.curve[:2] == tuple(
+        replace(e, seconds=w.seconds) for e, w in zip(stopped.curve, whole.curve, strict=False)
+    )
 
 
 def test_train_images_takes_the_same_part_for_every_seed(digits: Data) -> None:
     first, again = (DeviceData.place(digits, Recipe(train_images=100), CPU).train for _ in range(2))
     assert len(first) == 100
+    assert first.images is not None
+    assert again.images is not None
     assert torch.equal(first.images, again.images)
 
 
@@ -183,6 +234,6 @@ def test_prediction_is_the_same_in_any_batch(digits: Data) -> None:
     split = DeviceSplit(digits.test, digits, CPU)
     whole = predict(network, split)
     with torch.no_grad():
-        alone = network(split.normalise(split.images[:7]))
+        alone = network(split.normalise(torch.from_numpy(digits.test.images[:7])).permute(0, 3, 1, 2))
     torch.testing.assert_close(whole[:7], alone, atol=1e-5, rtol=1e-5)
     assert not network.training

@@ -26,7 +26,7 @@ def gradients(function: Any, tensors: tuple[Tensor, ...], upstream: Tensor) -> t
 @pytest.fixture
 def fresh_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache, and nothing remembered of another one."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "nas"))
     kernel.cache_clear()
     yield tmp_path / "nas"
     kernel.cache_clear()

@@ -1,0 +1,142 @@
+"""What one would write without nas: timm's ConvNeXt, a DataLoader with torchvision transforms, AdamW, fvcore after.
+
+Written as its author would, plain or tuned: `tuned` adds channels-last, persistent workers, pinned memory, fused AdamW
+and, with `amp`, bfloat16 autocast. It trains the same networks as nas with the same images, batch, epochs and recipe.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from PIL import Image
+from timm.models.convnext import ConvNeXt
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms  # type: ignore[import-untyped]
+
+from nas.data import Data, Split
+from nas.recipe import Recipe
+from space import Arch, Task
+
+WORKERS = 2
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Pictures in memory and a transform, as torchvision's CIFAR10."""
+
+    def __init__(self, split: Split, transform: transforms.Compose) -> None:
+        self.images, self.labels, self.transform = split.images, split.labels, transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.images[index])), int(self.labels[index])
+
+
+def build(arch: Arch, task: Task) -> nn.Module:
+    """The network by timm: plain ConvNeXt blocks, LayerNorm, GELU, no LayerScale."""
+    return ConvNeXt(
+        in_chans=task.channels,
+        num_classes=task.classes,
+        depths=tuple(stage.depth for stage in arch.stages),
+        dims=tuple(stage.width for stage in arch.stages),
+        kernel_sizes=tuple(stage.block.kernel for stage in arch.stages),  # type: ignore[attr-defined]
+        patch_size=arch.stem.stride,  # type: ignore[attr-defined]
+        ls_init_value=None,
+    )
+
+
+def flops(network: nn.Module, task: Task) -> int:
+    """By fvcore, conv + linear, as one would count it."""
+    from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
+
+    with warnings.catch_warnings(action="ignore"):
+        counter = FlopCountAnalysis(network, torch.zeros(1, task.channels, task.image_size, task.image_size))
+        counted = counter.unsupported_ops_warnings(False).by_operator()
+    return int(counted["conv"] + counted["linear"])
+
+
+def train(arch: Arch, task: Task, data: Data, recipe: Recipe, seed: int, tuned: bool, amp: bool) -> tuple[float, float]:
+    """Trains from images in memory. (Validation accuracy after the last epoch, FLOPs)."""
+    torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = build(arch, task).to(device)
+    if tuned:
+        network = network.to(memory_format=torch.channels_last)
+    loaders = _loaders(data, recipe, tuned)
+    steps = len(loaders[0]) * recipe.epochs
+    warmup = round(recipe.warmup * steps)
+    decayed = [p for p in network.parameters() if p.dim() > 1]
+    plain = [p for p in network.parameters() if p.dim() <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, fused=tuned or None)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda i: (
+            (i + 1) / (warmup + 1)
+            if i < warmup
+            else 0.5 * (1 + math.cos(math.pi * (i - warmup) / max(1, steps - warmup)))
+        ),
+    )
+    criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    precision = torch.autocast(device.type, torch.bfloat16) if amp else nullcontext()
+    accuracy = 0.0
+    for _ in range(recipe.epochs):
+        network.train()
+        running = 0.0
+        for images, labels in _on(loaders[0], device, tuned):
+            with precision:
+                loss = criterion(network(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            running += loss.item()
+        network.eval()
+        correct = 0
+        with torch.no_grad(), precision:
+            for images, labels in _on(loaders[1], device, tuned):
+                correct += int((network(images).argmax(1) == labels).sum())
+        accuracy = correct / len(data.validation.labels)
+    return accuracy, flops(network.cpu(), task)
+
+
+def _loaders(data: Data, recipe: Recipe, tuned: bool) -> tuple[DataLoader[tuple[Tensor, int]], ...]:
+    normalise = [transforms.ToTensor(), transforms.Normalize(data.mean, data.std)]
+    crop = transforms.RandomCrop(data.image_size, padding=data.augment.crop, padding_mode="reflect")
+    augmented = transforms.Compose([crop, transforms.RandomHorizontalFlip(), *normalise])
+    count = recipe.train_images or len(data.train.labels)
+    train = Split(data.train.images[:count], data.train.labels[:count])
+    pin = tuned and torch.cuda.is_available()
+    return (
+        DataLoader(
+            Images(train, augmented), recipe.batch_size, shuffle=True, drop_last=True, num_workers=WORKERS,
+            persistent_workers=tuned, pin_memory=pin,
+        ),
+        DataLoader(
+            Images(data.validation, transforms.Compose(normalise)), 256, num_workers=WORKERS, persistent_workers=tuned,
+            pin_memory=pin,
+        ),
+    )  # fmt: skip
+
+
+def _on(loader: DataLoader[tuple[Tensor, int]], device: torch.device, tuned: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    layout = torch.channels_last if tuned else torch.contiguous_format
+    for images, labels in loader:
+        yield images.to(device, non_blocking=True, memory_format=layout), labels.to(device, non_blocking=True)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """torch with that many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

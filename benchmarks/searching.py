@@ -1,0 +1,145 @@
+"""What a search costs beside training: drawing, recording and telling at growing study sizes, and its memory.
+
+    python -m benchmarks.searching
+
+Trainers are replaced by ones that answer at once with a made-up accuracy, so that what is left is the search itself:
+the sampler's proposal, the journal, curves, weights and the stopping rule. Memory is measured with real trainings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Pipe
+from pathlib import Path
+from statistics import median
+
+import optuna
+import torch
+
+from benchmarks.machine import heading
+from nas.crew import Crew, Event, Finished, Job, Passed, Thread
+from nas.data import load
+from nas.recipe import Recipe
+from nas.run import describe_data
+from nas.settings import Sampler, Settings
+from nas.study import Search, Watch, open_folder, package_versions
+from nas.train import DeviceData, Verdict
+from nas.trials import Epoch, Trial
+from space import Band, Space
+
+EPOCHS = 10
+MEASURED = 20  # trials at each size
+
+
+class Instant:
+    """A trainer that answers at once: accuracy grows with log FLOPs, with noise."""
+
+    def __init__(self) -> None:
+        self.pipe, self.inner = Pipe()
+        self.random = random.Random(0)
+
+    def restart(self) -> str:
+        raise AssertionError("it does not die")
+
+    def close(self) -> None:
+        self.pipe.close()
+
+
+class InstantCrew(Crew):
+    """A crew of one Instant."""
+
+    def start(self, job: Job) -> None:
+        self.jobs[0] = job
+
+    def listen(self, answer: Callable[[Passed], Verdict], timeout: float | None = None) -> list[Event]:
+        job = self.jobs.pop(0)
+        rng = random.Random(job.number)
+        width = sum(stage.width for stage in job.arch.stages)
+        final = 0.4 + 0.02 * math.log(width) + rng.gauss(0, 0.01)
+        for epoch in range(1, EPOCHS + 1):
+            accuracy = final * (1 - math.exp(-epoch / 3))
+            passed = Passed(job, Epoch(epoch, 2 - accuracy, accuracy, float(epoch)))
+            if answer(passed) == "stop":
+                return [Finished(job, accuracy, float(epoch), True, b"")]
+        return [Finished(job, accuracy, float(EPOCHS), False, b"0" * 1_000_000)]
+
+
+def settings(space: str, band: Band, recipe: Recipe, sampler: Sampler) -> Settings:
+    chosen = Space.load(space)
+    card = describe_data(load("digits"))
+    return Settings(
+        name="bench", created="", command="", space_name=space, space=chosen.to_dict(), flops_low=band.low,
+        flops_high=band.high, data=card, recipe=recipe.to_dict(), sampler=sampler, stop="quantile", seed=0,
+        device="cpu", versions=package_versions(),
+    )  # fmt: skip
+
+
+def overhead(sampler: Sampler, sizes: list[int]) -> list[tuple[int, float]]:
+    """Milliseconds a trial, median, at each size of the study; it grows to them by random trials, which are quick."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "study"
+        plan = settings("digits", Band.parse("200K..4M"), Recipe(epochs=EPOCHS), sampler)
+        open_folder(folder, plan)
+        ticks: list[float] = []
+        search = Search(
+            folder, InstantCrew([Instant()]), Watch(on_finish=lambda t, n: ticks.append(time.perf_counter()))
+        )
+        own, found = search.study.sampler, []
+        for size in sizes:
+            search.study.sampler = optuna.samplers.RandomSampler(seed=size)
+            search.run(size)
+            search.study.sampler = own
+            ticks.clear()
+            search.run(size + MEASURED)
+            gaps = [b - a for a, b in itertools.pairwise(ticks)]
+            found.append((size, 1000 * median(gaps)))
+        return found
+
+
+def resident() -> float:
+    """This process's memory in MB."""
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * 4096 / 1e6
+
+
+def memory(trials: int) -> list[tuple[int, float]]:
+    """MB after some of `trials` real trainings of different networks in this process."""
+    recipe = Recipe(epochs=1, train_images=256)
+    digits = load("digits")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "study"
+        plan = settings("digits", Band.parse("200K..4M"), recipe, "random")
+        open_folder(folder, plan)
+        found: list[tuple[int, float]] = []
+
+        def look(trial: Trial, done: int) -> None:
+            if done in (10, 50, 100, 200, 300, 400, 500, trials):
+                found.append((done, resident()))
+
+        trainer = Thread(plan.task, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
+        Search(folder, Crew([trainer]), Watch(on_finish=look)).run(trials)
+        return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 5000])
+    parser.add_argument("--trials", type=int, default=500)
+    options = parser.parse_args()
+    print(heading("optuna", "torch"))
+    print("milliseconds a trial beside training (ask, cost, 10 epochs' decisions, curve, weights, tell), median")
+    for sampler in ("tpe", "nsga2", "random"):
+        row = overhead(sampler, options.sizes)
+        print(f"{sampler:8s}", *(f"{size:>6,} trials {ms:6.1f} ms" for size, ms in row), sep="   ")
+    print(f"memory of one process over {options.trials} trainings")
+    print(*(f"{done:>4} trials {megabytes:6.0f} MB" for done, megabytes in memory(options.trials)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

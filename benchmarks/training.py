@@ -1,0 +1,160 @@
+"""Training speed: nas against the peer script (`benchmarks.peer`) and against the device's arithmetic limit.
+
+    python -m benchmarks.training path/to/cifar10 --images 4000 --epochs 2
+
+The same plain ConvNeXt networks, images, batch, epochs and recipe for all, interleaved network by network. A trial is
+everything from the arch to its accuracy: build, training, an evaluation each epoch, FLOPs. The limit counts 3 x MACs an
+image (forward and twice backward) at the rate of a large matrix product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable
+from statistics import mean, median
+from typing import Any
+
+import torch
+
+from benchmarks import peer
+from benchmarks.machine import heading
+from nas.crew import Crew, Finished, Job, Passed, Process
+from nas.data import Data, load
+from nas.recipe import Recipe
+from nas.run import describe_data
+from nas.settings import Settings
+from nas.study import package_versions
+from nas.train import DeviceData, Verdict, autocast, choose_device
+from nas.train import train as train_ours
+from space import Arch, Band, Budget, Space, Task, compact, cost
+from space.chooser import RandomChooser
+
+BANDS = ("2M..2.2M", "4M..4.4M", "8M..8.8M", "16M..17.6M", "32M..35M")  # FLOPs: conv + linear multiply-accumulates
+
+
+def networks(task: Task, count: int) -> list[Arch]:
+    """Plain ConvNeXt networks that timm can build too, evenly spread in log FLOPs."""
+    space = Space.load("convnext_or_modulation_32").narrow(block="convnext", expansion=4, norm="ln", act="gelu")
+    rng = random.Random(0)
+    found: list[Arch] = []
+    for text in BANDS[:count]:
+        band = Band.parse(text)
+        while not found or cost(found[-1], task).flops not in band:
+            arch = space.compose(RandomChooser(rng), task, Budget(flops=band)).arch
+            if cost(arch, task).flops in band:
+                found.append(arch)
+    return found
+
+
+def matrix_rate() -> float:
+    """Multiply-accumulates a second of a large product, in the precision that nas trains in."""
+    device = choose_device("auto")
+    a = torch.randn(4096, 4096, device=device)
+    times = []
+    with autocast("auto", device):
+        for _ in range(7):
+            start = time.perf_counter()
+            (a @ a)[0, 0].item()
+            times.append(time.perf_counter() - start)
+    return 4096**3 / median(times)
+
+
+def side_by_side(workers: int, data: Data, task: Task, recipe: Recipe, arches: list[Arch]) -> tuple[float, list[float]]:
+    """Seconds and accuracies of all networks by `workers` processes that are ready to begin."""
+    settings = Settings(
+        name="bench", created="", command="", space_name="", space={}, flops_low=1, flops_high=2,
+        data=describe_data(data), recipe=recipe.to_dict(), sampler="random", seed=0, device="cpu",
+        versions=package_versions(),
+    )  # fmt: skip
+    threads = max(1, torch.get_num_threads() // workers)
+    device = choose_device("auto")
+    crew = Crew([Process(settings, data.source, device, threads) for _ in range(workers)])
+    go_on: Callable[[Passed], Verdict] = lambda passed: "go on"  # noqa: E731
+    found: list[float] = []
+
+    def run(jobs: list[Job]) -> None:
+        while jobs or crew.jobs:
+            while jobs and crew.idle:
+                crew.start(jobs.pop())
+            found.extend(event.accuracy for event in crew.listen(go_on) if isinstance(event, Finished))
+
+    try:
+        run([Job(-1 - i, arches[0], 0) for i in range(workers)])  # starts them
+        found.clear()
+        start = time.perf_counter()
+        run([Job(i, arch, 0) for i, arch in enumerate(arches)])  # the largest first
+        return time.perf_counter() - start, found
+    finally:
+        crew.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data")
+    parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--networks", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    data = load(options.data, 32)
+    task, device = Task(32, data.channels, len(data.classes)), choose_device("auto")
+    recipe = Recipe(epochs=options.epochs, train_images=options.images)
+    arches = networks(task, options.networks)
+    placed = DeviceData.place(data, recipe, device)
+
+    def ours(arch: Arch) -> float:
+        return train_ours(arch, task, placed, recipe, seed=0).accuracy
+
+    def theirs(tuned: bool, amp: bool) -> Callable[[Arch], float]:
+        def run(arch: Arch) -> float:
+            accuracy, counted = peer.train(arch, task, data, recipe, 0, tuned, amp)
+            assert counted == cost(arch, task).flops, "the peer must train the same network"
+            return accuracy
+
+        return run
+
+    ways: dict[str, Callable[[Arch], float]] = {
+        "peer, plain": theirs(False, False),
+        "peer, channels-last": theirs(True, False),
+        "peer, channels-last + AMP": theirs(True, True),
+        "nas, 1 worker": ours,
+    }
+    print(f"{heading('torch', 'timm', 'torchvision')}, {device}, {torch.get_num_threads()} threads")
+    ours(arches[0])  # compiles the kernel, warms the data
+    results: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for arch in arches:
+        for name, way in ways.items():
+            start = time.perf_counter()
+            accuracy = way(arch)
+            results[name].append((time.perf_counter() - start, accuracy))
+            print(
+                f"{compact(cost(arch, task).flops):>6} {name:28s} {results[name][-1][0]:7.1f} s  {accuracy:.2%}",
+                flush=True,
+            )
+    rate = matrix_rate()
+    seen = options.epochs * (options.images // recipe.batch_size) * recipe.batch_size
+    limit = sum(3 * cost(arch, task).flops * seen for arch in arches) / rate
+    seconds, accuracies = side_by_side(options.workers, data, task, recipe, arches)
+    rows: list[tuple[str, float, Any]] = [
+        (name, sum(s for s, _ in found), mean(a for _, a in found)) for name, found in results.items()
+    ]
+    rows.append((f"nas, {options.workers} workers", seconds, mean(accuracies)))
+    own = next(total for name, total, _ in rows if name == "nas, 1 worker")
+    flops = ", ".join(compact(cost(arch, task).flops) for arch in arches)
+    print(
+        f"\nnetworks of {flops} FLOPs (conv + linear multiply-accumulates, batch 1, 32 px); {options.images:,} images, "
+        f"{options.epochs} epochs,\nbatch {recipe.batch_size}; accuracy: mean of top-1 on the validation split, "
+        f"n = {len(data.validation.labels):,}, 1 seed"
+    )
+    print(f"{'':28s} {'images/s':>9} {'trials/h':>9} {'accuracy':>9} {'nas is':>7}")
+    count = len(arches)
+    for name, total, accuracy in rows:
+        rates = f"{seen * count / total:9.0f} {3600 * count / total:9.0f}"
+        print(f"{name:28s} {rates} {accuracy:9.2%} {total / own:6.2f}x")
+    print(f"{'arithmetic limit':28s} {seen * count / limit:9.0f}  (training alone, {rate / 1e9:.0f} GMAC/s)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What stands beside a study's trials: how certain they are, and its baseline. Computed once per snapshot."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from dashboard.live import Shelf, Snapshot
+from nas.certainty import Networks, networks
+from nas.front import Outcome, baseline_of, outcome
+
+
+@lru_cache(maxsize=16)
+def networks_of(snapshot: Snapshot) -> Networks:
+    """The networks of a study, with what its repeats tell of their noise."""
+    return networks(snapshot.trials)
+
+
+@lru_cache(maxsize=16)
+def outcome_of(snapshot: Snapshot) -> Outcome:
+    """A study's front and what it took. The snapshot must have settings."""
+    assert snapshot.settings is not None
+    return outcome(snapshot.trials, snapshot.settings)
+
+
+def baseline(shelf: Shelf, snapshot: Snapshot) -> Snapshot | None:
+    """The random search beside a study, where there is one that can be read and has a front."""
+    folder = baseline_of(snapshot.folder)
+    beside = shelf.read(folder) if folder else None
+    return beside if beside and beside.settings and beside.front else None

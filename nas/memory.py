@@ -1,0 +1,38 @@
+"""Memory between trainings: kept while one runs, given back after it."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import gc
+from functools import cache
+
+import torch
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    try:
+        library = ctypes.CDLL("libc.so.6")
+        return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
+    except OSError:
+        return None
+
+
+def keep_freed_memory() -> None:
+    """Lets glibc reuse large buffers. By default each is mapped and unmapped again, and its pages are faulted in and
+    cleared at every step: a tenth of a training's time on a CPU. Does nothing without glibc."""
+    if library := _glibc():
+        library.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def give_back_memory() -> None:
+    """Returns what is free to the system and to other processes of the GPU."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if library := _glibc():
+        library.malloc_trim(0)

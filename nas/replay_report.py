@@ -1,0 +1,311 @@
+"""What a replay found, as numbers, a table for the terminal, JSON and a standalone page with the curves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from nas.record import Floats, RecordedTable
+from nas.replay import Bench, Plan, Run, Unit, World, budget, plans, replay
+from nas.settings import Sampler
+from nas.stopping import StopName
+from nas.surrogate import Surrogate
+from space import InputError
+
+SHARES = (0.1, 0.2, 0.33, 0.5, 1.0)  # of the budget, at which the table gives hypervolumes
+STEPS = 500  # of the grid of costs
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+REFERENCES = (("random", "none"), ("tpe", "none"), ("nsga2", "none"), ("random", "moasha"))
+COLOURS = ("#7F7F7F", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over seeds and its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """In percent: `57.93 ±0.21`."""
+        return f"{100 * self.mean:.2f} ±{50 * (self.high - self.low):.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The part of the budget at which a plan's mean hypervolume reaches what a reference has at the end; None: never.
+    The interval is of 1000 resamples of the seeds; None in it: not within the budget."""
+
+    reference: str
+    share: float | None
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        low, high = ("never" if value is None else f"{value:.0%}" for value in (self.low, self.high))
+        share = "never" if self.share is None else f"{self.share:.0%}"
+        return share if low == high == share else f"{share} [{low}, {high}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One plan over all seeds."""
+
+    plan: Plan
+    seeds: int
+    volumes: tuple[Estimate, ...]  # at SHARES of the budget
+    reaches: tuple[Reach, ...]
+    trials: float  # mean
+    stopped: float  # share of trials
+    spent: float  # cost over what the same trials had cost without stopping
+    kept: float  # hypervolume over what the same trials had given without stopping
+    missed: Estimate  # share of front members that were stopped
+    exhausted: int  # runs that had no network left
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def growth(run: Run, limit: float) -> Floats:
+    """(STEPS + 1,) hypervolume at 0, ..., 1 of the budget; 0 before the first trial has finished."""
+    costs = np.array([cost for cost, _ in run.steps])
+    volumes = np.array([0.0, *(volume for _, volume in run.steps)])
+    grid = np.linspace(0, limit, STEPS + 1)
+    found: Floats = volumes[np.searchsorted(costs, grid, side="right")]
+    return found
+
+
+def summarise(runs: Mapping[Plan, Sequence[Run]], bench: Bench) -> list[Summary]:
+    """One summary a plan, each compared with the references of its own world."""
+    curves = {plan: np.array([growth(run, bench.limit) for run in each]) for plan, each in runs.items()}
+    return [_summary(plan, runs[plan], curves) for plan in runs]
+
+
+def _summary(plan: Plan, runs: Sequence[Run], curves: Mapping[Plan, Floats]) -> Summary:
+    own = curves[plan]
+    places = [round(share * STEPS) for share in SHARES]
+    references = [Plan(plan.world, sampler, stop) for sampler, stop in REFERENCES]  # type: ignore[arg-type]
+    missed = np.array([run.missed / run.front for run in runs])
+    return Summary(
+        plan=plan, seeds=len(runs), volumes=tuple(estimate(own[:, place]) for place in places),
+        reaches=tuple(reach(str(other), own, curves[other][:, -1]) for other in references if other in curves),
+        trials=float(np.mean([run.trials for run in runs])),
+        stopped=float(np.mean([run.stopped / run.trials for run in runs])),
+        spent=float(np.mean([run.cost / run.full_cost for run in runs])),
+        kept=float(np.mean([run.kept for run in runs])), missed=estimate(missed),
+        exhausted=sum(run.exhausted for run in runs),
+    )  # fmt: skip
+
+
+def estimate(values: Floats) -> Estimate:
+    """Mean and Student's interval; the mean alone for one value."""
+    from scipy.stats import t  # type: ignore[import-untyped]
+
+    mean, n = float(values.mean()), len(values)
+    if n < 2:
+        return Estimate(mean, mean, mean)
+    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def reach(reference: str, own: Floats, finals: Floats) -> Reach:
+    """`own`: (seeds, STEPS + 1) curves; `finals`: (seeds,) of the reference."""
+    rng = np.random.default_rng(0)
+    picks = rng.integers(len(own), size=(RESAMPLES, len(own)))
+    targets = finals[rng.integers(len(finals), size=(RESAMPLES, len(finals)))].mean(axis=1)
+    weights = np.apply_along_axis(np.bincount, 1, picks, minlength=len(own)) / len(own)
+    found = np.array([_crossing(curve, target) for curve, target in zip(weights @ own, targets, strict=True)])
+    low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], method="nearest")
+    share = _crossing(own.mean(axis=0), finals.mean())
+    return Reach(reference, *(None if np.isinf(value) else float(value) for value in (share, low, high)))
+
+
+def _crossing(curve: Floats, target: float) -> float:
+    """Share of the budget from which a curve is at the target, infinite for never."""
+    above = np.flatnonzero(curve >= target - 1e-12)
+    return float(above[0] / STEPS) if len(above) else float("inf")
+
+
+def notes(bench: Bench, seeds: int) -> list[str]:
+    """What the numbers are, and how far they can be trusted."""
+    unit = "3 x FLOPs x images x epochs multiply-accumulates" if bench.unit == "flops" else "seconds as recorded"
+    table = bench.table
+    lines = [
+        f"{len(table.recordings)} recorded trainings of {len(table.networks)} networks, {table.settings.training}; "
+        f"{seeds} seeds; cost: {unit}, the budget is {bench.limit:.3g}; hypervolume over {table.band} FLOPs.",
+        "table: recorded networks in random order with their real curves. reaches X: part of the budget at which the "
+        "mean hypervolume is what X has at the end.",
+    ]
+    if bench.surrogate is not None:
+        s = bench.surrogate
+        lines.append(
+            "surrogate: a model fitted to the table answers for every network. Kendall's tau with held-out trainings "
+            f"(cross-validated over networks): {s.tau:.2f} overall (FLOPs alone {s.tau_flops:.2f}), {s.tau_within:.2f} "
+            "at equal FLOPs; what it does not know counts as noise."
+        )
+    return lines
+
+
+def tables(summaries: Sequence[Summary]) -> list[Table]:
+    """Per world: hypervolume as it grows, what was stopped, and when the references are reached."""
+    found = []
+    for world in dict.fromkeys(summary.plan.world for summary in summaries):
+        rows = [summary for summary in summaries if summary.plan.world == world]
+        volumes = [f"{share:.0%}" for share in SHARES]
+        found.append(_table(f"{world}: hypervolume (x 100) at parts of the budget, mean ± 95%", volumes))
+        for row in rows:
+            found[-1].add_row(str(row.plan), *map(str, row.volumes))
+        found.append(_stopping_table(world, rows))
+        found.append(_table(f"{world}: reaches, with which part of the budget", [r.reference for r in rows[0].reaches]))
+        for row in rows:
+            found[-1].add_row(str(row.plan), *map(str, row.reaches))
+    return found
+
+
+def _stopping_table(world: World, rows: Sequence[Summary]) -> Table:
+    names = ["trials", "stopped", "cost", "kept", "wrong stops"]
+    table = _table(f"{world}: trials, and what their early stops saved and cost", names)
+    for row in rows:
+        shares = (f"{row.stopped:.0%}", f"{row.spent:.0%}", f"{row.kept:.2%}", f"{row.missed.mean:.1%}")
+        table.add_row(str(row.plan), f"{row.trials:.0f}{'*' if row.exhausted else ''}", *shares)
+    table.caption = (
+        "cost, kept: training cost and hypervolume over those of the same trials without stopping. wrong stops: front "
+        "members that were stopped." + " *: no network was left." * any(row.exhausted for row in rows)
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+@dataclass(frozen=True)
+class Report:
+    """A replay that has run."""
+
+    runs: Mapping[Plan, Sequence[Run]]
+    bench: Bench
+    seeds: int
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        return summarise(self.runs, self.bench)
+
+    def tables(self) -> list[Table]:
+        return tables(self.summaries)
+
+    def notes(self) -> list[str]:
+        return notes(self.bench, self.seeds)
+
+    def to_json(self) -> dict[str, Any]:
+        return to_json(self.summaries, self.runs, self.bench)
+
+
+def run_replay(
+    path: Path | None, samplers: Sequence[str], stops: Sequence[str], seeds: int, trials: int | None,
+    unit: Unit, processes: int | None, page: Path | None,
+) -> Report:  # fmt: skip
+    """The command: loads, fits a surrogate where a sampler needs one, runs, writes the page. None: see the command."""
+    table = RecordedTable.load(path)
+    chosen = plans(_known("sampler", samplers, Sampler), _known("stop", stops, StopName))
+    wants = any(plan.world == "surrogate" for plan in chosen)
+    limit = budget(table, trials or min(60, max(1, len(table.networks) // 4)), unit)
+    bench = Bench(table, Surrogate.fit(table) if wants else None, unit, limit)
+    report = Report(replay(bench, chosen, seeds, processes or os.cpu_count() or 1), bench, seeds)
+    if page is not None:
+        plot(report.runs, bench, page, seeds)
+    return report
+
+
+def _known(field: str, words: Sequence[str], kind: Any) -> list[Any]:
+    for word in words:
+        if word not in get_args(kind):
+            raise InputError(f"{field} must be one of {', '.join(get_args(kind))}, got {word}; choose one")
+    return list(words)
+
+
+def to_json(summaries: Sequence[Summary], runs: Mapping[Plan, Sequence[Run]], bench: Bench) -> dict[str, Any]:
+    """Everything that the tables and the plot are made of."""
+    surrogate = bench.surrogate
+    curves = {plan: np.array([growth(run, bench.limit) for run in each])[:, ::5] for plan, each in runs.items()}
+    return {
+        "unit": bench.unit,
+        "budget": bench.limit,
+        "networks": len(bench.table.networks),
+        "trainings": len(bench.table.recordings),
+        "surrogate": surrogate
+        and {"tau": surrogate.tau, "tau_within": surrogate.tau_within, "tau_flops": surrogate.tau_flops},
+        "shares": SHARES,
+        "plans": [
+            {**row.to_json(), "growth": [asdict(estimate(column)) for column in curves[row.plan].T]}
+            for row in summaries
+        ],
+    }
+
+
+def plot(runs: Mapping[Plan, Sequence[Run]], bench: Bench, path: Path, seeds: int) -> None:
+    """Writes a page with the growth of hypervolume; it holds all it needs, and may fetch nothing."""
+    import plotly.graph_objects as go  # type: ignore[import-untyped]
+    from plotly.io import to_html  # type: ignore[import-untyped]
+
+    bodies: list[str] = []
+    for world in dict.fromkeys(plan.world for plan in runs):
+        figure = go.Figure()
+        for colour, plan in zip(COLOURS * 3, [plan for plan in runs if plan.world == world], strict=False):
+            curves = np.array([growth(run, bench.limit) for run in runs[plan]])
+            _draw(figure, str(plan), curves, colour)
+        figure.update_layout(
+            title=world, template="simple_white", height=520, hovermode="x unified",
+            xaxis={"title": "part of the budget", "tickformat": ".0%"},
+            yaxis={"title": "hypervolume, accuracy over log FLOPs", "range": _range(runs, bench, world)},
+        )  # fmt: skip
+        bodies.append(to_html(figure, full_html=False, include_plotlyjs=not bodies, config={"displaylogo": False}))
+    text = "".join(f"<p>{line}</p>" for line in notes(bench, seeds))
+    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+    page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>nas replay</title>
+<meta http-equiv="Content-Security-Policy" content="{policy}"></head>
+<body style="font-family: sans-serif; max-width: 70em; margin: auto">{"".join(bodies)}{text}</body></html>
+"""
+    path.write_text(page, encoding="utf-8")
+
+
+def _draw(figure: Any, name: str, curves: Floats, colour: str) -> None:
+    """A line for the mean and a band for its interval, from where every seed has a finished trial."""
+    begin = int(np.argmax((curves > 0).all(axis=0)))
+    every = range(begin, STEPS + 1, 5)
+    shares = [place / STEPS for place in every]
+    estimates = [estimate(curves[:, place]) for place in every]
+    band = [e.high for e in estimates] + [e.low for e in reversed(estimates)]
+    figure.add_scatter(
+        x=shares + shares[::-1], y=band, fill="toself", fillcolor=colour, opacity=0.15, line={"width": 0},
+        hoverinfo="skip", showlegend=False, legendgroup=name,
+    )  # fmt: skip
+    figure.add_scatter(
+        x=shares, y=[e.mean for e in estimates], name=name, legendgroup=name, mode="lines", line={"color": colour}
+    )
+
+
+def _range(runs: Mapping[Plan, Sequence[Run]], bench: Bench, world: World) -> list[float]:
+    """From what the worst plan has at a tenth of the budget."""
+    means = [
+        np.mean([growth(run, bench.limit) for run in each], axis=0)
+        for plan, each in runs.items()
+        if plan.world == world
+    ]
+    low, high = min(mean[STEPS // 10] for mean in means), max(mean[-1] for mean in means)
+    return [float(low), float(high + 0.1 * (high - low))]

@@ -1,0 +1,180 @@
+"""A surrogate of a recorded table: the accuracies that a network which the table does not hold would have had.
+
+As in NAS-Bench-301 (arXiv 2008.09777) a model fitted to trainings stands in for training, so that samplers can propose
+any network of the space; how well it ranks networks that it has not seen is part of every result. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nas.record import Floats, RecordedTable, Recording, accuracy_matrix
+from space import Arch, Cost, InputError
+
+FOLDS = 5
+NEIGHBOURS = 40  # trainings of about its FLOPs of which one lends a network its residuals
+LEAST = 20  # networks that a surrogate is fitted to at least
+
+
+def describe(arch: Mapping[str, Any], counts: tuple[int, int, int]) -> dict[str, float]:
+    """Named features of a network, from its plain form and (flops, params, activations).
+
+    Numbers are means over blocks and values by stage; words are the share of blocks that have them, and 0 or 1 by
+    stage; counts and widths are logarithms.
+    """
+    stages = arch["stages"]
+    depth = sum(stage["depth"] for stage in stages)
+    found = {
+        "flops": math.log(counts[0]), "params": math.log(counts[1]), "activations": math.log(counts[2]),
+        "stages": float(len(stages)), "depth": float(depth),
+        "first width": math.log(stages[0]["width"]), "last width": math.log(stages[-1]["width"]),
+    }  # fmt: skip
+    for part in ("stem", "head"):
+        for option, value in arch[part].items():
+            name, number = _numeric(f"{part}.{option}", value)
+            found[name] = number
+    for i, stage in enumerate(stages, 1):
+        found[f"share.{i}"] = stage["depth"] / depth
+        for option, value in stage.items():
+            if option not in ("depth", "width"):
+                name, number = _numeric(option, value)
+                found[name] = found.get(name, 0.0) + number * stage["depth"] / depth
+                found[f"{name}.{i}"] = number
+    return found
+
+
+def _numeric(name: str, value: Any) -> tuple[str, float]:
+    """A number stands for itself; a word or a flag is a feature of its own."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return name, float(value)
+    return f"{name}={value}", 1.0
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features as standardised numbers. What a network does not have (a word, a fourth stage) is 0 before that."""
+
+    names: tuple[str, ...]
+    means: Floats
+    deviations: Floats
+
+    @staticmethod
+    def of(described: Sequence[Mapping[str, float]]) -> Features:
+        """Those that vary."""
+        names = sorted({name for each in described for name in each})
+        raw = np.array([[each.get(name, 0.0) for name in names] for each in described])
+        varies = raw.std(axis=0) > 1e-9
+        kept = tuple(name for name, keep in zip(names, varies, strict=True) if keep)
+        return Features(kept, raw[:, varies].mean(axis=0), raw[:, varies].std(axis=0))
+
+    def matrix(self, described: Sequence[Mapping[str, float]]) -> Floats:
+        """(networks, features)"""
+        raw = np.array([[each.get(name, 0.0) for name in self.names] for each in described])
+        found: Floats = ((raw - self.means) / self.deviations).clip(-4, 4)  # no extrapolation far beyond the table
+        return found
+
+
+class _Model:
+    """The mean of a ridge regression and of boosted trees: the one for sums of parts, the others for interactions."""
+
+    def __init__(self, x: Floats, y: Floats) -> None:
+        from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped]
+        from sklearn.linear_model import RidgeCV  # type: ignore[import-untyped]
+
+        trees = GradientBoostingRegressor(
+            n_estimators=200, max_depth=3, learning_rate=0.05, subsample=0.5, max_features=0.3, random_state=0
+        )
+        with warnings.catch_warnings(action="ignore"):
+            self.parts = (RidgeCV(np.logspace(-1, 3, 9)).fit(x, y), trees.fit(x, y))
+
+    def __call__(self, x: Floats) -> Floats:
+        """(networks, features) -> (networks,)"""
+        found: Floats = np.mean([part.predict(x) for part in self.parts], axis=0)
+        return found
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """Predicts a network's final accuracy, and lends it a recorded training's residuals at every epoch.
+
+    `tau`: Kendall's, of final accuracies predicted in cross-validation over networks with the recorded ones;
+    `tau_within`: the same, both less what FLOPs explain; `tau_flops`: of FLOPs alone.
+    """
+
+    features: Features
+    model: _Model
+    weights: Floats  # (3, epochs): accuracy at each epoch from 1, log FLOPs and predicted final accuracy
+    log_flops: Floats  # (trainings,)
+    residuals: Floats  # (trainings, epochs): of trainings, about what cross-validation predicted
+    tau: float
+    tau_within: float
+    tau_flops: float
+
+    @staticmethod
+    def fit(table: RecordedTable) -> Surrogate:
+        """Takes about two seconds for 400 networks. Raises InputError for a table that is too small."""
+        from scipy.stats import kendalltau  # type: ignore[import-untyped]
+
+        firsts = [rows[0] for rows in table.networks.values()]
+        if len(firsts) < LEAST:
+            raise InputError(
+                f"table must hold {LEAST} networks for a surrogate, got {len(firsts)}; record more, or replay random"
+            )
+        described = [describe(one.arch, (one.flops, one.params, one.activations)) for one in firsts]
+        features = Features.of(described)
+        x = features.matrix(described)
+        y = np.array([np.mean([one.accuracy for one in rows]) for rows in table.networks.values()])
+        held_out = _held_out(x, y)
+        logs = np.log([float(one.flops) for one in firsts])
+        place = {one.key: i for i, one in enumerate(firsts)}
+        every = [place[one.key] for one in table.recordings]
+        curves = accuracy_matrix(table.recordings)
+        basis = np.column_stack([np.ones(len(every)), logs[every], held_out[every]])
+        weights = np.linalg.lstsq(basis, curves, rcond=None)[0]
+        trend = np.vander(logs - logs.mean(), 3)
+        within = [values - trend @ np.linalg.lstsq(trend, values, rcond=None)[0] for values in (held_out, y)]
+        return Surrogate(
+            features, _Model(x, y), weights, logs[every], curves - basis @ weights,
+            tau=float(kendalltau(held_out, y).statistic),
+            tau_within=float(kendalltau(*within).statistic),
+            tau_flops=float(kendalltau(logs, y).statistic),
+        )  # fmt: skip
+
+    def curve(self, arch: Arch, cost: Cost, seed: int) -> tuple[float, ...]:
+        """Accuracies after each epoch. The same network with the same seed has the same curve; its noise is that of a
+        recorded training of about its FLOPs, the model's own error included."""
+        described = describe(arch.to_dict(), (cost.flops, cost.params, cost.activations))
+        final = float(self.model(self.features.matrix([described]))[0])
+        place = math.log(cost.flops)
+        near = np.argsort(np.abs(self.log_flops - place))[:NEIGHBOURS]
+        digest = hashlib.sha256(f"{seed}/{arch.key}".encode()).digest()
+        lender = near[int.from_bytes(digest[:4], "big") % len(near)]
+        values = np.array([1.0, place, final]) @ self.weights + self.residuals[lender]
+        return tuple(float(value) for value in values.clip(0, 1))
+
+
+def _held_out(x: Floats, y: Floats) -> Floats:
+    """(networks,) each predicted by a model that has not seen it."""
+    found = np.empty_like(y)
+    for chosen in _folds(len(y)):
+        found[chosen] = _Model(x[~chosen], y[~chosen])(x[chosen])
+    return found
+
+
+def _folds(count: int) -> Iterator[np.ndarray[Any, np.dtype[np.bool_]]]:
+    order = np.random.default_rng(0).permutation(count)
+    for fold in range(FOLDS):
+        yield np.isin(np.arange(count), order[fold::FOLDS])
+
+
+def mean_epoch_seconds(recordings: Sequence[Recording]) -> float:
+    """Seconds an epoch takes, per FLOP of the network: for networks that were never timed."""
+    seconds = sum(one.seconds / len(one.curve) for one in recordings)
+    return seconds / sum(one.flops for one in recordings)
