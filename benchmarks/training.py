@@ -35,8 +35,10 @@ BANDS = ("2M..2.2M", "4M..4.4M", "8M..8.8M", "16M..17.6M", "32M..35M")  # FLOPs:
 
 
 def networks(task: Task, count: int) -> list[Arch]:
-    """Plain ConvNeXt networks that timm can build too, evenly spread in log FLOPs."""
-    space = Space.load("convnext_or_modulation_32").narrow(block="convnext", expansion=4, norm="ln", act="gelu")
+    """Plain ConvNeXt networks that timm can build too (4 stages, patch 4), evenly spread in log FLOPs."""
+    space = Space.load("convnext_or_modulation_32").narrow(
+        stages=4, stem_stride=4, block="convnext", expansion=4, norm="ln", act="gelu"
+    )
     rng = random.Random(0)
     found: list[Arch] = []
     for text in BANDS[:count]:

@@ -53,7 +53,9 @@ def search(
     study: Annotated[str | None, typer.Option(help="The study's name. [default: from space, data and budget]")] = None,
     runs: Runs = RUNS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the study; trials derive theirs from it.")] = 0,
-    sampler: Annotated[Literal["tpe", "nsga2", "random"], typer.Option(help="Who draws the networks.")] = "tpe",
+    sampler: Annotated[
+        Literal["ehvi", "tpe", "nsga2", "random"], typer.Option(help="Who draws the networks.")
+    ] = "ehvi",
     stop: Annotated[
         Literal["none", "quantile", "moasha"] | None,
         typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
@@ -337,9 +339,11 @@ def record(
 @app.command()
 def replay(
     table: Annotated[Path | None, typer.Argument(help="A file of `nas record`. [default: the recorded one]")] = None,
-    sampler: Annotated[list[str] | None, typer.Option(help="Repeatable: random, tpe, nsga2. [default: random]")] = None,
+    sampler: Annotated[
+        list[str] | None, typer.Option(help="Repeatable: random, ehvi, tpe, nsga2. [default: see docs/table.md]")
+    ] = None,
     stop: Annotated[
-        list[str] | None, typer.Option(help="Repeatable: none, quantile, moasha. [default: all, with random]")
+        list[str] | None, typer.Option(help="Repeatable: none, quantile, moasha. [default: likewise]")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 30,
     trials: Annotated[
@@ -352,7 +356,7 @@ def replay(
 ) -> None:
     """Replay samplers and stopping rules against recorded trainings: hypervolume as it grows with training cost.
 
-    Example: nas replay --sampler tpe --sampler nsga2 --stop quantile --plot replay.html
+    Example: nas replay --sampler ehvi --sampler tpe --stop quantile --plot replay.html
     """
     from nas.replay_report import run_replay
 

@@ -6,17 +6,19 @@ import math
 import random
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from nas.settings import Settings
 from space import Space
 from space.axes import Axis, Value
-from space.chooser import RandomChooser
+from space.chooser import Chooser, RandomChooser
+from space.draw import Proposal
 
 ATTEMPTS = 500  # random draws before a space counts as exhausted
 
@@ -35,10 +37,10 @@ class TrialChooser:
 
     def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
         """Suggested from the whole axis, so that a sampler sees one range; then the nearest that is allowed."""
-        return _nearest(self._suggest(name, axis), allowed)
+        return nearest(self._suggest(name, axis), allowed)
 
     def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
-        places = [_nearest(value, allowed) for value in axis.values]
+        places = [nearest(value, allowed) for value in axis.values]
         return [places.count(i) / len(places) for i in range(len(allowed))]
 
     def note(self, probability: float) -> None:
@@ -46,10 +48,10 @@ class TrialChooser:
             self.log_density += math.log(probability)
 
     def _suggest(self, name: str, axis: Axis) -> Value:
-        if axis.step:
-            low, high = int(str(axis.values[0])), int(str(axis.values[-1]))
-            return self.trial.suggest_int(name, low, high, step=axis.step)
-        chosen: Value = self.trial.suggest_categorical(name, list(axis.values))
+        kind = distribution(axis)
+        if isinstance(kind, IntDistribution):
+            return self.trial.suggest_int(name, kind.low, kind.high, step=kind.step)
+        chosen: Value = self.trial.suggest_categorical(name, kind.choices)
         return chosen
 
     def log_uniform(self, name: str, low: float, high: float) -> float:
@@ -58,20 +60,24 @@ class TrialChooser:
 
 @dataclass(frozen=True, slots=True)
 class RecordingChooser:
-    """Remembers what another chooser chose, as the parameters of a trial to be queued."""
+    """Remembers what another chooser chose, as the parameters of a trial to be queued or proposed, and as which
+    distributions `TrialChooser` would suggest them. Choosers of one space may share these: a name has only one."""
 
-    inner: RandomChooser
+    inner: Chooser
     params: dict[str, Any] = field(default_factory=dict)
+    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
 
     @property
     def log_density(self) -> float | None:
         return self.inner.log_density
 
     def choice(self, name: str, axis: Axis) -> Value:
+        self._note_axis(name, axis)
         self.params[name] = self.inner.choice(name, axis)
         return self.params[name]  # type: ignore[no-any-return]
 
     def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
+        self._note_axis(name, axis)
         place = self.inner.choice_within(name, axis, allowed)
         self.params[name] = allowed[place]
         return place
@@ -83,18 +89,44 @@ class RecordingChooser:
         self.inner.note(probability)
 
     def log_uniform(self, name: str, low: float, high: float) -> float:
+        if name not in self.distributions:
+            self.distributions[name] = FloatDistribution(low, high, log=True)
         self.params[name] = self.inner.log_uniform(name, low, high)
         return float(self.params[name])
 
+    def _note_axis(self, name: str, axis: Axis) -> None:
+        if name not in self.distributions:
+            self.distributions[name] = distribution(axis)
 
-def _nearest(value: Value, allowed: Sequence[Value]) -> int:
+
+def distribution(axis: Axis) -> IntDistribution | CategoricalDistribution:
+    """Even rows of integers are quantities, all else categories."""
+    if axis.step:
+        return IntDistribution(int(str(axis.values[0])), int(str(axis.values[-1])), step=axis.step)
+    return CategoricalDistribution(axis.values)
+
+
+def nearest(value: Value, allowed: Sequence[Value]) -> int:
+    """The place of the number that is nearest to `value`; of two, the first."""
     return min(range(len(allowed)), key=lambda i: (abs(float(str(allowed[i])) - float(str(value))), i))
+
+
+def record_network(trial: optuna.Trial, proposal: Proposal) -> None:
+    """Writes the network into its trial: counts, plain form, key. A sampler of ours reads them there."""
+    for name, value in asdict(proposal.cost).items():
+        trial.set_user_attr(name, value)
+    trial.set_user_attr("arch", proposal.arch.to_dict())
+    trial.set_user_attr("key", proposal.arch.key)
 
 
 def build_sampler(settings: Settings, trials: int) -> BaseSampler:
     """The study's sampler. Its seed moves with the number of trials: a resumed study must not repeat its draws."""
     seed = (settings.seed * 1_000_003 + trials) % 2**32
     match settings.sampler:
+        case "ehvi":
+            from nas.ehvi import EhviSampler
+
+            return EhviSampler(settings)  # its draws move with the trial's number
         case "tpe":
             with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):  # of multivariate and group
                 return TPESampler(multivariate=True, group=True, seed=seed)

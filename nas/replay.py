@@ -18,7 +18,7 @@ import optuna
 from optuna.trial import TrialState
 
 from nas.front import hypervolume, pareto_front
-from nas.propose import TrialChooser, build_sampler, unseen_params
+from nas.propose import TrialChooser, build_sampler, record_network, unseen_params
 from nas.record import RecordedTable
 from nas.settings import Sampler
 from nas.stopping import Standing, StopName, StoppingRule, build_rule
@@ -43,6 +43,13 @@ class Plan:
 
     def __str__(self) -> str:
         return f"{self.sampler}/{self.stop}"
+
+
+COMPARED = (
+    *(Plan("table", "random", stop) for stop in get_args(StopName)),
+    *(Plan("surrogate", sampler, "none") for sampler in ("random", "tpe", "nsga2")),
+    Plan("surrogate", "random", "moasha"), Plan("surrogate", "ehvi", "quantile"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,9 @@ class Run:
 
 def plans(samplers: Sequence[Sampler], stops: Sequence[StopName]) -> list[Plan]:
     """Stopping rules (none named: all) on the table's real curves; samplers on the surrogate with the rules named, and
-    random search beside them. Without stopping each of them too, for comparison."""
+    random search beside them. Without stopping each of them too, for comparison. Nothing named: COMPARED."""
+    if not samplers and not stops:
+        return list(COMPARED)
     found = [Plan("table", "random", stop) for stop in dict.fromkeys(["none", *(stops or get_args(StopName))])]
     learning = [sampler for sampler in samplers if sampler != "random"]
     if learning:
@@ -205,6 +214,7 @@ class SamplerSource:
         proposal = self.space.compose(TrialChooser(trial), self.settings.task, self.settings.budget)
         violation = self.settings.band.violation(proposal.cost.flops)
         trial.set_constraint("budget", violation)
+        record_network(trial, proposal)
         if violation > 0 or proposal.arch.key in self.seen:
             self.study.tell(trial, state=TrialState.PRUNED if violation > 0 else TrialState.FAIL)
             return None

@@ -20,6 +20,8 @@ from nas.train import choose_device
 from nas.trials import Reader
 from space import Band, Budget, InputError, Space, Task
 
+DEFAULT_SAMPLER: Sampler = "ehvi"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -34,7 +36,7 @@ class Plan:
     name: str | None = None
     runs: Path = Path("runs")
     seed: int = 0
-    sampler: Sampler = "tpe"
+    sampler: Sampler = DEFAULT_SAMPLER
     stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
     device: str = "auto"
     image_size: int | None = None
@@ -123,7 +125,7 @@ def describe_data(data: Data) -> DataCard:
 def study_name(space: Space, data: Data, band: Band, plan: Plan) -> str:
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study."""
     words = [space.name] + [data.name] * (data.name != space.name) + str(band).split("..")
-    words += [plan.sampler] * (plan.sampler != "tpe")
+    words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
     words += [f"seed{plan.seed}"] * (plan.seed != 0)
     return check_name("-".join(words))

@@ -19,7 +19,7 @@ VERSION = 3  # of the folder's layout; 2: the vocabulary of stems, blocks and he
 FILE = "study.yaml"
 JOURNAL = "journal.log"
 ARTIFACTS = "artifacts"
-Sampler = Literal["tpe", "nsga2", "random"]
+Sampler = Literal["ehvi", "tpe", "nsga2", "random"]
 Stop = Literal["none", "quantile", "moasha"]
 Int = Annotated[int, Strict()]
 

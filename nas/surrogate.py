@@ -9,76 +9,19 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nas.record import Floats, RecordedTable, Recording, accuracy_matrix
+from nas.features import Features, Floats, describe
+from nas.record import RecordedTable, Recording, accuracy_matrix
 from space import Arch, Cost, InputError
 
 FOLDS = 5
 NEIGHBOURS = 40  # trainings of about its FLOPs of which one lends a network its residuals
 LEAST = 20  # networks that a surrogate is fitted to at least
-
-
-def describe(arch: Mapping[str, Any], counts: tuple[int, int, int]) -> dict[str, float]:
-    """Named features of a network, from its plain form and (flops, params, activations).
-
-    Numbers are means over blocks and values by stage; words are the share of blocks that have them, and 0 or 1 by
-    stage; counts and widths are logarithms.
-    """
-    stages = arch["stages"]
-    depth = sum(stage["depth"] for stage in stages)
-    found = {
-        "flops": math.log(counts[0]), "params": math.log(counts[1]), "activations": math.log(counts[2]),
-        "stages": float(len(stages)), "depth": float(depth),
-        "first width": math.log(stages[0]["width"]), "last width": math.log(stages[-1]["width"]),
-    }  # fmt: skip
-    for part in ("stem", "head"):
-        for option, value in arch[part].items():
-            name, number = _numeric(f"{part}.{option}", value)
-            found[name] = number
-    for i, stage in enumerate(stages, 1):
-        found[f"share.{i}"] = stage["depth"] / depth
-        for option, value in stage.items():
-            if option not in ("depth", "width"):
-                name, number = _numeric(option, value)
-                found[name] = found.get(name, 0.0) + number * stage["depth"] / depth
-                found[f"{name}.{i}"] = number
-    return found
-
-
-def _numeric(name: str, value: Any) -> tuple[str, float]:
-    """A number stands for itself; a word or a flag is a feature of its own."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return name, float(value)
-    return f"{name}={value}", 1.0
-
-
-@dataclass(frozen=True)
-class Features:
-    """Features as standardised numbers. What a network does not have (a word, a fourth stage) is 0 before that."""
-
-    names: tuple[str, ...]
-    means: Floats
-    deviations: Floats
-
-    @staticmethod
-    def of(described: Sequence[Mapping[str, float]]) -> Features:
-        """Those that vary."""
-        names = sorted({name for each in described for name in each})
-        raw = np.array([[each.get(name, 0.0) for name in names] for each in described])
-        varies = raw.std(axis=0) > 1e-9
-        kept = tuple(name for name, keep in zip(names, varies, strict=True) if keep)
-        return Features(kept, raw[:, varies].mean(axis=0), raw[:, varies].std(axis=0))
-
-    def matrix(self, described: Sequence[Mapping[str, float]]) -> Floats:
-        """(networks, features)"""
-        raw = np.array([[each.get(name, 0.0) for name in self.names] for each in described])
-        found: Floats = ((raw - self.means) / self.deviations).clip(-4, 4)  # no extrapolation far beyond the table
-        return found
 
 
 class _Model:
@@ -127,7 +70,9 @@ class Surrogate:
             raise InputError(
                 f"table must hold {LEAST} networks for a surrogate, got {len(firsts)}; record more, or replay random"
             )
-        described = [describe(one.arch, (one.flops, one.params, one.activations)) for one in firsts]
+        described = [
+            describe(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations)) for one in firsts
+        ]
         features = Features.of(described)
         x = features.matrix(described)
         y = np.array([np.mean([one.accuracy for one in rows]) for rows in table.networks.values()])
@@ -150,8 +95,7 @@ class Surrogate:
     def curve(self, arch: Arch, cost: Cost, seed: int) -> tuple[float, ...]:
         """Accuracies after each epoch. The same network with the same seed has the same curve; its noise is that of a
         recorded training of about its FLOPs, the model's own error included."""
-        described = describe(arch.to_dict(), (cost.flops, cost.params, cost.activations))
-        final = float(self.model(self.features.matrix([described]))[0])
+        final = float(self.model(self.features.matrix([describe(arch, cost)]))[0])
         place = math.log(cost.flops)
         near = np.argsort(np.abs(self.log_flops - place))[:NEIGHBOURS]
         digest = hashlib.sha256(f"{seed}/{arch.key}".encode()).digest()

@@ -43,7 +43,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     (folder / "recipe.yaml").write_text(TINY_RECIPE + "batch_size: 32\n")
     path, finished = run_search(
         Space.load(folder / "tiny.yaml"), "digits", Band.parse("20K..200K"),
-        Plan(trials=6, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas ..."),
+        Plan(trials=6, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas search tiny.yaml ..."),
         QUIET,
     )  # fmt: skip
     assert finished

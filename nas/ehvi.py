@@ -1,0 +1,319 @@
+"""The search's own sampler: of some candidates, the network with the highest expected gain in hypervolume for its cost.
+
+Accuracy is forecast by a Bayesian ridge on features of the network; FLOPs are known beforehand. Every proposal is made
+through `Space.compose`, so that it lands in the budget by construction. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.features import Features, Floats, describe
+from nas.propose import ATTEMPTS, RecordingChooser, nearest
+from nas.ridge import Fit, Ridge
+from nas.settings import Settings
+from space import Arch, Band, Cost
+from space.axes import Axis, Value
+from space.chooser import Chooser, RandomChooser
+
+SPREAD = 10  # complete networks before the model is asked; until then they are spread over the band
+SCALE = 200  # random networks that features are standardised by
+FRESH, BLOCKS = 16, 8  # random candidates of a trial, and how many trials' of them each ask looks at
+MUTANTS = 50  # candidates of an ask that are mutations of front members
+REDRAWN = 0.15  # part of a parent's choices that a mutation draws anew
+STEP = 0.3  # standard deviation of its step in log FLOPs
+COST_POWER = 0.5  # a gain counts by FLOPs^-0.5
+TREND = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square: next to none
+
+_erfc = np.frompyfunc(math.erfc, 1, 1)
+
+
+@dataclass(slots=True)
+class Point:
+    """A network that was trained: the sum of its accuracies, its trainings, its parameters."""
+
+    log_flops: float
+    total: float
+    count: int
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    arch: Arch
+    cost: Cost
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Aimed:
+    """Random but for the FLOPs, which are at `part` of the band in log."""
+
+    inner: RandomChooser
+    part: float
+
+    @property
+    def log_density(self) -> None:
+        return None
+
+    def choice(self, name: str, axis: Axis) -> Value:
+        return self.inner.choice(name, axis)
+
+    def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
+        return self.inner.choice_within(name, axis, allowed)
+
+    def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
+        return self.inner.weights(axis, allowed)
+
+    def note(self, probability: float) -> None:
+        """Nobody asks for the density."""
+
+    def log_uniform(self, name: str, low: float, high: float) -> float:
+        return min(max(low * math.exp(self.part * math.log(high / low)), low), high)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """The choices of a parent, some of them drawn anew, and FLOPs near its own."""
+
+    inner: RandomChooser
+    parent: Mapping[str, Any]
+
+    @property
+    def log_density(self) -> None:
+        return None
+
+    def choice(self, name: str, axis: Axis) -> Value:
+        kept = self.inner.rng.random() >= REDRAWN and name in self.parent and self.parent[name] in axis.values
+        return self.parent[name] if kept else self.inner.choice(name, axis)
+
+    def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
+        kept = self.inner.rng.random() >= REDRAWN and name in self.parent
+        return nearest(self.parent[name], allowed) if kept else self.inner.choice_within(name, axis, allowed)
+
+    def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
+        return self.inner.weights(axis, allowed)
+
+    def note(self, probability: float) -> None:
+        """Nobody asks for the density."""
+
+    def log_uniform(self, name: str, low: float, high: float) -> float:
+        if name not in self.parent:
+            return self.inner.log_uniform(name, low, high)
+        return min(max(float(self.parent[name]) * math.exp(self.inner.rng.gauss(0, STEP)), low), high)
+
+
+@dataclass
+class Known:
+    """What the study's trials say, taken in once each: their keys, the model's data and the networks' mean accuracy."""
+
+    keys: set[str] = field(default_factory=set)
+    points: dict[str, Point] = field(default_factory=dict)
+    failed: list[Floats] = field(default_factory=list)  # rows of networks whose training failed
+    worst: float = 1.0  # accuracy so far
+    read: int = 0  # trials seen
+    open: list[int] = field(default_factory=list)  # of them those that had not ended
+
+
+class EhviSampler(BaseSampler):
+    """Proposes whole networks; the same trials with the same seed get the same proposal, in any process.
+
+    Until SPREAD networks are complete, FLOPs follow a van der Corput sequence in log over the band, from its low end,
+    and all else is random. Then it is the best candidate by `expected_gain` over FLOPs^0.5. Trials that run count as
+    points at their forecast ("Kriging believer": Ginsbourger et al. 2010), so that parallel workers spread; failed ones
+    as no better than the worst accuracy seen.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.space = settings, settings.build_space()
+        self.known, self.random = Known(), RandomSampler(seed=settings.seed)
+        self.distributions: dict[str, BaseDistribution] = {}  # by name, as they came up
+        self.proposed: dict[int, dict[str, Any]] = {}  # parameters, by trial, until Optuna asks for them
+        self.blocks: dict[int, tuple[list[Candidate], Floats]] = {}  # random candidates with their rows, by trial
+        self.rows: dict[int, Floats] = {}  # of trials that run
+        band = settings.band
+        self.middle = math.log(band.low * band.high) / 2
+        self.half = max(math.log(band.high / band.low) / 2, 1e-9)
+        rng, compose = random.Random(0), self.space.compose
+        drawn = [compose(RandomChooser(rng, None), settings.task, settings.budget) for _ in range(SCALE)]
+        self.features = Features.of([describe(each.arch, each.cost) for each in drawn])
+        self.ridge = Ridge(TREND, len(TREND) + len(self.features.names))
+
+    # What Optuna calls
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The parameters of the proposal, which is made here. Not called for a trial that was queued with its own."""
+        running = self._read(study, trial.number)
+        chosen = self._propose(trial.number, running)
+        if chosen is None:
+            return {}  # nothing new was found: Optuna draws, and the search sees what comes of it
+        self.proposed[trial.number] = chosen.params
+        return {name: self.distributions[name] for name in chosen.params}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self.proposed.pop(trial.number, {})
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self.random.sample_independent(study, trial, param_name, param_distribution)
+
+    # What is known
+
+    def _read(self, study: Study, own: int) -> list[Floats]:
+        """Takes in what is new, and returns the rows of the trials that run."""
+        trials, known = study.get_trials(deepcopy=False), self.known
+        fresh, known.open = [*known.open, *range(known.read, len(trials))], []
+        known.read = len(trials)
+        running = []
+        for number in fresh:
+            trial = trials[number]
+            if trial.state.is_finished():
+                self._settle(trial)
+                continue
+            known.open.append(number)
+            if number != own and "key" in trial.user_attrs:
+                known.keys.add(trial.user_attrs["key"])
+                running.append(self._row(trial))
+        return running
+
+    def _settle(self, trial: FrozenTrial) -> None:
+        """A trial that has ended, once."""
+        known, key = self.known, trial.user_attrs.get("key")
+        if key is None:
+            return
+        known.keys.add(key)
+        if trial.state == TrialState.COMPLETE:
+            accuracy = trial.values[0]
+            known.worst = min(known.worst, accuracy)
+            self.ridge.add(self._row(trial)[None], np.array([accuracy]))
+            begun = Point(math.log(trial.user_attrs["flops"]), 0.0, 0, trial.params)
+            point = known.points.setdefault(key, begun)
+            point.total, point.count = point.total + accuracy, point.count + 1
+        elif trial.user_attrs.get("outcome") == "failed":
+            known.failed.append(self._row(trial))
+        self.rows.pop(trial.number, None)
+
+    def _row(self, trial: FrozenTrial) -> Floats:
+        if trial.number not in self.rows:
+            attrs = trial.user_attrs
+            cost = Cost(attrs["flops"], attrs["params"], attrs["activations"])
+            self.rows[trial.number] = self._matrix([(Arch.from_dict(attrs["arch"]), cost)])[0]
+        return self.rows[trial.number]
+
+    def _matrix(self, networks: Sequence[tuple[Arch, Cost]]) -> Floats:
+        """(networks, columns): 1, log FLOPs from -1 to 1 over the band, their square, and the features."""
+        x = (np.log([float(cost.flops) for _, cost in networks]) - self.middle) / self.half
+        return np.column_stack([np.ones_like(x), x, x**2, self.features.matrix([describe(*one) for one in networks])])
+
+    def _fit(self) -> Fit:
+        ridge = self.ridge
+        if self.known.failed:
+            ridge = ridge.copy()
+            ridge.add(np.array(self.known.failed), np.full(len(self.known.failed), self.known.worst))
+        return ridge.fit()
+
+    # What is proposed
+
+    def _propose(self, number: int, running: Sequence[Floats]) -> Candidate | None:
+        """A network in the budget that no trial has. None if no draw finds one."""
+        rng, points = random.Random(f"{self.settings.seed}/{number}"), self.known.points
+        drawn: Iterable[Candidate]
+        if len(points) < SPREAD:
+            part = van_der_corput(len(self.known.keys))
+            drawn = self._compose(Aimed(RandomChooser(rng, None), part) for _ in range(ATTEMPTS))
+        else:
+            drawn = self.ranked(number, rng, running)
+        for candidates in (drawn, self._draw(rng, ATTEMPTS)):
+            for each in candidates:
+                if each.arch.key not in self.known.keys:
+                    return each
+        return None
+
+    def ranked(self, number: int, rng: random.Random, running: Sequence[Floats]) -> list[Candidate]:
+        """Candidates, the most promising first."""
+        fit, points = self._fit(), list(self.known.points.values())
+        logs = [point.log_flops for point in points]
+        means = [point.total / point.count for point in points]
+        front = staircase(np.array(logs), np.array(means))
+        parents = [points[i].params for i in front]
+        if running:
+            rows = np.array(running)
+            logs += list(self.middle + self.half * rows[:, 1])
+            means += list(fit.predict(rows)[0])
+            front = staircase(np.array(logs), np.array(means))
+        mutants = list(self._compose(Mutation(RandomChooser(rng, None), rng.choice(parents)) for _ in range(MUTANTS)))
+        groups = [self._block(each) for each in range(number - BLOCKS + 1, number + 1)]
+        if mutants:
+            groups.append((mutants, self._matrix([(each.arch, each.cost) for each in mutants])))
+        candidates = [each for group, _ in groups for each in group]
+        rows = np.concatenate([rows for _, rows in groups])
+        own = self.middle + self.half * rows[:, 1]
+        edges, bars = np.array(logs)[front], np.array(means)[front]
+        gains = expected_gain(own, *fit.predict(rows), edges, bars, self.settings.band)
+        order = np.argsort(-gains * np.exp(-COST_POWER * (own - self.middle)), kind="stable")
+        return [candidates[i] for i in order]
+
+    def _block(self, number: int) -> tuple[list[Candidate], Floats]:
+        """The random candidates that came with trial `number`."""
+        if number not in self.blocks:
+            found = list(self._draw(random.Random(f"{self.settings.seed}/random/{number}"), FRESH))
+            self.blocks[number] = found, self._matrix([(each.arch, each.cost) for each in found])
+            self.blocks.pop(number - 2 * BLOCKS, None)
+        return self.blocks[number]
+
+    def _draw(self, rng: random.Random, count: int) -> Iterator[Candidate]:
+        return self._compose(RandomChooser(rng, None) for _ in range(count))
+
+    def _compose(self, choosers: Iterator[Chooser]) -> Iterator[Candidate]:
+        """The networks of these choosers that are inside the budget."""
+        for chooser in choosers:
+            recorder = RecordingChooser(chooser, distributions=self.distributions)
+            proposal = self.space.compose(recorder, self.settings.task, self.settings.budget)
+            if proposal.inside:
+                yield Candidate(proposal.arch, proposal.cost, recorder.params)
+
+
+def van_der_corput(n: int) -> float:
+    """The n-th number of the sequence in base 2: 0, 1/2, 1/4, 3/4, 1/8, ..."""
+    return int(f"{n:b}"[::-1], 2) / (1 << n.bit_length())
+
+
+def staircase(log_flops: Floats, accuracy: Floats) -> list[int]:
+    """Places of the front's members by rising FLOPs: each is more accurate than all that cost no more."""
+    front: list[int] = []
+    for i in np.lexsort((-accuracy, log_flops)):
+        if not front or accuracy[i] > accuracy[front[-1]]:
+            front.append(int(i))
+    return front
+
+
+def expected_gain(
+    log_flops: Floats, mean: Floats, deviation: Floats, edges: Floats, bars: Floats, band: Band
+) -> Floats:
+    """(n,) by how much each of n networks is expected to raise the front's hypervolume (accuracy x log FLOPs).
+
+    Accuracies are normal with `mean` and `deviation`, all (n,); the front steps up to `bars` at `edges`, both (m,), and
+    is 0 before. As FLOPs are certain, the expected hypervolume improvement (arXiv 1904.12672 for two uncertain
+    objectives) is a sum over the steps: width right of the network x expected improvement over the step.
+    """
+    starts = np.concatenate([[math.log(band.low)], edges])
+    ends = np.concatenate([edges, [math.log(band.high)]])
+    widths = (ends - np.maximum(starts, log_flops[:, None])).clip(0)  # (n, m + 1)
+    scores = (mean[:, None] - np.concatenate([[0.0], bars])) / deviation[:, None]
+    density = np.exp(-(scores**2) / 2) / math.sqrt(2 * math.pi)
+    improvement = deviation[:, None] * (scores * _erfc(-scores / math.sqrt(2)).astype(float) / 2 + density)
+    found: Floats = (widths * improvement).sum(axis=1)
+    return found

@@ -1,0 +1,84 @@
+"""Bayesian linear regression that learns row by row: neither its memory nor a fit grows with the rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the prior, in units of noise variance
+LEAST_VARIANCE = 1e-10  # where all values are equal
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The posterior: weights are normal with mean `weights` and covariance `noise`^2 x `covariance`."""
+
+    weights: Floats  # (d,)
+    covariance: Floats  # (d, d)
+    noise: float  # standard deviation of a value about its mean
+    strength: float  # of the prior that was chosen
+
+    def predict(self, rows: Floats) -> tuple[Floats, Floats]:
+        """(n, d) -> (n,) means and (n,) standard deviations of values to be observed, noise included."""
+        spread = np.einsum("ij,jk,ik->i", rows, self.covariance, rows, optimize=True)
+        return rows @ self.weights, self.noise * np.sqrt(1 + spread)
+
+
+class Ridge:
+    """y ~ N(x w, s^2), w ~ N(0, s^2 / strength): the columns of `free` are all but free of that prior.
+
+    The strength is the one with the highest evidence, the noise s its most likely value for it (Bishop, Pattern
+    Recognition and Machine Learning, 3.5; MacKay 1992). Both follow from x'x, x'y and y'y, which are all that is kept.
+    """
+
+    def __init__(self, free: Sequence[float], columns: int) -> None:
+        """`free`: the strength of the first columns; `columns`: in all."""
+        self.free, self.columns, self.count = tuple(free), columns, 0
+        self.gram: Floats = np.zeros((columns, columns))
+        self.moment: Floats = np.zeros(columns)
+        self.square = 0.0
+
+    def add(self, rows: Floats, values: Floats) -> None:
+        """(n, d) and (n,)"""
+        self.gram += rows.T @ rows
+        self.moment += rows.T @ values
+        self.square += float(values @ values)
+        self.count += len(values)
+
+    def copy(self) -> Ridge:
+        other = Ridge(self.free, self.columns)
+        other.gram, other.moment = self.gram.copy(), self.moment.copy()
+        other.square, other.count = self.square, self.count
+        return other
+
+    def fit(self) -> Fit:
+        """8 Cholesky decompositions of (d, d): 2 ms for 120 columns."""
+        strength = max(STRENGTHS, key=self._log_evidence)
+        covariance: Floats = np.asarray(np.linalg.inv(self._precision(strength)))
+        weights = covariance @ self.moment
+        return Fit(weights, covariance, math.sqrt(self._variance(float(weights @ self.moment))), strength)
+
+    def _log_evidence(self, strength: float) -> float:
+        """Log marginal likelihood at the most likely noise, but for constants."""
+        lower = np.linalg.cholesky(self._precision(strength))
+        solved = np.linalg.solve(lower, self.moment)
+        prior = (self.columns - len(self.free)) * math.log(strength)
+        return (
+            prior / 2
+            - float(np.log(np.diag(lower)).sum())
+            - self.count / 2 * math.log(self._variance(float(solved @ solved)))
+        )
+
+    def _precision(self, strength: float) -> Floats:
+        prior = np.full(self.columns, strength)
+        prior[: len(self.free)] = self.free
+        found: Floats = self.gram + np.diag(prior)
+        return found
+
+    def _variance(self, explained: float) -> float:
+        return max((self.square - explained) / max(self.count, 1), LEAST_VARIANCE)
