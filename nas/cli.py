@@ -347,7 +347,7 @@ def replay(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 30,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="The budget, in average networks trained to the end. [default: 60]")
+        int | None, typer.Option(min=1, help="The budget, in average networks trained to the end. [default: 40]")
     ] = None,
     cost: Annotated[Literal["flops", "seconds"], typer.Option(help="What training costs.")] = "flops",
     processes: Annotated[int | None, typer.Option(min=1, help="[default: one a core]")] = None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,9 +27,11 @@ from space.axes import Axis, Value
 from space.chooser import Chooser, RandomChooser
 
 SPREAD = 10  # complete networks before the model is asked; until then they are spread over the band
+SHAPES = 8  # random ones at the same FLOPs, of which such a network is the one that is least like those before
+PRIOR = 30.0  # strength of the prior by which that is measured
 SCALE = 200  # random networks that features are standardised by
-FRESH, BLOCKS = 16, 8  # random candidates of a trial, and how many trials' of them each ask looks at
-MUTANTS = 50  # candidates of an ask that are mutations of front members
+FRESH, BLOCKS = 8, 16  # random candidates of a trial, and how many trials' of them each ask looks at
+MUTANTS = 32  # candidates of an ask that are mutations of front members
 REDRAWN = 0.15  # part of a parent's choices that a mutation draws anew
 STEP = 0.3  # standard deviation of its step in log FLOPs
 COST_POWER = 0.5  # a gain counts by FLOPs^-0.5
@@ -128,10 +130,10 @@ class Known:
 class EhviSampler(BaseSampler):
     """Proposes whole networks; the same trials with the same seed get the same proposal, in any process.
 
-    Until SPREAD networks are complete, FLOPs follow a van der Corput sequence in log over the band, from its low end,
-    and all else is random. Then it is the best candidate by `expected_gain` over FLOPs^0.5. Trials that run count as
-    points at their forecast ("Kriging believer": Ginsbourger et al. 2010), so that parallel workers spread; failed ones
-    as no better than the worst accuracy seen.
+    Until SPREAD networks are complete, FLOPs follow a van der Corput sequence in log over the band, from its low end;
+    of SHAPES random networks there it is the one whose accuracy the model could say least about. Then it is the best
+    candidate by `expected_gain` over FLOPs^0.5. Trials that run count as points at their forecast ("Kriging believer":
+    Ginsbourger et al. 2010), so that parallel workers spread; failed ones as no better than the worst accuracy seen.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -229,18 +231,21 @@ class EhviSampler(BaseSampler):
 
     def _propose(self, number: int, running: Sequence[Floats]) -> Candidate | None:
         """A network in the budget that no trial has. None if no draw finds one."""
-        rng, points = random.Random(f"{self.settings.seed}/{number}"), self.known.points
-        drawn: Iterable[Candidate]
-        if len(points) < SPREAD:
-            part = van_der_corput(len(self.known.keys))
-            drawn = self._compose(Aimed(RandomChooser(rng, None), part) for _ in range(ATTEMPTS))
-        else:
-            drawn = self.ranked(number, rng, running)
-        for candidates in (drawn, self._draw(rng, ATTEMPTS)):
+        rng = random.Random(f"{self.settings.seed}/{number}")
+        begun = len(self.known.points) >= SPREAD
+        ranked = self.ranked(number, rng, running) if begun else self._spread(rng)
+        for candidates in (ranked, self._draw(rng, ATTEMPTS)):
             for each in candidates:
                 if each.arch.key not in self.known.keys:
                     return each
         return None
+
+    def _spread(self, rng: random.Random) -> list[Candidate]:
+        """Random networks at the next place in the band, the least known first."""
+        part = van_der_corput(len(self.known.keys))
+        found = list(self._compose(Aimed(RandomChooser(rng, None), part) for _ in range(SHAPES)))
+        spread = self.ridge.spread(self._matrix([(each.arch, each.cost) for each in found]), PRIOR)
+        return [found[i] for i in np.argsort(-spread, kind="stable")]
 
     def ranked(self, number: int, rng: random.Random, running: Sequence[Floats]) -> list[Candidate]:
         """Candidates, the most promising first."""

@@ -224,7 +224,7 @@ def run_replay(
     table = RecordedTable.load(path)
     chosen = plans(_known("sampler", samplers, Sampler), _known("stop", stops, StopName))
     wants = any(plan.world == "surrogate" for plan in chosen)
-    limit = budget(table, trials or min(60, max(1, len(table.networks) // 4)), unit)
+    limit = budget(table, trials or min(40, max(1, len(table.networks) // 4)), unit)
     bench = Bench(table, Surrogate.fit(table) if wants else None, unit, limit)
     report = Report(replay(bench, chosen, seeds, processes or os.cpu_count() or 1), bench, seeds)
     if page is not None:

@@ -63,6 +63,11 @@ class Ridge:
         weights = covariance @ self.moment
         return Fit(weights, covariance, math.sqrt(self._variance(float(weights @ self.moment))), strength)
 
+    def spread(self, rows: Floats, strength: float) -> Floats:
+        """(n, d) -> (n,) variances of the rows' means by noise variance, under a prior of that strength."""
+        found: Floats = np.einsum("ij,ji->i", rows, np.linalg.solve(self._precision(strength), rows.T))
+        return found
+
     def _log_evidence(self, strength: float) -> float:
         """Log marginal likelihood at the most likely noise, but for constants."""
         lower = np.linalg.cholesky(self._precision(strength))

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.certainty import next_repeat
 from nas.crew import Crew, Event, Failed, Finished, Job, Left, Passed
 from nas.front import pareto_front
-from nas.propose import TrialChooser, build_sampler, unseen_params
+from nas.propose import TrialChooser, build_sampler, record_network, unseen_params
 from nas.settings import FILE, JOURNAL, Settings
 from nas.stopping import Decision, Standing, build_rule
 from nas.store import drop_weights, open_for_writing, open_store, save_curve, save_weights
@@ -190,13 +190,9 @@ class Search:
         drawn = self.settings.sampler == "random" and not {"stand_in", "repeat_of"} & trial.user_attrs.keys()
         chooser = TrialChooser(trial, 0.0 if drawn else None)
         proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
-        arch, counted = proposal.arch, proposal.cost
-        violation = self.settings.band.violation(counted.flops)
+        arch, violation = proposal.arch, self.settings.band.violation(proposal.cost.flops)
         trial.set_constraint("budget", violation)
-        for name, value in asdict(counted).items():
-            trial.set_user_attr(name, value)
-        trial.set_user_attr("arch", arch.to_dict())
-        trial.set_user_attr("key", arch.key)
+        record_network(trial, proposal)
         if proposal.inside and proposal.log_density is not None:
             trial.set_user_attr("log_density", proposal.log_density)
         seen = {} if "repeat_of" in trial.user_attrs else self._seen(trial.number)

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the cores
+
 TINY_SPACE = """
 image_size: 8
 axes:

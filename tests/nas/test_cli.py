@@ -159,3 +159,27 @@ def test_every_verb_has_help_with_an_example(run: Run, verb: str) -> None:
     code, out, _ = run(verb, "--help")
     assert code == 0
     assert f"Example: nas {verb}" in " ".join(out.split())
+
+
+def test_repeats_and_a_baseline_with_as_many_epochs(
+    run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
+) -> None:
+    words: tuple[Any, ...] = (
+        "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s",
+        "--runs", tmp_path, "--trials", 3,
+    )  # fmt: skip
+    code, out, err = run(*words, "--repeats", 2, "--baseline")
+    assert code == 0
+    assert "baseline: random search with the same 10 epochs of training" in err
+    rows, beside = (json.loads(run("trials", name, "--runs", tmp_path, "--json")[1]) for name in ("s", "s-random"))
+    assert [row["state"] for row in rows] == ["complete"] * 5
+    assert sum(row["repeat_of"] is not None for row in rows) == 2
+    assert sum(row["epochs"] for row in rows) == sum(row["epochs"] for row in beside) == 10
+    assert all(row["log_density"] for row in beside), "drawn at random"
+    front = run("front", "s", "--runs", tmp_path)[1].replace("\n", " ")
+    assert "s-random" in front
+    assert run(*words, "--repeats", 2, "--baseline")[0] == 0
+    assert len(json.loads(run("trials", "s-random", "--runs", tmp_path, "--json")[1])) == 5, "nothing is done twice"
+    code, _, err = run(*words[:-2], "--trials", 3, "--sampler", "random", "--baseline")
+    assert code == 2
+    assert err.startswith("error: baseline must stand beside another search, got one of sampler random itself")

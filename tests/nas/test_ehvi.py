@@ -25,7 +25,7 @@ from space import Arch, Band, InputError, Space, Task
 from space.draw import Proposal
 from tests.dashboard.studies import make_settings
 from tests.nas import made_up
-from tests.nas.test_propose import OWN, load
+from tests.nas.test_propose import load
 
 CHANNELS = {"digits": 1}
 
@@ -83,7 +83,9 @@ def ask(study: optuna.Study, settings: Settings, space: Space) -> tuple[optuna.T
 
 
 def some_accuracy(arch: Arch, flops: int) -> float:
-    return 0.3 + 0.03 * math.log(flops) + 0.01 * (arch.depth % 3)
+    """Grows with FLOPs; a kernel of 3 in the first stage is worth two points, and depth something that no line fits."""
+    small = arch.to_dict()["stages"][0].get("kernel") == 3
+    return 0.3 + 0.03 * math.log(flops) + 0.02 * bool(small) + 0.002 * (arch.depth % 3)
 
 
 def fill(study: optuna.Study, settings: Settings, count: int) -> list[Proposal]:
@@ -102,9 +104,8 @@ PRESETS = ("digits", "convnext_32", "conv2former_32", "convnext_or_modulation_32
 @pytest.mark.parametrize(
     ("name", "band"),
     [
-        *((name, None) for name in (*PRESETS, *OWN)),
+        *((name, None) for name in (*PRESETS, "mixed", "small")), ("deep", "1..10M"), ("free", "1..10M"),
         ("digits", "1M..1.02M"), ("convnext_or_modulation_32", "10M..10.2M"), ("roadmap_32", "20M..20.5M"),
-        ("small", "60K..70K"), ("deep", "100K..200K"), ("free", "50K..90K"),
     ],
 )  # fmt: skip
 def test_a_trial_gets_the_network_that_was_proposed(name: str, band: str | None) -> None:
@@ -159,8 +160,8 @@ def test_the_expected_gain_is_that_of_the_hypervolume(points: list[tuple[float, 
             - hypervolume(trials, band)
             for a in rng.normal(mean, deviation, 1500)
         ]
-        error = np.std(gains) / math.sqrt(len(gains))
-        assert found / math.log(4) == pytest.approx(np.mean(gains), abs=4 * error + 1e-9)
+        error = float(np.std(gains)) / math.sqrt(len(gains))
+        assert found / math.log(4) == pytest.approx(float(np.mean(gains)), abs=4 * error + 1e-9)
 
 
 def test_the_staircase_is_the_front() -> None:
@@ -190,7 +191,14 @@ def test_the_same_trials_get_the_same_proposal_in_any_process() -> None:
 
 def test_no_network_comes_twice_whatever_became_of_it() -> None:
     """Complete, stopped, failed, outside, and still running: until the space is exhausted, and then without an error."""
-    axes = {"stages": [1], "depth": [2, 3, 4], "width": [8, 16], "stem.stride": [2], "kernel": [3, 5, 7], "act": ["gelu", "relu"]}
+    axes = {
+        "stages": [1],
+        "depth": [2, 3, 4],
+        "width": [8, 16],
+        "stem.stride": [2],
+        "kernel": [3, 5, 7],
+        "act": ["gelu", "relu"],
+    }
     settings = make_settings(
         "few", space={"image_size": 8, "axes": axes}, flops_low=1, flops_high=10**9, sampler="ehvi"
     )
@@ -208,16 +216,17 @@ def test_no_network_comes_twice_whatever_became_of_it() -> None:
 
 def test_further_seeds_of_a_network_count_by_their_mean() -> None:
     settings = settings_of("digits", "1M..4M")
-    study, space = in_memory(settings), settings.build_space()
+    sampler = EhviSampler(settings)
+    study, space = in_memory(settings, sampler), settings.build_space()
     first = fill(study, settings, SPREAD + 1)[3]
     study.enqueue_trial(study.trials[3].params, user_attrs={"repeat_of": 3})
     trial, proposal = ask(study, settings, space)
     assert proposal.arch == first.arch
     study.tell(trial, [0.1, float(first.cost.flops)])
     fill(study, settings, 1)
-    point = study.sampler.known.points[first.arch.key]  # type: ignore[attr-defined]
+    point = sampler.known.points[first.arch.key]
     assert point.total / point.count == pytest.approx((some_accuracy(first.arch, first.cost.flops) + 0.1) / 2)
-    assert study.sampler.ridge.count == SPREAD + 2  # type: ignore[attr-defined]
+    assert sampler.ridge.count == SPREAD + 2
 
 
 def test_a_network_that_runs_counts_as_a_point_at_its_forecast() -> None:

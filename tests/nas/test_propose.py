@@ -83,6 +83,7 @@ def test_recorded_choices_reproduce_the_network(name: str, with_budget: bool) ->
         assert (again.arch, again.cost, again.inside) == (expected.arch, expected.cost, expected.inside)
         assert (again.log_density, expected.log_density is None) == (None, False)
         assert trial.params == recorder.params
+        assert trial.distributions == recorder.distributions
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])

@@ -32,7 +32,7 @@ def test_a_file_overrides_and_an_option_overrides_the_file(tmp_path: Path) -> No
 def test_every_field_comes_back_from_a_file(tmp_path: Path) -> None:
     other = Recipe(
         epochs=3, batch_size=7, lr=0.1, weight_decay=0.2, warmup=0.3, label_smoothing=0.4, drop_path=0.5, ema=0.99,
-        crop=2, flip=True, train_images=100, precision="bfloat16",
+        crop=2, flip=True, cutout=8, mixup=0.2, cutmix=1.0, train_images=100, precision="bfloat16",
     )  # fmt: skip
     unchanged = [name for name, value in other.to_dict().items() if value == Recipe().to_dict()[name]]
     assert not unchanged

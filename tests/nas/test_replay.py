@@ -116,7 +116,7 @@ def test_orders_differ_by_seed_and_repeats_are_one_network() -> None:
     assert len(finals) == 5  # which of the trainings of a network comes is drawn too
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
+@pytest.mark.parametrize("sampler", ["random", "ehvi", "tpe", "nsga2"])
 def test_samplers_propose_new_networks_inside_the_budget_and_listen(sampler: str) -> None:
     def ask(accuracy: float | None) -> list[Candidate]:
         source = SamplerSource(table(), surrogate(), sampler, 1, "flops")  # type: ignore[arg-type]
@@ -151,12 +151,17 @@ def test_a_space_without_further_networks_ends_the_run() -> None:
 
 def test_processes_do_not_change_a_replay() -> None:
     bench = Bench(table(), None, "flops", budget(table(), 10, "flops"))
-    chosen = plans([], ["quantile"])
+    chosen = plans(["random"], ["quantile"])
     assert replay(bench, chosen, 4, 1) == replay(bench, chosen, 4, 2)
 
 
 def test_plans_hold_what_is_compared() -> None:
-    assert list(map(str, plans([], []))) == ["random/none", "random/quantile", "random/moasha"]
+    assert [(p.world, str(p)) for p in plans([], [])] == [
+        ("table", "random/none"), ("table", "random/quantile"), ("table", "random/moasha"),
+        ("surrogate", "random/none"), ("surrogate", "tpe/none"), ("surrogate", "nsga2/none"),
+        ("surrogate", "random/moasha"), ("surrogate", "ehvi/quantile"),
+    ]  # fmt: skip
+    assert plans(["random"], []) == plans([], [])[:3]
     assert [(p.world, str(p)) for p in plans(["tpe", "random"], ["quantile"])] == [
         ("table", "random/none"), ("table", "random/quantile"),
         ("surrogate", "random/none"), ("surrogate", "tpe/none"), ("surrogate", "tpe/quantile"),
@@ -252,7 +257,7 @@ def test_intervals_are_students() -> None:
 
 def test_stopping_saves_and_the_report_says_so(tmp_path: Path) -> None:
     bench = Bench(table(), None, "flops", budget(table(), 25, "flops"))
-    report = Report(replay(bench, plans([], []), 3, 1), bench, 3)
+    report = Report(replay(bench, plans(["random"], []), 3, 1), bench, 3)
     none, quantile, moasha = report.summaries
     assert none.reaches[0].share == pytest.approx(1.0, abs=0.15)
     assert (none.spent, none.stopped, none.kept, none.missed.mean) == (1.0, 0.0, 1.0, 0.0)

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal  # type: ignore[import-untyped]
 
 from nas.ridge import STRENGTHS, Floats, Ridge
 
-FREE = (1e-6, 1e-3)
+FREE = (1e-3, 1e-3)
 
 
 def made(n: int, signal: float, seed: int = 0) -> tuple[Floats, Floats]:
@@ -52,6 +52,14 @@ def test_it_is_the_model_of_all_values_at_once(n: int, signal: float) -> None:
     assert mean == pytest.approx(gain @ values, abs=1e-6)
     spread = np.diag(fresh @ prior @ fresh.T - gain @ cross.T)
     assert deviation == pytest.approx(fit.noise * np.sqrt(1 + spread), rel=1e-4)
+
+
+def test_the_spread_is_that_of_the_posterior() -> None:
+    rows, values = made(30, 0.02)
+    ridge = fitted(rows, values)
+    fit = ridge.fit()
+    spread = ridge.spread(made(5, 0.0, seed=1)[0], fit.strength)
+    assert fit.noise * np.sqrt(1 + spread) == pytest.approx(fit.predict(made(5, 0.0, seed=1)[0])[1])
 
 
 def test_the_prior_is_strong_where_there_is_nothing_to_find() -> None:

@@ -85,7 +85,7 @@ def counted(search: Search) -> list[int]:
     return [trial.number for trial in search.reader.trials() if trial.state in ("complete", "failed")]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("sampler", ["ehvi", "tpe", "nsga2", "random"])
 def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], sampler: Sampler) -> None:
     search = make(sampler=sampler)
     assert search.run(5)
