@@ -123,8 +123,9 @@ def memory(trials: int) -> list[tuple[int, float]]:
             if done in (10, 50, 100, 200, 300, 400, 500, trials):
                 found.append((done, resident()))
 
-        trainer = Thread(plan.task, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
-        Search(folder, Crew([trainer]), Watch(on_finish=look)).run(trials)
+        crew = Crew([Thread(plan.task, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)])
+        Search(folder, crew, Watch(on_finish=look)).run(trials)
+        crew.close()
         return found
 
 
@@ -132,10 +133,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 5000])
     parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--samplers", nargs="+", choices=get_args(Sampler), default=get_args(Sampler))
     options = parser.parse_args()
     print(heading("optuna", "torch"))
     print("milliseconds a trial beside training (ask, cost, 10 epochs' decisions, curve, weights, tell), median")
-    for sampler in get_args(Sampler):
+    for sampler in options.samplers:
         row = overhead(sampler, options.sizes)
         print(f"{sampler:8s}", *(f"{size:>6,} trials {ms:6.1f} ms" for size, ms in row), sep="   ")
     print(f"memory of one process over {options.trials} trainings")

@@ -168,7 +168,7 @@ def test_repeats_and_a_baseline_with_as_many_epochs(
         "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s",
         "--runs", tmp_path, "--trials", 3,
     )  # fmt: skip
-    code, out, err = run(*words, "--repeats", 2, "--baseline")
+    code, _, err = run(*words, "--repeats", 2, "--baseline")
     assert code == 0
     assert "baseline: random search with the same 10 epochs of training" in err
     rows, beside = (json.loads(run("trials", name, "--runs", tmp_path, "--json")[1]) for name in ("s", "s-random"))
