@@ -107,7 +107,8 @@ class Search:
         self.study.sampler = build_sampler(self.settings, len(self._frozen()))
         self.training: dict[int, optuna.Trial] = {}  # here, by number
         self.ahead: tuple[optuna.Trial, Arch] | None = None  # drawn while others train
-        self.curves: dict[int, list[Epoch]] = {}  # of trials that train here, and of all that have ended
+        self.curves: dict[int, list[Epoch]] = {}  # of trials that train here
+        self.standings: dict[int, Standing] = {}  # of trials that have ended, as the stopping rule sees them
         self.exhausted = False  # the space holds no further network
         self.failures = 0  # in a row
 
@@ -236,26 +237,27 @@ class Search:
         """The other networks as the rule sees them: those of other processes by what they wrote at their rungs."""
         found = []
         for trial in self.reader.trials():
-            if trial.number == number or trial.flops is None or trial.repeat_of is not None:
-                continue
-            if trial.state in ("complete", "stopped") and trial.number not in self.curves:
-                self.curves[trial.number] = self.reader.curve(trial.number)
-            accuracies = _accuracies(self.curves.get(trial.number, [])) or {
-                decision["epoch"]: decision["accuracy"] for decision in trial.decisions
-            }
-            if accuracies and trial.state in ("complete", "stopped", "running"):
-                found.append(Standing(trial.number, trial.flops, accuracies))
+            if trial.number in self.standings:
+                found.append(self.standings[trial.number])
+            elif trial.number != number and trial.flops is not None and trial.repeat_of is None:
+                ended = trial.state in ("complete", "stopped")
+                rungs = {decision["epoch"]: decision["accuracy"] for decision in trial.decisions}
+                curve = self.reader.curve(trial.number) if ended else self.curves.get(trial.number, [])
+                standing = Standing(trial.number, trial.flops, _accuracies(curve) or rungs)
+                if standing.accuracies and (ended or trial.state == "running"):
+                    found.append(standing)
+                    if ended:
+                        self.standings[trial.number] = standing
         return found
 
     def _hear(self, event: Event) -> None:
         """A training has ended: records and tells how."""
         if isinstance(event, Passed):
             return
-        trial = self.training.pop(event.job.number)
+        trial, curve = self.training.pop(event.job.number), self.curves.pop(event.job.number)
         if isinstance(event, Left):
             self._interrupt(trial)
             return
-        curve = self.curves[trial.number]
         trial.set_user_attr("seconds", event.seconds)
         trial.set_user_attr("epochs", len(curve))
         save_curve(self.store, trial, curve)
