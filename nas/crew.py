@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Protocol
@@ -186,7 +187,11 @@ class Crew:
         """Gives a job to an idle trainer."""
         place = next(i for i in range(len(self.trainers)) if i not in self.jobs)
         self.jobs[place] = job
-        self.trainers[place].pipe.send(job)
+        try:
+            self.trainers[place].pipe.send(job)
+        except OSError:  # it died with nothing to do
+            self.trainers[place].restart()
+            self.trainers[place].pipe.send(job)
 
     def listen(self, answer: Callable[[Passed], Verdict], timeout: float | None = None) -> list[Event]:
         """Waits until a trainer says something; epochs are answered at once. All that was said."""
@@ -198,11 +203,13 @@ class Crew:
                 continue
             try:
                 event: Event = pipe.recv()
-                if isinstance(event, Passed):
-                    pipe.send(answer(event))
             except (EOFError, OSError):
                 event = Failed(job, f"{self.trainers[place].restart()} (network {job.arch.key})", 0.0)
-            if not isinstance(event, Passed):
+            if isinstance(event, Passed):
+                verdict = answer(event)  # its errors are the search's own
+                with suppress(OSError):  # a trainer that died meanwhile is met when it is listened to again
+                    pipe.send(verdict)
+            else:
                 del self.jobs[place]
             events.append(event)
         return events
@@ -216,9 +223,9 @@ class Crew:
 def build_crew(workers: int, settings: Settings, source: str, data: Data) -> Crew:
     """One thread, or `workers` processes that share this machine's cores. Raises InputError for more than there are."""
     recipe, device = settings.build_recipe(), choose_device(settings.device)
-    placed = DeviceData.place(data, recipe, device)
     if workers == 1:
-        return Crew([Thread(settings.task, placed, recipe)])
+        return Crew([Thread(settings.task, DeviceData.place(data, recipe, device), recipe)])
+    DeviceData.place(data, recipe, torch.device("cpu"))  # refuses a recipe that does not fit; nothing moves
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if workers > cores:
         raise InputError(f"workers must be at most the {cores} cores of this machine, got {workers}; lower it")

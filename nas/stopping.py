@@ -11,14 +11,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.settings import Stop
 from space import InputError
 
-StopName = Literal["none", "quantile", "moasha"]
+StopName = Stop
 Array = NDArray[np.float64]
 
 NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted

@@ -338,6 +338,27 @@ def test_trials_train_side_by_side_and_a_killed_trainer_takes_only_its_own_with_
     assert busiest == 2
 
 
+def test_a_trainer_that_died_with_nothing_to_do_is_replaced(make: Callable[..., Search]) -> None:
+    search = make(workers=2)
+    try:
+        for trainer in search.crew.trainers:
+            assert isinstance(trainer, Process)
+            trainer.process.kill()
+            trainer.process.join()
+        assert search.run(2)
+    finally:
+        search.crew.close()
+    assert [trial.state for trial in search.reader.trials()] == ["complete"] * 2
+
+
+def test_an_error_of_the_search_is_not_taken_for_a_trainers_death(make: Callable[..., Search]) -> None:
+    def full(number: int, epoch: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        make(watch=Watch(on_epoch=full)).run(2)
+
+
 def test_killed_it_leaves_a_study_that_resumes_to_the_total(
     tmp_path: Path, tiny_space: Path, tiny_recipe: Path
 ) -> None:
