@@ -36,6 +36,7 @@ lint: .venv/.dev  ## check format, style and types
 bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RESULTS.md holds
 	$(BIN)/python -m benchmarks.counting
 	$(BIN)/python -m benchmarks.startup
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.depthwise
 
 clean:  ## remove .venv and caches, never runs/ or exports/
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,4 +1,4 @@
-"""Depthwise convolution whose weight gradient on a CPU takes a tenth of torch's time, where a C compiler is there.
+"""Depthwise convolution whose weight gradient on a CPU takes about a tenth of torch's time, given a C compiler.
 
 oneDNN's own costs 10 to 20 forward passes for kernels from 5 on; `depthwise.c` beside this file does the same sums.
 It is compiled once for this machine, in about a second, and kept in the user's cache. Without a compiler, on other
