@@ -11,7 +11,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from nas.study import ENDED, Watch
+from nas.ledger import ENDED
+from nas.study import Watch
 from nas.trials import Epoch, Trial
 from nas.words import trial_line
 from space import Arch

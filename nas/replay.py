@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import optuna
 from optuna.trial import TrialState
 
 from nas.front import hypervolume, pareto_front
-from nas.propose import TrialChooser, build_sampler, record_network, unseen_params
+from nas.propose import TrialChooser, ask, build_sampler, record_network, unseen_params
 from nas.record import RecordedTable
 from nas.settings import Sampler
 from nas.stopping import Standing, StopName, StoppingRule, build_rule
@@ -30,7 +30,6 @@ from space.draw import Proposal
 World = Literal["table", "surrogate"]
 Unit = Literal["flops", "seconds"]
 BACKWARD = 3  # training an image costs about three times what running it does
-PATIENCE = 10  # asks in a row without a new network before a random one stands in, as in `nas.study`
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -189,16 +188,11 @@ class SamplerSource:
         self.asked: tuple[optuna.Trial, int] | None = None  # and its FLOPs
 
     def ask(self) -> Candidate | None:
-        for asks in range(2 * PATIENCE):
-            if asks >= PATIENCE:
-                params = unseen_params(self.space, self.settings, self.seen, seed=len(self.seen) + asks)
-                if params is None:
-                    return None
-                self.study.enqueue_trial(params)
-            proposal = self._propose()
-            if proposal is not None:
-                return self._candidate(proposal)
-        return None
+        asked = ask(self.study, self._propose, self._unseen)
+        if asked is None:
+            return None
+        self.asked = asked[0], asked[1].cost.flops
+        return self._candidate(asked[1])
 
     def tell(self, accuracy: float | None) -> None:
         assert self.asked is not None
@@ -208,9 +202,8 @@ class SamplerSource:
         else:
             self.study.tell(trial, [accuracy, float(flops)])
 
-    def _propose(self) -> Proposal | None:
+    def _propose(self, trial: optuna.Trial) -> Proposal | None:
         """None, and Optuna told so, for a network that is outside the budget or was seen."""
-        trial = self.study.ask()
         proposal = self.space.compose(TrialChooser(trial), self.settings.task, self.settings.budget)
         violation = self.settings.band.violation(proposal.cost.flops)
         trial.set_constraint("budget", violation)
@@ -219,8 +212,10 @@ class SamplerSource:
             self.study.tell(trial, state=TrialState.PRUNED if violation > 0 else TrialState.FAIL)
             return None
         self.seen.add(proposal.arch.key)
-        self.asked = trial, proposal.cost.flops
         return proposal
+
+    def _unseen(self, asks: int) -> dict[str, Any] | None:
+        return unseen_params(self.space, self.settings, self.seen, seed=len(self.seen) + asks)
 
     def _candidate(self, proposal: Proposal) -> Candidate:
         flops = proposal.cost.flops

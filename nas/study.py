@@ -19,8 +19,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.certainty import next_repeat
 from nas.crew import Crew, Event, Failed, Finished, Job, Left, Passed
-from nas.front import pareto_front
-from nas.propose import TrialChooser, build_sampler, record_network, unseen_params
+from nas.ledger import Ledger, accuracies_of
+from nas.propose import TrialChooser, ask, build_sampler, record_network, unseen_params
 from nas.settings import FILE, JOURNAL, Settings
 from nas.stopping import Decision, Standing, build_rule
 from nas.store import drop_weights, open_for_writing, open_store, save_curve, save_weights
@@ -30,10 +30,8 @@ from space import Arch, InputError
 from space.draw import Proposal
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
-PATIENCE = 10  # asks in a row without a new network in the budget before a random one is queued
 MAX_FAILURES = 5  # failed trials in a row before the search stops
 REQUEUED = ("seed", "stand_in", "repeat_of")  # what a queued trial keeps of the one it stands for
-ENDED = ("complete", "stopped", "failed")
 PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -103,12 +101,12 @@ class Search:
             watch.on_note(note)
         self.storage: BaseStorage = storage
         self.reader = Reader(folder, storage)
+        self.ledger = Ledger(self.reader)
         self.study = optuna.create_study(study_name="nas", storage=storage, directions=DIRECTIONS, load_if_exists=True)
         self.study.sampler = build_sampler(self.settings, len(self._frozen()))
         self.training: dict[int, optuna.Trial] = {}  # here, by number
         self.ahead: tuple[optuna.Trial, Arch] | None = None  # drawn while others train
         self.curves: dict[int, list[Epoch]] = {}  # of trials that train here
-        self.standings: dict[int, Standing] = {}  # of trials that have ended, as the stopping rule sees them
         self.exhausted = False  # the space holds no further network
         self.failures = 0  # in a row
 
@@ -139,13 +137,9 @@ class Search:
     def _frozen(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
-    def _first(self, *states: str) -> int:
-        """Networks in one of these states; further seeds of one are not counted."""
-        return sum(trial.state in states and trial.repeat_of is None for trial in self.reader.trials())
-
     def _wants_more(self, total: int) -> bool:
         """Whether fewer than `total` networks train, here or in another living process, or did, and there are more."""
-        return not self.exhausted and self._first("running", *ENDED) < total
+        return not self.exhausted and self.ledger.refresh().begun() < total
 
     def _next(self, total: int, repeats: int) -> tuple[optuna.Trial, Arch] | None:
         """A network to train now: a new one while there are fewer than `total`, then another seed of one."""
@@ -159,21 +153,24 @@ class Search:
 
     def _begin(self, trial: optuna.Trial, arch: Arch) -> None:
         trial.set_user_attr("drawn_ahead", False)
-        self.watch.on_trial(trial.number, arch, self._first(*ENDED))
+        self.watch.on_trial(trial.number, arch, self.ledger.refresh().networks)
         self.training[trial.number], self.curves[trial.number] = trial, []
         self.crew.start(Job(trial.number, arch, trial.user_attrs["seed"]))
 
     def _draw(self, ahead: bool = False) -> tuple[optuna.Trial, Arch] | None:
-        """Asks until there is a new network in the budget, with its cost and seed recorded; None when there is none."""
-        for asks in range(2 * PATIENCE):
-            if asks >= PATIENCE and not self._enqueue_unseen(asks):
-                break
-            trial = self.study.ask()
-            if proposal := self._propose(trial, ahead):
-                return trial, proposal.arch
-        self.watch.on_note(f"space {self.space.name} holds no further network in {self.settings.band}")
-        self.exhausted = True
-        return None
+        """A new network in the budget, with its cost and seed recorded; None when there is none."""
+        asked = ask(self.study, lambda trial: self._propose(trial, ahead), self._unseen)
+        if asked is None:
+            self.watch.on_note(f"space {self.space.name} holds no further network in {self.settings.band}")
+            self.exhausted = True
+            return None
+        trial, proposal = asked
+        return trial, proposal.arch
+
+    def _unseen(self, asks: int) -> dict[str, Any] | None:
+        """Parameters of a random network that the study does not have."""
+        seed = trial_seed(self.settings.seed, len(self._frozen()) + asks)
+        return unseen_params(self.space, self.settings, set(self.ledger.refresh().seen()), seed)
 
     def _repeat(self, number: int) -> tuple[optuna.Trial, Arch] | None:
         """The network of trial `number` with another seed."""
@@ -196,27 +193,19 @@ class Search:
         record_network(trial, proposal)
         if proposal.inside and proposal.log_density is not None:
             trial.set_user_attr("log_density", proposal.log_density)
-        seen = {} if "repeat_of" in trial.user_attrs else self._seen(trial.number)
+        first = None if "repeat_of" in trial.user_attrs else self._other(arch, trial.number)
         if violation > 0:
             self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.band}")
-        elif arch.key in seen:
-            self._end(trial, TrialState.FAIL, "repeat", f"same network as trial {seen[arch.key]}")
+        elif first is not None:
+            self._end(trial, TrialState.FAIL, "repeat", f"same network as trial {first}")
         else:
             trial.set_user_attr("seed", trial.user_attrs.get("seed", trial_seed(self.settings.seed, trial.number)))
             return proposal
         return None
 
-    def _seen(self, beside: int = -1) -> dict[str, int]:
-        """Networks that are settled or being trained, by key: the first trial of each. `beside`: a trial left out."""
-        kept = [t for t in self.reader.trials() if t.state in (*ENDED, "running", "waiting") and t.number != beside]
-        return {trial.key: trial.number for trial in reversed(kept) if trial.key}
-
-    def _enqueue_unseen(self, asks: int) -> bool:
-        seed = trial_seed(self.settings.seed, len(self._frozen()) + asks)
-        params = unseen_params(self.space, self.settings, set(self._seen()), seed)
-        if params is not None:
-            self.study.enqueue_trial(params, user_attrs={"stand_in": True})  # its density is another one
-        return params is not None
+    def _other(self, arch: Arch, number: int) -> int | None:
+        """The first other trial of the same network."""
+        return self.ledger.refresh().seen(beside=number).get(arch.key)
 
     def _answer(self, passed: Passed) -> Verdict:
         """After each epoch: whether to go on."""
@@ -228,27 +217,11 @@ class Search:
         trial = self.training[number]
         if epoch.epoch not in self.rule.rungs or "repeat_of" in trial.user_attrs:
             return "go on"
-        standing = Standing(number, trial.user_attrs["flops"], _accuracies(self.curves[number]))
-        decision = self.rule.judge(standing, epoch.epoch, self._others(number))
+        standing = Standing(number, trial.user_attrs["flops"], accuracies_of(self.curves[number]))
+        rivals = self.ledger.refresh().rivals(number, self.curves)
+        decision = self.rule.judge(standing, epoch.epoch, rivals)
         trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), decision.to_dict()])
         return "stop" if decision.stop else "go on"
-
-    def _others(self, number: int) -> list[Standing]:
-        """The other networks as the rule sees them: those of other processes by what they wrote at their rungs."""
-        found = []
-        for trial in self.reader.trials():
-            if trial.number in self.standings:
-                found.append(self.standings[trial.number])
-            elif trial.number != number and trial.flops is not None and trial.repeat_of is None:
-                ended = trial.state in ("complete", "stopped")
-                rungs = {decision["epoch"]: decision["accuracy"] for decision in trial.decisions}
-                curve = self.reader.curve(trial.number) if ended else self.curves.get(trial.number, [])
-                standing = Standing(trial.number, trial.flops, _accuracies(curve) or rungs)
-                if standing.accuracies and (ended or trial.state == "running"):
-                    found.append(standing)
-                    if ended:
-                        self.standings[trial.number] = standing
-        return found
 
     def _hear(self, event: Event) -> None:
         """A training has ended: records and tells how."""
@@ -269,7 +242,7 @@ class Search:
             case Finished():
                 self._keep_weights(trial, event)
                 self.study.tell(trial, [event.accuracy, trial.user_attrs["flops"]])
-        self.watch.on_finish(self.reader.trials()[trial.number], self._first(*ENDED))
+        self.watch.on_finish(self.reader.trials()[trial.number], self.ledger.refresh().networks)
         self.failures = self.failures + 1 if isinstance(event, Failed) else 0
         if isinstance(event, Failed) and self.failures == MAX_FAILURES:
             raise InputError(
@@ -279,13 +252,12 @@ class Search:
 
     def _keep_weights(self, trial: optuna.Trial, done: Finished) -> None:
         """Weights are kept for the front alone: a trial that others beat loses its own."""
-        trials, attrs = self.reader.trials(), trial.user_attrs
-        before = {t.number for t in pareto_front(trials)}
+        ledger, attrs = self.ledger.refresh(), trial.user_attrs
         new = Trial(
             number=trial.number, state="complete", accuracy=done.accuracy, flops=attrs["flops"], key=attrs["key"],
             repeat_of=attrs.get("repeat_of"),
         )  # fmt: skip
-        after = {t.number for t in pareto_front([*trials[: trial.number], new, *trials[trial.number + 1 :]])}
+        before, after = ({t.number for t in front} for front in (ledger.front, ledger.front_with(new)))
         if trial.number in after:
             save_weights(self.store, trial, done.weights)
         frozen = self._frozen()
@@ -325,10 +297,6 @@ class Search:
 def trial_seed(seed: int, number: int) -> int:
     """The seed of a trial, from the study's and its number."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") >> 1
-
-
-def _accuracies(curve: list[Epoch]) -> dict[int, float]:
-    return {epoch.epoch: epoch.accuracy for epoch in curve}
 
 
 def _why(plain: dict[str, Any]) -> str:

@@ -88,17 +88,21 @@ class Reader:
         self.folder = folder
         self.settings = Settings.read(folder)
         self._storage = storage
-        self._settled: dict[int, Trial] = {}  # finished trials, which never change
+        self._trials: list[Trial] = []
+        self._open: list[int] = []  # of them those that can still change
 
     def trials(self) -> list[Trial]:
         """All trials by number. InputError if the journal is damaged; an empty or missing journal has none."""
-        found = []
-        for frozen in self._frozen():
-            trial = self._settled.get(frozen.number) or _trial(frozen)
-            if frozen.state.is_finished():
-                self._settled[frozen.number] = trial
-            found.append(trial)
-        return found
+        found = self._frozen()
+        fresh, self._open = [*self._open, *range(len(self._trials), len(found))], []
+        for number in fresh:
+            if number == len(self._trials):
+                self._trials.append(_trial(found[number]))
+            else:
+                self._trials[number] = _trial(found[number])
+            if not found[number].state.is_finished():
+                self._open.append(number)
+        return list(self._trials)
 
     def is_running(self) -> bool:
         """Whether a process that lives still works on one of its trials."""
@@ -138,7 +142,7 @@ class Reader:
             studies = self._storage.get_all_studies()
             return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
         except (ValueError, KeyError, TypeError, AssertionError, OptunaError) as error:
-            self._storage = None
+            self._storage, self._trials, self._open = None, [], []
             raise InputError(
                 f"{path} must be a whole journal, got {damage(path)} ({str(error).splitlines()[0]}); "
                 "restore it from a copy, or remove that line"

@@ -30,6 +30,7 @@ ORDER = {
     "nas/settings.py": TRAINING,
     "nas/trials.py": TRAINING,
     "nas/front.py": TRAINING,
+    "nas/ledger.py": TRAINING,
     "nas/certainty.py": TRAINING,
     "nas/agreement.py": TRAINING,
     "nas/stopping.py": TRAINING,

@@ -1,0 +1,107 @@
+"""What a search asks of its trials at every turn, kept up as they end: no turn looks at all of them again.
+
+A trial that has ended never changes, so each is taken in once; only those that are still open are read anew. Trials of
+other processes on the same study come in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nas.front import pareto_front, scored
+from nas.stopping import Standing
+from nas.trials import Epoch, Reader, Trial
+
+ENDED = ("complete", "stopped", "failed")  # trained, or tried to be: such a trial counts
+
+
+@dataclass
+class Ledger:
+    """Kept up by `refresh`. Of the trials that have ended: see the fields; `open`: those that wait or train."""
+
+    reader: Reader
+    open: list[Trial] = field(default_factory=list)
+    networks: int = 0  # complete, stopped or failed; further seeds of one are not counted
+    keys: dict[str, int] = field(default_factory=dict)  # of these networks: the number of their first trial
+    standings: list[Standing] = field(default_factory=list)  # complete and stopped, as the stopping rule sees them
+    _complete: dict[str | int, list[Trial]] = field(default_factory=dict)  # the seeds of each network
+    _front: list[Trial] | None = field(default_factory=list)  # None: a mean has moved
+    _read: int = 0
+
+    def refresh(self) -> Ledger:
+        """Takes in what the journal has grown by."""
+        trials = self.reader.trials()
+        fresh, self.open = [*(t.number for t in self.open), *range(self._read, len(trials))], []
+        self._read = len(trials)
+        for number in fresh:
+            trial = trials[number]
+            if trial.state in ("running", "waiting"):
+                self.open.append(trial)
+            elif trial.state in ENDED:
+                self._take(trial)
+        return self
+
+    @property
+    def front(self) -> list[Trial]:
+        """The front of all complete trials, as `nas.front.pareto_front` gives it."""
+        if self._front is None:
+            self._front = pareto_front(trial for seeds in self._complete.values() for trial in seeds)
+        return self._front
+
+    def front_with(self, trial: Trial) -> list[Trial]:
+        """The front once this trial is complete too."""
+        seeds = self._complete.get(trial.key or trial.number)
+        if not seeds:
+            return pareto_front([*self.front, trial])
+        return pareto_front([*(t for others in self._complete.values() for t in others), trial])
+
+    def seen(self, beside: int = -1) -> dict[str, int]:
+        """Networks that have ended, train or wait, by key: the first trial of each. `beside`: a trial left out."""
+        found = dict(self.keys)
+        for trial in self.open:
+            if trial.key and trial.number != beside:
+                found.setdefault(trial.key, trial.number)
+        return found
+
+    def begun(self) -> int:
+        """Networks that have ended or train, here or in another process; further seeds are not counted."""
+        return self.networks + sum(trial.state == "running" and trial.repeat_of is None for trial in self.open)
+
+    def rivals(self, number: int, curves: dict[int, list[Epoch]]) -> list[Standing]:
+        """Every network but that of trial `number` as the stopping rule sees it. Those that train here are known by
+        `curves`, those that train in other processes by what they wrote at their rungs."""
+        return [*self.standings, *self._training(number, curves)]
+
+    def _training(self, number: int, curves: dict[int, list[Epoch]]) -> Iterator[Standing]:
+        others = (t for t in self.open if t.number != number and t.state == "running" and t.repeat_of is None)
+        for trial in others:
+            accuracies = accuracies_of(curves.get(trial.number, ())) or _at_rungs(trial)
+            if accuracies and trial.flops is not None:
+                yield Standing(trial.number, trial.flops, accuracies)
+
+    def _take(self, trial: Trial) -> None:
+        if trial.key:
+            self.keys.setdefault(trial.key, trial.number)
+        if trial.repeat_of is None:
+            self.networks += 1
+            if trial.state != "failed" and trial.flops is not None:
+                accuracies = accuracies_of(self.reader.curve(trial.number)) or _at_rungs(trial)
+                if accuracies:
+                    self.standings.append(Standing(trial.number, trial.flops, accuracies))
+        if scored([trial]):
+            seeds = self._complete.setdefault(trial.key or trial.number, [])
+            seeds.append(trial)
+            if len(seeds) > 1:
+                self._front = None
+            elif self._front is not None:
+                self._front = pareto_front([*self._front, trial])
+
+
+def accuracies_of(curve: Sequence[Epoch]) -> dict[int, float]:
+    """Validation accuracy by epoch."""
+    return {epoch.epoch: epoch.accuracy for epoch in curve}
+
+
+def _at_rungs(trial: Trial) -> dict[int, float]:
+    return {decision["epoch"]: decision["accuracy"] for decision in trial.decisions}
