@@ -18,26 +18,25 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.choosers import Aimed, Mutation
 from nas.features import Features, Floats, describe
-from nas.propose import ATTEMPTS, RecordingChooser, nearest
+from nas.gain import expected_gain, staircase
+from nas.propose import ATTEMPTS, RecordingChooser
 from nas.ridge import Fit, Ridge
 from nas.settings import Settings
-from space import Arch, Band, Cost
-from space.axes import Axis, Value
+from space import Arch, Cost
 from space.chooser import Chooser, RandomChooser
 
-SPREAD = 10  # complete networks before the model is asked; until then they are spread over the band
+SPREAD = 4  # complete networks before the model is asked; until then they are spread over the band
 SHAPES = 8  # random ones at the same FLOPs, of which such a network is the one that is least like those before
 PRIOR = 30.0  # strength of the prior by which that is measured
 SCALE = 200  # random networks that features are standardised by
 FRESH, BLOCKS = 8, 16  # random candidates of a trial, and how many trials' of them each ask looks at
 MUTANTS = 32  # candidates of an ask that are mutations of front members
-REDRAWN = 0.15  # part of a parent's choices that a mutation draws anew
-STEP = 0.3  # standard deviation of its step in log FLOPs
+LEAST = 8  # complete networks that a forecast of the stopped ones is fitted to at least
 COST_POWER = 0.5  # a gain counts by FLOPs^-0.5
 TREND = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square: next to none
-
-_erfc = np.frompyfunc(math.erfc, 1, 1)
+AT_RUNG = (1e-6, 1e-3, 1e-9)  # likewise of 1, log FLOPs and the accuracy at a rung
 
 
 @dataclass(slots=True)
@@ -57,64 +56,6 @@ class Candidate:
     params: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Aimed:
-    """Random but for the FLOPs, which are at `part` of the band in log."""
-
-    inner: RandomChooser
-    part: float
-
-    @property
-    def log_density(self) -> None:
-        return None
-
-    def choice(self, name: str, axis: Axis) -> Value:
-        return self.inner.choice(name, axis)
-
-    def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
-        return self.inner.choice_within(name, axis, allowed)
-
-    def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
-        return self.inner.weights(axis, allowed)
-
-    def note(self, probability: float) -> None:
-        """Nobody asks for the density."""
-
-    def log_uniform(self, name: str, low: float, high: float) -> float:
-        return min(max(low * math.exp(self.part * math.log(high / low)), low), high)
-
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """The choices of a parent, some of them drawn anew, and FLOPs near its own."""
-
-    inner: RandomChooser
-    parent: Mapping[str, Any]
-
-    @property
-    def log_density(self) -> None:
-        return None
-
-    def choice(self, name: str, axis: Axis) -> Value:
-        kept = self.inner.rng.random() >= REDRAWN and name in self.parent and self.parent[name] in axis.values
-        return self.parent[name] if kept else self.inner.choice(name, axis)
-
-    def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
-        kept = self.inner.rng.random() >= REDRAWN and name in self.parent
-        return nearest(self.parent[name], allowed) if kept else self.inner.choice_within(name, axis, allowed)
-
-    def weights(self, axis: Axis, allowed: Sequence[Value]) -> Sequence[float]:
-        return self.inner.weights(axis, allowed)
-
-    def note(self, probability: float) -> None:
-        """Nobody asks for the density."""
-
-    def log_uniform(self, name: str, low: float, high: float) -> float:
-        if name not in self.parent:
-            return self.inner.log_uniform(name, low, high)
-        return min(max(float(self.parent[name]) * math.exp(self.inner.rng.gauss(0, STEP)), low), high)
-
-
 @dataclass
 class Known:
     """What the study's trials say, taken in once each: their keys, the model's data and the networks' mean accuracy."""
@@ -122,6 +63,8 @@ class Known:
     keys: set[str] = field(default_factory=set)
     points: dict[str, Point] = field(default_factory=dict)
     failed: list[Floats] = field(default_factory=list)  # rows of networks whose training failed
+    stopped: list[tuple[Floats, int, float]] = field(default_factory=list)  # row, epoch and accuracy at the last rung
+    at_rungs: dict[int, Ridge] = field(default_factory=dict)  # by epoch: final accuracy from 1, log FLOPs, accuracy
     worst: float = 1.0  # accuracy so far
     read: int = 0  # trials seen
     open: list[int] = field(default_factory=list)  # of them those that had not ended
@@ -133,7 +76,8 @@ class EhviSampler(BaseSampler):
     Until SPREAD networks are complete, FLOPs follow a van der Corput sequence in log over the band, from its low end;
     of SHAPES random networks there it is the one whose accuracy the model could say least about. Then it is the best
     candidate by `expected_gain` over FLOPs^0.5. Trials that run count as points at their forecast ("Kriging believer":
-    Ginsbourger et al. 2010), so that parallel workers spread; failed ones as no better than the worst accuracy seen.
+    Ginsbourger et al. 2010), so that parallel workers spread; failed ones as no better than the worst accuracy seen;
+    stopped ones at what the accuracy of their last rung forecasts.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -197,15 +141,23 @@ class EhviSampler(BaseSampler):
         if key is None:
             return
         known.keys.add(key)
+        rungs = {each["epoch"]: each["accuracy"] for each in trial.user_attrs.get("decisions", ())}
         if trial.state == TrialState.COMPLETE:
             accuracy = trial.values[0]
             known.worst = min(known.worst, accuracy)
-            self.ridge.add(self._row(trial)[None], np.array([accuracy]))
+            row = self._row(trial)
+            self.ridge.add(row[None], np.array([accuracy]))
+            for epoch, reached in rungs.items():
+                known.at_rungs.setdefault(epoch, Ridge(AT_RUNG, len(AT_RUNG))).add(
+                    np.array([[*row[:2], reached]]), np.array([accuracy])
+                )
             begun = Point(math.log(trial.user_attrs["flops"]), 0.0, 0, trial.params)
             point = known.points.setdefault(key, begun)
             point.total, point.count = point.total + accuracy, point.count + 1
         elif trial.user_attrs.get("outcome") == "failed":
             known.failed.append(self._row(trial))
+        elif trial.user_attrs.get("outcome") == "stopped" and rungs:
+            known.stopped.append((self._row(trial), *list(rungs.items())[-1]))
         self.rows.pop(trial.number, None)
 
     def _row(self, trial: FrozenTrial) -> Floats:
@@ -221,11 +173,23 @@ class EhviSampler(BaseSampler):
         return np.column_stack([np.ones_like(x), x, x**2, self.features.matrix([describe(*one) for one in networks])])
 
     def _fit(self) -> Fit:
-        ridge = self.ridge
-        if self.known.failed:
-            ridge = ridge.copy()
-            ridge.add(np.array(self.known.failed), np.full(len(self.known.failed), self.known.worst))
+        """Failed and stopped networks belong to it too: without them the model knows only what went well."""
+        known, ridge = self.known, self.ridge.copy()
+        if known.failed:
+            ridge.add(np.array(known.failed), np.full(len(known.failed), known.worst))
+        if known.stopped:
+            self._add_stopped(ridge, ridge.fit().noise)
         return ridge.fit()
+
+    def _add_stopped(self, ridge: Ridge, noise: float) -> None:
+        """At the final accuracy that their last rung forecasts, with the weight that the forecast's error leaves."""
+        for epoch, finals in self.known.at_rungs.items():
+            here = [(row, reached) for row, last, reached in self.known.stopped if last == epoch]
+            if here and finals.count >= LEAST:
+                rows = np.array([row for row, _ in here])
+                means, errors = finals.fit().predict(np.column_stack([rows[:, :2], [reached for _, reached in here]]))
+                weight = noise / np.sqrt(noise**2 + errors**2)
+                ridge.add(rows * weight[:, None], means * weight)
 
     # What is proposed
 
@@ -294,31 +258,3 @@ class EhviSampler(BaseSampler):
 def van_der_corput(n: int) -> float:
     """The n-th number of the sequence in base 2: 0, 1/2, 1/4, 3/4, 1/8, ..."""
     return int(f"{n:b}"[::-1], 2) / (1 << n.bit_length())
-
-
-def staircase(log_flops: Floats, accuracy: Floats) -> list[int]:
-    """Places of the front's members by rising FLOPs: each is more accurate than all that cost no more."""
-    front: list[int] = []
-    for i in np.lexsort((-accuracy, log_flops)):
-        if not front or accuracy[i] > accuracy[front[-1]]:
-            front.append(int(i))
-    return front
-
-
-def expected_gain(
-    log_flops: Floats, mean: Floats, deviation: Floats, edges: Floats, bars: Floats, band: Band
-) -> Floats:
-    """(n,) by how much each of n networks is expected to raise the front's hypervolume (accuracy x log FLOPs).
-
-    Accuracies are normal with `mean` and `deviation`, all (n,); the front steps up to `bars` at `edges`, both (m,), and
-    is 0 before. As FLOPs are certain, the expected hypervolume improvement (arXiv 1904.12672 for two uncertain
-    objectives) is a sum over the steps: width right of the network x expected improvement over the step.
-    """
-    starts = np.concatenate([[math.log(band.low)], edges])
-    ends = np.concatenate([edges, [math.log(band.high)]])
-    widths = (ends - np.maximum(starts, log_flops[:, None])).clip(0)  # (n, m + 1)
-    scores = (mean[:, None] - np.concatenate([[0.0], bars])) / deviation[:, None]
-    density = np.exp(-(scores**2) / 2) / math.sqrt(2 * math.pi)
-    improvement = deviation[:, None] * (scores * _erfc(-scores / math.sqrt(2)).astype(float) / 2 + density)
-    found: Floats = (widths * improvement).sum(axis=1)
-    return found

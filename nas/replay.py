@@ -8,7 +8,7 @@ says its curve. Trials run one after another. Needs no torch.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
@@ -66,8 +66,8 @@ class Source(Protocol):
     def ask(self) -> Candidate | None:
         """The next network; None when there is none left."""
 
-    def tell(self, accuracy: float | None) -> None:
-        """The final accuracy of the last network asked for; None if it was stopped."""
+    def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
+        """The final accuracy of the last network asked for, None if it was stopped, and those at its rungs by epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit:
             steps.append((cost, hypervolume(front, band)))
         else:
             stopped.add(number)
-        source.tell(final if seen == epochs else None)
+        rungs = {epoch: candidate.accuracies[epoch - 1] for epoch in rule.rungs if epoch <= seen}
+        source.tell(final if seen == epochs else None, rungs)
     return Run(
         steps=tuple(steps), cost=cost, full_cost=full_cost, trials=len(standings), stopped=len(stopped),
         front=len(every), missed=sum(trial.number in stopped for trial in every),
@@ -171,7 +172,7 @@ class TableSource:
         one = self.rng.choice(self.left.pop())
         return Candidate(one.flops, one.accuracies, _epoch_cost(self.table, one.flops, one.seconds, self.unit))
 
-    def tell(self, accuracy: float | None) -> None:
+    def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
         """A random order does not listen."""
 
 
@@ -194,10 +195,12 @@ class SamplerSource:
         self.asked = asked[0], asked[1].cost.flops
         return self._candidate(asked[1])
 
-    def tell(self, accuracy: float | None) -> None:
+    def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
         assert self.asked is not None
         trial, flops = self.asked
+        trial.set_user_attr("decisions", [{"epoch": epoch, "accuracy": value} for epoch, value in rungs.items()])
         if accuracy is None:
+            trial.set_user_attr("outcome", "stopped")
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, [accuracy, float(flops)])

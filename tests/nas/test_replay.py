@@ -125,7 +125,7 @@ def test_samplers_propose_new_networks_inside_the_budget_and_listen(sampler: str
             candidate = source.ask()
             assert candidate is not None
             found.append(candidate)
-            source.tell(candidate.accuracies[-1] if accuracy is None else accuracy)
+            source.tell(candidate.accuracies[-1] if accuracy is None else accuracy, {})
         assert len(source.seen) == 45
         return found
 

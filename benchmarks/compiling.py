@@ -1,0 +1,80 @@
+"""What `torch.compile` costs a network and gives back: after how many steps it has paid for itself.
+
+    python -m benchmarks.compiling path/to/cifar10
+
+The training step as it is against the same with its network compiled, which begins with the compilation of its forward
+and backward pass. Compiled networks take torch's own depthwise gradient, eager ones ours. Every network of a search is
+another one, so each pays anew; torch's caches on disk are off, as they would make a second run of this look cheap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from statistics import median
+
+import torch
+
+from benchmarks.machine import heading
+from benchmarks.training import networks
+from nas.data import load
+from nas.recipe import Recipe
+from nas.train import DeviceData, _Training, choose_device
+from space import Arch, Task, compact, cost
+from space.network import Network
+
+STEPS = 20
+
+
+def step_seconds(training: _Training, device: torch.device) -> float:
+    start = time.perf_counter()
+    training.step.zero_()
+    training._step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def measure(arch: Arch, task: Task, data: DeviceData, recipe: Recipe) -> tuple[float, float, float]:
+    """Seconds: a step, a compiled step, and what the first compiled step took beyond one."""
+    trainings = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        network = Network(arch, task).to(data.device)
+        training = _Training(network, data, recipe, torch.Generator(data.device).manual_seed(0))
+        if compiled:
+            network.compile()
+        trainings.append(training)
+    first = step_seconds(trainings[1], data.device)
+    for training in trainings:
+        step_seconds(training, data.device)
+    times = [[step_seconds(training, data.device) for training in trainings] for _ in range(STEPS)]
+    eager, compiled_step = (median(row[i] for row in times) for i in (0, 1))
+    return eager, compiled_step, first - compiled_step
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data")
+    parser.add_argument("--networks", type=int, default=3)
+    options = parser.parse_args()
+    torch._inductor.config.force_disable_caches = True
+    data = load(options.data, 32)
+    task, device, recipe = Task(32, data.channels, len(data.classes)), choose_device("auto"), Recipe(train_images=4000)
+    placed = DeviceData.place(data, recipe, device)
+    print(f"{heading('torch')}, {device}, {torch.get_num_threads()} threads; batch {recipe.batch_size}")
+    print(f"{'FLOPs':>7} {'eager step':>12} {'compiled':>12} {'compilation':>12} {'paid for after':>24}")
+    for arch in networks(task, options.networks):
+        torch.compiler.reset()
+        eager, compiled, once = measure(arch, task, placed, recipe)
+        steps = once / (eager - compiled) if eager > compiled else None
+        paid = "never" if steps is None else f"{steps * recipe.batch_size / 45_000:.1f} epochs of 45,000"
+        print(
+            f"{compact(cost(arch, task).flops):>7} {1000 * eager:9.1f} ms {1000 * compiled:9.1f} ms {once:10.1f} s"
+            f" {paid:>24}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
