@@ -57,8 +57,8 @@ class Ridge:
         return other
 
     def fit(self) -> Fit:
-        """8 Cholesky decompositions of (d, d): 2 ms for 120 columns."""
-        strength = max(STRENGTHS, key=self._log_evidence)
+        """8 Cholesky decompositions of (d, d): 2 ms for 120 columns. Where all columns are free there is no choice."""
+        strength = max(STRENGTHS, key=self._log_evidence) if self.columns > len(self.free) else STRENGTHS[0]
         covariance: Floats = np.asarray(np.linalg.inv(self._precision(strength)))
         weights = covariance @ self.moment
         return Fit(weights, covariance, math.sqrt(self._variance(float(weights @ self.moment))), strength)
