@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted
 MISSES = 0.12  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
-RUNGS = 6  # at most; from a sixth of the epochs on, before which a cosine schedule says little
+RUNGS = 6  # at most; from a quarter of the epochs on; earlier rungs stopped more wrongly
 LEAST = 8  # finished rivals below which a region counts as sparse
 NEIGHBOURS = 32  # finished rivals that the window is opened for, from NEAR to FAR
 NEAR, FAR = math.log(2), math.log(4)  # of FLOPs, to either side
@@ -126,8 +126,8 @@ class QuantileRule:
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """At most RUNGS, evenly from a sixth of the epochs to the last but one."""
-        first, last = math.ceil(self.epochs / 6), self.epochs - 1
+        """At most RUNGS, evenly from a quarter of the epochs to the last but one."""
+        first, last = math.ceil(self.epochs / 4), self.epochs - 1
         count = min(RUNGS, last - first + 1)
         return tuple(round(epoch) for epoch in np.linspace(first, last, max(count, 0)))
 

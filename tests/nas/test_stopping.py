@@ -58,7 +58,7 @@ def stoppable(seed: int = 0) -> int:
 
 @pytest.mark.parametrize(
     ("epochs", "rungs"),
-    [(1, ()), (2, (1,)), (3, (1, 2)), (8, (2, 3, 4, 5, 6, 7)), (6, (1, 2, 3, 4, 5)), (10, (2, 3, 5, 6, 8, 9)), (100, (17, 33, 50, 66, 83, 99))],
+    [(1, ()), (2, (1,)), (3, (1, 2)), (8, (2, 3, 4, 5, 6, 7)), (6, (2, 3, 4, 5)), (10, (3, 4, 5, 7, 8, 9)), (100, (25, 40, 55, 69, 84, 99))],
 )  # fmt: skip
 def test_rungs_of_the_quantile_rule(epochs: int, rungs: tuple[int, ...]) -> None:
     assert build_rule("quantile", epochs, 0).rungs == rungs
