@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from nas.choosers import Aimed, Mutation
 from nas.features import Features, Floats, describe
@@ -83,6 +84,8 @@ class EhviSampler(BaseSampler):
     def __init__(self, settings: Settings) -> None:
         self.settings, self.space = settings, settings.build_space()
         self.known, self.random = Known(), RandomSampler(seed=settings.seed)
+        # One thread for numpy: beside trainings on every core, several would wait for each other at each small matrix.
+        self.algebra = ThreadpoolController().select(internal_api="openblas")
         self.distributions: dict[str, BaseDistribution] = {}  # by name, as they came up
         self.proposed: dict[int, dict[str, Any]] = {}  # parameters, by trial, until Optuna asks for them
         self.blocks: dict[int, tuple[list[Candidate], Floats]] = {}  # random candidates with their rows, by trial
@@ -99,8 +102,8 @@ class EhviSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The parameters of the proposal, which is made here. Not called for a trial that was queued with its own."""
-        running = self._read(study, trial.number)
-        chosen = self._propose(trial.number, running)
+        with self.algebra.limit(limits=1):
+            chosen = self._propose(trial.number, self._read(study, trial.number))
         if chosen is None:
             return {}  # nothing new was found: Optuna draws, and the search sees what comes of it
         self.proposed[trial.number] = chosen.params

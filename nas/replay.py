@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import optuna
 from optuna.trial import TrialState
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nas.front import hypervolume, pareto_front
 from nas.propose import TrialChooser, ask, build_sampler, record_network, unseen_params
@@ -265,8 +266,10 @@ _shared: Bench  # of a worker process
 
 
 def _share(bench: Bench) -> None:
+    """One thread a process: several in each, on matrices this small, wait for each other most of the time."""
     global _shared
     _shared = bench
+    threadpool_limits(1)
 
 
 def _run(job: tuple[Plan, int]) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import kendalltau  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 from nas.front import hypervolume, pareto_front
 from nas.record import RecordedTable
@@ -22,6 +24,7 @@ from nas.replay import (
     Run,
     SamplerSource,
     TableSource,
+    _share,
     budget,
     plans,
     replay,
@@ -312,3 +315,16 @@ def test_unknown_words_are_refused(run: Command, tmp_path: Path, words: tuple[st
     assert err.startswith(f"error: {message}")
     with pytest.raises(InputError, match="table must be a parquet file"):
         run_replay(tmp_path / "no.parquet", [], [], 1, 1, "flops", 1, None)
+
+
+def test_a_process_of_a_replay_computes_in_one_thread() -> None:
+    """With two on each of two cores a replay took ten times as long."""
+    with ProcessPoolExecutor(1, initializer=_share, initargs=(Bench(table(), None, "flops", 1.0),)) as pool:
+        found = pool.submit(threadpool_info).result()
+    assert {each["num_threads"] for each in found if each["user_api"] == "blas"} == {1}
+
+
+def test_the_recorded_table_of_the_package_is_replayed() -> None:
+    report = run_replay(None, ["random"], ["quantile"], 2, 10, "flops", 1, None)
+    assert len(report.bench.table.networks) >= 400
+    assert {str(one.plan) for one in report.summaries} == {"random/none", "random/quantile"}
