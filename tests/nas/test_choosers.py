@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from statistics import median
 
 from nas.choosers import REDRAWN, STEP, Aimed, Mutation
 from nas.propose import RecordingChooser
@@ -25,7 +26,9 @@ def test_aimed_networks_are_where_they_were_aimed_at() -> None:
     for part in (0.0, 0.25, 0.5, 1.0):
         found = {compose(Aimed(RandomChooser(random.Random(i), None), part))[1] for i in range(20)}
         assert len(found) > 5, "they are different networks"
-        assert all(abs(place - part) < 0.05 for place in found)
+        misses = [abs(place - part) for place in found]
+        assert median(misses) < 0.05
+        assert max(misses) < 0.2, "widths come in steps of 8, which are large steps in a narrow network"
 
 
 def test_mutations_keep_most_of_a_parent_and_stay_near_its_flops() -> None:
