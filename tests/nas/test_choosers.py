@@ -28,7 +28,7 @@ def test_aimed_networks_are_where_they_were_aimed_at() -> None:
         assert len(found) > 5, "they are different networks"
         misses = [abs(place - part) for place in found]
         assert median(misses) < 0.05
-        assert max(misses) < 0.2, "widths come in steps of 8, which are large steps in a narrow network"
+        assert max(misses) < 0.25, "widths come in steps of 8, which are large steps in a narrow network"
 
 
 def test_mutations_keep_most_of_a_parent_and_stay_near_its_flops() -> None:
