@@ -94,6 +94,8 @@ class Reader:
     def trials(self) -> list[Trial]:
         """All trials by number. InputError if the journal is damaged; an empty or missing journal has none."""
         found = self._frozen()
+        if len(found) < len(self._trials):  # the journal is gone, or another one
+            self._trials, self._open = [], []
         fresh, self._open = [*self._open, *range(len(self._trials), len(found))], []
         for number in fresh:
             if number == len(self._trials):

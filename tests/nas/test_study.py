@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -514,3 +515,14 @@ def test_optuna_itself_reads_the_study(make: Callable[..., Search]) -> None:
     ours = {trial.number for trial in pareto_front(search.reader.trials())}
     assert {trial.number for trial in study.best_trials} >= ours
     assert all(json.dumps(trial.user_attrs) for trial in study.trials)
+
+
+def test_a_reader_whose_journal_goes_away_has_no_trials_and_reads_the_next_one(tmp_path: Path) -> None:
+    committed = Path(__file__).parents[2] / "runs" / "cifar10"
+    folder = Path(shutil.copytree(committed, tmp_path / "study"))
+    reader, journal = Reader(folder), folder / "journal.log"
+    assert len(reader.trials()) == 30
+    journal.unlink()
+    assert reader.trials() == []
+    shutil.copy(committed / "journal.log", journal)
+    assert len(reader.trials()) == 30
