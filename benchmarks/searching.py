@@ -14,7 +14,9 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Pipe
 from pathlib import Path
 from statistics import median
@@ -32,7 +34,7 @@ from nas.settings import Sampler, Settings
 from nas.study import Search, Watch, open_folder, package_versions
 from nas.train import DeviceData, Verdict
 from nas.trials import Epoch, Trial
-from space import Band, Space
+from space import Arch, Band, Space
 
 EPOCHS = 10
 MEASURED = 20  # trials at each size
@@ -81,25 +83,69 @@ def settings(space: str, band: Band, recipe: Recipe, sampler: Sampler) -> Settin
     )  # fmt: skip
 
 
-def overhead(sampler: Sampler, sizes: list[int]) -> list[tuple[int, float]]:
-    """Milliseconds a trial, median, at each size of the study; it grows to them by random trials, which are quick."""
+class TimedSearch(Search):
+    """Notes how many milliseconds each draw, each decision and each record of an ended training takes."""
+
+    asked: list[float]
+    told: list[float]
+    judged: list[float]
+
+    def reset(self) -> None:
+        self.asked, self.told, self.judged = [], [], []
+
+    def _draw(self, ahead: bool = False) -> tuple[optuna.Trial, Arch] | None:
+        with timing(self.asked):
+            return super()._draw(ahead)
+
+    def _hear(self, event: Event) -> None:
+        with timing(self.told):
+            super()._hear(event)
+
+    def _answer(self, passed: Passed) -> Verdict:
+        with timing(self.judged if passed.epoch.epoch in self.rule.rungs else []):
+            return super()._answer(passed)
+
+
+@contextmanager
+def timing(into: list[float]) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    into.append(1000 * (time.perf_counter() - began))
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians in milliseconds, in a study of `size` trials."""
+
+    size: int
+    ask: float
+    tell: float
+    decision: float
+    trial: float  # all of it, with ten epochs' decisions
+
+
+def overhead(sampler: Sampler, sizes: list[int]) -> list[Row]:
+    """What a trial costs at each size of the study; it grows to them by random trials, which are quick."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "study"
         plan = settings("digits", Band.parse("200K..4M"), Recipe(epochs=EPOCHS), sampler)
         open_folder(folder, plan)
         ticks: list[float] = []
-        search = Search(
+        search = TimedSearch(
             folder, InstantCrew([Instant()]), Watch(on_finish=lambda t, n: ticks.append(time.perf_counter()))
         )
-        own, found = search.study.sampler, []
+        search.reset()
+        own, found = search.study.sampler, list[Row]()
         for size in sizes:
             search.study.sampler = optuna.samplers.RandomSampler(seed=size)
             search.run(size)
             search.study.sampler = own
+            search.run(size + 1)  # a sampler that learns reads all the random ones
+            search.reset()
             ticks.clear()
-            search.run(size + MEASURED)
-            gaps = [b - a for a, b in itertools.pairwise(ticks)]
-            found.append((size, 1000 * median(gaps)))
+            search.run(size + 1 + MEASURED)
+            gaps = [1000 * (b - a) for a, b in itertools.pairwise(ticks)]
+            found.append(Row(size, median(search.asked), median(search.told), median(search.judged), median(gaps)))
         return found
 
 
@@ -136,10 +182,13 @@ def main() -> None:
     parser.add_argument("--samplers", nargs="+", choices=get_args(Sampler), default=get_args(Sampler))
     options = parser.parse_args()
     print(heading("optuna", "torch"))
-    print("milliseconds a trial beside training (ask, cost, 10 epochs' decisions, curve, weights, tell), median")
+    print("milliseconds beside training, medians: ask (a network in the budget, its cost, on record), tell (curve,")
+    print("weights of the front, on record), a decision at a rung, and a trial in all, with those of 10 epochs")
+    print(f"{'sampler':8s}{'trials':>8s}{'ask':>8s}{'tell':>8s}{'rung':>8s}{'all':>8s}")
     for sampler in options.samplers:
-        row = overhead(sampler, options.sizes)
-        print(f"{sampler:8s}", *(f"{size:>6,} trials {ms:6.1f} ms" for size, ms in row), sep="   ")
+        for row in overhead(sampler, options.sizes):
+            numbers = "".join(f"{number:8.1f}" for number in (row.ask, row.tell, row.decision, row.trial))
+            print(f"{sampler:8s}{row.size:>8,}{numbers}", flush=True)
     print(f"memory of one process over {options.trials} trainings")
     print(*(f"{done:>4} trials {megabytes:6.0f} MB" for done, megabytes in memory(options.trials)), sep="\n")
 

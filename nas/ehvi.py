@@ -64,7 +64,7 @@ class Known:
     keys: set[str] = field(default_factory=set)
     points: dict[str, Point] = field(default_factory=dict)
     failed: list[Floats] = field(default_factory=list)  # rows of networks whose training failed
-    stopped: list[tuple[Floats, int, float]] = field(default_factory=list)  # row, epoch and accuracy at the last rung
+    stopped: dict[int, list[Floats]] = field(default_factory=dict)  # by last rung: rows, each with its accuracy there
     at_rungs: dict[int, Ridge] = field(default_factory=dict)  # by epoch: final accuracy from 1, log FLOPs, accuracy
     worst: float = 1.0  # accuracy so far
     read: int = 0  # trials seen
@@ -160,7 +160,8 @@ class EhviSampler(BaseSampler):
         elif trial.user_attrs.get("outcome") == "failed":
             known.failed.append(self._row(trial))
         elif trial.user_attrs.get("outcome") == "stopped" and rungs:
-            known.stopped.append((self._row(trial), *list(rungs.items())[-1]))
+            epoch, reached = list(rungs.items())[-1]
+            known.stopped.setdefault(epoch, []).append(np.append(self._row(trial), reached))
         self.rows.pop(trial.number, None)
 
     def _row(self, trial: FrozenTrial) -> Floats:
@@ -186,11 +187,12 @@ class EhviSampler(BaseSampler):
 
     def _add_stopped(self, ridge: Ridge, noise: float) -> None:
         """At the final accuracy that their last rung forecasts, with the weight that the forecast's error leaves."""
-        for epoch, finals in self.known.at_rungs.items():
-            here = [(row, reached) for row, last, reached in self.known.stopped if last == epoch]
-            if here and finals.count >= LEAST:
-                rows = np.array([row for row, _ in here])
-                means, errors = finals.fit().predict(np.column_stack([rows[:, :2], [reached for _, reached in here]]))
+        for epoch, here in self.known.stopped.items():
+            finals = self.known.at_rungs.get(epoch)
+            if finals and finals.count >= LEAST:
+                table = np.array(here)
+                rows, reached = table[:, :-1], table[:, -1]
+                means, errors = finals.fit().predict(np.column_stack([rows[:, :2], reached]))
                 weight = noise / np.sqrt(noise**2 + errors**2)
                 ridge.add(rows * weight[:, None], means * weight)
 

@@ -23,7 +23,7 @@ StopName = Stop
 Array = NDArray[np.float64]
 
 NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted
-MISSES = 0.12  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
+MISSES = 0.06  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
 RUNGS = 6  # at most; from a quarter of the epochs on; earlier rungs stopped more wrongly
 LEAST = 8  # finished rivals below which a region counts as sparse
 NEIGHBOURS = 32  # finished rivals that the window is opened for, from NEAR to FAR
@@ -161,14 +161,14 @@ class QuantileRule:
 
     def _rivals(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> tuple[list[Standing], list[Standing]]:
         """Of about its FLOPs: those trained to the end, and all that reached this epoch."""
-        apart = [(abs(math.log(other.flops / trial.flops)), other) for other in others if other.number != trial.number]
-        ends = sorted(distance for distance, other in apart if self.epochs in other.accuracies)
-        window = min(max(ends[:NEIGHBOURS][-1], NEAR), FAR) if ends else NEAR
-        near = [other for distance, other in apart if distance <= window]
-        return (
-            [other for other in near if self.epochs in other.accuracies],
-            [other for other in near if epoch in other.accuracies],
-        )
+        beside = [other for other in others if other.number != trial.number]
+        apart = np.abs(np.log(np.array([other.flops for other in beside]) / trial.flops))
+        ended = np.array([self.epochs in other.accuracies for other in beside], dtype=bool)
+        ends = np.sort(apart[ended])
+        window = min(max(ends[:NEIGHBOURS][-1], NEAR), FAR) if len(ends) else NEAR
+        near = apart <= window
+        finished = [beside[i] for i in np.flatnonzero(near & ended)]
+        return finished, [beside[i] for i in np.flatnonzero(near) if epoch in beside[i].accuracies]
 
     def _cut(self, scores: Array) -> float | None:
         """The score up to which trials are stopped; None where already the least likely one is too likely."""

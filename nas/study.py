@@ -135,7 +135,7 @@ class Search:
             self.training, self.ahead = {}, None
 
     def _frozen(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False)
+        return self.reader.frozen()
 
     def _wants_more(self, total: int) -> bool:
         """Whether fewer than `total` networks train, here or in another living process, or did, and there are more."""

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,27 +89,61 @@ class Reader:
         self.folder = folder
         self.settings = Settings.read(folder)
         self._storage = storage
+        self._forget()
+
+    def _forget(self) -> None:
+        self._frozen: list[FrozenTrial] = []
         self._trials: list[Trial] = []
         self._open: list[int] = []  # of them those that can still change
 
     def trials(self) -> list[Trial]:
         """All trials by number. InputError if the journal is damaged; an empty or missing journal has none."""
-        found = self._frozen()
-        if len(found) < len(self._trials):  # the journal is gone, or another one
-            self._trials, self._open = [], []
-        fresh, self._open = [*self._open, *range(len(self._trials), len(found))], []
-        for number in fresh:
-            if number == len(self._trials):
-                self._trials.append(_trial(found[number]))
-            else:
-                self._trials[number] = _trial(found[number])
-            if not found[number].state.is_finished():
-                self._open.append(number)
+        self.frozen()
         return list(self._trials)
+
+    def frozen(self) -> list[FrozenTrial]:
+        """The same as Optuna has them."""
+        path = self.folder / JOURNAL
+        if not path.is_file() or path.stat().st_size == 0:  # gone, or not begun; Optuna would make one
+            self._forget()
+            return []
+        from optuna.exceptions import OptunaError
+
+        try:
+            self._read(path)
+        except (ValueError, KeyError, TypeError, AssertionError, OptunaError) as error:
+            self._storage = None
+            self._forget()
+            raise InputError(
+                f"{path} must be a whole journal, got {damage(path)} ({str(error).splitlines()[0]}); "
+                "restore it from a copy, or remove that line"
+            ) from error
+        return self._frozen
+
+    def _read(self, path: Path) -> None:
+        """Asks for the trials that are new or were open: a list of thousands takes Optuna milliseconds."""
+        if self._storage is None:
+            self._storage = open_journal(path)
+        studies = self._storage.get_all_studies()
+        if not studies:
+            return
+        study = studies[0]._study_id
+        if self._frozen:
+            fresh = [self._storage.get_trial(self._frozen[number]._trial_id) for number in self._open]
+            fresh += _after(self._storage, study, len(self._frozen))
+        else:
+            fresh = self._storage.get_all_trials(study, deepcopy=False)
+        self._open = [frozen.number for frozen in fresh if not frozen.state.is_finished()]
+        for frozen in fresh:
+            if frozen.number == len(self._frozen):
+                self._frozen.append(frozen)
+                self._trials.append(_trial(frozen))
+            else:
+                self._frozen[frozen.number], self._trials[frozen.number] = frozen, _trial(frozen)
 
     def is_running(self) -> bool:
         """Whether a process that lives still works on one of its trials."""
-        return any(is_alive(f.user_attrs.get("owner")) for f in self._frozen() if not f.state.is_finished())
+        return any(is_alive(f.user_attrs.get("owner")) for f in self.frozen() if not f.state.is_finished())
 
     def curve(self, number: int) -> list[Epoch]:
         """The epochs of a trial; empty where it has no curve (yet)."""
@@ -123,7 +158,7 @@ class Reader:
 
     def artifact_path(self, number: int, name: str) -> Path | None:
         """Where a file of a trial is, None where it has none."""
-        frozen = self._frozen()
+        frozen = self.frozen()
         if not 0 <= number < len(frozen):
             raise InputError(f"trial must be from 0 to {len(frozen) - 1}, got {number}; `nas trials` lists them")
         for artifact_id in artifact_ids(frozen[number], name):
@@ -131,24 +166,6 @@ class Reader:
             if path.is_file():
                 return path
         return None
-
-    def _frozen(self) -> list[FrozenTrial]:
-        path = self.folder / JOURNAL
-        if not path.is_file() or path.stat().st_size == 0:  # Optuna would make one
-            return []
-        from optuna.exceptions import OptunaError
-
-        try:
-            if self._storage is None:
-                self._storage = open_journal(path)
-            studies = self._storage.get_all_studies()
-            return self._storage.get_all_trials(studies[0]._study_id, deepcopy=False) if studies else []
-        except (ValueError, KeyError, TypeError, AssertionError, OptunaError) as error:
-            self._storage, self._trials, self._open = None, [], []
-            raise InputError(
-                f"{path} must be a whole journal, got {damage(path)} ({str(error).splitlines()[0]}); "
-                "restore it from a copy, or remove that line"
-            ) from error
 
 
 def open_journal(path: Path) -> JournalStorage:
@@ -158,6 +175,17 @@ def open_journal(path: Path) -> JournalStorage:
 
     optuna.logging.set_verbosity(logging.WARNING)
     return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+
+
+def _after(storage: JournalStorage, study: int, number: int) -> Iterator[FrozenTrial]:
+    """The trials from `number` on."""
+    while True:
+        try:
+            trial_id = storage.get_trial_id_from_study_id_trial_number(study, number)
+        except KeyError:  # there is none
+            return
+        yield storage.get_trial(trial_id)
+        number += 1
 
 
 def damage(path: Path) -> str:
