@@ -33,10 +33,16 @@ lint: .venv/.dev  ## check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RESULTS.md holds
+bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RESULTS.md holds. DATA=path/to/cifar10
+	@test -n "$(DATA)" || { echo 'data must be a folder with CIFAR-10, got none; make bench DATA=path/to/cifar10' >&2; exit 2; }
+	$(BIN)/python -m benchmarks.training $(DATA) --images 3000 --epochs 2 --networks 3
+	$(BIN)/python -m benchmarks.compiling $(DATA)
+	$(BIN)/python -m benchmarks.feeding
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.depthwise
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.searching
+	$(BIN)/nas replay
 	$(BIN)/python -m benchmarks.counting
 	$(BIN)/python -m benchmarks.startup
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.depthwise
 
 clean:  ## remove .venv and caches, never runs/ or exports/
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -23,7 +23,7 @@ from nas.choosers import Aimed, Mutation
 from nas.features import Features, Floats, describe
 from nas.gain import expected_gain, staircase
 from nas.propose import ATTEMPTS, RecordingChooser
-from nas.ridge import Fit, Ridge
+from nas.ridge import Fit, Forecast, Ridge
 from nas.settings import Settings
 from space import Arch, Cost
 from space.chooser import Chooser, RandomChooser
@@ -64,7 +64,7 @@ class Known:
     keys: set[str] = field(default_factory=set)
     points: dict[str, Point] = field(default_factory=dict)
     failed: list[Floats] = field(default_factory=list)  # rows of networks whose training failed
-    stopped: dict[int, list[Floats]] = field(default_factory=dict)  # by last rung: rows, each with its accuracy there
+    stopped: dict[int, Forecast] = field(default_factory=dict)  # by last rung: networks that were stopped there
     at_rungs: dict[int, Ridge] = field(default_factory=dict)  # by epoch: final accuracy from 1, log FLOPs, accuracy
     worst: float = 1.0  # accuracy so far
     read: int = 0  # trials seen
@@ -161,7 +161,8 @@ class EhviSampler(BaseSampler):
             known.failed.append(self._row(trial))
         elif trial.user_attrs.get("outcome") == "stopped" and rungs:
             epoch, reached = list(rungs.items())[-1]
-            known.stopped.setdefault(epoch, []).append(np.append(self._row(trial), reached))
+            row = self._row(trial)
+            known.stopped.setdefault(epoch, Forecast(len(row), len(AT_RUNG))).add(row, np.array([*row[:2], reached]))
         self.rows.pop(trial.number, None)
 
     def _row(self, trial: FrozenTrial) -> Floats:
@@ -181,20 +182,14 @@ class EhviSampler(BaseSampler):
         known, ridge = self.known, self.ridge.copy()
         if known.failed:
             ridge.add(np.array(known.failed), np.full(len(known.failed), known.worst))
-        if known.stopped:
-            self._add_stopped(ridge, ridge.fit().noise)
-        return ridge.fit()
-
-    def _add_stopped(self, ridge: Ridge, noise: float) -> None:
-        """At the final accuracy that their last rung forecasts, with the weight that the forecast's error leaves."""
-        for epoch, here in self.known.stopped.items():
-            finals = self.known.at_rungs.get(epoch)
+        fit = ridge.fit()
+        if not known.stopped:
+            return fit
+        for epoch, forecast in known.stopped.items():
+            finals = known.at_rungs.get(epoch)
             if finals and finals.count >= LEAST:
-                table = np.array(here)
-                rows, reached = table[:, :-1], table[:, -1]
-                means, errors = finals.fit().predict(np.column_stack([rows[:, :2], reached]))
-                weight = noise / np.sqrt(noise**2 + errors**2)
-                ridge.add(rows * weight[:, None], means * weight)
+                ridge.add_forecast(forecast, finals.fit(), fit.noise)
+        return ridge.fit(fit.strength)
 
     # What is proposed
 

@@ -29,6 +29,23 @@ class Fit:
         return rows @ self.weights, self.noise * np.sqrt(1 + spread)
 
 
+class Forecast:
+    """Rows whose values are not known but forecast, by another regression on a few inputs of theirs; kept as sums."""
+
+    def __init__(self, columns: int, inputs: int) -> None:
+        self.gram: Floats = np.zeros((columns, columns))  # x'x
+        self.cross: Floats = np.zeros((columns, inputs))  # x'z
+        self.inputs: Floats = np.zeros((inputs, inputs))  # z'z
+        self.count = 0
+
+    def add(self, row: Floats, inputs: Floats) -> None:
+        """(d,) and (k,)"""
+        self.gram += np.outer(row, row)
+        self.cross += np.outer(row, inputs)
+        self.inputs += np.outer(inputs, inputs)
+        self.count += 1
+
+
 class Ridge:
     """y ~ N(x w, s^2), w ~ N(0, s^2 / strength): the columns of `free` are all but free of that prior.
 
@@ -50,15 +67,26 @@ class Ridge:
         self.square += float(values @ values)
         self.count += len(values)
 
+    def add_forecast(self, forecast: Forecast, by: Fit, noise: float) -> None:
+        """Its rows, at the values that `by` forecasts. Each counts by the part that `noise`, of a known value, has in
+        the variance of such a one."""
+        weight = noise**2 / (noise**2 + by.noise**2)
+        self.gram += weight * forecast.gram
+        self.moment += weight * (forecast.cross @ by.weights)
+        self.square += weight * float(by.weights @ forecast.inputs @ by.weights)
+        self.count += forecast.count
+
     def copy(self) -> Ridge:
         other = Ridge(self.free, self.columns)
         other.gram, other.moment = self.gram.copy(), self.moment.copy()
         other.square, other.count = self.square, self.count
         return other
 
-    def fit(self) -> Fit:
-        """8 Cholesky decompositions of (d, d): 2 ms for 120 columns. Where all columns are free there is no choice."""
-        strength = max(STRENGTHS, key=self._log_evidence) if self.columns > len(self.free) else STRENGTHS[0]
+    def fit(self, strength: float | None = None) -> Fit:
+        """`strength` None: chosen by 8 Cholesky decompositions of (d, d), 2 ms for 120 columns. Where all columns are
+        free there is no choice."""
+        if strength is None:
+            strength = max(STRENGTHS, key=self._log_evidence) if self.columns > len(self.free) else STRENGTHS[0]
         covariance: Floats = np.asarray(np.linalg.inv(self._precision(strength)))
         weights = covariance @ self.moment
         return Fit(weights, covariance, math.sqrt(self._variance(float(weights @ self.moment))), strength)

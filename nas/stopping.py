@@ -23,7 +23,7 @@ StopName = Stop
 Array = NDArray[np.float64]
 
 NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted
-MISSES = 0.06  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
+MISSES = 0.05  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
 RUNGS = 6  # at most; from a quarter of the epochs on; earlier rungs stopped more wrongly
 LEAST = 8  # finished rivals below which a region counts as sparse
 NEIGHBOURS = 32  # finished rivals that the window is opened for, from NEAR to FAR

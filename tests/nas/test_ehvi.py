@@ -244,7 +244,8 @@ def taught(sampler: EhviSampler, settings: Settings, last: Callable[[optuna.Tria
 
 
 def test_a_stopped_network_counts_at_what_its_last_rung_forecasts() -> None:
-    """Where the forecast is sure, as much as one that was trained to its end; where it is not, hardly at all."""
+    """Where the forecast is sure, as one that was trained to its end (but for the prior's strength, which complete
+    networks choose); without one, not at all."""
     settings = settings_of("digits", "1M..4M")
 
     def complete(trial: optuna.Trial, proposal: Proposal) -> None:
@@ -267,7 +268,7 @@ def test_a_stopped_network_counts_at_what_its_last_rung_forecasts() -> None:
         taught(EhviSampler(settings), settings, last) for last in (complete, stop, stop_early, leave)
     )
     assert trained < unknown - 0.005
-    assert stopped == pytest.approx(trained, abs=1e-4)
+    assert 0.69 < stopped < unknown - 0.005
     assert early == unknown
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal  # type: ignore[import-untyped]
 
-from nas.ridge import STRENGTHS, Floats, Ridge
+from nas.ridge import STRENGTHS, Fit, Floats, Forecast, Ridge
 
 FREE = (1e-3, 1e-3)
 
@@ -75,6 +75,23 @@ def test_forecasts_cover_what_comes() -> None:
     mean, deviation = fit.predict(rows[60:])
     scores = np.abs(values[60:] - mean) / deviation
     assert (np.mean(scores < 1), np.mean(scores < 2)) == pytest.approx((0.68, 0.95), abs=0.08)
+
+
+def test_rows_with_a_forecast_count_as_values_of_their_weight() -> None:
+    rows, values = made(40, 0.02)
+    more = made(25, 0.02, seed=1)[0]
+    inputs = np.column_stack([more[:, :2], np.random.default_rng(2).normal(size=25)])
+    by = Fit(np.array([0.5, 0.05, 0.01]), np.eye(3), noise=0.03, strength=1.0)
+    forecast = Forecast(more.shape[1], 3)
+    for row, own in zip(more, inputs, strict=True):
+        forecast.add(row, own)
+    ridge, plain = fitted(rows, values), fitted(rows, values)
+    ridge.add_forecast(forecast, by, noise=0.04)
+    root = 0.8  # of .04^2 / (.04^2 + .03^2)
+    plain.add(root * more, root * (inputs @ by.weights))
+    found, expected = ridge.fit(10.0), plain.fit(10.0)
+    np.testing.assert_allclose(found.weights, expected.weights, atol=1e-12)
+    assert (found.noise, found.strength) == (pytest.approx(expected.noise), 10.0)
 
 
 def test_a_copy_learns_alone_and_equal_values_do_no_harm() -> None:

@@ -518,11 +518,11 @@ def test_optuna_itself_reads_the_study(make: Callable[..., Search]) -> None:
 
 
 def test_a_reader_whose_journal_goes_away_has_no_trials_and_reads_the_next_one(tmp_path: Path) -> None:
-    committed = Path(__file__).parents[2] / "runs" / "cifar10"
-    folder = Path(shutil.copytree(committed, tmp_path / "study"))
+    kept = Path(__file__).parent / "older" / "version_1"
+    folder = Path(shutil.copytree(kept, tmp_path / "study"))
     reader, journal = Reader(folder), folder / "journal.log"
     assert len(reader.trials()) == 30
     journal.unlink()
     assert reader.trials() == []
-    shutil.copy(committed / "journal.log", journal)
+    shutil.copy(kept / "journal.log", journal)
     assert len(reader.trials()) == 30
