@@ -75,13 +75,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--images", type=int, default=6000)
     parser.add_argument("--networks", type=int, default=6)
+    parser.add_argument("--cheapest", type=int, help="train only so many of them, of the lowest FLOPs")
     options = parser.parse_args()
     data = load(options.data, 32)
     task = Task(32, data.channels, len(data.classes))
     device = choose_device("auto")
     rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     done = {(row["recipe"], row["key"]) for row in rows}
-    nets = networks(options.networks, task)
+    nets = networks(options.networks, task)[: options.cheapest]
     for name, fields in RECIPES.items():
         layer_scale = fields.get("layer_scale")
         fields = {key: value for key, value in fields.items() if key != "layer_scale"}

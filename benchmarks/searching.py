@@ -14,10 +14,9 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Pipe
 from pathlib import Path
 from statistics import median
 from typing import get_args
@@ -26,15 +25,15 @@ import optuna
 import torch
 
 from benchmarks.machine import heading
-from nas.crew import Crew, Event, Finished, Job, Passed, Thread
 from nas.data import load
 from nas.recipe import Recipe
 from nas.run import describe_data
 from nas.settings import Sampler, Settings
-from nas.study import Search, Watch, open_folder, package_versions
+from nas.study import Drawn, Search, Watch, open_folder, package_versions
 from nas.train import DeviceData, Verdict
+from nas.trainer import Answer, Finished, Job, Result, Thread
 from nas.trials import Epoch, Trial
-from space import Arch, Band, Space
+from space import Band, Space
 
 EPOCHS = 10
 MEASURED = 20  # trials at each size
@@ -44,33 +43,25 @@ class Instant:
     """A trainer that answers at once: accuracy grows with log FLOPs, with noise."""
 
     def __init__(self) -> None:
-        self.pipe, self.inner = Pipe()
-        self.random = random.Random(0)
-
-    def restart(self) -> str:
-        raise AssertionError("it does not die")
-
-    def close(self) -> None:
-        self.pipe.close()
-
-
-class InstantCrew(Crew):
-    """A crew of one Instant."""
+        self.job: Job | None = None
 
     def start(self, job: Job) -> None:
-        self.jobs[0] = job
+        self.job = job
 
-    def listen(self, answer: Callable[[Passed], Verdict], timeout: float | None = None) -> list[Event]:
-        job = self.jobs.pop(0)
+    def listen(self, answer: Answer, timeout: float) -> Result | None:
+        assert self.job is not None
+        job, self.job = self.job, None
         rng = random.Random(job.number)
         width = sum(stage.width for stage in job.arch.stages)
         final = 0.4 + 0.02 * math.log(width) + rng.gauss(0, 0.01)
         for epoch in range(1, EPOCHS + 1):
             accuracy = final * (1 - math.exp(-epoch / 3))
-            passed = Passed(job, Epoch(epoch, 2 - accuracy, accuracy, float(epoch)))
-            if answer(passed) == "stop":
-                return [Finished(job, accuracy, float(epoch), True, b"")]
-        return [Finished(job, accuracy, float(EPOCHS), False, b"0" * 1_000_000)]
+            if answer(job, Epoch(epoch, 2 - accuracy, accuracy, float(epoch))) == "stop":
+                return Finished(job, accuracy, float(epoch), True, b"")
+        return Finished(job, accuracy, float(EPOCHS), False, b"0" * 1_000_000)
+
+    def close(self) -> None:
+        pass
 
 
 def settings(space: str, band: Band, recipe: Recipe, sampler: Sampler) -> Settings:
@@ -93,17 +84,17 @@ class TimedSearch(Search):
     def reset(self) -> None:
         self.asked, self.told, self.judged = [], [], []
 
-    def _draw(self, ahead: bool = False) -> tuple[optuna.Trial, Arch] | None:
+    def _draw(self) -> Drawn | None:
         with timing(self.asked):
-            return super()._draw(ahead)
+            return super()._draw()
 
-    def _hear(self, event: Event) -> None:
+    def _hear(self, result: Result) -> None:
         with timing(self.told):
-            super()._hear(event)
+            super()._hear(result)
 
-    def _answer(self, passed: Passed) -> Verdict:
-        with timing(self.judged if passed.epoch.epoch in self.rule.rungs else []):
-            return super()._answer(passed)
+    def _answer(self, job: Job, epoch: Epoch) -> Verdict:
+        with timing(self.judged if epoch.epoch in self.rule.rungs else []):
+            return super()._answer(job, epoch)
 
 
 @contextmanager
@@ -131,9 +122,7 @@ def overhead(sampler: Sampler, sizes: list[int]) -> list[Row]:
         plan = settings("digits", Band.parse("200K..4M"), Recipe(epochs=EPOCHS), sampler)
         open_folder(folder, plan)
         ticks: list[float] = []
-        search = TimedSearch(
-            folder, InstantCrew([Instant()]), Watch(on_finish=lambda t, n: ticks.append(time.perf_counter()))
-        )
+        search = TimedSearch(folder, Instant(), Watch(on_finish=lambda t, n: ticks.append(time.perf_counter())))
         search.reset()
         own, found = search.study.sampler, list[Row]()
         for size in sizes:
@@ -169,9 +158,9 @@ def memory(trials: int) -> list[tuple[int, float]]:
             if done in (10, 50, 100, 200, 300, 400, 500, trials):
                 found.append((done, resident()))
 
-        crew = Crew([Thread(plan.task, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)])
-        Search(folder, crew, Watch(on_finish=look)).run(trials)
-        crew.close()
+        trainer = Thread(plan.task, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
+        Search(folder, trainer, Watch(on_finish=look)).run(trials)
+        trainer.close()
         return found
 
 

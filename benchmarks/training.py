@@ -13,6 +13,8 @@ import argparse
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from statistics import mean, median
 from typing import Any
 
@@ -20,13 +22,9 @@ import torch
 
 from benchmarks import peer
 from benchmarks.machine import heading
-from nas.crew import Crew, Finished, Job, Passed, Process
-from nas.data import Data, load
+from nas.data import load
 from nas.recipe import Recipe
-from nas.run import describe_data
-from nas.settings import Settings
-from nas.study import package_versions
-from nas.train import DeviceData, Verdict, autocast, choose_device
+from nas.train import DeviceData, autocast, choose_device
 from nas.train import train as train_ours
 from space import Arch, Band, Budget, Space, Task, compact, cost
 from space.chooser import RandomChooser
@@ -63,33 +61,30 @@ def matrix_rate() -> float:
     return 4096**3 / median(times)
 
 
-def side_by_side(workers: int, data: Data, task: Task, recipe: Recipe, arches: list[Arch]) -> tuple[float, list[float]]:
+def side_by_side(
+    workers: int, source: str, task: Task, recipe: Recipe, arches: list[Arch]
+) -> tuple[float, list[float]]:
     """Seconds and accuracies of all networks by `workers` processes that are ready to begin."""
-    settings = Settings(
-        name="bench", created="", command="", space_name="", space={}, flops_low=1, flops_high=2,
-        data=describe_data(data), recipe=recipe.to_dict(), sampler="random", seed=0, device="cpu",
-        versions=package_versions(),
-    )  # fmt: skip
-    threads = max(1, torch.get_num_threads() // workers)
-    device = choose_device("auto")
-    crew = Crew([Process(settings, data.source, device, threads) for _ in range(workers)])
-    go_on: Callable[[Passed], Verdict] = lambda passed: "go on"  # noqa: E731
-    found: list[float] = []
-
-    def run(jobs: list[Job]) -> None:
-        while jobs or crew.jobs:
-            while jobs and crew.idle:
-                crew.start(jobs.pop())
-            found.extend(event.accuracy for event in crew.listen(go_on) if isinstance(event, Finished))
-
-    try:
-        run([Job(-1 - i, arches[0], 0) for i in range(workers)])  # starts them
-        found.clear()
+    begin = (source, recipe, max(1, torch.get_num_threads() // workers))
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ready, initargs=begin) as pool:
+        list(pool.map(_accuracy, [task] * workers, [arches[0]] * workers))  # starts them
         start = time.perf_counter()
-        run([Job(i, arch, 0) for i, arch in enumerate(arches)])  # the largest first
+        found = list(pool.map(_accuracy, [task] * len(arches), reversed(arches)))  # the largest first
         return time.perf_counter() - start, found
-    finally:
-        crew.close()
+
+
+_placed: tuple[DeviceData, Recipe]  # of a process
+
+
+def _ready(source: str, recipe: Recipe, threads: int) -> None:
+    global _placed
+    torch.set_num_threads(threads)
+    _placed = DeviceData.place(load(source, 32), recipe, choose_device("auto")), recipe
+
+
+def _accuracy(task: Task, arch: Arch) -> float:
+    data, recipe = _placed
+    return train_ours(arch, task, data, recipe, seed=0).accuracy
 
 
 def main() -> None:
@@ -138,7 +133,7 @@ def main() -> None:
     rate = matrix_rate()
     seen = options.epochs * (options.images // recipe.batch_size) * recipe.batch_size
     limit = sum(3 * cost(arch, task).flops * seen for arch in arches) / rate
-    seconds, accuracies = side_by_side(options.workers, data, task, recipe, arches)
+    seconds, accuracies = side_by_side(options.workers, options.data, task, recipe, arches)
     rows: list[tuple[str, float, Any]] = [
         (name, sum(s for s, _ in found), mean(a for _, a in found)) for name, found in results.items()
     ]

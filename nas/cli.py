@@ -62,7 +62,9 @@ def search(
     ] = None,
     repeats: Annotated[int, typer.Option(min=0, help="Further seeds, of the front and its rivals first.")] = 0,
     baseline: Annotated[bool, typer.Option("--baseline", help="Then random search, with as many epochs.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at once on the device.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that train at once. [default: 1, or one a GPU]")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: the space's size]")] = None,
     as_json: Json = False,
@@ -91,6 +93,32 @@ def search(
     console.print(f"look at it: nas dashboard{place}", markup=False, highlight=False, soft_wrap=True)
     export_to = f"nas export {folder.name}{place} --out exports/{folder.name}"
     console.print(f"export the best: {export_to}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def worker(
+    study: StudyArg,
+    data: Annotated[str | None, typer.Option(help="Where the study's data is here. [default: where it was]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="On a CPU. [default: as many as cores]")] = None,
+    place: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,  # of a worker of `nas search`
+    tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,  # to the `nas search` that started it
+    runs: Runs = RUNS,
+) -> None:
+    """Join STUDY, which `nas search` began, with one more worker, until it has as many trials as it shall have.
+
+    Example: nas worker digits-1M-4M
+    """
+    from rich.console import Console
+
+    from nas.run import run_worker
+    from nas.settings import find_study
+
+    console = Console(stderr=True)
+    folder = find_study(study, runs)
+    if not run_worker(folder, data, device, place, threads, tied, console):
+        console.print(f"stopped; to go on: {_command()}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(130)
 
 
 @app.command()

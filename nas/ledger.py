@@ -23,6 +23,7 @@ class Ledger:
     reader: Reader
     open: list[Trial] = field(default_factory=list)
     networks: int = 0  # complete, stopped or failed; further seeds of one are not counted
+    repeats: int = 0  # those further seeds
     keys: dict[str, int] = field(default_factory=dict)  # of these networks: the number of their first trial
     standings: list[Standing] = field(default_factory=list)  # complete and stopped, as the stopping rule sees them
     _complete: dict[str | int, list[Trial]] = field(default_factory=dict)  # the seeds of each network
@@ -56,34 +57,55 @@ class Ledger:
             return pareto_front([*self.front, trial])
         return pareto_front([*(t for others in self._complete.values() for t in others), trial])
 
-    def seen(self, beside: int = -1) -> dict[str, int]:
-        """Networks that have ended, train or wait, by key: the first trial of each. `beside`: a trial left out."""
-        found = dict(self.keys)
-        for trial in self.open:
-            if trial.key and trial.number != beside:
-                found.setdefault(trial.key, trial.number)
-        return found
+    def seen(self) -> set[str]:
+        """Keys of the networks that have ended, train or wait."""
+        return self.keys.keys() | {trial.key for trial in self.open if trial.key}
+
+    def first(self, key: str, number: int, stands_for: int | None = None) -> int | None:
+        """The trial of a network that another one, `number`, would repeat: one that has ended, or an earlier one that
+        waits or trains, but for the one it stands for. Of two that are drawn at once only the later is a repeat."""
+        if key in self.keys:
+            return self.keys[key]
+        others = (t.number for t in self.open if t.key == key and t.number < number and t.number != stands_for)
+        return min(others, default=None)
 
     def begun(self) -> int:
         """Networks that have ended or train, here or in another process; further seeds are not counted."""
-        return self.networks + sum(trial.state == "running" and trial.repeat_of is None for trial in self.open)
+        return self.networks + sum(trial.repeat_of is None for trial in self.running)
 
-    def rivals(self, number: int, curves: dict[int, list[Epoch]]) -> list[Standing]:
-        """Every network but that of trial `number` as the stopping rule sees it. Those that train here are known by
-        `curves`, those that train in other processes by what they wrote at their rungs."""
-        return [*self.standings, *self._training(number, curves)]
+    def repeats_begun(self) -> int:
+        """Those further seeds that have ended or train."""
+        return self.repeats + sum(trial.repeat_of is not None for trial in self.running)
 
-    def _training(self, number: int, curves: dict[int, list[Epoch]]) -> Iterator[Standing]:
-        others = (t for t in self.open if t.number != number and t.state == "running" and t.repeat_of is None)
+    def ahead(self) -> int:
+        """Networks that are drawn and wait to be trained, here or in another process."""
+        return sum(
+            trial.state == "waiting" and trial.key is not None and trial.repeat_of is None for trial in self.open
+        )
+
+    @property
+    def running(self) -> list[Trial]:
+        """Those that train, here or in another process."""
+        return [trial for trial in self.open if trial.state == "running"]
+
+    def rivals(self, number: int) -> list[Standing]:
+        """Every network but that of trial `number` as the stopping rule sees it. Those that train in other processes
+        are known by what they wrote at their rungs."""
+        return [*self.standings, *self._training(number)]
+
+    def _training(self, number: int) -> Iterator[Standing]:
+        others = (t for t in self.running if t.number != number and t.repeat_of is None)
         for trial in others:
-            accuracies = accuracies_of(curves.get(trial.number, ())) or _at_rungs(trial)
+            accuracies = _at_rungs(trial)
             if accuracies and trial.flops is not None:
                 yield Standing(trial.number, trial.flops, accuracies)
 
     def _take(self, trial: Trial) -> None:
         if trial.key:
             self.keys.setdefault(trial.key, trial.number)
-        if trial.repeat_of is None:
+        if trial.repeat_of is not None:
+            self.repeats += 1
+        else:
             self.networks += 1
             if trial.state != "failed" and trial.flops is not None:
                 accuracies = accuracies_of(self.reader.curve(trial.number)) or _at_rungs(trial)

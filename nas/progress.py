@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nas.ledger import ENDED
 from nas.study import Watch
-from nas.trials import Epoch, Trial
+from nas.trials import Trial
 from nas.words import trial_line
 from space import Arch
 
@@ -51,8 +51,8 @@ class SearchProgress:
         self.done = done
         self._show(number, 0)
 
-    def _epoch(self, number: int, epoch: Epoch) -> None:
-        self._show(number, epoch.epoch)
+    def _epoch(self, number: int, epoch: int) -> None:
+        self._show(number, epoch)
 
     def _finish(self, trial: Trial, done: int) -> None:
         self.done = done

@@ -120,9 +120,10 @@ def record_network(trial: optuna.Trial, proposal: Proposal) -> None:
     trial.set_user_attr("key", proposal.arch.key)
 
 
-def build_sampler(settings: Settings, trials: int) -> BaseSampler:
-    """The study's sampler. Its seed moves with the number of trials: a resumed study must not repeat its draws."""
-    seed = (settings.seed * 1_000_003 + trials) % 2**32
+def build_sampler(settings: Settings, trials: int, place: int = 0) -> BaseSampler:
+    """The study's sampler. Its seed moves with the number of trials, as a resumed study must not repeat its draws, and
+    with the worker's place, as workers must not draw the same."""
+    seed = (settings.seed * 1_000_003 + trials + place * 7_368_787) % 2**32
     match settings.sampler:
         case "ehvi":
             from nas.ehvi import EhviSampler

@@ -1,22 +1,31 @@
-"""One search from a command's options: data, settings, folder, then the loop."""
+"""One search from a command's options: data, settings, folder, then the loop, here or in workers."""
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
-from nas.crew import Crew, build_crew
 from nas.data import Data, load
+from nas.fleet import Fleet, tie_to_parent
 from nas.front import outcome
 from nas.progress import SearchProgress, Stopping
 from nas.recipe import Recipe
 from nas.settings import FILE, DataCard, Sampler, Settings, Stop, check_name
-from nas.study import Search, open_folder, package_versions
-from nas.train import choose_device
+from nas.study import Search, Watch, goal, open_folder, open_study, package_versions, set_goal
+from nas.train import DeviceData, choose_device
+from nas.trainer import Thread, Trainer
 from nas.trials import Reader
 from space import Band, Budget, InputError, Space, Task
 
@@ -30,7 +39,7 @@ class Plan:
     trials: int  # networks in all, earlier runs of the study included
     repeats: int = 0  # further seeds of them
     baseline: bool = False  # then as many epochs of random search, in a study beside
-    workers: int = 1
+    workers: int | None = None  # processes that train at once; None: one, or one a GPU
     recipe_file: Path | None = None
     epochs: int | None = None
     name: str | None = None
@@ -70,19 +79,64 @@ def run_search(space: Space, source: str, band: Band, plan: Plan, console: Conso
         sampler=plan.sampler, stop=plan.rule, seed=plan.seed, device=str(target), versions=package_versions(),
     )  # fmt: skip
     folder = plan.runs / settings.name
-    with Stopping(console).listening() as stopping, closing(build_crew(plan.workers, settings, source, data)) as crew:
-        finished = _run(folder, settings, plan.trials, plan.repeats, crew, console, stopping)
-        if finished and plan.baseline:
-            epochs = outcome(Reader(folder).trials(), settings).epochs
-            beside = replace(settings, name=check_name(f"{settings.name}-random"), sampler="random", stop="none")
-            total = max(1, round(epochs / recipe.epochs))
-            console.print(f"baseline: random search with the same {epochs} epochs of training", highlight=False)
-            finished = _run(plan.runs / beside.name, beside, total, 0, crew, console, stopping)
-    return folder, finished
+    workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" else 1)
+    with Stopping(console).listening() as stopping:
+        begin: Begin
+        # placed in either case: a recipe that does not fit the data is refused here, not by each worker
+        placed = DeviceData.place(data, recipe, target if workers == 1 else torch.device("cpu"))
+        if workers == 1:
+            with closing(Thread(settings.task, placed, recipe)) as trainer:
+                begin = partial(_alone, trainer)
+                return folder, _run_both(folder, settings, plan, begin, console, stopping)
+        del data, placed  # workers read it themselves
+        if target.type == "cpu" and workers > cores():
+            console.print(f"note: {workers} workers on {cores()} cores hold each other up", highlight=False)
+        begin = partial(_together, source, target, workers)
+        return folder, _run_both(folder, settings, plan, begin, console, stopping)
+
+
+Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up to trials and repeats
+
+
+def _alone(trainer: Trainer, folder: Path, watch: Watch, trials: int, repeats: int) -> bool:
+    """In this process."""
+    search = Search(folder, trainer, watch)
+    set_goal(search.study, trials, repeats)
+    return search.run(trials, repeats)
+
+
+def _together(
+    source: str, target: torch.device, workers: int, folder: Path, watch: Watch, trials: int, repeats: int
+) -> bool:
+    """In worker processes that share the device, or the devices of its kind."""
+    study, _ = open_study(folder, watch.on_note)
+    set_goal(study, trials, repeats)
+    threads = max(1, torch.get_num_threads() // workers)
+    devices = [str(target)]
+    if str(target) == "cuda":
+        devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    commands = [
+        [sys.executable, "-m", "nas", "worker", str(folder), "--data", source, "--device", devices[i % len(devices)],
+         "--threads", str(threads), "--place", str(i), "--tied"]
+        for i in range(workers)
+    ]  # fmt: skip
+    return Fleet(folder, commands, watch).run()
+
+
+def _run_both(folder: Path, settings: Settings, plan: Plan, begin: Begin, console: Console, stopping: Stopping) -> bool:
+    """The study, then its baseline where there shall be one. False if it was asked to stop before."""
+    finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping)
+    if finished and plan.baseline:
+        epochs = outcome(Reader(folder).trials(), settings).epochs
+        beside = replace(settings, name=check_name(f"{settings.name}-random"), sampler="random", stop="none")
+        total = max(1, round(epochs / int(settings.recipe["epochs"])))
+        console.print(f"baseline: random search with the same {epochs} epochs of training", highlight=False)
+        finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping)
+    return finished
 
 
 def _run(
-    folder: Path, settings: Settings, trials: int, repeats: int, crew: Crew, console: Console, stopping: Stopping
+    folder: Path, settings: Settings, trials: int, repeats: int, begin: Begin, console: Console, stopping: Stopping
 ) -> bool:
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
@@ -96,9 +150,55 @@ def _run(
         watch = progress.watch()
         for note in notes:
             watch.on_note(note)
-        search = Search(folder, crew, watch)
-        progress.resumed(search.reader.trials())
-        return search.run(trials, repeats)
+        progress.resumed(Reader(folder).trials())
+        return begin(folder, watch, trials, repeats)
+
+
+def run_worker(
+    folder: Path, source: str | None, device: str, place: int | None, threads: int | None, tied: bool, console: Console
+) -> bool:
+    """One more worker on a study that was begun, until that reaches its goal. `place` None: any other than the study's
+    own workers have. `tied`: to the parent that started it. False if it was asked to stop before."""
+    settings = Settings.read(folder)
+    settings.check_resumable()
+    if threads:
+        torch.set_num_threads(threads)
+    target, recipe = choose_device(device), settings.build_recipe()
+    data = _load(source or settings.data.source, settings.data.image_size, console)
+    notes = open_folder(
+        folder, replace(settings, data=describe_data(data), device=str(target), versions=package_versions())
+    )
+    placed = DeviceData.place(data, recipe, target)
+    place = random.SystemRandom().randrange(1000, 10**6) if place is None else place
+    with closing(Thread(settings.task, placed, recipe)) as trainer:
+        if tied:
+            return _tied(folder, trainer, place)
+        with Stopping(console).listening() as stopping:
+            study, _ = open_study(folder, lambda note: None)
+            if (aim := goal(study)) is None:
+                raise InputError(f"study must have been begun to be joined, got {folder}; begin it with `nas search`")
+            with SearchProgress(console, aim[0], recipe.epochs, stopping) as progress:
+                watch = progress.watch()
+                for note in notes:
+                    watch.on_note(note)
+                return Search(folder, trainer, watch, place).run(*aim)
+
+
+def _tied(folder: Path, trainer: Trainer, place: int) -> bool:
+    """Says what there is to say on stderr, where the parent reads it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which tells its workers
+    asked = threading.Event()
+    watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
+    search = Search(folder, trainer, watch, place)
+    tie_to_parent(asked.set, lambda: search.leave("the process that started its worker ended"))
+    aim = goal(search.study)
+    assert aim is not None, "the parent sets it first"
+    return search.run(*aim)
+
+
+def cores() -> int:
+    """Of this machine, as far as this process may use them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _load(source: str, size: int, console: Console) -> Data:

@@ -1,11 +1,14 @@
 """Study: ask -> cost -> train -> tell, until the total is reached. A study is a folder that resumes.
 
-The loop asks and tells in this process, trainers (`nas.crew`) train; while they do, the next network is drawn.
+One search is one worker: it trains a network at a time (`nas.trainer`) and draws the next one meanwhile. Any number of
+them, in processes of their own, share a study: all that they know of each other is in its storage.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -13,25 +16,30 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.certainty import next_repeat
-from nas.crew import Crew, Event, Failed, Finished, Job, Left, Passed
+from nas.leases import Leases, Pulse, lease_seconds
 from nas.ledger import Ledger, accuracies_of
 from nas.propose import TrialChooser, ask, build_sampler, record_network, unseen_params
 from nas.settings import FILE, JOURNAL, Settings
 from nas.stopping import Decision, Standing, build_rule
 from nas.store import drop_weights, open_for_writing, open_store, save_curve, save_weights
 from nas.train import Verdict
-from nas.trials import Epoch, Reader, Trial, is_alive, owner
+from nas.trainer import Failed, Finished, Job, Left, Result, Trainer
+from nas.trials import Epoch, Reader, Trial, owner
 from space import Arch, InputError
 from space.draw import Proposal
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
 MAX_FAILURES = 5  # failed trials in a row before the search stops
-REQUEUED = ("seed", "stand_in", "repeat_of")  # what a queued trial keeps of the one it stands for
+MAX_DEATHS = 5  # workers that may die of a network before it counts as failed
+REQUEUED = ("seed", "stand_in", "repeat_of", "deaths")  # what a queued trial keeps of the one it stands for
+TICK = 1.0  # seconds between looks at what other workers do, while one trains or there is nothing to train
+GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
 PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -42,7 +50,7 @@ class Watch:
     """What a search tells whoever watches it, and whether it is asked to stop (looked at after each epoch)."""
 
     on_trial: Callable[[int, Arch, int], None] = lambda number, arch, done: None  # a trial starts
-    on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None
+    on_epoch: Callable[[int, int], None] = lambda number, epoch: None  # so many are over
     on_finish: Callable[[Trial, int], None] = lambda trial, done: None  # it is complete, stopped or failed
     on_note: Callable[[str], None] = lambda note: None
     stop: Callable[[], bool] = lambda: False
@@ -75,6 +83,25 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
     ]
 
 
+def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, JournalStorage]:
+    """Optuna's study in a folder, and its storage, to be written to."""
+    storage, note = open_for_writing(folder)
+    if note:
+        on_note(note)
+    return optuna.create_study(study_name="nas", storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
+
+
+def set_goal(study: optuna.Study, trials: int, repeats: int) -> None:
+    """Puts on record how far a study shall go: what workers that join it take up."""
+    study.set_user_attr(GOAL, {"trials": trials, "repeats": repeats})
+
+
+def goal(study: optuna.Study) -> tuple[int, int] | None:
+    """Trials and repeats, in all, of the last `set_goal`."""
+    found = study.user_attrs.get(GOAL)
+    return None if found is None else (int(found["trials"]), int(found["repeats"]))
+
+
 def _same(field: str, old: Any, new: Any, folder: Path) -> None:
     """Raises InputError at the first place where two settings differ. A data source may move; its images may not."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -87,104 +114,149 @@ def _same(field: str, old: Any, new: Any, folder: Path) -> None:
         )
 
 
-class Search:
-    """A study's storage and space, and the loop. The crew's trainers hold its data and recipe."""
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A network that waits or trains here."""
 
-    def __init__(self, folder: Path, crew: Crew, watch: Watch) -> None:
+    trial: optuna.Trial
+    arch: Arch
+
+
+class Search:
+    """One worker on a study. The trainer holds its data and recipe."""
+
+    def __init__(self, folder: Path, trainer: Trainer, watch: Watch, place: int = 0) -> None:
+        """`place`: another one for each worker on the study, so that their samplers draw differently."""
         self.settings = Settings.read(folder)
         self.space = self.settings.build_space()
         self.space.check_budget(self.settings.budget, self.settings.task)
         self.rule = build_rule(self.settings.stop, self.settings.build_recipe().epochs, self.settings.seed)
-        self.crew, self.watch, self.store = crew, watch, open_store(folder)
-        storage, note = open_for_writing(folder)
-        if note:
-            watch.on_note(note)
+        self.trainer, self.watch, self.store = trainer, watch, open_store(folder)
+        self.study, storage = open_study(folder, watch.on_note)
         self.storage: BaseStorage = storage
         self.reader = Reader(folder, storage)
         self.ledger = Ledger(self.reader)
-        self.study = optuna.create_study(study_name="nas", storage=storage, directions=DIRECTIONS, load_if_exists=True)
-        self.study.sampler = build_sampler(self.settings, len(self._frozen()))
-        self.training: dict[int, optuna.Trial] = {}  # here, by number
-        self.ahead: tuple[optuna.Trial, Arch] | None = None  # drawn while others train
-        self.curves: dict[int, list[Epoch]] = {}  # of trials that train here
+        self.study.sampler = build_sampler(self.settings, len(self._frozen()), place)
+        self.lease = lease_seconds()
+        self.leases = Leases(self.lease)
+        self.looked = -TICK  # when trials of others were last looked at
+        self.pulse: Pulse  # while it runs
+        self.training: Drawn | None = None
+        self.curve: list[Epoch] = []  # of it
+        self.ahead: Drawn | None = None  # drawn while another trains
         self.exhausted = False  # the space holds no further network
         self.failures = 0  # in a row
 
     def run(self, total: int, repeats: int = 0) -> bool:
-        """Trains until `total` networks are complete, stopped or failed, then up to `repeats` further seeds of them.
+        """Trains until `total` networks are complete, stopped or failed, then up to `repeats` further seeds of them;
+        what other workers train counts. Ends when there is nothing left that could come back from one of them.
 
         False if it was asked to stop before. Raises InputError when trial after trial fails.
         """
-        self._reap()
         stopped = False
+        self.pulse = Pulse(self.storage, self.lease)
         try:
             while True:
                 stopped = stopped or self.watch.stop()
-                while self.crew.idle and not stopped and (following := self._next(total, repeats)):
-                    self._begin(*following)
-                if not self.training:
-                    return not stopped
-                if self.ahead is None and not stopped and self._wants_more(total):
-                    self.ahead = self._draw(ahead=True)
-                for event in self.crew.listen(self._answer):
-                    self._hear(event)
+                self._take_back()
+                if self.training is None and not stopped and (following := self._next(total, repeats)):
+                    self._begin(following)
+                if self.training is None:
+                    if stopped or not self.ledger.refresh().running:
+                        break
+                    time.sleep(TICK * random.uniform(0.1, 0.5))  # others train; two that wait shall not wake at once
+                    continue
+                if self.ahead is None and not stopped and self._wants_more(total, ahead=True):
+                    self.ahead = self._draw()
+                if result := self.trainer.listen(self._answer, TICK):
+                    self._hear(result)
+            self.leave("stopped by the user" if stopped else "as many as wanted were trained without it")
+            return not stopped
         finally:
-            waiting = [self.ahead[0]] if self.ahead else []
-            for trial in [*self.training.values(), *waiting]:
-                self._interrupt(trial)
-            self.training, self.ahead = {}, None
+            self.leave("stopped by the user")
+            self.pulse.close()
+
+    def leave(self, why: str) -> None:
+        """Hands the networks that wait or train here back to the study."""
+        held, self.training, self.ahead = (self.training, self.ahead), None, None
+        for drawn in held:
+            if drawn:
+                self._interrupt(drawn.trial, why)
 
     def _frozen(self) -> list[FrozenTrial]:
         return self.reader.frozen()
 
-    def _wants_more(self, total: int) -> bool:
-        """Whether fewer than `total` networks train, here or in another living process, or did, and there are more."""
-        return not self.exhausted and self.ledger.refresh().begun() < total
+    def _wants_more(self, total: int, ahead: bool = False) -> bool:
+        """Whether fewer than `total` networks train, here or in another living process, or did (`ahead`: or are drawn),
+        and there are more."""
+        ledger = self.ledger.refresh()
+        return not self.exhausted and ledger.begun() + (ledger.ahead() if ahead else 0) < total
 
-    def _next(self, total: int, repeats: int) -> tuple[optuna.Trial, Arch] | None:
-        """A network to train now: a new one while there are fewer than `total`, then another seed of one."""
-        if self.ahead:
-            following, self.ahead = self.ahead, None
-            return following
-        if self._wants_more(total) and (drawn := self._draw()):
-            return drawn
-        number = next_repeat(self.reader.trials(), repeats, self.settings.seed) if repeats else None
-        return None if number is None else self._repeat(number)
+    def _next(self, total: int, repeats: int) -> Drawn | None:
+        """A network to train now: a new one while there are fewer than `total`, then another seed of one. It is
+        claimed, so that all workers together train no more than they shall."""
+        if self._wants_more(total) and (drawn := self.ahead or self._draw()):
+            self.ahead = None
+            if self._claim(drawn, lambda: self.ledger.begun() <= total):
+                return drawn
+            self.ahead = drawn
+        elif repeats and self.ledger.repeats_begun() < repeats and (drawn := self._draw_repeat(repeats)):
+            if self._claim(drawn, lambda: self.ledger.repeats_begun() <= repeats):
+                return drawn
+            self._interrupt(drawn.trial, "another worker trains the last further seed")
+        return None
 
-    def _begin(self, trial: optuna.Trial, arch: Arch) -> None:
-        trial.set_user_attr("drawn_ahead", False)
-        self.watch.on_trial(trial.number, arch, self.ledger.refresh().networks)
-        self.training[trial.number], self.curves[trial.number] = trial, []
-        self.crew.start(Job(trial.number, arch, trial.user_attrs["seed"]))
+    def _claim(self, drawn: Drawn, fits: Callable[[], bool]) -> bool:
+        """Counts a network that was drawn as one that trains. Where several workers claim the last place at once, the
+        last to do so sees too many, and steps back; others may then too, and try again."""
+        drawn.trial.set_user_attr("drawn_ahead", False)
+        self.ledger.refresh()
+        if fits():
+            return True
+        drawn.trial.set_user_attr("drawn_ahead", True)
+        return False
 
-    def _draw(self, ahead: bool = False) -> tuple[optuna.Trial, Arch] | None:
+    def _begin(self, drawn: Drawn) -> None:
+        trial = drawn.trial
+        self.watch.on_trial(trial.number, drawn.arch, self.ledger.refresh().networks)
+        self.training, self.curve = drawn, []
+        self.trainer.start(Job(trial.number, drawn.arch, trial.user_attrs["seed"]))
+
+    def _draw(self) -> Drawn | None:
         """A new network in the budget, with its cost and seed recorded; None when there is none."""
-        asked = ask(self.study, lambda trial: self._propose(trial, ahead), self._unseen)
+        asked = ask(self.study, self._propose, self._unseen)
         if asked is None:
             self.watch.on_note(f"space {self.space.name} holds no further network in {self.settings.band}")
             self.exhausted = True
             return None
-        trial, proposal = asked
-        return trial, proposal.arch
+        return Drawn(asked[0], asked[1].arch)
 
     def _unseen(self, asks: int) -> dict[str, Any] | None:
         """Parameters of a random network that the study does not have."""
         seed = trial_seed(self.settings.seed, len(self._frozen()) + asks)
-        return unseen_params(self.space, self.settings, set(self.ledger.refresh().seen()), seed)
+        return unseen_params(self.space, self.settings, self.ledger.refresh().seen(), seed)
 
-    def _repeat(self, number: int) -> tuple[optuna.Trial, Arch] | None:
-        """The network of trial `number` with another seed."""
-        self.study.enqueue_trial(self._frozen()[number].params, user_attrs={"repeat_of": number})
+    def _draw_repeat(self, repeats: int) -> Drawn | None:
+        """A network with another seed: one that is queued, else the one that is most worth it. None: there is none."""
+        if not any(f.state == TrialState.WAITING and "repeat_of" in f.user_attrs for f in self._open()):
+            number = next_repeat(self.reader.trials(), repeats, self.settings.seed)
+            if number is None:
+                return None
+            self.study.enqueue_trial(self._frozen()[number].params, user_attrs={"repeat_of": number})
         trial = self.study.ask()
         proposal = self._propose(trial)
-        return (trial, proposal.arch) if proposal else None
+        return Drawn(trial, proposal.arch) if proposal else None
 
-    def _propose(self, trial: optuna.Trial, ahead: bool = False) -> Proposal | None:
+    def _open(self) -> list[FrozenTrial]:
+        """Trials that wait or train."""
+        return [self._frozen()[trial.number] for trial in self.ledger.refresh().open]
+
+    def _propose(self, trial: optuna.Trial) -> Proposal | None:
         """The trial's network, with what is known before training on record. None where there is nothing to train,
         of which Optuna is told at once."""
+        trial.set_user_attr("drawn_ahead", True)
         trial.set_user_attr("owner", owner())
-        if ahead:
-            trial.set_user_attr("drawn_ahead", True)
+        self.pulse.hold(trial._trial_id)
         drawn = self.settings.sampler == "random" and not {"stand_in", "repeat_of"} & trial.user_attrs.keys()
         chooser = TrialChooser(trial, 0.0 if drawn else None)
         proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
@@ -193,7 +265,7 @@ class Search:
         record_network(trial, proposal)
         if proposal.inside and proposal.log_density is not None:
             trial.set_user_attr("log_density", proposal.log_density)
-        first = None if "repeat_of" in trial.user_attrs else self._other(arch, trial.number)
+        first = None if "repeat_of" in trial.user_attrs else self._other(arch, trial)
         if violation > 0:
             self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.band}")
         elif first is not None:
@@ -203,50 +275,65 @@ class Search:
             return proposal
         return None
 
-    def _other(self, arch: Arch, number: int) -> int | None:
-        """The first other trial of the same network."""
-        return self.ledger.refresh().seen(beside=number).get(arch.key)
+    def _other(self, arch: Arch, trial: optuna.Trial) -> int | None:
+        """The trial of the same network that this one would repeat."""
+        return self.ledger.refresh().first(arch.key, trial.number, trial.user_attrs.get("retry_of"))
 
-    def _answer(self, passed: Passed) -> Verdict:
+    def _answer(self, job: Job, epoch: Epoch) -> Verdict:
         """After each epoch: whether to go on."""
-        number, epoch = passed.job.number, passed.epoch
-        self.curves[number].append(epoch)
-        self.watch.on_epoch(number, epoch)
+        assert self.training is not None
+        trial = self.training.trial
+        self.curve.append(epoch)
+        self.watch.on_epoch(job.number, epoch.epoch)
         if self.watch.stop():
             return "interrupt"
-        trial = self.training[number]
-        if epoch.epoch not in self.rule.rungs or "repeat_of" in trial.user_attrs:
-            return "go on"
-        standing = Standing(number, trial.user_attrs["flops"], accuracies_of(self.curves[number]))
-        rivals = self.ledger.refresh().rivals(number, self.curves)
-        decision = self.rule.judge(standing, epoch.epoch, rivals)
-        trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), decision.to_dict()])
+        try:
+            trial.set_user_attr("epochs", epoch.epoch)
+            if epoch.epoch not in self.rule.rungs or "repeat_of" in trial.user_attrs:
+                return "go on"
+            standing = Standing(job.number, trial.user_attrs["flops"], accuracies_of(self.curve))
+            rivals = self.ledger.refresh().rivals(job.number)
+            decision = self.rule.judge(standing, epoch.epoch, rivals)
+            trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), decision.to_dict()])
+        except UpdateFinishedTrialError:  # taken back while this process was held up; `_hear` says so
+            return "interrupt"
         return "stop" if decision.stop else "go on"
 
-    def _hear(self, event: Event) -> None:
-        """A training has ended: records and tells how."""
-        if isinstance(event, Passed):
-            return
-        trial, curve = self.training.pop(event.job.number), self.curves.pop(event.job.number)
-        if isinstance(event, Left):
-            self._interrupt(trial)
-            return
-        trial.set_user_attr("seconds", event.seconds)
-        trial.set_user_attr("epochs", len(curve))
-        save_curve(self.store, trial, curve)
-        match event:
+    def _hear(self, result: Result) -> None:
+        """A training has ended: records and tells how. A result that comes too late is dropped."""
+        assert self.training is not None
+        trial, self.training = self.training.trial, None
+        try:
+            if self._frozen()[trial.number].state.is_finished():
+                raise UpdateFinishedTrialError
+            if isinstance(result, Left):
+                self._interrupt(trial, "stopped by the user")
+            else:
+                self._tell(trial, result)
+        except UpdateFinishedTrialError:
+            self.watch.on_note(
+                f"trial {trial.number} was taken back while this worker was held up; its result is dropped"
+            )
+        finally:
+            self.pulse.drop(trial._trial_id)
+
+    def _tell(self, trial: optuna.Trial, result: Finished | Failed) -> None:
+        trial.set_user_attr("seconds", result.seconds)
+        trial.set_user_attr("epochs", len(self.curve))
+        save_curve(self.store, trial, self.curve)
+        match result:
             case Failed(reason=reason):
                 self._end(trial, TrialState.FAIL, "failed", reason)
             case Finished(stopped=True):
                 self._end(trial, TrialState.PRUNED, "stopped", _why(trial.user_attrs["decisions"][-1]))
             case Finished():
-                self._keep_weights(trial, event)
-                self.study.tell(trial, [event.accuracy, trial.user_attrs["flops"]])
+                self._keep_weights(trial, result)
+                self.study.tell(trial, [result.accuracy, trial.user_attrs["flops"]], skip_if_finished=True)
         self.watch.on_finish(self.reader.trials()[trial.number], self.ledger.refresh().networks)
-        self.failures = self.failures + 1 if isinstance(event, Failed) else 0
-        if isinstance(event, Failed) and self.failures == MAX_FAILURES:
+        self.failures = self.failures + 1 if isinstance(result, Failed) else 0
+        if isinstance(result, Failed) and self.failures == MAX_FAILURES:
             raise InputError(
-                f"trials must not fail {MAX_FAILURES} times in a row, got {event.reason}; "
+                f"trials must not fail {MAX_FAILURES} times in a row, got {result.reason}; "
                 "change the recipe (a lower lr?) or the space"
             )
 
@@ -265,33 +352,56 @@ class Search:
             drop_weights(self.store, frozen[loser])
 
     def _end(self, trial: optuna.Trial, state: TrialState, outcome: str, reason: str) -> None:
+        self.pulse.drop(trial._trial_id)
         trial.set_user_attr("outcome", outcome)
         trial.set_user_attr("reason", reason)
-        self.study.tell(trial, state=state)
+        self.study.tell(trial, state=state, skip_if_finished=True)
 
-    def _interrupt(self, trial: optuna.Trial) -> None:
-        self._end(trial, TrialState.FAIL, "interrupted", "stopped by the user; queued again")
-        self._requeue(trial.number)
+    def _interrupt(self, trial: optuna.Trial, why: str) -> None:
+        self.pulse.drop(trial._trial_id)
+        self._requeue(self._frozen()[trial.number], why)
 
-    def _reap(self) -> None:
-        """Trials left RUNNING by processes that died are ended, and their networks queued again."""
-        ours = owner()
-        for frozen in self._frozen():
-            whose = frozen.user_attrs.get("owner")
-            if frozen.state != TrialState.RUNNING or (whose != ours and is_alive(whose)):
+    def _take_back(self) -> None:
+        """Trials of workers that died or went silent are ended, and their networks queued again."""
+        if time.monotonic() - self.looked < TICK:
+            return
+        self.looked = time.monotonic()
+        own = {drawn.trial.number for drawn in (self.training, self.ahead) if drawn}
+        for frozen in self._open():
+            if frozen.state != TrialState.RUNNING or frozen.number in own:
                 continue
-            self.storage.set_trial_user_attr(frozen._trial_id, "outcome", "interrupted")
-            self.storage.set_trial_user_attr(frozen._trial_id, "reason", "its process ended; queued again")
-            self.study.tell(frozen.number, state=TrialState.FAIL, skip_if_finished=True)
-            self._requeue(frozen.number)
-            self.watch.on_note(f"trial {frozen.number} was left by a process that ended; its network is queued again")
+            if why := self.leases.lapsed(frozen):
+                again = self._requeue(frozen, why, died=True)
+                self.watch.on_note(f"trial {frozen.number}: {why}; " + (again or "another worker was quicker"))
 
-    def _requeue(self, number: int) -> None:
-        """The same network with the same seed, next."""
-        frozen = self._frozen()[number]
-        if "seed" in frozen.user_attrs:
-            kept = {name: frozen.user_attrs[name] for name in REQUEUED if name in frozen.user_attrs}
-            self.study.enqueue_trial(frozen.params, user_attrs={**kept, "retry_of": frozen.number})
+    def _requeue(self, frozen: FrozenTrial, why: str, died: bool = False) -> str | None:
+        """Ends a trial that was not trained to its end; the same network with the same seed comes next. What was done,
+        in words; None where the trial has ended meanwhile.
+
+        It is queued before the trial is ended, so that a worker which dies between leaves it queued twice, not lost:
+        the second is then seen to be a repeat.
+        """
+        number, attrs = frozen.number, frozen.user_attrs
+        kept = {name: attrs[name] for name in REQUEUED if name in attrs}
+        if died:
+            kept["deaths"] = attrs.get("deaths", 0) + 1
+        outcome, again = "interrupted", "its network is queued again"
+        if kept.get("deaths", 0) > MAX_DEATHS:
+            outcome, again = (
+                "failed",
+                f"it was the {kept['deaths']}th worker that died of this network, which has failed",
+            )
+        elif "seed" not in attrs:
+            again = "it had no network yet"
+        elif not any(other.user_attrs.get("retry_of") == number for other in self._frozen()[number + 1 :]):
+            self.study.enqueue_trial(frozen.params, user_attrs={**kept, "retry_of": number})
+        try:
+            self.storage.set_trial_user_attr(frozen._trial_id, "outcome", outcome)
+            self.storage.set_trial_user_attr(frozen._trial_id, "reason", f"{why}; {again}")
+            self.storage.set_trial_state_values(frozen._trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            return None
+        return again
 
 
 def trial_seed(seed: int, number: int) -> int:

@@ -221,10 +221,11 @@ def _trial(frozen: FrozenTrial) -> Trial:
 
 
 def _state(frozen: FrozenTrial) -> State:
-    if frozen.state.name == "RUNNING" and frozen.user_attrs.get("drawn_ahead"):
+    attrs = frozen.user_attrs
+    if frozen.state.name == "RUNNING" and ("key" not in attrs or attrs.get("drawn_ahead")):
         return "waiting"
     fallback = {"COMPLETE": "complete", "RUNNING": "running", "WAITING": "waiting", "PRUNED": "outside"}
-    outcome = frozen.user_attrs.get("outcome") if frozen.state.is_finished() else None
+    outcome = attrs.get("outcome") if frozen.state.is_finished() else None
     return cast(State, outcome or fallback.get(frozen.state.name, "failed"))
 
 

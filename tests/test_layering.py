@@ -19,7 +19,17 @@ FORBIDDEN = {
     "dashboard": ("nas.train", "nas.study", "nas.export", "nas.exported", "nas.run", "space.network", "space.modules"),
 }
 # In nas: data, recipe -> train -> study -> run -> cli; the reading side knows none of the training side.
-TRAINING = ("nas.train", "nas.crew", "nas.study", "nas.run", "nas.export", "nas.audit", "nas.progress", "nas.cli")
+TRAINING = (
+    "nas.train",
+    "nas.trainer",
+    "nas.study",
+    "nas.fleet",
+    "nas.run",
+    "nas.export",
+    "nas.audit",
+    "nas.progress",
+    "nas.cli",
+)
 ORDER = {
     "nas/recipe.py": ("nas",),
     "nas/cache.py": TRAINING,
@@ -38,8 +48,8 @@ ORDER = {
     "nas/words.py": (*TRAINING, "nas.tables"),
     "nas/tables.py": TRAINING,
     "nas/propose.py": TRAINING,
-    "nas/train.py": ("nas.crew", "nas.study", "nas.run", "nas.export", "nas.progress", "nas.cli"),
-    "nas/crew.py": ("nas.study", "nas.run", "nas.export", "nas.progress", "nas.cli"),
+    "nas/train.py": ("nas.trainer", "nas.study", "nas.fleet", "nas.run", "nas.export", "nas.progress", "nas.cli"),
+    "nas/trainer.py": ("nas.study", "nas.fleet", "nas.run", "nas.export", "nas.progress", "nas.cli"),
     "nas/study.py": ("nas.run", "nas.export", "nas.cli"),
     "nas/run.py": ("nas.export", "nas.cli"),
 }

@@ -70,9 +70,11 @@ def test_it_says_what_a_look_at_all_trials_says(seed: int) -> None:
         first = [trial for trial in rows.rows if trial.repeat_of is None]
         assert ledger.networks == sum(trial.state in ENDED for trial in first)
         assert ledger.begun() == sum(trial.state in ("running", *ENDED) for trial in first)
+        again = [trial for trial in rows.rows if trial.repeat_of is not None]
+        assert ledger.repeats_begun() == sum(trial.state in ("running", *ENDED) for trial in again)
         assert ledger.open == [trial for trial in rows.rows if trial.state in ("running", "waiting")]
         live = [trial for trial in rows.rows if trial.state in ("running", "waiting", *ENDED)]
-        assert ledger.seen().keys() == {trial.key for trial in live}
+        assert ledger.seen() == {trial.key for trial in live}
         assert [(t.number, t.accuracy) for t in ledger.front] == [
             (t.number, t.accuracy) for t in pareto_front(rows.rows)
         ]
@@ -88,32 +90,33 @@ def test_a_curve_is_read_once() -> None:
     rows.rows = [Trial(number=i, state="complete", accuracy=0.5, flops=10, key=str(i)) for i in range(5)]
     ledger = ledger_of(rows)
     for _ in range(3):
-        ledger.refresh().rivals(9, {})
+        ledger.refresh().rivals(9)
     assert rows.curves_read == 5
 
 
-def test_rivals_are_known_by_their_curves_here_and_by_their_rungs_elsewhere() -> None:
+def test_rivals_that_train_are_known_by_their_rungs() -> None:
     rows = Growing()
     rungs = ({"epoch": 1, "accuracy": 0.25},)
     rows.rows = [
         Trial(number=0, state="complete", accuracy=0.5, flops=10, key="a"),
-        Trial(number=1, state="running", flops=11, key="b"),
-        Trial(number=2, state="running", flops=12, key="c", decisions=rungs),
-        Trial(number=3, state="running", flops=13, key="d"),  # has not reached a rung: nothing to compare with
-        Trial(number=4, state="running", flops=10, key="a", repeat_of=0),  # another seed of one that is there already
-        Trial(number=5, state="running", flops=15, key="e"),
+        Trial(number=1, state="running", flops=12, key="c", decisions=rungs),
+        Trial(number=2, state="running", flops=13, key="d"),  # has not reached a rung: nothing to compare with
+        Trial(number=3, state="running", flops=10, key="a", repeat_of=0),  # another seed of one that is there already
+        Trial(number=4, state="running", flops=15, key="e", decisions=rungs),
     ]
-    curves = {1: [Epoch(1, 1.0, 0.3, 1.0)], 5: [Epoch(1, 1.0, 0.4, 1.0)]}
-    assert ledger_of(rows).refresh().rivals(5, curves) == [
-        Standing(0, 10, {1: 0.25, 2: 0.5}),
-        Standing(1, 11, {1: 0.3}),
-        Standing(2, 12, {1: 0.25}),
-    ]
+    assert ledger_of(rows).refresh().rivals(4) == [Standing(0, 10, {1: 0.25, 2: 0.5}), Standing(1, 12, {1: 0.25})]
 
 
-def test_a_trial_does_not_repeat_itself() -> None:
+def test_of_two_that_are_drawn_at_once_the_later_is_a_repeat() -> None:
     rows = Growing()
-    rows.rows = [Trial(number=0, state="running", flops=10, key="a"), Trial(number=1, state="running", key="a")]
+    rows.rows = [
+        Trial(number=0, state="running", flops=10, key="a"),
+        Trial(number=1, state="waiting", flops=10, key="a"),
+        Trial(number=2, state="complete", accuracy=0.5, flops=11, key="b"),
+        Trial(number=3, state="waiting"),  # queued: it has no network yet
+    ]
     ledger = ledger_of(rows).refresh()
-    assert ledger.seen() == {"a": 0}
-    assert ledger.seen(beside=0) == {"a": 1}
+    assert (ledger.first("a", 0), ledger.first("a", 1), ledger.first("c", 9)) == (None, 0, None)
+    assert ledger.first("b", 1) == 2, "one that has ended counts whatever its number"
+    assert ledger.first("a", 1, stands_for=0) is None, "not the one that it is trained in place of"
+    assert (ledger.begun(), ledger.ahead()) == (2, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import signal
 import subprocess
@@ -19,16 +20,17 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from nas.crew import Crew, Process, Thread, build_crew
 from nas.data import Data, load
 from nas.front import pareto_front
+from nas.leases import Pulse
 from nas.recipe import Recipe
 from nas.run import describe_data
 from nas.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
 from nas.stopping import Decision, Standing
 from nas.store import repair_tail
-from nas.study import Search, Watch, open_folder, package_versions, trial_seed
+from nas.study import MAX_DEATHS, Search, Watch, open_folder, package_versions, trial_seed
 from nas.train import DeviceData
+from nas.trainer import Thread
 from nas.trials import CURVE, WEIGHTS, Reader, summarise
 from space import Band, InputError, Space, cost
 
@@ -54,7 +56,7 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
         band: Band = BAND,
         stop: Stop = "none",
         epochs: int = 1,
-        workers: int = 1,
+        place: int = 0,
     ) -> Search:
         folder = tmp_path / name
         space = Space.load(tiny_space)
@@ -64,22 +66,20 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
             recipe=replace(RECIPE, epochs=epochs).to_dict(), sampler=sampler, stop=stop, seed=seed, device="cpu", versions=package_versions(),
         )  # fmt: skip
         open_folder(folder, settings)
-        crew = crew_of(settings, digits) if workers == 1 else build_crew(workers, settings, "digits", digits)
-        return Search(folder, crew, watch or Watch())
+        return Search(folder, trainer_of(settings, digits), watch or Watch(), place)
 
     return make
 
 
-def crew_of(settings: Settings, digits: Data) -> Crew:
+def trainer_of(settings: Settings, digits: Data) -> Thread:
     recipe = settings.build_recipe()
-    return Crew([Thread(settings.task, DeviceData.place(digits, recipe, CPU), recipe)])
+    return Thread(settings.task, DeviceData.place(digits, recipe, CPU), recipe)
 
 
 def placed(search: Search) -> DeviceData:
     """The data that the search's trainer works on."""
-    (trainer,) = search.crew.trainers
-    assert isinstance(trainer, Thread)
-    return trainer.data
+    assert isinstance(search.trainer, Thread)
+    return search.trainer.data
 
 
 def counted(search: Search) -> list[int]:
@@ -190,7 +190,7 @@ def test_a_space_with_no_new_network_ends_with_a_note(tmp_path: Path, tiny_space
     )  # fmt: skip
     open_folder(tmp_path / "pair", settings)
     notes: list[str] = []
-    search = Search(tmp_path / "pair", crew_of(settings, digits), Watch(on_note=notes.append))
+    search = Search(tmp_path / "pair", trainer_of(settings, digits), Watch(on_note=notes.append))
     assert search.run(10)
     done = [trial for trial in search.reader.trials() if trial.state == "complete"]
     assert len(done) == len({trial.key for trial in done}) == 2
@@ -243,6 +243,7 @@ def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]
     assert trials[0].key
     assert trials[0].key in trials[0].reason
     assert "allocate" in trials[0].reason
+    assert re.search(r"\(network \w{12}, [\d.]+K FLOPs, [\d.]+K parameters, [\d.]+K activations\)$", trials[0].reason)
 
 
 class Below:
@@ -284,16 +285,22 @@ def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Ca
     assert [len(standing.accuracies) for standing in Below.seen[4]] == [2, 1, 2, 1]
 
 
-def test_rungs_of_a_trial_that_another_process_trains_are_seen(make: Callable[..., Search]) -> None:
+def test_rungs_of_a_trial_that_another_machine_trains_are_seen(
+    make: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_LEASE", "6")  # after which it is taken back
     search = make(stop="quantile", epochs=2)
     search.rule = Below()  # type: ignore[assignment]
     elsewhere = search.study.ask()
     decision = Decision(1, 0.25, False, "kept", None, 0).to_dict()
-    attrs = {"owner": {"host": "another", "pid": 1}, "flops": 30_000, "decisions": [decision]}
+    attrs = {"owner": {"host": "another", "pid": 1}, "key": "0", "flops": 30_000, "decisions": [decision]}
     for name, value in attrs.items():
         elsewhere.set_user_attr(name, value)
-    search.run(2)
+    assert search.run(2)
     assert Standing(0, 30_000, {1: 0.25}) in Below.seen[1]
+    trials = search.reader.trials()
+    assert trials[0].reason == "its worker gave no sign of life for 6 s; it had no network yet"
+    assert sum(trial.state in ("complete", "stopped") for trial in trials) == 2
 
 
 def test_repeats_train_members_of_the_front_with_other_seeds(make: Callable[..., Search]) -> None:
@@ -313,43 +320,87 @@ def test_repeats_train_members_of_the_front_with_other_seeds(make: Callable[...,
     assert len(search.reader.trials()) == 7, "they are not spent twice"
 
 
-def test_trials_train_side_by_side_and_a_killed_trainer_takes_only_its_own_with_it(make: Callable[..., Search]) -> None:
-    killed: list[int] = []
-    busiest = 0
+def test_two_workers_that_claim_the_last_place_train_one(make: Callable[..., Search]) -> None:
+    """Whoever is late steps back and keeps its network for a later try."""
+    one, two = make(), make(place=1)
+    for search in (one, two):
+        search.pulse = Pulse(search.storage, 60)
+    first, second = one._draw(), two._draw()
+    assert first
+    assert second
+    assert one._claim(first, lambda: one.ledger.begun() <= 1)
+    assert not two._claim(second, lambda: two.ledger.begun() <= 1)
+    assert [trial.state for trial in one.reader.trials()] == ["running", "waiting"]
+    first.trial.set_user_attr("drawn_ahead", True)
+    second.trial.set_user_attr("drawn_ahead", False)  # both at once: the other has claimed, and has not looked yet
+    assert not one._claim(first, lambda: one.ledger.begun() <= 1)
 
-    def kill_one(number: int, epoch: object) -> None:
-        nonlocal busiest
-        busiest = max(busiest, len(search.training))
-        if not killed:
-            killed.append(number)
-            place = next(place for place, job in search.crew.jobs.items() if job.number == number)
-            trainer = search.crew.trainers[place]
-            assert isinstance(trainer, Process)
-            trainer.process.kill()
 
-    search = make(workers=2, epochs=2, watch=Watch(on_epoch=kill_one))
-    try:
-        assert search.run(6)
-    finally:
-        search.crew.close()
+def test_workers_draw_differently(make: Callable[..., Search]) -> None:
+    keys = []
+    for name, place in (("one", 0), ("two", 0), ("three", 1)):
+        search = make(name=name, place=place)
+        search.run(1)
+        keys.append(search.reader.trials()[0].key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Callable[..., Search]) -> None:
+    """By what another worker does to a trial whose owner is silent."""
+    notes: list[str] = []
+
+    def take(number: int, epoch: int) -> None:
+        if not notes:
+            other = make(place=1, epochs=2)
+            frozen = other._frozen()[number]
+            assert other._requeue(frozen, "its worker gave no sign of life for 60 s", died=True)
+            assert other._requeue(frozen, "again") is None, "once only"
+
+    search = make(watch=Watch(on_epoch=take, on_note=notes.append), epochs=2)
+    assert search.run(2)
     trials = search.reader.trials()
-    assert sorted(trial.number for trial in trials if trial.state == "failed") == killed
-    assert sum(trial.state == "complete" for trial in trials) == 5
-    assert trials[killed[0]].reason == f"its process died of SIGKILL (network {trials[killed[0]].key})"
-    assert busiest == 2
+    assert notes == ["trial 0 was taken back while this worker was held up; its result is dropped"]
+    assert trials[0].state == "interrupted"
+    assert trials[0].reason == "its worker gave no sign of life for 60 s; its network is queued again"
+    assert (trials[0].accuracy, search.reader.curve(0)) == (None, [])
+    again = next(frozen for frozen in search._frozen() if frozen.user_attrs.get("retry_of") == 0)
+    assert trials[again.number].state == "complete"
+    assert (trials[again.number].key, trials[again.number].seed) == (trials[0].key, trials[0].seed)
+    assert len([trial for trial in trials if trial.state == "complete"]) == 2
 
 
-def test_a_trainer_that_died_with_nothing_to_do_is_replaced(make: Callable[..., Search]) -> None:
-    search = make(workers=2)
-    try:
-        for trainer in search.crew.trainers:
-            assert isinstance(trainer, Process)
-            trainer.process.kill()
-            trainer.process.join()
-        assert search.run(2)
-    finally:
-        search.crew.close()
-    assert [trial.state for trial in search.reader.trials()] == ["complete"] * 2
+def test_a_network_of_which_workers_keep_dying_fails(make: Callable[..., Search]) -> None:
+    search = make()
+    search.pulse = Pulse(search.storage, 60)
+    for death in range(MAX_DEATHS + 1):
+        drawn = search._draw()
+        assert drawn
+        search._requeue(search._frozen()[drawn.trial.number], "its process ended", died=True)
+        state = search.reader.trials()[drawn.trial.number].state
+        assert state == ("failed" if death == MAX_DEATHS else "interrupted")
+    trials = search.reader.trials()
+    assert len({trial.key for trial in trials}) == len({trial.seed for trial in trials}) == 1
+    assert trials[-1].reason == ("its process ended; it was the 6th worker that died of this network, which has failed")
+    assert search.run(2)
+    assert sum(trial.state in ("complete", "failed") for trial in search.reader.trials()) == 2
+
+
+def test_a_queued_further_seed_is_trained_though_no_other_is_wanted(make: Callable[..., Search]) -> None:
+    search = make()
+    assert search.run(3, repeats=1)
+    first = next(trial for trial in search.reader.trials() if trial.state == "complete")
+    search.study.enqueue_trial(search._frozen()[first.number].params, user_attrs={"repeat_of": first.number})
+    assert make().run(3, repeats=2)
+    again = [trial for trial in search.reader.trials() if trial.repeat_of is not None]
+    assert [trial.state for trial in again] == ["complete", "complete"]
+
+
+def test_a_lease_that_is_no_time_is_refused(make: Callable[..., Search], monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("0", "soon", "-3", "nan", "1e9"):
+        monkeypatch.setenv("NAS_LEASE", text)
+        with pytest.raises(InputError) as error:
+            make()
+        assert str(error.value) == f"NAS_LEASE must be 1 to 86400 seconds, got {text}; unset it for 60"
 
 
 def test_an_error_of_the_search_is_not_taken_for_a_trainers_death(make: Callable[..., Search]) -> None:
@@ -383,7 +434,7 @@ def test_killed_it_leaves_a_study_that_resumes_to_the_total(
     if "running" in states:
         lost = states.index("running")
         assert rows[lost].state == "interrupted"
-        assert f"trial {lost} was left by a process that ended" in again.stderr
+        assert f"trial {lost}: its process ended; its network is queued again" in again.stderr
         if rows[lost].seed is not None:
             assert [t.seed for t in rows].count(rows[lost].seed) == 2
 

@@ -1,0 +1,84 @@
+"""Leases: a trial belongs to the worker that trains it for as long as that gives signs of life. Needs no torch.
+
+A worker writes a beat into its trials every few seconds. Another one that has seen no new beat for LEASE seconds by its
+own clock takes the trial back, so that clocks of machines need not agree; a process of the same machine that has ended
+is known at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from optuna.exceptions import OptunaError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from nas.trials import is_alive, owner
+from space import InputError
+
+DEFAULT = 60.0  # seconds
+VARIABLE = "NAS_LEASE"  # the environment's, in seconds
+
+
+def lease_seconds() -> float:
+    """How long a worker may be silent. Raises InputError for what is no such time."""
+    text = os.environ.get(VARIABLE, str(DEFAULT))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86_400:
+        raise InputError(f"{VARIABLE} must be 1 to 86400 seconds, got {text}; unset it for {DEFAULT:.0f}")
+    return seconds
+
+
+class Pulse:
+    """Beats for the trials that a worker holds, from a thread of its own: a training step may be long."""
+
+    def __init__(self, storage: BaseStorage, lease: float) -> None:
+        self.storage, self.every = storage, lease / 4
+        self.held: set[int] = set()  # Optuna's ids
+        self.count = 0
+        self.ended = threading.Event()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def hold(self, trial_id: int) -> None:
+        self.held.add(trial_id)
+
+    def drop(self, trial_id: int) -> None:
+        self.held.discard(trial_id)
+
+    def close(self) -> None:
+        self.ended.set()
+
+    def _beat(self) -> None:
+        while not self.ended.wait(self.every):
+            self.count += 1
+            for trial_id in tuple(self.held):
+                try:
+                    self.storage.set_trial_user_attr(trial_id, "beat", self.count)
+                except (OSError, OptunaError):  # not ours any more, or cannot be written: the search meets it too
+                    continue
+
+
+class Leases:
+    """What a worker has seen of the others' beats."""
+
+    def __init__(self, lease: float) -> None:
+        self.lease = lease
+        self.seen: dict[int, tuple[int, float]] = {}  # by trial: its last beat, and when that was new
+
+    def lapsed(self, frozen: FrozenTrial) -> str | None:
+        """Why a running trial of another worker, or of an earlier search in this process, is to be taken back; None
+        while it may be alive."""
+        whose, beat, now = frozen.user_attrs.get("owner"), frozen.user_attrs.get("beat", 0), time.monotonic()
+        if whose == owner() or (whose and not is_alive(whose)):
+            return "its process ended"
+        last, since = self.seen.get(frozen.number, (None, now))
+        if beat != last:
+            self.seen[frozen.number] = (beat, now)
+        elif now - since > self.lease:
+            return f"its worker gave no sign of life for {self.lease:.0f} s"
+        return None

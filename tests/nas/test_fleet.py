@@ -1,0 +1,204 @@
+"""Workers on one study: exact totals, and faults that are caused for real. Real processes, tiny networks."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nas.ledger import ENDED
+from nas.settings import JOURNAL
+from nas.trials import Reader, Trial
+from tests.nas.conftest import Run
+
+
+class Command:
+    """A search on a tiny study, started when told to."""
+
+    def __init__(self, scratch: Path, space: Path, recipe: Path) -> None:
+        self.runs, self.folder = scratch / "runs", scratch / "runs" / "s"
+        self.words = [
+            "search", str(space), "--data", "digits", "--flops", "20K..200K", "--recipe", str(recipe), "--runs",
+            str(self.runs), "--study", "s", "--sampler", "random", "--device", "cpu",
+        ]  # fmt: skip
+        self.started: list[subprocess.Popen[str]] = []
+
+    def search(self, *more: object, **environment: str) -> subprocess.Popen[str]:
+        return self.run(*self.words, *more, **environment)
+
+    def run(self, *words: object, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nas", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def trials(self) -> list[Trial]:
+        return Reader(self.folder).trials() if (self.folder / JOURNAL).exists() else []
+
+    def ended(self) -> list[Trial]:
+        return [trial for trial in self.trials() if trial.state in ENDED and trial.repeat_of is None]
+
+    def owners(self) -> set[int]:
+        """Processes that trained or train."""
+        frozen = Reader(self.folder).frozen() if (self.folder / JOURNAL).exists() else []
+        return {each.user_attrs["owner"]["pid"] for each in frozen if "owner" in each.user_attrs}
+
+
+@pytest.fixture
+def command(tmp_path: Path, tiny_space: Path, tiny_recipe: Path) -> Iterator[Command]:
+    found = Command(tmp_path, tiny_space, tiny_recipe)
+    yield found
+    for process in found.started:
+        process.kill()
+        process.communicate()
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Pids of its children that are workers and live."""
+    found = []
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            with_words = Path(f"/proc/{pid}/cmdline")
+            if with_words.exists() and b"worker" in with_words.read_bytes():
+                found.append(int(pid))
+    return found
+
+
+def wait_until(ready: Callable[[], object], process: subprocess.Popen[str], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+def check_whole(command: Command, total: int) -> list[Trial]:
+    """As many networks as wanted, each once, none left running; what was interrupted was trained again."""
+    trials, ended = command.trials(), command.ended()
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert len(ended) == len({trial.key for trial in ended}) == total
+    assert not [trial for trial in trials if trial.state == "running"]
+    assert {trial.state for trial in ended} == {"complete"}
+    frozen = Reader(command.folder).frozen()
+    for trial in trials:
+        if trial.state == "interrupted" and trial.seed is not None:
+            (again,) = [f for f in frozen if f.user_attrs.get("retry_of") == trial.number]
+            if "key" in again.user_attrs:
+                assert (again.user_attrs["key"], again.user_attrs["seed"]) == (trial.key, trial.seed)
+    return trials
+
+
+def test_workers_that_are_killed_at_random_lose_nothing_but_their_trial(command: Command) -> None:
+    rng, killed = random.Random(0), 0
+    process = command.search("--trials", 60, "--workers", 4)
+    while process.poll() is None:
+        time.sleep(2)
+        if command.ended() and (living := workers_of(process)):
+            os.kill(rng.choice(living), signal.SIGKILL)
+            killed += 1
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert killed >= 2
+    assert errors.count("died of SIGKILL; another takes its place") >= killed - 1  # the last may have been done
+    trials = check_whole(command, 60)
+    lost = [trial for trial in trials if trial.state == "interrupted" and "its process ended" in (trial.reason or "")]
+    assert lost, "none was killed while it trained"
+
+
+def test_a_killed_parent_takes_its_workers_along_and_the_same_command_goes_on(command: Command) -> None:
+    process = command.search("--trials", 40, "--workers", 2)
+    wait_until(lambda: len(command.ended()) >= 2, process)
+    workers = workers_of(process)
+    assert len(workers) == 2
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < end, "they go on"
+        time.sleep(0.05)
+    assert not [trial for trial in command.trials() if trial.state == "running"], "they hand back what they trained"
+    total = len(command.ended()) + 2
+    again = command.search("--trials", total, "--workers", 2)
+    _, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    check_whole(command, total)
+
+
+def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
+    command: Command, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow.yaml"
+    slow.write_text("epochs: 20\ntrain_images: 1079\n")
+    command.words[command.words.index("--recipe") + 1] = str(slow)
+    process = command.search("--trials", 6, "--workers", 2, NAS_LEASE="2")
+    wait_until(lambda: len(command.owners() & set(workers_of(process))) == 2, process)
+    frozen = workers_of(process)[0]
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        wait_until(lambda: [t for t in command.trials() if "no sign of life for 2 s" in (t.reason or "")], process)
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "its worker gave no sign of life for 2 s; its network is queued again" in errors
+    assert "Traceback" not in errors
+    assert "died" not in errors
+    check_whole(command, 6)
+
+
+def test_ctrl_c_ends_all_workers_in_order(command: Command) -> None:
+    process = command.search("--trials", 500, "--workers", 2)
+    wait_until(lambda: len(command.ended()) >= 2, process)
+    workers = workers_of(process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "stopping after this epoch" in errors
+    assert "stopped; to go on: nas search" in errors
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert not [trial for trial in command.trials() if trial.state == "running"]
+
+
+def test_a_worker_joins_from_another_terminal(command: Command) -> None:
+    process = command.search("--trials", 400, "--workers", 1, "--repeats", 0)
+    wait_until(lambda: len(command.ended()) >= 1, process)
+    joined = command.run("worker", "s", "--runs", command.runs, "--device", "cpu")
+    wait_until(lambda: joined.pid in command.owners() and len(command.ended()) > 4, process)
+    joined.send_signal(signal.SIGINT)
+    _, errors = joined.communicate(timeout=60)
+    assert joined.returncode == 130, errors
+    assert "stopped; to go on: nas worker s" in errors
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    total = len(command.ended()) + 3
+    both = [command.search("--trials", total), command.search("--trials", total)]
+    for each in both:
+        _, errors = each.communicate(timeout=120)
+        assert each.returncode == 0, errors
+    check_whole(command, total)
+
+
+def test_a_worker_is_refused_where_there_is_nothing_to_join_or_the_data_is_another(
+    command: Command, tmp_path: Path, run: Run
+) -> None:
+    nowhere = run("worker", "s", "--runs", command.runs)[2]
+    assert nowhere == f"error: study must be a name under {command.runs} or a study's folder, got s; there: none\n"
+    run(*command.words, "--trials", 1)
+    for name in ("cat", "dog"):
+        (tmp_path / "other" / name).mkdir(parents=True)
+        for i in range(20):
+            Image.new("L", (8, 8), 10 * i).save(tmp_path / "other" / name / f"{i}.png")
+    code, _, errors = run("worker", "s", "--runs", command.runs, "--data", tmp_path / "other")
+    assert code == 2
+    assert "error: data.fingerprint must be" in errors
+    assert "to resume s, got" in errors
