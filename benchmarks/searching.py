@@ -26,10 +26,11 @@ import torch
 
 from benchmarks.machine import heading
 from nas.data import load
+from nas.folder import open_folder, package_versions
 from nas.recipe import Recipe
 from nas.run import describe_data
 from nas.settings import Sampler, Settings
-from nas.study import Drawn, Search, Watch, open_folder, package_versions
+from nas.study import Drawn, Search, Watch
 from nas.train import DeviceData, Verdict
 from nas.trainer import Answer, Finished, Job, Result, Thread
 from nas.trials import Epoch, Trial

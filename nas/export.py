@@ -16,7 +16,7 @@ from nas.card import ModelCard
 from nas.data import Data, Split
 from nas.data import load as load_data
 from nas.exported import ARCH, CARD, PREPROCESS, WEIGHTS, Preprocess, load_export
-from nas.study import package_versions
+from nas.folder import package_versions
 from nas.train import EVAL_BATCH, DeviceData, DeviceSplit, choose_device, evaluate, predict, train
 from nas.trials import WEIGHTS as KEPT_WEIGHTS
 from nas.trials import Reader, Trial

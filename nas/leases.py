@@ -10,16 +10,20 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable, Iterator
 
-from optuna.exceptions import OptunaError
+import optuna
+from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
-from nas.trials import is_alive, owner
+from nas.trials import Reader, is_alive, owner
 from space import InputError
 
 DEFAULT = 60.0  # seconds
 VARIABLE = "NAS_LEASE"  # the environment's, in seconds
+MAX_DEATHS = 5  # workers that may die of a network before it counts as failed
+KEPT = ("seed", "stand_in", "repeat_of")  # what a queued trial keeps of the one it stands for
 
 
 def lease_seconds() -> float:
@@ -82,3 +86,42 @@ class Leases:
         elif now - since > self.lease:
             return f"its worker gave no sign of life for {self.lease:.0f} s"
         return None
+
+
+class Handover:
+    """Gives networks that were not trained to their end to whoever asks next."""
+
+    def __init__(self, study: optuna.Study, storage: BaseStorage, reader: Reader, lease: float) -> None:
+        self.study, self.storage, self.reader, self.leases = study, storage, reader, Leases(lease)
+
+    def take_back(self, others: Iterable[FrozenTrial]) -> Iterator[str]:
+        """Of the trials that are not the worker's own, those whose worker has died or is silent; a note on each."""
+        for frozen in others:
+            if frozen.state == TrialState.RUNNING and (why := self.leases.lapsed(frozen)):
+                again = self.requeue(frozen, why, died=True)
+                yield f"trial {frozen.number}: {why}; {again or 'another worker was quicker'}"
+
+    def requeue(self, frozen: FrozenTrial, why: str, died: bool = False) -> str | None:
+        """Ends a trial that runs; the same network with the same seed comes next. What was done, in words; None where
+        the trial has ended meanwhile.
+
+        It is queued before the trial is ended, so that a worker which dies between leaves it queued twice, not lost:
+        the second is then seen to be a repeat.
+        """
+        number, attrs = frozen.number, frozen.user_attrs
+        kept = {name: attrs[name] for name in KEPT if name in attrs}
+        kept["deaths"] = attrs.get("deaths", 0) + died
+        outcome, again = "interrupted", "its network is queued again"
+        if kept["deaths"] > MAX_DEATHS:
+            outcome, again = "failed", f"{kept['deaths']} workers died of this network, which has failed"
+        elif "seed" not in attrs:
+            again = "it had no network yet"
+        elif not any(other.user_attrs.get("retry_of") == number for other in self.reader.frozen()[number + 1 :]):
+            self.study.enqueue_trial(frozen.params, user_attrs={**kept, "retry_of": number})
+        try:
+            self.storage.set_trial_user_attr(frozen._trial_id, "outcome", outcome)
+            self.storage.set_trial_user_attr(frozen._trial_id, "reason", f"{why}; {again}")
+            self.storage.set_trial_state_values(frozen._trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            return None
+        return again

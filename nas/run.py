@@ -19,11 +19,12 @@ from rich.console import Console
 
 from nas.data import Data, load
 from nas.fleet import Fleet, tie_to_parent
+from nas.folder import goal, open_folder, open_study, package_versions, set_goal
 from nas.front import outcome
 from nas.progress import SearchProgress, Stopping
 from nas.recipe import Recipe
 from nas.settings import FILE, DataCard, Sampler, Settings, Stop, check_name
-from nas.study import Search, Watch, goal, open_folder, open_study, package_versions, set_goal
+from nas.study import Search, Watch
 from nas.train import DeviceData, choose_device
 from nas.trainer import Thread, Trainer
 from nas.trials import Reader

@@ -10,39 +10,31 @@ import hashlib
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.study import StudyDirection
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.certainty import next_repeat
-from nas.leases import Leases, Pulse, lease_seconds
+from nas.folder import open_study
+from nas.leases import Handover, Pulse, lease_seconds
 from nas.ledger import Ledger, accuracies_of
 from nas.propose import TrialChooser, ask, build_sampler, record_network, unseen_params
-from nas.settings import FILE, JOURNAL, Settings
+from nas.settings import Settings
 from nas.stopping import Decision, Standing, build_rule
-from nas.store import drop_weights, open_for_writing, open_store, save_curve, save_weights
+from nas.store import drop_weights, open_store, save_curve, save_weights
 from nas.train import Verdict
 from nas.trainer import Failed, Finished, Job, Left, Result, Trainer
 from nas.trials import Epoch, Reader, Trial, owner
 from space import Arch, InputError
 from space.draw import Proposal
 
-DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
 MAX_FAILURES = 5  # failed trials in a row before the search stops
-MAX_DEATHS = 5  # workers that may die of a network before it counts as failed
-REQUEUED = ("seed", "stand_in", "repeat_of", "deaths")  # what a queued trial keeps of the one it stands for
 TICK = 1.0  # seconds between looks at what other workers do, while one trains or there is nothing to train
-GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
-PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,64 +46,6 @@ class Watch:
     on_finish: Callable[[Trial, int], None] = lambda trial, done: None  # it is complete, stopped or failed
     on_note: Callable[[str], None] = lambda note: None
     stop: Callable[[], bool] = lambda: False
-
-
-def package_versions() -> dict[str, str]:
-    """Versions that a result may depend on."""
-    return {name: version(name) for name in PACKAGES}
-
-
-def open_folder(folder: Path, settings: Settings) -> list[str]:
-    """Makes the study's folder, or checks that the one there was started with the same settings.
-
-    Returns notes (other versions or device). Raises InputError with the first difference otherwise.
-    """
-    if not (folder / FILE).exists():
-        if (folder / JOURNAL).exists():
-            raise InputError(f"study must have its {FILE}, got a folder {folder} without it; restore it or use --study")
-        folder.mkdir(parents=True, exist_ok=True)
-        settings.write(folder)
-        return []
-    began = Settings.read(folder)
-    old, new = asdict(began) | {"recipe": began.build_recipe().to_dict()}, asdict(settings)
-    for key in ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data"):
-        _same(key, old[key], new[key], folder)
-    was = {"device": old["device"], **old["versions"]}
-    now = {"device": new["device"], **new["versions"]}
-    return [
-        f"{key} was {was[key]} when the study began, is now {now.get(key)}" for key in was if was[key] != now.get(key)
-    ]
-
-
-def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, JournalStorage]:
-    """Optuna's study in a folder, and its storage, to be written to."""
-    storage, note = open_for_writing(folder)
-    if note:
-        on_note(note)
-    return optuna.create_study(study_name="nas", storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
-
-
-def set_goal(study: optuna.Study, trials: int, repeats: int) -> None:
-    """Puts on record how far a study shall go: what workers that join it take up."""
-    study.set_user_attr(GOAL, {"trials": trials, "repeats": repeats})
-
-
-def goal(study: optuna.Study) -> tuple[int, int] | None:
-    """Trials and repeats, in all, of the last `set_goal`."""
-    found = study.user_attrs.get(GOAL)
-    return None if found is None else (int(found["trials"]), int(found["repeats"]))
-
-
-def _same(field: str, old: Any, new: Any, folder: Path) -> None:
-    """Raises InputError at the first place where two settings differ. A data source may move; its images may not."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old | new:
-            if (field, key) not in (("data", "source"), ("data", "name")):
-                _same(f"{field}.{key}", old.get(key), new.get(key), folder)
-    elif old != new:
-        raise InputError(
-            f"{field} must be {old} to resume {folder.name}, got {new}; start another study with --study NAME"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +72,7 @@ class Search:
         self.ledger = Ledger(self.reader)
         self.study.sampler = build_sampler(self.settings, len(self._frozen()), place)
         self.lease = lease_seconds()
-        self.leases = Leases(self.lease)
+        self.handover = Handover(self.study, storage, self.reader, self.lease)
         self.looked = -TICK  # when trials of others were last looked at
         self.pulse: Pulse  # while it runs
         self.training: Drawn | None = None
@@ -171,6 +105,7 @@ class Search:
                 if result := self.trainer.listen(self._answer, TICK):
                     self._hear(result)
             self.leave("stopped by the user" if stopped else "as many as wanted were trained without it")
+            self._sweep()
             return not stopped
         finally:
             self.leave("stopped by the user")
@@ -181,7 +116,15 @@ class Search:
         held, self.training, self.ahead = (self.training, self.ahead), None, None
         for drawn in held:
             if drawn:
-                self._interrupt(drawn.trial, why)
+                self._hand_back(drawn.trial, why)
+
+    def _take_back(self) -> None:
+        """Once in a while: the trials of workers that died or went silent."""
+        if time.monotonic() - self.looked >= TICK:
+            self.looked = time.monotonic()
+            own = {drawn.trial.number for drawn in (self.training, self.ahead) if drawn}
+            for note in self.handover.take_back([frozen for frozen in self._open() if frozen.number not in own]):
+                self.watch.on_note(note)
 
     def _frozen(self) -> list[FrozenTrial]:
         return self.reader.frozen()
@@ -190,7 +133,9 @@ class Search:
         """Whether fewer than `total` networks train, here or in another living process, or did (`ahead`: or are drawn),
         and there are more."""
         ledger = self.ledger.refresh()
-        return not self.exhausted and ledger.begun() + (ledger.ahead() if ahead else 0) < total
+        if ledger.begun() + (ledger.ahead() if ahead else 0) >= total:
+            return False
+        return not self.exhausted or any(frozen.state == TrialState.WAITING for frozen in self._open())
 
     def _next(self, total: int, repeats: int) -> Drawn | None:
         """A network to train now: a new one while there are fewer than `total`, then another seed of one. It is
@@ -203,7 +148,7 @@ class Search:
         elif repeats and self.ledger.repeats_begun() < repeats and (drawn := self._draw_repeat(repeats)):
             if self._claim(drawn, lambda: self.ledger.repeats_begun() <= repeats):
                 return drawn
-            self._interrupt(drawn.trial, "another worker trains the last further seed")
+            self._hand_back(drawn.trial, "another worker trains the last further seed")
         return None
 
     def _claim(self, drawn: Drawn, fits: Callable[[], bool]) -> bool:
@@ -307,7 +252,7 @@ class Search:
             if self._frozen()[trial.number].state.is_finished():
                 raise UpdateFinishedTrialError
             if isinstance(result, Left):
-                self._interrupt(trial, "stopped by the user")
+                self._hand_back(trial, "stopped by the user")
             else:
                 self._tell(trial, result)
         except UpdateFinishedTrialError:
@@ -351,57 +296,22 @@ class Search:
         for loser in before - after:
             drop_weights(self.store, frozen[loser])
 
+    def _sweep(self) -> None:
+        """Weights off the front: two workers may each have kept those of a trial that the other one's beats."""
+        front = {trial.number for trial in self.ledger.refresh().front}
+        for frozen in self._frozen():
+            if frozen.state == TrialState.COMPLETE and frozen.number not in front:
+                drop_weights(self.store, frozen)
+
     def _end(self, trial: optuna.Trial, state: TrialState, outcome: str, reason: str) -> None:
         self.pulse.drop(trial._trial_id)
         trial.set_user_attr("outcome", outcome)
         trial.set_user_attr("reason", reason)
         self.study.tell(trial, state=state, skip_if_finished=True)
 
-    def _interrupt(self, trial: optuna.Trial, why: str) -> None:
+    def _hand_back(self, trial: optuna.Trial, why: str) -> None:
         self.pulse.drop(trial._trial_id)
-        self._requeue(self._frozen()[trial.number], why)
-
-    def _take_back(self) -> None:
-        """Trials of workers that died or went silent are ended, and their networks queued again."""
-        if time.monotonic() - self.looked < TICK:
-            return
-        self.looked = time.monotonic()
-        own = {drawn.trial.number for drawn in (self.training, self.ahead) if drawn}
-        for frozen in self._open():
-            if frozen.state != TrialState.RUNNING or frozen.number in own:
-                continue
-            if why := self.leases.lapsed(frozen):
-                again = self._requeue(frozen, why, died=True)
-                self.watch.on_note(f"trial {frozen.number}: {why}; " + (again or "another worker was quicker"))
-
-    def _requeue(self, frozen: FrozenTrial, why: str, died: bool = False) -> str | None:
-        """Ends a trial that was not trained to its end; the same network with the same seed comes next. What was done,
-        in words; None where the trial has ended meanwhile.
-
-        It is queued before the trial is ended, so that a worker which dies between leaves it queued twice, not lost:
-        the second is then seen to be a repeat.
-        """
-        number, attrs = frozen.number, frozen.user_attrs
-        kept = {name: attrs[name] for name in REQUEUED if name in attrs}
-        if died:
-            kept["deaths"] = attrs.get("deaths", 0) + 1
-        outcome, again = "interrupted", "its network is queued again"
-        if kept.get("deaths", 0) > MAX_DEATHS:
-            outcome, again = (
-                "failed",
-                f"it was the {kept['deaths']}th worker that died of this network, which has failed",
-            )
-        elif "seed" not in attrs:
-            again = "it had no network yet"
-        elif not any(other.user_attrs.get("retry_of") == number for other in self._frozen()[number + 1 :]):
-            self.study.enqueue_trial(frozen.params, user_attrs={**kept, "retry_of": number})
-        try:
-            self.storage.set_trial_user_attr(frozen._trial_id, "outcome", outcome)
-            self.storage.set_trial_user_attr(frozen._trial_id, "reason", f"{why}; {again}")
-            self.storage.set_trial_state_values(frozen._trial_id, TrialState.FAIL)
-        except UpdateFinishedTrialError:
-            return None
-        return again
+        self.handover.requeue(self._frozen()[trial.number], why)
 
 
 def trial_seed(seed: int, number: int) -> int:

@@ -22,6 +22,8 @@ FORBIDDEN = {
 TRAINING = (
     "nas.train",
     "nas.trainer",
+    "nas.folder",
+    "nas.leases",
     "nas.study",
     "nas.fleet",
     "nas.run",
@@ -48,9 +50,20 @@ ORDER = {
     "nas/words.py": (*TRAINING, "nas.tables"),
     "nas/tables.py": TRAINING,
     "nas/propose.py": TRAINING,
-    "nas/train.py": ("nas.trainer", "nas.study", "nas.fleet", "nas.run", "nas.export", "nas.progress", "nas.cli"),
-    "nas/trainer.py": ("nas.study", "nas.fleet", "nas.run", "nas.export", "nas.progress", "nas.cli"),
-    "nas/study.py": ("nas.run", "nas.export", "nas.cli"),
+    "nas/train.py": (
+        "nas.trainer",
+        "nas.folder",
+        "nas.study",
+        "nas.fleet",
+        "nas.run",
+        "nas.export",
+        "nas.progress",
+        "nas.cli",
+    ),
+    "nas/trainer.py": ("nas.folder", "nas.study", "nas.fleet", "nas.run", "nas.export", "nas.progress", "nas.cli"),
+    "nas/folder.py": ("nas.leases", "nas.study", "nas.fleet", "nas.run", "nas.cli"),
+    "nas/leases.py": ("nas.study", "nas.fleet", "nas.run", "nas.cli"),
+    "nas/study.py": ("nas.fleet", "nas.run", "nas.export", "nas.cli"),
     "nas/run.py": ("nas.export", "nas.cli"),
 }
 

@@ -21,14 +21,15 @@ import torch
 from optuna.trial import TrialState
 
 from nas.data import Data, load
+from nas.folder import open_folder, package_versions
 from nas.front import pareto_front
-from nas.leases import Pulse
+from nas.leases import MAX_DEATHS, Pulse
 from nas.recipe import Recipe
 from nas.run import describe_data
 from nas.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
 from nas.stopping import Decision, Standing
 from nas.store import repair_tail
-from nas.study import MAX_DEATHS, Search, Watch, open_folder, package_versions, trial_seed
+from nas.study import Search, Watch, trial_seed
 from nas.train import DeviceData
 from nas.trainer import Thread
 from nas.trials import CURVE, WEIGHTS, Reader, summarise
@@ -353,8 +354,8 @@ def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Cal
         if not notes:
             other = make(place=1, epochs=2)
             frozen = other._frozen()[number]
-            assert other._requeue(frozen, "its worker gave no sign of life for 60 s", died=True)
-            assert other._requeue(frozen, "again") is None, "once only"
+            assert other.handover.requeue(frozen, "its worker gave no sign of life for 60 s", died=True)
+            assert other.handover.requeue(frozen, "again") is None, "once only"
 
     search = make(watch=Watch(on_epoch=take, on_note=notes.append), epochs=2)
     assert search.run(2)
@@ -375,12 +376,12 @@ def test_a_network_of_which_workers_keep_dying_fails(make: Callable[..., Search]
     for death in range(MAX_DEATHS + 1):
         drawn = search._draw()
         assert drawn
-        search._requeue(search._frozen()[drawn.trial.number], "its process ended", died=True)
+        search.handover.requeue(search._frozen()[drawn.trial.number], "its process ended", died=True)
         state = search.reader.trials()[drawn.trial.number].state
         assert state == ("failed" if death == MAX_DEATHS else "interrupted")
     trials = search.reader.trials()
     assert len({trial.key for trial in trials}) == len({trial.seed for trial in trials}) == 1
-    assert trials[-1].reason == ("its process ended; it was the 6th worker that died of this network, which has failed")
+    assert trials[-1].reason == ("its process ended; 6 workers died of this network, which has failed")
     assert search.run(2)
     assert sum(trial.state in ("complete", "failed") for trial in search.reader.trials()) == 2
 
