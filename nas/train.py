@@ -33,11 +33,13 @@ EVAL_BATCH = 1024
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
 NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are launched one kernel at a time
 
+EPOCHS_TO_LEARN = 3  # fewer may not be enough to tell a network that cannot learn from one that has hardly begun
+
 Verdict = Literal["go on", "stop", "interrupt"]
 
 
 class Diverged(Exception):
-    """The training loss is no longer a number."""
+    """The training came to nothing: its loss is no longer a number, or it has learnt nothing."""
 
 
 class Interrupted(Exception):
@@ -119,6 +121,13 @@ def _part(images: int, count: int | None) -> Labels | None:
     return np.sort(np.random.RandomState(0).permutation(images)[:count])
 
 
+def chance_level(labels: Tensor) -> float:
+    """The accuracy up to which a network may as well have learnt nothing: the share of the commonest of labels (N,)
+    and three standard errors."""
+    share = float(labels.bincount().max()) / len(labels)
+    return share + 3 * math.sqrt(share * (1 - share) / len(labels))
+
+
 def choose_device(name: str) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU. Raises InputError for a device that is not there."""
     if name == "auto":
@@ -156,7 +165,8 @@ def train(
 ) -> Trained:
     """Trains a fresh network for `recipe.epochs`, or until `on_epoch` says "stop".
 
-    Raises Diverged; Interrupted where `on_epoch` says "interrupt" before the last epoch.
+    Raises Diverged, for a loss that is no number at once and for an accuracy that has never left chance at the end of
+    EPOCHS_TO_LEARN epochs or more; Interrupted where `on_epoch` says "interrupt" before the last epoch.
     """
     started = time.perf_counter()
     keep_freed_memory()
@@ -180,6 +190,9 @@ def train(
             if verdict == "stop":
                 break
         stopped = len(curve) < recipe.epochs
+        best, chance = max(epoch.accuracy for epoch in curve), chance_level(data.validation.labels)
+        if not stopped and recipe.epochs >= EPOCHS_TO_LEARN and best <= chance:
+            raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.epochs} epochs")
         return Trained(training.evaluated, accuracy, tuple(curve), curve[-1].seconds, stopped)
     finally:
         network = training = None  # type: ignore[assignment]

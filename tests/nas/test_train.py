@@ -20,6 +20,7 @@ from nas.train import (
     Verdict,
     _rates,
     _Training,
+    chance_level,
     choose_device,
     evaluate,
     predict,
@@ -182,6 +183,22 @@ def test_divergence_names_the_epoch(digits: Data) -> None:
     data.train.mean.fill_(math.nan)
     with pytest.raises(Diverged, match="loss became nan in epoch 1 of 3"):
         train(ARCH, TASK, data, recipe, seed=0)
+
+
+@pytest.mark.parametrize(("epochs", "lr", "learns"), [(3, 1e-8, False), (2, 1e-8, True), (3, 2e-3, True)])
+def test_a_network_that_never_leaves_chance_has_failed(digits: Data, epochs: int, lr: float, learns: bool) -> None:
+    recipe = Recipe(epochs=epochs, lr=lr)  # at 1e-8 nothing is learnt; two epochs are too few to say so
+    data = DeviceData.place(digits, recipe, CPU)
+    if learns:
+        train(ARCH, TASK, data, recipe, seed=0)
+        return
+    with pytest.raises(Diverged, match=r"accuracy never left chance, 1\d\.\d\d% at best in 3 epochs"):
+        train(ARCH, TASK, data, recipe, seed=0)
+
+
+def test_chance_is_the_share_of_the_commonest_class_and_its_error() -> None:
+    labels = torch.tensor([0] * 30 + [1] * 60 + [2] * 10)
+    assert chance_level(labels) == pytest.approx(0.6 + 3 * math.sqrt(0.24 / 100))
 
 
 def test_it_stops_after_the_epoch_in_which_it_is_asked(digits: Data) -> None:
