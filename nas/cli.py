@@ -5,6 +5,7 @@ torch is imported only by the commands that train or run a network.
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import sys
@@ -429,6 +430,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(f"disk must have room, got {error.strerror}; free some and run the same command again", 1)
         _fail(f"{error.filename or 'system'} must be usable, got {error.strerror or error}; mend that and go on", 1)
 
 

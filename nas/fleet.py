@@ -28,7 +28,7 @@ LOOK = 0.25  # seconds between looks at the study and the workers
 PATIENCE = 10.0  # seconds that workers get to leave
 MAX_DEATHS = 5  # workers that may die in a row, without a network trained between
 STOPPED = 130  # exit code of a worker that was asked to stop
-REFUSED = 2  # and of one that says what is wrong
+WRONG = (1, 2)  # and of one that says what is wrong, with the machine or with what it was told
 
 
 @dataclass
@@ -53,8 +53,10 @@ class Worker:
         return [note for note in marked if not note.startswith("trial ")]
 
     def end(self) -> str:
-        """How it ended."""
+        """How it ended, where that was not to be."""
         code = self.process.returncode
+        if code in (0, STOPPED, *WRONG):
+            return ""
         return f"died of {Signals(-code).name}" if code < 0 else f"ended with {code} ({self.last_words()})"
 
     def say(self, line: str) -> None:
@@ -116,15 +118,15 @@ class Fleet:
         self.workers[place] = Worker(place, process, errors)
 
     def _ended(self, worker: Worker, again: bool) -> None:
-        code, how = worker.process.returncode, worker.end() if worker.process.returncode not in (0, STOPPED) else ""
-        refusal = worker.last_words().removeprefix("error: ") if code == REFUSED else None
+        how, wrong = worker.end(), worker.process.returncode in WRONG
+        last = worker.last_words().removeprefix("error: ")
         for note in worker.notes():
             if note not in self.said:
                 self.said.append(note)
                 self.watch.on_note(note)
         worker.close()
-        if refusal:
-            raise InputError(refusal)
+        if wrong:
+            raise InputError(last)
         if not how:
             return
         self.deaths += 1

@@ -52,9 +52,7 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
 
 def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, JournalStorage]:
     """Optuna's study in a folder, and its storage, to be written to."""
-    storage, note = open_for_writing(folder)
-    if note:
-        on_note(note)
+    storage = open_for_writing(folder, on_note)
     return optuna.create_study(study_name="nas", storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
 
 

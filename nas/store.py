@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial
 
+from nas.lock import JournalLock
 from nas.settings import ARTIFACTS, JOURNAL
 from nas.trials import CURVE, WEIGHTS, Epoch, artifact_ids
 
@@ -41,31 +42,13 @@ def open_store(folder: Path) -> AtomicStore:
     return AtomicStore(folder / ARTIFACTS)
 
 
-def open_for_writing(folder: Path) -> tuple[JournalStorage, str | None]:
-    """The study's journal, its torn tail cut off first, and what was cut in words (None: it was whole)."""
+def open_for_writing(folder: Path, on_note: Callable[[str], None]) -> JournalStorage:
+    """The study's journal; a torn tail is cut off first, then and before each line."""
     path = folder / JOURNAL
-    note = repair_tail(path) if path.exists() else None
-    return JournalStorage(JournalFileBackend(str(path))), note
-
-
-def repair_tail(path: Path) -> str | None:
-    """Cuts an unfinished last line off a journal, keeping a copy of it; the next writer would glue on to it."""
-    content = path.read_bytes()
-    if not content or content.endswith(b"\n"):
-        return None
-    lock = JournalFileSymlinkLock(str(path))
+    lock = JournalLock(path, on_note)
     lock.acquire()
-    try:
-        content = path.read_bytes()  # again: a living writer may have finished its line
-        torn = content[content.rfind(b"\n") + 1 :]
-        if torn:
-            backup = path.with_name(f"{path.name}.torn")
-            backup.write_bytes(torn)
-            os.truncate(path, len(content) - len(torn))
-            return f"cut an unfinished last line of {len(torn)} bytes off {path.name}; it is kept in {backup.name}"
-    finally:
-        lock.release()
-    return None
+    lock.release()
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(JournalFileOpenLock, lock)))
 
 
 def save_curve(store: AtomicStore, trial: optuna.Trial, curve: Iterable[Epoch]) -> None:

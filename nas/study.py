@@ -107,8 +107,10 @@ class Search:
             self.leave("stopped by the user" if stopped else "as many as wanted were trained without it")
             self._sweep()
             return not stopped
+        except BaseException as error:
+            self.leave("stopped by the user" if isinstance(error, KeyboardInterrupt) else "an error ended its worker")
+            raise
         finally:
-            self.leave("stopped by the user")
             self.pulse.close()
 
     def leave(self, why: str) -> None:

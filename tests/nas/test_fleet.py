@@ -202,3 +202,39 @@ def test_a_worker_is_refused_where_there_is_nothing_to_join_or_the_data_is_anoth
     assert code == 2
     assert "error: data.fingerprint must be" in errors
     assert "to resume s, got" in errors
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 200 KB, which `mount -o remount,size=...` makes larger. Needs root, as in CI."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_one_error_and_the_study_goes_on_when_there_is_room(
+    command: Command, small_disk: Path, workers: int
+) -> None:
+    command.runs, command.folder = small_disk, small_disk / "s"
+    command.words[command.words.index("--runs") + 1] = str(small_disk)
+    full = command.search("--trials", 400, "--workers", workers)
+    _, errors = full.communicate(timeout=120)
+    assert full.returncode != 0
+    assert errors.count("error: ") == 1, errors
+    assert "error: disk must have room, got No space left on device; free some and run the same command again" in errors
+    assert "Traceback" not in errors
+    before = command.ended()
+    assert before
+    for trial in before:
+        assert trial.state != "complete" or Reader(command.folder).curve(trial.number), "no trial without its curve"
+    assert not list(small_disk.rglob("*.tmp"))
+    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    total = len(before) + 3
+    again = command.search("--trials", total, "--workers", workers)
+    _, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    check_whole(command, total)
