@@ -83,6 +83,7 @@ class Fleet:
     watch: Watch
     workers: dict[int, Worker] = field(default_factory=dict)  # that live, by place
     deaths: int = 0  # in a row
+    over: float | None = None  # since when the study is at its goal, by the first worker that said so
     said: list[str] = field(default_factory=list)  # notes of workers, once each
 
     def run(self) -> bool:
@@ -104,6 +105,10 @@ class Fleet:
                     del self.workers[worker.place]
                     stopped |= worker.process.returncode == STOPPED
                     self._ended(worker, again=not asked)
+                if self.over and time.monotonic() - self.over > PATIENCE:
+                    places = ", ".join(map(str, self.workers))
+                    self.watch.on_note(f"worker {places} does not move, and nothing is left to train: ended")
+                    break
                 time.sleep(LOOK)
             follower.look()
             return not (asked or stopped)
@@ -127,6 +132,8 @@ class Fleet:
         worker.close()
         if wrong:
             raise InputError(last)
+        if worker.process.returncode == 0:
+            self.over = self.over or time.monotonic()
         if not how:
             return
         self.deaths += 1

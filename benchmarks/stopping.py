@@ -1,0 +1,114 @@
+"""What the stopping rule's allowance buys and costs beside a sampler that learns, and how well early epochs forecast.
+
+    python -m benchmarks.stopping --seeds 60
+
+First searches are replayed on the recorded table (world `surrogate`, sampler `ehvi`, 40 average networks' budget) with
+several allowances of wrong stops. Then finished networks of the table forecast the others' final accuracy at each
+epoch: from the curve alone, from the network's parts alone, and from both.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+import nas.recorded
+from benchmarks.machine import heading
+from nas.features import Features, Floats, describe
+from nas.record import RecordedTable, accuracy_matrix
+from nas.replay import Run, SamplerSource, budget, simulate
+from nas.ridge import Ridge
+from nas.stopping import MISSES, QuantileRule
+from nas.surrogate import Surrogate
+from space import Arch, Cost
+
+TRIALS = 40  # average networks of the budget
+FREE = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square
+
+
+def recorded() -> RecordedTable:
+    folder = Path(nas.recorded.__path__[0])
+    return RecordedTable.load(folder / "convnext_or_modulation_32.parquet")
+
+
+def one(misses: float, seed: int) -> Run:
+    """A search with that allowance."""
+    threadpool_limits(1)
+    table = recorded()
+    source = SamplerSource(table, Surrogate.fit(table), "ehvi", seed, "flops")
+    rule = QuantileRule(table.epochs, seed, misses)
+    return simulate(source, rule, table.epochs, table.band, budget(table, TRIALS, "flops"))
+
+
+def allowances(values: list[float], seeds: int) -> None:
+    print(f"allowance, hypervolume x 100, trials, cost of the same trials, wrong stops; {seeds} seeds")
+    with ProcessPoolExecutor() as pool:
+        for misses in values:
+            runs = list(pool.map(partial(one, misses), range(seeds)))
+            front, missed = sum(run.front for run in runs), sum(run.missed for run in runs)
+            print(
+                f"{misses:6.0%}  {100 * mean(run.steps[-1][1] for run in runs):.2f}"
+                f"  {mean(run.trials for run in runs):5.0f}  {mean(run.cost / run.full_cost for run in runs):.0%}"
+                f"  {missed} of {front}, {missed / front:.1%}",
+                flush=True,
+            )
+
+
+def forecasts(counts: list[int], draws: int) -> None:
+    """Root mean squared error in points; parts are forecast by a ridge, of finished ones without themselves."""
+    table = recorded()
+    rows = [each[0] for each in table.networks.values()]
+    described = [describe(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations)) for one in rows]
+    logs = np.log([float(one.flops) for one in rows])
+    logs = (logs - logs.mean()) / logs.std()
+    parts = np.column_stack([np.ones_like(logs), logs, logs**2, Features.of(described).matrix(described)])
+    curves = accuracy_matrix(rows)
+    print(f"error of the forecast final accuracy in points, curve / parts / both, by epoch; {draws} draws")
+    for count in counts:
+        cells = []
+        for epoch in range(1, table.epochs):
+            found = np.mean([_errors(parts, logs, curves, epoch, count, seed) for seed in range(draws)], axis=0)
+            cells.append(" / ".join(f"{100 * error:.2f}" for error in found))
+        print(f"{count:4d} finished: " + ", ".join(cells), flush=True)
+
+
+def _errors(parts: Floats, logs: Floats, curves: Floats, epoch: int, count: int, seed: int) -> list[float]:
+    """By curve, by parts, by both: of the networks that are not among `count` finished ones."""
+    order = np.random.default_rng(seed).permutation(len(logs))
+    known, other, finals = order[:count], order[count:], curves[:, -1]
+    ridge = Ridge(FREE, parts.shape[1])
+    ridge.add(parts[known], finals[known])
+    fit = ridge.fit()
+    leverage = np.einsum("ij,jk,ik->i", parts[known], fit.covariance, parts[known])
+    own = finals[known] - (finals[known] - parts[known] @ fit.weights) / (1 - leverage)  # each without itself
+    base = np.column_stack([np.ones_like(logs), logs])
+    curve = curves[:, max(0, epoch - 2) : epoch]
+    forecast = np.zeros((len(logs), 1))
+    forecast[known, 0], forecast[other, 0] = own, parts[other] @ fit.weights
+    errors = []
+    for columns in ([base, curve], [base, forecast], [base, curve, forecast]):
+        x = np.column_stack(columns)
+        weights = np.linalg.lstsq(x[known], finals[known], rcond=None)[0]
+        errors.append(float(np.sqrt(np.mean((finals[other] - x[other] @ weights) ** 2))))
+    return errors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=60)
+    parser.add_argument("--allowances", type=float, nargs="+", default=[MISSES, 0.12])
+    parser.add_argument("--draws", type=int, default=12)
+    options = parser.parse_args()
+    print(heading("optuna"))
+    forecasts([20, 40, 80, 160, 300], options.draws)
+    allowances(options.allowances, options.seeds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Leases: who is taken to be alive, by what can be seen of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial
+
+from nas.leases import Leases, Pulse
+from nas.trials import owner
+
+ELSEWHERE = {"host": "another", "pid": 1}
+
+
+def running(number: int, **attrs: Any) -> FrozenTrial:
+    trial = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs=attrs)
+    trial.number = number
+    return trial
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr("nas.leases.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(clock: list[float]) -> None:
+    leases = Leases(60)
+    for beat, now in ((0, 1000), (0, 1055), (1, 1058), (1, 1117), (2, 1118)):
+        clock[0] = now
+        assert leases.lapsed(running(3, owner=ELSEWHERE, beat=beat)) is None
+    clock[0] = 1179
+    assert leases.lapsed(running(3, owner=ELSEWHERE, beat=2)) == "its worker gave no sign of life for 60 s"
+    assert leases.lapsed(running(4, owner=ELSEWHERE, beat=2)) is None, "just seen"
+
+
+def test_a_trial_that_has_no_owner_yet_is_waited_for(clock: list[float]) -> None:
+    leases = Leases(60)
+    assert leases.lapsed(running(0)) is None
+    clock[0] += 61
+    assert leases.lapsed(running(0)) == "its worker gave no sign of life for 60 s"
+
+
+def test_the_death_of_a_process_here_is_seen_at_once() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    trial = running(0, owner={**owner(), "pid": process.pid})
+    leases = Leases(60)
+    assert leases.lapsed(trial) is None
+    process.kill()
+    process.wait()
+    assert leases.lapsed(trial) == "its process ended"
+    assert leases.lapsed(running(1, owner=owner())) == "its process ended", "left by an earlier search of this one"
+
+
+def test_beats_come_for_what_is_held_and_outlive_what_is_lost() -> None:
+    study = optuna.create_study()
+    lost, kept, dropped = study.ask(), study.ask(), study.ask()
+    pulse = Pulse(study._storage, 0.04)
+    for trial in (lost, kept, dropped):
+        pulse.hold(trial._trial_id)
+    study.tell(lost, state=optuna.trial.TrialState.FAIL)
+    pulse.drop(dropped._trial_id)
+    time.sleep(0.2)
+    pulse.close()
+    attrs = [trial.user_attrs for trial in study.get_trials()]
+    assert attrs[1]["beat"] >= 2
+    assert "beat" not in attrs[0]
+    assert attrs[2].get("beat", 0) <= 1
+    time.sleep(0.1)
+    assert study.get_trials()[1].user_attrs["beat"] == attrs[1]["beat"], "closed"
