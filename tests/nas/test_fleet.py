@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,3 +240,34 @@ def test_a_full_disk_is_one_error_and_the_study_goes_on_when_there_is_room(
     _, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
     check_whole(command, total)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk read-only")
+def test_a_study_that_may_only_be_read_is_shown_and_not_searched(command: Command, small_disk: Path, run: Run) -> None:
+    run(*command.words, "--trials", 2)
+    shutil.copytree(command.folder, small_disk / "kept")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for verb in ("front", "trials"):
+        code, out, errors = run(verb, small_disk / "kept", "--json")
+        assert (code, errors) == (0, "")
+        assert json.loads(out)
+    assert json.loads(run("studies", "--runs", small_disk, "--json")[1])[0]["name"] == "kept"
+    command.words[command.words.index("--runs") + 1] = str(small_disk)
+    command.words[command.words.index("--study") + 1] = "kept"
+    code, _, errors = run(*command.words, "--trials", 3)
+    assert code == 1
+    assert errors.splitlines()[-1].startswith(f"error: {small_disk}/kept/")
+    assert errors.splitlines()[-1].endswith("must be usable, got Read-only file system; mend that and go on")
+
+
+def test_a_study_that_was_copied_goes_on_by_itself(command: Command, tmp_path: Path, run: Run) -> None:
+    run(*command.words, "--trials", 2)
+    before = command.trials()
+    command.folder = Path(shutil.copytree(command.folder, tmp_path / "elsewhere" / "another name"))
+    assert command.trials() == before
+    command.folder = command.folder.rename(tmp_path / "elsewhere" / "another")
+    command.words[command.words.index("--runs") + 1] = str(tmp_path / "elsewhere")
+    command.words[command.words.index("--study") + 1] = "another"
+    assert run(*command.words, "--trials", 3)[0] == 0
+    check_whole(command, 3)
+    assert len(Reader(tmp_path / "runs" / "s").trials()) == len(before)
