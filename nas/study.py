@@ -93,15 +93,13 @@ class Search:
             while True:
                 stopped = stopped or self.watch.stop()
                 self._take_back()
-                if self.training is None and not stopped and (following := self._next(total, repeats)):
-                    self._begin(following)
+                if not stopped:
+                    self._draw_what_is_wanted(total, repeats)
                 if self.training is None:
                     if stopped or not self.ledger.refresh().running:
                         break
                     time.sleep(TICK * random.uniform(0.1, 0.5))  # others train; two that wait shall not wake at once
                     continue
-                if self.ahead is None and not stopped and self._wants_more(total, ahead=True):
-                    self.ahead = self._draw()
                 if result := self.trainer.listen(self._answer, TICK):
                     self._hear(result)
             self.leave("stopped by the user" if stopped else "as many as wanted were trained without it")
@@ -112,6 +110,18 @@ class Search:
             raise
         finally:
             self.pulse.close()
+
+    def _draw_what_is_wanted(self, total: int, repeats: int) -> None:
+        """A network to train where none trains here, and one to wait where none does."""
+        try:
+            if self.training is None and (following := self._next(total, repeats)):
+                self._begin(following)
+            if self.training and self.ahead is None and self._wants_more(total, ahead=True):
+                self.ahead = self._draw()
+        except UpdateFinishedTrialError:
+            self.ahead = None
+            self.watch.on_note("a network that waited was taken back while this worker was held up")
+            self._draw_what_is_wanted(total, repeats)
 
     def leave(self, why: str) -> None:
         """Hands the networks that wait or train here back to the study."""

@@ -33,7 +33,7 @@ EVAL_BATCH = 1024
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
 NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are launched one kernel at a time
 
-EPOCHS_TO_LEARN = 3  # fewer may not be enough to tell a network that cannot learn from one that has hardly begun
+STEPS_TO_LEARN = 100  # fewer do not tell a network that cannot learn from one that has hardly begun
 
 Verdict = Literal["go on", "stop", "interrupt"]
 
@@ -166,7 +166,7 @@ def train(
     """Trains a fresh network for `recipe.epochs`, or until `on_epoch` says "stop".
 
     Raises Diverged, for a loss that is no number at once and for an accuracy that has never left chance at the end of
-    EPOCHS_TO_LEARN epochs or more; Interrupted where `on_epoch` says "interrupt" before the last epoch.
+    STEPS_TO_LEARN steps or more; Interrupted where `on_epoch` says "interrupt" before the last epoch.
     """
     started = time.perf_counter()
     keep_freed_memory()
@@ -191,7 +191,8 @@ def train(
                 break
         stopped = len(curve) < recipe.epochs
         best, chance = max(epoch.accuracy for epoch in curve), chance_level(data.validation.labels)
-        if not stopped and recipe.epochs >= EPOCHS_TO_LEARN and best <= chance:
+        steps = recipe.epochs * steps_per_epoch(len(data.train), recipe)
+        if not stopped and steps >= STEPS_TO_LEARN and best <= chance:
             raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.epochs} epochs")
         return Trained(training.evaluated, accuracy, tuple(curve), curve[-1].seconds, stopped)
     finally:

@@ -104,13 +104,13 @@ def test_workers_that_are_killed_at_random_lose_nothing_but_their_trial(command:
     rng, killed = random.Random(0), 0
     process = command.search("--trials", 60, "--workers", 4)
     while process.poll() is None:
-        time.sleep(2)
-        if command.ended() and (living := workers_of(process)):
+        time.sleep(0.2)  # one after every fourth network: on a slow machine starting takes longer than training
+        if len(command.ended()) >= 4 * (killed + 1) and (living := workers_of(process)):
             os.kill(rng.choice(living), signal.SIGKILL)
             killed += 1
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert killed >= 2
+    assert killed >= 10
     assert errors.count("died of SIGKILL; another takes its place") >= killed - 1  # the last may have been done
     trials = check_whole(command, 60)
     lost = [trial for trial in trials if trial.state == "interrupted" and "its process ended" in (trial.reason or "")]

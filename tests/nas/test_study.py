@@ -369,6 +369,24 @@ def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Cal
     assert len([trial for trial in trials if trial.state == "complete"]) == 2
 
 
+def test_a_network_that_waits_may_be_taken_back_too(make: Callable[..., Search]) -> None:
+    notes: list[str] = []
+
+    def take(number: int, epoch: int) -> None:
+        if search.ahead and not taken:
+            other = make(place=1, epochs=2)
+            taken.append(search.ahead.trial.number)
+            assert other.handover.requeue(other._frozen()[taken[0]], "its worker was silent", died=True)
+
+    taken: list[int] = []
+    search = make(watch=Watch(on_epoch=take, on_note=notes.append), epochs=2)
+    assert search.run(3)
+    assert notes == ["a network that waited was taken back while this worker was held up"]
+    trials = search.reader.trials()
+    assert trials[taken[0]].state == "interrupted"
+    assert sum(trial.state == "complete" for trial in trials) == 3
+
+
 def test_a_network_of_which_workers_keep_dying_fails(make: Callable[..., Search]) -> None:
     search = make()
     search.pulse = Pulse(search.storage, 60)
