@@ -185,14 +185,14 @@ def test_divergence_names_the_epoch(digits: Data) -> None:
         train(ARCH, TASK, data, recipe, seed=0)
 
 
-@pytest.mark.parametrize(("epochs", "lr", "learns"), [(6, 1e-8, False), (5, 1e-8, True), (6, 2e-3, True)])
+@pytest.mark.parametrize(("epochs", "lr", "learns"), [(7, 1e-8, False), (6, 1e-8, True), (7, 2e-3, True)])
 def test_a_network_that_never_leaves_chance_has_failed(digits: Data, epochs: int, lr: float, learns: bool) -> None:
-    recipe = Recipe(epochs=epochs, lr=lr)  # at 1e-8 nothing is learnt; 5 epochs of 17 steps are too few to say so
+    recipe = Recipe(epochs=epochs, lr=lr)  # at 1e-8 nothing is learnt; 6 epochs of 16 steps are too few to say so
     data = DeviceData.place(digits, recipe, CPU)
     if learns:
         train(ARCH, TASK, data, recipe, seed=0)
         return
-    with pytest.raises(Diverged, match=r"accuracy never left chance, 1\d\.\d\d% at best in 6 epochs"):
+    with pytest.raises(Diverged, match=r"accuracy never left chance, 1\d\.\d\d% at best in 7 epochs"):
         train(ARCH, TASK, data, recipe, seed=0)
 
 
