@@ -16,7 +16,6 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.certainty import next_repeat
@@ -67,7 +66,7 @@ class Search:
         self.rule = build_rule(self.settings.stop, self.settings.build_recipe().epochs, self.settings.seed)
         self.trainer, self.watch, self.store = trainer, watch, open_store(folder)
         self.study, storage = open_study(folder, watch.on_note)
-        self.storage: BaseStorage = storage
+        self.storage = storage
         self.reader = Reader(folder, storage)
         self.ledger = Ledger(self.reader)
         self.study.sampler = build_sampler(self.settings, len(self._frozen()), place)
