@@ -64,11 +64,7 @@ class Pulse:
             for trial_id in tuple(self.held):
                 try:
                     self.storage.set_trial_user_attr(trial_id, "beat", self.count)
-                except (
-                    OSError,
-                    OptunaError,
-                    InputError,
-                ):  # not ours any more, or cannot be written: the search meets it too
+                except (OSError, OptunaError, InputError):  # lost, or not to be written: the search meets it too
                     continue
 
 
@@ -86,9 +82,7 @@ class Leases:
         whose, beat, now = frozen.user_attrs.get("owner"), frozen.user_attrs.get("beat", 0), time.monotonic()
         if whose == owner() or (whose and not is_alive(whose)):
             return "its process ended"
-        if (
-            now - self.looked > self.lease / 2
-        ):  # this process was held up, or all were: the others may be as alive as it
+        if now - self.looked > self.lease / 2:  # held up, with all others perhaps, it does not know who else lives
             self.seen.clear()
         self.looked = now
         last, since = self.seen.get(frozen.number, (None, now))

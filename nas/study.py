@@ -72,6 +72,7 @@ class Search:
         self.study.sampler = build_sampler(self.settings, len(self._frozen()), place)
         self.lease = lease_seconds()
         self.handover = Handover(self.study, storage, self.reader, self.lease)
+        self.tick = min(TICK, self.lease / 8)
         self.looked = -TICK  # when trials of others were last looked at
         self.pulse: Pulse  # while it runs
         self.training: Drawn | None = None
@@ -97,11 +98,13 @@ class Search:
                 if self.training is None:
                     if stopped or not self.ledger.refresh().running:
                         break
-                    time.sleep(TICK * random.uniform(0.1, 0.5))  # others train; two that wait shall not wake at once
+                    time.sleep(
+                        self.tick * random.uniform(0.1, 0.5)
+                    )  # others train; two that wait shall not wake at once
                     continue
                 if self.ahead is None and not stopped and self._wants_more(total, ahead=True):
                     self.ahead = self._draw()
-                if result := self.trainer.listen(self._answer, TICK):
+                if result := self.trainer.listen(self._answer, self.tick):
                     self._hear(result)
             self.leave("stopped by the user" if stopped else "as many as wanted were trained without it")
             self._sweep()
@@ -121,7 +124,7 @@ class Search:
 
     def _take_back(self) -> None:
         """Once in a while: the trials of workers that died or went silent."""
-        if time.monotonic() - self.looked >= TICK:
+        if time.monotonic() - self.looked >= self.tick:
             self.looked = time.monotonic()
             own = {drawn.trial.number for drawn in (self.training, self.ahead) if drawn}
             for note in self.handover.take_back([frozen for frozen in self._open() if frozen.number not in own]):
