@@ -1,4 +1,4 @@
-"""A study beside random search at the same budget, data, recipe and number of trials.
+"""A study beside random search at the same budget, data, recipe and training.
 
     python -m benchmarks.against_random cifar10 cifar10-random
 
@@ -10,12 +10,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from nas.front import flops, hypervolume, pareto_front, scored, under
+from nas.front import by_network, flops, hypervolume, outcome, pareto_front, under
 from nas.settings import find_study
 from nas.trials import Reader, Trial
 from space import InputError, compact
 
 RUNS = Path("runs")
+PARTS = (0.25, 0.5, 1.0)  # of the epochs
 
 
 def comparable(one: Reader, other: Reader) -> None:
@@ -35,24 +36,41 @@ def at_most(trials: list[Trial], limit: int) -> str:
     return f"{under(front, limit).accuracy:.2%}"
 
 
+def after(reader: Reader, part: float) -> str:
+    """Hypervolume when a part of the study's epochs was trained; trials in the order of their numbers."""
+    trials, settings = reader.trials(), reader.settings
+    whole = outcome(trials, settings).epochs
+    until = next(i for i in range(1, len(trials) + 1) if outcome(trials[:i], settings).epochs >= part * whole)
+    return f"{hypervolume(trials[:until], settings.band):.4f}"
+
+
+def trained(reader: Reader) -> str:
+    trials = reader.trials()
+    complete = len(by_network(trials))
+    stopped = sum(trial.state == "stopped" for trial in trials)
+    again = sum(trial.state == "complete" and trial.repeat_of is not None for trial in trials)
+    return f"{complete}, {stopped}, {again}"
+
+
 def table(studies: list[Reader]) -> str:
-    """Best validation accuracy up to a few FLOPs limits, and hypervolume, a column a study."""
+    """Best validation accuracy up to a few FLOPs limits, hypervolume, and what it took, a column a study."""
     band = studies[0].settings.band
-    rows = [reader.trials() for reader in studies]
     ratio = band.high / band.low
     limits = [round(band.low * ratio ** (i / 4)) for i in range(1, 5)]
-    lines = ["| | " + " | ".join(f"{r.settings.sampler} (`{r.settings.name}`)" for r in studies) + " |"]
-    lines.append("|---|" + "---|" * len(studies))
+    found = [outcome(reader.trials(), reader.settings) for reader in studies]
+    rows = [("", [f"{r.settings.sampler}, stop {r.settings.stop} (`{r.settings.name}`)" for r in studies])]
     for limit in limits:
-        cells = " | ".join(at_most(trials, limit) for trials in rows)
-        lines.append(f"| best accuracy up to {compact(limit)} FLOPs | {cells} |")
-    lines.append(f"| hypervolume over {band} | " + " | ".join(f"{hypervolume(t, band):.4f}" for t in rows) + " |")
-    lines.append(
-        "| networks trained, on the front | "
-        + " | ".join(f"{len(scored(t))}, {len(pareto_front(t))}" for t in rows)
-        + " |"
-    )
-    lines.append("| training seconds | " + " | ".join(f"{sum(x.seconds or 0 for x in t):,.0f}" for t in rows) + " |")
+        rows.append((f"best accuracy up to {compact(limit)} FLOPs", [at_most(r.trials(), limit) for r in studies]))
+    for part in PARTS:
+        rows.append((f"hypervolume over {band} after {part:.0%} of the epochs", [after(r, part) for r in studies]))
+    rows += [
+        ("networks trained to the end, stopped early; further seeds", [trained(reader) for reader in studies]),
+        ("on the front", [str(one.front) for one in found]),
+        ("epochs trained in all", [f"{one.epochs:,}" for one in found]),
+        ("training seconds", [f"{one.seconds:,.0f}" for one in found]),
+    ]
+    lines = [f"| {name} | {' | '.join(cells)} |" for name, cells in rows]
+    lines.insert(1, "|---|" + "---|" * len(studies))
     return "\n".join(lines)
 
 
@@ -65,8 +83,8 @@ def main() -> None:
         print(table(studies))
         data = studies[0].settings.data
         print(
-            f"\nvalidation top-1 of {data.name}, n = {data.validation:,}, 1 seed a network and 1 run a sampler; "
-            f"{studies[0].settings.training}. "
+            f"\nvalidation top-1 of {data.name}, n = {data.validation:,}, means where a network has further "
+            f"seeds, else 1 seed; 1 run a sampler; {studies[0].settings.training}. "
             "FLOPs: conv + linear multiply-accumulates, batch 1."
         )
     except InputError as error:
