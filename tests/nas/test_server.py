@@ -117,16 +117,16 @@ def test_a_study_on_a_server_is_searched_read_and_resumed_without_its_password_i
 
 
 def test_workers_on_a_server_are_killed_and_lose_nothing(command: Command, postgres: Postgres) -> None:
-    process = command.search("--trials", 20, "--workers", 3, "--storage", postgres.url(), **{PASSWORD: SECRET})
+    process = command.search("--trials", 10, "--workers", 2, "--storage", postgres.url(), **{PASSWORD: SECRET})
     os.environ[PASSWORD] = SECRET
-    for at in (3, 8):
+    for at in (2, 5):
         wait_until(lambda at=at: len(command.ended()) >= at, process)  # type: ignore[misc]
         os.kill(workers_of(process)[0], 9)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     assert errors.count("died of SIGKILL; another takes its place") == 2
     assert SECRET not in errors
-    check_whole(command, 20)
+    check_whole(command, 10)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
