@@ -10,8 +10,8 @@ from threading import Lock
 from typing import Literal
 
 from nas.front import pareto_front, scored
-from nas.settings import FILE, JOURNAL, Settings
-from nas.trials import Epoch, Reader, State, Trial
+from nas.settings import FILE, JOURNAL, Away, Settings
+from nas.trials import Epoch, Reader, State, Trial, last_change
 from space import InputError
 
 Mode = Literal["running", "resting", "empty", "broken", "missing"]
@@ -95,7 +95,8 @@ class Shelf:
             except (InputError, OSError) as error:
                 broken = Snapshot(folder, "broken", problem=str(error), updated=_time(stamps[1]))
                 self._open.pop(folder, None)
-                self._broken[folder] = (*stamps, broken)
+                if not isinstance(error, Away):
+                    self._broken[folder] = (*stamps, broken)
                 return broken
 
     def curve(self, folder: Path, number: int) -> list[Epoch]:
@@ -111,7 +112,7 @@ class Shelf:
 
     def _read(self, folder: Path) -> Snapshot:
         opened = self._opened(folder)
-        journal = _stamp(folder / JOURNAL)
+        journal = _changes(opened.reader) if opened.reader.settings.server else _stamp(folder / JOURNAL)
         if opened.snapshot is None or journal != opened.journal:
             trials = tuple(opened.reader.trials())
             opened.journal, opened.curves = journal, {}
@@ -128,7 +129,8 @@ class Shelf:
         """The folder's reader, opened anew where the study was replaced or its journal shrank."""
         card, journal = _stamp(folder / FILE), _stamp(folder / JOURNAL)
         opened = self._open.get(folder)
-        if opened is None or opened.card != card or _replaced(opened.journal, journal):
+        kept = opened is not None and opened.card == card
+        if opened is None or not kept or (not opened.reader.settings.server and _replaced(opened.journal, journal)):
             opened = self._open[folder] = _Open(Reader(folder), card or (0, 0, 0))
         return opened
 
@@ -153,6 +155,12 @@ def _stamp(path: Path) -> Stamp | None:
     except OSError:
         return None
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _changes(reader: Reader) -> Stamp:
+    """The same of a study on a server."""
+    changes, moment = reader.changed(), last_change(reader.trials())
+    return 0, changes, int(1e9 * moment.timestamp()) if moment else 0
 
 
 def _time(stamp: Stamp | None) -> datetime | None:

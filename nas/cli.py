@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shlex
 import sys
 from dataclasses import asdict
@@ -68,6 +69,9 @@ def search(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: the space's size]")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="postgresql://user@host/database, for many machines. [default: a journal file]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Search SPACE for networks inside a FLOPs budget; the same command again goes on to the total of --trials.
@@ -83,7 +87,7 @@ def search(
     plan = Plan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, stop=stop, device=device, image_size=image_size,
-        command=_command(),
+        storage=storage, command=_command(),
     )  # fmt: skip
     folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, console)
     _print_front(folder, as_json)
@@ -441,7 +445,9 @@ def _fail(message: str, code: int) -> None:
 
 
 def _command() -> str:
-    return shlex.join(["nas", *sys.argv[1:]])
+    """What was typed, without a password in a URL."""
+    words = (re.sub(r"(://[^:/@]+):[^@/]*@", r"\1@", word) for word in sys.argv[1:])
+    return shlex.join(["nas", *words])
 
 
 def _pick(rows: list[Any], trial: int | None, pick: str | None, max_flops: str | None) -> Any:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from signal import Signals
 from typing import IO
 
@@ -78,7 +77,7 @@ class Worker:
 class Fleet:
     """`commands`: one a worker. `watch` hears of every trial of the study, whoever trains it."""
 
-    folder: Path
+    reader: Reader
     commands: Sequence[Sequence[str]]
     watch: Watch
     workers: dict[int, Worker] = field(default_factory=dict)  # that live, by place
@@ -90,7 +89,7 @@ class Fleet:
         """Until all workers have ended. False if they were asked to stop before. Raises InputError for what a worker
         refuses, and when one after the other dies."""
         asked = stopped = False
-        follower = Follower(Reader(self.folder), self.watch)
+        follower = Follower(self.reader, self.watch)
         try:
             for place in range(len(self.commands)):
                 self._start(place)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
-from nas.settings import FILE, JOURNAL, Settings
+from nas.server import connect
+from nas.settings import FILE, JOURNAL, STUDY, Settings
 from nas.store import open_for_writing
 from space import InputError
 
@@ -43,6 +44,8 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
     old, new = asdict(began) | {"recipe": began.build_recipe().to_dict()}, asdict(settings)
     for key in ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data"):
         _same(key, old[key], new[key], folder)
+    if settings.server and (began.server is None or began.server.url != settings.server.url):
+        _same("storage", began.server.url if began.server else "the journal in its folder", settings.server.url, folder)
     was = {"device": old["device"], **old["versions"]}
     now = {"device": new["device"], **new["versions"]}
     return [
@@ -50,10 +53,12 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
     ]
 
 
-def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, JournalStorage]:
-    """Optuna's study in a folder, and its storage, to be written to."""
-    storage = open_for_writing(folder, on_note)
-    return optuna.create_study(study_name="nas", storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
+def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, BaseStorage]:
+    """Optuna's study, and its storage, to be written to: the folder's journal, or on the server that it names."""
+    server = Settings.read(folder).server
+    storage = connect(server, on_note) if server else open_for_writing(folder, on_note)
+    name = server.study if server else STUDY
+    return optuna.create_study(study_name=name, storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
 
 
 def set_goal(study: optuna.Study, trials: int, repeats: int) -> None:

@@ -7,6 +7,7 @@ is known at once.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -63,7 +64,7 @@ class Pulse:
             for trial_id in tuple(self.held):
                 try:
                     self.storage.set_trial_user_attr(trial_id, "beat", self.count)
-                except (OSError, OptunaError):  # not ours any more, or cannot be written: the search meets it too
+                except (OSError, OptunaError, InputError):  # lost, or not to be written: the search meets it too
                     continue
 
 
@@ -73,6 +74,7 @@ class Leases:
     def __init__(self, lease: float) -> None:
         self.lease = lease
         self.seen: dict[int, tuple[int, float]] = {}  # by trial: its last beat, and when that was new
+        self.looked = -math.inf  # when, last
 
     def lapsed(self, frozen: FrozenTrial) -> str | None:
         """Why a running trial of another worker, or of an earlier search in this process, is to be taken back; None
@@ -80,6 +82,9 @@ class Leases:
         whose, beat, now = frozen.user_attrs.get("owner"), frozen.user_attrs.get("beat", 0), time.monotonic()
         if whose == owner() or (whose and not is_alive(whose)):
             return "its process ended"
+        if now - self.looked > self.lease / 2:  # held up, with all others perhaps, it does not know who else lives
+            self.seen.clear()
+        self.looked = now
         last, since = self.seen.get(frozen.number, (None, now))
         if beat != last:
             self.seen[frozen.number] = (beat, now)

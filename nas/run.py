@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ from nas.folder import goal, open_folder, open_study, package_versions, set_goal
 from nas.front import outcome
 from nas.progress import SearchProgress, Stopping
 from nas.recipe import Recipe
+from nas.server import parse_server
 from nas.settings import FILE, DataCard, Sampler, Settings, Stop, check_name
 from nas.study import Search, Watch
 from nas.train import DeviceData, choose_device
@@ -50,6 +52,7 @@ class Plan:
     stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
     device: str = "auto"
     image_size: int | None = None
+    storage: str | None = None  # a server's URL; None: a journal in the study's folder
     command: str = ""
 
     @property
@@ -79,6 +82,8 @@ def run_search(space: Space, source: str, band: Band, plan: Plan, console: Conso
         space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card, recipe=recipe.to_dict(),
         sampler=plan.sampler, stop=plan.rule, seed=plan.seed, device=str(target), versions=package_versions(),
     )  # fmt: skip
+    if plan.storage:
+        settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
     folder = plan.runs / settings.name
     workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" else 1)
     with Stopping(console).listening() as stopping:
@@ -110,7 +115,7 @@ def _together(
     source: str, target: torch.device, workers: int, folder: Path, watch: Watch, trials: int, repeats: int
 ) -> bool:
     """In worker processes that share the device, or the devices of its kind."""
-    study, _ = open_study(folder, watch.on_note)
+    study, storage = open_study(folder, watch.on_note)
     set_goal(study, trials, repeats)
     threads = max(1, torch.get_num_threads() // workers)
     devices = [str(target)]
@@ -121,7 +126,7 @@ def _together(
          "--threads", str(threads), "--place", str(i), "--tied"]
         for i in range(workers)
     ]  # fmt: skip
-    return Fleet(folder, commands, watch).run()
+    return Fleet(Reader(folder, storage), commands, watch).run()
 
 
 def _run_both(folder: Path, settings: Settings, plan: Plan, begin: Begin, console: Console, stopping: Stopping) -> bool:
@@ -130,6 +135,8 @@ def _run_both(folder: Path, settings: Settings, plan: Plan, begin: Begin, consol
     if finished and plan.baseline:
         epochs = outcome(Reader(folder).trials(), settings).epochs
         beside = replace(settings, name=check_name(f"{settings.name}-random"), sampler="random", stop="none")
+        if server := Settings.read(folder).server:
+            beside = replace(beside, server=replace(server, study=f"{server.study}-random"))
         total = max(1, round(epochs / int(settings.recipe["epochs"])))
         console.print(f"baseline: random search with the same {epochs} epochs of training", highlight=False)
         finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping)

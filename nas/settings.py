@@ -18,6 +18,7 @@ from space.reading import check, is_file, load_yaml
 VERSION = 3  # of the folder's layout; 2: the vocabulary of stems, blocks and heads; 3: early stopping
 FILE = "study.yaml"
 JOURNAL = "journal.log"
+STUDY = "nas"  # Optuna's name of the study in a journal
 ARTIFACTS = "artifacts"
 Sampler = Literal["ehvi", "tpe", "nsga2", "random"]
 Stop = Literal["none", "quantile", "moasha"]
@@ -44,6 +45,20 @@ class DataCard:
     test: Int
 
 
+class Away(InputError):
+    """A server that does not answer: what is wrong now may be right in a moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where the trials of a study are that has no journal."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    url: str  # without a password
+    study: str  # its name there
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """A study: a space, a budget, a recipe, data, and how networks are drawn."""
@@ -65,6 +80,7 @@ class Settings:
     seed: Int
     device: str
     versions: dict[str, str]
+    server: Server | None = None  # None: the journal in the folder
 
     @property
     def band(self) -> Band:
@@ -101,7 +117,7 @@ class Settings:
 
     def write(self, folder: Path) -> None:
         """Writes study.yaml aside and renames it."""
-        plain = asdict(self)
+        plain = {key: value for key, value in asdict(self).items() if key != "server" or value}
         plain["data"]["classes"] = list(self.data.classes)
         aside = folder / f"{FILE}.{os.getpid()}.tmp"
         aside.write_text(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")

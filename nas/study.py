@@ -16,7 +16,6 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.certainty import next_repeat
@@ -67,12 +66,13 @@ class Search:
         self.rule = build_rule(self.settings.stop, self.settings.build_recipe().epochs, self.settings.seed)
         self.trainer, self.watch, self.store = trainer, watch, open_store(folder)
         self.study, storage = open_study(folder, watch.on_note)
-        self.storage: BaseStorage = storage
+        self.storage = storage
         self.reader = Reader(folder, storage)
         self.ledger = Ledger(self.reader)
         self.study.sampler = build_sampler(self.settings, len(self._frozen()), place)
         self.lease = lease_seconds()
         self.handover = Handover(self.study, storage, self.reader, self.lease)
+        self.tick = min(TICK, self.lease / 8)
         self.looked = -TICK  # when trials of others were last looked at
         self.pulse: Pulse  # while it runs
         self.training: Drawn | None = None
@@ -98,9 +98,9 @@ class Search:
                 if self.training is None:
                     if stopped or not self.ledger.refresh().running:
                         break
-                    time.sleep(TICK * random.uniform(0.1, 0.5))  # others train; two that wait shall not wake at once
+                    time.sleep(self.tick * random.uniform(0.1, 0.5))  # others train; two shall not wake at once
                     continue
-                if result := self.trainer.listen(self._answer, TICK):
+                if result := self.trainer.listen(self._answer, self.tick):
                     self._hear(result)
             self.leave("stopped by the user" if stopped else "as many as wanted were trained without it")
             self._sweep()
@@ -132,7 +132,7 @@ class Search:
 
     def _take_back(self) -> None:
         """Once in a while: the trials of workers that died or went silent."""
-        if time.monotonic() - self.looked >= TICK:
+        if time.monotonic() - self.looked >= self.tick:
             self.looked = time.monotonic()
             own = {drawn.trial.number for drawn in (self.training, self.ahead) if drawn}
             for note in self.handover.take_back([frozen for frozen in self._open() if frozen.number not in own]):

@@ -162,11 +162,13 @@ def train(
     *,
     seed: int,
     on_epoch: Callable[[Epoch], Verdict] = lambda epoch: "go on",
+    abandoned: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Trains a fresh network for `recipe.epochs`, or until `on_epoch` says "stop".
 
     Raises Diverged, for a loss that is no number at once and for an accuracy that has never left chance at the end of
-    STEPS_TO_LEARN steps or more; Interrupted where `on_epoch` says "interrupt" before the last epoch.
+    STEPS_TO_LEARN steps or more; Interrupted where `on_epoch` says "interrupt" before the last epoch, and at the next
+    step once `abandoned`.
     """
     started = time.perf_counter()
     keep_freed_memory()
@@ -174,7 +176,7 @@ def train(
         torch.manual_seed(seed)
         with data.device:
             network = Network(arch, task, recipe.drop_path)
-        training = _Training(network, data, recipe, torch.Generator(data.device).manual_seed(seed))
+        training = _Training(network, data, recipe, torch.Generator(data.device).manual_seed(seed), abandoned)
         curve: list[Epoch] = []
         for number in range(1, recipe.epochs + 1):
             loss = training.epoch()
@@ -209,8 +211,12 @@ class _Training:
     """One network's training. All that a step reads and writes stays at one place in memory, and the step's own number
     is a tensor too: so that on CUDA it can be captured once and replayed without the host telling it anything."""
 
-    def __init__(self, network: Network, data: DeviceData, recipe: Recipe, generator: torch.Generator) -> None:
+    def __init__(
+        self, network: Network, data: DeviceData, recipe: Recipe, generator: torch.Generator,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
         self.network, self.data, self.recipe, self.generator = network, data, recipe, generator
+        self.abandoned = abandoned
         device, images = data.device, len(data.train)
         self.steps, self.batch = steps_per_epoch(images, recipe), min(recipe.batch_size, images)
         self.evaluated = network if recipe.ema is None else copy.deepcopy(network)
@@ -253,6 +259,8 @@ class _Training:
 
     def _advance(self) -> None:
         """One step: replayed where it is captured. A capture runs nothing, so it is replayed at once."""
+        if self.abandoned():
+            raise Interrupted
         if self.captured is not None:
             self.captured.replay()
         elif self.data.device.type != "cuda" or os.environ.get(NO_GRAPHS):

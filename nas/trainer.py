@@ -20,6 +20,8 @@ from nas.train import DeviceData, Diverged, Interrupted, Verdict, train
 from nas.trials import Epoch
 from space import Arch, Task, compact, cost
 
+PATIENCE = 30.0  # seconds that a step, or the evaluation after an epoch, may take when the trainer is closed
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -81,7 +83,9 @@ class Thread:
     def __init__(self, task: Task, data: DeviceData, recipe: Recipe) -> None:
         self.data = data
         self.pipe, inner = Pipe()
-        threading.Thread(target=work, args=(inner, task, data, recipe), daemon=True).start()
+        self.closed = threading.Event()
+        self.thread = threading.Thread(target=work, args=(inner, task, data, recipe, self.closed), daemon=True)
+        self.thread.start()
 
     def start(self, job: Job) -> None:
         self.pipe.send(job)
@@ -96,18 +100,21 @@ class Thread:
         return None
 
     def close(self) -> None:
+        """Waits for the step that runs: torch aborts a process that ends while a thread of it computes."""
+        self.closed.set()
         self.pipe.close()
+        self.thread.join(PATIENCE)
 
 
-def work(pipe: Connection, task: Task, data: DeviceData, recipe: Recipe) -> None:
+def work(pipe: Connection, task: Task, data: DeviceData, recipe: Recipe, closed: threading.Event) -> None:
     """Trains what comes through the pipe until it closes."""
     with suppress(EOFError, OSError):  # the other end is gone
         while isinstance(job := pipe.recv(), Job):
-            pipe.send(_train(pipe, job, task, data, recipe))
+            pipe.send(_train(pipe, job, task, data, recipe, closed))
     pipe.close()
 
 
-def _train(pipe: Connection, job: Job, task: Task, data: DeviceData, recipe: Recipe) -> Result:
+def _train(pipe: Connection, job: Job, task: Task, data: DeviceData, recipe: Recipe, closed: threading.Event) -> Result:
     started = time.perf_counter()
 
     def on_epoch(epoch: Epoch) -> Verdict:
@@ -116,7 +123,7 @@ def _train(pipe: Connection, job: Job, task: Task, data: DeviceData, recipe: Rec
         return verdict
 
     try:
-        trained = train(job.arch, task, data, recipe, seed=job.seed, on_epoch=on_epoch)
+        trained = train(job.arch, task, data, recipe, seed=job.seed, on_epoch=on_epoch, abandoned=closed.is_set)
     except Interrupted:
         return Left(job)
     except Diverged as error:

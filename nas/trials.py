@@ -11,17 +11,17 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from nas.settings import ARTIFACTS, FILE, JOURNAL, Settings
+from nas.settings import ARTIFACTS, FILE, JOURNAL, STUDY, Server, Settings
 from space import Arch, InputError
 
 if TYPE_CHECKING:
-    from optuna.storages import JournalStorage
+    from optuna.storages import BaseStorage, JournalStorage
     from optuna.trial import FrozenTrial
 
 State = Literal["complete", "stopped", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
@@ -84,11 +84,11 @@ class Epoch:
 class Reader:
     """Reads one study; each call reads only what the journal has grown by. Never writes, never locks."""
 
-    def __init__(self, folder: Path, storage: JournalStorage | None = None) -> None:
-        """`storage`: where the process has the journal open already."""
+    def __init__(self, folder: Path, storage: BaseStorage | None = None) -> None:
+        """`storage`: where the process has it open already."""
         self.folder = folder
         self.settings = Settings.read(folder)
-        self._storage = storage
+        self._storage, self._changes = storage, 0
         self._forget()
 
     def _forget(self) -> None:
@@ -103,6 +103,9 @@ class Reader:
 
     def frozen(self) -> list[FrozenTrial]:
         """The same as Optuna has them."""
+        if self.settings.server:
+            self._ask(self.settings.server)
+            return self._frozen
         path = self.folder / JOURNAL
         if not path.is_file() or path.stat().st_size == 0:  # gone, or not begun; Optuna would make one
             self._forget()
@@ -110,7 +113,7 @@ class Reader:
         from optuna.exceptions import OptunaError
 
         try:
-            self._read(path)
+            self._read(lambda: open_journal(path), STUDY)
         except (ValueError, KeyError, TypeError, AssertionError, OptunaError) as error:
             self._storage = None
             self._forget()
@@ -120,11 +123,28 @@ class Reader:
             ) from error
         return self._frozen
 
-    def _read(self, path: Path) -> None:
+    def changed(self) -> int:
+        """How often a trial has begun or changed, as far as this reader has seen: for studies that have no file."""
+        self.frozen()
+        return self._changes
+
+    def _ask(self, server: Server) -> None:
+        from nas.server import away, connect_to_read, is_away
+
+        try:
+            self._read(lambda: connect_to_read(server), server.study)
+        except Exception as error:
+            if isinstance(error, InputError) or not is_away(error):
+                raise
+            raise away(server.url, error) from None
+
+    def _read(self, connect: Callable[[], BaseStorage | None], name: str) -> None:
         """Asks for the trials that are new or were open: a list of thousands takes Optuna milliseconds."""
         if self._storage is None:
-            self._storage = open_journal(path)
-        studies = self._storage.get_all_studies()
+            self._storage = connect()
+        if self._storage is None:
+            return
+        studies = [study for study in self._storage.get_all_studies() if study.study_name == name]
         if not studies:
             return
         study = studies[0]._study_id
@@ -135,11 +155,16 @@ class Reader:
             fresh = self._storage.get_all_trials(study, deepcopy=False)
         self._open = [frozen.number for frozen in fresh if not frozen.state.is_finished()]
         for frozen in fresh:
+            trial = _trial(frozen)
             if frozen.number == len(self._frozen):
                 self._frozen.append(frozen)
-                self._trials.append(_trial(frozen))
+                self._trials.append(trial)
+                self._changes += 1
+            elif trial != self._trials[frozen.number]:
+                self._frozen[frozen.number], self._trials[frozen.number] = frozen, trial
+                self._changes += 1
             else:
-                self._frozen[frozen.number], self._trials[frozen.number] = frozen, _trial(frozen)
+                self._frozen[frozen.number] = frozen
 
     def is_running(self) -> bool:
         """Whether a process that lives still works on one of its trials."""
@@ -177,7 +202,7 @@ def open_journal(path: Path) -> JournalStorage:
     return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
 
 
-def _after(storage: JournalStorage, study: int, number: int) -> Iterator[FrozenTrial]:
+def _after(storage: BaseStorage, study: int, number: int) -> Iterator[FrozenTrial]:
     """The trials from `number` on."""
     while True:
         try:
@@ -296,10 +321,15 @@ def summarise(folder: Path) -> Summary:
         stopped=sum(trial.state == "stopped" for trial in trials),
         failed=sum(trial.state == "failed" for trial in trials),
         best=max(scores, default=None),
-        updated=_touched(folder),
+        updated=(last_change(trials) if reader.settings.server else None) or _touched(folder),
     )
 
 
 def _touched(folder: Path) -> datetime | None:
     times = [path.stat().st_mtime for path in (folder / JOURNAL, folder / FILE) if path.exists()]
     return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def last_change(trials: Sequence[Trial]) -> datetime | None:
+    """When the latest trial began or ended."""
+    return max((moment for trial in trials for moment in (trial.started, trial.finished) if moment), default=None)

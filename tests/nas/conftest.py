@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from nas.cli import main
+from tests.nas.commands import Command
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -23,3 +25,12 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return int(ended.value.code or 0), out, err
 
     return run
+
+
+@pytest.fixture
+def command(tmp_path: Path, tiny_space: Path, tiny_recipe: Path) -> Iterator[Command]:
+    found = Command(tmp_path, tiny_space, tiny_recipe)
+    yield found
+    for process in found.started:
+        process.kill()
+        process.communicate()

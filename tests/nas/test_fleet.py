@@ -2,119 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-import random
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
-from nas.ledger import ENDED
-from nas.settings import JOURNAL
-from nas.trials import Reader, Trial
+from tests.nas.commands import Command, check_killed, check_whole, kill_at_random, wait_until, workers_of
 from tests.nas.conftest import Run
 
 
-class Command:
-    """A search on a tiny study, started when told to."""
-
-    def __init__(self, scratch: Path, space: Path, recipe: Path) -> None:
-        self.runs, self.folder = scratch / "runs", scratch / "runs" / "s"
-        self.words = [
-            "search", str(space), "--data", "digits", "--flops", "20K..200K", "--recipe", str(recipe), "--runs",
-            str(self.runs), "--study", "s", "--sampler", "random", "--device", "cpu",
-        ]  # fmt: skip
-        self.started: list[subprocess.Popen[str]] = []
-
-    def search(self, *more: object, **environment: str) -> subprocess.Popen[str]:
-        return self.run(*self.words, *more, **environment)
-
-    def run(self, *words: object, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nas", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        )  # fmt: skip
-        self.started.append(process)
-        return process
-
-    def trials(self) -> list[Trial]:
-        return Reader(self.folder).trials() if (self.folder / JOURNAL).exists() else []
-
-    def ended(self) -> list[Trial]:
-        return [trial for trial in self.trials() if trial.state in ENDED and trial.repeat_of is None]
-
-    def owners(self) -> set[int]:
-        """Processes that trained or train."""
-        frozen = Reader(self.folder).frozen() if (self.folder / JOURNAL).exists() else []
-        return {each.user_attrs["owner"]["pid"] for each in frozen if "owner" in each.user_attrs}
-
-
-@pytest.fixture
-def command(tmp_path: Path, tiny_space: Path, tiny_recipe: Path) -> Iterator[Command]:
-    found = Command(tmp_path, tiny_space, tiny_recipe)
-    yield found
-    for process in found.started:
-        process.kill()
-        process.communicate()
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """Pids of its children that are workers and live."""
-    found = []
-    for task in Path(f"/proc/{process.pid}/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            with_words = Path(f"/proc/{pid}/cmdline")
-            if with_words.exists() and b"worker" in with_words.read_bytes():
-                found.append(int(pid))
-    return found
-
-
-def wait_until(ready: Callable[[], object], process: subprocess.Popen[str], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
-
-
-def check_whole(command: Command, total: int) -> list[Trial]:
-    """As many networks as wanted, each once, none left running; what was interrupted was trained again."""
-    trials, ended = command.trials(), command.ended()
-    assert [trial.number for trial in trials] == list(range(len(trials)))
-    assert len(ended) == len({trial.key for trial in ended}) == total
-    assert not [trial for trial in trials if trial.state == "running"]
-    assert {trial.state for trial in ended} == {"complete"}
-    frozen = Reader(command.folder).frozen()
-    for trial in trials:
-        if trial.state == "interrupted" and trial.seed is not None:
-            (again,) = [f for f in frozen if f.user_attrs.get("retry_of") == trial.number]
-            if "key" in again.user_attrs:
-                assert (again.user_attrs["key"], again.user_attrs["seed"]) == (trial.key, trial.seed)
-    return trials
-
-
 def test_workers_that_are_killed_at_random_lose_nothing_but_their_trial(command: Command) -> None:
-    rng, killed = random.Random(0), 0
     process = command.search("--trials", 60, "--workers", 4)
-    while process.poll() is None:
-        time.sleep(0.2)  # one after every fourth network: on a slow machine starting takes longer than training
-        if len(command.ended()) >= 4 * (killed + 1) and (living := workers_of(process)):
-            os.kill(rng.choice(living), signal.SIGKILL)
-            killed += 1
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert killed >= 10
-    assert errors.count("died of SIGKILL; another takes its place") >= killed - 1  # the last may have been done
-    trials = check_whole(command, 60)
-    lost = [trial for trial in trials if trial.state == "interrupted" and "its process ended" in (trial.reason or "")]
-    assert lost, "none was killed while it trained"
+    killed = kill_at_random(process, command, every=7)
+    assert killed >= 6
+    check_killed(process, command, 60, killed)
 
 
 def test_a_killed_parent_takes_its_workers_along_and_the_same_command_goes_on(command: Command) -> None:
@@ -143,7 +46,7 @@ def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
     slow.write_text("epochs: 20\ntrain_images: 1079\n")
     command.words[command.words.index("--recipe") + 1] = str(slow)
     process = command.search("--trials", 6, "--workers", 2, NAS_LEASE="2")
-    wait_until(lambda: len(command.owners() & set(workers_of(process))) == 2, process)
+    wait_until(lambda: len([t for t in command.trials() if t.state == "running" and t.epochs]) == 2, process)
     frozen = workers_of(process)[0]
     os.kill(frozen, signal.SIGSTOP)
     try:
@@ -204,70 +107,3 @@ def test_a_worker_is_refused_where_there_is_nothing_to_join_or_the_data_is_anoth
     assert code == 2
     assert "error: data.fingerprint must be" in errors
     assert "to resume s, got" in errors
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 200 KB, which `mount -o remount,size=...` makes larger. Needs root, as in CI."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", place], check=True)
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_full_disk_is_one_error_and_the_study_goes_on_when_there_is_room(
-    command: Command, small_disk: Path, workers: int
-) -> None:
-    command.runs, command.folder = small_disk, small_disk / "s"
-    command.words[command.words.index("--runs") + 1] = str(small_disk)
-    full = command.search("--trials", 400, "--workers", workers)
-    _, errors = full.communicate(timeout=120)
-    assert full.returncode != 0
-    assert errors.count("error: ") == 1, errors
-    assert "error: disk must have room, got No space left on device; free some and run the same command again" in errors
-    assert "Traceback" not in errors
-    before = command.ended()
-    assert before
-    for trial in before:
-        assert trial.state != "complete" or Reader(command.folder).curve(trial.number), "no trial without its curve"
-    assert not list(small_disk.rglob("*.tmp"))
-    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
-    total = len(before) + 3
-    again = command.search("--trials", total, "--workers", workers)
-    _, errors = again.communicate(timeout=120)
-    assert again.returncode == 0, errors
-    check_whole(command, total)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk read-only")
-def test_a_study_that_may_only_be_read_is_shown_and_not_searched(command: Command, small_disk: Path, run: Run) -> None:
-    run(*command.words, "--trials", 2)
-    shutil.copytree(command.folder, small_disk / "kept")
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    for verb in ("front", "trials"):
-        code, out, errors = run(verb, small_disk / "kept", "--json")
-        assert (code, errors) == (0, "")
-        assert json.loads(out)
-    assert json.loads(run("studies", "--runs", small_disk, "--json")[1])[0]["name"] == "kept"
-    command.words[command.words.index("--runs") + 1] = str(small_disk)
-    command.words[command.words.index("--study") + 1] = "kept"
-    code, _, errors = run(*command.words, "--trials", 3)
-    assert code == 1
-    assert errors.splitlines()[-1].startswith(f"error: {small_disk}/kept/")
-    assert errors.splitlines()[-1].endswith("must be usable, got Read-only file system; mend that and go on")
-
-
-def test_a_study_that_was_copied_goes_on_by_itself(command: Command, tmp_path: Path, run: Run) -> None:
-    run(*command.words, "--trials", 2)
-    before = command.trials()
-    command.folder = Path(shutil.copytree(command.folder, tmp_path / "elsewhere" / "another name"))
-    assert command.trials() == before
-    command.folder = command.folder.rename(tmp_path / "elsewhere" / "another")
-    command.words[command.words.index("--runs") + 1] = str(tmp_path / "elsewhere")
-    command.words[command.words.index("--study") + 1] = "another"
-    assert run(*command.words, "--trials", 3)[0] == 0
-    check_whole(command, 3)
-    assert len(Reader(tmp_path / "runs" / "s").trials()) == len(before)

@@ -32,9 +32,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(clock: list[float]) -> None:
     leases = Leases(60)
-    for beat, now in ((0, 1000), (0, 1055), (1, 1058), (1, 1117), (2, 1118)):
+    for beat, now in ((0, 1000), (0, 1030), (0, 1055), (1, 1058), (1, 1088), (1, 1117), (2, 1118)):
         clock[0] = now
         assert leases.lapsed(running(3, owner=ELSEWHERE, beat=beat)) is None
+    for now in (1140, 1160, 1178):
+        clock[0] = now
+        assert leases.lapsed(running(3, owner=ELSEWHERE, beat=2)) is None
     clock[0] = 1179
     assert leases.lapsed(running(3, owner=ELSEWHERE, beat=2)) == "its worker gave no sign of life for 60 s"
     assert leases.lapsed(running(4, owner=ELSEWHERE, beat=2)) is None, "just seen"
@@ -42,9 +45,23 @@ def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(clock: list[float
 
 def test_a_trial_that_has_no_owner_yet_is_waited_for(clock: list[float]) -> None:
     leases = Leases(60)
-    assert leases.lapsed(running(0)) is None
-    clock[0] += 61
+    for _ in range(3):
+        assert leases.lapsed(running(0)) is None
+        clock[0] += 21
     assert leases.lapsed(running(0)) == "its worker gave no sign of life for 60 s"
+
+
+def test_who_was_held_up_itself_begins_to_watch_anew(clock: list[float]) -> None:
+    leases = Leases(60)
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 600
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 29
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 29
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 29
+    assert leases.lapsed(running(0, owner=ELSEWHERE))
 
 
 def test_the_death_of_a_process_here_is_seen_at_once() -> None:
