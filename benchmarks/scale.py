@@ -1,0 +1,257 @@
+"""Many workers and many trials: trials a second, what a trial costs beside training, and what readers cost.
+
+    python -m benchmarks.scale [--workers 1 4 16] [--sizes 100 1000 10000] [--server]
+
+Trials only sleep, each --seconds in all, so that what is left is the search: drawing, recording, the journal, and what
+workers do to each other. Studies are filled to each size with drawn networks and made-up accuracies first. --server
+adds a PostgreSQL server of its own, from the distribution's package (as root).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from benchmarks.machine import heading
+from benchmarks.searching import settings
+from dashboard.live import Shelf
+from nas.folder import open_folder, open_study
+from nas.propose import RecordingChooser
+from nas.recipe import Recipe
+from nas.server import parse_server
+from nas.settings import ARTIFACTS
+from nas.study import Drawn, Search, Watch
+from nas.tables import front_table, trials_table
+from nas.trainer import Answer, Finished, Job, Result
+from nas.trials import CURVE, Epoch, Reader, Trial
+from space import Band
+from space.chooser import RandomChooser
+from tests.nas.postgres import Postgres, started
+
+EPOCHS = 4
+BAND = Band.parse("200K..4M")
+HEAD = """trials that sleep {:g} s; milliseconds, medians. open: a worker's start on the study, without imports
+ask: a network drawn and on record, while another trains; tell: a result on record
+beside: all that a trial takes of its worker beyond the sleep
+journal     trials workers  trials/s    open     ask    tell  beside"""
+
+
+class Sleeper:
+    """A trainer that sleeps: accuracy grows with log FLOPs, with noise."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.job, self.epoch, self.due = seconds, Job(-1, None, 0), 0, 0.0  # type: ignore[arg-type]
+
+    def start(self, job: Job) -> None:
+        self.job, self.epoch, self.due = job, 0, time.monotonic() + self.seconds / EPOCHS
+
+    def listen(self, answer: Answer, timeout: float) -> Result | None:
+        left = self.due - time.monotonic()
+        if left > timeout:
+            time.sleep(timeout)
+            return None
+        time.sleep(max(0.0, left))
+        self.epoch += 1
+        self.due += self.seconds / EPOCHS
+        accuracy = made_up(self.job.number, sum(stage.width for stage in self.job.arch.stages), self.epoch)
+        verdict = answer(self.job, Epoch(self.epoch, 2 - accuracy, accuracy, float(self.epoch)))
+        if verdict == "stop" or self.epoch == EPOCHS:
+            slept = self.seconds * self.epoch / EPOCHS
+            return Finished(self.job, accuracy, slept, verdict == "stop", b"0" * 100_000)
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def made_up(number: int, width: int, epoch: int) -> float:
+    final = 0.4 + 0.02 * math.log(width) + random.Random(number).gauss(0, 0.01)
+    return final * (1 - math.exp(-epoch / 1.5))
+
+
+class TimedSearch(Search):
+    """Prints how long each draw and each record of an ended training takes, in ms."""
+
+    def _draw(self) -> Drawn | None:
+        with timed("ask"):
+            return super()._draw()
+
+    def _hear(self, result: Result) -> None:
+        with timed("tell"):
+            super()._hear(result)
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    print(what, 1000 * (time.perf_counter() - began), flush=True)
+
+
+def fill(folder: Path, size: int) -> None:
+    """Gives the study complete trials with curves until it has `size`."""
+    study, storage = open_study(folder, print)
+    have = {frozen.user_attrs.get("key") for frozen in study.get_trials(deepcopy=False)}
+    known = Reader(folder, storage).settings
+    space, rng = known.build_space(), random.Random(size)
+    (folder / ARTIFACTS).mkdir(exist_ok=True)
+
+    def template(number: int) -> FrozenTrial:
+        chooser = RecordingChooser(RandomChooser(rng))
+        proposal = space.compose(chooser, known.task, known.budget)
+        while not proposal.inside or proposal.arch.key in have:
+            chooser = RecordingChooser(RandomChooser(rng))
+            proposal = space.compose(chooser, known.task, known.budget)
+        have.add(proposal.arch.key)
+        width = sum(stage.width for stage in proposal.arch.stages)
+        rows = [f"{e},1.0,{made_up(number, width, e):.6g},{e}" for e in range(1, EPOCHS + 1)]
+        (folder / ARTIFACTS / f"curve-{number}").write_text("\n".join(["epoch,loss,accuracy,seconds", *rows, ""]))
+        meta = {"artifact_id": f"curve-{number}", "filename": CURVE, "mimetype": "text/csv", "encoding": None}
+        done = {"arch": proposal.arch.to_dict(), "key": proposal.arch.key, "seed": number, "epochs": EPOCHS}
+        return create_trial(
+            state=TrialState.COMPLETE, values=[made_up(number, width, EPOCHS), proposal.cost.flops],
+            params=chooser.params, distributions=chooser.distributions,
+            user_attrs=asdict(proposal.cost) | done | {"seconds": 1.0}, system_attrs={"artifacts:c": json.dumps(meta)},
+        )  # fmt: skip
+
+    storage.create_new_trial(study._study_id, template(len(have)))
+    with storage.together():  # one write
+        for number in range(len(have), size):
+            storage.create_new_trial(study._study_id, template(number))
+
+
+def work(folder: Path, place: int, total: int, seconds: float) -> None:
+    """One worker, which begins when it is told to."""
+    began = time.perf_counter()
+
+    def finished(trial: Trial, done: int) -> None:
+        print("done", time.monotonic(), flush=True)
+        print("slept", trial.seconds, flush=True)
+
+    search = TimedSearch(folder, Sleeper(seconds), Watch(on_finish=finished), place)
+    search.ledger.refresh()
+    print("open", 1000 * (time.perf_counter() - began), flush=True)
+    sys.stdin.readline()
+    search.run(total)
+
+
+def poll(folder: Path, every: float) -> None:
+    """Reads the study as the dashboard, `nas front` and `nas trials` do, until it is ended."""
+    shelf, reader = Shelf(), Reader(folder)
+    while True:
+        began = time.monotonic()
+        shelf.read(folder)
+        trials = reader.trials()
+        trials_table(trials, reader.settings)
+        front_table(trials, reader.settings)
+        time.sleep(max(0.0, every - (time.monotonic() - began)))
+
+
+def measure(folder: Path, workers: int, trials: int, seconds: float, reading: bool = False) -> dict[str, float]:
+    """Runs so many workers until the study has `trials` more: trials a second while all run, and medians in ms."""
+    total = len(Reader(folder).trials()) + trials
+    command = [sys.executable, "-m", "benchmarks.scale"]
+    place = random.SystemRandom().randrange(10**6)
+    running = [
+        subprocess.Popen(
+            [*command, "--work", str(folder), str(place + i), str(total), str(seconds)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        for i in range(workers)
+    ]  # fmt: skip
+    found: dict[str, list[float]] = {"open": [], "ask": [], "tell": [], "done": [], "slept": []}
+    for process in running:
+        assert process.stdout
+        found["open"].append(float(process.stdout.readline().split()[1]))
+    poller = subprocess.Popen([*command, "--poll", str(folder)]) if reading else None
+    time.sleep(3 if reading else 0)
+    began = time.monotonic()
+    for process in running:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in running:
+        assert process.stdout
+        for line in process.stdout.read().splitlines():
+            what, value = line.split()
+            found[what].append(float(value))
+        process.wait()
+    if poller:
+        poller.kill()
+        poller.wait()
+    elapsed, slept = max(found.pop("done")) - began, sum(found.pop("slept"))
+    row = {name: median(values) for name, values in found.items()}
+    return row | {"rate": trials / elapsed, "beside": 1000 * (workers * elapsed - slept) / trials}
+
+
+@contextmanager
+def study(server: Postgres | None) -> Iterator[Path]:
+    """An empty study."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, plan = Path(scratch) / "study", settings("digits", BAND, Recipe(epochs=EPOCHS), "ehvi")
+        if server:
+            plan = replace(plan, server=parse_server(server.url(), "study"))
+        open_folder(folder, plan)
+        yield folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--server", action="store_true")
+    parser.add_argument("--readers", type=int, default=0, metavar="ROUNDS", help="only what a reader costs")
+    parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--poll", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        folder, place, total, seconds = options.work
+        return work(Path(folder), int(place), int(total), float(seconds))
+    if options.poll:
+        return poll(Path(options.poll), 0.2)
+    print(heading("optuna", "torch"))
+    if options.readers:
+        return readers(options.readers, options.seconds)
+    print(HEAD.format(options.seconds))
+    with started() if options.server else nullcontext() as server:
+        for kind in ["file", *(["server"] if server else [])]:
+            for size in options.sizes:
+                with study(server if kind == "server" else None) as folder:
+                    fill(folder, size)
+                    for workers in options.workers:
+                        row = measure(folder, workers, 12 * workers, options.seconds)
+                        numbers = "".join(f"{row[name]:8.0f}" for name in ("open", "ask", "tell", "beside"))
+                        print(f"{kind:10s}{size:>8,}{workers:>8}{row['rate']:>10.2f}{numbers}", flush=True)
+    return None
+
+
+def readers(rounds: int, seconds: float) -> None:
+    """Trials an hour of four workers at 1,000 trials, alone and while a reader polls five times a second."""
+    print("trials an hour of 4 workers on a study of 1,000 trials, alone and read five times a second")
+    alone, read = [], []
+    with study(None) as folder:
+        fill(folder, 1000)
+        for _ in range(rounds):
+            alone.append(3600 * measure(folder, 4, 60, seconds)["rate"])
+            read.append(3600 * measure(folder, 4, 60, seconds, reading=True)["rate"])
+            print(f"{alone[-1]:10.0f}{read[-1]:10.0f}{read[-1] / alone[-1] - 1:10.2%}", flush=True)
+    print(f"median {median(b / a for a, b in zip(alone, read, strict=True)) - 1:.2%}")
+
+
+if __name__ == "__main__":
+    main()
