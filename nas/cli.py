@@ -72,6 +72,14 @@ def search(
     storage: Annotated[
         str | None, typer.Option(help="postgresql://user@host/database, for many machines. [default: a journal file]")
     ] = None,
+    artifacts: Annotated[
+        str | None, typer.Option(help="s3://bucket/prefix, for curves and weights. [default: the study's folder]")
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="ray, or ray://host:port: workers on a Ray cluster.")] = None,
+    cpus_per_worker: Annotated[float, typer.Option(min=0.1, help="Of a Ray cluster.")] = 1.0,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(min=0.01, help="Of a Ray cluster, e.g. 0.25. [default: 1, where it has GPUs]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Search SPACE for networks inside a FLOPs budget; the same command again goes on to the total of --trials.
@@ -87,7 +95,8 @@ def search(
     plan = Plan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, stop=stop, device=device, image_size=image_size,
-        storage=storage, command=_command(),
+        storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker,
+        command=_command(),
     )  # fmt: skip
     folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, console)
     _print_front(folder, as_json)

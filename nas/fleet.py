@@ -1,22 +1,14 @@
-"""A fleet: worker processes on one study, and the parent that starts, watches and ends them.
+"""A fleet: workers on one study, and the parent that starts, watches and ends them, wherever they run.
 
-The parent trains nothing and writes nothing into the study. A worker's standard input is its tie to the parent: a line
-asks it to stop after its epoch, and its end, which comes too when the parent is killed, to leave at once.
+The parent trains nothing and writes nothing into the study.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from signal import Signals
-from typing import IO
+from typing import Protocol
 
 from nas.ledger import ENDED
 from nas.study import Watch
@@ -30,55 +22,48 @@ STOPPED = 130  # exit code of a worker that was asked to stop
 WRONG = (1, 2)  # and of one that says what is wrong, with the machine or with what it was told
 
 
-@dataclass
-class Worker:
-    """A process, and what it wrote to stderr."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a worker ended: its exit code, what it wrote, and in words what was not to be."""
 
-    place: int
-    process: subprocess.Popen[bytes]
-    errors: IO[bytes]
-
-    def lines(self) -> list[str]:
-        """What it wrote."""
-        self.errors.seek(0)
-        return self.errors.read().decode(errors="replace").strip().splitlines()
-
-    def last_words(self) -> str:
-        return next(reversed(self.lines()), "nothing")
+    code: int
+    lines: tuple[str, ...]
+    how: str = ""
 
     def notes(self) -> list[str]:
         """But for those on single trials, which the study itself tells."""
-        marked = (line.removeprefix("note: ") for line in self.lines() if line.startswith("note: "))
+        marked = (line.removeprefix("note: ") for line in self.lines if line.startswith("note: "))
         return [note for note in marked if not note.startswith("trial ")]
 
-    def end(self) -> str:
-        """How it ended, where that was not to be."""
-        code = self.process.returncode
-        if code in (0, STOPPED, *WRONG):
-            return ""
-        return f"died of {Signals(-code).name}" if code < 0 else f"ended with {code} ({self.last_words()})"
 
-    def say(self, line: str) -> None:
-        """Writes to it; one that is gone does not listen."""
-        assert self.process.stdin is not None
-        with suppress(OSError):
-            self.process.stdin.write(f"{line}\n".encode())
-            self.process.stdin.flush()
+class Worker(Protocol):
+    """A worker that was started."""
 
-    def close(self) -> None:
-        """Ends the tie."""
-        assert self.process.stdin is not None
-        with suppress(OSError):
-            self.process.stdin.close()
-        self.errors.close()
+    place: int
+
+    def look(self) -> Ending | None:
+        """How it ended; None while it lives."""
+
+    def notes(self) -> list[str]:
+        """What became of it since the last look."""
+
+    def stop(self) -> None:
+        """Asks it to stop after its epoch."""
+
+    def leave(self) -> None:
+        """Tells it to hand back what it trains and to end at once; does not wait."""
+
+    def end(self, until: float) -> None:
+        """Waits until it has left; after `until` (`time.monotonic`) ends it."""
 
 
 @dataclass
 class Fleet:
-    """`commands`: one a worker. `watch` hears of every trial of the study, whoever trains it."""
+    """`start`: begins a worker at a place, 0 and up. `watch` hears of every trial of the study, whoever trains it."""
 
     reader: Reader
-    commands: Sequence[Sequence[str]]
+    size: int
+    start: Callable[[int], Worker]
     watch: Watch
     workers: dict[int, Worker] = field(default_factory=dict)  # that live, by place
     deaths: int = 0  # in a row
@@ -91,19 +76,21 @@ class Fleet:
         asked = stopped = False
         follower = Follower(self.reader, self.watch)
         try:
-            for place in range(len(self.commands)):
-                self._start(place)
+            for place in range(self.size):
+                self.workers[place] = self.start(place)
             while self.workers:
                 if follower.look():
                     self.deaths = 0
                 if self.watch.stop() and not asked:
                     asked = True
                     for worker in self.workers.values():
-                        worker.say("stop")
-                for worker in [each for each in self.workers.values() if each.process.poll() is not None]:
-                    del self.workers[worker.place]
-                    stopped |= worker.process.returncode == STOPPED
-                    self._ended(worker, again=not asked)
+                        worker.stop()
+                for worker in list(self.workers.values()):
+                    self._say(worker.notes())
+                    if ending := worker.look():
+                        del self.workers[worker.place]
+                        stopped |= ending.code == STOPPED
+                        self._ended(worker.place, ending, again=not asked)
                 if self.over and time.monotonic() - self.over > PATIENCE:
                     places = ", ".join(map(str, self.workers))
                     self.watch.on_note(f"worker {places} does not move, and nothing is left to train: ended")
@@ -114,46 +101,37 @@ class Fleet:
         finally:
             self._dismiss()
 
-    def _start(self, place: int) -> None:
-        errors = tempfile.TemporaryFile()  # noqa: SIM115
-        process = subprocess.Popen(
-            self.commands[place], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
-        )
-        self.workers[place] = Worker(place, process, errors)
-
-    def _ended(self, worker: Worker, again: bool) -> None:
-        how, wrong = worker.end(), worker.process.returncode in WRONG
-        last = worker.last_words().removeprefix("error: ")
-        for note in worker.notes():
-            if note not in self.said:
-                self.said.append(note)
-                self.watch.on_note(note)
-        worker.close()
-        if wrong:
-            raise InputError(last)
-        if worker.process.returncode == 0:
+    def _ended(self, place: int, ending: Ending, again: bool) -> None:
+        self._say(ending.notes())
+        if ending.code in WRONG:
+            raise InputError((ending.lines or ("nothing",))[-1].removeprefix("error: "))
+        if ending.code == 0:
             self.over = self.over or time.monotonic()
-        if not how:
+        if not ending.how:
             return
         self.deaths += 1
         if self.deaths > MAX_DEATHS:
-            raise InputError(f"workers must not die {self.deaths} times in a row, got one that {how}; see `nas trials`")
-        self.watch.on_note(f"worker {worker.place} {how}" + ("; another takes its place" if again else ""))
+            raise InputError(
+                f"workers must not die {self.deaths} times in a row, got one that {ending.how}; see `nas trials`"
+            )
+        self.watch.on_note(f"worker {place} {ending.how}" + ("; another takes its place" if again else ""))
         if again:
-            self._start(worker.place)
+            self.workers[place] = self.start(place)
+
+    def _say(self, notes: list[str]) -> None:
+        for note in notes:
+            if note not in self.said:
+                self.said.append(note)
+                self.watch.on_note(note)
 
     def _dismiss(self) -> None:
-        """Those that still live leave at once; what does not within PATIENCE is killed."""
+        """Those that still live leave at once; what does not within PATIENCE is ended."""
         left, self.workers = list(self.workers.values()), {}
         for worker in left:
-            worker.close()
+            worker.leave()
         until = time.monotonic() + PATIENCE
         for worker in left:
-            try:
-                worker.process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
+            worker.end(until)
 
 
 @dataclass
@@ -187,19 +165,3 @@ class Follower:
                 ended = True
                 self.watch.on_finish(trial, done)
         return ended
-
-
-def tie_to_parent(stop: Callable[[], None], leave: Callable[[], None]) -> None:
-    """In a worker: hears the parent through standard input. `leave` is called when the parent is gone; then the process
-    ends, whatever it does."""
-
-    def listen() -> None:
-        while line := os.read(sys.stdin.fileno(), 64):
-            if line.strip() == b"stop":
-                stop()
-        try:
-            leave()
-        finally:
-            os._exit(1)
-
-    threading.Thread(target=listen, daemon=True).start()

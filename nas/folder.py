@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
+from nas.journal import Journal
 from nas.server import connect
 from nas.settings import FILE, JOURNAL, STUDY, Settings
 from nas.store import open_for_writing
+from nas.trials import Reader
 from space import InputError
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
 GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
+SHARED = ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data")
 PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -42,8 +47,10 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
         return []
     began = Settings.read(folder)
     old, new = asdict(began) | {"recipe": began.build_recipe().to_dict()}, asdict(settings)
-    for key in ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data"):
+    for key in SHARED:
         _same(key, old[key], new[key], folder)
+    if settings.artifacts:
+        _same("artifacts", began.artifacts or "the study's folder", settings.artifacts, folder)
     if settings.server and (began.server is None or began.server.url != settings.server.url):
         _same("storage", began.server.url if began.server else "the journal in its folder", settings.server.url, folder)
     was = {"device": old["device"], **old["versions"]}
@@ -53,23 +60,60 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
     ]
 
 
-def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, BaseStorage]:
-    """Optuna's study, and its storage, to be written to: the folder's journal, or on the server that it names."""
+def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, Journal]:
+    """Optuna's study, and its storage, to be written to: the folder's journal, or one on the server that it names."""
     server = Settings.read(folder).server
     storage = connect(server, on_note) if server else open_for_writing(folder, on_note)
-    name = server.study if server else STUDY
-    return optuna.create_study(study_name=name, storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
+    return optuna.create_study(study_name=STUDY, storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
 
 
-def set_goal(study: optuna.Study, trials: int, repeats: int) -> None:
-    """Puts on record how far a study shall go: what workers that join it take up."""
-    study.set_user_attr(GOAL, {"trials": trials, "repeats": repeats})
+def set_goal(study: optuna.Study, reader: Reader, trials: int, repeats: int) -> None:
+    """Puts on record how far a study shall go, and with what settings and code: what workers that join it take up.
+    Raises InputError where others train it at this moment with another code."""
+    before = study.user_attrs.get(GOAL, {})
+    if before and reader.is_running():
+        _check_code(before.get("code"), reader.folder)
+    study.set_user_attr(GOAL, {"trials": trials, "repeats": repeats, "code": code()})
+    study.set_user_attr("settings", _comparable(reader.settings))
 
 
-def goal(study: optuna.Study) -> tuple[int, int] | None:
-    """Trials and repeats, in all, of the last `set_goal`."""
-    found = study.user_attrs.get(GOAL)
-    return None if found is None else (int(found["trials"]), int(found["repeats"]))
+def goal(reader: Reader) -> tuple[int, int]:
+    """Trials and repeats, in all, of the last `set_goal`. Raises InputError where there was none, and where this
+    machine's code or copy of the settings is another than that of whoever began."""
+    attributes = reader.study_attributes()
+    if GOAL not in attributes:
+        raise InputError(f"study must have been begun to be joined, got {reader.folder}; begin it with `nas search`")
+    _check_code(attributes[GOAL].get("code"), reader.folder)
+    began, here = attributes.get("settings", {}), _comparable(reader.settings)
+    for key in began:
+        _same(key, began[key], here[key], reader.folder)
+    return int(attributes[GOAL]["trials"]), int(attributes[GOAL]["repeats"])
+
+
+@cache
+def code() -> str:
+    """A digest of this release's source: workers of a study at the same time must have the same."""
+    digest, root = sha256(), Path(__file__).parent.parent
+    for package in ("nas", "space"):
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in (".py", ".c", ".yaml"):
+                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _check_code(other: str | None, folder: Path) -> None:
+    if other not in (None, code()):
+        raise InputError(
+            f"code must be the same as that of {folder.name}'s other workers, {other}, got {code()}; "
+            "install the same release of nas on both machines"
+        )
+
+
+def _comparable(settings: Settings) -> dict[str, Any]:
+    """What the settings of all workers share, as it comes back from JSON."""
+    plain = asdict(settings) | {"recipe": settings.build_recipe().to_dict()}
+    kept: dict[str, Any] = json.loads(json.dumps({key: plain[key] for key in SHARED}))
+    return kept
 
 
 def _same(field: str, old: Any, new: Any, folder: Path) -> None:

@@ -9,23 +9,26 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 
 from nas.data import Data, load
-from nas.fleet import Fleet, tie_to_parent
+from nas.fleet import Fleet
 from nas.folder import goal, open_folder, open_study, package_versions, set_goal
 from nas.front import outcome
+from nas.processes import Process, tie_to_parent
 from nas.progress import SearchProgress, Stopping
 from nas.recipe import Recipe
 from nas.server import parse_server
 from nas.settings import FILE, DataCard, Sampler, Settings, Stop, check_name
+from nas.store import parse_artifacts
 from nas.study import Search, Watch
 from nas.train import DeviceData, choose_device
 from nas.trainer import Thread, Trainer
@@ -53,6 +56,10 @@ class Plan:
     device: str = "auto"
     image_size: int | None = None
     storage: str | None = None  # a server's URL; None: a journal in the study's folder
+    artifacts: str | None = None  # an S3 store's URL; None: the study's folder
+    on: str | None = None  # a Ray cluster; None: this machine
+    cpus_per_worker: float = 1.0  # on Ray
+    gpus_per_worker: float | None = None  # None: one, on the CPU none
     command: str = ""
 
     @property
@@ -69,35 +76,42 @@ def run_search(space: Space, source: str, band: Band, plan: Plan, console: Conso
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
-    target = choose_device(plan.device)
-    recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
-    size = plan.image_size or space.image_size
-    space.check_size(size, f"space {space.name}")
-    data = _load(source, size, console)
-    card = describe_data(data)
-    space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
-    settings = Settings(
-        name=check_name(plan.name) if plan.name else study_name(space, data, band, plan),
-        created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command, space_name=space.name,
-        space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card, recipe=recipe.to_dict(),
-        sampler=plan.sampler, stop=plan.rule, seed=plan.seed, device=str(target), versions=package_versions(),
-    )  # fmt: skip
-    if plan.storage:
-        settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
-    folder = plan.runs / settings.name
-    workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" else 1)
-    with Stopping(console).listening() as stopping:
+    with ExitStack() as stack:
+        cluster = stack.enter_context(_cluster(plan.on)) if plan.on else None
+        target = _device_on(cluster, plan.device) if cluster else choose_device(plan.device)
+        recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
+        size = plan.image_size or space.image_size
+        space.check_size(size, f"space {space.name}")
+        data = _load(source, size, console)
+        card = describe_data(data)
+        space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
+        settings = Settings(
+            name=check_name(plan.name) if plan.name else study_name(space, data, band, plan),
+            created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command, space_name=space.name,
+            space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card, recipe=recipe.to_dict(),
+            sampler=plan.sampler, stop=plan.rule, seed=plan.seed, device=str(target), versions=package_versions(),
+            artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
+        )  # fmt: skip
+        if plan.storage:
+            settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
+        folder = plan.runs / settings.name
+        stopping = stack.enter_context(Stopping(console).listening())
+        workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not cluster else 1)
         begin: Begin
         # placed in either case: a recipe that does not fit the data is refused here, not by each worker
-        placed = DeviceData.place(data, recipe, target if workers == 1 else torch.device("cpu"))
-        if workers == 1:
-            with closing(Thread(settings.task, placed, recipe)) as trainer:
-                begin = partial(_alone, trainer)
-                return folder, _run_both(folder, settings, plan, begin, console, stopping)
-        del data, placed  # workers read it themselves
-        if target.type == "cpu" and workers > cores():
-            console.print(f"note: {workers} workers on {cores()} cores hold each other up", highlight=False)
-        begin = partial(_together, source, target, workers)
+        alone = workers == 1 and not cluster
+        placed = DeviceData.place(data, recipe, target if alone else torch.device("cpu"))
+        if alone:
+            trainer = stack.enter_context(closing(Thread(settings.task, placed, recipe)))
+            begin = partial(_alone, trainer)
+        else:
+            del data, placed  # workers read it themselves
+            if cluster:
+                begin = partial(_on_ray, cluster, source, target, plan)
+            else:
+                if target.type == "cpu" and workers > cores():
+                    console.print(f"note: {workers} workers on {cores()} cores hold each other up", highlight=False)
+                begin = partial(_together, source, target, workers)
         return folder, _run_both(folder, settings, plan, begin, console, stopping)
 
 
@@ -107,7 +121,7 @@ Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up t
 def _alone(trainer: Trainer, folder: Path, watch: Watch, trials: int, repeats: int) -> bool:
     """In this process."""
     search = Search(folder, trainer, watch)
-    set_goal(search.study, trials, repeats)
+    set_goal(search.study, search.reader, trials, repeats)
     return search.run(trials, repeats)
 
 
@@ -116,17 +130,51 @@ def _together(
 ) -> bool:
     """In worker processes that share the device, or the devices of its kind."""
     study, storage = open_study(folder, watch.on_note)
-    set_goal(study, trials, repeats)
+    set_goal(study, Reader(folder, storage), trials, repeats)
     threads = max(1, torch.get_num_threads() // workers)
     devices = [str(target)]
     if str(target) == "cuda":
         devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    commands = [
-        [sys.executable, "-m", "nas", "worker", str(folder), "--data", source, "--device", devices[i % len(devices)],
-         "--threads", str(threads), "--place", str(i), "--tied"]
-        for i in range(workers)
-    ]  # fmt: skip
-    return Fleet(Reader(folder, storage), commands, watch).run()
+
+    def start(place: int) -> Process:
+        return Process(place, [
+            sys.executable, "-m", "nas", "worker", str(folder), "--data", source,
+            "--device", devices[place % len(devices)], "--threads", str(threads), "--place", str(place), "--tied",
+        ])  # fmt: skip
+
+    return Fleet(Reader(folder, storage), workers, start, watch).run()
+
+
+def _on_ray(
+    ray: Any, source: str, target: torch.device, plan: Plan, folder: Path, watch: Watch, trials: int, repeats: int
+) -> bool:
+    """In actors of a Ray cluster."""
+    from nas.on_ray import Assignment, Share, environment, starter
+
+    study, storage = open_study(folder, watch.on_note)
+    set_goal(study, Reader(folder, storage), trials, repeats)
+    gpus = plan.gpus_per_worker if plan.gpus_per_worker is not None else float(target.type == "cuda")
+    share, there = Share(plan.cpus_per_worker, gpus), ray.cluster_resources()
+    workers = plan.workers or share.fit(there.get("CPU", 0.0), there.get("GPU", 0.0))
+    place = Path(source)
+    start = starter(ray, share, lambda number: Assignment(
+        str(folder.absolute()), Settings.read(folder), str(place.absolute()) if place.exists() else source,
+        str(target), number, max(1, int(share.cpus)), environment(),
+    ))  # fmt: skip
+    return Fleet(Reader(folder, storage), workers, start, watch).run()
+
+
+def _cluster(address: str) -> AbstractContextManager[Any]:
+    from nas.on_ray import cluster
+
+    return cluster(address)
+
+
+def _device_on(ray: Any, device: str) -> torch.device:
+    """What workers of a cluster train on: each sees its own share of a machine's devices as the first ones."""
+    if device != "auto":
+        return torch.device(device)
+    return torch.device("cuda" if ray.cluster_resources().get("GPU") else "cpu")
 
 
 def _run_both(folder: Path, settings: Settings, plan: Plan, begin: Begin, console: Console, stopping: Stopping) -> bool:
@@ -162,11 +210,15 @@ def _run(
         return begin(folder, watch, trials, repeats)
 
 
-def run_worker(
-    folder: Path, source: str | None, device: str, place: int | None, threads: int | None, tied: bool, console: Console
-) -> bool:
-    """One more worker on a study that was begun, until that reaches its goal. `place` None: any other than the study's
-    own workers have. `tied`: to the parent that started it. False if it was asked to stop before."""
+Join = Callable[[list[str], int], Watch]  # what a worker reports to; notes on what is new, and the trials in all
+
+
+def work(
+    folder: Path, source: str | None, device: str, place: int, threads: int | None, join: Join, console: Console,
+    on_search: Callable[[Search], None] = lambda search: None,
+) -> bool:  # fmt: skip
+    """One more worker on a study that was begun, until that reaches its goal. False if it was asked to stop before.
+    `on_search` is given the search before it runs."""
     settings = Settings.read(folder)
     settings.check_resumable()
     if threads:
@@ -176,32 +228,40 @@ def run_worker(
     notes = open_folder(
         folder, replace(settings, data=describe_data(data), device=str(target), versions=package_versions())
     )
-    placed = DeviceData.place(data, recipe, target)
+    with closing(Thread(settings.task, DeviceData.place(data, recipe, target), recipe)) as trainer:
+        aim = goal(Reader(folder))
+        search = Search(folder, trainer, join(notes, aim[0]), place)
+        on_search(search)
+        return search.run(*aim)
+
+
+def run_worker(
+    folder: Path, source: str | None, device: str, place: int | None, threads: int | None, tied: bool, console: Console
+) -> bool:
+    """`work` as a command, in a terminal or, `tied`, for the parent that started it, which reads its stderr.
+    `place` None: any other than the study's own workers have."""
     place = random.SystemRandom().randrange(1000, 10**6) if place is None else place
-    with closing(Thread(settings.task, placed, recipe)) as trainer:
-        if tied:
-            return _tied(folder, trainer, place)
-        with Stopping(console).listening() as stopping:
-            study, _ = open_study(folder, lambda note: None)
-            if (aim := goal(study)) is None:
-                raise InputError(f"study must have been begun to be joined, got {folder}; begin it with `nas search`")
-            with SearchProgress(console, aim[0], recipe.epochs, stopping) as progress:
-                watch = progress.watch()
-                for note in notes:
-                    watch.on_note(note)
-                return Search(folder, trainer, watch, place).run(*aim)
+    if tied:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which tells its workers
+        asked = threading.Event()
+        watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
 
+        def tie(search: Search) -> None:
+            tie_to_parent(asked.set, lambda: search.leave("the process that started its worker ended"))
 
-def _tied(folder: Path, trainer: Trainer, place: int) -> bool:
-    """Says what there is to say on stderr, where the parent reads it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which tells its workers
-    asked = threading.Event()
-    watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
-    search = Search(folder, trainer, watch, place)
-    tie_to_parent(asked.set, lambda: search.leave("the process that started its worker ended"))
-    aim = goal(search.study)
-    assert aim is not None, "the parent sets it first"
-    return search.run(*aim)
+        return work(folder, source, device, place, threads, lambda notes, trials: watch, console, tie)
+    with ExitStack() as stack:
+        stopping = stack.enter_context(Stopping(console).listening())
+
+        def join(notes: list[str], trials: int) -> Watch:
+            epochs = Settings.read(folder).build_recipe().epochs
+            progress = stack.enter_context(SearchProgress(console, trials, epochs, stopping))
+            watch = progress.watch()
+            for note in notes:
+                watch.on_note(note)
+            return watch
+
+        return work(folder, source, device, place, threads, join, console)
 
 
 def cores() -> int:

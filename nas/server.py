@@ -1,168 +1,193 @@
-"""A study on a database server: where it is, without its password, and a storage that waits for a server that is away.
+"""A study's journal in a PostgreSQL table, for workers on many machines: Optuna's journal storage, with a backend that
+waits for a server that is away. Needs psycopg; no torch.
 
 The password comes with the URL of the command, for this process and those it starts, or from where PostgreSQL's own
 programs have it (PGPASSWORD, ~/.pgpass). It is never written or shown.
+
+Optuna's own tables for servers were tried first: about .4 s of each trial went there, because every attribute is a
+transaction of several statements (docs/scale.md).
 """
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 import time
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, cast
+import uuid
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
-from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage
-
+from nas.journal import Journal
 from nas.settings import Away, Server
 from space import InputError
 
+if TYPE_CHECKING:
+    import psycopg
+
 PATIENCE = 300.0  # seconds that a server may be away
 PAUSE = 2.0  # between tries
-TRIES = 5  # to make the tables, where others make them too
+FRESH = 0.02  # seconds for which what was read last counts as read now
 PASSWORD = "PGPASSWORD"
+T = TypeVar("T")
+
+_TABLE = """create table if not exists nas_journal (
+  study text, number bigint, entry text not null, key uuid not null, primary key (study, number), unique (key))"""
+_READ = "select entry from nas_journal where study = %s and number >= %s order by number"
+# Under the lock numbers have no gap, and whoever sees one entry has all before it. A key that is there already comes
+# from a try whose answer was lost.
+_LOCK = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_APPEND = """insert into nas_journal
+  select %s, (select coalesce(max(number) + 1, 0) from nas_journal where study = %s), %s, %s
+  on conflict (key) do nothing"""
 
 
 def parse_server(url: str, study: str) -> Server:
     """The server of a URL such as postgresql://user:password@host/database, and the name that the study has there. A
     password in it is kept for this process. Raises InputError for another kind of server."""
-    from sqlalchemy.engine import URL, make_url
-    from sqlalchemy.exc import ArgumentError
-
     try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise _wrong("a URL that cannot be read") from error
-    kind = parsed.drivername.split("+")[0]
-    if kind not in ("postgresql", "postgres") or not parsed.database:
-        raise _wrong(parsed.render_as_string(hide_password=True))
-    if parsed.password:
-        os.environ[PASSWORD] = str(parsed.password)
-    plain = URL.create(
-        "postgresql+psycopg", parsed.username, host=parsed.host, port=parsed.port, database=parsed.database,
-        query=parsed.query,
-    )  # fmt: skip
-    return Server(url=plain.render_as_string(), study=study)
+        parts = urlsplit(url)
+        host, port, database = parts.hostname or "", parts.port, parts.path.strip("/")
+    except ValueError:
+        raise _wrong("a URL that cannot be read") from None
+    name, whole = f"{parts.username}@" if parts.username else "", f"{host}:{port}" if port else host
+    plain = f"{parts.scheme}://{name}{whole}/{database}" + (f"?{parts.query}" if parts.query else "")
+    if parts.scheme not in ("postgresql", "postgres") or not database:
+        raise _wrong(plain if parts.scheme else "something else")
+    if "password" in parts.query:
+        raise _wrong("a password among its options")
+    if parts.password:
+        os.environ[PASSWORD] = parts.password
+    return Server(url=plain, study=study)
 
 
 def _wrong(got: str) -> InputError:
     return InputError(f"storage must be postgresql://user@host/database, got {got}; correct it")
 
 
-def connect(server: Server, on_note: Callable[[str], None]) -> BaseStorage:
-    """The server's storage, which waits while the server is away and says so. Raises InputError where it cannot be
-    reached at all."""
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
+def connect(server: Server, on_note: Callable[[str], None]) -> Journal:
+    """The study's storage, which waits while the server is away and says so. Raises Away where it cannot be reached at
+    all."""
+    table = Table(server, on_note)
+    table.create()
+    return Journal(table)
 
-    for _ in range(TRIES):
+
+def connect_to_read(server: Server) -> Journal | None:
+    """The same, but it makes no table and does not wait; None where there is no table yet."""
+    table = Table(server)
+    return Journal(table) if table.exists() else None
+
+
+class Table:
+    """The entries of one study. `on_note` None: to be read only, without patience."""
+
+    def __init__(self, server: Server, on_note: Callable[[str], None] | None = None) -> None:
+        self.server, self.on_note = server, on_note
+        self.patience = PATIENCE if on_note else 0.0
+        self.lock = threading.Lock()  # a worker's pulse writes too
+        self.connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self.read = 0  # entries
+        self.at = -FRESH  # when
+        self.coming: list[dict[str, Any]] = []  # read with an append, not asked for yet
+
+    def exists(self) -> bool:
+        """Whether a study was ever begun on the server."""
+        with self.lock:
+            (row,) = self._once(lambda c: c.execute("select to_regclass('nas_journal')").fetchall())
+            return row[0] is not None
+
+    def create(self) -> None:
+        """Makes the table, if there is none."""
+
+        def make(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+            with connection.transaction():
+                connection.execute(_LOCK, ("nas_journal",))  # `if not exists` alone fails where two make it at once
+                connection.execute(_TABLE)
+
+        with self.lock:
+            self._once(make)
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+        with self.lock:
+            if log_number_from != self.read:  # another storage on this backend begins anew
+                self.read, self.coming, self.at = log_number_from, [], -FRESH
+            if time.monotonic() - self.at >= FRESH:
+                start = self.read + len(self.coming)
+                rows = self._patiently(lambda c: c.execute(_READ, (self.server.study, start)).fetchall())
+                self._take(rows)
+            found, self.coming = self.coming, []
+            self.read += len(found)
+            return found
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        study = self.server.study
+        lines = [(study, study, json.dumps(log, separators=(",", ":")), uuid.uuid4()) for log in logs]
+
+        def append(connection: psycopg.Connection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+            with connection.pipeline(), connection.transaction():
+                connection.execute(_LOCK, (study,))
+                for line in lines:
+                    connection.execute(_APPEND, line)
+                rows = connection.execute(_READ, (study, self.read + len(self.coming)))
+            return rows.fetchall()
+
+        with self.lock:
+            self._take(self._patiently(append))
+
+    def _take(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self.coming += (json.loads(entry) for (entry,) in rows)
+        self.at = time.monotonic()
+
+    def _once(self, call: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
+        """Raises Away where the server does not answer."""
+        psycopg = _psycopg()
         try:
-            return cast(BaseStorage, Patient(_open(server, create=True), server.url, on_note))
-        except (StorageInternalError, IntegrityError, ProgrammingError) as error:
-            if not has_cause(error, IntegrityError, ProgrammingError):
-                raise
-            last = error  # another process makes the tables at the same moment
-            time.sleep(PAUSE)
-    raise last
+            if self.connection is None or self.connection.closed:
+                options = "" if self.on_note else "-c default_transaction_read_only=on"
+                self.connection = psycopg.connect(
+                    self.server.url, autocommit=True, connect_timeout=10, options=options, application_name="nas"
+                )
+            return call(self.connection)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if self.connection is not None:
+                self.connection.close()
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise Away(
+                f"storage must be a server that answers, got {self.server.url} ({reason}); "
+                f"start it, or set {PASSWORD} if it wants a password"
+            ) from None
+
+    def _patiently(self, call: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
+        """Tries again for PATIENCE seconds."""
+        since = None
+        while True:
+            try:
+                found = self._once(call)
+            except Away as error:
+                now = time.monotonic()
+                if since is None:
+                    since = now
+                    if self.on_note:
+                        self.on_note(f"storage {self.server.url} is away; waiting for up to {PATIENCE:.0f} s")
+                if now - since >= self.patience:
+                    if not self.on_note:
+                        raise
+                    raise Away(
+                        f"storage must answer within {PATIENCE:.0f} s, got silence from {self.server.url}; "
+                        f"start it and run the same command again (the last try: {error})"
+                    ) from None
+                time.sleep(PAUSE)
+            else:
+                if since is not None and self.on_note:
+                    self.on_note(f"storage is back after {time.monotonic() - since:.0f} s")
+                return found
 
 
-def connect_to_read(server: Server) -> BaseStorage | None:
-    """The same, but it makes no tables and does not wait; None where there are none yet."""
-    from sqlalchemy.exc import ProgrammingError
-
+def _psycopg() -> Any:
     try:
-        return _open(server, create=False)
-    except (StorageInternalError, ProgrammingError) as error:
-        if has_cause(error, ProgrammingError):
-            return None
-        raise
-
-
-def _open(server: Server, create: bool) -> BaseStorage:
-    try:
-        import psycopg  # noqa: F401
+        import psycopg
     except ImportError as error:
         raise InputError("storage on a server must have psycopg, got none; pip install 'nas[postgres]'") from error
-    from optuna.storages import RDBStorage, get_storage
-
-    options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
-    try:
-        return get_storage(
-            RDBStorage(server.url, options, skip_compatibility_check=not create, skip_table_creation=not create)
-        )
-    except Exception as error:
-        if not is_away(error):
-            raise
-        raise away(server.url, error) from None
-
-
-def away(url: str, error: BaseException) -> Away:
-    """What to say of a server that does not answer."""
-    return Away(
-        f"storage must be a server that answers, got {url} ({_reason(error)}); "
-        f"start it, or set {PASSWORD} if it wants a password"
-    )
-
-
-class Patient:
-    """Another storage, each of whose calls is tried again while the server is away, for PATIENCE seconds.
-
-    A call whose answer was lost may have been carried out; all that a search writes may be written twice, but for a new
-    trial, which then has no owner and is taken back.
-    """
-
-    def __init__(self, inner: BaseStorage, url: str, on_note: Callable[[str], None]) -> None:
-        self._inner, self._url, self._on_note = inner, url, on_note
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        return self._patiently(found) if callable(found) else found
-
-    def _patiently(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(call)
-        def patient(*args: Any, **kwargs: Any) -> Any:
-            since = None
-            while True:
-                try:
-                    found = call(*args, **kwargs)
-                except Exception as error:
-                    if not is_away(error):
-                        raise
-                    since = since or self._begin(error)
-                    if time.monotonic() - since > PATIENCE:
-                        raise Away(
-                            f"storage must answer within {PATIENCE:.0f} s, got silence from {self._url} "
-                            f"({_reason(error)}); start it and run the same command again"
-                        ) from None
-                    time.sleep(PAUSE)
-                else:
-                    if since:
-                        self._on_note(f"storage is back after {time.monotonic() - since:.0f} s")
-                    return found
-
-        return patient
-
-    def _begin(self, error: BaseException) -> float:
-        self._on_note(f"storage {self._url} is away ({_reason(error)}); waiting for up to {PATIENCE:.0f} s")
-        return time.monotonic()
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether an error says that the server cannot be reached, not that what was asked of it is wrong."""
-    from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
-
-    return has_cause(error, OperationalError, InterfaceError, PendingRollbackError)
-
-
-def has_cause(error: BaseException | None, *kinds: type[BaseException]) -> bool:
-    """Whether an error, or one that it came of, is of one of these kinds."""
-    while error is not None and not isinstance(error, kinds):
-        error = error.__cause__
-    return error is not None
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause, in its first line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return psycopg

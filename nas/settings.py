@@ -81,6 +81,7 @@ class Settings:
     device: str
     versions: dict[str, str]
     server: Server | None = None  # None: the journal in the folder
+    artifacts: str | None = None  # an S3 store's URL; None: the folder
 
     @property
     def band(self) -> Band:
@@ -117,7 +118,7 @@ class Settings:
 
     def write(self, folder: Path) -> None:
         """Writes study.yaml aside and renames it."""
-        plain = {key: value for key, value in asdict(self).items() if key != "server" or value}
+        plain = {key: value for key, value in asdict(self).items() if value or key not in ("server", "artifacts")}
         plain["data"]["classes"] = list(self.data.classes)
         aside = folder / f"{FILE}.{os.getpid()}.tmp"
         aside.write_text(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")

@@ -211,17 +211,18 @@ class Search:
     def _propose(self, trial: optuna.Trial) -> Proposal | None:
         """The trial's network, with what is known before training on record. None where there is nothing to train,
         of which Optuna is told at once."""
-        trial.set_user_attr("drawn_ahead", True)
         trial.set_user_attr("owner", owner())
         self.pulse.hold(trial._trial_id)
         drawn = self.settings.sampler == "random" and not {"stand_in", "repeat_of"} & trial.user_attrs.keys()
         chooser = TrialChooser(trial, 0.0 if drawn else None)
-        proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
-        arch, violation = proposal.arch, self.settings.band.violation(proposal.cost.flops)
-        trial.set_constraint("budget", violation)
-        record_network(trial, proposal)
-        if proposal.inside and proposal.log_density is not None:
-            trial.set_user_attr("log_density", proposal.log_density)
+        with self.storage.together():
+            trial.set_user_attr("drawn_ahead", True)
+            proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
+            arch, violation = proposal.arch, self.settings.band.violation(proposal.cost.flops)
+            trial.set_constraint("budget", violation)
+            record_network(trial, proposal)
+            if proposal.inside and proposal.log_density is not None:
+                trial.set_user_attr("log_density", proposal.log_density)
         first = None if "repeat_of" in trial.user_attrs else self._other(arch, trial)
         if violation > 0:
             self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.band}")
@@ -275,9 +276,10 @@ class Search:
             self.pulse.drop(trial._trial_id)
 
     def _tell(self, trial: optuna.Trial, result: Finished | Failed) -> None:
-        trial.set_user_attr("seconds", result.seconds)
-        trial.set_user_attr("epochs", len(self.curve))
-        save_curve(self.store, trial, self.curve)
+        with self.storage.together():
+            trial.set_user_attr("seconds", result.seconds)
+            trial.set_user_attr("epochs", len(self.curve))
+            save_curve(self.store, trial, self.curve)
         match result:
             case Failed(reason=reason):
                 self._end(trial, TrialState.FAIL, "failed", reason)
@@ -317,8 +319,9 @@ class Search:
 
     def _end(self, trial: optuna.Trial, state: TrialState, outcome: str, reason: str) -> None:
         self.pulse.drop(trial._trial_id)
-        trial.set_user_attr("outcome", outcome)
-        trial.set_user_attr("reason", reason)
+        with self.storage.together():
+            trial.set_user_attr("outcome", outcome)
+            trial.set_user_attr("reason", reason)
         self.study.tell(trial, state=state, skip_if_finished=True)
 
     def _hand_back(self, trial: optuna.Trial, why: str) -> None:

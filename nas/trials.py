@@ -17,12 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from nas.settings import ARTIFACTS, FILE, JOURNAL, STUDY, Server, Settings
+from nas.settings import ARTIFACTS, FILE, JOURNAL, Server, Settings
 from space import Arch, InputError
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage, JournalStorage
+    from optuna.artifacts._protocol import ArtifactStore
     from optuna.trial import FrozenTrial
+
+    from nas.journal import Journal
 
 State = Literal["complete", "stopped", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
 CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifacts
@@ -84,11 +86,12 @@ class Epoch:
 class Reader:
     """Reads one study; each call reads only what the journal has grown by. Never writes, never locks."""
 
-    def __init__(self, folder: Path, storage: BaseStorage | None = None) -> None:
+    def __init__(self, folder: Path, storage: Journal | None = None) -> None:
         """`storage`: where the process has it open already."""
         self.folder = folder
         self.settings = Settings.read(folder)
         self._storage, self._changes = storage, 0
+        self._store: ArtifactStore | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -113,7 +116,7 @@ class Reader:
         from optuna.exceptions import OptunaError
 
         try:
-            self._read(lambda: open_journal(path), STUDY)
+            self._read(lambda: open_journal(path))
         except (ValueError, KeyError, TypeError, AssertionError, OptunaError) as error:
             self._storage = None
             self._forget()
@@ -129,22 +132,17 @@ class Reader:
         return self._changes
 
     def _ask(self, server: Server) -> None:
-        from nas.server import away, connect_to_read, is_away
+        from nas.server import connect_to_read
 
-        try:
-            self._read(lambda: connect_to_read(server), server.study)
-        except Exception as error:
-            if isinstance(error, InputError) or not is_away(error):
-                raise
-            raise away(server.url, error) from None
+        self._read(lambda: connect_to_read(server))
 
-    def _read(self, connect: Callable[[], BaseStorage | None], name: str) -> None:
+    def _read(self, connect: Callable[[], Journal | None]) -> None:
         """Asks for the trials that are new or were open: a list of thousands takes Optuna milliseconds."""
         if self._storage is None:
             self._storage = connect()
         if self._storage is None:
             return
-        studies = [study for study in self._storage.get_all_studies() if study.study_name == name]
+        studies = self._storage.get_all_studies()
         if not studies:
             return
         study = studies[0]._study_id
@@ -178,31 +176,47 @@ class Reader:
 
     def artifact(self, number: int, name: str) -> bytes | None:
         """A file of a trial, None where it has none."""
-        path = self.artifact_path(number, name)
-        return path.read_bytes() if path else None
-
-    def artifact_path(self, number: int, name: str) -> Path | None:
-        """Where a file of a trial is, None where it has none."""
         frozen = self.frozen()
         if not 0 <= number < len(frozen):
             raise InputError(f"trial must be from 0 to {len(frozen) - 1}, got {number}; `nas trials` lists them")
         for artifact_id in artifact_ids(frozen[number], name):
             path = self.folder / ARTIFACTS / artifact_id
             if path.is_file():
-                return path
+                return path.read_bytes()
+            if self.settings.artifacts and (content := self._fetched(self.settings.artifacts, artifact_id)) is not None:
+                return content
         return None
 
+    def _fetched(self, url: str, artifact_id: str) -> bytes | None:
+        from optuna.artifacts.exceptions import ArtifactNotFound
 
-def open_journal(path: Path) -> JournalStorage:
+        from nas.store import open_to_read
+
+        if self._store is None:
+            self._store = open_to_read(self.folder, url)
+        try:
+            return self._store.open_reader(artifact_id).read()
+        except ArtifactNotFound:
+            return None
+
+    def study_attributes(self) -> dict[str, Any]:
+        """What is on record of the study as a whole."""
+        self.frozen()
+        studies = self._storage.get_all_studies() if self._storage else []
+        return studies[0].user_attrs if studies else {}
+
+
+def open_journal(path: Path) -> Journal:
     """Optuna's storage on a journal file that exists."""
     import optuna
-    from optuna.storages.journal import JournalFileBackend
+
+    from nas.journal import open_file
 
     optuna.logging.set_verbosity(logging.WARNING)
-    return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+    return open_file(path)
 
 
-def _after(storage: BaseStorage, study: int, number: int) -> Iterator[FrozenTrial]:
+def _after(storage: Journal, study: int, number: int) -> Iterator[FrozenTrial]:
     """The trials from `number` on."""
     while True:
         try:

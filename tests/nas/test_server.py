@@ -5,73 +5,35 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
-import shutil
-import socket
-import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 
 import nas.server
 from dashboard.live import Shelf
-from nas.server import PASSWORD, Patient, connect, connect_to_read, is_away, parse_server
-from nas.settings import FILE, JOURNAL, Server
+from nas.server import PASSWORD, Table, connect, connect_to_read, parse_server
+from nas.settings import FILE, JOURNAL, Away, Server
 from nas.trials import Reader
 from space import InputError
 from tests.nas.commands import Command, check_killed, check_whole, kill_at_random, wait_until
 from tests.nas.conftest import Run
+from tests.nas.postgres import BINARIES, SECRET, Postgres, started
 
-BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 pytestmark = pytest.mark.skipif(
     not BINARIES or os.geteuid() != 0, reason="needs PostgreSQL's server, and root to start it as another user"
 )
-SECRET = "s3cret-of-the-tests"
-
-
-class Postgres:
-    """A server in a folder of its own, of user postgres, who has a password."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.data = folder, folder / "data"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        folder.mkdir()
-        (folder / "password").write_text(SECRET)
-        shutil.chown(folder, "postgres")
-        shutil.chown(folder / "password", "postgres")
-        self._as_postgres("initdb", "-D", self.data, "-A", "scram-sha-256", "--pwfile", folder / "password", "-N")
-
-    def _as_postgres(self, program: str, *words: object) -> None:
-        subprocess.run(
-            ["runuser", "-u", "postgres", "--", BINARIES[-1].with_name(program), *map(str, words)],
-            check=True, stdout=subprocess.DEVNULL, cwd=self.folder,
-        )  # fmt: skip
-
-    def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        self._as_postgres("pg_ctl", "-D", self.data, "-w", "-o", options, "-l", self.folder / "log", "start")
-
-    def stop(self) -> None:
-        self._as_postgres("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
-
-    def url(self, password: str = f":{SECRET}") -> str:
-        return f"postgresql://postgres{password}@127.0.0.1:{self.port}/postgres"
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    place = Path("/tmp") / f"nas-postgres-{secrets.token_hex(4)}"  # where another user may go
-    server = Postgres(place)
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(place)
+def postgres() -> Iterator[Postgres]:
+    with started() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +58,7 @@ def test_a_study_on_a_server_is_searched_read_and_resumed_without_its_password_i
     assert not (command.folder / JOURNAL).exists()
     assert files_with(command.folder, SECRET) == []
     settings = yaml.safe_load((command.folder / FILE).read_text())
-    assert settings["server"]["url"] == f"postgresql+psycopg://postgres@127.0.0.1:{postgres.port}/postgres"
+    assert settings["server"]["url"] == f"postgresql://postgres@127.0.0.1:{postgres.port}/postgres"
     assert re.fullmatch(r"s-[0-9a-f]{8}", settings["server"]["study"])
     assert f"--storage postgresql://postgres@127.0.0.1:{postgres.port}/postgres" in settings["command"]
     trials = Reader(command.folder).trials()
@@ -108,11 +70,11 @@ def test_a_study_on_a_server_is_searched_read_and_resumed_without_its_password_i
     other = postgres.url().replace("/postgres", "/template1")
     code, _, errors = run(*command.words, "--trials", 5, "--storage", other)
     assert code == 2
-    assert "error: storage must be postgresql+psycopg://postgres@127.0.0.1" in errors
+    assert "error: storage must be postgresql://postgres@127.0.0.1" in errors
     monkeypatch.delenv(PASSWORD)
     code, _, errors = run("front", "s", "--runs", command.runs)
     assert code == 2
-    assert "error: storage must be a server that answers, got postgresql+psycopg://postgres@" in errors
+    assert "error: storage must be a server that answers, got postgresql://postgres@" in errors
     assert f"set {PASSWORD} if it wants a password" in errors
 
 
@@ -138,37 +100,81 @@ def test_a_server_that_is_restarted_is_waited_for(
     postgres.start()
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
-    assert "is away (" in errors
+    assert "is away; " in errors
     assert "waiting for up to 300 s" in errors
     assert "storage is back after" in errors
     check_whole(command, 12)
 
 
-def test_patience_has_an_end(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sqlalchemy.exc import OperationalError
-
-    class Away:
-        tries = 0
-
-        def get_all_studies(self) -> None:
-            self.tries += 1
-            raise OperationalError("select", {}, Exception("connection refused"))
-
-        def get_trial(self, number: int) -> None:
-            raise KeyError(number)
-
+def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nas.server, "PATIENCE", 0.2)
     monkeypatch.setattr(nas.server, "PAUSE", 0.05)
     notes: list[str] = []
-    away = Away()
-    patient: Any = Patient(away, "postgresql://host/base", notes.append)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"storage must answer within 0 s, got silence from postgresql://host/base \("):
-        patient.get_all_studies()
-    assert away.tries >= 3
-    assert len(notes) == 1
-    with pytest.raises(KeyError):
-        patient.get_trial(3)
-    assert not is_away(KeyError(3))
+    nobody = Server(url="postgresql://me@127.0.0.1:1/base", study="s")
+    with pytest.raises(
+        Away, match=r"storage must answer within 0 s, got silence from postgresql://me@127.0.0.1:1/base"
+    ):
+        Table(nobody, notes.append).append_logs([{}])
+    assert notes == ["storage postgresql://me@127.0.0.1:1/base is away; waiting for up to 0 s"]
+    with pytest.raises(Away, match=r"storage must be a server that answers, got postgresql://me@127.0.0.1:1/base \("):
+        connect_to_read(nobody)
+
+
+def test_entries_of_many_writers_have_one_order_and_none_is_lost_or_there_twice(postgres: Postgres) -> None:
+    def write(name: int) -> None:
+        table = Table(server, pytest.fail)
+        for i in range(40):
+            table.append_logs([{"who": name, "i": i}, {"who": name, "i": i, "second": True}])
+        tables.append(table)
+
+    os.environ[PASSWORD] = SECRET
+    server, tables = Server(url=postgres.url(""), study="order"), list[Table]()
+    Table(server, pytest.fail).create()
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    whole = list(Table(server).read_logs(0))
+    assert len(whole) == 4 * 40 * 2
+    for name in range(4):
+        assert [row["i"] for row in whole if row["who"] == name] == [i for i in range(40) for _ in range(2)]
+    for table in tables:
+        own = [*table.read_logs(0)]
+        assert own == whole[: len(own)]
+    assert Table(Server(url=server.url, study="another")).read_logs(0) == []
+
+
+def test_an_entry_whose_answer_was_lost_is_not_written_twice(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks after the server has committed and before the worker hears of it."""
+    monkeypatch.setattr(nas.server, "PAUSE", 0.0)
+    os.environ[PASSWORD] = SECRET
+    server, notes = Server(url=postgres.url(""), study="lost"), list[str]()
+    table = Table(server, notes.append)
+    table.create()
+    once = table._once
+    broken = iter([True, False])
+
+    def breaks(call: Callable[[Any], Any]) -> Any:
+        found = once(call)
+        if next(broken):
+            raise Away("gone")
+        return found
+
+    monkeypatch.setattr(table, "_once", breaks)
+    table.append_logs([{"first": 1}])
+    assert [*Table(server).read_logs(0)] == [{"first": 1}]
+    assert notes[-1] == "storage is back after 0 s"
+
+
+def test_a_reader_may_not_write(postgres: Postgres) -> None:
+    os.environ[PASSWORD] = SECRET
+    server = Server(url=postgres.url(""), study="read")
+    Table(server, pytest.fail).create()
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        Table(server).append_logs([{}])
 
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://host/base", "postgresql://host", "no url", ""])
@@ -185,7 +191,7 @@ def test_a_wrong_password_is_not_shown(postgres: Postgres) -> None:
     assert "wrong-one" not in str(error.value)
     assert "password authentication failed" in str(error.value)
     with pytest.raises(InputError, match="storage must be a server that answers"):
-        connect_to_read(Server(url="postgresql+psycopg://postgres@127.0.0.1:1/base", study="s"))
+        connect_to_read(Server(url="postgresql://postgres@127.0.0.1:1/base", study="s"))
 
 
 def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(
@@ -201,7 +207,7 @@ def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(
     gone = shelf.read(command.folder)
     assert gone.mode == "broken"
     assert gone.problem
-    assert gone.problem.startswith("storage must be a server that answers, got postgresql+psycopg://postgres@127.0.0.1")
+    assert gone.problem.startswith("storage must be a server that answers, got postgresql://postgres@127.0.0.1")
     postgres.start()
     assert len(shelf.read(command.folder).trials) == 2
     assert run(*command.words, "--trials", 3)[0] == 0

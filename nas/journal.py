@@ -1,0 +1,74 @@
+"""The journal: every entry of a study in one order, in a file or on a server; Optuna's journal storage reads it.
+
+What belongs together is written together: drawing a network makes some thirty entries, and one write of them costs
+little more than one of each (docs/scale.md). Optuna writes each by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+
+class Backend(Protocol):
+    """Where a journal's entries are."""
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]: ...
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None: ...
+
+
+class Together(BaseJournalBackend):
+    """Another backend, which can be told to write several entries at once. Meanwhile nothing new is read."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+        self.lock = threading.Lock()
+        self.queue: list[dict[str, Any]] | None = None
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+        return [] if self.queue is not None else self.inner.read_logs(log_number_from)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with self.lock:  # a worker's pulse writes too
+            if self.queue is not None:
+                self.queue += logs
+                return
+        self.inner.append_logs(logs)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside is written at its end, in order, even where that is an error."""
+        self.queue = []
+        try:
+            yield
+        finally:
+            with self.lock:
+                queue, self.queue = self.queue, None
+            if queue:
+                self.inner.append_logs(queue)
+
+
+class Journal(JournalStorage):
+    """Optuna's storage of one study."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._entries = Together(backend)
+        super().__init__(self._entries)
+
+    def together(self) -> Any:
+        """A context: entries that are written in it are written at once, and seen by none before, this storage
+        included. For attributes and parameters of a trial alone."""
+        return self._entries.together()
+
+
+def open_file(path: Path, lock: BaseJournalFileLock | None = None) -> Journal:
+    """The journal in a file; made where there is none."""
+    return Journal(JournalFileBackend(str(path), lock_obj=lock))

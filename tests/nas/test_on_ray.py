@@ -1,0 +1,110 @@
+"""Workers on a Ray cluster of three nodes on this machine, one of which is killed while it trains."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.on_ray import Assignment, Share, cluster, reach
+from nas.settings import FILE, Server, Settings
+from space import InputError
+from tests.nas.commands import Command, check_whole, wait_until
+from tests.nas.conftest import Run
+
+
+@pytest.fixture(scope="module")
+def three_nodes() -> Iterator[Any]:
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    found = Cluster()
+    found.add_node(num_cpus=0, include_dashboard=False)  # the head trains nothing
+    for name in ("one", "two"):
+        found.add_node(num_cpus=1, resources={name: 1})
+    yield found
+    found.shutdown()  # type: ignore[no-untyped-call]
+
+
+def test_a_node_is_lost_and_nothing_but_its_trial(command: Command, three_nodes: Any, tmp_path: Path) -> None:
+    slow = tmp_path / "slow.yaml"
+    slow.write_text("epochs: 12\ntrain_images: 1079\n")
+    command.words[command.words.index("--recipe") + 1] = str(slow)
+    process = command.search("--trials", 8, "--on", "ray", "--workers", 2, RAY_ADDRESS=three_nodes.address)
+    wait_until(lambda: len([t for t in command.trials() if t.state == "running" and t.epochs]) == 2, process)
+    lost = next(node for node in three_nodes.worker_nodes if node._ray_params.resources.get("one"))
+    three_nodes.remove_node(lost, allow_graceful=False)
+    wait_until(lambda: [t for t in command.trials() if t.state == "interrupted"], process)
+    three_nodes.add_node(num_cpus=1, resources={"three": 1})
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    assert "its process ended; its network is queued again" in errors
+    assert "; Ray started it again on " in errors
+    assert "Traceback" not in errors
+    lost_trials = [trial for trial in check_whole(command, 8) if trial.state == "interrupted"]
+    assert 1 <= len(lost_trials) <= 2, "what its worker trained, and had drawn to be next"
+
+
+def test_ctrl_c_ends_actors_in_order_and_the_same_command_goes_on(command: Command, three_nodes: Any) -> None:
+    process = command.search("--trials", 200, "--on", "ray", "--workers", 1, RAY_ADDRESS=three_nodes.address)
+    wait_until(lambda: len(command.ended()) >= 2, process)
+    process.send_signal(2)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "stopped; to go on: nas search" in errors
+    assert not [trial for trial in command.trials() if trial.state == "running"]
+    total = len(command.ended()) + 1
+    again = command.search("--trials", total)
+    _, errors = again.communicate(timeout=60)
+    assert again.returncode == 0, errors
+    check_whole(command, total)
+
+
+def test_what_a_worker_refuses_is_one_error(
+    command: Command, three_nodes: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", three_nodes.address)
+    monkeypatch.setattr("nas.folder.code", lambda: "another")  # here, not in the actor
+    code, _, errors = run(*command.words, "--trials", "3", "--on", "ray")
+    assert code == 2
+    assert errors.count("error: ") == 1, errors
+    assert "error: code must be the same as that of s's other workers, another, got " in errors
+
+
+def test_a_cluster_that_is_not_there_is_refused(command: Command, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "1")
+    with pytest.raises(InputError, match="on must be ray or ray://host:port, got slurm; correct it"), cluster("slurm"):
+        pass
+
+
+def test_shares() -> None:
+    assert Share().fit(8, 0) == 8
+    assert Share(2, 0.25).fit(16, 1) == 4
+    assert Share(2, 0.25).fit(4, 1) == 2
+    assert Share(1, 1).fit(8, 0) == 1, "it waits for a GPU to come"
+
+
+def test_a_machine_that_does_not_see_the_folder_needs_a_server_and_a_store(
+    tmp_path: Path, command: Command, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(*command.words, "--trials", 1)[0] == 0
+    settings = Settings.read(command.folder)
+
+    def assignment(folder: Path, settings: Settings) -> Assignment:
+        return Assignment(str(folder), settings, "digits", "cpu", 0, 1, {})
+
+    assert reach(assignment(command.folder, settings)) == command.folder
+    nowhere = tmp_path / "not" / "here"
+    with pytest.raises(InputError, match=r"study must be in a folder that every machine sees, got .*/not/here, which"):
+        reach(assignment(nowhere, settings))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "other machine"))
+    everywhere = replace(settings, server=Server(url="postgresql://host/base", study="s-1"), artifacts="s3://bucket")
+    own = reach(assignment(nowhere, everywhere))
+    assert own.is_relative_to(tmp_path / "other machine")
+    assert Settings.read(own) == everywhere
+    assert (own / FILE).exists()

@@ -1,0 +1,116 @@
+"""A trainer in a thread: it answers, fails in one line, and is gone once it is closed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from nas.data import Data, load
+from nas.recipe import Recipe
+from nas.train import DeviceData, Verdict
+from nas.trainer import Answer, Finished, Job, Result, Thread
+from nas.trials import Epoch
+from space import Arch, Stage, Task
+from space.blocks import ConvNeXt
+from space.stems import Patchify
+
+TASK = Task(8, 1, 10)
+
+
+def arch(width: int) -> Arch:
+    return Arch(
+        stem=Patchify(stride=1),
+        stages=(Stage(depth=1, width=width, block=ConvNeXt(kernel=3, expansion=2, layer_scale=None)),),
+    )
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+def trainer(digits: Data, recipe: Recipe) -> Thread:
+    return Thread(TASK, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
+
+
+def go_on(job: Job, epoch: Epoch) -> Verdict:
+    return "go on"
+
+
+def result_of(trainer: Thread, answer: Answer = go_on) -> Result:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if result := trainer.listen(answer, 1):
+            return result
+    raise AssertionError("it says nothing")
+
+
+def test_it_is_closed_in_the_midst_of_an_epoch(digits: Data) -> None:
+    found = trainer(digits, Recipe(epochs=1, batch_size=8))
+    found.start(Job(0, arch(512), 0))
+    time.sleep(0.5)
+    began = time.monotonic()
+    found.close()
+    assert not found.thread.is_alive()
+    assert time.monotonic() - began < 5
+
+
+def test_it_trains_one_after_the_other(digits: Data) -> None:
+    found = trainer(digits, Recipe(epochs=1, train_images=64))
+    for number in range(2):
+        found.start(Job(number, arch(8), 0))
+        result = result_of(found)
+        assert isinstance(result, Finished)
+        assert result.job.number == number
+    found.close()
+
+
+LIMITED = """
+import resource, sys
+from nas.cli import main
+import torch, nas.run, nas.study, sklearn.datasets, nas.train, space.network
+used = int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (used + 900_000_000,) * 2)
+sys.argv = ["nas", *sys.argv[1:]]
+main()
+"""
+LARGE = """
+image_size: 8
+axes:
+  stages: [1]
+  depth: [1]
+  width: {low: 8, high: 8192, step: 8}
+  growth: [1.0]
+  kernel: [3, 5, 7, 9, 11]
+  expansion: [1, 2, 3, 4]
+  norm: [ln, bn]
+  stem.stride: [1]
+  layer_scale: [null]
+"""
+
+
+def test_out_of_memory_under_a_real_limit_fails_the_trial_and_five_in_a_row_end_the_search(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    place = tmp_path_factory.mktemp("limited")
+    (place / "large.yaml").write_text(LARGE)
+    (place / "recipe.yaml").write_text("epochs: 1\ntrain_images: 64\nbatch_size: 64\n")
+    words = [
+        "search", place / "large.yaml", "--data", "digits", "--flops", "12G..20G", "--recipe", place / "recipe.yaml",
+        "--runs", place, "--study", "s", "--sampler", "random", "--trials", 20, "--device", "cpu",
+    ]  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-c", LIMITED, *map(str, words)], capture_output=True, text=True, timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: trials must not fail 5 times in a row, got ")
+    assert "memory" in line
+    assert "FLOPs, " in line, "the network's size"
