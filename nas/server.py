@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from nas.journal import Journal
 from nas.settings import Away, Server
@@ -51,6 +51,7 @@ def parse_server(url: str, study: str) -> Server:
         host, port, database = parts.hostname or "", parts.port, parts.path.strip("/")
     except ValueError:
         raise _wrong("a URL that cannot be read") from None
+    host = f"[{host}]" if ":" in host else host
     name, whole = f"{parts.username}@" if parts.username else "", f"{host}:{port}" if port else host
     plain = f"{parts.scheme}://{name}{whole}/{database}" + (f"?{parts.query}" if parts.query else "")
     if parts.scheme not in ("postgresql", "postgres") or not database:
@@ -58,7 +59,7 @@ def parse_server(url: str, study: str) -> Server:
     if "password" in parts.query:
         raise _wrong("a password among its options")
     if parts.password:
-        os.environ[PASSWORD] = parts.password
+        os.environ[PASSWORD] = unquote(parts.password)
     return Server(url=plain, study=study)
 
 

@@ -7,8 +7,11 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
+from nas import folder
+from nas.settings import FILE
 from tests.nas.commands import Command, check_killed, check_whole, kill_at_random, wait_until, workers_of
 from tests.nas.conftest import Run
 
@@ -93,8 +96,8 @@ def test_a_worker_joins_from_another_terminal(command: Command) -> None:
     check_whole(command, total)
 
 
-def test_a_worker_is_refused_where_there_is_nothing_to_join_or_the_data_is_another(
-    command: Command, tmp_path: Path, run: Run
+def test_a_worker_is_refused_where_there_is_nothing_to_join_or_the_data_code_or_settings_are_others(
+    command: Command, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = run("worker", "s", "--runs", command.runs)[2]
     assert nowhere == f"error: study must be a name under {command.runs} or a study's folder, got s; there: none\n"
@@ -107,3 +110,21 @@ def test_a_worker_is_refused_where_there_is_nothing_to_join_or_the_data_is_anoth
     assert code == 2
     assert "error: data.fingerprint must be" in errors
     assert "to resume s, got" in errors
+    with monkeypatch.context() as another:
+        another.setattr("nas.folder.code", lambda: "0123")
+        code, _, errors = run("worker", "s", "--runs", command.runs)
+    assert code == 2
+    assert f"error: code must be the same as that of s's other workers, {folder.code()}, got 0123; install " in errors
+    card = command.folder / FILE
+    card.write_text(card.read_text().replace("\nseed: 0\n", "\nseed: 1\n"))
+    code, _, errors = run("worker", "s", "--runs", command.runs)
+    assert code == 2
+    assert "error: seed must be 0 to resume s, got 1; " in errors
+
+
+def test_a_worker_with_nothing_to_do_ends_well(command: Command, run: Run) -> None:
+    """Not by chance: a process whose trainer's thread outlived it was aborted every other time."""
+    run(*command.words, "--trials", 1)
+    both = [command.run("worker", "s", "--runs", command.runs, "--device", "cpu") for _ in range(2)]
+    for each in both:
+        assert (each.communicate(timeout=100)[0], each.returncode) == ("", 0)

@@ -183,6 +183,14 @@ def test_other_storage_is_refused(url: str) -> None:
         parse_server(url, "s")
 
 
+def test_a_url_keeps_all_but_its_password() -> None:
+    found = parse_server("postgresql://me%40home:p%40ss%2Fword@[::1]:5433/base?sslmode=require", "s")
+    assert found.url == "postgresql://me%40home@[::1]:5433/base?sslmode=require"
+    assert os.environ[PASSWORD] == "p@ss/word"
+    with pytest.raises(InputError, match="got a password among its options"):
+        parse_server("postgresql://host/base?password=x", "s")
+
+
 def test_a_wrong_password_is_not_shown(postgres: Postgres) -> None:
     server = parse_server(postgres.url(":wrong-one"), "s")
     assert "wrong-one" not in str(server)
