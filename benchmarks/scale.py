@@ -27,7 +27,7 @@ from statistics import median
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmarks.machine import heading
-from benchmarks.searching import settings
+from benchmarks.searching import resident, settings
 from dashboard.live import Shelf
 from nas.folder import open_folder, open_study
 from nas.propose import RecordingChooser
@@ -44,10 +44,10 @@ from tests.nas.postgres import Postgres, started
 
 EPOCHS = 4
 BAND = Band.parse("200K..4M")
-HEAD = """trials that sleep {:g} s; milliseconds, medians. open: a worker's start on the study, without imports
+HEAD = """trials that sleep {:g} s; milliseconds, medians. open: a worker's start, without imports; MB: its memory then
 ask: a network drawn and on record, while another trains; tell: a result on record
 beside: all that a trial takes of its worker beyond the sleep
-journal     trials workers  trials/s    open     ask    tell  beside"""
+journal     trials workers  trials/s    open      MB     ask    tell  beside"""
 
 
 class Sleeper:
@@ -144,7 +144,7 @@ def work(folder: Path, place: int, total: int, seconds: float) -> None:
 
     search = TimedSearch(folder, Sleeper(seconds), Watch(on_finish=finished), place)
     search.ledger.refresh()
-    print("open", 1000 * (time.perf_counter() - began), flush=True)
+    print("open", 1000 * (time.perf_counter() - began), resident(), flush=True)
     sys.stdin.readline()
     search.run(total)
 
@@ -173,10 +173,12 @@ def measure(folder: Path, workers: int, trials: int, seconds: float, reading: bo
         )
         for i in range(workers)
     ]  # fmt: skip
-    found: dict[str, list[float]] = {"open": [], "ask": [], "tell": [], "done": [], "slept": []}
+    found: dict[str, list[float]] = {"open": [], "ask": [], "tell": [], "done": [], "slept": [], "memory": []}
     for process in running:
         assert process.stdout
-        found["open"].append(float(process.stdout.readline().split()[1]))
+        _, milliseconds, megabytes = process.stdout.readline().split()
+        found["open"].append(float(milliseconds))
+        found["memory"].append(float(megabytes))
     poller = subprocess.Popen([*command, "--poll", str(folder)]) if reading else None
     time.sleep(3 if reading else 0)
     began = time.monotonic()
@@ -235,7 +237,7 @@ def main() -> None:
                     fill(folder, size)
                     for workers in options.workers:
                         row = measure(folder, workers, 12 * workers, options.seconds)
-                        numbers = "".join(f"{row[name]:8.0f}" for name in ("open", "ask", "tell", "beside"))
+                        numbers = "".join(f"{row[name]:8.0f}" for name in ("open", "memory", "ask", "tell", "beside"))
                         print(f"{kind:10s}{size:>8,}{workers:>8}{row['rate']:>10.2f}{numbers}", flush=True)
     return None
 
