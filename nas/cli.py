@@ -40,6 +40,11 @@ Channels = Annotated[int, typer.Option(help="Channels of the images.")]
 BandOption = Annotated[str | None, typer.Option(metavar="LO..HI", help="A band, e.g. 20M..25M.")]
 OwnSize = Annotated[int | None, typer.Option(min=1, help="Side of the images in pixels. [default: the space's]")]
 OwnClasses = Annotated[int | None, typer.Option(min=1, help="[default: 10, from 128 px on 1000]")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", metavar="onnx,pt2", help="What to write beside the weights; all: both.")
+]
+TimmOption = Annotated[bool, typer.Option("--timm", help="Also weights that timm.create_model loads.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an export.")]
 RUNS = Path("runs")
 
 
@@ -321,6 +326,9 @@ def export(
     trial: Annotated[int | None, typer.Option(min=0, help="This trial.")] = None,
     pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="From the front. [default: best]")] = None,
     max_flops: Annotated[str | None, typer.Option(help="The most accurate up to these FLOPs, e.g. 20M.")] = None,
+    formats: FormatOption = None,
+    timm: TimmOption = False,
+    force: ForceOption = False,
     data: Annotated[str | None, typer.Option(help="Where the study's data is now. [default: where it was]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     runs: Runs = RUNS,
@@ -328,17 +336,22 @@ def export(
 ) -> None:
     """Export a network of STUDY with its weights and papers, test it on the untouched test split, and verify it.
 
-    Example: nas export digits-1M-4M --out exports/digits
+    Weights as safetensors and modeling.py, which needs torch and safetensors alone, are always written.
+    Example: nas export digits-1M-4M --out exports/digits --format onnx,pt2
     """
     from rich.console import Console
 
     from nas.export import export_trial
+    from nas.formats import parse_formats
     from nas.settings import find_study
     from nas.trials import Reader
 
     reader = Reader(find_study(study, runs))
     chosen = _pick(reader.trials(), trial, pick, max_flops)
-    card = export_trial(reader, chosen, out, data_source=data, device=device, console=Console(stderr=True))
+    card = export_trial(
+        reader, chosen, out, data_source=data, device=device, console=Console(stderr=True),
+        formats=parse_formats(formats, timm), force=force,
+    )  # fmt: skip
     if as_json:
         print(json.dumps(card.to_json()))
     else:
