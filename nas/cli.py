@@ -359,6 +359,64 @@ def export(
 
 
 @app.command()
+def train(
+    network: Annotated[str, typer.Argument(metavar="ARCH|EXPORT", help="A YAML file, a preset, or an export.")],
+    data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
+    out: Annotated[Path, typer.Option(help="The export to write; OUT.training is used on the way.")],
+    recipe: Annotated[str, typer.Option(help="convnext, finetune, brief, or a YAML file.")] = "convnext",
+    epochs: Annotated[int | None, typer.Option(min=1, help="[default: the recipe's; warm-up scales]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Of all processes; the learning rate scales.")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: an export's own]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that augment. [default: by cores]")] = None,
+    formats: FormatOption = None,
+    timm: TimmOption = False,
+    force: ForceOption = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network to its end with the whole recipe, and export it; the same command goes on after a kill.
+
+    An export's weights are where it begins, with a new classifier for other classes; its arch.yaml begins afresh.
+    Several GPUs: torchrun --nproc-per-node 4 -m nas train ...
+    Example: nas train exports/digits/arch.yaml --data digits --epochs 30 --batch-size 64 --out exports/digits-long
+    """
+    from rich.console import Console
+
+    from nas.finish import Order, run_training
+    from nas.formats import parse_formats
+
+    order = Order(
+        target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, image_size=image_size,
+        seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm), force=force,
+    )  # fmt: skip
+    card = run_training(order, Console(stderr=True))
+    if card is not None:
+        print(json.dumps(card.to_json()) if as_json else card.summary(out))
+
+
+@app.command("import")
+def import_weights(
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file, or one of torch.save.")],
+    arch: Annotated[str, typer.Option("--as", metavar="ARCH", help="The network: a YAML file or a preset.")],
+    out: Annotated[Path, typer.Option(help="The export to write.")],
+    image_size: ImageSize = 224,
+    formats: FormatOption = None,
+    timm: TimmOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Import weights in timm's or the official ConvNeXt's names as an export, for `nas train` or `nas.load_export`.
+
+    Example: nas import convnext_tiny.safetensors --as convnext_tiny --out exports/tiny
+    """
+    from nas.finish import run_import
+    from nas.formats import parse_formats
+
+    chosen = parse_formats(formats, timm)
+    print(run_import(checkpoint, arch, out, image_size=image_size, formats=chosen, force=force).summary(out))
+
+
+@app.command()
 def record(
     studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Random-sampler studies that rest.")],
     out: Annotated[Path | None, typer.Option(help="[default: SPACE-DATA.parquet]")] = None,

@@ -122,13 +122,15 @@ def to_official(state: State, arch: Arch) -> dict[str, Tensor]:
     return found
 
 
-def load_weights(network: Network, state: State) -> None:
-    """Puts `state`, in our names, timm's or the official ones, into `network`; all of it, or nothing.
+def load_weights(network: Network, state: State) -> str:
+    """Puts `state`, in our names, timm's or the official ones, into `network`; all of it, or nothing. Says whose they
+    were.
 
     Raises InputError that names a tensor which has no place, is missing or has another shape.
     """
     own, arch = network.state_dict(), network.arch
-    match _recognise(state, own, arch):
+    naming = _recognise(state, own, arch)
+    match naming:
         case "timm":
             found, pairs = from_timm(state, arch), _pairs(arch, "timm")
         case "official":
@@ -145,6 +147,7 @@ def load_weights(network: Network, state: State) -> None:
             shapes = f"{tuple(own[name].shape)}, got {tuple(found[name].shape)}"
             raise InputError(f"{theirs} must have the shape {shapes}; compare widths, kernels and classes")
     network.load_state_dict(found)
+    return f"names of {CODE[naming] if naming else 'this project'}"
 
 
 def _recognise(state: State, own: State, arch: Arch) -> Naming | None:
