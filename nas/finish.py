@@ -282,9 +282,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def _outer(state: dict[str, Tensor]) -> tuple[int, int]:
-    """Classes and channels, of the last matrix and the first convolution."""
+    """Classes and channels, of the head's last matrix and the stem's first convolution."""
     matrices = [value for name, value in state.items() if value.dim() == 2 and "head" in name]
-    maps = [value for value in state.values() if value.dim() == 4]
+    maps = [v for name, v in state.items() if v.dim() == 4 and name.startswith(("stem", "downsample_layers.0"))]
     if not matrices or not maps:
         raise InputError("checkpoint must have a convolution and a classifier, got neither or one; is it a ConvNeXt?")
     return len(matrices[-1]), maps[0].shape[1]
