@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas import papers
 from nas.certainty import networks
 from nas.front import by_network, pareto_front
+from nas.package import Written
 from nas.settings import Settings
 from nas.trials import Trial
-from nas.words import CONVENTION, part_words
-from space import breakdown, compact
-from space.cost import Cost
+from nas.words import CONVENTION
+from space import compact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +91,21 @@ class ModelCard:
     def usage(self, out: Path) -> str:
         return f'import nas\nmodel, preprocess = nas.load_export("{out}")\nlogits = model(preprocess(image))'
 
-    def markdown(self) -> str:
-        """The whole card."""
+    def markdown(self, written: Written) -> str:
+        """The whole card, of a folder in which front.svg lies."""
         settings, trial, data = self.settings, self.trial, self.settings.data
         count, front = len(by_network(self.trials)), pareto_front(self.trials)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
         remark = f"- {self.note}\n" if self.note else ""
-        return f"""# {settings.name}, trial {trial.number}
+        title = f"{settings.name}, trial {trial.number}"
+        return f"""{papers.header(title, data.name, self.test, data.test)}
+# {title}
 
 An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
 {len(data.classes)} classes. Found by a search of the space `{settings.space_name}` for accuracy under a FLOPs budget.
+
+![Accuracy against FLOPs of the networks of the search, with this one marked](front.svg)
 
 ## How good
 
@@ -114,13 +119,13 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 {CONVENTION}.
 
-{self._stages()}
+{papers.stages(trial.network(), settings.task)}
+
+{papers.timings(written.timings)}
 
 ## Load it
 
-```python
-{self.usage(Path("this-folder"))}
-```
+{papers.loading(written.files)}
 
 `image` is a PIL image or a uint8 array; `preprocess.classes` names the logits. Weights: `model.safetensors`; the
 network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.
@@ -141,17 +146,10 @@ Sampler {settings.sampler}, seed {settings.seed}, budget {settings.band} FLOPs. 
 ## Limits
 
 Trained briefly, to compare networks: longer training will give better weights of the same network. The best of many on
-one validation split looks better there than it is; the test accuracy above is the one to quote.
+one validation split looks better there than it is; the test accuracy above is the one to quote. Classifies into the
+classes of {data.name} and nothing else; tested on its test split alone, not on other cameras, crops or corruptions.
+Timings and logit differences are of the machine that wrote this.
 """
-
-    def _stages(self) -> str:
-        rows = breakdown(self.trial.network(), self.settings.task)
-        total = sum((row.cost for row in rows), Cost())
-        lines = ["| part | output | network | FLOPs | params |", "|---|---|---|---|---|"]
-        for row, what in zip(rows, part_words(self.trial.network()), strict=True):
-            size = f"{row.width} x {row.size} x {row.size}"
-            lines.append(f"| {row.name} | {size} | {what} | {row.cost.flops:,} | {row.cost.params:,} |")
-        return "\n".join([*lines, f"| all | | | {total.flops:,} | {total.params:,} |"])
 
 
 def _error(accuracy: float, images: int) -> float:

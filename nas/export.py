@@ -2,48 +2,56 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
+from torch import Tensor
 
 from nas.card import ModelCard
 from nas.data import Data, Split
 from nas.data import load as load_data
-from nas.exported import ARCH, CARD, PREPROCESS, WEIGHTS, Preprocess, load_export
+from nas.exported import CARD, Preprocess, load_export
 from nas.folder import package_versions
+from nas.formats import VerificationError, check_formats
+from nas.front_svg import front_svg
+from nas.package import CHECKED, check_out, write
 from nas.train import EVAL_BATCH, DeviceData, DeviceSplit, choose_device, evaluate, predict, train
 from nas.trials import WEIGHTS as KEPT_WEIGHTS
 from nas.trials import Reader, Trial
 from space import InputError
 from space.network import Network
 
+FRONT = "front.svg"
 LOGITS = 1e-4  # how far preprocessing may move a logit
 ROUNDING = 0.01  # how far another device or precision may move the accuracy of kept weights from the record
 
 
-class VerificationError(InputError):
-    """What was written does not do what the card says."""
-
-
 def export_trial(
-    reader: Reader, trial: Trial, out: Path, *, data_source: str | None = None, device: str = "auto", console: Console
+    reader: Reader,
+    trial: Trial,
+    out: Path,
+    *,
+    data_source: str | None = None,
+    device: str = "auto",
+    console: Console,
+    formats: Collection[str] = (),
+    force: bool = False,
 ) -> ModelCard:
-    """Writes the folder `out` (aside, then renamed) and verifies it by loading it back.
+    """Writes the folder `out` (aside, then renamed) and verifies it by loading each file in a fresh process.
 
     Weights come from the study where it kept them (the front), else the network is trained again with its seed.
-    Raises InputError if `out` exists, the trial is not complete or the data is not the study's; VerificationError if
-    the reloaded logits or accuracy differ.
+    Raises InputError if `out` exists and not `force`, the trial is not complete, the data is not the study's or one of
+    `formats` cannot be; VerificationError if the reloaded logits or accuracy differ.
     """
-    if out.exists():
-        raise InputError(f"out must be a new folder, got {out}, which exists; choose another or remove it")
+    check_out(out, force)
     if trial.state != "complete":
         raise InputError(f"trial must be complete, got trial {trial.number} ({trial.state}); choose one of the front")
+    check_formats(formats, Network(trial.network(), reader.settings.task))
     target = choose_device(device)
     data = load_study_data(reader, data_source, console)
     network, note = _network(reader, trial, data, target, console)
@@ -53,14 +61,25 @@ def export_trial(
         trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation, test=test,
         note=note, versions=package_versions(),
     )  # fmt: skip
-    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        _write(aside, network, data, card)
-        _verify(aside, network, data, card)
-        aside.replace(out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
+    with console.status(f"writing {out} and loading it back"):
+        write(
+            out, network, preprocess, checked_images(data), card.markdown, formats=formats, force=force,
+            extra=lambda folder: _draw(folder, card), check=lambda folder: _verify(folder, network, data, card),
+        )  # fmt: skip
     return card
+
+
+def checked_images(data: Data) -> Tensor:
+    """The first of the test images, normalised: (N, C, H, W)."""
+    split = _on_cpu(data.test, data)
+    return split.normalise(next(split.in_order(CHECKED))).permute(0, 3, 1, 2)
+
+
+def _draw(folder: Path, card: ModelCard) -> None:
+    title = f"{card.settings.name}: {card.settings.data.name}, {card.settings.training}"
+    picture = front_svg(card.trials, card.settings.band, card.trial, title)
+    (folder / FRONT).write_text(picture, encoding="utf-8")
 
 
 def load_study_data(reader: Reader, source: str | None, console: Console) -> Data:
@@ -117,16 +136,6 @@ def _network(
 
 def _on_cpu(split: Split, data: Data) -> DeviceSplit:
     return DeviceSplit(split, data, torch.device("cpu"))
-
-
-def _write(folder: Path, network: Network, data: Data, card: ModelCard) -> None:
-    folder.mkdir(parents=True)
-    preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
-    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt", "key": network.arch.key}))
-    (folder / ARCH).write_text(network.arch.to_yaml(), encoding="utf-8")
-    (folder / PREPROCESS).write_text(preprocess.to_json(), encoding="utf-8")
-    (folder / CARD).write_text(card.markdown(), encoding="utf-8")
 
 
 def _verify(folder: Path, network: Network, data: Data, card: ModelCard) -> None:

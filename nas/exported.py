@@ -22,7 +22,7 @@ from space import Arch, InputError, Task
 from space.network import Network
 from space.reading import check
 
-WEIGHTS, ARCH, PREPROCESS, CARD = "model.safetensors", "arch.yaml", "preprocess.json", "model_card.md"
+WEIGHTS, ARCH, PREPROCESS, CARD = "model.safetensors", "arch.yaml", "preprocess.json", "README.md"
 
 Picture = Image.Image | NDArray[np.uint8]
 

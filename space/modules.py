@@ -18,13 +18,16 @@ class Conv2d(nn.Conv2d):
     """`nn.Conv2d` on channels-last maps: (N, H, W, C) -> (N, H', W', C')."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.permute(0, 3, 1, 2)  # (N, C, H, W) as a view: torch's channels-last format
-        whole = self.groups == self.in_channels == self.out_channels and self.stride == (1, 1)
-        if whole and self.padding == (self.kernel_size[0] // 2,) * 2:
-            x = depthwise_conv(x, self.weight, self.bias)
-        else:
-            x = super().forward(x)
+        x = super().forward(x.permute(0, 3, 1, 2))  # (N, C, H, W) as a view: torch's channels-last format
         return x.permute(0, 2, 3, 1)  # (N, H', W', C')
+
+
+class DepthwiseConv2d(Conv2d):
+    """A depthwise `Conv2d` of stride 1 and padding kernel // 2, with a quicker gradient on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, H, W, C) -> (N, H, W, C)."""
+        return depthwise_conv(x.permute(0, 3, 1, 2), self.weight, self.bias).permute(0, 2, 3, 1)
 
 
 class MaxPool2d(nn.MaxPool2d):
@@ -115,7 +118,9 @@ def build(layer: Layer | Layers | None) -> nn.Module:
         case dict():
             return sequence(layer)
         case Conv():
-            return Conv2d(
+            whole = layer.groups == layer.inputs == layer.outputs and layer.stride == 1
+            kind = DepthwiseConv2d if whole and layer.padding == layer.kernel // 2 else Conv2d
+            return kind(
                 layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding,
                 groups=layer.groups, bias=layer.bias,
             )  # fmt: skip

@@ -6,7 +6,7 @@ One table of names serves both directions. torch is not imported here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +24,9 @@ State = Mapping[str, "Tensor"]
 Pairs = tuple[tuple[str, str], ...]  # from, to; {i} is a stage, {j} a block, and `.weight` or the like may follow
 
 CODE: dict[Naming, str] = {"timm": "timm's ConvNeXt", "official": "the official ConvNeXt code"}
+
+TIMM_NORMS: dict[str, str | None] = {"ln": None, "rms": "rmsnorm2d", "bn": "batchnorm2d"}  # None: its default
+TIMM_ACTS = {"gelu": "gelu", "relu": "relu", "silu": "silu", "hardswish": "hard_swish"}
 
 # Ours, timm's (timm 1.0, models/convnext.py), official (facebookresearch/ConvNeXt, models/convnext.py, and
 # facebookresearch/ConvNeXt-V2, models/convnextv2.py).
@@ -65,6 +68,43 @@ def to_timm(state: State, arch: Arch, conv_mlp: bool = False) -> dict[str, Tenso
     return found
 
 
+def timm_model(arch: Arch, task: Task) -> dict[str, Any]:
+    """What `timm.create_model` takes to build `arch` for `task`. Raises InputError, one line, where timm's ConvNeXt
+    cannot: it has four stages that share all options but depth, width and kernel, and inner widths of four times."""
+    _check(arch, "timm")
+    block, stem = arch.stages[0].block.to_dict(), arch.stem.to_dict()
+    demands: list[tuple[str, Any, tuple[Any, ...]]] = [("number of stages", len(arch.stages), (4,))]
+    if arch.stem.name == "patchify":
+        demands.append(("stem.stride", stem["stride"], (1, 3, 4, 5, 6, 7)))  # 2 is halved again, from 8 on it dilates
+    demands += [("stages[0].norm", block["norm"], tuple(TIMM_NORMS)), ("stages[0].act", block["act"], tuple(TIMM_ACTS))]
+    for i, stage in enumerate(arch.stages):
+        options = {name: (block[name],) for name in ("norm", "act", "layer_scale", "grn")}
+        options |= {"groups": ("depthwise",), "expansion": (4.0,), "bias": (True,)}
+        demands += [(f"stages[{i}].{name}", getattr(stage.block, name), allowed) for name, allowed in options.items()]
+    demands += [("stem.norm", stem["norm"], (block["norm"],)), ("stem.bias", stem["bias"], (True,))]
+    demands.append(("head.norm", arch.head.to_dict()["norm"], (block["norm"],)))
+    _demand(demands, "timm")
+    stem_type = "patch"
+    if arch.stem.name == "two_convs":
+        stem_type = "overlap_act" if stem["act"] else "overlap_tiered" if stem["tiered"] else "overlap"
+        _demand([("stem.act", stem["act"], (None,) if stem["tiered"] else (None, block["act"]))], "timm")
+    found: dict[str, Any] = {
+        "model_name": "convnext_tiny", "ls_init_value": block["layer_scale"],
+        "depths": [stage.depth for stage in arch.stages],
+        "dims": [stage.width for stage in arch.stages], "num_classes": task.classes, "in_chans": task.channels,
+        "kernel_sizes": [stage.block.kernel for stage in arch.stages],  # type: ignore[attr-defined]
+        "use_grn": block["grn"], "act_layer": TIMM_ACTS[block["act"]],
+        "stem_type": stem_type, "patch_size": stem.get("stride", 4),
+        "head_norm_first": arch.head.to_dict()["norm_first"],
+    }  # fmt: skip
+    if block["layer_scale"] is None:  # create_model passes no None on, and this one has it by itself
+        found |= {"model_name": "convnextv2_tiny"}
+        del found["ls_init_value"]
+    if TIMM_NORMS[block["norm"]]:
+        found |= {"norm_layer": TIMM_NORMS[block["norm"]], "conv_mlp": True}
+    return found
+
+
 def from_official(state: State, arch: Arch) -> dict[str, Tensor]:
     """Weights of the official code under our names; of its isotropic networks where `arch` has one stage.
 
@@ -82,13 +122,15 @@ def to_official(state: State, arch: Arch) -> dict[str, Tensor]:
     return found
 
 
-def load_weights(network: Network, state: State) -> None:
-    """Puts `state`, in our names, timm's or the official ones, into `network`; all of it, or nothing.
+def load_weights(network: Network, state: State) -> str:
+    """Puts `state`, in our names, timm's or the official ones, into `network`; all of it, or nothing. Says whose they
+    were.
 
     Raises InputError that names a tensor which has no place, is missing or has another shape.
     """
     own, arch = network.state_dict(), network.arch
-    match _recognise(state, own, arch):
+    naming = _recognise(state, own, arch)
+    match naming:
         case "timm":
             found, pairs = from_timm(state, arch), _pairs(arch, "timm")
         case "official":
@@ -105,6 +147,7 @@ def load_weights(network: Network, state: State) -> None:
             shapes = f"{tuple(own[name].shape)}, got {tuple(found[name].shape)}"
             raise InputError(f"{theirs} must have the shape {shapes}; compare widths, kernels and classes")
     network.load_state_dict(found)
+    return f"names of {CODE[naming] if naming else 'this project'}"
 
 
 def _recognise(state: State, own: State, arch: Arch) -> Naming | None:
@@ -148,7 +191,11 @@ def _to(state: State, arch: Arch, naming: Naming) -> dict[str, Tensor]:
 
 def _check(arch: Arch, naming: Naming) -> None:
     """Refuses networks that compute something else with tensors of the same names and shapes."""
-    for field, got, allowed in _demands(arch, naming):
+    _demand(_demands(arch, naming), naming)
+
+
+def _demand(demands: Iterable[tuple[str, Any, tuple[Any, ...]]], naming: Naming) -> None:
+    for field, got, allowed in demands:
         if got not in allowed:
             choices, shown = (" or ".join(_word(value) for value in values) for values in (allowed, (got,)))
             raise InputError(f"{field} must be {choices}, got {shown}; {CODE[naming]} has no other")
@@ -174,7 +221,7 @@ def _demands(arch: Arch, naming: Naming) -> Iterator[tuple[str, Any, tuple[Any, 
 
 def _word(value: Any) -> str:
     """As in YAML."""
-    return {None: "null", False: "false", True: "true"}.get(value, str(value))
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def _pairs(arch: Arch, naming: Naming) -> Pairs:

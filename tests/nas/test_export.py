@@ -7,8 +7,6 @@ import json
 import random
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +20,10 @@ from safetensors.torch import load_file, save_file
 import nas
 from nas.card import ModelCard
 from nas.data import load
-from nas.export import VerificationError, export_trial
+from nas.export import export_trial
+from nas.formats import VerificationError
 from nas.front import best, pareto_front
+from nas.package import Written
 from nas.run import Plan, run_search
 from nas.settings import ARTIFACTS
 from nas.trials import WEIGHTS, Reader, Trial, artifact_ids
@@ -54,39 +54,76 @@ def chosen(study: Reader) -> Trial:
     return best(pareto_front(study.trials()))
 
 
-def test_the_export_loads_and_is_as_good_as_its_card_says(study: Reader, tmp_path: Path) -> None:
-    trial = chosen(study)
-    card = export_trial(study, trial, tmp_path / "out", device="cpu", console=QUIET)
-    model, preprocess = nas.load_export(tmp_path / "out")
+def kept(study: Reader, number: int) -> Path:
+    """The file with a trial's weights."""
+    (name,) = artifact_ids(study.frozen()[number], WEIGHTS)
+    return study.folder / ARTIFACTS / name
+
+
+@pytest.fixture(scope="module")
+def card(study: Reader, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelCard, Path]:
+    """The best network, exported in every format that it has."""
+    out = tmp_path_factory.mktemp("made") / "out"
+    return export_trial(study, chosen(study), out, device="cpu", console=QUIET, formats=("onnx", "pt2")), out
+
+
+@pytest.fixture
+def made(card: tuple[ModelCard, Path]) -> Path:
+    return card[1]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without fresh processes and the clock, which the tests of `made` have seen."""
+    monkeypatch.setattr("nas.package.verify", lambda folder, network, files, images: files)
+    monkeypatch.setattr("nas.package.BATCHES", ())
+
+
+def test_the_export_loads_and_is_as_good_as_its_card_says(study: Reader, card: tuple[ModelCard, Path]) -> None:
+    stated, made = card
+    model, preprocess = nas.load_export(made)
     digits = load("digits")
     with torch.no_grad():
         answers = model(preprocess(digits.test.images)).argmax(1).numpy()
     accuracy = float((answers == digits.test.labels).mean())
-    assert accuracy == pytest.approx(card.test, abs=1e-6)
-    text = (tmp_path / "out" / "model_card.md").read_text()
-    stated = re.search(r"test accuracy (\S+) \(top-1, digits test split, n = 359, 1 seed", text)
-    assert stated
-    assert float(stated[1]) == pytest.approx(accuracy, abs=5e-5)
-    assert card.validation == pytest.approx(trial.accuracy or 0)
+    assert accuracy == pytest.approx(stated.test, abs=1e-6)
+    line = re.search(
+        r"test accuracy (\S+) \(top-1, digits test split, n = 359, 1 seed", (made / "README.md").read_text()
+    )
+    assert line
+    assert float(line[1]) == pytest.approx(accuracy, abs=5e-5)
+    assert stated.validation == pytest.approx(chosen(study).accuracy or 0)
     assert not model.training
     assert preprocess.classes == digits.classes
 
 
-def test_the_folder_holds_the_network_and_its_papers(study: Reader, tmp_path: Path) -> None:
+def test_the_folder_holds_the_network_and_its_papers(study: Reader, made: Path) -> None:
     trial = chosen(study)
-    export_trial(study, trial, tmp_path / "out", device="cpu", console=QUIET)
-    names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"model.safetensors", "arch.yaml", "model_card.md", "preprocess.json"}
-    arch = Arch.load(tmp_path / "out" / "arch.yaml")
+    names = {path.name for path in made.iterdir()}
+    assert names == {
+        "model.safetensors", "arch.yaml", "README.md", "preprocess.json", "front.svg", "modeling.py", "model.onnx",
+        "model.pt2",
+    }  # fmt: skip
+    arch = Arch.load(made / "arch.yaml")
     assert arch.key == trial.key
     counts = cost(arch, study.settings.task)
     assert (counts.flops, counts.params) == (trial.flops, trial.params)
-    learned = load_file(tmp_path / "out" / "model.safetensors")
+    learned = load_file(made / "model.safetensors")
     assert sum(v.numel() for k, v in learned.items() if "running" not in k and "num_batches" not in k) == counts.params
-    plain = json.loads((tmp_path / "out" / "preprocess.json").read_text())
+    plain = json.loads((made / "preprocess.json").read_text())
     assert plain["classes"] == [str(i) for i in range(10)]
-    text = (tmp_path / "out" / "model_card.md").read_text()
+    text = (made / "README.md").read_text()
+    header = yaml.safe_load(text.split("---\n")[1])
+    stated = header["model-index"][0]["results"][0]["metrics"][0]
+    assert f"test accuracy {stated['value']:.4f} (top-1, digits test split, n = 359" in text
+    assert str(made.parent) not in text
     for expected in (
+        "![Accuracy against FLOPs of the networks of the search, with this one marked](front.svg)",
+        "| 64 | ",
+        "`model.onnx` |",
+        "`model.pt2` |",
+        "`modeling.py` |",
+        "torch.export.load",
         "nas search tiny.yaml",
         f"{counts.flops:,}",
         f"{counts.params:,}",
@@ -94,7 +131,7 @@ def test_the_folder_holds_the_network_and_its_papers(study: Reader, tmp_path: Pa
         "torch 2.",
     ):
         assert expected in text
-    assert not list(tmp_path.glob(".*"))
+    assert not list(made.parent.glob(".*"))
 
 
 def card_of(*trials: Trial) -> ModelCard:
@@ -117,54 +154,37 @@ def test_the_card_sets_test_beside_validation_and_says_that_selection_flatters()
     )
     assert card.to_json()["difference"] == pytest.approx(0.05)
     assert card.to_json()["validation_images"] == 360
-    assert "one seed a network in this study" in card.markdown()
-    text = card_of(one, other, again).markdown()
+    assert "one seed a network in this study" in card.markdown(Written((), ()))
+    text = card_of(one, other, again).markdown(Written((), ()))
     assert "of\n2 trained networks 2 are on the front" in text
     assert "mean validation accuracy of this network over 2 seeds 0.9400 (95% interval over seeds 0.81" in text
     for line in (card.difference_line(), card.test_line(), card.validation_line()):
-        assert line in card.markdown()
+        assert line in card.markdown(Written((), ()))
         assert line in card.summary(Path("out"))
     assert (card.test_line().count("n = 360"), card.validation_line().count("n = 360")) == (1, 1)
 
 
-def test_it_loads_in_three_lines_in_a_fresh_process(study: Reader, tmp_path: Path) -> None:
-    export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
-    code = (
-        "import nas, numpy\n"
-        f"model, preprocess = nas.load_export({str(tmp_path / 'out')!r})\n"
-        "print(tuple(model(preprocess(numpy.zeros((8, 8), 'uint8'))).shape))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "(1, 10)"
-
-
-def weights_file(study: Reader, number: int) -> Path | None:
-    ids = artifact_ids(study.frozen()[number], WEIGHTS)
-    found = [study.folder / ARTIFACTS / each for each in ids if (study.folder / ARTIFACTS / each).is_file()]
-    return found[0] if found else None
-
-
-def test_a_trial_without_weights_is_trained_again_to_the_same_network(study: Reader, tmp_path: Path) -> None:
+def test_a_trial_without_weights_is_trained_again_to_the_same_network(
+    study: Reader, made: Path, tmp_path: Path, quick: None
+) -> None:
     trial = chosen(study)
-    export_trial(study, trial, tmp_path / "kept", device="cpu", console=QUIET)
-    weights = weights_file(study, trial.number)
-    assert weights
+    weights = kept(study, trial.number)
     content = weights.read_bytes()
     weights.unlink()
     try:
         card = export_trial(study, trial, tmp_path / "again", device="cpu", console=QUIET)
     finally:
         weights.write_bytes(content)
-    kept, again = (load_file(tmp_path / name / "model.safetensors") for name in ("kept", "again"))
-    assert all(torch.equal(kept[name], again[name]) for name in kept)
+    first, again = (load_file(folder / "model.safetensors") for folder in (made, tmp_path / "again"))
+    assert all(torch.equal(first[name], again[name]) for name in first)
     assert card.note
     assert (
         f"trained again for this export with the trial's seed {trial.seed}"
-        in (tmp_path / "again/model_card.md").read_text()
+        in (tmp_path / "again/README.md").read_text()
     )
 
 
-def test_weights_of_an_older_release_are_trained_again(study: Reader, tmp_path: Path) -> None:
+def test_weights_of_an_older_release_are_trained_again(study: Reader, tmp_path: Path, quick: None) -> None:
     shutil.copytree(study.folder, tmp_path / "old")
     file = tmp_path / "old" / "study.yaml"
     file.write_text(file.read_text().replace("version: 3", "version: 1"))
@@ -179,8 +199,7 @@ def test_weights_of_an_older_release_are_trained_again(study: Reader, tmp_path: 
 
 def test_damaged_or_foreign_weights_are_refused(study: Reader, tmp_path: Path) -> None:
     trial = chosen(study)
-    weights = weights_file(study, trial.number)
-    assert weights
+    weights = kept(study, trial.number)
     content = weights.read_bytes()
     try:
         weights.write_bytes(content[:100])
@@ -201,7 +220,9 @@ def bytes_to(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_what_does_not_verify_gets_no_name(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_verify_gets_no_name(
+    study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
     def other_weights(path: Path) -> dict[str, torch.Tensor]:
         return {name: value + 0.1 * torch.ones_like(value) for name, value in load_file(path).items()}
 
@@ -211,8 +232,17 @@ def test_what_does_not_verify_gets_no_name(study: Reader, tmp_path: Path, monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_refusals(study: Reader, tmp_path: Path) -> None:
+def test_refusals(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "there").mkdir()
+    with pytest.raises(InputError, match=r"out must be an export to be overwritten, got .*there; remove it by hand"):
+        export_trial(study, chosen(study), tmp_path / "there", console=QUIET, force=True)
+    with pytest.raises(
+        InputError, match=r"stages\[0\].norm_after|number of stages must be 4|must be convnext or depthw"
+    ):
+        export_trial(study, chosen(study), tmp_path / "out", console=QUIET, formats=("timm",))
+    monkeypatch.setattr("nas.formats.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"format onnx must have onnx installed, got none; pip install 'nas\[onnx\]'"):
+        export_trial(study, chosen(study), tmp_path / "out", console=QUIET, formats=("onnx",))
     with pytest.raises(InputError, match=r"out must be a new folder, got .*there, which exists"):
         export_trial(study, chosen(study), tmp_path / "there", console=QUIET)
     with pytest.raises(InputError, match=r"trial must be complete, got trial 9 \(failed\)"):
@@ -235,10 +265,10 @@ def test_data_that_is_gone_says_how_to_name_it(study: Reader, tmp_path: Path) ->
         export_trial(study, chosen(study), tmp_path / "out", data_source=str(tmp_path / "gone"), console=QUIET)
 
 
-def test_loading_refuses_what_is_not_an_export(study: Reader, tmp_path: Path) -> None:
+def test_loading_refuses_what_is_not_an_export(made: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"export must be a folder with model.safetensors, got"):
         nas.load_export(tmp_path)
-    export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
+    shutil.copytree(made, tmp_path / "out")
     plain = yaml.safe_load((tmp_path / "out" / "arch.yaml").read_text())
     plain["stages"][0]["width"] = 48
     (tmp_path / "out" / "arch.yaml").write_text(yaml.safe_dump(plain))
@@ -246,9 +276,8 @@ def test_loading_refuses_what_is_not_an_export(study: Reader, tmp_path: Path) ->
         nas.load_export(tmp_path / "out")
 
 
-def test_preprocessing_takes_pictures_arrays_and_batches(study: Reader, tmp_path: Path) -> None:
-    export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
-    preprocess = nas.load_export(tmp_path / "out").preprocess
+def test_preprocessing_takes_pictures_arrays_and_batches(made: Path) -> None:
+    preprocess = nas.load_export(made).preprocess
     array = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
     expected = (torch.from_numpy(array) / 255 - preprocess.mean[0]) / preprocess.std[0]
     for picture in (array, array[..., None], Image.fromarray(array), [array], array[None, ..., None]):
@@ -262,5 +291,28 @@ def test_preprocessing_takes_pictures_arrays_and_batches(study: Reader, tmp_path
 
 
 def test_artifacts_are_named_by_the_journal_alone(study: Reader) -> None:
-    listed = {weights_file(study, t.number) for t in study.trials()} - {None}
-    assert all(path and path.parent == study.folder / ARTIFACTS for path in listed)
+    listed = [name for frozen in study.frozen() for name in artifact_ids(frozen, WEIGHTS)]
+    assert listed
+    assert all((study.folder / ARTIFACTS / name).parent == study.folder / ARTIFACTS for name in listed)
+
+
+def test_force_overwrites_an_export_and_interruption_keeps_it(
+    study: Reader, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.package.verify", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            export_trial(study, chosen(study), out, device="cpu", console=QUIET, force=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    other = next(trial for trial in pareto_front(study.trials()) if trial.key != chosen(study).key)
+    export_trial(study, other, out, device="cpu", console=QUIET, force=True)
+    assert Arch.load(out / "arch.yaml").key == other.key
+    assert not (out / "model.onnx").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from space import depthwise
 from space.depthwise import KERNELS, OFF, depthwise_conv, kernel
-from space.modules import Conv2d
+from space.layers import Conv
+from space.modules import build
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="a C compiler must be installed")
 
@@ -59,14 +60,14 @@ def test_gradients_are_torchs(threads: int, size: int, images: int, width: int, 
 
 @needs_compiler
 def test_layers_use_it_in_training_alone() -> None:
-    layer = Conv2d(8, 8, 7, padding=3, groups=8)
+    layer: Any = build(Conv(8, 8, 7, 1, 3, 8))
     x = torch.randn(2, 9, 9, 8)
     assert type(layer(x).grad_fn.next_functions[0][0]).__name__ == "_DepthwiseConvBackward"
     with torch.no_grad():
         assert torch.equal(
             layer(x), F.conv2d(x.permute(0, 3, 1, 2), layer.weight, layer.bias, 1, 3, 1, 8).permute(0, 2, 3, 1)
         )
-    strided = Conv2d(8, 8, 7, stride=2, padding=3, groups=8)
+    strided: Any = build(Conv(8, 8, 7, 2, 3, 8))
     assert "_DepthwiseConv" not in type(strided(x).grad_fn.next_functions[0][0]).__name__
 
 

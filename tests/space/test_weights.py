@@ -18,7 +18,7 @@ from space.blocks import Block, Bottleneck, ConvNeXt, DepthwiseFirst, Modulation
 from space.heads import Conv2FormerHead, LinearHead
 from space.network import Network
 from space.stems import Overlapping, Patchify, Stem, TwoConvsStem
-from space.weights import from_official, from_timm, load_weights, to_official, to_timm
+from space.weights import from_official, from_timm, load_weights, timm_model, to_official, to_timm
 from tests.test_layering import loaded
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -496,3 +496,60 @@ def test_a_depthwise_first_block_with_convnexts_options_is_one() -> None:
 
 def test_names_need_no_torch() -> None:
     assert "torch" not in loaded("import space.weights")
+
+
+def four(**choices: Any) -> Arch:
+    """Four stages that timm's ConvNeXt has."""
+    block = ConvNeXt(**choices)
+    stages = tuple(Stage(depth=1 + i % 2, width=width, block=block) for i, width in enumerate(DIMS))
+    return Arch(stem=Patchify(norm=block.norm), stages=stages, head=LinearHead(norm=block.norm))
+
+
+def with_stem(network: Arch, stem: Stem) -> Arch:
+    return Arch(stem=stem, stages=network.stages, head=network.head)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        four(),
+        four(grn=True, layer_scale=None, kernel=5),
+        four(norm="bn", act="relu"),
+        four(norm="rms", act="hardswish"),
+        with_stem(four(), Patchify(stride=7)),
+        with_stem(four(act="silu"), TwoConvsStem(act="silu")),
+        with_stem(four(), TwoConvsStem(tiered=True)),
+        Arch(stages=four().stages, head=LinearHead(norm_first=True)),
+    ],
+    ids=["plain", "v2", "bn", "rms", "stride 7", "two convs", "tiered", "norm first"],
+)
+def test_timm_builds_what_it_can_express(network: Arch) -> None:
+    options = timm_model(network, Task(64, 1, 5))
+    theirs = timm.create_model(**options)
+    ours = randomise(Network(network, Task(64, 1, 5)))
+    theirs.load_state_dict(to_timm(ours.state_dict(), network, conv_mlp="conv_mlp" in options))
+    assert_agree(ours, theirs.eval(), images(64, 1))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Arch(stages=four().stages[:3]), "number of stages must be 4, got 3; timm's ConvNeXt has no other"),
+        (with_stem(four(), Patchify(stride=2)), "stem.stride must be 1 or 3 or 4 or 5 or 6 or 7, got 2; timm's"),
+        (four(norm="gn"), "stages[0].norm must be ln or rms or bn, got gn; timm's ConvNeXt has no other"),
+        (four(expansion=3), "stages[0].expansion must be 4.0, got 3.0; timm's ConvNeXt has no other"),
+        (four(groups=1), "stages[0].groups must be depthwise, got 1; timm's ConvNeXt has no other"),
+        (Arch(stages=(*four().stages[:3], four(act="relu").stages[3])), "stages[3].act must be gelu, got relu; timm's"),
+        (Arch(stages=four().stages, head=LinearHead(norm=None)), "head.norm must be ln, got null; timm's ConvNeXt"),
+        (with_stem(four(), Patchify(norm=None)), "stem.norm must be ln, got null; timm's ConvNeXt has no other"),
+        (with_stem(four(), TwoConvsStem(act="relu")), "stem.act must be null or gelu, got relu; timm's ConvNeXt"),
+        (
+            Arch(stages=(Stage(depth=1, width=8, block=Modulation()),)),
+            "stages[0].block must be convnext or depthwise_first",
+        ),
+    ],
+)
+def test_timm_is_not_asked_for_what_it_cannot_express(network: Arch, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        timm_model(network, Task(64, 3, 10))
+    assert str(refused.value).startswith(message)
