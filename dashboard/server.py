@@ -70,7 +70,7 @@ def build(url: str, open_browser: bool) -> App:
 
 
 class _Preload:
-    """Adds `Link: <url>; rel=preload` to the page itself, so that plotly comes while Streamlit starts."""
+    """Adds `Link: <url>; rel=preload` to a page itself, so that plotly comes while Streamlit starts."""
 
     def __init__(self, app: ASGIApp, url: str) -> None:
         self._app, self._header = app, (b"link", f"<{url}>; rel=preload; as=script".encode())
@@ -81,7 +81,8 @@ class _Preload:
                 message = {**message, "headers": [*message["headers"], self._header]}
             await send(message)
 
-        is_page = scope["type"] == "http" and scope["path"] == "/"
+        path = scope.get("path", "")
+        is_page = scope["type"] == "http" and path.count("/") == 1 and not path.startswith("/_") and "." not in path
         await self._app(scope, receive, with_link if is_page else send)
 
 
