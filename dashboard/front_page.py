@@ -197,7 +197,7 @@ def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Tri
     ringed = row.trial.number if row else number
     figure = _figure(snapshot, asked, beside)
     order = [trial.number for trial in view.front]
-    plot(figure, caption, key="front", on_click=choose, order=order, height=430)
+    plot(figure, caption, key="front", on_click=choose, order=order, height=430, view=asked.measure)
     mark("front", pick.number if ringed is None and pick else ringed)
     with st.container(key="facts-front"):
         st.text(caption)

@@ -60,17 +60,33 @@ const ring = (box, number) => {
   return [];
 };
 
-const draw = async (Plotly, box) => {
-  const { data, layout } = (box.nas.shown = themed(box.nas.figure, box));
-  box.nas.shapes = layout.shapes ?? [];
+// Made once a chart: another object is another config to plotly, which then draws anew and forgets the zoom.
+const configured = (Plotly, box, data) => {
   const name = document.title.split(" ")[0] + "-" + box.nas.key;
   const svg = { name: "Download as SVG", icon: Plotly.Icons.disk,
                 click: () => Plotly.downloadImage(box, { format: "svg", filename: name }) };
   const axes = data.some((trace) => trace.type !== "parcoords") ? ["zoom2d", "pan2d", "resetScale2d"] : [];
-  const config = { displaylogo: false, responsive: true, modeBarButtons: [["toImage", svg, ...axes]],
-                   toImageButtonOptions: { filename: name, scale: 2 } };
+  return { displaylogo: false, responsive: true, modeBarButtons: [["toImage", svg, ...axes]],
+           toImageButtonOptions: { filename: name, scale: 2 } };
+};
+
+// plotly keeps a zoom only while the figure's own range stays as it was: so that stays while somebody has zoomed.
+const keep = (box, layout) => {
+  const held = box._fullLayout?.uirevision === layout.uirevision ? box._fullLayout._preGUI ?? {} : {};
+  for (const axis of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
+    const ends = [0, 1].map((i) => held[`${axis}.range[${i}]`]);
+    if (layout[axis].range && ends.every((end) => end != null)) layout[axis].range = ends;
+  }
+};
+
+const draw = async (Plotly, box) => {
+  const { data, layout } = (box.nas.shown = themed(box.nas.figure, box));
+  box.nas.shapes = layout.shapes ?? [];
+  layout.uirevision = box.nas.view;
+  keep(box, layout);
+  box.nas.config ??= configured(Plotly, box, data);
   const shapes = [...box.nas.shapes, ...ring(box, marks[box.nas.key])];
-  return Plotly.react(box, data, { ...layout, shapes }, config);
+  return Plotly.react(box, data, { ...layout, shapes }, box.nas.config);
 };
 
 const mark = (key, number) => {
@@ -91,8 +107,8 @@ const step = (order, now, key) => {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const box = parentElement.querySelector(".nas-plot");
-  const first = !box.nas, changed = box.nas?.figure !== data.figure;
-  box.nas = { ...box.nas, key: data.key, figure: data.figure, order: data.order, pick: (number) => {
+  const first = !box.nas, changed = box.nas?.figure !== data.figure || box.nas.view !== data.view;
+  box.nas = { ...box.nas, key: data.key, figure: data.figure, order: data.order, view: data.view, pick: (number) => {
     mark(data.key, number);  // at once; the server will say the same
     setTriggerValue("trial", number);
   } };
@@ -150,11 +166,12 @@ def plot(
     on_click: Callable[[int], None] | None = None,
     order: Sequence[int] = (),
     height: int | None = None,
+    view: str = "",
 ) -> None:
     """Draws `figure`, or the text that `packed` made of it (then with its `height`); `alt` says it in words.
 
     `on_click` gets the customdata (a trial's number) of a clicked point. `order`: the numbers that the arrow keys step
-    through.
+    through. `view`: what is looked at; zoom and selection outlive new data, not another view or another study.
     """
 
     def clicked() -> None:
@@ -164,7 +181,10 @@ def plot(
 
     high = height or (figure["layout"]["height"] if isinstance(figure, dict) else 400)
     text = figure if isinstance(figure, str) else packed(figure)
-    data = {"figure": text, "alt": alt, "plotly": PLOTLY_URL, "key": key, "order": list(order), "height": high}
+    data = {
+        "figure": text, "alt": alt, "plotly": PLOTLY_URL, "key": key, "order": list(order), "height": high,
+        "view": f"{st.session_state.get('study')} {view}",
+    }  # fmt: skip
     _component(key=key, data=data, height=high, on_trial_change=clicked)
 
 

@@ -28,7 +28,9 @@ def progress_page(scene: Scene) -> None:
     caption = progress_charts.growth_caption(steps, beside)
     st.text(caption)
     if steps:
-        plot(progress_charts.growth_figure(steps, cost or "epochs", beside), caption, key="growth")
+        plot(
+            progress_charts.growth_figure(steps, cost or "epochs", beside), caption, key="growth", view=cost or "epochs"
+        )
     st.subheader("Workers", anchor=False)
     now = datetime.now(UTC) if scene.snapshot.mode == "running" else scene.snapshot.updated or datetime.now(UTC)
     open_now = {trial.number for trial in scene.snapshot.running}

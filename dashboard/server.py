@@ -36,6 +36,7 @@ def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
     _check_free(port)
     os.environ[RUNS] = str(runs)
     _settle()
+    threading.Thread(target=_warm, args=(runs,), daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)
     with suppress(KeyboardInterrupt):
         build(f"http://{HOST}:{port}", open_browser).run(config=settings(port))
@@ -125,6 +126,17 @@ def _settle() -> None:
 
     gc.collect()
     gc.freeze()
+
+
+def _warm(runs: Path) -> None:
+    """Reads the latest study while the browser opens: a journal of ten thousand trials takes Optuna seconds."""
+    from dashboard.beside import SHELF, networks_of, outcome_of
+    from dashboard.live import study_names
+
+    for name in study_names(runs)[:1]:
+        snapshot = SHELF.read(runs / name)
+        if snapshot.settings and snapshot.trials:
+            networks_of(snapshot), outcome_of(snapshot)
 
 
 def _check_free(port: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import median
+from statistics import fmean, median
 
 from nas.front import hypervolume
 from nas.ledger import ENDED
@@ -78,7 +78,8 @@ class _Growing:
 
     def __init__(self, band: Band) -> None:
         self.band, self.volume = band, 0.0
-        self.seeds: dict[str | int, list[Trial]] = {}
+        self.seeds: dict[str | int, list[float]] = {}  # accuracies of each network
+        self.flops: dict[str | int, int] = {}
         self.front: list[tuple[int, float]] = []  # (FLOPs, accuracy), both rising
 
     @property
@@ -89,11 +90,13 @@ class _Growing:
         if trial.state != "complete" or trial.accuracy is None or trial.flops is None:
             return
         seeds = self.seeds.setdefault(trial.key or trial.number, [])
-        seeds.append(trial)
-        if len(seeds) > 1:
+        flops = self.flops.setdefault(trial.key or trial.number, trial.flops)
+        before = (flops, fmean(seeds)) if seeds else None
+        seeds.append(trial.accuracy)
+        if before in self.front:
             self._anew()
-        else:
-            self._insert(trial.flops, trial.accuracy)
+        else:  # what is not on the front can only rise onto it
+            self._insert(flops, fmean(seeds))
 
     def _insert(self, flops: int, accuracy: float) -> None:
         at = bisect.bisect_right(self.front, (flops, math.inf))
@@ -108,7 +111,7 @@ class _Growing:
         self._measure()
 
     def _anew(self) -> None:
-        means = ((s[0].flops or 0, sum(t.accuracy or 0 for t in s) / len(s)) for s in self.seeds.values())
+        means = ((self.flops[key], fmean(seeds)) for key, seeds in self.seeds.items())
         self.front = []
         for flops, accuracy in sorted(means, key=lambda point: (point[0], -point[1])):
             if not self.front or accuracy > self.front[-1][1]:
