@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import address, charts, tables
@@ -271,22 +270,8 @@ def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, bud
 def _members(scene: Scene, view: Seen) -> None:
     """The front as a table: the chart's points for those who cannot point."""
     st.subheader("The front", anchor=False)
-    found = networks_of(scene.snapshot)
-    rows = [found.of(trial) for trial in view.front]
-    noise = found.noise if view.measure is FLOPS_MEASURE else None
-    frame = pd.DataFrame(
-        {
-            "trial": [t.number for t in view.front],
-            "top-1, %": [100 * (t.accuracy or 0) for t in view.front],
-            **({"± 95%": [100 * noise.half_width(r.seeds) for r in rows if r], "seeds": [r.seeds for r in rows if r],
-                "on front": [100 * (r.probability or 0) for r in rows if r]} if noise else {}),
-            "FLOPs": [t.flops for t in view.front],
-            "params": [t.params for t in view.front],
-            "depth": [tables.depths(t) for t in view.front],
-            "width": [tables.widths(t) for t in view.front],
-            "blocks": [tables.blocks(t) for t in view.front],
-        }
-    )  # fmt: skip
+    found = networks_of(scene.snapshot) if view.measure is FLOPS_MEASURE else None
+    frame = tables.front_frame(view.front, found)
 
     def choose_member() -> None:
         state = st.session_state["members"]["selection"]["rows"]

@@ -95,12 +95,17 @@ def pin(number: int | None) -> None:
 
 
 def scores(settings: Settings, trial: Trial) -> None:
-    columns = st.columns(5)
-    columns[0].metric("Accuracy", percent(trial.accuracy, 2), help=evidence(settings))
-    columns[1].metric("FLOPs", short(trial.flops), help=FLOPS)
-    columns[2].metric("Parameters", short(trial.params))
-    columns[3].metric("Activations", short(trial.activations), help="Outputs of conv and linear layers, batch 1")
-    columns[4].metric("Training", NONE if trial.seconds is None else f"{trial.seconds:.1f} s", help=settings.device)
+    seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
+    rows = (
+        ("Accuracy", percent(trial.accuracy, 2), evidence(settings)),
+        ("FLOPs", short(trial.flops), FLOPS),
+        ("Parameters", short(trial.params), None),
+        ("Activations", short(trial.activations), "Outputs of conv and linear layers, batch 1"),
+        ("Training", seconds, f"With its evaluations, on {settings.device}"),
+    )
+    with st.container(horizontal=True, gap="medium", key="facts-scores"):
+        for label, value, said in rows:
+            st.metric(label, value, help=said, width="content")
     if trial.accuracy is not None:
         error = 100 * standard_error(trial.accuracy, settings.data.validation)
         seed = "" if trial.seed is None else f" (seed {trial.seed})"
@@ -111,7 +116,7 @@ def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) ->
     """The network to scale, with its sentence. Raises InputError for a network that has no pixels left."""
     caption = network_charts.network_caption(arch, settings.task)
     st.text(caption.partition(". ")[0] + "." if brief else caption)
-    plot(network_charts.network_figure(arch, settings.task, brief=brief), caption, key=key)
+    plot(network_charts.network_figure(arch, settings.task, brief=brief), caption, key=key, least=0 if brief else 600)
 
 
 def _parts(settings: Settings, arch: Arch) -> None:

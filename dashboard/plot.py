@@ -16,8 +16,9 @@ import streamlit as st
 from dashboard.style import Figure
 
 PLOTLY_URL = f"/plotly-{version('plotly')}.js"
-_HTML = '<div class="nas-plot"></div>'
+_HTML = '<div class="nas-scroll"><div class="nas-plot"></div></div>'
 _CSS = """
+.nas-scroll { overflow-x: auto; overflow-y: hidden; }
 .nas-plot { width: 100%; } .nas-plot p { opacity: .7; }
 .nas-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 4px; }
 """
@@ -117,6 +118,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   box.setAttribute("aria-label", data.alt + (data.order.length ? " Arrow keys move along the front." : ""));
   if (data.order.length) box.tabIndex = 0;
   box.style.minHeight = data.height + "px";
+  box.style.minWidth = data.least + "px";
   const tell = (error) => { box.textContent = `No chart (${error.message}); start this page with: nas dashboard`; };
   if (first || changed) load(data.plotly).then(async (Plotly) => {
     await draw(Plotly, box);
@@ -167,11 +169,13 @@ def plot(
     order: Sequence[int] = (),
     height: int | None = None,
     view: str = "",
+    least: int = 0,
 ) -> None:
     """Draws `figure`, or the text that `packed` made of it (then with its `height`); `alt` says it in words.
 
     `on_click` gets the customdata (a trial's number) of a clicked point. `order`: the numbers that the arrow keys step
     through. `view`: what is looked at; zoom and selection outlive new data, not another view or another study.
+    `least`: its width in px on a narrow screen, which then scrolls.
     """
 
     def clicked() -> None:
@@ -183,7 +187,7 @@ def plot(
     text = figure if isinstance(figure, str) else packed(figure)
     data = {
         "figure": text, "alt": alt, "plotly": PLOTLY_URL, "key": key, "order": list(order), "height": high,
-        "view": f"{st.session_state.get('study')} {view}",
+        "least": least, "view": f"{st.session_state.get('study')} {view}",
     }  # fmt: skip
     _component(key=key, data=data, height=high, on_trial_change=clicked)
 

@@ -98,7 +98,7 @@ def _points(
         "type": "scatter", "mode": "markers", "name": name, "x": [choices.index(cell.choice) + shift for cell in rows],
         "y": [100 * cell.mean for cell in rows],
         "error_y": {
-            "type": "data", "array": [half(cell) or 0 for cell in rows], "thickness": 1.4, "width": 4, "color": colour,
+            "type": "data", "array": [half(cell) for cell in rows], "thickness": 1.4, "width": 4, "color": colour,
         },
         "marker": {
             "color": colour, "size": 10, "symbol": [symbol if cell in known else f"{symbol}-open" for cell in rows],

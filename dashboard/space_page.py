@@ -21,7 +21,7 @@ from space import Band
 
 def space_page(scene: Scene) -> None:
     snapshot = scene.snapshot
-    designs, _, _ = _networks(snapshot)
+    designs, _, _ = networks_table(snapshot)
     if not designs:
         st.info("No network has finished yet: there is nothing to compare.")
         return
@@ -42,7 +42,7 @@ def space_page(scene: Scene) -> None:
 
 
 @lru_cache(maxsize=8)
-def _networks(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
+def networks_table(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
     """Designs, accuracies and FLOPs of the networks, one a network."""
     rows = [row.trial for row in networks_of(snapshot).rows.values()]
     accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
@@ -51,11 +51,11 @@ def _networks(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
 
 @lru_cache(maxsize=8)
 def _importances(snapshot: Snapshot) -> list[Importance]:
-    return importances(*_networks(snapshot))
+    return importances(*networks_table(snapshot))
 
 
 def _importance(scene: Scene) -> None:
-    designs, _, _ = _networks(scene.snapshot)
+    designs, _, _ = networks_table(scene.snapshot)
     st.subheader("What matters", anchor=False)
     rows = _importances(scene.snapshot)
     if len(designs) < FEWEST:
@@ -77,7 +77,7 @@ def _importance(scene: Scene) -> None:
 @lru_cache(maxsize=64)
 def _cells(snapshot: Snapshot, axis: str) -> tuple[list[Cell], list[Band]]:
     assert snapshot.settings is not None
-    designs, accuracy, flops = _networks(snapshot)
+    designs, accuracy, flops = networks_table(snapshot)
     bands = thirds(snapshot.settings.band, flops)
     return cells(axis, varied_of(snapshot)[axis], designs, accuracy, flops, bands), bands
 
@@ -101,7 +101,7 @@ def _coordinates(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     st.subheader("All choices at once", anchor=False)
     caption = space_charts.coordinates_caption(snapshot.scored)
     st.text(caption)
-    plot(_lines(snapshot), caption, key="coordinates", height=420)
+    plot(_lines(snapshot), caption, key="coordinates", height=420, least=860)
 
 
 @lru_cache(maxsize=8)

@@ -52,7 +52,7 @@ def layout(height: int) -> dict[str, Any]:
 
 
 def title(text: str) -> dict[str, Any]:
-    return {"text": text, "standoff": 8}
+    return {"text": text, "standoff": 8, "font": {"size": 12.5}}
 
 
 def log_ticks(decades: float) -> dict[str, Any]:

@@ -84,6 +84,24 @@ COLUMNS = [
 ]
 
 
+def front_frame(front: Sequence[Trial], found: Networks | None = None) -> pd.DataFrame:
+    """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated."""
+    columns: dict[str, list[object]] = {
+        "trial": [t.number for t in front], "top-1, %": [100 * (t.accuracy or 0) for t in front],
+    }  # fmt: skip
+    if found is not None and (noise := found.noise) is not None:
+        rows = [found.rows[t.number] for t in front]
+        columns |= {
+            "± 95%": [100 * noise.half_width(row.seeds) for row in rows], "seeds": [row.seeds for row in rows],
+            "on front": [100 * (row.probability or 0) for row in rows],
+        }  # fmt: skip
+    columns |= {
+        "FLOPs": [t.flops for t in front], "params": [t.params for t in front], "depth": [depths(t) for t in front],
+        "width": [widths(t) for t in front], "blocks": [blocks(t) for t in front],
+    }  # fmt: skip
+    return pd.DataFrame(columns)
+
+
 RUNGS = ["rung", "had", "needed", "rivals"]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.report import write_report
 from dashboard.server import HOST, plotly_script, serve
 from nas.front import pareto_front
 from nas.trials import Reader
@@ -252,6 +253,23 @@ def test_hostile_study_does_nothing(site: tuple[Path, str, int], page: Any) -> N
     page.wait_for_selector(f"[data-testid=stCode]:has-text('{HOSTILE}')")
     until(lambda: page.evaluate(POINTS) == 3)
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_report_draws_all_its_charts_and_fetches_nothing(tmp_path: Path, browser: Any) -> None:
+    path = tmp_path / "report.html"
+    write_report(make_study(tmp_path, HOSTILE, 25), path)
+    page, wrong = browser.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(dialog.message) or dialog.dismiss())  # type: ignore[func-returns-value]
+    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith("file:") else None)
+    page.goto(path.as_uri())
+    charts = page.locator("[data-figure]").count()
+    assert charts > 6
+    until(lambda: page.locator("[data-figure].js-plotly-plot").count() == charts)
+    assert "WebGL is not supported" not in page.inner_text("body")
+    assert page.locator("h1").inner_text() == HOSTILE
+    page.close()
+    assert wrong == []
 
 
 def test_server_never_loads_torch(site: tuple[Path, str, int]) -> None:

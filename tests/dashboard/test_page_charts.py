@@ -94,7 +94,7 @@ def test_cells_are_hollow_without_interval_where_too_few() -> None:
     first, second = figure["data"]
     assert figure["layout"]["xaxis"]["ticktext"] == ["3", "11"], "numbers by size"
     assert (first["y"], first["error_y"]["array"]) == ([80, 90], [2, 1])
-    assert (second["marker"]["symbol"], second["error_y"]["array"]) == (["square-open"], [0])
+    assert (second["marker"]["symbol"], second["error_y"]["array"]) == (["square-open"], [None])
     assert space_charts.cells_caption("kernel", cells, BANDS) == (
         "Mean accuracy by kernel in parts of the budget. 1..10: 11 highest with 90.0 ± 1.0%; "
         "10..100: too few networks to say."
