@@ -151,8 +151,21 @@ class Shelf:
         card, journal = _stamp(folder / FILE), _stamp(folder / JOURNAL)
         opened = self._open.get(folder)
         if opened is None or opened.card != card or _replaced(opened.journal, journal):
-            opened = self._open[folder] = _Open(Reader(folder), card or (0, 0, 0))
+            opened = self._open[folder] = _Open(_reader(folder), card or (0, 0, 0))
         return opened
+
+
+def _reader(folder: Path) -> Reader:
+    """One that passes over what no page shows; where that fails, the plain one says what is wrong."""
+    path = folder / JOURNAL
+    if not path.is_file() or path.stat().st_size == 0:
+        return Reader(folder)
+    from nas.skim import open_skimming
+
+    try:
+        return Reader(folder, open_skimming(path))
+    except (ValueError, KeyError, TypeError, AssertionError):
+        return Reader(folder)
 
 
 def study_names(runs: Path) -> list[str]:
