@@ -6,6 +6,8 @@ such a late echo is told from a person who goes back.
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 _Known = dict[str, tuple[str | None, ...]]  # (last seen or written,) or (written, what stood there before)
@@ -17,6 +19,9 @@ def news(name: str) -> tuple[str | None] | None:
     Untrusted: to be looked up among what exists, never made a path of.
     """
     asked, known = st.query_params.get(name), _known()
+    if asked is None and name in known and st.session_state.get("turned"):  # another page's address begins without
+        known[name] = (None,)
+        return None
     seen = known.get(name, (None,))
     if asked == seen[0]:
         known[name] = (asked,)
@@ -25,6 +30,12 @@ def news(name: str) -> tuple[str | None] | None:
         return None
     known[name] = (asked,)
     return (asked,)
+
+
+def turn(page: str) -> None:
+    """Which page this run is of: a page chosen in the menu comes with an empty address, which nobody meant."""
+    st.session_state["turned"] = st.session_state.get("page", page) != page
+    st.session_state["page"] = page
 
 
 def write(name: str, value: str | None) -> None:
@@ -37,6 +48,11 @@ def write(name: str, value: str | None) -> None:
         del st.query_params[name]
     else:
         st.query_params[name] = value
+
+
+def plain(name: str) -> str:
+    """A study's name as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:64].lstrip(".-") or "study"
 
 
 def _known() -> _Known:

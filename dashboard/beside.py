@@ -6,7 +6,11 @@ from functools import lru_cache
 
 from dashboard.live import Shelf, Snapshot
 from nas.certainty import Networks, networks
+from nas.course import Step, course
+from nas.design import Traits, traits, varied
 from nas.front import Outcome, baseline_of, outcome
+
+SHELF = Shelf()  # of this server: all its sessions look at the same snapshots
 
 
 @lru_cache(maxsize=16)
@@ -27,3 +31,22 @@ def baseline(shelf: Shelf, snapshot: Snapshot) -> Snapshot | None:
     folder = baseline_of(snapshot.folder)
     beside = shelf.read(folder) if folder else None
     return beside if beside and beside.settings and beside.front else None
+
+
+@lru_cache(maxsize=16)
+def designs_of(snapshot: Snapshot) -> tuple[Traits, ...]:
+    """What was chosen in the network of each scored trial."""
+    return tuple(traits(trial) for trial in snapshot.scored)
+
+
+@lru_cache(maxsize=16)
+def varied_of(snapshot: Snapshot) -> dict[str, list[str]]:
+    """The axes in which the scored networks differ, with their choices."""
+    return varied(designs_of(snapshot))
+
+
+@lru_cache(maxsize=16)
+def course_of(snapshot: Snapshot) -> tuple[Step, ...]:
+    """How the study went. The snapshot must have settings."""
+    assert snapshot.settings is not None
+    return tuple(course(snapshot.trials, snapshot.settings))

@@ -1,73 +1,91 @@
 """Records -> plotly figures, as plain dicts: pure functions that need neither a browser nor plotly itself.
 
-Colours are Okabe-Ito's. `@text`, `@grid` and `@back` stand for the theme's colours, which only the browser knows.
-FLOPs are conv + linear multiply-accumulates, batch 1; accuracies are drawn in percent.
+The front and the learning curve. FLOPs: conv + linear multiply-accumulates, batch 1; accuracies are in percent.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dashboard import words
+from dashboard.style import (
+    ABOVE,
+    BLUE,
+    COLOURS,
+    GREY,
+    LOOKS,
+    SYMBOLS,
+    VERMILLION,
+    Figure,
+    finite,
+    layout,
+    log_axis,
+    title,
+)  # fmt: skip
 from dashboard.words import MIXES, count, percent, short
 from nas.certainty import Network, Networks
+from nas.design import is_numeric, number, one_word, traits
 from nas.front import Outcome, accuracy, by_network, flops, knee, merged, pareto_front
+from nas.measures import FLOPS, Measure
 from nas.trials import Epoch, Trial
-from space import Band, Part, compact
+from space import Band, compact
 
-Figure = dict[str, Any]
-BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#7F7F7F"
-_COLOURS = (BLUE, VERMILLION, PURPLE, ORANGE, SKY, GREY, GREEN)
-_SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "cross", "diamond")
-LOOKS = dict(zip(MIXES, zip(_COLOURS, _SYMBOLS, strict=True), strict=True))
 ON_FRONT = 12  # size of a marker, px
 BASELINE = "random search's front"
 MANY = 1500  # points from which WebGL draws; below, SVG is crisper
+KINDS = "kind of blocks"  # what colours show unless an axis is chosen
+
+
+@dataclass(frozen=True)
+class View:
+    """How the front is looked at: what is on the x axis, and what colours show."""
+
+    measure: Measure = FLOPS
+    colour: str = KINDS  # or an axis of the space
 
 
 def front_figure(
     trials: Sequence[Trial],
     band: Band,
     *,
-    selected: int | None = None,
+    view: View | None = None,
     running: Sequence[Trial] = (),
     found: Networks | None = None,
     beside: Sequence[Trial] = (),
 ) -> Figure:
-    """Every finished network over log FLOPs, at the mean of its seeds; the front as a staircase, with its 95% intervals
-    where `found` has them; the budget as a shaded band, the selected ringed.
+    """Every finished network over its log cost, at the mean of its seeds; the front as a staircase, with its 95%
+    intervals where `found` has them; over FLOPs the budget as a shaded band.
 
-    Trials in training, whose accuracy is not known yet, are dotted lines at their FLOPs; stopped ones have none and are
-    not drawn. `beside` are the members of the baseline's front: a second, quiet staircase.
+    Trials in training, whose accuracy is not known yet, are dotted lines at their cost; stopped ones have none and are
+    not drawn. `beside` are the trials of the baseline: its front is a second, quiet staircase.
     """
-    points, front = merged(trials), pareto_front(trials)
+    view = view or View()
+    x, of_flops = view.measure, view.measure is FLOPS
+    points = [t for t in merged(trials) if x.of(t)]
+    front, other = pareto_front(points, x.on), pareto_front([t for t in beside if x.of(t)], x.on)
     kind = "scatter" if len(points) < MANY else "scattergl"
     quiet = {"width": 1.5, "color": GREY, "dash": "dash"}
-    data = [_staircase(beside, band, kind) | {"name": BASELINE, "line": {"shape": "hv", **quiet}}] if beside else []
-    data += [_staircase(front, band, kind), *_clouds(points, {t.number for t in front}, kind, found)]
+    in_training = [value for t in running if (value := x.of(t))]
+    spread = [*map(x.on, [*points, *other]), *in_training]
+    high = max([*spread, *([band.high] if of_flops else [])], default=1.0)
+    data = [_staircase(other, x, high, kind) | {"name": BASELINE, "line": {"shape": "hv", **quiet}}] if other else []
+    data += [_staircase(front, x, high, kind), *_clouds(points, {t.number for t in front}, kind, found, view)]
     _show_each_kind_once(data)
-    ringed = {t.number: group[0].number for group in by_network(trials) for t in group}.get(
-        -1 if selected is None else selected
-    )
-    data += [_ring(trial, kind) for trial in points if trial.number == ringed]
-    in_training = [t.flops for t in running if t.flops]
-    layout = _layout(410)
-    span = _log_range([*map(flops, [*points, *beside]), *in_training, band.high], band)
-    layout["xaxis"] |= {
-        "type": "log",
-        "range": span,
-        **_log_ticks(span[1] - span[0]),
-        "title": {"text": words.FLOPS, "standoff": 8},
-        "tickformat": "~s",
-    }
-    layout["yaxis"] |= {"title": {"text": "validation top-1, %", "standoff": 8}, "nticks": 8}
-    layout["shapes"] = _band_shapes(band) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
-    layout["annotations"] = _band_labels(band) + _knee_label(front)
-    layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"}
-    return {"data": data, "layout": layout}
+    chart = layout(430)
+    low = min([*spread, high])
+    if of_flops:
+        low = low if band.low < low / 1000 else min(low, band.low)  # `..4M` begins at 1
+        chart["shapes"] = _band_shapes(band)
+        chart["annotations"] = _band_labels(band)
+    chart["shapes"] = chart.get("shapes", []) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
+    chart["annotations"] = chart.get("annotations", []) + _knee_label(front, x)
+    chart["xaxis"] |= log_axis(low, high, x.label)
+    chart["yaxis"] |= {"title": title("validation top-1, %"), "nticks": 8}
+    chart["legend"] = ABOVE | {"itemsizing": "constant"}
+    return {"data": data, "layout": chart}
 
 
 def front_caption(
@@ -111,26 +129,26 @@ def _front_words(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
 
 def curve_figure(epochs: Sequence[Epoch]) -> Figure:
     """Validation accuracy in percent above, mean training loss below, by epoch."""
-    layout = _layout(300)
+    chart = layout(300)
     x = [e.epoch for e in epochs]
     panels = (("accuracy", [100 * e.accuracy for e in epochs], BLUE), ("loss", [e.loss for e in epochs], VERMILLION))
     data = [
         {
-            "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": _finite(y), "yaxis": axis,
+            "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": finite(y), "yaxis": axis,
             "line": {"color": colour, "width": 2}, "marker": {"size": 5 if len(x) > 1 else 9}, "showlegend": False,
             "hovertemplate": f"epoch %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
         }
         for (name, y, colour), axis in zip(panels, ("y", "y2"), strict=True)
     ]  # fmt: skip
-    layout["yaxis"] |= {"domain": [0.56, 1], "title": {"text": "top-1, %"}, "nticks": 5}
-    layout["yaxis2"] = layout["yaxis"] | {"domain": [0, 0.44], "title": {"text": "loss"}, "anchor": "x"}
-    layout["xaxis"] |= {
+    chart["yaxis"] |= {"domain": [0.56, 1], "title": {"text": "top-1, %"}, "nticks": 5}
+    chart["yaxis2"] = chart["yaxis"] | {"domain": [0, 0.44], "title": {"text": "loss"}, "anchor": "x"}
+    chart["xaxis"] |= {
         "title": {"text": "epoch", "standoff": 6},
         "anchor": "y2",
         "tick0": 1,
         "dtick": -(-len(x) // 10) or 1,
     }
-    return {"data": data, "layout": layout}
+    return {"data": data, "layout": chart}
 
 
 def curve_caption(epochs: Sequence[Epoch]) -> str:
@@ -140,35 +158,6 @@ def curve_caption(epochs: Sequence[Epoch]) -> str:
         f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: {percent(last.accuracy)}, training loss "
         f"{last.loss:.3g}; highest {percent(top.accuracy)} in epoch {top.epoch}."
     )
-
-
-def parts_figure(parts: Sequence[Part]) -> Figure:
-    """FLOPs and parameters of each part of a network, in percent of the whole."""
-    layout = _layout(300)
-    totals = {"FLOPs": [part.cost.flops for part in parts], "parameters": [part.cost.params for part in parts]}
-    data = [
-        {
-            "type": "bar", "name": name, "x": [part.name for part in parts], "y": shares(values), "customdata": values,
-            "marker": {"color": colour},
-            "hovertemplate": f"%{{x}}: %{{y:.1f}}% of {name}, %{{customdata:,}}<extra></extra>",
-        }
-        for (name, values), colour in zip(totals.items(), (BLUE, PURPLE), strict=True)
-    ]  # fmt: skip
-    layout["yaxis"] |= {"title": {"text": "% of the network"}, "rangemode": "tozero", "nticks": 5}
-    layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
-    return {"data": data, "layout": layout | {"bargap": 0.3, "bargroupgap": 0.08}}
-
-
-def parts_caption(parts: Sequence[Part]) -> str:
-    """Where the FLOPs are, in a sentence."""
-    part, share = max(zip(parts, shares([p.cost.flops for p in parts]), strict=True), key=lambda pair: pair[1])
-    return f"{part.name.capitalize()} takes {share:.0f}% of the FLOPs."
-
-
-def shares(values: Sequence[int]) -> list[float]:
-    """Each value in percent of their sum."""
-    total = sum(values) or 1
-    return [100 * value / total for value in values]
 
 
 def hover(trial: Trial, row: Network | None = None) -> str:
@@ -198,90 +187,104 @@ def brief_hover(trial: Trial, row: Network | None = None) -> str:
     return "<br>".join([head, *seed_lines(row), words.escape(" ".join(rows), 90)])
 
 
-def _staircase(front: Sequence[Trial], band: Band, kind: str) -> dict[str, Any]:
-    """The best accuracy for at most so many FLOPs; it goes on to the band's end."""
-    x, y = [flops(t) for t in front], [100 * accuracy(t) for t in front]
-    if front and x[-1] < band.high:
-        x, y = [*x, band.high], [*y, y[-1]]
+def _staircase(front: Sequence[Trial], x: Measure, end: float, kind: str) -> dict[str, Any]:
+    """The best accuracy for at most so much; it goes on to the end of the axis."""
+    across, up = [x.on(t) for t in front], [100 * accuracy(t) for t in front]
+    if front and across[-1] < end:
+        across, up = [*across, end], [*up, up[-1]]
     return {
-        "type": kind, "mode": "lines", "name": "front", "x": x, "y": y, "hoverinfo": "skip",
+        "type": kind, "mode": "lines", "name": "front", "x": across, "y": up, "hoverinfo": "skip",
         "line": {"shape": "hv", "width": 2, "color": "@text"},
     }  # fmt: skip
 
 
-def _clouds(points: Sequence[Trial], front: set[int], kind: str, found: Networks | None = None) -> list[dict[str, Any]]:
-    """Two traces per kind of network, those off and those on the front: colour and symbol say which kind, size and
-    outline which place. Single values and not one per point, so that ten thousand points stay quick."""
-    groups: dict[tuple[bool, str], list[Trial]] = {(on, name): [] for on in (False, True) for name in MIXES}
-    for trial in points:
-        groups[trial.number in front, words.mix(trial)].append(trial)
+def _clouds(
+    points: Sequence[Trial], front: set[int], kind: str, found: Networks | None, view: View
+) -> list[dict[str, Any]]:
+    """Two traces per group of networks, those off and those on the front: colour and symbol say which group, size and
+    outline which place. Single values and not one per point, so that ten thousand points stay quick; only an axis of
+    numbers has a colour for each point."""
     label = hover if len(points) < MANY else brief_hover
     rows = found.rows if found else {}
-    clouds = [
-        _cloud(name, on, group, kind, lambda trial: label(trial, rows.get(trial.number)))
-        for (on, name), group in groups.items()
-        if group
-    ]
-    for cloud in clouds:
-        if found and found.noise and cloud["marker"]["size"] == ON_FRONT:
-            half = [100 * found.noise.half_width(rows[number].seeds) for number in cloud["customdata"]]
-            cloud["error_y"] = {
-                "type": "data",
-                "array": half,
-                "color": cloud["marker"]["color"],
-                "thickness": 1.2,
-                "width": 4,
-            }
+    clouds = []
+    for name, colour, symbol, group in _groups(points, view.colour):
+        for on in (False, True):
+            members = [trial for trial in group if (trial.number in front) is on]
+            if members:
+                cloud = _cloud(name, on, members, kind, view.measure, colour, symbol)
+                cloud["text"] = [label(trial, rows.get(trial.number)) for trial in members]
+                if on and found and found.noise:
+                    cloud["error_y"] = _bars(members, found, colour)
+                clouds.append(cloud)
+    clouds.sort(key=lambda cloud: cloud["marker"]["size"] == ON_FRONT)
+    if clouds and not isinstance(clouds[0]["marker"]["color"], str):
+        _scale(clouds, view.colour)
     return clouds
 
 
-def _cloud(name: str, on: bool, group: Sequence[Trial], kind: str, label: Callable[[Trial], str]) -> dict[str, Any]:
-    colour, symbol = LOOKS[name]
+def _groups(points: Sequence[Trial], axis: str) -> list[tuple[str, Any, str, list[Trial]]]:
+    """(name, colour, symbol, trials): by kind of blocks, or by the choices of an axis. An axis of numbers is one group,
+    its colours the mean over blocks."""
+    if axis == KINDS:
+        kinds: dict[str, list[Trial]] = {name: [] for name in MIXES}
+        for trial in points:
+            kinds[words.mix(trial)].append(trial)
+        return [(name, *LOOKS[name], group) for name, group in kinds.items() if group]
+    shares = [traits(trial).get(axis, {}) for trial in points]
+    if is_numeric(list({word for share in shares for word in share})):
+        values = {trial.number: number(share) for trial, share in zip(points, shares, strict=True)}
+        return [(axis, values, "circle", list(points))]
+    named: dict[str, list[Trial]] = {}
+    for trial, share in zip(points, shares, strict=True):
+        named.setdefault(one_word(share), []).append(trial)
+    looks = zip(COLOURS * 9, SYMBOLS * 9, sorted(named), strict=False)
+    return [(words.escape(f"{axis} {name}"), colour, symbol, named[name]) for colour, symbol, name in looks]
+
+
+def _bars(members: Sequence[Trial], found: Networks, colour: Any) -> dict[str, Any]:
+    """95% intervals of means over seeds."""
+    assert found.noise is not None
+    half = [100 * found.noise.half_width(found.rows[trial.number].seeds) for trial in members]
+    plain = colour if isinstance(colour, str) else "@text"
+    return {"type": "data", "array": half, "color": plain, "thickness": 1.2, "width": 4}
+
+
+def _cloud(
+    name: str, on: bool, group: Sequence[Trial], kind: str, x: Measure, colour: Any, symbol: str
+) -> dict[str, Any]:
+    shade = colour if isinstance(colour, str) else [colour[trial.number] for trial in group]
     return {
         "type": kind,
         "mode": "markers",
         "name": name,
         "legendgroup": name,
-        "x": [flops(trial) for trial in group],
+        "x": [x.on(trial) for trial in group],
         "y": [round(100 * accuracy(trial), 4) for trial in group],
         "customdata": [trial.number for trial in group],
-        "text": [label(trial) for trial in group],
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"color": colour, "symbol": symbol, "size": ON_FRONT if on else 7}
+        "marker": {"color": shade, "symbol": symbol, "size": ON_FRONT if on else 7}
         | ({"line": {"color": "@text", "width": 1.5}} if on else {"opacity": 0.6}),
     }
+
+
+def _scale(clouds: Sequence[dict[str, Any]], axis: str) -> None:
+    """One colour scale for all, which the colour-blind can read as well (Cividis), with its bar."""
+    values = [value for cloud in clouds for value in cloud["marker"]["color"] if value is not None]
+    bar = {"title": {"text": axis, "side": "right"}, "thickness": 10, "outlinewidth": 0, "len": 0.9}
+    for place, cloud in enumerate(clouds):
+        cloud["marker"] |= {"colorscale": "Cividis", "cmin": min(values, default=0), "cmax": max(values, default=1)}
+        cloud["showlegend"] = False
+        if place == 0:
+            cloud["marker"] |= {"showscale": True, "colorbar": bar}
 
 
 def _show_each_kind_once(data: list[dict[str, Any]]) -> None:
     """In the legend: by its trace off the front, if it has one."""
     seen: set[str] = set()
     for trace in data:
-        if group := trace.get("legendgroup"):
+        if (group := trace.get("legendgroup")) and "showlegend" not in trace:
             trace["showlegend"] = group not in seen
             seen.add(group)
-
-
-def _ring(trial: Trial, kind: str) -> dict[str, Any]:
-    return {
-        "type": kind, "mode": "markers", "name": f"trial {trial.number}", "hoverinfo": "skip", "showlegend": False,
-        "x": [flops(trial)], "y": [100 * accuracy(trial)],
-        "marker": {"symbol": "circle-open", "size": 24, "color": "@text", "line": {"width": 2.5}},
-    }  # fmt: skip
-
-
-def _log_ticks(decades: float) -> dict[str, Any]:
-    """Ticks that do not run into each other: as plotly likes within a decade, then at 1, 2, 5, then at powers of 10."""
-    if decades < 1:
-        return {"nticks": 8}
-    return {"dtick": "D2" if decades < 2.5 else 1}
-
-
-def _log_range(values: Iterable[float], band: Band) -> list[float]:
-    """Of a log axis: all values, and the band where its lower end is meant (`..4M` begins at 1)."""
-    found = list(values)
-    low = min(found) if band.low < min(found) / 1000 else min(*found, band.low)
-    margin = 0.04 * max(math.log10(max(found) / low), 0.25)
-    return [math.log10(low) - margin, math.log10(max(found)) + margin]
 
 
 def _band_shapes(band: Band) -> list[dict[str, Any]]:
@@ -317,8 +320,8 @@ def _knee(front: Sequence[Trial]) -> Trial | None:
     return bend if bend is not None and bend not in (front[0], front[-1]) else None
 
 
-def _knee_label(front: Sequence[Trial]) -> list[dict[str, Any]]:
-    bend = _knee(front)
+def _knee_label(front: Sequence[Trial], x: Measure) -> list[dict[str, Any]]:
+    bend = _knee(front) if x is FLOPS else None
     if bend is None:
         return []
     return [
@@ -328,26 +331,3 @@ def _knee_label(front: Sequence[Trial]) -> list[dict[str, Any]]:
             "arrowhead": 0, "arrowwidth": 1, "arrowcolor": "@text", "standoff": 9,
         }
     ]  # fmt: skip
-
-
-def _finite(values: Iterable[float]) -> list[float | None]:
-    """JSON has no nan: a diverged loss is a gap."""
-    return [value if math.isfinite(value) else None for value in values]
-
-
-def _layout(height: int) -> dict[str, Any]:
-    axis = {"gridcolor": "@grid", "linecolor": "@grid", "zeroline": False, "automargin": True, "tickcolor": "@grid"}
-    return {
-        "height": height,
-        "margin": {"l": 8, "r": 12, "t": 36, "b": 8},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": "@text", "size": 13, "family": "inherit"},
-        "hoverlabel": {"bgcolor": "@back", "bordercolor": "@grid", "font": {"color": "@text"}, "align": "left"},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "@grid", "activecolor": "@text"},
-        "hovermode": "closest",
-        "dragmode": "zoom",
-        "uirevision": "same",  # zoom and hidden traces outlive new data
-        "xaxis": dict(axis),
-        "yaxis": dict(axis),
-    }

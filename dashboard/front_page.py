@@ -1,98 +1,60 @@
-"""The front of one study, live: what it is, the chart, the table, and the selected trial."""
+"""The front of one study: what it is, the chart with its axes and filters, and beside it the network that is chosen."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Literal
+from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from dashboard import address, charts, detail, export, tables
-from dashboard.beside import baseline, networks_of, outcome_of
-from dashboard.live import Mode, Shelf, Snapshot, study_names
-from dashboard.plot import plot
-from dashboard.words import FIRST_SEARCH, FLOPS, ago, count, evidence, heading, percent, seeds_per_network
+from dashboard import address, charts, tables
+from dashboard.beside import designs_of, networks_of, outcome_of, varied_of
+from dashboard.charts import KINDS, View
+from dashboard.frame import Scene, choose, chosen, resume, way
+from dashboard.live import Snapshot
+from dashboard.network_page import drawing, export_of, pin, place
+from dashboard.plot import mark, packed, plot
+from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network, short
+from nas.design import within
+from nas.front import pareto_front
+from nas.measures import FLOPS as FLOPS_MEASURE
+from nas.measures import Measure, measures
 from nas.settings import Settings
 from nas.trials import State, Trial
-from space import compact
+from space import InputError, compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
-EVERY = 1.5  # seconds between looks at the journal
-_COLOURS: dict[Mode, Literal["green", "gray", "red"]] = {
-    "running": "green", "resting": "gray", "empty": "gray", "broken": "red", "missing": "red",
-}  # fmt: skip
-_TABLE = {
-    "front": st.column_config.TextColumn(width=46, help="On the front: none beats it in both accuracy and FLOPs"),
-    "trial": st.column_config.NumberColumn(width=44),
-    "accuracy": st.column_config.NumberColumn(
-        "top-1, %", width=68, format="%.2f", help="Validation accuracy in percent"
-    ),
-    "FLOPs": st.column_config.NumberColumn(width=62, format="compact", help=FLOPS),
-    "mean": st.column_config.NumberColumn(width=60, format="%.2f", help="Mean of the network's seeds, in percent"),
-    "± 95%": st.column_config.NumberColumn(
-        width=54, format="%.2f", help="Half of its interval over seeds, in points; seed noise pooled over the study"
-    ),
-    "seeds": st.column_config.NumberColumn(width=48, format="%d"),
-    "on front": st.column_config.NumberColumn(width=60, format="%.0f%%", help="Probability of being on the true front"),
-    "state": st.column_config.TextColumn(width=82),
+_STEPS = 48  # of the budget's slider
+_MEMBERS = {
+    "top-1, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy, mean of the network's seeds"),
+    "± 95%": st.column_config.NumberColumn(format="%.2f", help="Half of the 95% interval over seeds, in points"),
+    "FLOPs": st.column_config.NumberColumn(format="compact", help=FLOPS),
     "params": st.column_config.NumberColumn(format="compact"),
-    "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
+    "on front": st.column_config.NumberColumn(format="%.0f%%", help="Probability of being on the true front"),
 }
 
 
-def front_page(shelf: Shelf, runs: Path, study: str) -> None:
-    """Drawn anew when the study has changed, which `_watch` notices."""
-    snapshot = shelf.read(runs / study)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        title = heading(snapshot.name)
-        if title:
-            st.title(title, anchor=False, width="content")
-        else:
-            st.code(snapshot.name, language=None)
-        st.badge(snapshot.mode, color=_COLOURS[snapshot.mode])
-        beside = baseline(shelf, snapshot)
-        _watch(shelf, runs, snapshot, beside, study_names(runs), export.busy())
-    if snapshot.settings is None:
-        _broken(snapshot, runs)
-    elif not snapshot.trials:
-        _empty(snapshot.settings)
-    else:
-        _body(shelf, runs, snapshot, snapshot.settings, beside)
+@dataclass(frozen=True)
+class Asked:
+    """What a person asked to see: hashable, so that a figure is made once."""
+
+    measure: str
+    colour: str
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-@st.fragment(run_every=EVERY)
-def _watch(shelf: Shelf, runs: Path, drawn: Snapshot, beside: Snapshot | None, listed: list[str], busy: int) -> None:
-    """Looks at the journals' sizes every EVERY seconds, and has the page drawn anew where something has changed."""
-    now, other = shelf.read(drawn.folder), baseline(shelf, drawn)
-    if not now.same(drawn) or other is not beside or set(study_names(runs)) != set(listed) or export.busy() != busy:
-        st.rerun()
-    if now.updated is not None:
-        st.text(f"updated {ago(now.updated)}")
+def front_page(scene: Scene) -> None:
+    _numbers(scene)
+    _explore(scene)
+    with st.expander("What this study is, how it was started, and how to go on"):
+        st.text(_facts(scene.snapshot, scene.settings))
+        resume(scene.settings)
 
 
-def _body(shelf: Shelf, runs: Path, snapshot: Snapshot, settings: Settings, beside: Snapshot | None) -> None:
-    _numbers(snapshot, settings, beside)
-    number = st.session_state.get("trial")
-    chosen = snapshot.trial(number)
-    if number is not None and chosen is None:
-        st.warning(f"This study has no trial {number}. Choose one in the chart or the table.")
-    left, right = st.columns([1.6, 1], gap="medium")
-    with left:
-        _chart(snapshot, chosen, beside)
-    with right:
-        _table(snapshot, chosen)
-    shown = chosen or (snapshot.trial(snapshot.front[-1].number) if snapshot.front else None)
-    if shown is not None:
-        st.divider()
-        why = "chosen" if chosen else "the most accurate so far; choose another in the chart or the table"
-        detail.panel(shelf, runs, snapshot, shown, why)
-    with st.expander("How this study was started, and how to go on"):
-        _resume(settings)
-
-
-def _numbers(snapshot: Snapshot, settings: Settings, beside: Snapshot | None) -> None:
+def _numbers(scene: Scene) -> None:
+    snapshot, settings, beside = scene.snapshot, scene.settings, scene.beside
     best = snapshot.front[-1].accuracy if snapshot.front else None
     own = outcome_of(snapshot)
     values = {
@@ -105,14 +67,18 @@ def _numbers(snapshot: Snapshot, settings: Settings, beside: Snapshot | None) ->
     }
     helps = {
         "Best accuracy": evidence(settings, seeds_per_network(snapshot.trials)),
+        "On the front": "Networks that no other beats in both accuracy and FLOPs",
         "Hypervolume": "Area under the front over log FLOPs across the budget, 0 to 1; more is better",
     }
     deltas = {"Hypervolume": f"{own.hypervolume - outcome_of(beside).hypervolume:+.3f} to random"} if beside else {}
-    for column, (name, value) in zip(st.columns(6), values.items(), strict=True):
-        column.metric(name, value, delta=deltas.get(name), delta_color="off", help=helps.get(name))
-    with st.container(key="facts", gap="xxsmall"):
+    with st.container(key="facts-numbers", horizontal=True, gap="medium"):
+        for name, value in values.items():
+            st.metric(
+                name, value, delta=deltas.get(name), delta_color="off", delta_arrow="off", help=helps.get(name),
+                width="content",
+            )  # fmt: skip
+    with st.container(key="facts"):
         st.text(f"Accuracy: {evidence(settings, seeds_per_network(snapshot.trials))}. Budget: {settings.band} {FLOPS}.")
-        st.text(_facts(snapshot, settings))
 
 
 def _facts(snapshot: Snapshot, settings: Settings) -> str:
@@ -128,84 +94,194 @@ def _facts(snapshot: Snapshot, settings: Settings) -> str:
     return ". ".join([*words, *([f"Besides: {', '.join(rest)}"] if rest else [])]) + "."
 
 
-def _chart(snapshot: Snapshot, chosen: Trial | None, beside: Snapshot | None) -> None:
-    found = networks_of(snapshot)
-    caption = charts.front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
-    st.text(caption)
-    if snapshot.scored:
-        plot(_figure(snapshot, chosen and chosen.number, beside), caption, key="front", on_click=choose)
-    elif snapshot.mode == "running":
+@st.fragment
+def _explore(scene: Scene) -> None:
+    """Chart and panel: choosing a point draws no more than these anew."""
+    snapshot = scene.snapshot
+    if not snapshot.scored:
+        _none_finished(snapshot)
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        asked = _controls(snapshot)
+        view = _view(snapshot, asked)
+        budget = _budget(snapshot, view) if view.trials else None
+    if asked.filters:
+        st.text("Only " + "; ".join(f"{axis} {' or '.join(wanted)}" for axis, wanted in asked.filters) + ".")
+    if not view.trials:
+        st.info("No finished network is left by these filters; take one off.")
+        return
+    number = chosen(snapshot)
+    pick = next((t for t in reversed(view.front) if budget is None or view.measure.on(t) <= budget), None)
+    left, right = st.columns([1.65, 1], gap="medium")
+    with left:
+        _chart(scene, asked, view, number, pick)
+    with right:
+        _panel(scene, view, number, pick, budget)
+    _members(scene, view)
+
+
+def _none_finished(snapshot: Snapshot) -> None:
+    st.text(charts.front_caption(snapshot.trials, snapshot.front))
+    if snapshot.mode == "running":
         st.info("The first network is in training. Its point appears here when it is done.")
-    else:
-        st.warning("No trial has finished. Mend what the reasons name, then search on.")
-        for reason in list(dict.fromkeys(t.reason for t in reversed(snapshot.trials) if t.reason))[:3]:
-            st.code(reason, language=None, wrap_lines=True)
+        return
+    st.warning("No trial has finished. Mend what the reasons name, then search on.")
+    for reason in list(dict.fromkeys(t.reason for t in reversed(snapshot.trials) if t.reason))[:3]:
+        st.code(reason, language=None, wrap_lines=True)
+
+
+def _controls(snapshot: Snapshot) -> Asked:
+    """x axis, colours and filters; all of them in the page's address."""
+    known, axes = measures_of(snapshot), varied_of(snapshot)
+    plain: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+    x = st.selectbox("Accuracy over", list(known), key="x", width=150, **plain)
+    colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **plain)
+    filters = []
+    with st.popover("Filters", icon=":material/filter_list:"):
+        st.caption("Networks whose every stage has one of these: as if the space had been narrowed.")
+        for axis, choices in axes.items():
+            if wanted := st.multiselect(axis, choices, key=f"only.{axis}", placeholder="any", **plain):
+                filters.append((axis, tuple(wanted)))
+    return Asked(x or FLOPS_MEASURE.name, colour or KINDS, tuple(filters))
+
+
+@lru_cache(maxsize=8)
+def measures_of(snapshot: Snapshot) -> dict[str, Measure]:
+    return measures(snapshot.scored)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The networks that the filters leave: their trials, and their front over the measure."""
+
+    measure: Measure
+    trials: tuple[Trial, ...]
+    front: tuple[Trial, ...]
+
+
+@lru_cache(maxsize=16)
+def _view(snapshot: Snapshot, asked: Asked) -> Seen:
+    x = measures_of(snapshot)[asked.measure]
+    wanted = dict(asked.filters)
+    trials = tuple(
+        trial
+        for trial, design in zip(snapshot.scored, designs_of(snapshot), strict=True)
+        if x.of(trial) and within(design, wanted)
+    )
+    return Seen(x, trials, tuple(pareto_front(trials, x.on)))
+
+
+def _budget(snapshot: Snapshot, view: Seen) -> float | None:
+    """The slider: at most so much; None at its upper end."""
+    costs = [view.measure.on(trial) for trial in view.trials]
+    low, high = view.measure.on(view.front[0]), max(costs)
+    if len(view.front) < 2 or high <= low:
+        return None
+    ratio = math.log(high / low) / _STEPS
+    steps = [float(f"{low * math.exp(ratio * i):.3g}") for i in range(1, _STEPS)]
+    words = {compact(round(value)): value for value in steps if value >= low}
+    label = f"My budget, {view.measure.name} at most"
+    last = "no limit"
+    picked = st.select_slider(
+        label, [*words, last], last, key=f"budget.{view.measure.name}.{snapshot.name}"[:80], on_change=choose,
+        args=(None,), help="The most accurate network within it is picked on the right", width=330,
+    )  # fmt: skip
+    return words.get(str(picked))
+
+
+def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Trial | None) -> None:
+    snapshot, beside = scene.snapshot, scene.beside
+    caption = _caption(scene, asked, view)
+    row = networks_of(snapshot).of(snapshot.trials[number]) if number is not None else None
+    ringed = row.trial.number if row else number
+    figure = _figure(snapshot, asked, beside)
+    order = [trial.number for trial in view.front]
+    plot(figure, caption, key="front", on_click=choose, order=order, height=430, view=asked.measure)
+    mark("front", pick.number if ringed is None and pick else ringed)
+    with st.container(key="facts-front"):
+        st.text(caption)
     running = [compact(t.flops) for t in snapshot.running if t.flops]
     if running:
         st.text(f"In training: {count(len(running), 'network')} of {', '.join(running[:8])} FLOPs (dotted).")
 
 
-@lru_cache(maxsize=8)
-def _figure(snapshot: Snapshot, number: int | None, beside: Snapshot | None) -> charts.Figure:
+@lru_cache(maxsize=16)
+def _figure(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> str:
     assert snapshot.settings is not None
-    return charts.front_figure(
-        snapshot.trials, snapshot.settings.band, selected=number, running=snapshot.running,
-        found=networks_of(snapshot), beside=beside.front if beside else (),
+    view = _view(snapshot, asked)
+    figure = charts.front_figure(
+        view.trials, snapshot.settings.band, view=View(view.measure, asked.colour), running=snapshot.running,
+        found=networks_of(snapshot), beside=beside.scored if beside else (),
     )  # fmt: skip
+    return packed(figure)
 
 
-def _table(snapshot: Snapshot, chosen: Trial | None) -> None:
-    """All trials; choosing a row is the way to a trial by keyboard."""
-    st.text("Every trial; select a row to see its network.")
-    rows = [] if chosen is None else [chosen.number]  # the frame is by number, so a trial's row is its number
-    if _rows() != rows:
-        st.session_state["table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
-    st.dataframe(
-        _frame(snapshot), hide_index=True, height=410, placeholder="", key="table", on_select=_choose_row,
-        selection_mode="single-row", column_config=_TABLE,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=8)
-def _frame(snapshot: Snapshot) -> pd.DataFrame:
+def _caption(scene: Scene, asked: Asked, view: Seen) -> str:
+    snapshot, beside = scene.snapshot, scene.beside
+    plain = asked.measure == FLOPS_MEASURE.name and not asked.filters
     found = networks_of(snapshot)
-    front = {row.trial.number for row in found.front}
-    seeds = {t.number for t in snapshot.scored if (row := found.of(t)) and row.trial.number in front}
-    return tables.trials_frame(snapshot.trials, seeds, found)
+    if plain:
+        return charts.front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
+    best, cheapest = view.front[-1], view.front[0]
+    kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
+    return (
+        f"{kept}{count(len(view.front), 'network')} on the front over {asked.measure}: "
+        f"from {percent(cheapest.accuracy)} at {compact(round(view.measure.on(cheapest)))} "
+        f"to {percent(best.accuracy)} at {compact(round(view.measure.on(best)))}."
+    )
 
 
-def _rows() -> list[int]:
-    state = st.session_state.get("table")
-    return list(state["selection"]["rows"]) if state else []
+def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budget: float | None) -> None:
+    """The chosen network, or the one that the budget picks."""
+    snapshot = scene.snapshot
+    trial = snapshot.trial(number) or (snapshot.trial(pick.number) if pick else None)
+    if trial is None:
+        st.info("No network of the front costs so little; raise the budget.")
+        return
+    limit = "the most accurate" if budget is None else f"the best up to {compact(round(budget))} {view.measure.name}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f"Trial {trial.number}", anchor=False, width="content")
+        st.badge("chosen" if number is not None else "picked", color="blue")
+    why, row = [] if number is not None else [limit], networks_of(snapshot).of(trial)
+    st.text(" · ".join([*why, place(snapshot, trial)]))
+    with st.container(horizontal=True, gap="medium", key="facts-panel"):
+        mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
+        st.metric("Accuracy", percent(mean, 2), help=evidence(scene.settings, times), width="content")
+        st.metric("FLOPs", short(trial.flops), help=FLOPS, width="content")
+        st.metric("Parameters", short(trial.params), width="content")
+    if seeds := charts.seed_lines(row):
+        st.text("; ".join(seeds) + ".")
+    if trial.reason:
+        st.text(f"{trial.state}: {trial.reason}")
+    try:
+        drawing(scene.settings, trial.network(), key="sketch", brief=True)
+    except InputError as error:
+        st.text(f"Its network cannot be shown: {error}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        way("network", "Open", "schema", study=snapshot.name, trial=trial.number)
+        pinned = st.session_state.get("pin") == trial.number
+        held = None if pinned else trial.number
+        st.button("Unpin" if pinned else "Pin", icon=":material/push_pin:", on_click=pin, args=(held,), key="pin-front")
+        if number is not None:
+            st.button("Back to the pick", on_click=choose, args=(None,), key="back")
+    export_of(scene.runs, snapshot, trial)
 
 
-def _choose_row() -> None:
-    rows = _rows()
-    choose(rows[0] if rows else None)
+def _members(scene: Scene, view: Seen) -> None:
+    """The front as a table: the chart's points for those who cannot point."""
+    st.subheader("The front", anchor=False)
+    found = networks_of(scene.snapshot) if view.measure is FLOPS_MEASURE else None
+    frame = tables.front_frame(view.front, found)
 
+    def choose_member() -> None:
+        state = st.session_state["members"]["selection"]["rows"]
+        choose(view.front[state[0]].number if state and state[0] < len(view.front) else None)
 
-def choose(number: int | None) -> None:
-    """Selects a trial, here and in the page's address."""
-    st.session_state["trial"] = number
-    address.write("trial", None if number is None else str(number))
-
-
-def _empty(settings: Settings) -> None:
-    st.info("This study has no trial yet. The first appears here as soon as a search draws it.")
-    _resume(settings)
-
-
-def _resume(settings: Settings) -> None:
-    st.text(f"Started {settings.created} with the command below; the same command goes on where the study stopped.")
-    st.code(settings.command, language="bash", wrap_lines=True)
-
-
-def _broken(snapshot: Snapshot, runs: Path) -> None:
-    st.error("This study cannot be read. What is wrong, and what to do:")
-    st.code(snapshot.problem or "", language=None, wrap_lines=True)
-    others = [name for name in study_names(runs) if name != snapshot.name]
-    if others:
-        st.text("Other studies can be chosen on the left.")
-    else:
-        st.text("Or begin a new one:")
-        st.code(FIRST_SEARCH, language="bash")
+    st.dataframe(
+        frame, hide_index=True, key="members", on_select=choose_member, selection_mode="single-row",
+        column_config=_MEMBERS,
+    )  # fmt: skip
+    st.download_button(
+        "Download as CSV", lambda: tables.csv(frame), file_name=f"{address.plain(scene.snapshot.name)}-front.csv",
+        mime="text/csv", on_click="ignore", icon=":material/download:", key="front-csv",
+    )  # fmt: skip

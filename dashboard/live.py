@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +14,17 @@ from nas.settings import FILE, JOURNAL, Away, Settings
 from nas.trials import Epoch, Reader, State, Trial, last_change
 from space import InputError
 
-Mode = Literal["running", "resting", "empty", "broken", "missing"]
+Mode = Literal["running", "resting", "empty", "away", "broken", "missing"]
 Stamp = tuple[int, int, int]  # inode, bytes, time in ns
+UNREACHABLE = (OSError, Away)  # errors that may pass
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A study as it was when read. The same object is returned until its files change, so it may key a cache.
 
-    `problem` says what is wrong where the mode is `broken` or `missing`.
+    `problem` says what is wrong where the mode is `away` (cannot be reached now; this is what was last read), `broken`
+    or `missing`.
     """
 
     folder: Path
@@ -93,11 +95,29 @@ class Shelf:
             try:
                 return self._read(folder)
             except (InputError, OSError) as error:
+                if isinstance(error, UNREACHABLE) and (last := self._last(folder)):
+                    return replace(last, mode="away", problem=str(error))
                 broken = Snapshot(folder, "broken", problem=str(error), updated=_time(stamps[1]))
                 self._open.pop(folder, None)
                 if not isinstance(error, Away):
                     self._broken[folder] = (*stamps, broken)
                 return broken
+
+    def _last(self, folder: Path) -> Snapshot | None:
+        opened = self._open.get(folder)
+        return opened.snapshot if opened else None
+
+    def goal(self, folder: Path) -> tuple[int, int] | None:
+        """Trials and repeats, in all, that the study shall have; None where that is not known."""
+        with self._lock:
+            try:
+                return self._opened(folder).reader.goal()
+            except (InputError, OSError):
+                return None
+
+    def has(self, folder: Path) -> bool:
+        """Whether a study was read before, so that to read it again is quick."""
+        return folder in self._open or folder in self._broken
 
     def curve(self, folder: Path, number: int) -> list[Epoch]:
         """The epochs of a trial; empty where it has none. Raises InputError where the file is not a curve."""
@@ -115,6 +135,8 @@ class Shelf:
         journal = _changes(opened.reader) if opened.reader.settings.server else _stamp(folder / JOURNAL)
         if opened.snapshot is None or journal != opened.journal:
             trials = tuple(opened.reader.trials())
+            if opened.snapshot is not None and trials == opened.snapshot.trials:  # the journal grew by signs of life
+                trials = opened.snapshot.trials
             opened.journal, opened.curves = journal, {}
             opened.snapshot = Snapshot(
                 folder, _mode(opened.reader, trials), opened.reader.settings, trials, updated=_time(journal)
@@ -131,8 +153,21 @@ class Shelf:
         opened = self._open.get(folder)
         kept = opened is not None and opened.card == card
         if opened is None or not kept or (not opened.reader.settings.server and _replaced(opened.journal, journal)):
-            opened = self._open[folder] = _Open(Reader(folder), card or (0, 0, 0))
+            opened = self._open[folder] = _Open(_reader(folder), card or (0, 0, 0))
         return opened
+
+
+def _reader(folder: Path) -> Reader:
+    """One that passes over what no page shows; where that fails, the plain one says what is wrong."""
+    path = folder / JOURNAL
+    if not path.is_file() or path.stat().st_size == 0:
+        return Reader(folder)
+    from nas.skim import open_skimming
+
+    try:
+        return Reader(folder, open_skimming(path))
+    except (ValueError, KeyError, TypeError, AssertionError):
+        return Reader(folder)
 
 
 def study_names(runs: Path) -> list[str]:

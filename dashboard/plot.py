@@ -2,21 +2,30 @@
 
 `st.plotly_chart` mounts anew whenever its figure changes. This component stays, and calls `Plotly.react` with a
 constant `uirevision`. Plotly is fetched once from PLOTLY_URL, which `server.py` serves, and not sent with every figure.
+The selected point is a component of its own, so that choosing another sends a few bytes and no figure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import streamlit as st
 
-from dashboard.charts import Figure
+from dashboard.style import Figure
 
 PLOTLY_URL = f"/plotly-{version('plotly')}.js"
-_HTML = '<div class="nas-plot" role="img"></div>'
-_CSS = ".nas-plot { width: 100%; } .nas-plot p { opacity: .7; }"
+_HTML = '<div class="nas-scroll"><div class="nas-plot"></div></div>'
+_CSS = """
+.nas-scroll { overflow-x: auto; overflow-y: hidden; }
+.nas-plot { width: 100%; } .nas-plot p { opacity: .7; }
+.nas-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 4px; }
+"""
 _JS = """
+const charts = (globalThis.nasCharts ??= {});  // by key; so that a mark finds its chart
+const marks = (globalThis.nasMarks ??= {});
+
 const load = (url) => globalThis.nasPlotly ??= new Promise((done, failed) => {
   const script = document.createElement("script");
   script.src = url;
@@ -25,37 +34,105 @@ const load = (url) => globalThis.nasPlotly ??= new Promise((done, failed) => {
   document.head.append(script);
 });
 
+const dark = (back) => parseInt(back.slice(1, 3), 16) < 128;
+
 // "@text", "@grid" and "@back" become the theme's colours; on a dark ground, blue and vermillion their lighter kin.
-const themed = (figure, box) => {
+const themed = (text, box) => {
   const style = getComputedStyle(box);
   const colour = (name, other) => style.getPropertyValue(name).trim() || other;
   const back = colour("--st-background-color", "#ffffff");
   const named = { "@text": colour("--st-text-color", "#333333"), "@grid": colour("--st-border-color", "#dddddd"),
                   "@back": back, "inherit": colour("--st-font", "sans-serif") };
-  if (parseInt(back.slice(1, 3), 16) < 128) Object.assign(named, { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" });
-  return JSON.parse(JSON.stringify(figure), (_, value) => named[value] ?? value);
+  if (dark(back)) Object.assign(named, { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" });
+  const figure = JSON.parse(text, (_, value) => named[value] ?? value);
+  figure.text = named["@text"];
+  return figure;
 };
 
-const draw = (Plotly, box) => {
-  const { data, layout } = themed(box.nas.figure, box);
-  const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
-  const config = { displaylogo: false, responsive: true, modeBarButtons: buttons };
-  return Plotly.react(box, data, layout, config);
+// A ring around the point whose customdata is the chosen number: a shape, which is quicker to move than a trace.
+// (A circle as a path: on a log axis plotly refuses the negative x0 of a circle sized in pixels.)
+const CIRCLE = "M13,0 C13,7.2 7.2,13 0,13 C-7.2,13 -13,7.2 -13,0 C-13,-7.2 -7.2,-13 0,-13 C7.2,-13 13,-7.2 13,0 Z";
+const ring = (box, number) => {
+  for (const trace of box.nas.shown.data) {
+    const i = number == null ? -1 : trace.customdata?.indexOf(number) ?? -1;
+    if (i >= 0) return [{ type: "path", name: `trial ${number}`, path: CIRCLE, xsizemode: "pixel", ysizemode: "pixel",
+      xanchor: trace.x[i], yanchor: trace.y[i], line: { width: 2.5, color: box.nas.shown.text } }];
+  }
+  return [];
+};
+
+// Made once a chart: another object is another config to plotly, which then draws anew and forgets the zoom.
+const configured = (Plotly, box, data) => {
+  const name = document.title.split(" ")[0] + "-" + box.nas.key;
+  const svg = { name: "Download as SVG", icon: Plotly.Icons.disk,
+                click: () => Plotly.downloadImage(box, { format: "svg", filename: name }) };
+  const axes = data.some((trace) => trace.type !== "parcoords") ? ["zoom2d", "pan2d", "resetScale2d"] : [];
+  return { displaylogo: false, responsive: true, modeBarButtons: [["toImage", svg, ...axes]],
+           toImageButtonOptions: { filename: name, scale: 2 } };
+};
+
+// plotly keeps a zoom only while the figure's own range stays as it was: so that stays while somebody has zoomed.
+const keep = (box, layout) => {
+  const held = box._fullLayout?.uirevision === layout.uirevision ? box._fullLayout._preGUI ?? {} : {};
+  for (const axis of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
+    const ends = [0, 1].map((i) => held[`${axis}.range[${i}]`]);
+    if (layout[axis].range && ends.every((end) => end != null)) layout[axis].range = ends;
+  }
+};
+
+const draw = async (Plotly, box) => {
+  const { data, layout } = (box.nas.shown = themed(box.nas.figure, box));
+  box.nas.shapes = layout.shapes ?? [];
+  layout.uirevision = box.nas.view;
+  keep(box, layout);
+  box.nas.config ??= configured(Plotly, box, data);
+  const shapes = [...box.nas.shapes, ...ring(box, marks[box.nas.key])];
+  return Plotly.react(box, data, { ...layout, shapes }, box.nas.config);
+};
+
+const mark = (key, number) => {
+  marks[key] = number;
+  const box = charts[key];
+  if (box?.nas?.ready) Plotly.relayout(box, { shapes: [...box.nas.shapes, ...ring(box, number)] });
+};
+globalThis.nasMark = mark;
+
+const step = (order, now, key) => {
+  if (key === "Home") return order[0];
+  if (key === "End") return order.at(-1);
+  const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
+  if (!by) return null;
+  const at = order.indexOf(now);
+  return at < 0 ? order.at(by > 0 ? 0 : -1) : order[Math.min(order.length - 1, Math.max(0, at + by))];
 };
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const box = parentElement.querySelector(".nas-plot");
-  const first = !box.nas;
-  box.nas = { figure: data.figure, pick: (number) => setTriggerValue("trial", number) };
-  box.setAttribute("aria-label", data.alt);
-  box.style.minHeight = data.figure.layout.height + "px";
+  const first = !box.nas, changed = box.nas?.figure !== data.figure || box.nas.view !== data.view;
+  box.nas = { ...box.nas, key: data.key, figure: data.figure, order: data.order, view: data.view, pick: (number) => {
+    mark(data.key, number);  // at once; the server will say the same
+    setTriggerValue("trial", number);
+  } };
+  charts[data.key] = box;
+  box.setAttribute("role", data.order.length ? "application" : "img");
+  box.setAttribute("aria-label", data.alt + (data.order.length ? " Arrow keys move along the front." : ""));
+  if (data.order.length) box.tabIndex = 0;
+  box.style.minHeight = data.height + "px";
+  box.style.minWidth = data.least + "px";
   const tell = (error) => { box.textContent = `No chart (${error.message}); start this page with: nas dashboard`; };
-  load(data.plotly).then(async (Plotly) => {
+  if (first || changed) load(data.plotly).then(async (Plotly) => {
     await draw(Plotly, box);
+    box.nas.ready = true;
     if (!first) return;
     box.on("plotly_click", (event) => {
       const number = event.points[0]?.customdata;
       if (Number.isInteger(number)) box.nas.pick(number);
+    });
+    box.addEventListener("keydown", (event) => {
+      const number = event.target === box ? step(box.nas.order, marks[box.nas.key], event.key) : null;
+      if (number == null) return;
+      event.preventDefault();
+      box.nas.pick(number);
     });
     const look = () => getComputedStyle(box).getPropertyValue("--st-text-color");
     let seen = look();
@@ -67,21 +144,59 @@ export default function ({ data, parentElement, setTriggerValue }) {
     clearInterval(box.nasWatch);
     box.nasSize?.disconnect();
     globalThis.Plotly?.purge(box);
+    if (charts[box.nas?.key] === box) delete charts[box.nas.key];
     delete box.nas;
   };
 }
 """
+_MARK = """
+export default function ({ data }) {
+  (globalThis.nasMarks ??= {})[data.key] = data.number;
+  globalThis.nasMark?.(data.key, data.number);
+}
+"""
 
 _component = st.components.v2.component("nas_plot", html=_HTML, css=_CSS, js=_JS, isolate_styles=False)
+_mark = st.components.v2.component("nas_mark", html="<span></span>", js=_MARK, isolate_styles=False)
 
 
-def plot(figure: Figure, alt: str, *, key: str, on_click: Callable[[int], None] | None = None) -> None:
-    """Draws `figure`; `alt` says it in words. `on_click` gets the customdata (a trial's number) of a clicked point."""
+def plot(
+    figure: Figure | str,
+    alt: str,
+    *,
+    key: str,
+    on_click: Callable[[int], None] | None = None,
+    order: Sequence[int] = (),
+    height: int | None = None,
+    view: str = "",
+    least: int = 0,
+) -> None:
+    """Draws `figure`, or the text that `packed` made of it (then with its `height`); `alt` says it in words.
+
+    `on_click` gets the customdata (a trial's number) of a clicked point. `order`: the numbers that the arrow keys step
+    through. `view`: what is looked at; zoom and selection outlive new data, not another view or another study.
+    `least`: its width in px on a narrow screen, which then scrolls.
+    """
 
     def clicked() -> None:
         number = st.session_state[key].get("trial")
         if on_click is not None and isinstance(number, int):
             on_click(number)
 
-    data = {"figure": figure, "alt": alt, "plotly": PLOTLY_URL}
-    _component(key=key, data=data, height=figure["layout"]["height"], on_trial_change=clicked)
+    high = height or (figure["layout"]["height"] if isinstance(figure, dict) else 400)
+    text = figure if isinstance(figure, str) else packed(figure)
+    data = {
+        "figure": text, "alt": alt, "plotly": PLOTLY_URL, "key": key, "order": list(order), "height": high,
+        "least": least, "view": f"{st.session_state.get('study')} {view}",
+    }  # fmt: skip
+    _component(key=key, data=data, height=high, on_trial_change=clicked)
+
+
+def mark(key: str, number: int | None) -> None:
+    """Rings the point of that number in the chart of that key, and no other."""
+    _mark(key=f"{key}-mark", data={"key": key, "number": number}, height=1)
+
+
+def packed(figure: Figure) -> str:
+    """The figure as JSON: made once, it is quick to send again."""
+    return json.dumps(figure, allow_nan=False, separators=(",", ":"), default=lambda array: array.tolist())

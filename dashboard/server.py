@@ -36,6 +36,7 @@ def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
     _check_free(port)
     os.environ[RUNS] = str(runs)
     _settle()
+    threading.Thread(target=_warm, args=(runs,), daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)
     with suppress(KeyboardInterrupt):
         build(f"http://{HOST}:{port}", open_browser).run(config=settings(port))
@@ -70,7 +71,7 @@ def build(url: str, open_browser: bool) -> App:
 
 
 class _Preload:
-    """Adds `Link: <url>; rel=preload` to the page itself, so that plotly comes while Streamlit starts."""
+    """Adds `Link: <url>; rel=preload` to a page itself, so that plotly comes while Streamlit starts."""
 
     def __init__(self, app: ASGIApp, url: str) -> None:
         self._app, self._header = app, (b"link", f"<{url}>; rel=preload; as=script".encode())
@@ -81,7 +82,8 @@ class _Preload:
                 message = {**message, "headers": [*message["headers"], self._header]}
             await send(message)
 
-        is_page = scope["type"] == "http" and scope["path"] == "/"
+        path = scope.get("path", "")
+        is_page = scope["type"] == "http" and path.count("/") == 1 and not path.startswith("/_") and "." not in path
         await self._app(scope, receive, with_link if is_page else send)
 
 
@@ -124,6 +126,17 @@ def _settle() -> None:
 
     gc.collect()
     gc.freeze()
+
+
+def _warm(runs: Path) -> None:
+    """Reads the latest study while the browser opens: a journal of ten thousand trials takes Optuna seconds."""
+    from dashboard.beside import SHELF, networks_of, outcome_of
+    from dashboard.live import study_names
+
+    for name in study_names(runs)[:1]:
+        snapshot = SHELF.read(runs / name)
+        if snapshot.settings and snapshot.trials:
+            networks_of(snapshot), outcome_of(snapshot)
 
 
 def _check_free(port: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
-from dashboard.charts import shares
+from dashboard.network_charts import shares
 from dashboard.words import cell, mix, stages
 from nas.certainty import Network, Networks
 from nas.trials import Trial
@@ -27,10 +27,11 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
             "FLOPs": trial.flops,
             "state": trial.state,
             "params": trial.params,
-            "depth": "-".join(str(stage.get("depth")) for stage in stages(trial)),
-            "width": "-".join(str(stage.get("width")) for stage in stages(trial)),
-            "blocks": mix(trial) if stages(trial) else "",
+            "depth": depths(trial),
+            "width": widths(trial),
+            "blocks": blocks(trial),
             "seconds": trial.seconds,
+            "worker": cell(trial.owner),
             "reason": cell(trial.reason),
         }
         for trial in trials
@@ -44,6 +45,20 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
     return frame
 
 
+def depths(trial: Trial) -> str:
+    """`2-2-6-2`: blocks of each stage."""
+    return "-".join(str(stage.get("depth")) for stage in stages(trial))
+
+
+def widths(trial: Trial) -> str:
+    """`16-32-64-96`: the width of each stage."""
+    return "-".join(str(stage.get("width")) for stage in stages(trial))
+
+
+def blocks(trial: Trial) -> str:
+    return mix(trial) if stages(trial) else ""
+
+
 def _certainty(row: Network | None) -> list[float | None]:
     """Cells in the order of CERTAINTY; empty for a network that never finished."""
     if row is None or row.interval is None or row.probability is None:
@@ -53,7 +68,66 @@ def _certainty(row: Network | None) -> list[float | None]:
 
 
 CERTAINTY = ["mean", "± 95%", "seeds", "on front"]
-COLUMNS = ["trial", "front", "accuracy", "FLOPs", "state", "params", "depth", "width", "blocks", "seconds", "reason"]
+COLUMNS = [
+    "trial",
+    "front",
+    "accuracy",
+    "FLOPs",
+    "state",
+    "params",
+    "depth",
+    "width",
+    "blocks",
+    "seconds",
+    "worker",
+    "reason",
+]
+
+
+def front_frame(front: Sequence[Trial], found: Networks | None = None) -> pd.DataFrame:
+    """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated."""
+    columns: dict[str, list[object]] = {
+        "trial": [t.number for t in front], "top-1, %": [100 * (t.accuracy or 0) for t in front],
+    }  # fmt: skip
+    if found is not None and (noise := found.noise) is not None:
+        rows = [found.rows[t.number] for t in front]
+        columns |= {
+            "± 95%": [100 * noise.half_width(row.seeds) for row in rows], "seeds": [row.seeds for row in rows],
+            "on front": [100 * (row.probability or 0) for row in rows],
+        }  # fmt: skip
+    columns |= {
+        "FLOPs": [t.flops for t in front], "params": [t.params for t in front], "depth": [depths(t) for t in front],
+        "width": [widths(t) for t in front], "blocks": [blocks(t) for t in front],
+    }  # fmt: skip
+    return pd.DataFrame(columns)
+
+
+RUNGS = ["rung", "had", "needed", "rivals"]
+
+
+def with_rungs(frame: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
+    """With where the stopping rule judged each trial last, and against what; as it is where it judged none."""
+    if not any(trial.decisions for trial in trials):
+        return frame
+    rows = [_rung(trial) for trial in trials]
+    return pd.concat([frame, pd.DataFrame(rows, columns=RUNGS, index=frame.index).astype("float64")], axis=1)
+
+
+def _rung(trial: Trial) -> list[float | None]:
+    if not trial.decisions:
+        return [None] * len(RUNGS)
+    last = trial.decisions[-1]
+    had, needed = (None if last.get(key) is None else 100 * last[key] for key in ("accuracy", "threshold"))
+    return [last.get("epoch"), had, needed, last.get("rivals")]
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """The frame as CSV; a spreadsheet takes no cell of it for a formula."""
+    texts = frame.select_dtypes(exclude="number").columns
+    safe = frame.copy()
+    for name in texts:
+        safe[name] = [cell(str(value).removeprefix("'")) for value in frame[name]]
+    return str(safe.to_csv(index=False))
 
 
 def parts_frame(arch: Arch, task: Task) -> pd.DataFrame:

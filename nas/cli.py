@@ -483,6 +483,26 @@ def replay(
 
 
 @app.command()
+def report(
+    study: StudyArg,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; it must not exist. [default: STUDY.html]")
+    ] = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Write STUDY as one HTML file with its charts, tables and networks, which needs no server.
+
+    Example: nas report digits-1M-4M --out report.html
+    """
+    from dashboard.report import write_report
+    from nas.settings import find_study
+
+    folder = find_study(study, runs)
+    path = out or Path(f"{folder.resolve().name}.html")
+    print(f"{path}: {write_report(folder, path):,} bytes, open it in any browser")
+
+
+@app.command()
 def dashboard(
     runs: Runs = RUNS,
     port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine only (127.0.0.1).")] = 8501,

@@ -77,17 +77,17 @@ def set_goal(study: optuna.Study, reader: Reader, trials: int, repeats: int) -> 
     study.set_user_attr("settings", _comparable(reader.settings))
 
 
-def goal(reader: Reader) -> tuple[int, int]:
+def goal_to_join(reader: Reader) -> tuple[int, int]:
     """Trials and repeats, in all, of the last `set_goal`. Raises InputError where there was none, and where this
     machine's code or copy of the settings is another than that of whoever began."""
-    attributes = reader.study_attributes()
-    if GOAL not in attributes:
+    attributes, found = reader.study_attributes(), reader.goal()
+    if found is None:
         raise InputError(f"study must have been begun to be joined, got {reader.folder}; begin it with `nas search`")
     _check_code(attributes[GOAL].get("code"), reader.folder)
     began, here = attributes.get("settings", {}), _comparable(reader.settings)
     for key in began:
         _same(key, began[key], here[key], reader.folder)
-    return int(attributes[GOAL]["trials"]), int(attributes[GOAL]["repeats"])
+    return found
 
 
 @cache

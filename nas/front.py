@@ -6,7 +6,7 @@ A network trained with several seeds is one point, at its mean accuracy, so that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -37,13 +37,14 @@ def merged(trials: Iterable[Trial]) -> list[Trial]:
     ]
 
 
-def pareto_front(trials: Iterable[Trial]) -> list[Trial]:
-    """Networks by rising FLOPs, each more accurate than all cheaper ones, as `merged` gives them.
+def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float] | None = None) -> list[Trial]:
+    """Networks by rising cost (FLOPs by default), each more accurate than all cheaper ones, as `merged` gives them.
 
     Of equals, the first trial stands.
     """
     front: list[Trial] = []
-    for trial in sorted(merged(trials), key=lambda t: (t.flops, -accuracy(t), t.number)):
+    cost = cost or flops
+    for trial in sorted(merged(trials), key=lambda t: (cost(t), -accuracy(t), t.number)):
         if not front or accuracy(trial) > accuracy(front[-1]):
             front.append(trial)
     return front

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from nas.data import Data, load
 from nas.fleet import Fleet
-from nas.folder import goal, open_folder, open_study, package_versions, set_goal
+from nas.folder import goal_to_join, open_folder, open_study, package_versions, set_goal
 from nas.front import outcome
 from nas.processes import Process, tie_to_parent
 from nas.progress import SearchProgress, Stopping
@@ -229,7 +229,7 @@ def work(
         folder, replace(settings, data=describe_data(data), device=str(target), versions=package_versions())
     )
     with closing(Thread(settings.task, DeviceData.place(data, recipe, target), recipe)) as trainer:
-        aim = goal(Reader(folder))
+        aim = goal_to_join(Reader(folder))
         search = Search(folder, trainer, join(notes, aim[0]), place)
         on_search(search)
         return search.run(*aim)

@@ -59,6 +59,7 @@ class Trial:
     decisions: tuple[dict[str, Any], ...] = ()  # of the stopping rule at its rungs: `nas.stopping.Decision`
     arch: dict[str, Any] | None = None
     reason: str | None = None
+    owner: str | None = None  # host and process of its worker
     started: datetime | None = None  # UTC
     finished: datetime | None = None
 
@@ -168,6 +169,11 @@ class Reader:
         """Whether a process that lives still works on one of its trials."""
         return any(is_alive(f.user_attrs.get("owner")) for f in self.frozen() if not f.state.is_finished())
 
+    def goal(self) -> tuple[int, int] | None:
+        """How far the study shall go, in all: trials and further seeds; None where that is not on record."""
+        found = self.study_attributes().get("goal")
+        return None if found is None else (int(found["trials"]), int(found["repeats"]))
+
     def curve(self, number: int) -> list[Epoch]:
         """The epochs of a trial; empty where it has no curve (yet)."""
         content = self.artifact(number, CURVE)
@@ -254,6 +260,7 @@ def _trial(frozen: FrozenTrial) -> Trial:
         **{name: attrs.get(name) for name in _ATTRIBUTES},
         decisions=tuple(attrs.get("decisions", ())),
         reason=attrs.get("reason"),
+        owner=_owner_words(attrs.get("owner")),
         started=_utc(frozen.datetime_start),
         finished=_utc(frozen.datetime_complete),
     )
@@ -266,6 +273,10 @@ def _state(frozen: FrozenTrial) -> State:
     fallback = {"COMPLETE": "complete", "RUNNING": "running", "WAITING": "waiting", "PRUNED": "outside"}
     outcome = attrs.get("outcome") if frozen.state.is_finished() else None
     return cast(State, outcome or fallback.get(frozen.state.name, "failed"))
+
+
+def _owner_words(owner: Any) -> str | None:
+    return f"{owner.get('host')}:{owner.get('pid')}" if isinstance(owner, dict) else None
 
 
 def _utc(moment: datetime | None) -> datetime | None:

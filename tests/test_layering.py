@@ -44,6 +44,11 @@ ORDER = {
     "nas/front.py": TRAINING,
     "nas/ledger.py": TRAINING,
     "nas/certainty.py": TRAINING,
+    "nas/design.py": TRAINING,
+    "nas/importance.py": TRAINING,
+    "nas/course.py": TRAINING,
+    "nas/compare.py": TRAINING,
+    "nas/skim.py": TRAINING,
     "nas/agreement.py": TRAINING,
     "nas/stopping.py": TRAINING,
     "nas/replay.py": TRAINING,
@@ -130,7 +135,7 @@ def loaded(code: str) -> set[str]:
     [
         "import space",
         "import nas, nas.cli",
-        "import nas.trials, nas.front, nas.tables, nas.settings",
+        "import nas.trials, nas.front, nas.tables, nas.settings, nas.importance, nas.course, nas.compare",
         "import sys\nfrom nas.cli import main\nsys.argv = 'nas cost convnext_tiny --json'.split()\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code",
         "import sys\nfrom nas.cli import main\nsys.argv = 'nas draw digits --count 1 --json'.split()\n"

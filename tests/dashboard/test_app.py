@@ -6,13 +6,17 @@ import random
 import shutil
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from dashboard.live import Shelf, study_names
+from nas.design import traits, varied, within
 from nas.settings import FILE, JOURNAL
+from nas.trials import Reader
 from tests.dashboard.studies import add_trial, damage, make_study, tear
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -26,8 +30,10 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def page(**address: str) -> AppTest:
+def page(where: str = "", **address: str) -> AppTest:
+    """`where`: the page's name, as in its address; the front without."""
     app = AppTest.from_file(str(APP), default_timeout=30)
+    app._page_hash = calc_hash(where)
     for name, value in address.items():
         app.query_params[name] = value
     return checked(app.run())
@@ -70,9 +76,11 @@ def test_full_study_says_what_it_holds(runs: Path) -> None:
     assert "running" in words
     assert "1 outside" in words
     assert "nas search first --data digits" in words
+    app = page("trials")
     table = app.dataframe[0].value
     assert list(table["state"]).count("complete") == 12
     assert "training must stay finite" in "".join(table["reason"])
+    assert "training must stay finite" in app.dataframe[1].value["reason"][0], "reasons by how often"
     assert app.query_params["study"] == "first"
 
 
@@ -82,8 +90,12 @@ def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
     words = said(page())
     assert f"Trial {best.number}" in words
     assert f"nas export first --trial {best.number} --out" in words
+    words = said(page("network"))
+    assert f"Trial {best.number}" in words
+    assert f"nas export first --trial {best.number} --out" in words
     assert "After 10 epochs" in words
     assert "stem:" in words
+    assert "from space.network import Network" in words
 
 
 def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
@@ -101,14 +113,14 @@ def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
     assert "Bars: 95% intervals of the mean over seeds" in words
     assert "Dashed: random search's front" in words
     assert "mean of 2 seeds, 95% interval" in words
-    assert "Its network: " in words
     assert "1 to 2 seeds" in words
-    table = app.dataframe[0].value
+    assert "Its network: " in said(page("network", study="first", trial=str(best)))
+    table = page("trials", study="first").dataframe[0].value
     assert table["seeds"][best] == 2
     assert list(table["state"]).count("stopped") == 2
     hypervolume = next(metric for metric in app.metric if metric.label == "Hypervolume")
     assert hypervolume.delta.endswith(" to random")
-    assert "not on the front" in said(page(study="first", trial="14")) or table["front"][14] == "●"
+    assert ("not on the front" in said(page("network", study="first", trial="14"))) is (table["front"][14] == "")
     assert "Dashed:" not in said(page(study="first-random"))
 
 
@@ -120,16 +132,159 @@ def test_a_baseline_that_cannot_be_read_is_left_out(runs: Path) -> None:
     assert "Dashed:" not in said(app)
 
 
-def test_trial_from_the_address_and_from_the_table(runs: Path) -> None:
+def test_trial_from_the_address(runs: Path) -> None:
     make_study(runs, complete=12)
     app = page(trial="7")
     assert "Trial 7" in said(app)
-    app.session_state["table"] = {"selection": {"rows": [3], "columns": [], "cells": []}}
-    assert app.dataframe[0].value["trial"][3] == 3
     app.query_params["trial"] = "5"
     assert "Trial 5" in said(checked(app.run()))
     app.query_params["trial"] = "99"
     assert "This study has no trial 99" in said(checked(app.run()))
+
+
+def test_a_page_chosen_in_the_menu_keeps_study_and_trial(runs: Path) -> None:
+    make_study(runs, "one", 3)
+    make_study(runs, "two", 3)
+    app = page(study="one", trial="2", pin="1")
+    app._page_hash = calc_hash("network")
+    app.query_params.clear()
+    words = said(checked(app.run()))
+    assert "Trial 2" in words
+    assert "What differs from the pinned trial 1" in words
+    assert {name: app.query_params[name] for name in ("study", "trial", "pin")} == {
+        "study": "one", "trial": "2", "pin": "1",
+    }  # fmt: skip
+
+
+def test_x_axis_colour_and_filters_from_the_address(runs: Path) -> None:
+    folder = make_study(runs, complete=25)
+    kept = [t for t in Shelf().read(folder).scored if {s["norm"] for s in (t.arch or {})["stages"]} == {"ln"}]
+    app = page(**{"x": "parameters", "colour": "kernel", "only.norm": "ln"})
+    words = said(app)
+    assert "Only norm ln." in words
+    assert f"{len({t.key for t in kept})} networks shown." in words
+    assert "on the front over parameters: from" in words
+    app = page(x="../../etc", colour=HOSTILE)
+    assert "of 25 networks are on the front" in said(app), "what is no choice is not taken"
+
+
+def test_filters_that_leave_nothing_say_so(runs: Path) -> None:
+    """Two choices that no network has together."""
+    designs = [traits(trial) for trial in Shelf().read(make_study(runs, complete=4)).scored]
+    axes = varied(designs)
+    pairs = ({a: x, b: y} for a, b in combinations(axes, 2) for x in axes[a] for y in axes[b])
+    wanted = next(p for p in pairs if not any(within(d, {axis: [word] for axis, word in p.items()}) for d in designs))
+    words = said(page(**{f"only.{axis}": word for axis, word in wanted.items()}))
+    assert "No finished network is left by these filters" in words
+
+
+def test_the_budget_picks_the_best_within_it(runs: Path) -> None:
+    folder = make_study(runs, complete=30)
+    front = Shelf().read(folder).front
+    app = page()
+    slider = app.select_slider[0]
+    assert f"Trial {front[-1].number}" in said(app)
+    limit = slider.options[len(slider.options) // 2]
+    words = said(checked(slider.set_value(limit).run()))
+    value = float(limit[:-1]) * 1e6
+    assert f"Trial {max((t for t in front if (t.flops or 0) <= value), key=lambda t: t.flops or 0).number}" in words
+    assert f"the best up to {limit} FLOPs" in words
+
+
+def test_trials_are_filtered_by_state_and_words(runs: Path) -> None:
+    make_study(runs, complete=5, failed=2, stopped=1)
+    app = page("trials", state="failed")
+    assert list(app.dataframe[0].value["state"]) == ["failed", "failed"]
+    assert "2 trials of 8" in said(app)
+    app = page("trials", holds="must stay finite")
+    assert len(app.dataframe[0].value) == 2
+    assert len(page("trials", holds="([").dataframe[0].value) == 0, "no pattern, plain text"
+    app = page("trials", trial="6")
+    assert "Trial 6: failed" in said(app)
+
+
+def test_where_a_trial_was_stopped_is_told(runs: Path) -> None:
+    folder = make_study(runs, complete=3)
+    decision = {"epoch": 2, "accuracy": 0.31, "stop": True, "why": "below", "threshold": 0.4, "rivals": 12}
+    add_trial(folder, random.Random(4), "stopped", decisions=[decision])
+    app = page("trials", trial="3")
+    row = app.dataframe[0].value.iloc[3]
+    assert (row["rung"], row["had"], row["needed"], row["rivals"]) == (2, 31, 40, 12)
+    assert list(app.dataframe[1].value.iloc[0]) == [2, "31.00%", "40.00%", 12, "below", "yes"]
+
+
+def test_progress_says_how_it_goes(runs: Path) -> None:
+    make_study(runs, complete=6, failed=1, stopped=2, interrupted=1)
+    make_study(runs, "first-random", complete=4, seed=2)
+    app = page("progress", study="first")
+    words = said(app)
+    assert metrics(app)["Trained"] == "9 of 30"
+    assert "Random search's" in words
+    assert "1 worker, at work" in words
+    assert "Stopped early: 2 after epoch 2." in words
+    assert "Interrupted and queued again: 1 trial." in words
+    assert [b.value for b in page("progress", cost="seconds of training").button_group] == ["seconds"]
+
+
+def test_space_says_what_matters_or_that_it_cannot(runs: Path) -> None:
+    make_study(runs, complete=25)
+    make_study(runs, "few", complete=3)
+    words = said(page("space", study="first"))
+    assert "Based on 25 networks" in words or "25 networks, one axis at a time" in words
+    assert "Mean accuracy by " in words
+    assert "Too few networks to say: 3 networks, and 20 are needed." in said(page("space", study="few"))
+    assert "Mean accuracy by kernel" in said(page("space", study="first", axis="kernel"))
+
+
+def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
+    make_study(runs, "good", complete=12)
+    damage(make_study(runs, "bad", complete=2), line=3)
+    make_study(runs, "new", complete=0)
+    app = page("studies")
+    table = app.dataframe[0].value.set_index("study")
+    assert dict(table["state"]) == {"good": "resting", "bad": "broken", "new": "empty"}
+    assert table["trials"]["good"] == "12 complete"
+    assert table["best, %"]["good"] == pytest.approx(100 * (Shelf().read(runs / "good").front[-1].accuracy or 0))
+    assert "damage in line 3" in said(app)
+
+
+def test_two_studies_are_compared(runs: Path) -> None:
+    make_study(runs, "one", complete=25)
+    make_study(runs, "two", complete=25, seed=1)
+    make_study(runs, "none", complete=0)
+    assert "Choose two studies or more" in said(page("compare"))
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app._page_hash = calc_hash("compare")
+    app.query_params["with"] = ["one", "two", "none", HOSTILE]
+    words = said(checked(app.run()))
+    assert "Best: up to" in words
+    assert "one and two are" in words
+    assert "Hypervolume after" in words
+    assert "none has no finished network to compare: it is empty." in words
+
+
+@pytest.mark.parametrize("where", ["network", "trials", "progress", "space", "compare", "studies"])
+@pytest.mark.parametrize(
+    "states", [{"complete": 0}, {"complete": 0, "failed": 2}, {"complete": 1}, {"complete": 0, "running": 1}]
+)
+def test_every_page_bears_every_state(runs: Path, where: str, states: dict[str, int]) -> None:
+    make_study(runs, **states)  # type: ignore[arg-type]
+    assert page(where, study="first").title
+
+
+def test_a_study_out_of_reach_keeps_what_was_last_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_study(runs, complete=4)
+    assert metrics(page())["Finished"] == "4"
+    add_trial(folder, random.Random(6))
+
+    def gone(self: Reader) -> None:
+        raise OSError("Stale file handle")
+
+    monkeypatch.setattr(Reader, "frozen", gone)
+    app = page()
+    assert metrics(app)["Finished"] == "4"
+    assert "cannot be reached now; this is what was last read" in said(app)
+    assert "Stale file handle" in said(app)
 
 
 @pytest.mark.parametrize("asked", ["../../etc", "x" * 10_000, HOSTILE, "-1", "1e3"])
@@ -170,9 +325,9 @@ def test_study_without_trials(runs: Path) -> None:
 
 def test_all_failed(runs: Path) -> None:
     make_study(runs, complete=0, failed=3)
-    app = page()
-    assert "No trial has finished" in said(app)
-    assert "training must stay finite" in app.dataframe[0].value["reason"][0]
+    words = said(page())
+    assert "No trial has finished" in words
+    assert "training must stay finite" in words
 
 
 def test_one_point(runs: Path) -> None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.report import write_report
 from dashboard.server import HOST, plotly_script, serve
 from nas.front import pareto_front
 from nas.trials import Reader
@@ -110,6 +110,12 @@ def page(site: tuple[Path, str, int], browser: Any) -> Iterator[Any]:
     assert wrong == []
 
 
+def ringed(page: Any) -> str | None:
+    """The trial that the chart rings."""
+    shapes = page.evaluate(f"() => ({CHART}).layout.shapes.filter(s => s.type === 'path').map(s => s.name)")
+    return shapes[0] if shapes else None
+
+
 def until(check: Callable[[], object], seconds: float = SECONDS) -> float:
     """Seconds until `check` is true."""
     begun = time.monotonic()
@@ -150,14 +156,16 @@ def test_front_grows_while_zoom_and_selection_stay(site: tuple[Path, str, int], 
     until(lambda: page.evaluate(RANGES) != before)
     zoomed = page.evaluate(RANGES)
 
-    for wanted in (21, 22, 23):
-        writer = threading.Thread(target=add_trial, args=(folder, rng))
-        writer.start()
-        writer.join()
-        assert until(lambda wanted=wanted: page.evaluate(POINTS) == wanted, 8) < 8  # type: ignore[misc]
-    assert page.evaluate(RANGES) == zoomed
+    page.evaluate("() => { document.querySelector('[data-testid=stMain]').scrollTop = 120 }")
+    slowest = 0.0
+    for wanted in range(21, 41):
+        add_trial(folder, rng)
+        slowest = max(slowest, until(lambda wanted=wanted: page.evaluate(POINTS) == wanted, 8))  # type: ignore[misc]
+        assert page.evaluate(RANGES) == zoomed
+    assert slowest < 8, "3 s on an idle machine: benchmarks/dashboard.py"
+    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTop") == 120
     assert page.locator(f"h3:has-text('Trial {number}')").count() == 1
-    assert page.evaluate(f"() => ({CHART}).data.at(-1).name") == f"trial {number}"
+    assert ringed(page) == f"trial {number}"
 
 
 def test_a_real_search_is_watched_from_its_first_trial_to_a_network(
@@ -209,15 +217,29 @@ def test_first_search_appears_by_itself(site: tuple[Path, str, int], page: Any) 
 def test_row_of_the_table_selects_by_keyboard(site: tuple[Path, str, int], page: Any) -> None:
     runs, address, _ = site
     make_study(runs, "table", 5)
-    page.goto(f"{address}/?study=table")
+    page.goto(f"{address}/trials?study=table")
     page.wait_for_selector("[data-testid=stDataFrame] canvas")
     table = page.locator("[data-testid=stDataFrame]").first
     table.click(position={"x": 60, "y": 53 + 35 * 2})  # a cell of the third row
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Shift+Space")
     page.wait_for_selector("h3:has-text('Trial 2')")
-    until(lambda: page.evaluate(POINTS) == 5)
-    until(lambda: page.evaluate(f"() => ({CHART}).data.at(-1).name") == "trial 2")
+    until(lambda: "trial=2" in page.url)
+
+
+def test_arrow_keys_walk_along_the_front(site: tuple[Path, str, int], page: Any) -> None:
+    runs, address, _ = site
+    front = [trial.number for trial in pareto_front(Reader(make_study(runs, "keys", 20)).trials())]
+    page.goto(f"{address}/?study=keys")
+    until(lambda: page.evaluate(POINTS) == 20)
+    until(lambda: ringed(page) == f"trial {front[-1]}")  # the pick
+    page.focus(".nas-plot")
+    page.keyboard.press("Home")
+    page.wait_for_selector(f"h3:has-text('Trial {front[0]}')")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(f"h3:has-text('Trial {front[1]}')")
+    until(lambda: f"trial={front[1]}" in page.url)
+    assert ringed(page) == f"trial {front[1]}"
 
 
 def test_hostile_study_does_nothing(site: tuple[Path, str, int], page: Any) -> None:
@@ -226,11 +248,28 @@ def test_hostile_study_does_nothing(site: tuple[Path, str, int], page: Any) -> N
     add_trial(folder, random.Random(0), "failed", reason=HOSTILE)
     page.goto(address)
     page.wait_for_selector("[data-testid=stMetric]")
-    page.locator("[data-testid=stSelectbox] input").click()
+    page.get_by_role("combobox", name="Study").click()
     page.get_by_role("option", name=HOSTILE).click()
     page.wait_for_selector(f"[data-testid=stCode]:has-text('{HOSTILE}')")
     until(lambda: page.evaluate(POINTS) == 3)
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_report_draws_all_its_charts_and_fetches_nothing(tmp_path: Path, browser: Any) -> None:
+    path = tmp_path / "report.html"
+    write_report(make_study(tmp_path, HOSTILE, 25), path)
+    page, wrong = browser.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(dialog.message) or dialog.dismiss())  # type: ignore[func-returns-value]
+    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith("file:") else None)
+    page.goto(path.as_uri())
+    charts = page.locator("[data-figure]").count()
+    assert charts > 6
+    until(lambda: page.locator("[data-figure].js-plotly-plot").count() == charts)
+    assert "WebGL is not supported" not in page.inner_text("body")
+    assert page.locator("h1").inner_text() == HOSTILE
+    page.close()
+    assert wrong == []
 
 
 def test_server_never_loads_torch(site: tuple[Path, str, int]) -> None:

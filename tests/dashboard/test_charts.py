@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,14 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 import pytest
 
 from dashboard import charts
+from dashboard.network_charts import network_caption, network_figure
 from dashboard.plot import _JS
+from dashboard.style import Figure
 from nas.certainty import networks
 from nas.front import outcome, pareto_front
+from nas.measures import measures
 from nas.trials import Epoch, Trial
-from space import Band, breakdown, cost
+from space import Arch, Band, Task, cost
 from tests.dashboard.studies import BAND, SPACE, TASK, make_settings
 
 
@@ -37,21 +41,22 @@ TRIALS = [
 ]
 
 
-def as_plotly(figure: charts.Figure) -> go.Figure:
+def as_plotly(figure: Figure) -> go.Figure:
     """The figure as plotly checks it, the theme's colours put in as the browser does."""
     text = json.dumps(figure, allow_nan=False)
     return go.Figure(json.loads(text.replace("@text", "black").replace("@grid", "gray").replace("@back", "white")))
 
 
-def traces(figure: charts.Figure, mode: str) -> list[dict[str, Any]]:
+def traces(figure: Figure, mode: str) -> list[dict[str, Any]]:
     return [t for t in figure["data"] if t.get("mode") == mode]
 
 
 def test_every_figure_is_valid_plotly() -> None:
     arch = SPACE.draw(random.Random(0), TASK)
-    as_plotly(charts.front_figure(TRIALS, BAND, selected=1, running=[trial(9, 0, 2_000_000, state="running")]))
+    as_plotly(charts.front_figure(TRIALS, BAND, running=[trial(9, 0, 2_000_000, state="running")]))
     as_plotly(charts.curve_figure([Epoch(1, math.nan, 0.1, 0.5), Epoch(2, 1.0, 0.5, 1.0)]))
-    as_plotly(charts.parts_figure(breakdown(arch, TASK)))
+    as_plotly(network_figure(arch, TASK))
+    as_plotly(network_figure(arch, TASK, brief=True))
 
 
 def test_front_draws_every_finished_trial_once_with_its_number() -> None:
@@ -95,10 +100,8 @@ def test_staircase_holds_the_best_until_the_band_ends() -> None:
     assert stairs["line"]["shape"] == "hv"
 
 
-def test_selected_is_ringed_and_band_and_knee_are_said() -> None:
-    figure = charts.front_figure(TRIALS, BAND, selected=1)
-    rings = [t for t in figure["data"] if t.get("marker", {}).get("symbol") == "circle-open"]
-    assert [(r["x"], r["y"]) for r in rings] == [([1_500_000], [94])]
+def test_band_and_knee_are_said() -> None:
+    figure = charts.front_figure(TRIALS, BAND)
     assert (figure["layout"]["shapes"][0]["x0"], figure["layout"]["shapes"][0]["x1"]) == (BAND.low, BAND.high)
     notes = {a["text"]: a["x"] for a in figure["layout"]["annotations"]}
     assert notes == {"budget from 1M": 6.0, "to 4M": math.log10(4e6), "knee": pytest.approx(math.log10(1.5e6))}
@@ -118,7 +121,7 @@ def test_zoom_survives_because_uirevision_is_constant() -> None:
 
 def test_many_points_are_drawn_by_webgl_all_of_them() -> None:
     many = [trial(i, 0.5, 1_000_000 + i) for i in range(charts.MANY)]
-    assert {t["type"] for t in charts.front_figure(many, BAND, selected=3)["data"]} == {"scattergl"}
+    assert {t["type"] for t in charts.front_figure(many, BAND)["data"]} == {"scattergl"}
 
 
 REPEATED = [replace(t, key=f"key {t.number}") for t in TRIALS]
@@ -142,14 +145,6 @@ def test_a_study_of_one_seed_has_neither_bars_nor_words_of_them() -> None:
     plain = charts.front_figure(TRIALS, BAND)
     assert charts.front_figure(TRIALS, BAND, found=networks(TRIALS)) == plain
     assert "error_y" not in json.dumps(plain)
-
-
-def test_any_seed_of_a_network_rings_its_one_point() -> None:
-    for number in (3, 4):
-        figure = charts.front_figure(REPEATED, BAND, selected=number)
-        (ring,) = [t for t in figure["data"] if t.get("marker", {}).get("symbol") == "circle-open"]
-        assert (ring["x"], ring["y"]) == ([3_100_000], [pytest.approx(96.4)])
-    assert "circle-open" not in json.dumps(charts.front_figure(REPEATED, BAND, selected=99))
 
 
 def test_stopped_trials_are_not_drawn() -> None:
@@ -228,17 +223,94 @@ def test_captions() -> None:
     )
 
 
-def test_parts_are_percent_of_the_whole() -> None:
+def test_shares_are_percent_of_the_whole() -> None:
     arch = SPACE.draw(random.Random(3), TASK)
-    parts = breakdown(arch, TASK)
-    figure = charts.parts_figure(parts)
-    for bar, total in zip(figure["data"], (cost(arch, TASK).flops, cost(arch, TASK).params), strict=True):
-        assert sum(bar["customdata"]) == total
-        assert sum(bar["y"]) == pytest.approx(100)
+    figure, total = network_figure(arch, TASK), cost(arch, TASK)
+    for axis, count in (("y2", total.flops), ("y3", total.params)):
+        (bars,) = [t for t in figure["data"] if t.get("yaxis") == axis]
+        assert sum(bars["y"]) == pytest.approx(100)
+        assert sum(int(text.rpartition(", ")[2].replace(",", "")) for text in said(bars)) == count
+
+
+def said(bars: dict[str, Any]) -> list[str]:
+    """`stem: 3.0% of FLOPs, 74, 112` with the thousands joined."""
+    return [re.sub(r"(?<=\d),(?=\d)", "", text) for text in bars["customdata"]]
+
+
+def test_the_drawing_is_to_scale() -> None:
+    arch = Arch.load("convnext_tiny")
+    figure = network_figure(arch, Task())
+    blocks = [
+        (x, y, base)
+        for t in figure["data"]
+        if t["type"] == "bar" and "base" in t
+        for x, y, base in zip(t["x"], t["y"], t["base"], strict=True)
+    ]
+    heights = [y for _, y, _ in sorted(blocks)]
+    assert heights == [96] + [96] * 3 + [192] * 3 + [384] * 9 + [768] * 3 + [768], "stem, 3-3-9-3 blocks, head"
+    assert all(base == -y / 2 for _, y, base in blocks)
+    (kernels,) = [t for t in figure["data"] if t["name"] == "kernel"]
+    assert set(kernels["marker"]["size"]) == {14}
+    assert len(kernels["x"]) == 18
+    told = network_caption(arch, Task())
+    assert told.startswith("18 blocks in 4 stages (3-3-9-3), channels 96-192-384-768, kernels 7-7-7-7. Stage 3 takes")
+    assert "of the 4.46G FLOPs" in told
+
+
+def test_a_network_without_kernels_is_drawn_without() -> None:
+    arch = Arch.load("resnet50")
+    as_plotly(network_figure(arch, Task()))
+    assert "bottlenecks" in {t["name"] for t in network_figure(arch, Task())["data"]}
+
+
+def test_x_may_be_parameters_and_the_front_follows() -> None:
+    trials = [trial(i, a, f, params=p) for i, (a, f, p) in enumerate([(0.9, 10, 30), (0.8, 20, 20), (0.7, 30, 10)])]
+    over = measures(trials)
+    assert list(over) == ["FLOPs", "parameters"]
+    figure = charts.front_figure(trials, BAND, view=charts.View(over["parameters"]))
+    as_plotly(figure)
+    (stairs,) = traces(figure, "lines")
+    assert (stairs["x"], stairs["y"]) == ([10, 20, 30], [70, 80, 90])
+    assert "budget" not in json.dumps(figure), "the budget is in FLOPs"
+
+
+def test_latency_is_a_measure_where_it_was_measured() -> None:
+    class Measured(Trial):
+        measured = {"phone": 3.5}  # noqa: RUF012
+
+    rows = [Measured(number=0, state="complete", accuracy=0.9, flops=10), trial(1, 0.8, 5)]
+    over = measures(rows)
+    assert over["latency phone"].of(rows[0]) == 3.5
+    assert over["latency phone"].of(rows[1]) is None
+    figure = charts.front_figure(rows, BAND, view=charts.View(over["latency phone"]))
+    assert [t["customdata"] for t in figure["data"] if "customdata" in t] == [[0]], "only what was measured"
+
+
+def test_colours_follow_an_axis() -> None:
+    stages = {"depth": 1, "width": 8, "kernel": 3, "norm": "ln"}
+    trials = [
+        trial(i, 0.9, 1_000_000 + i, arch={"stages": [{**stages, "norm": norm, "kernel": kernel}]})
+        for i, (norm, kernel) in enumerate([("ln", 3), ("bn", 7), ("bn", 5)])
+    ]
+    words = charts.front_figure(trials, BAND, view=charts.View(colour="norm"))
+    as_plotly(words)
+    clouds = [t for t in words["data"] if "customdata" in t]
+    assert {t["name"]: sorted(t["customdata"]) for t in clouds} == {"norm bn": [1, 2], "norm ln": [0]}
+    assert len({t["marker"]["symbol"] for t in clouds}) == 2, "symbols too, not colours alone"
+    numbers = charts.front_figure(trials, BAND, view=charts.View(colour="kernel"))
+    as_plotly(numbers)
+    shades = {
+        n: c
+        for t in numbers["data"]
+        if "customdata" in t
+        for n, c in zip(t["customdata"], t["marker"]["color"], strict=True)
+    }
+    assert shades == {0: 3, 1: 7, 2: 5}
+    assert sum("colorbar" in t["marker"] for t in numbers["data"] if "customdata" in t) == 1
 
 
 def test_the_browser_knows_every_theme_colour_that_figures_name() -> None:
-    text = json.dumps(charts.front_figure(TRIALS, BAND, selected=1))
+    text = json.dumps(charts.front_figure(TRIALS, BAND))
     named = {word for word in ("@text", "@grid", "@back") if f'"{word}"' in text}
     assert named == {"@text", "@grid", "@back"}
     assert all(f'"{word}":' in _JS for word in named)

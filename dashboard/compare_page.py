@@ -1,0 +1,158 @@
+"""Two to six studies over each other: which space or method wins, at equal FLOPs and for equal training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import compare_charts, frame
+from dashboard.beside import course_of, networks_of
+from dashboard.live import Shelf, Snapshot, study_names
+from dashboard.plot import plot
+from dashboard.progress_charts import COSTS
+from dashboard.words import ago, evidence, seeds_per_network
+from nas.compare import FEWEST, Distance, Sample, distance, edf, equal_complexity, growth
+from nas.settings import Settings
+
+_COMPARABLE: tuple[
+    tuple[str, Callable[[Settings], object]], ...
+] = (  # what must be the same for accuracies to be compared
+    ("data", lambda s: s.data.fingerprint),
+    ("recipe", lambda s: s.recipe),
+    ("image size", lambda s: s.data.image_size),
+)
+
+
+def compare_page(shelf: Shelf, runs: Path) -> None:
+    names = study_names(runs)
+    with st.container(horizontal=True, vertical_alignment="center", key="head", gap="small"):
+        st.markdown("**Comparison**", width="content")
+        live = frame.switch()
+        spot = st.container()
+    st.title("Which space or method wins?", anchor=False)
+    kept = [name for name in st.session_state.get("with", []) if name in names]
+    if kept != st.session_state.get("with", []):
+        st.session_state["with"] = kept
+    wanted = st.multiselect(
+        "Studies", names, key="with", max_selections=compare_charts.MOST, bind="query-params", persist_state="session",
+        placeholder="two to six",
+    )  # fmt: skip
+    read = {name: shelf.read(runs / name) for name in wanted}
+    found = {name: snapshot for name, snapshot in read.items() if snapshot.settings and snapshot.scored}
+    with spot:
+        frame.watch(
+            live,
+            lambda: all(shelf.read(runs / name).same(snapshot) for name, snapshot in read.items()),
+            lambda: f"updated {ago(max((s.updated for s in read.values() if s.updated), default=None))}",
+        )
+    for name in read.keys() - found.keys():
+        st.text(f"{name} has no finished network to compare: it is {read[name].mode}.")
+    if len(found) < 2:
+        st.info("Choose two studies or more that have finished networks.")
+        return
+    _warn(found)
+    _fronts(found)
+    _distributions(found)
+    _growth(found)
+
+
+def _settings(snapshot: Snapshot) -> Settings:
+    assert snapshot.settings is not None
+    return snapshot.settings
+
+
+def _warn(found: dict[str, Snapshot]) -> None:
+    settings = [_settings(snapshot) for snapshot in found.values()]
+    for what, of in _COMPARABLE:
+        if any(of(s) != of(settings[0]) for s in settings):
+            st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
+    if any(s.band != settings[0].band for s in settings):
+        st.warning("These studies have different budgets: hypervolumes over different budgets are not comparable.")
+
+
+def _fronts(found: dict[str, Snapshot]) -> None:
+    st.subheader("Fronts", anchor=False)
+    fronts = {name: snapshot.front for name, snapshot in found.items()}
+    caption = compare_charts.fronts_caption(fronts)
+    st.text(caption)
+    plot(compare_charts.fronts_figure(fronts), caption, key="fronts")
+    said = {evidence(_settings(s), seeds_per_network(s.trials)): name for name, s in found.items()}
+    with st.container(key="facts"):
+        st.text("; ".join(f"{name}: {words}" if len(said) > 1 else words for words, name in said.items()) + ".")
+
+
+@lru_cache(maxsize=32)
+def _sample(snapshot: Snapshot) -> Sample:
+    rows = [row.trial for row in networks_of(snapshot).rows.values()]
+    accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
+    return Sample(snapshot.name, accuracy, np.array([trial.flops for trial in rows], dtype=float))
+
+
+@lru_cache(maxsize=32)
+def _distances(snapshots: tuple[Snapshot, ...]) -> list[Distance]:
+    even = equal_complexity([_sample(snapshot) for snapshot in snapshots])
+    return [distance(one, other) for one, other in combinations(even, 2)]
+
+
+def _distributions(found: dict[str, Snapshot]) -> None:
+    """Of all trained networks, not only of the front: for random search that is the space, else what was chosen."""
+    st.subheader("Networks at equal FLOPs", anchor=False)
+    even = equal_complexity([_sample(snapshot) for snapshot in found.values()])
+    if not even:
+        st.info("These studies share no FLOPs: nothing can be compared at equal complexity.")
+        return
+    if few := [row.sample.name for row in even if len(row.weight) < FEWEST]:
+        st.info(f"Too few networks in the FLOPs that they share to say ({FEWEST} are needed): {', '.join(few)}.")
+        return
+    rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()))
+    caption = compare_charts.edf_caption(rows, gaps[:3])
+    st.text(caption)
+    plot(compare_charts.edf_figure(rows), caption, key="edf")
+    with st.container(key="facts-edf"):
+        st.text(
+            "Every network that was trained to its end, weighted so that each study has as many at the same FLOPs "
+            "(arXiv 1905.13214). Under random search this is the space; a search that learns shows what it chose."
+        )
+    if len(gaps) > 1:
+        table = [{"one": g.one, "other": g.other, "distance": g.value, "p": g.p} for g in gaps]
+        numbers = {
+            "distance": st.column_config.NumberColumn(format="%.3f"),
+            "p": st.column_config.NumberColumn(format="%.3f"),
+        }
+        st.dataframe(pd.DataFrame(table), hide_index=True, key="distances", column_config=numbers)
+
+
+def _growth(found: dict[str, Snapshot]) -> None:
+    st.subheader("Hypervolume over training", anchor=False)
+    cost = st.segmented_control(
+        "Over", list(COSTS), default="epochs", format_func=lambda name: COSTS[name], key="cost", bind="query-params",
+        persist_state="session", required=True,
+    )  # fmt: skip
+    groups = methods({name: _settings(snapshot) for name, snapshot in found.items()})
+    rows = [
+        growth(label, [course_of(found[name]) for name in names], cost or "epochs") for label, names in groups.items()
+    ]
+    known = [row for row in rows if row is not None]
+    caption = compare_charts.growth_caption(known, cost or "epochs")
+    st.text(caption)
+    if known:
+        plot(compare_charts.growth_figure(known, cost or "epochs"), caption, key="growths")
+
+
+def methods(settings: dict[str, Settings]) -> dict[str, list[str]]:
+    """Studies that differ in their seed only belong together; label -> names."""
+    groups: dict[str, list[str]] = {}
+    for name, each in settings.items():
+        plain = asdict(replace(each, name="", created="", command="", seed=0, device="", versions={}))
+        groups.setdefault(repr(plain), []).append(name)
+    return {
+        names[0] if len(names) == 1 else f"{settings[names[0]].sampler}: {', '.join(names)}": names
+        for names in groups.values()
+    }

@@ -1,0 +1,227 @@
+"""One network: drawn, counted part by part, its curve and seeds, how to build it again, its export, what differs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import address, charts, export, network_charts, rebuild, tables
+from dashboard.beside import networks_of
+from dashboard.frame import Scene, choose, chosen, way
+from dashboard.live import Snapshot
+from dashboard.plot import plot
+from dashboard.words import FLOPS, NONE, evidence, percent, short, standard_error
+from nas.settings import Settings
+from nas.trials import Trial
+from space import Arch, InputError
+
+NUMBERS = {
+    "size": st.column_config.NumberColumn("px", help="Side of the output in pixels"),
+    "channels": st.column_config.NumberColumn(help="Channels of the output"),
+    "width": st.column_config.NumberColumn(help="The width that was chosen; a bottleneck gives more channels"),
+    "FLOPs": st.column_config.NumberColumn(format="compact", help=FLOPS),
+    "FLOPs %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
+    "params": st.column_config.NumberColumn(format="compact"),
+    "params %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
+}
+COVERS = "The interval is over seeds; the split's own sampling error comes on top, much the same for all networks."
+
+
+def network_page(scene: Scene) -> None:
+    """The selected trial's, or where none is selected that of the most accurate."""
+    snapshot = scene.snapshot
+    number = chosen(snapshot)
+    trial = snapshot.trial(number)
+    if trial is None:
+        trial = snapshot.trial(snapshot.front[-1].number) if snapshot.front else snapshot.trials[0]
+    assert trial is not None
+    _walk(snapshot, trial)
+    why = [] if number is not None else ["the most accurate so far" if snapshot.front else "the first trial"]
+    st.text(" · ".join(filter(None, [*why, place(snapshot, trial)])))
+    if trial.reason:
+        st.text(f"{trial.state}: {trial.reason}")
+    scores(scene.settings, trial)
+    if seeds := charts.seed_lines(networks_of(snapshot).of(trial)):
+        st.text("Its network: " + "; ".join([*_mean(snapshot, trial), *seeds]) + f". {COVERS}")
+    try:
+        arch = trial.network()
+        drawing(scene.settings, arch, key="drawing")
+    except InputError as error:
+        st.text(f"Its network cannot be shown: {error}")
+        return
+    _parts(scene.settings, arch)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _curve(scene, trial)
+    with right:
+        _seeds(snapshot, trial)
+        st.subheader("Export", anchor=False)
+        export_of(scene.runs, snapshot, trial)
+    _rebuild(scene.settings, arch, trial)
+    _pinned(scene, trial, arch)
+
+
+def _walk(snapshot: Snapshot, trial: Trial) -> None:
+    """Which trial, and the ways along the front and into a comparison."""
+    row = networks_of(snapshot).of(trial)
+    here = row.trial.number if row else trial.number
+    members = [member.number for member in snapshot.front]
+    at = members.index(here) if here in members else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f"Trial {trial.number}", anchor=False, width="content")
+        before = members[at - 1] if at else None
+        after = members[at + 1] if at is not None and at + 1 < len(members) else None
+        for label, icon, number, what in (
+            ("Cheaper", "arrow_back", before, "The next cheaper network of the front"),
+            ("Dearer", "arrow_forward", after, "The next dearer network of the front"),
+        ):
+            st.button(
+                label, icon=f":material/{icon}:", disabled=number is None, help=what, on_click=choose, args=(number,)
+            )
+        pinned = st.session_state.get("pin") == trial.number
+        label = "Unpin" if pinned else "Pin to compare"
+        held = None if pinned else trial.number
+        st.button(label, icon=":material/push_pin:", on_click=pin, args=(held,), help="Then choose another trial")
+        way("front", "See it on the front", "scatter_plot", study=snapshot.name, trial=trial.number)
+
+
+def pin(number: int | None) -> None:
+    """Remembers a trial, here and in the address, to be compared with others."""
+    st.session_state["pin"] = number
+    address.write("pin", None if number is None else str(number))
+
+
+def scores(settings: Settings, trial: Trial) -> None:
+    seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
+    rows = (
+        ("Accuracy", percent(trial.accuracy, 2), evidence(settings)),
+        ("FLOPs", short(trial.flops), FLOPS),
+        ("Parameters", short(trial.params), None),
+        ("Activations", short(trial.activations), "Outputs of conv and linear layers, batch 1"),
+        ("Training", seconds, f"With its evaluations, on {settings.device}"),
+    )
+    with st.container(horizontal=True, gap="medium", key="facts-scores"):
+        for label, value, said in rows:
+            st.metric(label, value, help=said, width="content")
+    if trial.accuracy is not None:
+        error = 100 * standard_error(trial.accuracy, settings.data.validation)
+        seed = "" if trial.seed is None else f" (seed {trial.seed})"
+        st.text(f"{percent(trial.accuracy, 2)} ± {error:.2f} (binomial standard error), {evidence(settings)}{seed}")
+
+
+def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) -> None:
+    """The network to scale, with its sentence. Raises InputError for a network that has no pixels left."""
+    caption = network_charts.network_caption(arch, settings.task)
+    st.text(caption.partition(". ")[0] + "." if brief else caption)
+    plot(network_charts.network_figure(arch, settings.task, brief=brief), caption, key=key, least=0 if brief else 600)
+
+
+def _parts(settings: Settings, arch: Arch) -> None:
+    frame = tables.parts_frame(arch, settings.task)
+    st.dataframe(frame, hide_index=True, column_config=NUMBERS, placeholder="", key="network")
+
+
+def _curve(scene: Scene, trial: Trial) -> None:
+    st.subheader("Learning curve", anchor=False)
+    try:
+        epochs = scene.shelf.curve(scene.snapshot.folder, trial.number)
+    except (InputError, OSError) as error:
+        st.text(f"The curve cannot be read: {error}")
+        return
+    if epochs:
+        st.text(charts.curve_caption(epochs))
+        plot(charts.curve_figure(epochs), charts.curve_caption(epochs), key="curve")
+    else:
+        st.text("No curve yet: it is written when an epoch ends." if trial.state == "running" else "It has no curve.")
+
+
+def _seeds(snapshot: Snapshot, trial: Trial) -> None:
+    same = [t for t in snapshot.trials if t.key and t.key == trial.key]
+    st.subheader("Its seeds", anchor=False)
+    if len(same) < 2:
+        st.text("One seed: how much another would differ is not known. `nas search ... --repeats 10` spends further.")
+        return
+    rows = [
+        {"trial": t.number, "seed": t.seed, "top-1, %": None if t.accuracy is None else 100 * t.accuracy,
+         "state": t.state, "seconds": t.seconds}
+        for t in same
+    ]  # fmt: skip
+    numbers = {"top-1, %": st.column_config.NumberColumn(format="%.2f"),
+               "seconds": st.column_config.NumberColumn(format="%.1f"),
+               "seed": st.column_config.NumberColumn(format="%d")}  # fmt: skip
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=numbers, key="seeds")
+
+
+def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
+    """The export of a trial, or why it cannot be exported."""
+    if trial.state != "complete":
+        st.text(f"Only a finished trial can be exported; this one is {trial.state}.")
+        return
+    if trial.number not in {member.number for member in snapshot.front}:
+        st.text("Weights are kept for the front only; this network is trained again first.")
+    export.section(runs, snapshot.name, trial.number)
+
+
+def _rebuild(settings: Settings, arch: Arch, trial: Trial) -> None:
+    st.subheader("Build it again", anchor=False)
+    file, task = f"trial-{trial.number}.yaml", settings.task
+    texts = (
+        ("YAML", arch.to_yaml(), "yaml", file),
+        ("Python", rebuild.python(arch, task), "python", f"trial-{trial.number}.py"),
+        ("Command line", rebuild.command(arch, task, file), "bash", None),
+    )
+    for tab, (label, text, language, name) in zip(st.tabs([row[0] for row in texts]), texts, strict=True):
+        with tab:
+            st.code(text, language=language, height=280)
+            if name:
+                st.download_button(
+                    f"Download {name}", text, file_name=name, mime="text/plain", on_click="ignore", key=f"take-{label}"
+                )
+
+
+def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
+    """What differs from the pinned trial's network."""
+    other = scene.snapshot.trial(st.session_state.get("pin"))
+    if other is None or other.number == trial.number:
+        return
+    st.subheader(f"What differs from the pinned trial {other.number}", anchor=False)
+    try:
+        pinned = other.network()
+        rows = rebuild.differences(arch, pinned, scene.settings.task)
+    except InputError as error:
+        st.text(f"The pinned network cannot be shown: {error}")
+        return
+    here, there = f"trial {trial.number}", f"pinned: trial {other.number}"
+    rows = [*_measured(trial, other), *rows]
+    st.dataframe(pd.DataFrame(rows, columns=["", here, there]), hide_index=True, key="differs")
+    drawing(scene.settings, pinned, key="pinned")
+
+
+def _measured(one: Trial, other: Trial) -> list[tuple[str, str, str]]:
+    names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
+    rows = [("accuracy", percent(one.accuracy, 2), percent(other.accuracy, 2))]
+    return rows + [(label, short(getattr(one, name)), short(getattr(other, name))) for label, name in names]
+
+
+def place(snapshot: Snapshot, trial: Trial) -> str:
+    """`on the front, 3 of 6 by FLOPs`."""
+    if trial.state != "complete":
+        return trial.state
+    row, members = networks_of(snapshot).of(trial), _members(snapshot)
+    if row is None or row.trial.number not in members:
+        return "not on the front"
+    return f"on the front, {members[row.trial.number]} of {len(members)} by FLOPs"
+
+
+@lru_cache(maxsize=8)
+def _members(snapshot: Snapshot) -> dict[int, int]:
+    return {member.number: at for at, member in enumerate(snapshot.front, 1)}
+
+
+def _mean(snapshot: Snapshot, trial: Trial) -> list[str]:
+    """The mean over seeds, where there are several."""
+    row = networks_of(snapshot).of(trial)
+    return [percent(row.trial.accuracy, 2)] if row is not None and row.seeds > 1 else []

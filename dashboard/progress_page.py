@@ -1,0 +1,97 @@
+"""Is the study still improving: its hypervolume over what was spent, its pace, its workers, its losses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from dashboard import progress_charts
+from dashboard.beside import course_of
+from dashboard.frame import Scene, choose
+from dashboard.plot import plot
+from dashboard.progress_charts import COSTS
+from dashboard.words import NONE, count
+from nas.course import pace, spans
+from nas.trials import Trial
+
+
+def progress_page(scene: Scene) -> None:
+    _pace(scene)
+    steps, beside = course_of(scene.snapshot), course_of(scene.beside) if scene.beside else ()
+    known = [name for name in COSTS if any(getattr(step, name) is not None for step in steps)] or ["epochs"]
+    cost = st.segmented_control(
+        "Hypervolume over", known, default="epochs", format_func=lambda name: COSTS[name], key="cost",
+        bind="query-params", persist_state="session", required=True,
+    )  # fmt: skip
+    caption = progress_charts.growth_caption(steps, beside)
+    st.text(caption)
+    if steps:
+        plot(
+            progress_charts.growth_figure(steps, cost or "epochs", beside), caption, key="growth", view=cost or "epochs"
+        )
+    st.subheader("Workers", anchor=False)
+    now = datetime.now(UTC) if scene.snapshot.mode == "running" else scene.snapshot.updated or datetime.now(UTC)
+    open_now = {trial.number for trial in scene.snapshot.running}
+    rows = [s for s in spans(scene.snapshot.trials, now) if s.state != "running" or s.number in open_now]
+    caption = progress_charts.timeline_caption(rows)
+    st.text(caption)
+    if rows:
+        plot(progress_charts.timeline_figure(rows), caption, key="timeline", on_click=choose)
+    st.subheader("What did not finish", anchor=False)
+    for line in losses(scene.snapshot.trials):
+        st.text(line)
+
+
+def _pace(scene: Scene) -> None:
+    snapshot = scene.snapshot
+    found = pace(snapshot.trials, scene.settings, scene.shelf.goal(snapshot.folder))
+    of = "" if found.goal is None else f" of {found.goal:,}"
+    left = NONE
+    if found.left is not None:
+        left = (
+            "done" if found.left <= timedelta(0) else duration(found.left) if snapshot.mode == "running" else "paused"
+        )
+    helps = {
+        "Trained": "Trials that ended: complete, stopped or failed; further seeds included",
+        "Rate": "Over the latest 20 trials; long pauses are left out",
+        "Time left": "At this rate, until the number of trials that was asked for",
+    }
+    values = {
+        "Trained": f"{found.trainings:,}{of}",
+        "Running": f"{len(snapshot.running)}",
+        "Rate": NONE if found.per_hour is None else f"{found.per_hour:,.1f} / h",
+        "Time left": left,
+        "Stopped": f"{snapshot.number_in('stopped')}",
+        "Failed": f"{snapshot.number_in('failed')}",
+    }
+    with st.container(horizontal=True, gap="medium", key="facts-pace"):
+        for name, value in values.items():
+            st.metric(name, value, help=helps.get(name), width="content")
+
+
+def duration(span: timedelta) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`, `2 days`."""
+    seconds = int(span.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7200:
+        return f"{seconds // 60} min"
+    if seconds < 2 * 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{seconds // 86_400} days"
+
+
+def losses(trials: tuple[Trial, ...]) -> list[str]:
+    """Trials that were stopped, by rung, and that failed, in words."""
+    rungs = Counter(trial.epochs for trial in trials if trial.state == "stopped")
+    lines = []
+    if rungs:
+        each = ", ".join(f"{n} after epoch {rung}" for rung, n in sorted(rungs.items(), key=lambda row: row[0] or 0))
+        lines.append(f"Stopped early: {each}.")
+    if failed := sum(trial.state == "failed" for trial in trials):
+        lines.append(f"Failed: {count(failed, 'trial')}; the page Trials has the reasons.")
+    if lost := sum(trial.state == "interrupted" for trial in trials):
+        lines.append(f"Interrupted and queued again: {count(lost, 'trial')}.")
+    return lines or ["Nothing was stopped, and nothing failed."]

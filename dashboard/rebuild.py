@@ -1,0 +1,49 @@
+"""How a network is built again elsewhere: as YAML, in Python, on the command line; and how two networks differ."""
+
+from __future__ import annotations
+
+import json
+
+from nas.words import part_words
+from space import Arch, Task, breakdown
+
+
+def python(arch: Arch, task: Task) -> str:
+    """A script that builds the network with fresh weights and runs it once. Needs the package `nas`."""
+    plain = json.dumps(arch.to_dict())
+    return f'''import json
+
+import torch
+
+from space import Arch, Task, cost
+from space.network import Network
+
+arch = Arch.from_dict(json.loads("""{plain}"""))
+assert arch.key == "{arch.key}"
+task = Task(image_size={task.image_size}, channels={task.channels}, classes={task.classes})
+network = Network(arch, task)  # fresh weights
+print(cost(arch, task))
+print(network(torch.zeros(1, {task.channels}, {task.image_size}, {task.image_size})).shape)
+'''
+
+
+def command(arch: Arch, task: Task, file: str) -> str:
+    """Commands on the YAML file of that name. The heredoc makes it."""
+    options = f"--image-size {task.image_size} --classes {task.classes} --channels {task.channels}"
+    return f"cat > {file} <<'END'\n{arch.to_yaml()}END\nnas show {file} {options}\nnas cost {file} {options}\n"
+
+
+def differences(one: Arch, other: Arch, task: Task) -> list[tuple[str, str, str]]:
+    """(part, what it is in one, in the other) for the parts that differ; empty where a network has no such part."""
+    rows = []
+    names = [[part.name for part in breakdown(arch, task)] for arch in (one, other)]
+    said = [
+        dict(zip(part_names, part_words(arch), strict=True))
+        for part_names, arch in zip(names, (one, other), strict=True)
+    ]
+    longest = max(names, key=len)
+    for name in longest:
+        here, there = said[0].get(name, ""), said[1].get(name, "")
+        if here != there:
+            rows.append((name, here, there))
+    return rows

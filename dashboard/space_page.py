@@ -1,0 +1,109 @@
+"""Which choices of the space matter, at equal FLOPs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import streamlit as st
+
+from dashboard import space_charts
+from dashboard.beside import designs_of, networks_of, varied_of
+from dashboard.frame import Scene
+from dashboard.live import Snapshot
+from dashboard.plot import packed, plot
+from dashboard.words import count, evidence, seeds_per_network
+from nas.certainty import Floats
+from nas.design import Traits, traits
+from nas.importance import FEWEST, Cell, Importance, cells, importances, thirds
+from space import Band
+
+
+def space_page(scene: Scene) -> None:
+    snapshot = scene.snapshot
+    designs, _, _ = networks_table(snapshot)
+    if not designs:
+        st.info("No network has finished yet: there is nothing to compare.")
+        return
+    if scene.settings.sampler != "random":
+        st.caption(
+            "This study's sampler prefers what did well, so that choices go together and poor ones are rare. "
+            "A study with `--sampler random`, such as a baseline's, shows effects undisturbed."
+        )
+    _importance(scene)
+    axes = varied_of(snapshot)
+    if axes:
+        _choices(snapshot, axes)
+        _coordinates(snapshot, axes)
+    with st.container(key="facts"):
+        st.text(
+            f"Accuracy: {evidence(scene.settings, seeds_per_network(snapshot.trials))}, means over a network's seeds."
+        )
+
+
+@lru_cache(maxsize=8)
+def networks_table(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
+    """Designs, accuracies and FLOPs of the networks, one a network."""
+    rows = [row.trial for row in networks_of(snapshot).rows.values()]
+    accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
+    return [traits(trial) for trial in rows], accuracy, np.array([trial.flops for trial in rows], dtype=float)
+
+
+@lru_cache(maxsize=8)
+def _importances(snapshot: Snapshot) -> list[Importance]:
+    return importances(*networks_table(snapshot))
+
+
+def _importance(scene: Scene) -> None:
+    designs, _, _ = networks_table(scene.snapshot)
+    st.subheader("What matters", anchor=False)
+    rows = _importances(scene.snapshot)
+    if len(designs) < FEWEST:
+        st.info(f"Too few networks to say: {count(len(designs), 'network')}, and {FEWEST} are needed.")
+        return
+    caption = space_charts.importance_caption(rows, len(designs))
+    st.text(caption)
+    if rows:
+        plot(space_charts.importance_figure(rows), caption, key="importance")
+    with st.expander("How this is worked out"):
+        st.text(
+            "A bar is the part of the variance that the axis alone explains, corrected for its number of choices "
+            "(adjusted R²). For accuracy it is of what a quadratic in log FLOPs leaves, so that a choice does not "
+            "count for making networks larger. The tick is what chance reaches in 95 of 100 shuffles: bars that end "
+            "before it say nothing. Where a sampler chose two things together, both get the credit."
+        )
+
+
+@lru_cache(maxsize=64)
+def _cells(snapshot: Snapshot, axis: str) -> tuple[list[Cell], list[Band]]:
+    assert snapshot.settings is not None
+    designs, accuracy, flops = networks_table(snapshot)
+    bands = thirds(snapshot.settings.band, flops)
+    return cells(axis, varied_of(snapshot)[axis], designs, accuracy, flops, bands), bands
+
+
+def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
+    st.subheader("Accuracy by choice", anchor=False)
+    ranked = [row.axis for row in _importances(snapshot)]
+    names = [*ranked, *(axis for axis in axes if axis not in ranked)]
+    axis = st.selectbox("Axis", names, key="axis", width=220, bind="query-params", persist_state="session")
+    rows, bands = _cells(snapshot, axis or names[0])
+    caption = space_charts.cells_caption(axis or names[0], rows, bands)
+    st.text(caption)
+    plot(space_charts.cells_figure(rows, bands), caption, key="cells")
+    with st.container(key="facts-cells"):
+        st.text(
+            "Bars: 95% intervals (Student's t). Hollow: fewer than 5 networks. A network counts by its share of blocks."
+        )
+
+
+def _coordinates(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
+    st.subheader("All choices at once", anchor=False)
+    caption = space_charts.coordinates_caption(snapshot.scored)
+    st.text(caption)
+    plot(_lines(snapshot), caption, key="coordinates", height=420, least=860)
+
+
+@lru_cache(maxsize=8)
+def _lines(snapshot: Snapshot) -> str:
+    return packed(space_charts.coordinates_figure(snapshot.scored, designs_of(snapshot), varied_of(snapshot)))

@@ -1,0 +1,70 @@
+"""The report: what it holds, what it refuses, and that names of studies stay text."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from dashboard.report import write_report
+from nas.cli import main
+from space import InputError
+from tests.dashboard.studies import add_trial, make_study
+from tests.dashboard.test_charts import as_plotly
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def test_a_report_holds_charts_sentences_tables_and_networks(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, HOSTILE, complete=25, stopped=2)
+    add_trial(folder, random.Random(3), repeat_of=0)
+    make_study(tmp_path, f"{HOSTILE}-random", complete=10, seed=1)
+    path = tmp_path / "report.html"
+    size = write_report(folder, path)
+    text = path.read_text()
+    assert size == path.stat().st_size > 4_000_000, "plotly is inside"
+    own = text.partition("<script>/**")[0]
+    assert HOSTILE not in own
+    assert "&lt;img src=x onerror=alert(1)&gt;" in own
+    figures = re.findall(r'<script type="application/json" id="[a-zA-Z0-9-]+">(.*?)</script>', own)
+    assert len(figures) > 8
+    for figure in figures:
+        as_plotly(json.loads(figure))
+    for words in ("n = 360 images, 1 to 2 seeds", "of 25 networks are on the front", "Random search&#x27;s", "± 95%",
+                  "one axis at a time", "stem:", "nas search", "Best: up to"):  # fmt: skip
+        assert words in own
+    assert not re.search(r'(src|href)="', own)
+    assert "default-src 'none'" in own
+
+
+def test_a_small_study_says_that_it_is_too_small(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(make_study(tmp_path, "small", complete=1), path)
+    assert "Too few networks to say: 1 network, and 20 are needed." in path.read_text()
+
+
+def test_what_cannot_be_reported_is_refused_in_a_line(tmp_path: Path) -> None:
+    empty, full = make_study(tmp_path, "empty", complete=0), make_study(tmp_path, "full", complete=1)
+    with pytest.raises(InputError, match="study must have a finished network to report, got none in"):
+        write_report(empty, tmp_path / "x.html")
+    (tmp_path / "there.html").touch()
+    with pytest.raises(InputError, match=r"out must not exist, got .*there.html; choose another file with --out"):
+        write_report(full, tmp_path / "there.html")
+    (full / "study.yaml").write_text("version: [")
+    with pytest.raises(InputError, match="must be valid YAML"):
+        write_report(full, tmp_path / "x.html")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".html") == ["there.html"]
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    make_study(tmp_path, "first", complete=2)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["nas", "report", "first", "--runs", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith("first.html: 4,")
+    assert (tmp_path / "first.html").is_file()
