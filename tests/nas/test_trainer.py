@@ -73,7 +73,7 @@ def test_it_trains_one_after_the_other(digits: Data) -> None:
 LIMITED = """
 import resource, sys
 from nas.cli import main
-import torch, nas.run, nas.study, sklearn.datasets, nas.train, space.network
+import torch, nas.run, nas.study, nas.train, space.network
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (used + 900_000_000,) * 2)
 sys.argv = ["nas", *sys.argv[1:]]
