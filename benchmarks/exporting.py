@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 import nas
-from benchmarks.machine import machine
+from benchmarks.machine import heading
 from nas import fresh
 from nas.data import load
 from nas.formats import run_fresh
@@ -54,7 +54,7 @@ def main() -> None:
     with torch.no_grad():
         expected = model(x)
     kinds = [kind for kind in fresh.KINDS if (arguments.export / NAMES[kind]).exists()]
-    print(machine())
+    print(heading("torch", "onnxruntime"))
     print(
         f"\n{data.name} test split, n = {len(labels):,}, 1 seed; latency: median, {torch.get_num_threads()} thread(s)\n"
     )
