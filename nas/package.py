@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Collection, Iterator
@@ -85,11 +85,11 @@ def write(
 def _sweep(out: Path) -> None:
     """What processes that were killed left beside `out`: half-written folders go, an export that one was replacing
     comes back."""
-    for path in out.parent.glob(f".{glob.escape(out.name)}.*"):
-        *_, number, kind = path.name.split(".")
-        if kind not in ("tmp", "old") or not number.isdigit() or Path(f"/proc/{number}").exists():
+    for path in out.parent.iterdir() if out.parent.is_dir() else ():
+        left = re.fullmatch(rf"\.{re.escape(out.name)}\.(\d+)\.(tmp|old)", path.name)
+        if left is None or Path(f"/proc/{left[1]}").exists():
             continue
-        if kind == "old" and not out.exists():
+        if left[2] == "old" and not out.exists():
             path.rename(out)
         else:
             shutil.rmtree(path, ignore_errors=True)
