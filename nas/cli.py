@@ -171,14 +171,64 @@ def trials(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
 
 
 @app.command()
-def front(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
+def front(
+    study: StudyArg,
+    by: Annotated[str, typer.Option(help="flops, or latency@DEVICE after `nas measure`.")] = "flops",
+    batch: Annotated[int, typer.Option(min=1, help="Of the latency.")] = 1,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
     """Show the Pareto front of STUDY, accuracy against FLOPs, with what is known of its noise, beside random search's.
 
     Example: nas front digits-1M-4M
     """
     from nas.settings import find_study
 
-    _print_front(find_study(study, runs), as_json)
+    folder = find_study(study, runs)
+    if by == "flops":
+        _print_front(folder, as_json)
+        return
+    from nas.measured import find_device
+
+    _print_measured(folder, find_device(folder, by), batch, as_json, front_only=True)
+
+
+@app.command()
+def measure(
+    what: Annotated[str, typer.Argument(metavar="STUDY|ARCH", help="A study, or a network: YAML file or preset.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    batch: Annotated[str, typer.Option(help="Sizes, e.g. 1,64.")] = "1",
+    runs: Runs = RUNS,
+    image_size: ImageSize = 224,
+    classes: Classes = 1000,
+    channels: Channels = 3,
+    as_json: Json = False,
+) -> None:
+    """Measure latency, throughput and peak memory on the device at hand; of a study, each network, kept beside it.
+
+    Example: nas measure digits-1M-4M --batch 1,64, and then: nas front digits-1M-4M --by latency
+    """
+    from nas.measured import measure_arch, measure_study, parse_batches
+    from nas.settings import FILE, find_study
+    from nas.trials import Reader
+    from space.reading import is_file
+
+    batches = parse_batches(batch)
+    if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
+        timings = measure_arch(Arch.load(what), Task(image_size, channels, classes), device, batches)
+        print(json.dumps([t.to_json() for t in timings]) if as_json else "\n".join(t.report() for t in timings))
+        return
+    folder = find_study(what, runs)
+    reader = Reader(folder)
+    from rich.console import Console
+
+    with Console(stderr=True).status("measuring") as status:
+        name = measure_study(
+            folder, reader.trials(), reader.settings.task, device, batches,
+            lambda done, total: status.update(f"measuring network {done + 1} of {total}"),
+        )  # fmt: skip
+    for size in batches:
+        _print_measured(folder, name, size, as_json)
 
 
 @app.command()
@@ -580,6 +630,20 @@ def _print_front(folder: Path, as_json: bool) -> None:
     _print_table(front_table(rows, reader.settings))
     if other:
         print(baseline_line(rows, reader.settings, other.trials(), other.settings))
+
+
+def _print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
+    from nas.measured import latency_front, rows, table
+    from nas.trials import Reader
+
+    found = rows(folder, Reader(folder).trials(), device, batch)
+    if not found:
+        raise InputError(f"batch must be one that was measured, got {batch}; nas measure {folder.name} --batch {batch}")
+    chosen = latency_front(found) if front_only else found
+    if as_json:
+        _print_json([row.to_json() for row in chosen])
+    else:
+        _print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency"))
 
 
 def _print_json(rows: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ import io
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -79,6 +80,7 @@ def processes(device: torch.device) -> Iterator[Share]:
     if count == 1:
         yield Share()
         return
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")  # of 1-channel kernels
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Share(dist.get_rank(), count)

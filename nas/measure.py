@@ -38,10 +38,13 @@ class Timing:
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "images_per_second": self.images_per_second}
 
-    def line(self) -> str:
+    def report(self) -> str:
+        """In a line."""
+        memory = "" if self.memory is None else f", peak memory {self.memory / 1e6:,.0f} MB"
         return (
+            f"{self.device}: "
             f"batch {self.batch}: {1e3 * self.median:.2f} ms (quartiles {1e3 * self.low:.2f} to {1e3 * self.high:.2f}, "
-            f"{self.passes} passes), {self.images_per_second:,.0f} images/s"
+            f"{self.passes} passes), {self.images_per_second:,.0f} images/s{memory}"
         )
 
 

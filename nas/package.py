@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Collection, Iterator
@@ -60,6 +61,7 @@ def write(
     """Writes the folder `out`: the network in `formats`, its card, and what `extra` adds; `check` sees it before it
     gets its name. `images`: normalised (N, C, H, W), to compare logits on. Whatever interrupts it, nothing half-written
     stands under that name."""
+    _sweep(out)
     check_out(out, force)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     network = network.cpu().eval()
@@ -78,6 +80,19 @@ def write(
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return written
+
+
+def _sweep(out: Path) -> None:
+    """What processes that were killed left beside `out`: half-written folders go, an export that one was replacing
+    comes back."""
+    for path in out.parent.iterdir() if out.parent.is_dir() else ():
+        left = re.fullmatch(rf"\.{re.escape(out.name)}\.(\d+)\.(tmp|old)", path.name)
+        if left is None or Path(f"/proc/{left[1]}").exists():
+            continue
+        if left[2] == "old" and not out.exists():
+            path.rename(out)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _name(aside: Path, out: Path) -> None:

@@ -28,7 +28,6 @@ from space.parts import find_part
 from space.reading import InputError
 
 PLAIN = {"DepthwiseConv2d": "Conv2d"}  # the same numbers without the compiled gradient
-NEW = "\n"
 WIDTH = 110  # columns that written lines keep within where they can
 
 
@@ -188,7 +187,9 @@ def _blocks(stage: Any, inputs: int, stride: int, start: int, writer: _Writer) -
     if start < end:
         one = _call(block, writer.block(block, 1, False), stage.width, stage.out, writer)
         rows.append(f"*({one}rate) for rate in rates[{start}:{end}])")
-    return f"nn.Sequential({rows[0]})" if len(rows) == 1 else f"nn.Sequential(\n    {f',{NEW}    '.join(rows)},\n)"
+    if len(rows) == 1:
+        return f"nn.Sequential({rows[0]})"
+    return "nn.Sequential(\n" + "".join(f"    {row},\n" for row in rows) + ")"
 
 
 def _call(block: Block, name: str, width: int, inputs: int, writer: _Writer) -> str:
@@ -302,11 +303,11 @@ class _Work(ast.NodeTransformer):
 
 
 class _Needed:
-    """Classes and functions to copy, with what they need themselves, and the imports of torch."""
+    """Classes and functions to copy, with what they need themselves, and import lines."""
 
     def __init__(self) -> None:
         self.sources: dict[str, str] = {}
-        self.torch: dict[str, str] = {}  # name: import line
+        self.lines: dict[str, str] = {}  # name: import line
         self.seen: set[int] = set()
 
     def add(self, name: str, found: Any) -> None:
@@ -320,7 +321,7 @@ class _Needed:
         if origin is None:
             self.sources[name] = f"{name} = {found!r}"
         elif origin.partition(".")[0] in ("torch", "typing", "collections", "math"):
-            self.torch[name] = _import(name, found)
+            self.lines[name] = _import(name, found)
         elif isinstance(found, ModuleType) or origin.partition(".")[0] in sys.stdlib_module_names:
             raise Unwritable(
                 f"modeling.py must need torch alone, got {name} of {origin}; leave it out or write that part without it"
@@ -339,7 +340,7 @@ class _Needed:
         rest = (
             ["import torch.nn.functional as F"] if any("F." in text for text in (*self.sources.values(), *used)) else []
         )
-        lines = ["import torch", *rest, *self.torch.values(), "from torch import Tensor, nn"]
+        lines = ["import torch", *rest, *self.lines.values(), "from torch import Tensor, nn"]
         return "\n".join(["from collections import OrderedDict", "", *lines])
 
 

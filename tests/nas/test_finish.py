@@ -166,7 +166,7 @@ def shrunk(name: str) -> Arch:
     return Arch.from_dict(plain)
 
 
-FAMILIES = ("convnextv2_atto", "convnext_iso_small", "conv2former_n", "resnet50", "roadmap_t_09")
+FAMILIES = ("convnextv2_atto", "convnext_iso_small", "conv2former_n", "resnet50")
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -184,10 +184,10 @@ def test_timm_checkpoint_gives_equal_logits_in_a_fresh_process(tmp_path: Path) -
     network = randomise(Network(four(), Task(32, 3, 10)))
     preprocess = Preprocess(32, 3, (0.5,) * 3, (0.2,) * 3, tuple("0123456789"))
     files = [*write_base(tmp_path, network, preprocess), *write_formats(tmp_path, network, ("timm",))]
-    checked = verify(tmp_path, network, files, images(32))
-    assert [file.kind for file in checked] == ["own", "modeling", "timm"]
-    assert all(file.difference < 1e-4 for file in checked)
-    assert 'timm.create_model("convnext_tiny", ' in checked[-1].usage
+    assert [file.kind for file in files] == ["own", "modeling", "timm"]
+    (checked,) = verify(tmp_path, network, files[2:], images(32))
+    assert checked.difference < 1e-4
+    assert 'timm.create_model("convnext_tiny", ' in checked.usage
     assert timm_model(network.arch, network.task)["depths"] == [1, 2, 1, 2]
     assert load_file(tmp_path / "timm.safetensors")["head.fc.weight"].shape == (10, 32)
     (tmp_path / "modeling.py").write_text("import numpy\n")

@@ -1,0 +1,73 @@
+"""An export's files side by side: accuracy on the whole test split, logit difference, size, latency.
+
+    python -m benchmarks.exporting exports/long --data path/to/cifar10
+
+Accuracy and logits are of a fresh process a file, as `nas export` checks them; latency is of this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import nas
+from benchmarks.machine import heading
+from nas import fresh
+from nas.data import load
+from nas.formats import run_fresh
+
+NAMES = {
+    "own": "model.safetensors", "modeling": "modeling.py", "pt2": "model.pt2", "onnx": "model.onnx",
+    "timm": "timm.safetensors",
+}  # fmt: skip
+SECONDS = 2.0
+
+
+def latency(run: Callable[[Any], Any], x: Tensor) -> float:
+    """Median seconds of a call, after three."""
+    took: list[float] = []
+    with torch.inference_mode():
+        for _ in range(3):
+            run(x)
+        while sum(took) < SECONDS or len(took) < 10:
+            started = time.perf_counter()
+            run(x)
+            took.append(time.perf_counter() - started)
+    return statistics.median(took)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("export", type=Path)
+    parser.add_argument("--data", required=True)
+    arguments = parser.parse_args()
+    model, preprocess = nas.load_export(arguments.export)
+    data = load(arguments.data, preprocess.image_size)
+    x, labels = preprocess(data.test.images), torch.from_numpy(data.test.labels)
+    with torch.no_grad():
+        expected = model(x)
+    kinds = [kind for kind in fresh.KINDS if (arguments.export / NAMES[kind]).exists()]
+    print(heading("torch", "onnxruntime"))
+    print(
+        f"\n{data.name} test split, n = {len(labels):,}, 1 seed; latency: median, {torch.get_num_threads()} thread(s)\n"
+    )
+    print("| file | test accuracy | largest logit difference | bytes | batch 1 | batch 64 |\n|---|---|---|---|---|---|")
+    for kind in kinds:
+        (found,) = run_fresh([kind], arguments.export, {"x": x})[kind].values()
+        accuracy = (found.argmax(1) == labels).float().mean().item()
+        difference = (found - expected).abs().max().item()
+        run = fresh.KINDS[kind](arguments.export)
+        one, many = (1e3 * latency(run, x[:size]) for size in (1, 64))
+        size = (arguments.export / NAMES[kind]).stat().st_size
+        print(f"| `{NAMES[kind]}` | {accuracy:.2%} | {difference:.2g} | {size:,} | {one:.2f} ms | {many:.2f} ms |")
+
+
+if __name__ == "__main__":
+    main()

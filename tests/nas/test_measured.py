@@ -1,0 +1,76 @@
+"""Latency: kept by device and network, the front in it, and what happens to damaged or missing measurements."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.measure import measure
+from nas.measured import FILE, Measured, keep, latency_front
+from nas.trials import Reader, Trial
+from space import InputError, Task
+from space.network import Network
+from tests.dashboard.studies import make_study
+from tests.nas.conftest import Run
+from tests.space.networks import arch
+
+
+def row(latency: float, score: float, number: int = 0) -> Measured:
+    trial = Trial(number=number, state="complete", accuracy=score, flops=1)
+    return Measured(trial=trial, device="d", batch=1, median=latency, low=latency, high=latency, memory=None)
+
+
+def test_the_front_rises_in_accuracy_and_latency() -> None:
+    rows = [row(1, 0.5), row(2, 0.4), row(3, 0.6), row(4, 0.6)]
+    assert latency_front(rows) == [rows[0], rows[2]]
+
+
+def test_a_study_is_measured_once_and_its_front_shown(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.measure.SECONDS", 0.0)
+    monkeypatch.setattr("nas.measure.ROUNDS", 4)
+    folder = make_study(tmp_path, complete=4)
+    code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    assert (code, err) == (2, "error: study must be measured to be ordered by latency, got none; nas measure first\n")
+    code, out, err = run("measure", "first", "--runs", tmp_path, "--device", "cpu", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert [r["median"] for r in found] == sorted(r["median"] for r in found)
+    assert all(0 < r["low"] <= r["median"] <= r["high"] for r in found)
+    assert {r["key"] for r in found} == {trial.key for trial in Reader(folder).trials()}
+    before = (folder / FILE).read_bytes()
+    assert run("measure", "first", "--runs", tmp_path, "--device", "cpu")[0] == 0
+    assert (folder / FILE).read_bytes() == before
+    assert [path.name for path in folder.glob("measured*")] == [FILE]
+    code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
+    front = json.loads(out)
+    assert [r["accuracy"] for r in front] == sorted(r["accuracy"] for r in front)
+    assert front[0]["trial"] == found[0]["trial"]
+    code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--batch", 64)
+    assert (code, "batch must be one that was measured, got 64; nas measure first --batch 64" in err) == (2, True)
+    keep(folder, "Other GPU", "key", {})
+    code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    assert (code, "by must name one device, got latency; measured: " in err) == (2, True)
+    code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latncy@gpu")
+    assert (code, "by must be flops or latency@DEVICE, got latncy@gpu; did you mean latency?" in err) == (2, True)
+    (folder / FILE).write_text("{")
+    code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    assert (code, "must be JSON, got " in err) == (2, True)
+
+
+def test_a_network_is_measured_by_itself(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.measure.SECONDS", 0.0)
+    monkeypatch.setattr("nas.measure.ROUNDS", 2)
+    words = ("measure", "convnextv2_atto", "--image-size", 32, "--device", "cpu")
+    code, out, _ = run(*words, "--batch", "2,1")
+    assert code == 0
+    assert [line.partition(": batch ")[2][:2] for line in out.splitlines()] == ["1:", "2:"]
+    assert "images/s, peak memory " in out
+    code, _, err = run(*words, "--batch", "0")
+    assert (code, err) == (2, "error: batch must be whole numbers from 1 on, got 0; write e.g. 1,64\n")
+    with pytest.raises(InputError, match=r"batch must be at least 1, got 0; use e.g. 1 or 64"):
+        measure(Network(arch(8), Task(8)), Task(8), 0, torch.device("cpu"))
