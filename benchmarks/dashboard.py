@@ -110,7 +110,7 @@ def session(browser: Any, address: str, folder: Path, networks: int) -> None:
     page.goto(address)
     until(page, POINTS, networks)
     page.wait_for_timeout(3000)
-    row("click on a point to its panel", [click(page, spot) for spot in spots(page, 12)], "ms", 1000)
+    row("click on a point to its panel", [click(page, number) for number in spots(page, 12)], "ms", 1000)
     row("arrow key to the next network", [key(page, "ArrowLeft") for _ in range(5)], "ms", 1000)
     for name, shown in PAGES.items():
         turns = [turn(page, name, shown) for _ in range(3)]
@@ -127,35 +127,35 @@ def session(browser: Any, address: str, folder: Path, networks: int) -> None:
     page.close()
 
 
-def spots(page: Any, count: int) -> list[tuple[int, float, float]]:
+def spots(page: Any, count: int) -> list[int]:
     """Points apart from all others, so that a click meets them."""
-    found = [tuple(spot) for spot in page.evaluate(PIXELS)]
-    rng, apart = random.Random(0), []
+    found: list[tuple[int, float, float]] = page.evaluate(PIXELS)
+    rng, apart = random.Random(0), list[int]()
     for number, x, y in rng.sample(found, len(found)):
-        if all(n == number or abs(a - x) + abs(b - y) > 9 for n, a, b in found):
-            apart.append((number, x, y))
+        if all(n == number or abs(a - x) + abs(b - y) > 14 for n, a, b in found):
+            apart.append(number)
         if len(apart) == count:
             break
     return apart
 
 
-def click(page: Any, spot: tuple[int, float, float]) -> float:
-    number, x, y = spot
+def click(page: Any, number: int) -> float:
+    x, y = next((x, y) for n, x, y in page.evaluate(PIXELS) if n == number)  # the page may have moved it
     page.mouse.move(x - 30, y - 30)
     page.mouse.move(x, y, steps=4)
     page.wait_for_selector(f".hoverlayer .hovertext:has-text('trial {number}')")
     begun = time.monotonic()
     page.mouse.click(x, y)
-    page.wait_for_function("text => document.querySelector('h3')?.innerText === text", arg=f"Trial {number}")
+    page.wait_for_function("text => document.querySelector('h2')?.innerText === text", arg=f"Trial {number}")
     return time.monotonic() - begun
 
 
 def key(page: Any, name: str) -> float:
     page.focus(".nas-plot")
-    before = page.locator("h3").first.inner_text()
+    before = page.locator("h2").first.inner_text()
     begun = time.monotonic()
     page.keyboard.press(name)
-    page.wait_for_function("before => document.querySelector('h3').innerText !== before", arg=before)
+    page.wait_for_function("before => document.querySelector('h2').innerText !== before", arg=before)
     return time.monotonic() - begun
 
 

@@ -46,7 +46,7 @@ def checked(app: AppTest) -> AppTest:
 
 def said(app: AppTest) -> str:
     """All words of a page, whatever shows them."""
-    kinds = (app.title, app.subheader, app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.code)
+    kinds = (app.title, app.header, app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.code)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
