@@ -18,6 +18,8 @@ from nas.design import Traits, traits
 from nas.importance import FEWEST, Cell, Importance, cells, importances, thirds
 from space import Band
 
+EASY = 500  # trainings whose lines are drawn without being asked for
+
 
 def space_page(scene: Scene) -> None:
     snapshot = scene.snapshot
@@ -99,6 +101,9 @@ def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
 
 def _coordinates(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     st.header("All choices at once", anchor=False)
+    few = len(snapshot.scored) <= EASY
+    if not st.toggle("Draw them", value=few, key="lines", help="Thousands of lines take a browser seconds"):
+        return
     caption = space_charts.coordinates_caption(snapshot.scored)
     st.text(caption)
     plot(_lines(snapshot), caption, key="coordinates", height=420, least=860)
