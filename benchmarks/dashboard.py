@@ -29,7 +29,8 @@ from typing import Any
 from benchmarks.grown import grown
 from benchmarks.machine import heading
 from nas.settings import JOURNAL
-from nas.trials import Reader
+from nas.skim import open_skimming
+from nas.trials import Reader, open_journal
 
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 PAGES = {
@@ -61,7 +62,16 @@ def main() -> None:
         print(heading("streamlit", "plotly", "playwright"), f"- load {os.getloadavg()[0]:.1f}")
         size = (runs / "grown" / JOURNAL).stat().st_size / 1e6
         print(f"{asked.trials:,} trials, {networks:,} networks, a journal of {size:.0f} MB")
+        reading(runs / "grown")
         measure(runs, networks, asked.brief)
+
+
+def reading(folder: Path) -> None:
+    """Processor time of a study's first reading, with and without what no page shows."""
+    for name, storage in (("skimmed", open_skimming), ("as Optuna reads it", open_journal)):
+        begun = time.process_time()
+        Reader(folder, storage(folder / JOURNAL)).trials()
+        row(f"the journal {name}, processor time", [time.process_time() - begun], "s")
 
 
 def measure(runs: Path, networks: int, brief: bool) -> None:
