@@ -187,7 +187,7 @@ def turn(page: Any, name: str, shown: str) -> float:
 def memory(browser: Any, address: str, pid: int, networks: int) -> None:
     pages = [browser.new_page() for _ in range(8)]
     for page in pages:
-        page.goto(address)
+        page.goto(address, wait_until="commit", timeout=120_000)
         until(page, POINTS, networks, 120)
     status = Path(f"/proc/{pid}/status").read_text()
     kilobytes = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
