@@ -27,7 +27,7 @@ from dashboard.words import FIRST_SEARCH
 _CSS = """
 .stMainBlockContainer { padding: 3.6rem 2.2rem 4rem; max-width: 1500px; }
 .stMainBlockContainer h1 { font-size: 1.6rem; padding: 0 0 .5rem; }
-.stMainBlockContainer h3 { font-size: 1.25rem; padding: .2rem 0; }
+.stMainBlockContainer h2 { font-size: 1.25rem; padding: .2rem 0; }
 [data-testid="stMetricValue"] { font-size: 1.5rem; }
 [class*="st-key-facts"] [data-testid="stText"] { font-size: .85rem; opacity: .8; }
 [class*="-mark"][class*="st-key-"] { display: none; }
@@ -61,9 +61,8 @@ def main() -> None:
     address.turn(page.url_path)
     st.session_state["pages"] = pages
     _pick(names)
-    with st.sidebar:
-        st.text(f"Studies in {runs}")
-        st.caption("This page only reads. A search goes on whether it is open or not.")
+    with st.sidebar, st.container(key="facts-side"):
+        st.text(f"Studies in {runs}. This page only reads: a search goes on whether it is open or not.")
     page.run()
 
 

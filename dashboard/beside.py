@@ -9,6 +9,7 @@ from nas.certainty import Networks, networks
 from nas.course import Step, course
 from nas.design import Traits, traits, varied
 from nas.front import Outcome, baseline_of, outcome
+from nas.trials import Trial
 
 SHELF = Shelf()  # of this server: all its sessions look at the same snapshots
 
@@ -36,7 +37,20 @@ def baseline(shelf: Shelf, snapshot: Snapshot) -> Snapshot | None:
 @lru_cache(maxsize=16)
 def designs_of(snapshot: Snapshot) -> tuple[Traits, ...]:
     """What was chosen in the network of each scored trial."""
-    return tuple(traits(trial) for trial in snapshot.scored)
+    return tuple(map(_traits, snapshot.scored))
+
+
+_KNOWN: dict[int, tuple[Trial, Traits]] = {}  # by identity: a reader keeps the trials that have ended
+
+
+def _traits(trial: Trial) -> Traits:
+    """Worked out once a trial, and not at every update of a study of thousands."""
+    found = _KNOWN.get(id(trial))
+    if found is None or found[0] is not trial:
+        if len(_KNOWN) > 100_000:
+            _KNOWN.clear()
+        found = _KNOWN[id(trial)] = (trial, traits(trial))
+    return found[1]
 
 
 @lru_cache(maxsize=16)

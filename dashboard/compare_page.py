@@ -78,7 +78,7 @@ def _warn(found: dict[str, Snapshot]) -> None:
 
 
 def _fronts(found: dict[str, Snapshot]) -> None:
-    st.subheader("Fronts", anchor=False)
+    st.header("Fronts", anchor=False)
     fronts = {name: snapshot.front for name, snapshot in found.items()}
     caption = compare_charts.fronts_caption(fronts)
     st.text(caption)
@@ -103,7 +103,7 @@ def _distances(snapshots: tuple[Snapshot, ...]) -> list[Distance]:
 
 def _distributions(found: dict[str, Snapshot]) -> None:
     """Of all trained networks, not only of the front: for random search that is the space, else what was chosen."""
-    st.subheader("Networks at equal FLOPs", anchor=False)
+    st.header("Networks at equal FLOPs", anchor=False)
     even = equal_complexity([_sample(snapshot) for snapshot in found.values()])
     if not even:
         st.info("These studies share no FLOPs: nothing can be compared at equal complexity.")
@@ -130,7 +130,7 @@ def _distributions(found: dict[str, Snapshot]) -> None:
 
 
 def _growth(found: dict[str, Snapshot]) -> None:
-    st.subheader("Hypervolume over training", anchor=False)
+    st.header("Hypervolume over training", anchor=False)
     cost = st.segmented_control(
         "Over", list(COSTS), default="epochs", format_func=lambda name: COSTS[name], key="cost", bind="query-params",
         persist_state="session", required=True,

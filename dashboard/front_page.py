@@ -138,7 +138,7 @@ def _controls(snapshot: Snapshot) -> Asked:
     colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **plain)
     filters = []
     with st.popover("Filters", icon=":material/filter_list:"):
-        st.caption("Networks whose every stage has one of these: as if the space had been narrowed.")
+        st.text("Networks whose every stage has one of these: as if the space had been narrowed.")
         for axis, choices in axes.items():
             if wanted := st.multiselect(axis, choices, key=f"only.{axis}", placeholder="any", **plain):
                 filters.append((axis, tuple(wanted)))
@@ -240,7 +240,7 @@ def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, bud
         return
     limit = "the most accurate" if budget is None else f"the best up to {compact(round(budget))} {view.measure.name}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"Trial {trial.number}", anchor=False, width="content")
+        st.header(f"Trial {trial.number}", anchor=False, width="content")
         st.badge("chosen" if number is not None else "picked", color="blue")
     why, row = [] if number is not None else [limit], networks_of(snapshot).of(trial)
     st.text(" · ".join([*why, place(snapshot, trial)]))
@@ -269,7 +269,7 @@ def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, bud
 
 def _members(scene: Scene, view: Seen) -> None:
     """The front as a table: the chart's points for those who cannot point."""
-    st.subheader("The front", anchor=False)
+    st.header("The front", anchor=False)
     found = networks_of(scene.snapshot) if view.measure is FLOPS_MEASURE else None
     frame = tables.front_frame(view.front, found)
 

@@ -58,7 +58,7 @@ def network_page(scene: Scene) -> None:
         _curve(scene, trial)
     with right:
         _seeds(snapshot, trial)
-        st.subheader("Export", anchor=False)
+        st.header("Export", anchor=False)
         export_of(scene.runs, snapshot, trial)
     _rebuild(scene.settings, arch, trial)
     _pinned(scene, trial, arch)
@@ -71,7 +71,7 @@ def _walk(snapshot: Snapshot, trial: Trial) -> None:
     members = [member.number for member in snapshot.front]
     at = members.index(here) if here in members else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"Trial {trial.number}", anchor=False, width="content")
+        st.header(f"Trial {trial.number}", anchor=False, width="content")
         before = members[at - 1] if at else None
         after = members[at + 1] if at is not None and at + 1 < len(members) else None
         for label, icon, number, what in (
@@ -125,7 +125,7 @@ def _parts(settings: Settings, arch: Arch) -> None:
 
 
 def _curve(scene: Scene, trial: Trial) -> None:
-    st.subheader("Learning curve", anchor=False)
+    st.header("Learning curve", anchor=False)
     try:
         epochs = scene.shelf.curve(scene.snapshot.folder, trial.number)
     except (InputError, OSError) as error:
@@ -140,7 +140,7 @@ def _curve(scene: Scene, trial: Trial) -> None:
 
 def _seeds(snapshot: Snapshot, trial: Trial) -> None:
     same = [t for t in snapshot.trials if t.key and t.key == trial.key]
-    st.subheader("Its seeds", anchor=False)
+    st.header("Its seeds", anchor=False)
     if len(same) < 2:
         st.text("One seed: how much another would differ is not known. `nas search ... --repeats 10` spends further.")
         return
@@ -166,7 +166,7 @@ def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
 
 
 def _rebuild(settings: Settings, arch: Arch, trial: Trial) -> None:
-    st.subheader("Build it again", anchor=False)
+    st.header("Build it again", anchor=False)
     file, task = f"trial-{trial.number}.yaml", settings.task
     texts = (
         ("YAML", arch.to_yaml(), "yaml", file),
@@ -187,7 +187,7 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
     other = scene.snapshot.trial(st.session_state.get("pin"))
     if other is None or other.number == trial.number:
         return
-    st.subheader(f"What differs from the pinned trial {other.number}", anchor=False)
+    st.header(f"What differs from the pinned trial {other.number}", anchor=False)
     try:
         pinned = other.network()
         rows = rebuild.differences(arch, pinned, scene.settings.task)

@@ -27,6 +27,7 @@ const charts = (globalThis.nasCharts ??= {});  // by key; so that a mark finds i
 const marks = (globalThis.nasMarks ??= {});
 
 const load = (url) => globalThis.nasPlotly ??= new Promise((done, failed) => {
+  if (globalThis.Plotly) return done(globalThis.Plotly);  // the page brought it
   const script = document.createElement("script");
   script.src = url;
   script.onload = () => globalThis.Plotly ? done(globalThis.Plotly) : failed(new Error("no plotly at " + url));
@@ -114,7 +115,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     setTriggerValue("trial", number);
   } };
   charts[data.key] = box;
-  box.setAttribute("role", data.order.length ? "application" : "img");
+  box.setAttribute("role", data.order.length ? "application" : "figure");
   box.setAttribute("aria-label", data.alt + (data.order.length ? " Arrow keys move along the front." : ""));
   if (data.order.length) box.tabIndex = 0;
   box.style.minHeight = data.height + "px";

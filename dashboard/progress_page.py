@@ -31,7 +31,7 @@ def progress_page(scene: Scene) -> None:
         plot(
             progress_charts.growth_figure(steps, cost or "epochs", beside), caption, key="growth", view=cost or "epochs"
         )
-    st.subheader("Workers", anchor=False)
+    st.header("Workers", anchor=False)
     now = datetime.now(UTC) if scene.snapshot.mode == "running" else scene.snapshot.updated or datetime.now(UTC)
     open_now = {trial.number for trial in scene.snapshot.running}
     rows = [s for s in spans(scene.snapshot.trials, now) if s.state != "running" or s.number in open_now]
@@ -39,7 +39,7 @@ def progress_page(scene: Scene) -> None:
     st.text(caption)
     if rows:
         plot(progress_charts.timeline_figure(rows), caption, key="timeline", on_click=choose)
-    st.subheader("What did not finish", anchor=False)
+    st.header("What did not finish", anchor=False)
     for line in losses(scene.snapshot.trials):
         st.text(line)
 

@@ -36,14 +36,13 @@ def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
     _check_free(port)
     os.environ[RUNS] = str(runs)
     _settle()
-    threading.Thread(target=_warm, args=(runs,), daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)
     with suppress(KeyboardInterrupt):
-        build(f"http://{HOST}:{port}", open_browser).run(config=settings(port))
+        build(f"http://{HOST}:{port}", open_browser, runs).run(config=settings(port))
     return 0
 
 
-def build(url: str, open_browser: bool) -> App:
+def build(url: str, open_browser: bool, runs: Path) -> App:
     """The Streamlit app with one route more: plotly's own script, which a browser fetches once and keeps."""
     from starlette.middleware import Middleware
     from starlette.requests import Request
@@ -63,28 +62,43 @@ def build(url: str, open_browser: bool) -> App:
         print(f"Dashboard: {url} (Ctrl-C ends it)", flush=True)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        threading.Thread(target=_warm, args=(runs,), daemon=True).start()
         yield
 
     page = Path(__file__).with_name("app.py")
-    routes, early = [Route(PLOTLY_URL, script)], [Middleware(_Preload, url=PLOTLY_URL)]
+    routes, early = [Route(PLOTLY_URL, script)], [Middleware(_Early, url=PLOTLY_URL)]
     return App(page, lifespan=started, routes=routes, middleware=early, on_script_error=_tell)
 
 
-class _Preload:
-    """Adds `Link: <url>; rel=preload` to a page itself, so that plotly comes while Streamlit starts."""
+class _Early:
+    """Has a page load plotly while Streamlit starts, and not when its first chart asks for it."""
 
     def __init__(self, app: ASGIApp, url: str) -> None:
-        self._app, self._header = app, (b"link", f"<{url}>; rel=preload; as=script".encode())
+        self._app, self._tag = app, f'<script defer src="{url}"></script></head>'.encode()
+        self._link = (b"link", f"<{url}>; rel=preload; as=script".encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_link(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], self._header]}
-            await send(message)
-
         path = scope.get("path", "")
         is_page = scope["type"] == "http" and path.count("/") == 1 and not path.startswith("/_") and "." not in path
-        await self._app(scope, receive, with_link if is_page else send)
+        if not is_page or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        head: Message = {}
+        body = bytearray()
+
+        async def with_script(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                head.update(message)
+                return
+            body.extend(message.get("body", b""))
+            if not message.get("more_body"):
+                text = bytes(body).replace(b"</head>", self._tag, 1)
+                headers = [(key, value) for key, value in head["headers"] if key.lower() != b"content-length"]
+                size = [(b"content-length", str(len(text)).encode())] if text else []
+                await send({**head, "headers": [*headers, *size, self._link]})
+                await send({"type": "http.response.body", "body": text})
+
+        await self._app(scope, receive, with_script)
 
 
 def settings(port: int) -> dict[str, Any]:

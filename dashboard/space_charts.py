@@ -15,7 +15,7 @@ from nas.importance import Cell, Importance
 from nas.trials import Trial
 from space import Band
 
-MOST = 3000  # lines of parallel coordinates, the most accurate
+MOST = 1500  # lines of parallel coordinates, the most accurate
 
 
 def importance_figure(rows: Sequence[Importance]) -> Figure:

@@ -18,6 +18,8 @@ from nas.design import Traits, traits
 from nas.importance import FEWEST, Cell, Importance, cells, importances, thirds
 from space import Band
 
+EASY = 500  # trainings whose lines are drawn without being asked for
+
 
 def space_page(scene: Scene) -> None:
     snapshot = scene.snapshot
@@ -26,9 +28,9 @@ def space_page(scene: Scene) -> None:
         st.info("No network has finished yet: there is nothing to compare.")
         return
     if scene.settings.sampler != "random":
-        st.caption(
+        st.text(
             "This study's sampler prefers what did well, so that choices go together and poor ones are rare. "
-            "A study with `--sampler random`, such as a baseline's, shows effects undisturbed."
+            "A study by random search, such as a baseline, shows effects undisturbed."
         )
     _importance(scene)
     axes = varied_of(snapshot)
@@ -56,7 +58,7 @@ def _importances(snapshot: Snapshot) -> list[Importance]:
 
 def _importance(scene: Scene) -> None:
     designs, _, _ = networks_table(scene.snapshot)
-    st.subheader("What matters", anchor=False)
+    st.header("What matters", anchor=False)
     rows = _importances(scene.snapshot)
     if len(designs) < FEWEST:
         st.info(f"Too few networks to say: {count(len(designs), 'network')}, and {FEWEST} are needed.")
@@ -83,7 +85,7 @@ def _cells(snapshot: Snapshot, axis: str) -> tuple[list[Cell], list[Band]]:
 
 
 def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
-    st.subheader("Accuracy by choice", anchor=False)
+    st.header("Accuracy by choice", anchor=False)
     ranked = [row.axis for row in _importances(snapshot)]
     names = [*ranked, *(axis for axis in axes if axis not in ranked)]
     axis = st.selectbox("Axis", names, key="axis", width=220, bind="query-params", persist_state="session")
@@ -98,7 +100,10 @@ def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
 
 
 def _coordinates(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
-    st.subheader("All choices at once", anchor=False)
+    st.header("All choices at once", anchor=False)
+    few = len(snapshot.scored) <= EASY
+    if not st.toggle("Draw them", value=few, key="lines", help="Thousands of lines take a browser seconds"):
+        return
     caption = space_charts.coordinates_caption(snapshot.scored)
     st.text(caption)
     plot(_lines(snapshot), caption, key="coordinates", height=420, least=860)

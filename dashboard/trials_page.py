@@ -131,7 +131,7 @@ def selected_rows() -> list[int]:
 
 def _trial(trial: Trial) -> None:
     """What happened to the selected trial, in words."""
-    st.subheader(f"Trial {trial.number}: {trial.state}", anchor=False)
+    st.header(f"Trial {trial.number}: {trial.state}", anchor=False)
     if trial.reason:
         st.code(trial.reason, language=None, wrap_lines=True)
     if not trial.decisions:
@@ -153,6 +153,6 @@ def _failures(snapshot: Snapshot) -> None:
     found = Counter(t.reason or "no reason on record" for t in snapshot.trials if t.state == "failed")
     if not found:
         return
-    st.subheader("Why trials failed", anchor=False)
+    st.header("Why trials failed", anchor=False)
     rows = [{"times": times, "reason": cell(reason)} for reason, times in found.most_common(50)]
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="failures", column_config={"times": {"width": 60}})

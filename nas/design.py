@@ -59,6 +59,9 @@ def varied(designs: Iterable[Traits]) -> dict[str, list[str]]:
     kept: dict[str, list[str]] = {}
     seen: set[tuple[int, ...]] = set()
     for name in sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)):
+        first = rows[0].get(name, {})
+        if all(row.get(name, {}) == first for row in rows):
+            continue
         choices = sorted({word for row in rows for word in row.get(name, ())}, key=_order)
         codes: dict[tuple[tuple[str, float], ...], int] = {}
         pattern = tuple(codes.setdefault(tuple(sorted(row.get(name, {}).items())), len(codes)) for row in rows)

@@ -19,7 +19,8 @@ from nas.settings import FILE, JOURNAL
 from nas.trials import Reader
 from tests.dashboard.studies import add_trial, damage, make_study, tear
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "dashboard" / "app.py"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -46,7 +47,7 @@ def checked(app: AppTest) -> AppTest:
 
 def said(app: AppTest) -> str:
     """All words of a page, whatever shows them."""
-    kinds = (app.title, app.subheader, app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.code)
+    kinds = (app.title, app.header, app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.code)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
@@ -166,6 +167,19 @@ def test_x_axis_colour_and_filters_from_the_address(runs: Path) -> None:
     assert "on the front over parameters: from" in words
     app = page(x="../../etc", colour=HOSTILE)
     assert "of 25 networks are on the front" in said(app), "what is no choice is not taken"
+
+
+def test_choices_that_another_study_has_not_are_dropped(runs: Path) -> None:
+    shutil.copytree(ROOT / "runs" / "cifar10", runs / "cifar10")
+    make_study(runs, "small", complete=2)
+    make_study(runs, "middle", complete=20)
+    app = page(**{"study": "cifar10", "only.kernel": "11", "colour": "stem.stride"})
+    assert "Only kernel 11." in said(app) or "left by these filters" in said(app)
+    app = checked(app.sidebar.selectbox[0].set_value("small").run())
+    assert "of 2 networks" in said(app)
+    app = page("space", study="cifar10", axis="stem.stride")
+    assert "Mean accuracy by stem.stride" in said(app)
+    assert "Mean accuracy by " in said(checked(app.sidebar.selectbox[0].set_value("middle").run()))
 
 
 def test_filters_that_leave_nothing_say_so(runs: Path) -> None:

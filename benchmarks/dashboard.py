@@ -1,0 +1,233 @@
+"""How fast the dashboard is on a large study, in headless Chromium.
+
+    python -m benchmarks.dashboard                      # 10,000 trials
+    python -m benchmarks.dashboard --trials 100000 --brief
+
+The study is a recorded one grown (benchmarks/grown.py): its journal is as long as a real search's. Needs playwright and
+a `chromium` on the path. Starts the dashboard on a free port and ends it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.grown import grown
+from benchmarks.machine import heading
+from nas.settings import JOURNAL
+from nas.skim import open_skimming
+from nas.trials import Reader, open_journal
+
+FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+PAGES = {
+    "Network": ".nas-plot .barlayer", "Trials": "[data-testid=stDataFrame] canvas",
+    "Progress": ".nas-plot .scatterlayer",
+    "Space": ".nas-plot .barlayer", "Front": ".nas-plot .gl-canvas, .nas-plot .scatterlayer",
+}  # fmt: skip
+CHART = "document.querySelector('.nas-plot')"
+POINTS = f"() => {CHART}?._fullLayout ? {CHART}.data.filter(t => t.customdata).reduce((n, t) => n + t.x.length, 0) : 0"
+PIXELS = f"""() => {{
+  const chart = {CHART}, box = chart.getBoundingClientRect(), full = chart._fullLayout, found = [];
+  for (const trace of chart.data) (trace.customdata ?? []).forEach((number, i) => found.push([number,
+    box.x + full.xaxis._offset + full.xaxis.d2p(trace.x[i]), box.y + full.yaxis._offset + full.yaxis.d2p(trace.y[i])]));
+  return found;
+}}"""
+PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--source", type=Path, default=Path("runs/cifar10"))
+    parser.add_argument("--brief", action="store_true", help="only start, first page and memory")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Path(folder)
+        grown(asked.source, runs / "grown", asked.trials)
+        networks = sum(t.state == "complete" and t.repeat_of is None for t in Reader(runs / "grown").trials())
+        print(heading("streamlit", "plotly", "playwright"), f"- load {os.getloadavg()[0]:.1f}")
+        size = (runs / "grown" / JOURNAL).stat().st_size / 1e6
+        print(f"{asked.trials:,} trials, {networks:,} networks, a journal of {size:.0f} MB")
+        reading(runs / "grown")
+        measure(runs, networks, asked.brief)
+
+
+def reading(folder: Path) -> None:
+    """Processor time of a study's first reading, with and without what no page shows."""
+    for name, storage in (("skimmed", open_skimming), ("as Optuna reads it", open_journal)):
+        begun = time.process_time()
+        Reader(folder, storage(folder / JOURNAL)).trials()
+        row(f"the journal {name}, processor time", [time.process_time() - begun], "s")
+
+
+def measure(runs: Path, networks: int, brief: bool) -> None:
+    from playwright.sync_api import sync_playwright
+
+    port = free_port()
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "nas", "dashboard", "--runs", str(runs), "--port", str(port), "--no-browser"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout
+        server.stdout.readline()  # it answers
+        row("nas dashboard answers", [time.monotonic() - begun], "s")
+        with sync_playwright() as play:
+            chromium = shutil.which("chromium") or "/usr/bin/chromium"
+            browser = play.chromium.launch(executable_path=chromium, args=FLAGS.split())
+            address = f"http://127.0.0.1:{port}/?study=grown"
+            first = opened(browser, address, networks)
+            row("first page after the start: front visible", [first[1]], "s")
+            if not brief:
+                colds = [opened(browser, address, networks) for _ in range(5)]
+                row("first contentful paint, cold browser", [cold[0] for cold in colds], "s")
+                row("front visible, cold browser", [cold[1] for cold in colds], "s")
+                session(browser, address, runs / "grown", networks)
+            memory(browser, address, server.pid, networks)
+            browser.close()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+
+def opened(browser: Any, address: str, networks: int) -> tuple[float, float]:
+    """(first contentful paint, front visible), seconds since the address was entered, with an empty cache."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    begun = time.monotonic()
+    page.goto(address, wait_until="commit")
+    until(page, POINTS, networks, 180)
+    seconds = time.monotonic() - begun
+    paint = page.evaluate(PAINT)
+    page.close()
+    return (paint or float("nan")) / 1000, seconds
+
+
+def session(browser: Any, address: str, folder: Path, networks: int) -> None:
+    """One person at work: clicks, pages, a quiet look, a new trial."""
+    page, received = browser.new_page(viewport={"width": 1280, "height": 800}), [0]
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
+    page.goto(address)
+    until(page, POINTS, networks)
+    page.wait_for_timeout(3000)
+    row("click on a point to its panel", [click(page, number) for number in spots(page, 12)], "ms", 1000)
+    row("arrow key to the next network", [key(page, "ArrowLeft") for _ in range(5)], "ms", 1000)
+    for name, shown in PAGES.items():
+        turns = [turn(page, name, shown) for _ in range(3)]
+        row(f"page {name}, first and again", turns, "ms", 1000)
+    page.wait_for_timeout(5000)
+    before = sum(received)
+    page.wait_for_timeout(15_000)
+    row("sent in a quiet second", [(sum(received) - before) / 15], "B")
+    attrs, seconds = dict(Reader(folder).frozen()[0].user_attrs), []
+    for place in range(5):
+        append(folder, attrs)
+        seconds.append(until(page, POINTS, networks + place + 1))
+    row("a new trial arrives", seconds, "s")
+    page.close()
+
+
+def spots(page: Any, count: int) -> list[int]:
+    """Points apart from all others, so that a click meets them."""
+    found: list[tuple[int, float, float]] = page.evaluate(PIXELS)
+    rng, apart = random.Random(0), list[int]()
+    for number, x, y in rng.sample(found, len(found)):
+        if all(n == number or abs(a - x) + abs(b - y) > 14 for n, a, b in found):
+            apart.append(number)
+        if len(apart) == count:
+            break
+    return apart
+
+
+def click(page: Any, number: int) -> float:
+    x, y = next((x, y) for n, x, y in page.evaluate(PIXELS) if n == number)  # the page may have moved it
+    page.mouse.move(x - 30, y - 30)
+    page.mouse.move(x, y, steps=4)
+    page.wait_for_selector(f".hoverlayer .hovertext:has-text('trial {number}')")
+    begun = time.monotonic()
+    page.mouse.click(x, y)
+    page.wait_for_function("text => document.querySelector('h2')?.innerText === text", arg=f"Trial {number}")
+    return time.monotonic() - begun
+
+
+def key(page: Any, name: str) -> float:
+    page.focus(".nas-plot")
+    before = page.locator("h2").first.inner_text()
+    begun = time.monotonic()
+    page.keyboard.press(name)
+    page.wait_for_function("before => document.querySelector('h2').innerText !== before", arg=before)
+    return time.monotonic() - begun
+
+
+def turn(page: Any, name: str, shown: str) -> float:
+    """To a page from another one, until what it is about is drawn."""
+    page.get_by_role("link", name="Studies", exact=True).click()
+    page.wait_for_selector("h1:has-text('Which search do I open')")
+    page.wait_for_timeout(700)
+    begun = time.monotonic()
+    page.get_by_role("link", name=name, exact=True).click()
+    page.wait_for_selector(shown, state="attached")
+    seconds = time.monotonic() - begun
+    page.wait_for_timeout(700)
+    return seconds
+
+
+def memory(browser: Any, address: str, pid: int, networks: int) -> None:
+    pages = [browser.new_page() for _ in range(8)]
+    for page in pages:
+        page.goto(address, wait_until="commit", timeout=120_000)
+        until(page, POINTS, networks, 120)
+    status = Path(f"/proc/{pid}/status").read_text()
+    kilobytes = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    row("memory of the server, 8 sessions", [kilobytes / 1000], "MB")
+
+
+def append(folder: Path, attrs: dict[str, Any]) -> None:
+    """One trial more in the journal, complete, in one entry."""
+    now = datetime.now(UTC).isoformat()
+    entry = {
+        "op_code": 4, "worker_id": "benchmark", "study_id": 0, "datetime_start": now, "datetime_complete": now,
+        "distributions": {}, "params": {}, "user_attrs": attrs | {"key": f"new{time.monotonic_ns()}"},
+        "system_attrs": {}, "state": 1, "intermediate_values": {}, "values": [0.4, float(attrs["flops"])],
+    }  # fmt: skip
+    with (folder / JOURNAL).open("a") as file:
+        file.write(json.dumps(entry, separators=(",", ":")) + "\n")
+
+
+def until(page: Any, script: str, wanted: int, limit: float = 60) -> float:
+    begun = time.monotonic()
+    while (found := page.evaluate(script)) != wanted:
+        if time.monotonic() - begun > limit:
+            sys.exit(f"error: the chart must have {wanted} points, got {found} after {limit} s")
+        time.sleep(0.01)
+    return time.monotonic() - begun
+
+
+def row(name: str, values: Sequence[float], unit: str, scale: float = 1) -> None:
+    digits = 2 if unit == "s" else 0
+    line = f"{scale * statistics.median(values):,.{digits}f}"
+    if len(values) > 1:
+        line += f" median, {scale * max(values):,.{digits}f} most, n = {len(values)}"
+    print(f"| {name} | {line} {unit} |", flush=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()
