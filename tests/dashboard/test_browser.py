@@ -190,7 +190,7 @@ def test_a_real_search_is_watched_from_its_first_trial_to_a_network(
         until(lambda: page.evaluate(POINTS) > first, 60)  # by itself, while the search runs
     finally:
         search.send_signal(signal.SIGINT)
-    error = search.communicate(timeout=60)[1]
+    error = search.communicate(timeout=300)[1]
     assert search.returncode == 130, error
 
     trials = Reader(runs / "watched").trials()

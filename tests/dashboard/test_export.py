@@ -17,7 +17,7 @@ APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
 
 def finished(job: export.Job) -> export.Job:
-    job.process.wait(timeout=60)
+    job.process.wait(timeout=300)
     return job
 
 

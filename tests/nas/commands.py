@@ -61,7 +61,7 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return found
 
 
-def wait_until(ready: Callable[[], object], process: subprocess.Popen[str], seconds: float = 120) -> None:
+def wait_until(ready: Callable[[], object], process: subprocess.Popen[str], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert process.poll() is None, process.communicate()

@@ -83,7 +83,7 @@ def elsewhere(code: str, **environment: str) -> subprocess.CompletedProcess[str]
     """Python code in a fresh process."""
     env = {**os.environ, **environment}
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=300, check=False
     )
 
 

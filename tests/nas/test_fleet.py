@@ -37,7 +37,7 @@ def test_a_killed_parent_takes_its_workers_along_and_the_same_command_goes_on(co
     assert not [trial for trial in command.trials() if trial.state == "running"], "they hand back what they trained"
     total = len(command.ended()) + 2
     again = command.search("--trials", total, "--workers", 2)
-    _, errors = again.communicate(timeout=120)
+    _, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
     check_whole(command, total)
 
@@ -56,7 +56,7 @@ def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
         wait_until(lambda: [t for t in command.trials() if "no sign of life for 2 s" in (t.reason or "")], process)
     finally:
         os.kill(frozen, signal.SIGCONT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "its worker gave no sign of life for 2 s; its network is queued again" in errors
     assert "Traceback" not in errors
@@ -69,7 +69,7 @@ def test_ctrl_c_ends_all_workers_in_order(command: Command) -> None:
     wait_until(lambda: len(command.ended()) >= 2, process)
     workers = workers_of(process)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "stopping after this epoch" in errors
     assert "stopped; to go on: nas search" in errors
@@ -83,15 +83,15 @@ def test_a_worker_joins_from_another_terminal(command: Command) -> None:
     joined = command.run("worker", "s", "--runs", command.runs, "--device", "cpu")
     wait_until(lambda: joined.pid in command.owners() and len(command.ended()) > 4, process)
     joined.send_signal(signal.SIGINT)
-    _, errors = joined.communicate(timeout=60)
+    _, errors = joined.communicate(timeout=300)
     assert joined.returncode == 130, errors
     assert "stopped; to go on: nas worker s" in errors
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     total = len(command.ended()) + 3
     both = [command.search("--trials", total), command.search("--trials", total)]
     for each in both:
-        _, errors = each.communicate(timeout=120)
+        _, errors = each.communicate(timeout=300)
         assert each.returncode == 0, errors
     check_whole(command, total)
 
@@ -127,4 +127,4 @@ def test_a_worker_with_nothing_to_do_ends_well(command: Command, run: Run) -> No
     run(*command.words, "--trials", 1)
     both = [command.run("worker", "s", "--runs", command.runs, "--device", "cpu") for _ in range(2)]
     for each in both:
-        assert (each.communicate(timeout=100)[0], each.returncode) == ("", 0)
+        assert (each.communicate(timeout=300)[0], each.returncode) == ("", 0)

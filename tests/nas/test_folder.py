@@ -18,10 +18,10 @@ from tests.nas.conftest import Run
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 200 KB, which `mount -o remount,size=...` makes larger. Needs root, as in CI."""
+    """A file system of 120 KB, which `mount -o remount,size=...` makes larger. Needs root, as in CI."""
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", place], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120k", "tmpfs", place], check=True)
     yield place
     subprocess.run(["umount", place], check=True)
 
@@ -36,7 +36,7 @@ def test_a_full_disk_is_one_error_and_the_study_goes_on_when_there_is_room(
             code, _, errors = run(*command.words, "--trials", total)
             return code, errors
         process = command.search("--trials", total, "--workers", workers)
-        _, errors = process.communicate(timeout=200)
+        _, errors = process.communicate(timeout=300)
         return process.returncode, errors
 
     command.runs, command.folder = small_disk, small_disk / "s"

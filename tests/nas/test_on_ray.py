@@ -32,7 +32,7 @@ def three_nodes() -> Iterator[Any]:
 
 def test_a_node_is_lost_and_nothing_but_its_trial(command: Command, three_nodes: Any, tmp_path: Path) -> None:
     slow = tmp_path / "slow.yaml"
-    slow.write_text("epochs: 12\ntrain_images: 1079\n")
+    slow.write_text("epochs: 30\ntrain_images: 1079\n")
     command.words[command.words.index("--recipe") + 1] = str(slow)
     process = command.search("--trials", 8, "--on", "ray", "--workers", 2, RAY_ADDRESS=three_nodes.address)
     wait_until(lambda: len([t for t in command.trials() if t.state == "running" and t.epochs]) == 2, process)
@@ -40,7 +40,7 @@ def test_a_node_is_lost_and_nothing_but_its_trial(command: Command, three_nodes:
     three_nodes.remove_node(lost, allow_graceful=False)
     wait_until(lambda: [t for t in command.trials() if t.state == "interrupted"], process)
     three_nodes.add_node(num_cpus=1, resources={"three": 1})
-    _, errors = process.communicate(timeout=200)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "its process ended; its network is queued again" in errors
     assert "; Ray started it again on " in errors
@@ -53,13 +53,13 @@ def test_ctrl_c_ends_actors_in_order_and_the_same_command_goes_on(command: Comma
     process = command.search("--trials", 200, "--on", "ray", "--workers", 1, RAY_ADDRESS=three_nodes.address)
     wait_until(lambda: len(command.ended()) >= 2, process)
     process.send_signal(2)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "stopped; to go on: nas search" in errors
     assert not [trial for trial in command.trials() if trial.state == "running"]
     total = len(command.ended()) + 1
     again = command.search("--trials", total)
-    _, errors = again.communicate(timeout=60)
+    _, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
     check_whole(command, total)
 
@@ -69,7 +69,7 @@ def test_what_a_worker_refuses_is_one_error(
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", three_nodes.address)
     monkeypatch.setattr("nas.folder.code", lambda: "another")  # here, not in the actor
-    code, _, errors = run(*command.words, "--trials", "3", "--on", "ray")
+    code, _, errors = run(*command.words, "--trials", 3, "--on", "ray", "--workers", 1)
     assert code == 2
     assert errors.count("error: ") == 1, errors
     assert "error: code must be the same as that of s's other workers, another, got " in errors

@@ -98,7 +98,7 @@ def test_a_server_that_is_restarted_is_waited_for(
     postgres.stop()
     time.sleep(3)
     postgres.start()
-    _, errors = process.communicate(timeout=200)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "is away; " in errors
     assert "waiting for up to 300 s" in errors
@@ -213,7 +213,8 @@ def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(
     assert shelf.read(command.folder) is before, "nothing has changed"
     postgres.stop()
     gone = shelf.read(command.folder)
-    assert gone.mode == "broken"
+    assert gone.mode == "away"
+    assert len(gone.trials) == 2, "as it was last seen"
     assert gone.problem
     assert gone.problem.startswith("storage must be a server that answers, got postgresql://postgres@127.0.0.1")
     postgres.start()

@@ -119,7 +119,7 @@ def test_generated_networks_cover_the_vocabulary(rows: list[tuple[Arch, Task]]) 
     }
     assert {task.image_size for _, task in rows} == set(SIZES)
     assert {task.channels for _, task in rows} == {1, 3}
-    assert len({network.key for network, _ in rows}) >= 2500
+    assert len({network.key for network, _ in rows}) >= 0.83 * NETWORKS
 
 
 def hollow(network: Arch, task: Task) -> Network:
