@@ -40,6 +40,8 @@ bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RE
 	$(BIN)/python -m benchmarks.feeding
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.depthwise
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.searching
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.dashboard
 	$(BIN)/nas replay
 	$(BIN)/python -m benchmarks.counting
 	$(BIN)/python -m benchmarks.startup
