@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from dashboard.server import plotly_script
 from dashboard.style import Figure
 from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network
 from nas.course import spans
+from nas.files import write_whole
 from nas.importance import FEWEST, cells, importances, thirds
 from nas.settings import Settings
 from nas.trials import Trial
@@ -69,12 +69,7 @@ def write_report(folder: Path, out: Path) -> int:
     if not snapshot.scored:
         raise InputError(f"study must have a finished network to report, got none in {folder}; search on")
     text = page(shelf, snapshot, snapshot.settings)
-    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(out)
+    write_whole(out, text)
     return out.stat().st_size
 
 

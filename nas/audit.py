@@ -6,7 +6,6 @@ Kept in the study's folder as audit.json, network by network, so that an audit t
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from nas.agreement import Agreement, Audited, agreement
 from nas.export import load_study_data
+from nas.files import write_whole
 from nas.front import accuracy, flops, merged
 from nas.study import trial_seed
 from nas.train import DeviceData, Diverged, choose_device, train
@@ -62,10 +62,8 @@ class Audit:
         }  # fmt: skip
 
     def write(self, folder: Path) -> None:
-        """Writes audit.json aside and renames it."""
-        aside = folder / f"{FILE}.{os.getpid()}.tmp"
-        aside.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        aside.replace(folder / FILE)
+        """Writes audit.json."""
+        write_whole(folder / FILE, json.dumps(asdict(self), indent=1))
 
     @staticmethod
     def read(folder: Path) -> Audit | None:

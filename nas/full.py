@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nas.data import Data
+from nas.files import write_whole
 from nas.full_data import Augmented, Share, batches, mixing, seed_all, seed_of
 from nas.full_recipe import FullRecipe
 from nas.train import DeviceSplit, autocast, evaluate
@@ -199,8 +200,8 @@ class _Run:
         }  # fmt: skip
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        _replace(folder / CHECKPOINT, buffer.getvalue())
-        _replace(folder / CURVE, curve_csv(rows).encode())
+        write_whole(folder / CHECKPOINT, buffer.getvalue())
+        write_whole(folder / CURVE, curve_csv(rows).encode())
 
     def resume(self, path: Path, identity: dict[str, Any]) -> tuple[int, list[FullEpoch]]:
         """(epochs done, their rows) of the checkpoint at `path`, whose state is taken up; (0, []) without one."""
@@ -283,12 +284,3 @@ def _share_drop_path(network: Network, places: list[int], batch: int) -> None:
         path = getattr(module, "drop_path", None)
         if isinstance(path, DropPath):
             module.drop_path = SharedDropPath(path.rate, places, batch)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)

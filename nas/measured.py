@@ -7,12 +7,12 @@ weights, so networks are built afresh.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.files import write_whole
 from nas.front import accuracy, merged
 from nas.trials import Trial
 from nas.words import describe
@@ -106,15 +106,10 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def keep(folder: Path, device: str, key: str, timings: dict[str, Any]) -> None:
-    """Adds a network's timings to the file, written aside and renamed."""
+    """Adds a network's timings to the file."""
     found = read(folder)
     found.setdefault(device, {}).setdefault(key, {}).update(timings)
-    aside = folder / f"{FILE}.{os.getpid()}.tmp"
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(found, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(folder / FILE)
+    write_whole(folder / FILE, json.dumps(found, indent=1))
 
 
 def rows(folder: Path, trials: Iterable[Trial], device: str, batch: int) -> list[Measured]:

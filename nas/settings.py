@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import ConfigDict, Strict
 
+from nas.files import write_whole
 from nas.recipe import Recipe
 from space import Band, Budget, InputError, Space, Task
 from space.reading import check, is_file, load_yaml
@@ -117,12 +117,10 @@ class Settings:
         return check(Recipe, self.recipe, f"{FILE}: recipe")
 
     def write(self, folder: Path) -> None:
-        """Writes study.yaml aside and renames it."""
+        """Writes study.yaml."""
         plain = {key: value for key, value in asdict(self).items() if value or key not in ("server", "artifacts")}
         plain["data"]["classes"] = list(self.data.classes)
-        aside = folder / f"{FILE}.{os.getpid()}.tmp"
-        aside.write_text(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")
-        aside.replace(folder / FILE)
+        write_whole(folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120))
 
     @staticmethod
     def read(folder: Path) -> Settings:

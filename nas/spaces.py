@@ -12,6 +12,7 @@ import yaml
 from rich import box
 from rich.table import Table
 
+from nas.files import write_whole
 from nas.words import CONVENTION, describe
 from space import Band, Budget, InputError, Space, Task, compact
 from space.axes import Value
@@ -77,9 +78,7 @@ def save(space: Space, path: Path) -> None:
     """As a YAML file that `Space.load` reads. Raises InputError where the file exists."""
     if path.exists():
         raise InputError(f"save must be a new file, got {path}; choose another name")
-    aside = path.with_name(f"{path.name}.tmp")
-    aside.write_text(space.to_yaml(), encoding="utf-8")
-    aside.replace(path)
+    write_whole(path, space.to_yaml())
 
 
 def axes_table(space: Space) -> Table:

@@ -4,7 +4,6 @@ final name."""
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages.journal import JournalFileOpenLock
 from optuna.trial import FrozenTrial
 
+from nas.files import write_whole
 from nas.journal import Journal, open_file
 from nas.lock import JournalLock
 from nas.settings import ARTIFACTS, JOURNAL, Away, Settings
@@ -35,16 +35,7 @@ class AtomicStore(FileSystemArtifactStore):
     """Optuna's artifacts as files, each written aside, synced and renamed."""
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        path = self._get_filepath(artifact_id)
-        aside = path.with_name(f".{path.name}.tmp")
-        try:
-            with aside.open("wb") as file:
-                file.write(content_body.read())
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        write_whole(Path(self._get_filepath(artifact_id)), content_body.read())
 
 
 class S3Store:

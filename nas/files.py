@@ -1,0 +1,20 @@
+"""Writing a file so that nothing half-written ever has its name. Needs neither torch nor Optuna."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Written aside, on the disk, then renamed; a str as UTF-8. What was at `path` stays until then, and after an
+    OSError."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
