@@ -122,7 +122,9 @@ class Handover:
         elif "seed" not in attrs:
             again = "it had no network yet"
         elif not any(other.user_attrs.get("retry_of") == number for other in self.reader.frozen()[number + 1 :]):
-            self.study.enqueue_trial(frozen.params, user_attrs={**kept, "retry_of": number})
+            # one that was queued itself may have been lost before all of its network was on record again
+            params = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
+            self.study.enqueue_trial(params, user_attrs={**kept, "retry_of": number})
         try:
             self.storage.set_trial_user_attr(frozen._trial_id, "outcome", outcome)
             self.storage.set_trial_user_attr(frozen._trial_id, "reason", f"{why}; {again}")

@@ -403,6 +403,25 @@ def test_a_network_of_which_workers_keep_dying_fails(make: Callable[..., Search]
     assert sum(trial.state in ("complete", "failed") for trial in search.reader.trials()) == 2
 
 
+def test_a_network_is_queued_whole_by_whoever_dies_before_it_is_on_record_again(make: Callable[..., Search]) -> None:
+    search = make()
+    search.pulse = Pulse(search.storage, 60)
+    drawn = search._draw()
+    assert drawn
+    search.handover.requeue(search._frozen()[drawn.trial.number], "its process ended", died=True)
+    name, distribution = next(iter(search._frozen()[drawn.trial.number].distributions.items()))
+    for on_record in (0, 1):  # of the network's parameters, when the next one dies
+        trial = search.study.ask()
+        if on_record:
+            trial._suggest(name, distribution)
+        assert len(search._frozen()[trial.number].params) == on_record
+        search.handover.requeue(search._frozen()[trial.number], "its process ended", died=True)
+    again = search._draw()
+    assert again
+    assert again.arch == drawn.arch
+    assert again.trial.user_attrs["seed"] == drawn.trial.user_attrs["seed"]
+
+
 def test_a_queued_further_seed_is_trained_though_no_other_is_wanted(make: Callable[..., Search]) -> None:
     search = make()
     assert search.run(3, repeats=1)
