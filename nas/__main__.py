@@ -2,4 +2,5 @@
 
 from nas.quick import main
 
-main()
+if __name__ == "__main__":  # not in a process that starts with what this one imported
+    main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import secrets
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from nas.data import Data, load
 from nas.fleet import Fleet
 from nas.folder import goal_to_join, open_folder, open_study, package_versions, set_goal
 from nas.front import outcome
-from nas.processes import Process, tie_to_parent
+from nas.processes import Process, tie_to_parent, warm_up
 from nas.progress import SearchProgress, Stopping
 from nas.recipe import Recipe
 from nas.server import parse_server
@@ -76,6 +75,8 @@ def run_search(space: Space, source: str, band: Band, plan: Plan, console: Conso
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
+    if plan.workers not in (None, 1) and not plan.on:
+        warm_up()
     with ExitStack() as stack:
         cluster = stack.enter_context(_cluster(plan.on)) if plan.on else None
         target = _device_on(cluster, plan.device) if cluster else choose_device(plan.device)
@@ -138,8 +139,8 @@ def _together(
 
     def start(place: int) -> Process:
         return Process(place, [
-            sys.executable, "-m", "nas", "worker", str(folder), "--data", source,
-            "--device", devices[place % len(devices)], "--threads", str(threads), "--place", str(place), "--tied",
+            "worker", str(folder), "--data", source, "--device", devices[place % len(devices)],
+            "--threads", str(threads), "--place", str(place), "--tied",
         ])  # fmt: skip
 
     return Fleet(Reader(folder, storage), workers, start, watch).run()
@@ -242,7 +243,6 @@ def run_worker(
     `place` None: any other than the study's own workers have."""
     place = random.SystemRandom().randrange(1000, 10**6) if place is None else place
     if tied:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which tells its workers
         asked = threading.Event()
         watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class Search:
         self.ahead: Drawn | None = None  # drawn while another trains
         self.exhausted = False  # the space holds no further network
         self.failures = 0  # in a row
+        self.lock = threading.Lock()  # for all that begins, ends or hands back a trial
+        self.gone = False  # nothing is to begin any more
 
     def run(self, total: int, repeats: int = 0) -> bool:
         """Trains until `total` networks are complete, stopped or failed, then up to `repeats` further seeds of them;
@@ -87,21 +90,24 @@ class Search:
 
         False if it was asked to stop before. Raises InputError when trial after trial fails.
         """
-        stopped = False
+        stopped = self.gone = False
         self.pulse = Pulse(self.storage, self.lease)
         try:
             while True:
-                stopped = stopped or self.watch.stop()
-                self._take_back()
-                if not stopped:
-                    self._draw_what_is_wanted(total, repeats)
+                with self.lock:
+                    stopped = stopped or self.gone or self.watch.stop()
+                    self._take_back()
+                    if not stopped:
+                        self._draw_what_is_wanted(total, repeats)
                 if self.training is None:
                     if stopped or not self.ledger.refresh().running:
                         break
                     time.sleep(self.tick * random.uniform(0.1, 0.5))  # others train; two shall not wake at once
                     continue
                 if result := self.trainer.listen(self._answer, self.tick):
-                    self._hear(result)
+                    with self.lock:
+                        if self.training:
+                            self._hear(result)
             self.leave("stopped by the user" if stopped else "as many as wanted were trained without it")
             self._sweep()
             return not stopped
@@ -124,11 +130,13 @@ class Search:
             self._draw_what_is_wanted(total, repeats)
 
     def leave(self, why: str) -> None:
-        """Hands the networks that wait or train here back to the study."""
-        held, self.training, self.ahead = (self.training, self.ahead), None, None
-        for drawn in held:
-            if drawn:
-                self._hand_back(drawn.trial, why)
+        """Hands the networks that wait or train here back to the study. Any thread may call it."""
+        with self.lock:
+            self.gone = True
+            held, self.training, self.ahead = (self.training, self.ahead), None, None
+            for drawn in held:
+                if drawn:
+                    self._hand_back(drawn.trial, why)
 
     def _take_back(self) -> None:
         """Once in a while: the trials of workers that died or went silent."""
@@ -239,8 +247,9 @@ class Search:
 
     def _answer(self, job: Job, epoch: Epoch) -> Verdict:
         """After each epoch: whether to go on."""
-        assert self.training is not None
-        trial = self.training.trial
+        if (drawn := self.training) is None:  # handed back meanwhile
+            return "interrupt"
+        trial = drawn.trial
         self.curve.append(epoch)
         self.watch.on_epoch(job.number, epoch.epoch)
         if self.watch.stop():

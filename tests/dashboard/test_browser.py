@@ -24,6 +24,7 @@ from nas.front import pareto_front
 from nas.trials import Reader
 from space import InputError, compact
 from tests.dashboard.studies import add_trial, make_study
+from tests.nas.commands import Started
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 MISSING = [
@@ -177,11 +178,10 @@ def test_a_real_search_is_watched_from_its_first_trial_to_a_network(
     make_study(runs, "older", 3)
     page.goto(address)
     page.wait_for_selector("[data-testid=stMetric]")
-    command = [
-        sys.executable, "-m", "nas", "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials",
-        "100000", "--recipe", str(tiny_recipe), "--runs", str(runs), "--study", "watched",
-    ]  # fmt: skip
-    search = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    search = Started([
+        "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials", "100000", "--recipe",
+        str(tiny_recipe), "--runs", str(runs), "--study", "watched",
+    ], dict(os.environ))  # fmt: skip
     until(lambda: (runs / "watched" / "journal.log").exists(), 120)
     page.goto(f"{address}/?study=watched")
     try:

@@ -7,13 +7,74 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
+from unittest.mock import patch
 
 from nas.ledger import ENDED
+from nas.processes import CONTEXT
+from nas.quick import main
 from nas.settings import FILE
 from nas.trials import Reader, Trial
+
+
+class Started:
+    """A command that was started, with what `subprocess.Popen` has for one.
+
+    It is forked from a process that has imported everything, and so are workers that it starts: python and torch take
+    seconds to start. It has its own pid, and dies like any other.
+    """
+
+    def __init__(self, words: list[str], environment: dict[str, str]) -> None:
+        self.written = [tempfile.NamedTemporaryFile() for _ in range(2)]  # noqa: SIM115
+        with patch.dict(os.environ, OMP_NUM_THREADS="1"):  # torch's threads are those of the process it forks from
+            self.process = CONTEXT.Process(target=_run, args=(words, environment, [f.name for f in self.written]))
+            self.process.start()
+        assert self.process.pid is not None
+        self.pid = self.process.pid
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    @property
+    def returncode(self) -> int:
+        assert self.process.exitcode is not None
+        return self.process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            self.process.kill()
+
+    def wait(self, timeout: float | None = None) -> int:
+        self.process.join(timeout)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired("nas", timeout or 0)
+        return self.process.exitcode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        self.wait(timeout)
+        out, errors = (Path(file.name).read_text() for file in self.written)
+        return out, errors
+
+
+def _run(words: list[str], environment: dict[str, str], written: list[str]) -> None:
+    """In the new process."""
+    forkserver.ensure_running = forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, name in enumerate(written, start=1):
+        with Path(name).open("ab") as file:
+            os.dup2(file.fileno(), number)
+    sys.argv = ["nas", *words]
+    main()
 
 
 class Command:
@@ -25,16 +86,20 @@ class Command:
             "search", str(space), "--data", "digits", "--flops", "20K..200K", "--recipe", str(recipe), "--runs",
             str(self.runs), "--study", "s", "--sampler", "random", "--device", "cpu",
         ]  # fmt: skip
-        self.started: list[subprocess.Popen[str]] = []
+        self.started: list[Started | subprocess.Popen[str]] = []
 
-    def search(self, *more: object, **environment: str) -> subprocess.Popen[str]:
+    def search(self, *more: object, **environment: str) -> Started:
         return self.run(*self.words, *more, **environment)
 
-    def run(self, *words: object, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nas", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        )  # fmt: skip
+    def run(self, *words: object, **environment: str) -> Started:
+        started = Started([*map(str, words)], {**os.environ, "OMP_NUM_THREADS": "1", **environment})
+        self.started.append(started)
+        return started
+
+    def cold(self, *more: object) -> subprocess.Popen[str]:
+        """The search as a person starts it, with all that this takes."""
+        words = [sys.executable, "-m", "nas", *self.words, *map(str, more)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.started.append(process)
         return process
 
@@ -50,18 +115,29 @@ class Command:
         return {each.user_attrs["owner"]["pid"] for each in frozen if "owner" in each.user_attrs}
 
 
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """Pids of its children that are workers and live."""
-    found = []
-    for task in Path(f"/proc/{process.pid}/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            with_words = Path(f"/proc/{pid}/cmdline")
-            if with_words.exists() and b"worker" in with_words.read_bytes():
-                found.append(int(pid))
-    return found
+def workers_of(pid: int | None = None) -> list[int]:
+    """Pids of workers that live, of all that a process, by default this one, has started."""
+    return [
+        found for found in descendants(os.getpid() if pid is None else pid) if _name(found).startswith("nas worker")
+    ]
 
 
-def wait_until(ready: Callable[[], object], process: subprocess.Popen[str], seconds: float = 300) -> None:
+def descendants(pid: int) -> list[int]:
+    """Of a process: its children and theirs."""
+    found: list[int] = []
+    with suppress(OSError):  # it has ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found + [each for child in found for each in descendants(child)]
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text()
+    return ""
+
+
+def wait_until(ready: Callable[[], object], process: Started | subprocess.Popen[str], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert process.poll() is None, process.communicate()
@@ -88,19 +164,19 @@ def check_whole(command: Command, total: int) -> list[Trial]:
     return trials
 
 
-def kill_at_random(process: subprocess.Popen[str], command: Command, every: int) -> int:
+def kill_at_random(process: Started, command: Command, every: int) -> int:
     """Until the search ends, kills one of its workers after every so many networks: on a slow machine starting takes
     longer than training. How many were killed."""
     rng, killed = random.Random(0), 0
     while process.poll() is None:
         time.sleep(0.1)
-        if len(command.ended()) >= every * (killed + 1) and (living := workers_of(process)):
+        if len(command.ended()) >= every * (killed + 1) and (living := workers_of()):
             os.kill(rng.choice(living), signal.SIGKILL)
             killed += 1
     return killed
 
 
-def check_killed(process: subprocess.Popen[str], command: Command, total: int, killed: int) -> str:
+def check_killed(process: Started, command: Command, total: int, killed: int) -> str:
     """Nothing is lost but what the killed ones trained. What the search wrote."""
     _, errors = process.communicate()
     assert process.returncode == 0, errors

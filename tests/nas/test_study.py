@@ -7,8 +7,7 @@ import math
 import re
 import shutil
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -33,6 +32,7 @@ from nas.train import DeviceData
 from nas.trainer import Thread
 from nas.trials import CURVE, WEIGHTS, Reader, summarise
 from space import Band, InputError, Space, cost
+from tests.nas.commands import Command, check_whole, wait_until
 
 BAND = Band.parse("20K..200K")
 RECIPE = Recipe(epochs=1, train_images=128)
@@ -369,6 +369,26 @@ def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Cal
     assert len([trial for trial in trials if trial.state == "complete"]) == 2
 
 
+def test_nothing_is_held_once_a_worker_has_left_whatever_it_was_doing(make: Callable[..., Search]) -> None:
+    """Another thread leaves, while this one draws, trains, hears or tells, and the process ends then."""
+    for at in range(6):
+        left: list[list[TrialState]] = []
+        search = make(name=f"at {at}", epochs=2, watch=Watch(on_finish=lambda *_: time.sleep(0.01)))
+
+        def leave(search: Search = search, at: int = at, left: list[list[TrialState]] = left) -> None:
+            while not search._frozen():
+                time.sleep(0.001)
+            time.sleep(at * 0.08)
+            search.leave("the process that started its worker ended")
+            left.append([trial.state for trial in search._frozen()])  # as it is when the process ends
+
+        thread = threading.Thread(target=leave)
+        thread.start()
+        assert not search.run(100)
+        thread.join()
+        assert TrialState.RUNNING not in left[0], at
+
+
 def test_a_network_that_waits_may_be_taken_back_too(make: Callable[..., Search]) -> None:
     notes: list[str] = []
 
@@ -448,62 +468,34 @@ def test_an_error_of_the_search_is_not_taken_for_a_trainers_death(make: Callable
         make(watch=Watch(on_epoch=full)).run(2)
 
 
-def test_killed_it_leaves_a_study_that_resumes_to_the_total(
-    tmp_path: Path, tiny_space: Path, tiny_recipe: Path
-) -> None:
-    command = [
-        sys.executable, "-m", "nas", "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials",
-        "40", "--recipe", str(tiny_recipe), "--runs", str(tmp_path / "runs"), "--study", "killed",
-    ]  # fmt: skip
-    folder = tmp_path / "runs" / "killed"
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    wait_for(lambda: finished(folder) >= 2, process)
-    process.send_signal(signal.SIGKILL)
+def test_killed_it_leaves_a_study_that_resumes_to_the_total(command: Command) -> None:
+    process = command.search("--trials", 40)
+    wait_until(lambda: len(command.ended()) >= 2, process)
+    process.kill()
     process.wait()
-    before = finished(folder)
-    states = [trial.state for trial in Reader(folder).trials()]
-    assert summarise(folder).state == "resting"
-    again = subprocess.run([*command[:10], str(before + 2), *command[11:]], capture_output=True, text=True, check=True)
-    assert finished(folder) == before + 2
-    rows = Reader(folder).trials()
-    assert not [trial for trial in rows if trial.state == "running"]
-    assert [trial.number for trial in rows] == list(range(len(rows)))
+    before = len(command.ended())
+    states = [trial.state for trial in command.trials()]
+    assert summarise(command.folder).state == "resting"
+    again = command.search("--trials", before + 2)
+    errors = again.communicate(timeout=300)[1]
+    assert again.returncode == 0, errors
+    rows = check_whole(command, before + 2)
     if "running" in states:
         lost = states.index("running")
         assert rows[lost].state == "interrupted"
-        assert f"trial {lost}: its process ended; its network is queued again" in again.stderr
-        if rows[lost].seed is not None:
-            assert [t.seed for t in rows].count(rows[lost].seed) == 2
+        assert f"trial {lost}: its process ended; its network is queued again" in errors
 
 
-def test_ctrl_c_ends_the_epoch_and_says_how_to_go_on(tmp_path: Path, tiny_space: Path, tiny_recipe: Path) -> None:
-    command = [
-        sys.executable, "-m", "nas", "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials",
-        "500", "--recipe", str(tiny_recipe), "--runs", str(tmp_path), "--study", "stopped",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: finished(tmp_path / "stopped") >= 1, process)
+def test_ctrl_c_ends_the_epoch_and_says_how_to_go_on(command: Command) -> None:
+    process = command.search("--trials", 500)
+    wait_until(lambda: command.ended(), process)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "stopping after this epoch (Ctrl-C again: at once)" in stderr
-    assert "stopped; to go on: nas search" in stderr
-    assert "Traceback" not in stderr
-    assert not [trial for trial in Reader(tmp_path / "stopped").trials() if trial.state == "running"]
-
-
-def finished(folder: Path) -> int:
-    if not (folder / JOURNAL).exists():
-        return 0
-    return sum(trial.state in ("complete", "failed") for trial in Reader(folder).trials())
-
-
-def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 300
-    while not ready():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "the search took too long"
-        time.sleep(0.05)
+    assert "stopping after this epoch (Ctrl-C again: at once)" in errors
+    assert "stopped; to go on: nas search" in errors
+    assert "Traceback" not in errors
+    assert not [trial for trial in command.trials() if trial.state == "running"]
 
 
 @pytest.mark.parametrize(
