@@ -45,9 +45,9 @@ def node_of(three_nodes: Any, trial: Trial) -> Any:
 
 def test_a_node_is_lost_and_nothing_but_its_trial(command: Command, three_nodes: Any, tmp_path: Path) -> None:
     slow = tmp_path / "slow.yaml"
-    slow.write_text("epochs: 12\ntrain_images: 1079\n")
+    slow.write_text("epochs: 8\ntrain_images: 1079\n")
     command.words[command.words.index("--recipe") + 1] = str(slow)
-    process = command.search("--trials", 6, "--on", "ray", "--workers", 2, RAY_ADDRESS=three_nodes.address)
+    process = command.search("--trials", 4, "--on", "ray", "--workers", 2, RAY_ADDRESS=three_nodes.address)
     training: list[Trial] = []
 
     def one_trains() -> bool:
@@ -63,7 +63,7 @@ def test_a_node_is_lost_and_nothing_but_its_trial(command: Command, three_nodes:
     assert "its process ended; its network is queued again" in errors
     assert "; Ray started it again on " in errors
     assert "Traceback" not in errors
-    lost = [trial.number for trial in check_whole(command, 6) if trial.state == "interrupted"]
+    lost = [trial.number for trial in check_whole(command, 4) if trial.state == "interrupted"]
     assert training[0].number in lost
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -68,6 +69,16 @@ def test_it_trains_one_after_the_other(digits: Data) -> None:
         assert isinstance(result, Finished)
         assert result.job.number == number
     found.close()
+
+
+def test_only_what_a_training_leaves_is_looked_through_for_garbage(digits: Data) -> None:
+    found = trainer(digits, Recipe(epochs=1, train_images=64))
+    for number in range(2):
+        found.start(Job(number, arch(8), 0))
+        assert isinstance(result_of(found), Finished)
+    assert len(gc.get_objects()) < gc.get_freeze_count() / 10
+    found.close()
+    assert gc.get_freeze_count() == 0
 
 
 LIMITED = """

@@ -25,7 +25,7 @@ from space.parts import Part, find_part, names, options
 from space.stems import Overlapping, Patchify, ResNetStem, Stem, ThreeConvsStem, TwoConvsStem
 from tests.space.networks import arch, random_arch
 
-NETWORKS = int(os.environ.get("NAS_NETWORKS", "800"))  # 3,000 take four minutes
+NETWORKS = int(os.environ.get("NAS_NETWORKS", "300"))  # 3,000 take five minutes
 SIZES = range(8, 41)
 # ConvNeXt-T's maps of 96 channels at 56 px, 192 at 28, ... : stem, downsamplings, and per block C + 4C + C.
 TINY_ACTIVATIONS = (
