@@ -5,6 +5,7 @@ After every epoch it asks whether to go on.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
 import time
@@ -115,6 +116,7 @@ def work(pipe: Connection, task: Task, data: DeviceData, recipe: Recipe, closed:
             pipe.send(_train(pipe, job, task, data, recipe, closed))
             if not gc.get_freeze_count():
                 gc.freeze()  # what was imported is no garbage: looking through it after each training took 0.2 s
+                atexit.register(gc.unfreeze)  # or libraries call it leaked
     pipe.close()
 
 

@@ -68,9 +68,9 @@ def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
 
 
 def test_ctrl_c_ends_all_workers_in_order(command: Command) -> None:
-    process = command.cold("--trials", 500, "--workers", 2)
+    process = command.search("--trials", 500, "--workers", 2)
     wait_until(lambda: len(command.ended()) >= 2, process)
-    started = descendants(process.pid)
+    started = workers_of()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors

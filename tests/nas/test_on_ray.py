@@ -23,7 +23,7 @@ def three_nodes() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_worker_niceness"] = "0"  # by default its workers wait for whatever else runs, other tests too
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  # else its workers wait for whatever else runs
     found = Cluster()
     found.add_node(num_cpus=0, include_dashboard=False)  # the head trains nothing
     for name in ("one", "two"):
