@@ -19,13 +19,14 @@ from dashboard.plot import mark, packed, plot
 from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network, short
 from nas.design import within
 from nas.front import pareto_front
+from nas.measures import COUNTED, Measure, measures
 from nas.measures import FLOPS as FLOPS_MEASURE
-from nas.measures import Measure, measures
 from nas.settings import Settings
 from nas.trials import State, Trial
 from space import InputError, compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
+COUNTS = {measure.name for measure in COUNTED}
 _STEPS = 48  # of the budget's slider
 _MEMBERS = {
     "top-1, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy, mean of the network's seeds"),
@@ -105,6 +106,9 @@ def _explore(scene: Scene) -> None:
         asked = _controls(snapshot)
         view = _view(snapshot, asked)
         budget = _budget(snapshot, view) if view.trials else None
+    if snapshot.unmeasured:
+        st.warning("The measured latencies cannot be read.")
+        st.code(snapshot.unmeasured, language=None, wrap_lines=True)
     if asked.filters:
         st.text("Only " + "; ".join(f"{axis} {' or '.join(wanted)}" for axis, wanted in asked.filters) + ".")
     if not view.trials:
@@ -147,7 +151,7 @@ def _controls(snapshot: Snapshot) -> Asked:
 
 @lru_cache(maxsize=8)
 def measures_of(snapshot: Snapshot) -> dict[str, Measure]:
-    return measures(snapshot.scored)
+    return measures(snapshot.scored, snapshot.measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +183,7 @@ def _budget(snapshot: Snapshot, view: Seen) -> float | None:
         return None
     ratio = math.log(high / low) / _STEPS
     steps = [float(f"{low * math.exp(ratio * i):.3g}") for i in range(1, _STEPS)]
-    words = {compact(round(value)): value for value in steps if value >= low}
+    words = {view.measure.words(value): value for value in steps if value >= low}
     label = f"My budget, {view.measure.name} at most"
     last = "no limit"
     picked = st.select_slider(
@@ -226,8 +230,8 @@ def _caption(scene: Scene, asked: Asked, view: Seen) -> str:
     kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
     return (
         f"{kept}{count(len(view.front), 'network')} on the front over {asked.measure}: "
-        f"from {percent(cheapest.accuracy)} at {compact(round(view.measure.on(cheapest)))} "
-        f"to {percent(best.accuracy)} at {compact(round(view.measure.on(best)))}."
+        f"from {percent(cheapest.accuracy)} at {view.measure.words(view.measure.on(cheapest))} "
+        f"to {percent(best.accuracy)} at {view.measure.words(view.measure.on(best))}."
     )
 
 
@@ -238,7 +242,9 @@ def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, bud
     if trial is None:
         st.info("No network of the front costs so little; raise the budget.")
         return
-    limit = "the most accurate" if budget is None else f"the best up to {compact(round(budget))} {view.measure.name}"
+    limit = "the most accurate"
+    if budget is not None:
+        limit = f"the best up to {view.measure.words(budget)} {view.measure.name}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Trial {trial.number}", anchor=False, width="content")
         st.badge("chosen" if number is not None else "picked", color="blue")
@@ -249,6 +255,8 @@ def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, bud
         st.metric("Accuracy", percent(mean, 2), help=evidence(scene.settings, times), width="content")
         st.metric("FLOPs", short(trial.flops), help=FLOPS, width="content")
         st.metric("Parameters", short(trial.params), width="content")
+        if view.measure.name not in COUNTS and (value := view.measure.of(trial)):
+            st.metric("Latency", view.measure.words(value), help=view.measure.label, width="content")
     if seeds := charts.seed_lines(row):
         st.text("; ".join(seeds) + ".")
     if trial.reason:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 from nas.front import pareto_front, scored
+from nas.measured import FILE as TIMINGS
+from nas.measured import read as read_measured
 from nas.settings import FILE, JOURNAL, Away, Settings
 from nas.trials import Epoch, Reader, State, Trial, last_change
 from space import InputError
@@ -33,6 +36,8 @@ class Snapshot:
     trials: tuple[Trial, ...] = ()
     problem: str | None = None
     updated: datetime | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)  # latencies: `nas.measured`
+    unmeasured: str | None = None  # why they cannot be read
 
     @property
     def name(self) -> str:
@@ -49,7 +54,8 @@ class Snapshot:
 
     def same(self, other: Snapshot) -> bool:
         """Whether a page of this one would also be one of the other."""
-        return self.trials is other.trials and (self.mode, self.problem) == (other.mode, other.problem)
+        mine, others = ((s.mode, s.problem, s.unmeasured) for s in (self, other))
+        return self.trials is other.trials and self.measured is other.measured and mine == others
 
     @property
     def running(self) -> tuple[Trial, ...]:
@@ -72,6 +78,7 @@ class _Open:
     card: Stamp
     journal: Stamp | None = None
     snapshot: Snapshot | None = None
+    timings: Stamp | None = None  # of latencies
     curves: dict[int, list[Epoch]] = field(default_factory=dict)
 
 
@@ -138,13 +145,19 @@ class Shelf:
             if opened.snapshot is not None and trials == opened.snapshot.trials:  # the journal grew by signs of life
                 trials = opened.snapshot.trials
             opened.journal, opened.curves = journal, {}
-            opened.snapshot = Snapshot(
-                folder, _mode(opened.reader, trials), opened.reader.settings, trials, updated=_time(journal)
-            )
+            opened.snapshot = replace(
+                opened.snapshot or Snapshot(folder, "empty"), mode=_mode(opened.reader, trials),
+                settings=opened.reader.settings, trials=trials, updated=_time(journal),
+            )  # fmt: skip
         elif opened.snapshot.mode == "running" and not opened.reader.is_running():  # its process has ended meanwhile
-            opened.snapshot = Snapshot(
-                folder, "resting", opened.reader.settings, opened.snapshot.trials, updated=opened.snapshot.updated
-            )
+            opened.snapshot = replace(opened.snapshot, mode="resting")
+        if (timings := _stamp(folder / TIMINGS)) != opened.timings:
+            opened.timings, found, problem = timings, {}, None
+            try:
+                found = read_measured(folder)
+            except InputError as error:  # of no matter to the rest of the study
+                problem = str(error)
+            opened.snapshot = replace(opened.snapshot, measured=found, unmeasured=problem)
         return opened.snapshot
 
     def _opened(self, folder: Path) -> _Open:

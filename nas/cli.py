@@ -188,9 +188,9 @@ def front(
     if by == "flops":
         _print_front(folder, as_json)
         return
-    from nas.measured import find_device
+    from nas.measured import find_device, print_rows
 
-    _print_measured(folder, find_device(folder, by), batch, as_json, front_only=True)
+    print_rows(folder, find_device(folder, by), batch, as_json, front_only=True)
 
 
 @app.command()
@@ -208,7 +208,7 @@ def measure(
 
     Example: nas measure digits-1M-4M --batch 1,64, and then: nas front digits-1M-4M --by latency
     """
-    from nas.measured import measure_arch, measure_study, parse_batches
+    from nas.measured import measure_arch, measure_study, parse_batches, print_rows
     from nas.settings import FILE, find_study
     from nas.trials import Reader
     from space.reading import is_file
@@ -228,7 +228,7 @@ def measure(
             lambda done, total: status.update(f"measuring network {done + 1} of {total}"),
         )  # fmt: skip
     for size in batches:
-        _print_measured(folder, name, size, as_json)
+        print_rows(folder, name, size, as_json)
 
 
 @app.command()
@@ -389,6 +389,11 @@ def export(
     trial: Annotated[int | None, typer.Option(min=0, help="This trial.")] = None,
     pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="From the front. [default: best]")] = None,
     max_flops: Annotated[str | None, typer.Option(help="The most accurate up to these FLOPs, e.g. 20M.")] = None,
+    max_latency: Annotated[
+        float | None, typer.Option(min=0, help="The most accurate up to so many ms, after `nas measure`.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="Whose front: flops, or latency@DEVICE.")] = "flops",
+    batch: Annotated[int, typer.Option(min=1, help="Of the latency.")] = 1,
     formats: FormatOption = None,
     timm: TimmOption = False,
     force: ForceOption = False,
@@ -406,13 +411,15 @@ def export(
 
     from nas.export import export_trial
     from nas.formats import parse_formats
+    from nas.pick import Wish
+    from nas.pick import pick as choose
     from nas.settings import find_study
     from nas.trials import Reader
 
-    reader = Reader(find_study(study, runs))
-    chosen = _pick(reader.trials(), trial, pick, max_flops)
+    folder = find_study(study, runs)
+    wish = Wish(trial=trial, pick=pick, max_flops=max_flops, max_latency=max_latency, by=by, batch=batch)
     card = export_trial(
-        reader, chosen, out, data_source=data, device=device, console=Console(stderr=True),
+        Reader(folder), choose(folder, wish), out, data_source=data, device=device, console=Console(stderr=True),
         formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
     if as_json:
@@ -600,23 +607,6 @@ def _command() -> str:
     return shlex.join(["nas", *words])
 
 
-def _pick(rows: list[Any], trial: int | None, pick: str | None, max_flops: str | None) -> Any:
-    from nas.front import best, knee, pareto_front, under
-
-    if sum(option is not None for option in (trial, pick, max_flops)) > 1:
-        raise InputError("export must have one of --trial, --pick and --max-flops, got several; keep one")
-    if trial is not None:
-        if trial >= len(rows):
-            raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {trial}; `nas trials` lists them")
-        return rows[trial]
-    line = pareto_front(rows)
-    if max_flops is not None:
-        chosen = under(line, Band.parse(max_flops).high)
-    else:
-        chosen = knee(line) if pick == "knee" else best(line)
-    return rows[chosen.number]  # a member of the front is at the mean of its seeds; this is the first of them
-
-
 def _print_front(folder: Path, as_json: bool) -> None:
     from nas.front import baseline_of
     from nas.tables import baseline_line, front_records, front_table
@@ -630,20 +620,6 @@ def _print_front(folder: Path, as_json: bool) -> None:
     _print_table(front_table(rows, reader.settings))
     if other:
         print(baseline_line(rows, reader.settings, other.trials(), other.settings))
-
-
-def _print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
-    from nas.measured import latency_front, rows, table
-    from nas.trials import Reader
-
-    found = rows(folder, Reader(folder).trials(), device, batch)
-    if not found:
-        raise InputError(f"batch must be one that was measured, got {batch}; nas measure {folder.name} --batch {batch}")
-    chosen = latency_front(found) if front_only else found
-    if as_json:
-        _print_json([row.to_json() for row in chosen])
-    else:
-        _print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency"))
 
 
 def _print_json(rows: list[dict[str, Any]]) -> None:

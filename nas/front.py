@@ -56,17 +56,18 @@ def best(front: Sequence[Trial]) -> Trial:
     return max(front, key=lambda t: (accuracy(t), -flops(t)))
 
 
-def knee(front: Sequence[Trial]) -> Trial:
-    """The trial farthest above the line from the cheapest to the best, in log FLOPs and accuracy."""
+def knee(front: Sequence[Trial], cost: Callable[[Trial], float] | None = None) -> Trial:
+    """The trial farthest above the line from the cheapest to the best, in log cost (FLOPs by default) and accuracy."""
     _require(front)
+    cost = cost or flops
     first, last = front[0], front[-1]
     if len(front) < 3:
         return last
-    width = math.log(flops(last) / flops(first))
+    width = math.log(cost(last) / cost(first))
     height = accuracy(last) - accuracy(first)
 
     def above(trial: Trial) -> float:
-        return (accuracy(trial) - accuracy(first)) / height - math.log(flops(trial) / flops(first)) / width
+        return (accuracy(trial) - accuracy(first)) / height - math.log(cost(trial) / cost(first)) / width
 
     return max(front, key=above)
 

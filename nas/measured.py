@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from nas.files import write_whole
 from nas.front import accuracy, merged
-from nas.trials import Trial
+from nas.measures import Measure, latency
+from nas.trials import Reader, Trial
 from nas.words import describe
 from space import Arch, InputError, Task, compact
 from space.reading import nearest
@@ -145,6 +146,33 @@ def find_device(folder: Path, by: str) -> str:
     if len(found) != 1:
         raise InputError(f"by must name one device, got {by}; measured: {'; '.join(devices)}")
     return found[0]
+
+
+def axis(folder: Path, by: str, batch: int) -> Measure:
+    """The measure that `latency@WORDS` means. Raises InputError for a device or batch that was not measured."""
+    device = find_device(folder, by)
+    networks = read(folder)[device]
+    if not any(str(batch) in timings for timings in networks.values()):
+        raise _unmeasured(folder, batch)
+    return latency(networks, device, batch)
+
+
+def _unmeasured(folder: Path, batch: int) -> InputError:
+    return InputError(f"batch must be one that was measured, got {batch}; nas measure {folder.name} --batch {batch}")
+
+
+def print_rows(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
+    """For the command: what was measured of a study, or the front of it, as a table or JSON."""
+    from rich.console import Console
+
+    found = rows(folder, Reader(folder).trials(), device, batch)
+    if not found:
+        raise _unmeasured(folder, batch)
+    chosen = latency_front(found) if front_only else found
+    if as_json:
+        print("[" + ",\n ".join(json.dumps(row.to_json()) for row in chosen) + "]")
+    else:
+        Console().print(table(chosen, f"{folder.resolve().name}: accuracy against latency"))
 
 
 def table(found: Sequence[Measured], title: str) -> Table:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nas.trials import Trial
+from space import compact
+
+
+def _counted(value: float) -> str:
+    return compact(round(value))
 
 
 @dataclass(frozen=True)
 class Measure:
-    """`of` gives None for a trial that was not measured so."""
+    """`of` gives None for a trial that was not measured so; `words` writes a value with its unit, where it has one."""
 
     name: str  # as in an address
     label: str  # of an axis, with its unit
     of: Callable[[Trial], float | None]
+    words: Callable[[float], str] = _counted
 
     def on(self, trial: Trial) -> float:
         """Of a trial that has it."""
@@ -31,18 +38,26 @@ COUNTED = (
 )
 
 
-def measures(trials: Iterable[Trial]) -> dict[str, Measure]:
-    """Those that any of these trials has, by name."""
+def measures(trials: Iterable[Trial], measured: Mapping[str, Any] | None = None) -> dict[str, Measure]:
+    """Those that any of these trials has, by name. `measured`: what `nas.measured.read` found beside the study."""
     rows = list(trials)
-    devices = dict.fromkeys(device for trial in rows for device in _measured(trial))
-    return {m.name: m for m in (*COUNTED, *map(_latency, devices)) if m is FLOPS or any(map(m.of, rows))}
+    latencies = [
+        latency(networks, device, batch)
+        for device, networks in (measured or {}).items()
+        for batch in sorted({int(batch) for timings in networks.values() for batch in timings})
+    ]
+    return {m.name: m for m in (*COUNTED, *latencies) if m is FLOPS or any(map(m.of, rows))}
 
 
-def _latency(device: str) -> Measure:
-    return Measure(f"latency {device}", f"measured latency on {device}", lambda trial: _measured(trial).get(device))
+def latency(networks: Mapping[str, Any], device: str, batch: int) -> Measure:
+    """Of a batch on a device, in ms. `networks`: timings by batch by the network's key."""
 
+    def of(trial: Trial) -> float | None:
+        timing = networks.get(trial.key or "", {}).get(str(batch))
+        return None if timing is None else 1e3 * float(timing["median"])
 
-def _measured(trial: Trial) -> dict[str, float]:
-    """Latency by device, where it was measured: the one place that knows where a trial keeps it."""
-    found = getattr(trial, "measured", None)
-    return found if isinstance(found, dict) else {}
+    images = "one image" if batch == 1 else f"{batch} images"
+    return Measure(
+        f"latency, batch {batch}, {device}", f"latency of {images}, ms (median, float32, {device})", of,
+        lambda value: f"{value:.3g} ms",
+    )  # fmt: skip

@@ -15,6 +15,8 @@ from streamlit.util import calc_hash
 
 from dashboard.live import Shelf, study_names
 from nas.design import traits, varied, within
+from nas.measured import FILE as MEASURED
+from nas.measured import keep
 from nas.settings import FILE, JOURNAL
 from nas.trials import Reader
 from tests.dashboard.studies import add_trial, damage, make_study, tear
@@ -123,6 +125,30 @@ def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
     assert hypervolume.delta.endswith(" to random")
     assert ("not on the front" in said(page("network", study="first", trial="14"))) is (table["front"][14] == "")
     assert "Dashed:" not in said(page(study="first-random"))
+
+
+def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs: Path) -> None:
+    folder, shelf = make_study(runs, complete=8), Shelf()
+    before = shelf.read(folder)
+    assert page().selectbox(key="x").options == ["FLOPs", "parameters", "activations"]
+    trials = sorted(before.trials, key=lambda trial: trial.accuracy or 0)
+    for place, trial in enumerate(trials):
+        timing = {"median": 0.002 * (1 + place), "low": 0.0, "high": 0.0, "memory": None}
+        keep(folder, "A Phone", trial.key or "", {"1": timing})
+    after = shelf.read(folder)
+    assert after.trials is before.trials
+    assert not after.same(before)
+    assert shelf.read(folder) is after
+    app = page(x="latency, batch 1, A Phone")
+    words = said(app)
+    assert "8 networks on the front over latency, batch 1, A Phone: from " in words
+    assert "at 16 ms." in words
+    assert metrics(app)["Latency"] == "16 ms"
+    (folder / MEASURED).write_text("{")
+    words = said(page(x="latency, batch 1, A Phone"))
+    assert "The measured latencies cannot be read." in words
+    assert "must be JSON, got " in words
+    assert "8 networks are on the front" in words or "of 8 networks" in words
 
 
 def test_a_baseline_that_cannot_be_read_is_left_out(runs: Path) -> None:

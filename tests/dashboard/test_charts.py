@@ -275,14 +275,16 @@ def test_x_may_be_parameters_and_the_front_follows() -> None:
 
 
 def test_latency_is_a_measure_where_it_was_measured() -> None:
-    class Measured(Trial):
-        measured = {"phone": 3.5}  # noqa: RUF012
-
-    rows = [Measured(number=0, state="complete", accuracy=0.9, flops=10), trial(1, 0.8, 5)]
-    over = measures(rows)
-    assert over["latency phone"].of(rows[0]) == 3.5
-    assert over["latency phone"].of(rows[1]) is None
-    figure = charts.front_figure(rows, BAND, view=charts.View(over["latency phone"]))
+    rows = [trial(0, 0.9, 10, key="a"), trial(1, 0.8, 5, key="b")]
+    over = measures(
+        rows, {"phone": {"a": {"64": {"median": 0.04}, "1": {"median": 0.0035}}}, "other": {"c": {"1": {}}}}
+    )
+    assert list(over) == ["FLOPs", "latency, batch 1, phone", "latency, batch 64, phone"]
+    latency = over["latency, batch 1, phone"]
+    assert latency.of(rows[0]) == pytest.approx(3.5)
+    assert (latency.of(rows[1]), latency.words(3.5)) == (None, "3.5 ms")
+    figure = charts.front_figure(rows, BAND, view=charts.View(latency))
+    as_plotly(figure)
     assert [t["customdata"] for t in figure["data"] if "customdata" in t] == [[0]], "only what was measured"
 
 

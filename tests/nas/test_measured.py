@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from nas.measure import measure
-from nas.measured import FILE, Measured, keep, latency_front
+from nas.measured import FILE, Measured, keep, latency_front, rows
+from nas.pick import Wish, pick
 from nas.trials import Reader, Trial
 from space import InputError, Task
 from space.network import Network
@@ -60,6 +61,37 @@ def test_a_study_is_measured_once_and_its_front_shown(
     (folder / FILE).write_text("{")
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, "must be JSON, got " in err) == (2, True)
+
+
+def test_a_network_is_picked_by_latency(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, complete=12)
+    trials = Reader(folder).trials()
+    for trial in trials:  # the more FLOPs the quicker, so that the fronts differ
+        assert trial.key
+        assert trial.flops
+        milliseconds = 1e6 / trial.flops
+        keep(folder, "A Phone", trial.key, {"1": {"median": milliseconds / 1e3, "low": 0, "high": 0, "memory": None}})
+    latencies = {trial.number: 1e6 / (trial.flops or 1) for trial in trials}
+    most = max(trials, key=lambda trial: trial.accuracy or 0)
+    assert pick(folder, Wish(by="latency")).number == most.number
+    quickest = min(latencies, key=lambda number: latencies[number])
+    limit = sorted(latencies.values())[3]
+    chosen = pick(folder, Wish(max_latency=limit))
+    within = [trial for trial in trials if latencies[trial.number] <= limit]
+    assert chosen.accuracy == max(trial.accuracy or 0 for trial in within)
+    bend = pick(folder, Wish(pick="knee", by="latency@phone"))
+    front = latency_front(rows(folder, trials, "A Phone", 1))
+    assert bend.number in [row.trial.number for row in front]
+    with pytest.raises(
+        InputError, match=rf"max-latency must be at least {latencies[quickest]:.3g} ms, .* got 0.0001 ms"
+    ):
+        pick(folder, Wish(max_latency=0.0001))
+    with pytest.raises(InputError, match="batch must be one that was measured, got 7; nas measure first --batch 7"):
+        pick(folder, Wish(by="latency", batch=7))
+    with pytest.raises(InputError, match="max-flops must stand without --by, got latency; use --max-latency"):
+        pick(folder, Wish(max_flops="1M", by="latency"))
+    with pytest.raises(InputError, match="must have one of --trial, --pick, --max-flops, --max-latency, got several"):
+        pick(folder, Wish(max_flops="1M", max_latency=3))
 
 
 def test_a_network_is_measured_by_itself(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
