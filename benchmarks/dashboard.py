@@ -95,7 +95,7 @@ def measure(runs: Path, networks: int, brief: bool) -> None:
                 colds = [opened(browser, address, networks) for _ in range(5)]
                 row("first contentful paint, cold browser", [cold[0] for cold in colds], "s")
                 row("front visible, cold browser", [cold[1] for cold in colds], "s")
-                session(browser, address, runs / "grown", networks)
+                networks += session(browser, address, runs / "grown", networks)
             memory(browser, address, server.pid, networks)
             browser.close()
     finally:
@@ -115,8 +115,8 @@ def opened(browser: Any, address: str, networks: int) -> tuple[float, float]:
     return (paint or float("nan")) / 1000, seconds
 
 
-def session(browser: Any, address: str, folder: Path, networks: int) -> None:
-    """One person at work: clicks, pages, a quiet look, a new trial."""
+def session(browser: Any, address: str, folder: Path, networks: int) -> int:
+    """One person at work: clicks, pages, a quiet look, new trials. How many of these."""
     page, received = browser.new_page(viewport={"width": 1280, "height": 800}), [0]
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
     page.goto(address)
@@ -137,6 +137,7 @@ def session(browser: Any, address: str, folder: Path, networks: int) -> None:
         seconds.append(until(page, POINTS, networks + place + 1))
     row("a new trial arrives", seconds, "s")
     page.close()
+    return len(seconds)
 
 
 def spots(page: Any, count: int) -> list[int]:

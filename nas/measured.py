@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nas.files import write_whole
 from nas.front import accuracy, merged
 from nas.measures import Measure, latency
-from nas.trials import Reader, Trial
+from nas.trials import Trial
 from nas.words import describe
 from space import Arch, InputError, Task, compact
 from space.reading import nearest
@@ -114,7 +114,7 @@ def keep(folder: Path, device: str, key: str, timings: dict[str, Any]) -> None:
 
 
 def rows(folder: Path, trials: Iterable[Trial], device: str, batch: int) -> list[Measured]:
-    """The networks measured on `device` at `batch`, by latency."""
+    """The networks measured on `device` at `batch`, by latency. Raises InputError where there is none."""
     there = read(folder).get(device, {})
     found = []
     for trial in merged(trials):
@@ -122,6 +122,8 @@ def rows(folder: Path, trials: Iterable[Trial], device: str, batch: int) -> list
         if timing is not None:
             values = {name: timing[name] for name in ("median", "low", "high", "memory")}
             found.append(Measured(trial=trial, device=device, batch=batch, **values))
+    if not found:
+        raise _unmeasured(folder, batch)
     return sorted(found, key=lambda row: (row.median, -accuracy(row.trial)))
 
 
@@ -159,20 +161,6 @@ def axis(folder: Path, by: str, batch: int) -> Measure:
 
 def _unmeasured(folder: Path, batch: int) -> InputError:
     return InputError(f"batch must be one that was measured, got {batch}; nas measure {folder.name} --batch {batch}")
-
-
-def print_rows(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
-    """For the command: what was measured of a study, or the front of it, as a table or JSON."""
-    from rich.console import Console
-
-    found = rows(folder, Reader(folder).trials(), device, batch)
-    if not found:
-        raise _unmeasured(folder, batch)
-    chosen = latency_front(found) if front_only else found
-    if as_json:
-        print("[" + ",\n ".join(json.dumps(row.to_json()) for row in chosen) + "]")
-    else:
-        Console().print(table(chosen, f"{folder.resolve().name}: accuracy against latency"))
 
 
 def table(found: Sequence[Measured], title: str) -> Table:

@@ -1,0 +1,57 @@
+"""What all commands share: the app, options, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:  # `nas cost` answers within 0.3 s: rich is imported by the commands that need it
+    from rich.table import Table
+
+app = typer.Typer(
+    help="Explore the design space of ConvNeXt-family networks under a FLOPs budget.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Runs = Annotated[Path, typer.Option(help="The folder that holds the studies.")]
+SpaceArg = Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file or a preset space.")]
+StudyArg = Annotated[str, typer.Argument(metavar="STUDY", help="A name under --runs, or a study's folder.")]
+ArchArg = Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file or a preset network.")]
+ImageSize = Annotated[int, typer.Option(help="Side of the images in pixels.")]
+Classes = Annotated[int, typer.Option(help="Number of classes.")]
+Channels = Annotated[int, typer.Option(help="Channels of the images.")]
+BandOption = Annotated[str | None, typer.Option(metavar="LO..HI", help="A band, e.g. 20M..25M.")]
+OwnSize = Annotated[int | None, typer.Option(min=1, help="Side of the images in pixels. [default: the space's]")]
+OwnClasses = Annotated[int | None, typer.Option(min=1, help="[default: 10, from 128 px on 1000]")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", metavar="onnx,pt2", help="What to write beside the weights; all: both.")
+]
+TimmOption = Annotated[bool, typer.Option("--timm", help="Also weights that timm.create_model loads.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an export.")]
+RUNS = Path("runs")
+
+
+def typed() -> str:
+    """What was typed, without a password in a URL."""
+    words = (re.sub(r"(://[^:/@]+):[^@/]*@", r"\1@", word) for word in sys.argv[1:])
+    return shlex.join(["nas", *words])
+
+
+def print_json(rows: list[dict[str, Any]]) -> None:
+    print("[" + ",\n ".join(json.dumps(row) for row in rows) + "]")
+
+
+def print_table(table: Table) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(table)

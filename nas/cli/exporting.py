@@ -1,0 +1,115 @@
+"""Commands that end in an export: a network with its weights and papers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nas.cli.base import RUNS, ForceOption, FormatOption, ImageSize, Json, Runs, StudyArg, TimmOption, app
+
+
+@app.command()
+def export(
+    study: StudyArg,
+    out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
+    trial: Annotated[int | None, typer.Option(min=0, help="This trial.")] = None,
+    pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="From the front. [default: best]")] = None,
+    max_flops: Annotated[str | None, typer.Option(help="The most accurate up to these FLOPs, e.g. 20M.")] = None,
+    max_latency: Annotated[
+        float | None, typer.Option(min=0, help="The most accurate up to so many ms, after `nas measure`.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="Whose front: flops, or latency@DEVICE.")] = "flops",
+    batch: Annotated[int, typer.Option(min=1, help="Of the latency.")] = 1,
+    formats: FormatOption = None,
+    timm: TimmOption = False,
+    force: ForceOption = False,
+    data: Annotated[str | None, typer.Option(help="Where the study's data is now. [default: where it was]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Export a network of STUDY with its weights and papers, test it on the untouched test split, and verify it.
+
+    Weights as safetensors and modeling.py, which needs torch and safetensors alone, are always written.
+    Example: nas export digits-1M-4M --out exports/digits --format onnx,pt2
+    """
+    from rich.console import Console
+
+    from nas.export import export_trial
+    from nas.formats import parse_formats
+    from nas.pick import Wish
+    from nas.pick import pick as choose
+    from nas.settings import find_study
+    from nas.trials import Reader
+
+    folder = find_study(study, runs)
+    wish = Wish(trial=trial, pick=pick, max_flops=max_flops, max_latency=max_latency, by=by, batch=batch)
+    card = export_trial(
+        Reader(folder), choose(folder, wish), out, data_source=data, device=device, console=Console(stderr=True),
+        formats=parse_formats(formats, timm), force=force,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps(card.to_json()))
+    else:
+        print(card.summary(out))
+
+
+@app.command()
+def train(
+    network: Annotated[str, typer.Argument(metavar="ARCH|EXPORT", help="A YAML file, a preset, or an export.")],
+    data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
+    out: Annotated[Path, typer.Option(help="The export to write; OUT.training is used on the way.")],
+    recipe: Annotated[str, typer.Option(help="convnext, finetune, brief, or a YAML file.")] = "convnext",
+    epochs: Annotated[int | None, typer.Option(min=1, help="[default: the recipe's; warm-up scales]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Of all processes; the learning rate scales.")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: an export's own]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that augment. [default: by cores]")] = None,
+    formats: FormatOption = None,
+    timm: TimmOption = False,
+    force: ForceOption = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network to its end with the whole recipe, and export it; the same command goes on after a kill.
+
+    An export's weights are where it begins, with a new classifier for other classes; its arch.yaml begins afresh.
+    Several GPUs: torchrun --nproc-per-node 4 -m nas train ...
+    Example: nas train exports/digits/arch.yaml --data digits --epochs 30 --batch-size 64 --out exports/digits-long
+    """
+    from rich.console import Console
+
+    from nas.finish import Order, run_training
+    from nas.formats import parse_formats
+
+    order = Order(
+        target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, image_size=image_size,
+        seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm), force=force,
+    )  # fmt: skip
+    card = run_training(order, Console(stderr=True))
+    if card is not None:
+        print(json.dumps(card.to_json()) if as_json else card.summary(out))
+
+
+@app.command("import")
+def import_weights(
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file, or one of torch.save.")],
+    arch: Annotated[str, typer.Option("--as", metavar="ARCH", help="The network: a YAML file or a preset.")],
+    out: Annotated[Path, typer.Option(help="The export to write.")],
+    image_size: ImageSize = 224,
+    formats: FormatOption = None,
+    timm: TimmOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Import weights in timm's or the official ConvNeXt's names as an export, for `nas train` or `nas.load_export`.
+
+    Example: nas import convnext_tiny.safetensors --as convnext_tiny --out exports/tiny
+    """
+    from nas.finish import run_import
+    from nas.formats import parse_formats
+
+    chosen = parse_formats(formats, timm)
+    print(run_import(checkpoint, arch, out, image_size=image_size, formats=chosen, force=force).summary(out))

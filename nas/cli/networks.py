@@ -1,0 +1,155 @@
+"""Commands on networks and spaces, by arithmetic alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli.base import (
+    ArchArg,
+    BandOption,
+    Channels,
+    Classes,
+    ImageSize,
+    Json,
+    OwnClasses,
+    OwnSize,
+    SpaceArg,
+    app,
+    print_json,
+    print_table,
+)
+from space import Arch, InputError, Task
+from space.cost import breakdown
+from space.cost import cost as count_cost
+
+
+@app.command()
+def cost(
+    arch: ArchArg, image_size: ImageSize = 224, classes: Classes = 1000, channels: Channels = 3, as_json: Json = False
+) -> None:
+    """Count a network by arithmetic: FLOPs (conv + linear multiply-accumulates), parameters, activations.
+
+    Example: nas cost convnext_tiny
+    """
+    from nas.words import cost_line, cost_record
+
+    network = Arch.load(arch)
+    counted = count_cost(network, Task(image_size, channels, classes))
+    if as_json:
+        print(json.dumps(cost_record(counted, network.key)))
+    else:
+        print(cost_line(counted, network.key))
+
+
+@app.command()
+def show(
+    arch: ArchArg, image_size: ImageSize = 224, classes: Classes = 1000, channels: Channels = 3, as_json: Json = False
+) -> None:
+    """Show a network part by part: its blocks, shapes and options, and where its FLOPs and parameters are.
+
+    Example: nas show resnet50
+    """
+    network, task = Arch.load(arch), Task(image_size, channels, classes)
+    if as_json:
+        print(json.dumps(_network_json(network, task)))
+        return
+    from nas.tables import network_table
+    from nas.words import network_lines
+
+    print_table(network_table(network, task))
+    print("\n".join(network_lines(network)))
+
+
+@app.command()
+def draw(
+    space: SpaceArg,
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many networks.")] = 5,
+    flops: BandOption = None,
+    params: BandOption = None,
+    activations: BandOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same networks on every machine.")] = 0,
+    image_size: OwnSize = None,
+    classes: OwnClasses = None,
+    channels: Channels = 3,
+    as_json: Json = False,
+) -> None:
+    """Draw random networks from SPACE, inside the bands that are given, by construction.
+
+    Example: nas draw convnext_or_modulation_32 --count 5 --flops 20M..22M
+    """
+    from nas import spaces
+    from space import Space
+
+    chosen = Space.load(space)
+    task = spaces.task_of(chosen, image_size, channels, classes)
+    drawn = spaces.draw(chosen, task, spaces.parse_budget(flops, params, activations), count, seed)
+    if as_json:
+        print_json(
+            [
+                {"arch": p.arch.to_dict(), **asdict(p.cost), "key": p.arch.key, "log_density": p.log_density}
+                for p in drawn
+            ]
+        )
+    else:
+        print_table(spaces.draw_table(drawn, task))
+
+
+@app.command("space")
+def describe_space(
+    space: SpaceArg,
+    flops: BandOption = None,
+    params: BandOption = None,
+    activations: BandOption = None,
+    against: Annotated[str | None, typer.Option(metavar="SPACE", help="Show what differs from that space.")] = None,
+    narrow: Annotated[list[str] | None, typer.Option(metavar="AXIS=A,B", help="Keep these choices only.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the space, narrowed or not, as a new YAML file.")] = None,
+    image_size: OwnSize = None,
+    classes: OwnClasses = None,
+    channels: Channels = 3,
+    as_json: Json = False,
+) -> None:
+    """Describe SPACE: its axes, how many networks, from which to which cost, what share of them is in a band.
+
+    Example: nas space convnext_or_modulation_32 --narrow kernel=7,9 --flops 20M..25M
+    """
+    from nas import spaces
+    from space import Space
+
+    if against is not None and save is not None:
+        raise InputError("space must have one of --against and --save, got both; keep one")
+    chosen = spaces.narrowed(Space.load(space), narrow or [])
+    if against is not None:
+        other = Space.load(against)
+        if as_json:
+            print_json([dict(zip(("axis", "here", "there"), row, strict=True)) for row in chosen.differences(other)])
+        elif chosen.differences(other):
+            print_table(spaces.differences_table(chosen, other))
+        else:
+            print(f"{chosen.name} and {other.name} have the same axes and choices")
+        return
+    budget = spaces.parse_budget(flops, params, activations)
+    found = spaces.report(chosen, spaces.task_of(chosen, image_size, channels, classes), budget)
+    if as_json:
+        print(json.dumps(found))
+    else:
+        print_table(spaces.axes_table(chosen))
+        print("\n".join(spaces.report_lines(found)))
+    if save is not None:
+        spaces.save(chosen, save)
+        print(f"saved as {save}", file=sys.stderr)
+
+
+def _network_json(arch: Arch, task: Task) -> dict[str, Any]:
+    """The network, its cost, and the cost and output (channels, side in pixels) of each part."""
+    from nas.words import cost_record
+
+    parts = [
+        {"part": row.name, "channels": row.width, "size": row.size, **asdict(row.cost)} for row in breakdown(arch, task)
+    ]
+    return {**cost_record(count_cost(arch, task), arch.key), "parts": parts, "arch": arch.to_dict()}
