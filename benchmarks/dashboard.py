@@ -3,8 +3,9 @@
     python -m benchmarks.dashboard                      # 10,000 trials
     python -m benchmarks.dashboard --trials 100000 --brief
 
-The study is a recorded one grown (benchmarks/grown.py): its journal is as long as a real search's. Needs playwright and
-a `chromium` on the path. Starts the dashboard on a free port and ends it.
+The study is a recorded one grown (benchmarks/grown.py): its journal is as long as a real search's. Beside it, in turns,
+the yardstick: a Streamlit script of five lines that shows the same points with `st.plotly_chart` and nothing else.
+Needs playwright and a `chromium` on the path. Starts both on free ports and ends them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,13 @@ PIXELS = f"""() => {{
     box.x + full.xaxis._offset + full.xaxis.d2p(trace.x[i]), box.y + full.yaxis._offset + full.yaxis.d2p(trace.y[i])]));
   return found;
 }}"""
+PLAIN = """
+import json, plotly.graph_objects as go, streamlit as st
+with open({points!r}) as file:
+    x, y = json.load(file)
+st.plotly_chart(go.Figure(go.Scattergl(x=x, y=y, mode="markers", customdata=x), dict(xaxis=dict(type="log"))))
+"""
+PLAIN_POINTS = "() => document.querySelector('.js-plotly-plot')?._fullLayout?.xaxis?._offset ? 1 : 0"
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -92,9 +101,16 @@ def measure(runs: Path, networks: int, brief: bool) -> None:
             first = opened(browser, address, networks)
             row("first page after the start: front visible", [first[1]], "s")
             if not brief:
-                colds = [opened(browser, address, networks) for _ in range(5)]
+                with plain(runs) as other:
+                    opened(browser, other, 1, PLAIN_POINTS)
+                    colds, plains = [], []
+                    for _ in range(5):
+                        colds.append(opened(browser, address, networks))
+                        plains.append(opened(browser, other, 1, PLAIN_POINTS))
                 row("first contentful paint, cold browser", [cold[0] for cold in colds], "s")
+                row("the same of the yardstick", [cold[0] for cold in plains], "s")
                 row("front visible, cold browser", [cold[1] for cold in colds], "s")
+                row("the yardstick's chart, without hovers, panel and table", [cold[1] for cold in plains], "s")
                 networks += session(browser, address, runs / "grown", networks)
             memory(browser, address, server.pid, networks)
             browser.close()
@@ -103,12 +119,36 @@ def measure(runs: Path, networks: int, brief: bool) -> None:
         server.wait()
 
 
-def opened(browser: Any, address: str, networks: int) -> tuple[float, float]:
+@contextmanager
+def plain(runs: Path) -> Iterator[str]:
+    """The address of the yardstick, which is served meanwhile."""
+    trials = [t for t in Reader(runs / "grown").trials() if t.state == "complete" and t.repeat_of is None]
+    with tempfile.TemporaryDirectory() as folder:
+        points, script = Path(folder) / "points.json", Path(folder) / "plain.py"
+        points.write_text(json.dumps([[t.flops for t in trials], [t.accuracy for t in trials]]))
+        script.write_text(PLAIN.format(points=str(points)))
+        port = free_port()
+        options = {"port": port, "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
+        words = [word for name, value in options.items() for word in (f"--server.{name}", str(value))]
+        command = [sys.executable, "-m", "streamlit", "run", str(script), *words, "--browser.gatherUsageStats", "false"]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while True:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def opened(browser: Any, address: str, networks: int, points: str = POINTS) -> tuple[float, float]:
     """(first contentful paint, front visible), seconds since the address was entered, with an empty cache."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     begun = time.monotonic()
     page.goto(address, wait_until="commit")
-    until(page, POINTS, networks, 180)
+    until(page, points, networks, 180)
     seconds = time.monotonic() - begun
     paint = page.evaluate(PAINT)
     page.close()

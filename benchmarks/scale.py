@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean, median, stdev
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -43,7 +43,9 @@ from space.chooser import RandomChooser
 from tests.nas.postgres import Postgres, started
 
 EPOCHS = 4
+SPELL = 10.0  # seconds that a reader reads, then does not
 BAND = Band.parse("200K..4M")
+COMMAND = (sys.executable, "-m", "benchmarks.scale")
 HEAD = """trials that sleep {:g} s; milliseconds, medians. open: a worker's start, without imports; MB: its memory then
 ask: a network drawn and on record, while another trains; tell: a result on record
 beside: all that a trial takes of its worker beyond the sleep
@@ -140,7 +142,7 @@ def work(folder: Path, place: int, total: int, seconds: float) -> None:
 
     def finished(trial: Trial, done: int) -> None:
         print("done", time.monotonic(), flush=True)
-        print("slept", trial.seconds, flush=True)
+        print("slept", trial.seconds, flush=True)  # it follows
 
     search = TimedSearch(folder, Sleeper(seconds), Watch(on_finish=finished), place)
     search.ledger.refresh()
@@ -150,59 +152,63 @@ def work(folder: Path, place: int, total: int, seconds: float) -> None:
 
 
 def poll(folder: Path, every: float) -> None:
-    """Reads the study as the dashboard, `nas front` and `nas trials` do, until it is ended."""
-    shelf, reader = Shelf(), Reader(folder)
+    """Reads the study as the dashboard, `nas front` and `nas trials` do, until it is ended: for SPELL seconds, then as
+    long not, and so on. Prints when it begins and ceases."""
+    shelf, reader, ends = Shelf(), Reader(folder), 0.0
     while True:
-        began = time.monotonic()
-        shelf.read(folder)
-        trials = reader.trials()
-        trials_table(trials, reader.settings)
-        front_table(trials, reader.settings)
-        time.sleep(max(0.0, every - (time.monotonic() - began)))
+        print(time.monotonic(), flush=True)
+        ends = time.monotonic() + SPELL
+        while (began := time.monotonic()) < ends:
+            shelf.read(folder)
+            trials = reader.trials()
+            trials_table(trials, reader.settings)
+            front_table(trials, reader.settings)
+            time.sleep(max(0.0, every - (time.monotonic() - began)))
+        print(time.monotonic(), flush=True)
+        time.sleep(SPELL)
 
 
-def measure(folder: Path, workers: int, trials: int, seconds: float, reading: bool = False) -> dict[str, float]:
+def measure(folder: Path, workers: int, trials: int, seconds: float) -> dict[str, float]:
     """Runs so many workers until the study has `trials` more: trials a second while all run, and medians in ms."""
+    began, outputs = run(folder, workers, trials, seconds)
+    found: dict[str, list[float]] = {"open": [], "ask": [], "tell": [], "done": [], "slept": [], "memory": []}
+    for own in outputs:
+        for name, values in own.items():
+            found[name] += values
+    elapsed, slept = max(found.pop("done")) - began, sum(found.pop("slept"))
+    row = {name: median(values) for name, values in found.items()}
+    return row | {"rate": trials / elapsed, "beside": 1000 * (workers * elapsed - slept) / trials}
+
+
+def run(folder: Path, workers: int, trials: int, seconds: float) -> tuple[float, list[dict[str, list[float]]]]:
+    """When the workers were told to begin, and what each of them said."""
     total = len(Reader(folder).trials()) + trials
-    command = [sys.executable, "-m", "benchmarks.scale"]
     place = random.SystemRandom().randrange(10**6)
     running = [
         subprocess.Popen(
-            [*command, "--work", str(folder), str(place + i), str(total), str(seconds)],
+            [*COMMAND, "--work", str(folder), str(place + i), str(total), str(seconds)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         for i in range(workers)
     ]  # fmt: skip
-    found: dict[str, list[float]] = {"open": [], "ask": [], "tell": [], "done": [], "slept": [], "memory": []}
+    outputs: list[dict[str, list[float]]] = []
     for process in running:
         assert process.stdout
         _, milliseconds, megabytes = process.stdout.readline().split()
-        found["open"].append(float(milliseconds))
-        found["memory"].append(float(megabytes))
-    poller = subprocess.Popen([*command, "--poll", str(folder)]) if reading else None
-    time.sleep(3 if reading else 0)
+        own: dict[str, list[float]] = {"ask": [], "tell": [], "done": [], "slept": []}
+        outputs.append({"open": [float(milliseconds)], "memory": [float(megabytes)], **own})
     began = time.monotonic()
     for process in running:
         assert process.stdin
         process.stdin.write("go\n")
         process.stdin.flush()
-    busy = []
-    for process in running:
+    for process, own in zip(running, outputs, strict=True):
         assert process.stdout
-        own: dict[str, list[float]] = {name: [] for name in found}
         for line in process.stdout.read().splitlines():
             what, value = line.split()
             own[what].append(float(value))
         process.wait()
-        busy.append(sum(own["slept"]) / (max(own["done"], default=began + 1) - began))
-        for name, values in own.items():
-            found[name] += values
-    if poller:
-        poller.kill()
-        poller.wait()
-    elapsed, slept = max(found.pop("done")) - began, sum(found.pop("slept"))
-    row = {name: median(values) for name, values in found.items()}
-    return row | {"busy": mean(busy), "rate": trials / elapsed, "beside": 1000 * (workers * elapsed - slept) / trials}
+    return began, outputs
 
 
 @contextmanager
@@ -222,7 +228,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--server", action="store_true")
-    parser.add_argument("--readers", type=int, default=0, metavar="ROUNDS", help="only what a reader costs")
+    parser.add_argument("--readers", type=int, default=0, metavar="TRIALS", help="only what a reader costs")
     parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--poll", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -247,21 +253,33 @@ def main() -> None:
     return None
 
 
-def readers(rounds: int, seconds: float) -> None:
-    """Trials an hour of four workers at 1,000 trials, alone and while a reader polls five times a second.
-
-    What is compared is the part of their time, until the last result of each, that workers trained: how many trials are
-    stopped early, and who ends first, is chance. Trials an hour of a given length are in proportion to it.
-    """
-    print("training, part of the time of 4 workers on a study of 1,000 trials, alone and read five times a second")
-    alone, read = [], []
+def readers(trials: int, seconds: float) -> None:
+    """What a trial takes of its worker beyond the sleep, while a reader polls five times a second and while none does,
+    in turns within one search of four workers."""
     with study(None) as folder:
         fill(folder, 1000)
-        for _ in range(rounds):
-            alone.append(measure(folder, 4, 60, seconds)["busy"])
-            read.append(measure(folder, 4, 60, seconds, reading=True)["busy"])
-            print(f"{alone[-1]:10.2%}{read[-1]:10.2%}{read[-1] / alone[-1] - 1:10.2%}", flush=True)
-    print(f"median {median(b / a for a, b in zip(alone, read, strict=True)) - 1:.2%}")
+        reader = subprocess.Popen([*COMMAND, "--poll", str(folder)], stdout=subprocess.PIPE, text=True)
+        try:
+            _, outputs = run(folder, 4, trials, seconds)
+        finally:
+            reader.kill()
+        assert reader.stdout
+        switched = [float(line) for line in reader.stdout]
+    beside: dict[bool, list[float]] = {True: [], False: []}
+    whole = []
+    for own in outputs:
+        for before, done, slept in zip(own["done"], own["done"][1:], own["slept"][1:], strict=False):
+            states = [sum(moment < time for moment in switched) for time in (before, done)]
+            whole.append(done - before)
+            if states[0] == states[1]:  # else the reader began or ceased meanwhile
+                beside[states[0] % 2 == 1].append(done - before - slept)
+    (read, alone), cycle = (beside[True], beside[False]), mean(whole)
+    error = math.hypot(*(stdev(values) / len(values) ** 0.5 for values in (read, alone)))
+    print("4 workers on a study of 1,000 trials and more; a trial beside its sleep, means")
+    print(f"read five times a second: {1000 * mean(read):.0f} ms, n = {len(read)}")
+    print(f"not read: {1000 * mean(alone):.0f} ms, n = {len(alone)}")
+    slower, error = (mean(read) - mean(alone)) / cycle, error / cycle
+    print(f"slower by {slower:.2%} of a trial of {cycle:.2f} s in all, standard error {error:.2%}")
 
 
 if __name__ == "__main__":

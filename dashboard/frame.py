@@ -18,7 +18,7 @@ from dashboard.live import Mode, Shelf, Snapshot, study_names
 from dashboard.words import FIRST_SEARCH, ago, heading
 from nas.settings import Settings
 
-EVERY = 1.5  # seconds between looks at the journal
+EVERY = 1.0  # seconds between looks at the journal
 COLOURS: dict[Mode, Literal["green", "gray", "red", "orange"]] = {
     "running": "green", "resting": "gray", "empty": "gray", "away": "orange", "broken": "red", "missing": "red",
 }  # fmt: skip

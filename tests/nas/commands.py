@@ -37,6 +37,10 @@ class Started:
         assert self.process.pid is not None
         self.pid = self.process.pid
 
+    def said(self) -> str:
+        """On stderr, until now."""
+        return Path(self.written[1].name).read_text()
+
     def poll(self) -> int | None:
         return self.process.exitcode
 

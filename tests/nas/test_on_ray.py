@@ -48,7 +48,7 @@ def test_a_node_is_lost_and_nothing_but_its_trial(command: Command, three_nodes:
     slow = tmp_path / "slow.yaml"
     slow.write_text("epochs: 8\ntrain_images: 1079\n")
     command.words[command.words.index("--recipe") + 1] = str(slow)
-    process = command.search("--trials", 4, "--on", "ray", "--workers", 2, RAY_ADDRESS=three_nodes.address)
+    process = command.search("--trials", 200, "--on", "ray", "--workers", 2, RAY_ADDRESS=three_nodes.address)
     training: list[Trial] = []
 
     def one_trains() -> bool:
@@ -59,13 +59,21 @@ def test_a_node_is_lost_and_nothing_but_its_trial(command: Command, three_nodes:
     three_nodes.remove_node(node_of(three_nodes, training[0]), allow_graceful=False)
     wait_until(lambda: [t for t in command.trials() if t.state == "interrupted"], process)
     three_nodes.add_node(num_cpus=1, resources={"three": 1})
+    wait_until(lambda: "; Ray started it again on " in process.said(), process)
+    lost = command.trials()[training[0].number]
+
+    def trained_again() -> bool:
+        done = [trial for trial in command.ended() if trial.number != lost.number]
+        return (lost.key, lost.seed) in [(trial.key, trial.seed) for trial in done]
+
+    wait_until(trained_again, process)
+    process.send_signal(2)
     _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+    assert process.returncode == 130, errors
     assert "its process ended; its network is queued again" in errors
-    assert "; Ray started it again on " in errors
     assert "Traceback" not in errors
-    lost = [trial.number for trial in check_whole(command, 4) if trial.state == "interrupted"]
-    assert training[0].number in lost
+    assert lost.state == "interrupted"
+    assert not [trial for trial in command.trials() if trial.state == "running"]
 
 
 def test_ctrl_c_ends_actors_in_order_and_the_same_command_goes_on(command: Command, three_nodes: Any) -> None:
