@@ -45,6 +45,18 @@ def test_a_killed_parent_takes_its_workers_along_and_the_same_command_goes_on(co
     check_whole(command, total)
 
 
+def test_what_workers_are_forked_from_may_die(command: Command) -> None:
+    process = command.cold("--trials", 14, "--workers", 2)
+    wait_until(lambda: len(command.ended()) >= 2 and len(workers_of(process.pid)) == 2, process)
+    (nursery,) = [pid for pid in descendants(process.pid) if workers_of(pid)]
+    os.kill(nursery, signal.SIGKILL)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "; another takes its place" in errors
+    assert "Traceback" not in errors
+    check_whole(command, 14)
+
+
 def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
     command: Command, tmp_path: Path
 ) -> None:

@@ -58,6 +58,23 @@ def test_a_full_disk_is_one_error_and_the_study_goes_on_when_there_is_room(
     check_whole(command, total)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_an_export_on_a_full_disk_is_one_error_and_leaves_nothing(command: Command, small_disk: Path, run: Run) -> None:
+    run(*command.words, "--trials", 1)
+    filler, out = small_disk / "filler", small_disk / "out"
+    words = ("export", "s", "--runs", command.runs, "--out", out, "--device", "cpu")
+    for room in (1_000, 60_000):  # for no file, for some
+        filler.write_bytes(b"0" * (120 * 1024 - 4096 * 2 - room))
+        code, _, errors = run(*words)
+        line = "error: disk must have room, got No space left on device; free some and run the same command again"
+        assert (code, errors.splitlines()[-1]) == (1, line)
+        assert [path.name for path in small_disk.iterdir()] == ["filler"]
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    assert run(*words)[0] == 0
+    assert (out / "model.safetensors").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk read-only")
 def test_a_study_that_may_only_be_read_is_shown_and_not_searched(command: Command, small_disk: Path, run: Run) -> None:
     run(*command.words, "--trials", 2)
