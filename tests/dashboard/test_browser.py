@@ -128,12 +128,22 @@ def until(check: Callable[[], object], seconds: float = SECONDS) -> float:
 
 
 def click(page: Any, number: int) -> None:
-    """Moves the mouse to a trial's point in steps, waits for its label, clicks."""
-    x, y = page.evaluate(PIXEL, number)
-    page.mouse.move(x - 40, y - 40)
-    page.mouse.move(x, y, steps=8)
-    page.wait_for_selector(f".hoverlayer .hovertext:has-text('trial {number}')")
-    page.mouse.click(x, y)
+    """Moves the mouse to a trial's point in steps, waits for its label, clicks; again where the chart moved meanwhile."""
+    label = page.locator(f".hoverlayer .hovertext:has-text('trial {number}')")
+
+    def labelled() -> bool:
+        x, y = page.evaluate(PIXEL, number)
+        page.mouse.move(x - 40, y - 40)
+        page.mouse.move(x, y, steps=8)
+        begun = time.monotonic()
+        while time.monotonic() < begun + 2:
+            if label.count():
+                page.mouse.click(x, y)
+                return True
+            time.sleep(0.05)
+        return False
+
+    until(labelled)
 
 
 def test_front_grows_while_zoom_and_selection_stay(site: tuple[Path, str, int], page: Any) -> None:
