@@ -83,7 +83,7 @@ def front_figure(
     chart["shapes"] = chart.get("shapes", []) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
     chart["annotations"] = chart.get("annotations", []) + _knee_label(front, x)
     chart["xaxis"] |= log_axis(low, high, x.label)
-    chart["yaxis"] |= {"title": title("validation top-1, %"), "nticks": 8}
+    chart["yaxis"] |= {"title": title("validation top-1, %"), "nticks": 8, **_reach([*points, *other], front, found)}
     chart["legend"] = ABOVE | {"itemsizing": "constant"}
     return {"data": data, "layout": chart}
 
@@ -185,6 +185,16 @@ def brief_hover(trial: Trial, row: Network | None = None) -> str:
     )
     head = f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}"
     return "<br>".join([head, *seed_lines(row), words.escape(" ".join(rows), 90)])
+
+
+def _reach(points: Sequence[Trial], front: Sequence[Trial], found: Networks | None) -> dict[str, Any]:
+    """The y axis, around all points and the front's intervals: known before plotly has looked at any of them."""
+    if not points:
+        return {}
+    bars = [row.interval for t in front if found and (row := found.rows.get(t.number)) and row.interval]
+    ends = [100 * end for end in [*map(accuracy, points), *(end for bar in bars for end in bar)]]
+    margin = 0.05 * max(max(ends) - min(ends), 1.0)
+    return {"range": [min(ends) - margin, max(ends) + margin]}
 
 
 def _staircase(front: Sequence[Trial], x: Measure, end: float, kind: str) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _controls(snapshot: Snapshot) -> Asked:
     """x axis, colours and filters; all of them in the page's address."""
     known, axes = measures_of(snapshot), varied_of(snapshot)
     plain: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
-    x = st.selectbox("Accuracy over", list(known), key="x", width=150, **plain)
+    x = st.selectbox("Accuracy over", list(known), key="x", width=190, **plain)
     colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **plain)
     filters = []
     with st.popover("Filters", icon=":material/filter_list:"):

@@ -2,6 +2,7 @@
 
 `st.plotly_chart` mounts anew whenever its figure changes. This component stays, and calls `Plotly.react` with a
 constant `uirevision`. Plotly is fetched once from PLOTLY_URL, which `server.py` serves, and not sent with every figure.
+Until it has drawn, a canvas shows the points (sketch.js).
 The selected point is a component of its own, so that choosing another sends a few bytes and no figure.
 """
 
@@ -10,146 +11,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import streamlit as st
 
 from dashboard.style import Figure
 
 PLOTLY_URL = f"/plotly-{version('plotly')}.js"
-_HTML = '<div class="nas-scroll"><div class="nas-plot"></div></div>'
+_HTML = """<div class="nas-scroll"><div class="nas-plot"></div>
+<canvas class="nas-sketch" aria-hidden="true" hidden></canvas></div>"""
 _CSS = """
-.nas-scroll { overflow-x: auto; overflow-y: hidden; }
+.nas-scroll { overflow-x: auto; overflow-y: hidden; position: relative; }
+.nas-sketch { position: absolute; top: 0; left: 0; pointer-events: none; }
 .nas-plot { width: 100%; } .nas-plot p { opacity: .7; }
 .nas-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 4px; }
 """
-_JS = """
-const charts = (globalThis.nasCharts ??= {});  // by key; so that a mark finds its chart
-const marks = (globalThis.nasMarks ??= {});
-
-const load = (url) => globalThis.nasPlotly ??= new Promise((done, failed) => {
-  if (globalThis.Plotly) return done(globalThis.Plotly);  // the page brought it
-  const script = document.createElement("script");
-  script.src = url;
-  script.onload = () => globalThis.Plotly ? done(globalThis.Plotly) : failed(new Error("no plotly at " + url));
-  script.onerror = () => failed(new Error("no plotly at " + url));
-  document.head.append(script);
-});
-
-const dark = (back) => parseInt(back.slice(1, 3), 16) < 128;
-
-// "@text", "@grid" and "@back" become the theme's colours; on a dark ground, blue and vermillion their lighter kin.
-const themed = (text, box) => {
-  const style = getComputedStyle(box);
-  const colour = (name, other) => style.getPropertyValue(name).trim() || other;
-  const back = colour("--st-background-color", "#ffffff");
-  const named = { "@text": colour("--st-text-color", "#333333"), "@grid": colour("--st-border-color", "#dddddd"),
-                  "@back": back, "inherit": colour("--st-font", "sans-serif") };
-  if (dark(back)) Object.assign(named, { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" });
-  const figure = JSON.parse(text, (_, value) => named[value] ?? value);
-  figure.text = named["@text"];
-  return figure;
-};
-
-// A ring around the point whose customdata is the chosen number: a shape, which is quicker to move than a trace.
-// (A circle as a path: on a log axis plotly refuses the negative x0 of a circle sized in pixels.)
-const CIRCLE = "M13,0 C13,7.2 7.2,13 0,13 C-7.2,13 -13,7.2 -13,0 C-13,-7.2 -7.2,-13 0,-13 C7.2,-13 13,-7.2 13,0 Z";
-const ring = (box, number) => {
-  for (const trace of box.nas.shown.data) {
-    const i = number == null ? -1 : trace.customdata?.indexOf(number) ?? -1;
-    if (i >= 0) return [{ type: "path", name: `trial ${number}`, path: CIRCLE, xsizemode: "pixel", ysizemode: "pixel",
-      xanchor: trace.x[i], yanchor: trace.y[i], line: { width: 2.5, color: box.nas.shown.text } }];
-  }
-  return [];
-};
-
-// Made once a chart: another object is another config to plotly, which then draws anew and forgets the zoom.
-const configured = (Plotly, box, data) => {
-  const name = document.title.split(" ")[0] + "-" + box.nas.key;
-  const svg = { name: "Download as SVG", icon: Plotly.Icons.disk,
-                click: () => Plotly.downloadImage(box, { format: "svg", filename: name }) };
-  const axes = data.some((trace) => trace.type !== "parcoords") ? ["zoom2d", "pan2d", "resetScale2d"] : [];
-  return { displaylogo: false, responsive: true, modeBarButtons: [["toImage", svg, ...axes]],
-           toImageButtonOptions: { filename: name, scale: 2 } };
-};
-
-// plotly keeps a zoom only while the figure's own range stays as it was: so that stays while somebody has zoomed.
-const keep = (box, layout) => {
-  const held = box._fullLayout?.uirevision === layout.uirevision ? box._fullLayout._preGUI ?? {} : {};
-  for (const axis of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
-    const ends = [0, 1].map((i) => held[`${axis}.range[${i}]`]);
-    if (layout[axis].range && ends.every((end) => end != null)) layout[axis].range = ends;
-  }
-};
-
-const draw = async (Plotly, box) => {
-  const { data, layout } = (box.nas.shown = themed(box.nas.figure, box));
-  box.nas.shapes = layout.shapes ?? [];
-  layout.uirevision = box.nas.view;
-  keep(box, layout);
-  box.nas.config ??= configured(Plotly, box, data);
-  const shapes = [...box.nas.shapes, ...ring(box, marks[box.nas.key])];
-  return Plotly.react(box, data, { ...layout, shapes }, box.nas.config);
-};
-
-const mark = (key, number) => {
-  marks[key] = number;
-  const box = charts[key];
-  if (box?.nas?.ready) Plotly.relayout(box, { shapes: [...box.nas.shapes, ...ring(box, number)] });
-};
-globalThis.nasMark = mark;
-
-const step = (order, now, key) => {
-  if (key === "Home") return order[0];
-  if (key === "End") return order.at(-1);
-  const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
-  if (!by) return null;
-  const at = order.indexOf(now);
-  return at < 0 ? order.at(by > 0 ? 0 : -1) : order[Math.min(order.length - 1, Math.max(0, at + by))];
-};
-
-export default function ({ data, parentElement, setTriggerValue }) {
-  const box = parentElement.querySelector(".nas-plot");
-  const first = !box.nas, changed = box.nas?.figure !== data.figure || box.nas.view !== data.view;
-  box.nas = { ...box.nas, key: data.key, figure: data.figure, order: data.order, view: data.view, pick: (number) => {
-    mark(data.key, number);  // at once; the server will say the same
-    setTriggerValue("trial", number);
-  } };
-  charts[data.key] = box;
-  box.setAttribute("role", data.order.length ? "application" : "figure");
-  box.setAttribute("aria-label", data.alt + (data.order.length ? " Arrow keys move along the front." : ""));
-  if (data.order.length) box.tabIndex = 0;
-  box.style.minHeight = data.height + "px";
-  box.style.minWidth = data.least + "px";
-  const tell = (error) => { box.textContent = `No chart (${error.message}); start this page with: nas dashboard`; };
-  if (first || changed) load(data.plotly).then(async (Plotly) => {
-    await draw(Plotly, box);
-    box.nas.ready = true;
-    if (!first) return;
-    box.on("plotly_click", (event) => {
-      const number = event.points[0]?.customdata;
-      if (Number.isInteger(number)) box.nas.pick(number);
-    });
-    box.addEventListener("keydown", (event) => {
-      const number = event.target === box ? step(box.nas.order, marks[box.nas.key], event.key) : null;
-      if (number == null) return;
-      event.preventDefault();
-      box.nas.pick(number);
-    });
-    const look = () => getComputedStyle(box).getPropertyValue("--st-text-color");
-    let seen = look();
-    box.nasWatch = setInterval(() => { if (look() !== seen) { seen = look(); draw(Plotly, box); } }, 500);
-    box.nasSize = new ResizeObserver(() => Plotly.Plots.resize(box));
-    box.nasSize.observe(box);
-  }).catch(tell);
-  return () => {
-    clearInterval(box.nasWatch);
-    box.nasSize?.disconnect();
-    globalThis.Plotly?.purge(box);
-    if (charts[box.nas?.key] === box) delete charts[box.nas.key];
-    delete box.nas;
-  };
-}
-"""
+_JS = "".join(Path(__file__).with_name(name).read_text() for name in ("sketch.js", "plot.js"))
 _MARK = """
 export default function ({ data }) {
   (globalThis.nasMarks ??= {})[data.key] = data.number;

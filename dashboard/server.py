@@ -71,11 +71,12 @@ def build(url: str, open_browser: bool, runs: Path) -> App:
 
 
 class _Early:
-    """Has a page load plotly while Streamlit starts, and not when its first chart asks for it."""
+    """Has a page fetch plotly while Streamlit starts. It is run when a first picture of the chart has been painted:
+    plotly takes a second to run, which would come before anything is on the screen."""
 
     def __init__(self, app: ASGIApp, url: str) -> None:
-        self._app, self._tag = app, f'<script defer src="{url}"></script></head>'.encode()
-        self._link = (b"link", f"<{url}>; rel=preload; as=script".encode())
+        self._app = app
+        self._link = (b"link", f"<{url}>; rel=preload; as=script; fetchpriority=low".encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -83,22 +84,13 @@ class _Early:
         if not is_page or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        head: Message = {}
-        body = bytearray()
 
-        async def with_script(message: Message) -> None:
+        async def with_link(message: Message) -> None:
             if message["type"] == "http.response.start":
-                head.update(message)
-                return
-            body.extend(message.get("body", b""))
-            if not message.get("more_body"):
-                text = bytes(body).replace(b"</head>", self._tag, 1)
-                headers = [(key, value) for key, value in head["headers"] if key.lower() != b"content-length"]
-                size = [(b"content-length", str(len(text)).encode())] if text else []
-                await send({**head, "headers": [*headers, *size, self._link]})
-                await send({"type": "http.response.body", "body": text})
+                message = {**message, "headers": [*message["headers"], self._link]}
+            await send(message)
 
-        await self._app(scope, receive, with_script)
+        await self._app(scope, receive, with_link)
 
 
 def settings(port: int) -> dict[str, Any]:

@@ -180,6 +180,41 @@ def test_front_grows_while_zoom_and_selection_stay(site: tuple[Path, str, int], 
     assert ringed(page) == f"trial {number}"
 
 
+INK = """() => { const canvas = document.querySelector('.nas-sketch'), pen = canvas.getContext('2d');
+  return pen.getImageData(0, 0, canvas.width, canvas.height).data.filter((_, i) => i % 4 === 3).some(a => a > 200); }"""
+
+
+def test_points_are_seen_before_plotly_is_there_and_in_its_place(site: tuple[Path, str, int], page: Any) -> None:
+    runs, address, _ = site
+    make_study(runs, "early", 20)
+    held: list[Any] = []
+    page.route("**/plotly-*.js", lambda route: held.append(route))
+    page.goto(f"{address}/?study=early")
+    sketch = page.locator(".nas-sketch").first
+    sketch.wait_for(state="visible")
+    assert sketch.get_attribute("data-points") == "20"
+    assert page.evaluate(INK)
+    assert page.evaluate(POINTS) is None
+    until(lambda: held)
+    held[0].continue_()
+    until(lambda: page.evaluate(POINTS) == 20)
+    sketch.wait_for(state="hidden")
+    drawn = page.evaluate(f"() => ({CHART})._fullLayout._size")
+    assert page.evaluate("() => document.querySelector('.nas-sketch').dataset.place.split(' ').map(Number)") == [
+        pytest.approx(drawn["l"], abs=12), pytest.approx(drawn["t"], abs=12),
+        pytest.approx(drawn["l"] + drawn["w"], abs=12), pytest.approx(drawn["t"] + drawn["h"], abs=12),
+    ]  # fmt: skip
+
+
+def test_without_plotly_the_chart_says_so(site: tuple[Path, str, int], page: Any) -> None:
+    runs, address, _ = site
+    make_study(runs, "alone", 20)
+    page.route("**/plotly-*.js", lambda route: route.abort())
+    page.goto(f"{address}/?study=alone")
+    page.wait_for_selector("text=start this page with: nas dashboard")
+    assert not page.locator(".nas-sketch").first.is_visible()
+
+
 def test_a_real_search_is_watched_from_its_first_trial_to_a_network(
     site: tuple[Path, str, int], page: Any, tiny_space: Path, tiny_recipe: Path
 ) -> None:
@@ -294,7 +329,7 @@ def test_plotly_is_served_whole_and_other_hosts_are_refused(site: tuple[Path, st
     _, address, _ = site
     with urllib.request.urlopen(address + "/network?study=x") as reply:
         link = reply.headers["Link"]
-        assert f'<script defer src="{link[1 : link.index(">")]}"></script></head>' in reply.read().decode()
+        assert "rel=preload" in link
     with urllib.request.urlopen(address + link[1 : link.index(">")]) as reply:
         assert reply.read() == plotly_script().read_bytes()
         assert reply.headers["Content-Type"].startswith("text/javascript")
