@@ -102,7 +102,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   const begin = async () => {
     const shown = themed(data.figure, box);
-    if (first) sketch(canvas, shown, data.height);
+    if (first && sketch(canvas, shown, data.height)) await painted();
     const Plotly = await load(data.plotly);
     if (!box.nas) return;  // the page was left meanwhile
     await draw(Plotly, box, box.nas.figure === data.figure ? shown : undefined);

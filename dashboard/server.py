@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -35,7 +34,10 @@ def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
         raise InputError("streamlit must be installed, got none; run `pip install streamlit`")
     _check_free(port)
     os.environ[RUNS] = str(runs)
-    _settle()
+    import pandas  # noqa: F401  # what pages need, before the first one asks
+
+    import dashboard.app  # noqa: F401
+
     signal.signal(signal.SIGTERM, _interrupt)
     with suppress(KeyboardInterrupt):
         build(f"http://{HOST}:{port}", open_browser, runs).run(config=settings(port))
@@ -104,6 +106,7 @@ def settings(port: int) -> dict[str, Any]:
         "server.enableXsrfProtection": True,
         "server.fileWatcherType": "none",
         "runner.magicEnabled": False,
+        "runner.postScriptGC": False,  # it walks all trials of all studies after each quiet look of each session
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "viewer",
@@ -119,19 +122,6 @@ def plotly_script() -> Path:
     if spec is None or spec.origin is None:
         raise InputError("plotly must be installed, got none; run `pip install plotly`")
     return Path(spec.origin).parent / "package_data" / "plotly.min.js"
-
-
-def _settle() -> None:
-    """Imports what pages need and takes it out of the garbage collector's sight.
-
-    Streamlit has it look through everything after each run of a page, which a quiet page would pay for again and again.
-    """
-    import pandas  # noqa: F401
-
-    import dashboard.app  # noqa: F401
-
-    gc.collect()
-    gc.freeze()
 
 
 def _warm(runs: Path) -> None:

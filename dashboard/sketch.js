@@ -61,9 +61,9 @@ const painted = async () => {
   await new Promise((done) => setTimeout(done));
 };
 
-// Nothing where the figure is of another kind.
+// Whether it was drawn: not where the figure is of another kind.
 const sketch = (canvas, figure, height) => {
-  if (!sketchable(figure)) return;
+  if (!sketchable(figure)) return false;
   const { data, layout } = figure, pen = canvas.getContext("2d"), sharp = devicePixelRatio || 1;
   const width = canvas.parentElement.clientWidth, font = `${FONT} ${layout.font.family}`;
   Object.assign(canvas, { width: width * sharp, height: height * sharp });
@@ -122,6 +122,7 @@ const sketch = (canvas, figure, height) => {
   }
   Object.assign(canvas.dataset, { points, place: [left, top, right, bottom].join(" ") });
   canvas.hidden = false;
+  return true;
 };
 
 const line = (pen, { x: across, y: up, line }, x, y) => {
