@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from dashboard.live import Shelf, Snapshot
+from dashboard.live import Shelf, Snapshot, kept
 from nas.certainty import Networks, networks
 from nas.course import Step, course
 from nas.design import Traits, traits, varied
@@ -14,13 +12,13 @@ from nas.trials import Trial
 SHELF = Shelf()  # of this server: all its sessions look at the same snapshots
 
 
-@lru_cache(maxsize=16)
+@kept
 def networks_of(snapshot: Snapshot) -> Networks:
     """The networks of a study, with what its repeats tell of their noise."""
     return networks(snapshot.trials)
 
 
-@lru_cache(maxsize=16)
+@kept
 def outcome_of(snapshot: Snapshot) -> Outcome:
     """A study's front and what it took. The snapshot must have settings."""
     assert snapshot.settings is not None
@@ -34,7 +32,7 @@ def baseline(shelf: Shelf, snapshot: Snapshot) -> Snapshot | None:
     return beside if beside and beside.settings and beside.front else None
 
 
-@lru_cache(maxsize=16)
+@kept
 def designs_of(snapshot: Snapshot) -> tuple[Traits, ...]:
     """What was chosen in the network of each scored trial."""
     return tuple(map(_traits, snapshot.scored))
@@ -53,13 +51,13 @@ def _traits(trial: Trial) -> Traits:
     return found[1]
 
 
-@lru_cache(maxsize=16)
+@kept
 def varied_of(snapshot: Snapshot) -> dict[str, list[str]]:
     """The axes in which the scored networks differ, with their choices."""
     return varied(designs_of(snapshot))
 
 
-@lru_cache(maxsize=16)
+@kept
 def course_of(snapshot: Snapshot) -> tuple[Step, ...]:
     """How the study went. The snapshot must have settings."""
     assert snapshot.settings is not None

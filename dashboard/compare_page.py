@@ -14,7 +14,7 @@ import streamlit as st
 
 from dashboard import compare_charts, frame
 from dashboard.beside import course_of, networks_of
-from dashboard.live import Shelf, Snapshot, study_names
+from dashboard.live import Shelf, Snapshot, kept, study_names
 from dashboard.plot import plot
 from dashboard.progress_charts import COSTS
 from dashboard.words import ago, evidence, seeds_per_network
@@ -88,14 +88,14 @@ def _fronts(found: dict[str, Snapshot]) -> None:
         st.text("; ".join(f"{name}: {words}" if len(said) > 1 else words for words, name in said.items()) + ".")
 
 
-@lru_cache(maxsize=32)
+@kept
 def _sample(snapshot: Snapshot) -> Sample:
     rows = [row.trial for row in networks_of(snapshot).rows.values()]
     accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
     return Sample(snapshot.name, accuracy, np.array([trial.flops for trial in rows], dtype=float))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _distances(snapshots: tuple[Snapshot, ...]) -> list[Distance]:
     even = equal_complexity([_sample(snapshot) for snapshot in snapshots])
     return [distance(one, other) for one, other in combinations(even, 2)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -13,7 +12,7 @@ from dashboard import address, charts, tables
 from dashboard.beside import designs_of, networks_of, outcome_of, varied_of
 from dashboard.charts import KINDS, View
 from dashboard.frame import Scene, choose, chosen, resume, way
-from dashboard.live import Snapshot
+from dashboard.live import Snapshot, kept
 from dashboard.network_page import drawing, export_of, pin, place
 from dashboard.plot import mark, packed, plot
 from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network, short
@@ -149,7 +148,7 @@ def _controls(snapshot: Snapshot) -> Asked:
     return Asked(x or FLOPS_MEASURE.name, colour or KINDS, tuple(filters))
 
 
-@lru_cache(maxsize=8)
+@kept
 def measures_of(snapshot: Snapshot) -> dict[str, Measure]:
     return measures(snapshot.scored, snapshot.measured)
 
@@ -163,7 +162,7 @@ class Seen:
     front: tuple[Trial, ...]
 
 
-@lru_cache(maxsize=16)
+@kept
 def _view(snapshot: Snapshot, asked: Asked) -> Seen:
     x = measures_of(snapshot)[asked.measure]
     wanted = dict(asked.filters)
@@ -209,7 +208,7 @@ def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Tri
         st.text(f"In training: {count(len(running), 'network')} of {', '.join(running[:8])} FLOPs (dotted).")
 
 
-@lru_cache(maxsize=16)
+@kept
 def _figure(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> str:
     assert snapshot.settings is not None
     view = _view(snapshot, asked)

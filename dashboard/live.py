@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from nas.front import pareto_front, scored
 from nas.measured import FILE as TIMINGS
@@ -19,6 +19,8 @@ from space import InputError
 
 Mode = Literal["running", "resting", "empty", "away", "broken", "missing"]
 Stamp = tuple[int, int, int]  # inode, bytes, time in ns
+P = ParamSpec("P")
+T = TypeVar("T")
 UNREACHABLE = (OSError, Away)  # errors that may pass
 
 
@@ -38,6 +40,7 @@ class Snapshot:
     updated: datetime | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)  # latencies: `nas.measured`
     unmeasured: str | None = None  # why they cannot be read
+    found: dict[str, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False)  # by `kept` functions
 
     @property
     def name(self) -> str:
@@ -68,6 +71,28 @@ class Snapshot:
     def trial(self, number: int | None) -> Trial | None:
         """The trial of that number, if there is one."""
         return self.trials[number] if number is not None and 0 <= number < len(self.trials) else None
+
+
+def kept(function: Callable[Concatenate[Snapshot, P], T]) -> Callable[Concatenate[Snapshot, P], T]:
+    """Keeps what a function of a snapshot returned, with that snapshot and no longer: for the latest 16 of its other
+    arguments, which must be hashable and given by place."""
+
+    name = f"{function.__module__}.{function.__qualname__}"
+
+    @wraps(function)
+    def once(snapshot: Snapshot, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        assert not kwargs
+        found = snapshot.found.setdefault(name, {})
+        answer: T
+        if args in found:
+            answer = found[args]
+            return answer
+        if len(found) >= 16:
+            found.pop(next(iter(found)), None)
+        answer = found[args] = function(snapshot, *args, **kwargs)
+        return answer
+
+    return once
 
 
 @dataclass

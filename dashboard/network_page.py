@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +10,7 @@ import streamlit as st
 from dashboard import address, charts, export, network_charts, rebuild, tables
 from dashboard.beside import networks_of
 from dashboard.frame import Scene, choose, chosen, way
-from dashboard.live import Snapshot
+from dashboard.live import Snapshot, kept
 from dashboard.plot import plot
 from dashboard.words import FLOPS, NONE, evidence, percent, short, standard_error
 from nas.settings import Settings
@@ -216,7 +215,7 @@ def place(snapshot: Snapshot, trial: Trial) -> str:
     return f"on the front, {members[row.trial.number]} of {len(members)} by FLOPs"
 
 
-@lru_cache(maxsize=8)
+@kept
 def _members(snapshot: Snapshot) -> dict[int, int]:
     return {member.number: at for at, member in enumerate(snapshot.front, 1)}
 

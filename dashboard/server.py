@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -125,7 +126,10 @@ def plotly_script() -> Path:
 
 
 def _warm(runs: Path) -> None:
-    """Reads the latest study while the browser opens: a journal of ten thousand trials takes Optuna seconds."""
+    """Reads the latest study while the browser opens: a journal of ten thousand trials takes Optuna seconds.
+
+    What it keeps is taken out of the garbage collector's sight: to look at the rest is cheap, and done often.
+    """
     from dashboard.beside import SHELF, networks_of, outcome_of
     from dashboard.live import study_names
 
@@ -133,6 +137,8 @@ def _warm(runs: Path) -> None:
         snapshot = SHELF.read(runs / name)
         if snapshot.settings and snapshot.trials:
             networks_of(snapshot), outcome_of(snapshot)
+    gc.collect()
+    gc.freeze()
 
 
 def _check_free(port: int) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import streamlit as st
 
 from dashboard import space_charts
 from dashboard.beside import designs_of, networks_of, varied_of
 from dashboard.frame import Scene
-from dashboard.live import Snapshot
+from dashboard.live import Snapshot, kept
 from dashboard.plot import packed, plot
 from dashboard.words import count, evidence, seeds_per_network
 from nas.certainty import Floats
@@ -43,7 +41,7 @@ def space_page(scene: Scene) -> None:
         )
 
 
-@lru_cache(maxsize=8)
+@kept
 def networks_table(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
     """Designs, accuracies and FLOPs of the networks, one a network."""
     rows = [row.trial for row in networks_of(snapshot).rows.values()]
@@ -51,7 +49,7 @@ def networks_table(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
     return [traits(trial) for trial in rows], accuracy, np.array([trial.flops for trial in rows], dtype=float)
 
 
-@lru_cache(maxsize=8)
+@kept
 def _importances(snapshot: Snapshot) -> list[Importance]:
     return importances(*networks_table(snapshot))
 
@@ -76,7 +74,7 @@ def _importance(scene: Scene) -> None:
         )
 
 
-@lru_cache(maxsize=64)
+@kept
 def _cells(snapshot: Snapshot, axis: str) -> tuple[list[Cell], list[Band]]:
     assert snapshot.settings is not None
     designs, accuracy, flops = networks_table(snapshot)
@@ -109,6 +107,6 @@ def _coordinates(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     plot(_lines(snapshot), caption, key="coordinates", height=420, least=860)
 
 
-@lru_cache(maxsize=8)
+@kept
 def _lines(snapshot: Snapshot) -> str:
     return packed(space_charts.coordinates_figure(snapshot.scored, designs_of(snapshot), varied_of(snapshot)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +10,7 @@ import streamlit as st
 from dashboard import address, tables
 from dashboard.beside import networks_of
 from dashboard.frame import Scene, choose, chosen, way
-from dashboard.live import Snapshot
+from dashboard.live import Snapshot, kept
 from dashboard.words import FLOPS, cell, count, evidence, percent, seeds_per_network
 from nas.stopping import build_rule
 from nas.trials import Trial
@@ -87,7 +86,7 @@ def _counts(scene: Scene) -> None:
         st.text(str(error))
 
 
-@lru_cache(maxsize=8)
+@kept
 def _frame(snapshot: Snapshot) -> pd.DataFrame:
     found = networks_of(snapshot)
     front = {row.trial.number for row in found.front}
@@ -95,7 +94,7 @@ def _frame(snapshot: Snapshot) -> pd.DataFrame:
     return tables.with_rungs(tables.trials_frame(snapshot.trials, seeds, found), snapshot.trials)
 
 
-@lru_cache(maxsize=16)
+@kept
 def shown(snapshot: Snapshot, states: tuple[str, ...], text: str) -> pd.DataFrame:
     """The rows of those states whose reason, blocks or worker hold the text."""
     frame = _frame(snapshot)

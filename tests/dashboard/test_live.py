@@ -1,0 +1,49 @@
+"""What is kept of a study between looks."""
+
+from __future__ import annotations
+
+import gc
+import random
+import weakref
+from pathlib import Path
+
+from dashboard.live import Shelf, Snapshot, kept
+from tests.dashboard.studies import add_trial, make_study
+
+CALLS: list[tuple[object, ...]] = []
+
+
+@kept
+def _counted(snapshot: Snapshot, number: int = 0) -> list[int]:
+    CALLS.append((snapshot, number))
+    return [len(snapshot.trials), number]
+
+
+def test_what_is_known_of_a_snapshot_is_worked_out_once_and_goes_with_it(tmp_path: Path) -> None:
+    folder, shelf = make_study(tmp_path, complete=3), Shelf()
+    first = shelf.read(folder)
+    assert _counted(first) is _counted(shelf.read(folder))
+    assert _counted(first, 1) == [3, 1]
+    assert len(CALLS) == 2
+    CALLS.clear()
+
+    gone = weakref.ref(first)
+    add_trial(folder, random.Random(1))
+    del first
+    assert _counted(shelf.read(folder)) == [4, 0]
+    CALLS.clear()
+    gc.collect()
+    assert gone() is None
+
+
+def test_only_the_latest_questions_are_kept(tmp_path: Path) -> None:
+    snapshot = Shelf().read(make_study(tmp_path, complete=1))
+    for number in range(40):
+        _counted(snapshot, number)
+    assert sum(map(len, snapshot.found.values())) == 16
+    CALLS.clear()
+    _counted(snapshot, 39)
+    assert CALLS == []
+    _counted(snapshot, 0)
+    assert len(CALLS) == 1
+    CALLS.clear()
