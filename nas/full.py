@@ -151,7 +151,7 @@ class _Run:
         self.network, self.recipe, self.device, self.share = network, recipe, device, share
         self.step, self.warmup, self.last = 0, round(recipe.warmup_epochs * steps), recipe.epochs * steps
         groups = parameter_groups(network, recipe)
-        self.optimizer = torch.optim.AdamW(groups, lr=recipe.peak_lr, fused=device.type == "cuda")
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.peak_lr, fused=True)
         self.ema: Any = ModelEmaV3(network, decay=recipe.ema, use_warmup=True) if recipe.ema else None
         self.module: nn.Module = network
         if share.processes > 1:
