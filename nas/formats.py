@@ -38,6 +38,7 @@ TIMM_OPTIONS = "timm.json"
 NEEDS: dict[str, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "timm": ("timm",)}
 LOGITS: dict[str, float] = {"own": 0.0, "modeling": 1e-5, "pt2": 1e-5, "onnx": 1e-4, "timm": 1e-4}
 LARGEST = 4096  # pixels a side that a dynamic size allows
+ONE_FILE = 1.9e9  # bytes of weights: an ONNX file is one message of at most 2 GB, so more lie in a file beside it
 
 
 class VerificationError(InputError):
@@ -138,10 +139,11 @@ def trace(network: Network) -> tuple[ExportedProgram, str]:
 
 
 def _write_onnx(program: ExportedProgram, path: Path) -> None:
+    beside = sum(value.numel() * value.element_size() for value in program.state_dict.values()) > ONE_FILE
     with warnings.catch_warnings(), redirect_stdout(StringIO()):  # the exporter reports its steps there
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            program, f=str(path), input_names=["images"], output_names=["logits"], external_data=False, verbose=False
+            program, f=str(path), input_names=["images"], output_names=["logits"], external_data=beside, verbose=False
         )
 
 
@@ -185,7 +187,8 @@ def _checked(folder: Path, file: File, found: dict[str, Tensor], expected: Mappi
             f"{file.name} must give the network's logits to {LOGITS[file.kind]:g} once loaded in a fresh process, got "
             f"a difference of {difference:.2g}; report this"
         )
-    return replace(file, size=(folder / file.name).stat().st_size, difference=difference)
+    size = sum(path.stat().st_size for path in folder.glob(f"{file.name}*"))  # with model.onnx.data
+    return replace(file, size=size, difference=difference)
 
 
 def run_fresh(kinds: Collection[str], folder: Path, inputs: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import nas
+import space
+from nas import formats, fresh
 from nas.data import load
 from nas.exported import Preprocess
 from nas.finish import read_checkpoint
-from nas.formats import trace, verify, write_base, write_formats
+from nas.formats import verify, write_base, write_formats
 from space import Arch, InputError, Task
 from space.network import Network
 from space.weights import timm_model, to_official, to_timm
@@ -170,14 +173,34 @@ FAMILIES = ("convnextv2_atto", "convnext_iso_small", "conv2former_n", "resnet50"
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_is_traced_for_any_batch_and_size(name: str) -> None:
+def test_every_family_leaves_in_every_format_for_any_batch_and_size(name: str, tmp_path: Path) -> None:
     ours = randomise(Network(shrunk(name), Task(64, 3, 10)))
-    program, sizes = trace(ours)
-    assert sizes == "from 64 px"
+    files = write_formats(tmp_path, ours, ("pt2", "onnx"))
+    assert {file.sizes for file in files} == {"from 64 px"}
     x = torch.randn(3, 3, 80, 96)
     with torch.no_grad():
-        torch.testing.assert_close(program.module()(x), ours(x), atol=1e-5, rtol=1e-5)
-    assert not any("stack_trace" in node.meta for node in program.graph.nodes)
+        expected = ours(x)
+        torch.testing.assert_close(fresh.pt2(tmp_path)(x), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(fresh.onnx(tmp_path)(x), expected, atol=1e-4, rtol=1e-4)
+    here = str(Path(space.__file__).parent.parent).encode()  # a path of this machine
+    with zipfile.ZipFile(tmp_path / "model.pt2") as parts:
+        assert not any(here in parts.read(part) for part in parts.namelist())
+    assert here not in (tmp_path / "model.onnx").read_bytes()
+
+
+def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "ONE_FILE", 1000)  # as if it were
+    network = randomise(Network(four(), Task(32, 3, 10)))
+    files = write_formats(tmp_path, network, ("onnx",))
+    beside = tmp_path / "model.onnx.data"
+    (checked,) = verify(tmp_path, network, files, images(32))
+    assert checked.size == (tmp_path / "model.onnx").stat().st_size + beside.stat().st_size
+    assert beside.stat().st_size > 4 * sum(p.numel() for p in network.parameters()) / 2
+    beside.unlink()
+    with pytest.raises(InputError, match="onnx must load in a fresh process, got"):
+        verify(tmp_path, network, files, images(32))
 
 
 def test_timm_checkpoint_gives_equal_logits_in_a_fresh_process(tmp_path: Path) -> None:
