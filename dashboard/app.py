@@ -32,6 +32,7 @@ _CSS = """
 [class*="st-key-facts"] [data-testid="stText"] { font-size: .85rem; opacity: .8; }
 [class*="-mark"][class*="st-key-"] { display: none; }
 .st-key-head { row-gap: .2rem; }
+[data-tag] { background: color-mix(in srgb, currentColor 14%, transparent) !important; color: inherit !important; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding: 3.6rem 1rem 3rem; }
   .stMainBlockContainer h1 { font-size: 1.3rem; }

@@ -288,6 +288,40 @@ def test_arrow_keys_walk_along_the_front(site: tuple[Path, str, int], page: Any)
     assert ringed(page) == f"trial {front[1]}"
 
 
+def flaws(page: Any) -> list[tuple[str, str]]:
+    """(rule, element) of what axe-core finds, but for Streamlit's own: its code boxes, and the list of an open box."""
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    violations = Axe().run(page, context={"exclude": [[".stCode"]]}).response["violations"]
+    found = [(violation["id"], str(node["target"])) for violation in violations for node in violation["nodes"]]
+    return [(rule, target) for rule, target in found if not (rule == "region" and "#react-aria" in target)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(site: tuple[Path, str, int], page: Any, scheme: str) -> None:
+    runs, address, _ = site
+    if not (runs / "axe").exists():
+        make_study(runs, "axe", 20, failed=1)
+        make_study(runs, "axe-too", 20, seed=1)
+    page.emulate_media(color_scheme=scheme)
+    for name, shown in (
+        ("studies", "[data-testid=stDataFrame] canvas"), ("", ".nas-plot .scatterlayer"),
+        ("network", ".nas-plot .barlayer"), ("trials", "[data-testid=stDataFrame] canvas"),
+        ("progress", ".nas-plot .scatterlayer"), ("space", ".nas-plot .barlayer"), ("compare", "h1"),
+    ):  # fmt: skip
+        page.goto(f"{address}/{name}?study=axe")
+        page.wait_for_selector(shown, state="attached")
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        assert flaws(page) == [], name
+    page.goto(f"{address}/?study=axe")
+    page.get_by_role("button", name="Filters").click()
+    page.locator("[data-testid=stMultiSelect]").first.click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-tag]")
+    assert flaws(page) == []
+
+
 def test_hostile_study_does_nothing(site: tuple[Path, str, int], page: Any) -> None:
     runs, address, _ = site
     folder = make_study(runs, HOSTILE, 3)
