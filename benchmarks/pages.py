@@ -25,7 +25,9 @@ SIZES = ((1280, 800), (390, 844))
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    study, other = sys.argv[1:3]
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    study, other = sys.argv[1:]
     port = free_port()
     command = [sys.executable, "-m", "nas", "dashboard", "--port", str(port), "--no-browser"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -84,10 +84,6 @@ def run_training(order: Order, console: Console) -> TrainedCard | None:
         quiet = console if share.rank == 0 else Console(quiet=True)
         network, data, start = _begin(order, recipe, quiet)
         check_formats(order.formats, network)
-        if share.processes > 1 and any(isinstance(module, nn.BatchNorm1d) for module in network.modules()):
-            quiet.print(
-                "note: BatchNorm sees each process's part of a batch by itself, so that losses differ with them"
-            )
         folder = order.out.with_name(f"{order.out.name}.training")
         folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(recipe.to_dict(), sort_keys=False)

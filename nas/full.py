@@ -28,9 +28,9 @@ from nas.data import Data
 from nas.files import write_whole
 from nas.full_data import Augmented, Share, batches, mixing, seed_all, seed_of
 from nas.full_recipe import FullRecipe
+from nas.shared_layers import share_layers
 from nas.train import DeviceSplit, autocast, evaluate
 from space import InputError
-from space.modules import DropPath
 from space.network import Network
 
 CHECKPOINT, CURVE, BOARD = "checkpoint.pt", "curve.csv", "tensorboard"
@@ -56,22 +56,6 @@ class FullyTrained:
     network: Network
     averaged: Network | None
     curve: tuple[FullEpoch, ...]
-
-
-class SharedDropPath(DropPath):
-    """Draws for the whole batch and takes the rows of this process, so that every process count draws the same."""
-
-    def __init__(self, rate: float, places: list[int], batch: int) -> None:
-        super().__init__(rate)
-        self.batch = batch
-        self.places = torch.tensor(places)  # no buffer: those are made equal in all processes
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, ...) -> (N, ...)."""
-        if not self.training or self.rate == 0:
-            return x
-        keep = torch.empty(self.batch, device=x.device).bernoulli_(1 - self.rate)[self.places.to(x.device)]
-        return x * (keep / (1 - self.rate)).to(x.dtype).view(-1, *[1] * (x.dim() - 1))
 
 
 @contextmanager
@@ -109,8 +93,7 @@ def train_fully(
     difference. Raises InputError too for a batch that does not divide, and for a loss that is no longer a number.
     """
     batch, steps = _batch(len(data.train.labels), recipe, share)
-    places = share.places(batch)
-    _share_drop_path(network, places, batch)
+    share_layers(network, share.places(batch), batch, share.processes)
     network = network.to(device)
     run = _Run(network, recipe, steps, device, share)
     start, rows = run.resume(folder / CHECKPOINT, identity)
@@ -277,10 +260,3 @@ def _batch(images: int, recipe: FullRecipe, share: Share) -> tuple[int, int]:
             f"batch_size must be at most the {images:,} training images, got {recipe.batch_size:,}; set --batch-size"
         )
     return recipe.batch_size, images // recipe.batch_size
-
-
-def _share_drop_path(network: Network, places: list[int], batch: int) -> None:
-    for module in network.modules():
-        path = getattr(module, "drop_path", None)
-        if isinstance(path, DropPath):
-            module.drop_path = SharedDropPath(path.rate, places, batch)

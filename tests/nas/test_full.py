@@ -17,11 +17,13 @@ import torch
 from PIL import Image
 
 from nas.data import Data, Split, load
-from nas.full import CHECKPOINT, CURVE, SharedDropPath, _Run, parameter_groups, processes, train_fully
+from nas.full import CHECKPOINT, CURVE, _Run, parameter_groups, processes, train_fully
 from nas.full_data import Augmented, Share, batches, mixing
 from nas.full_recipe import FullRecipe
 from nas.recipe import Recipe
+from nas.shared_layers import SharedBatchNorm, SharedDropPath
 from space import Arch, InputError, Task
+from space.modules import ChannelBatchNorm
 from space.network import Network
 from tests.space.networks import arch
 
@@ -30,8 +32,8 @@ TASK = Task(8, 1, 10)
 RECIPE = replace(FullRecipe.load("convnext", epochs=3, batch_size=128), drop_path=0.2, lr=0.05)
 
 
-def tiny() -> Arch:
-    return arch(8, 12, kernel=3, layer_scale=0.1, depth=2)
+def tiny(norm: str = "ln") -> Arch:
+    return arch(8, 12, kernel=3, layer_scale=0.1, depth=2, norm=norm)
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +52,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def run(folder: Path, data: Data, workers: int = 0, rank: int = 0, world: int = 1) -> None:
+def run(folder: Path, data: Data, workers: int = 0, rank: int = 0, world: int = 1, norm: str = "ln") -> None:
     """A training, in this process; one of `world`."""
     os.environ |= {"WORLD_SIZE": str(world), "RANK": str(rank), "MASTER_ADDR": "localhost", "MASTER_PORT": "29517"}
     torch.manual_seed(0)
     with processes(torch.device("cpu")) as share:
         train_fully(
-            Network(tiny(), TASK, RECIPE.drop_path), data, RECIPE, folder, seed=0, device=torch.device("cpu"),
+            Network(tiny(norm), TASK, RECIPE.drop_path), data, RECIPE, folder, seed=0, device=torch.device("cpu"),
             share=share, workers=workers, identity={"seed": 0},
         )  # fmt: skip
 
@@ -100,16 +102,54 @@ def test_a_kill_changes_no_digit(unbroken: Path, tmp_path: Path, digits: Data, m
         assert all(torch.equal(ours[part][name], theirs[part][name]) for name in theirs[part])
 
 
-def test_two_processes_have_the_losses_of_one(unbroken: Path, tmp_path: Path, digits: Data) -> None:
-    both = [forked(tmp_path, digits, 0, rank, 2) for rank in range(2)]
-    for process in both:
+@pytest.mark.parametrize("norm", ["ln", "bn"])
+def test_two_processes_have_the_losses_of_one(norm: str, unbroken: Path, tmp_path: Path, digits: Data) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    alone.mkdir()
+    shared.mkdir()
+    all_of = [forked(shared, digits, 0, rank, 2, norm) for rank in range(2)]
+    if norm == "ln":
+        alone = unbroken
+    else:
+        all_of.append(forked(alone, digits, 0, 0, 1, norm))
+    for process in all_of:
         process.join()
-    assert [process.exitcode for process in both] == [0, 0]
+    assert {process.exitcode for process in all_of} == {0}
     one, two = (
-        np.array([[float(x) for x in line.split(",")] for line in curve(folder)[1:]]) for folder in (unbroken, tmp_path)
+        np.array([[float(x) for x in line.split(",")] for line in curve(folder)[1:]]) for folder in (alone, shared)
     )
     assert len(set(one[:, 2])) == RECIPE.epochs
-    np.testing.assert_allclose(two[:, :3], one[:, :3], rtol=1e-5)
+    np.testing.assert_allclose(two[:, :3], one[:, :3], rtol=1e-5 if norm == "ln" else 1e-4)
+    ours, theirs = (torch.load(folder / CHECKPOINT)["network"] for folder in (shared, alone))
+    assert ours.keys() == theirs.keys()
+    variances = [
+        name for name in ours if "running_var" in name
+    ]  # means follow biases, whose gradient is rounding alone
+    assert bool(variances) is (norm == "bn")
+    for name in variances:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-2, atol=1e-4)
+
+
+def test_batch_norm_of_one_process_is_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda x: None)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 1)
+    torch.manual_seed(0)
+    ours, theirs = SharedBatchNorm(5), ChannelBatchNorm(5)
+    for norm in (ours, theirs):
+        with torch.no_grad():
+            norm.weight.copy_(torch.linspace(-1, 2, 5))
+            norm.bias.copy_(torch.linspace(0, 1, 5))
+    for _ in range(3):
+        x = 3 + 2 * torch.randn(4, 6, 7, 5)
+        inputs = [x.clone().requires_grad_() for _ in range(2)]
+        outputs = [norm(given) for norm, given in zip((ours, theirs), inputs, strict=True)]
+        torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-5)
+        for output in outputs:
+            (output**3).sum().backward()
+        torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-4, atol=1e-3)
+    for name, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), rtol=1e-5, atol=1e-5)
 
 
 def test_rates_warm_up_by_the_linear_rule_and_end_at_the_lowest() -> None:
