@@ -26,7 +26,7 @@ from space import InputError, compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
 COUNTS = {measure.name for measure in COUNTED}
-_STEPS = 48  # of the budget's slider
+_STEPS = 20  # of the budget's slider, per factor of ten
 _MEMBERS = {
     "top-1, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy, mean of the network's seeds"),
     "± 95%": st.column_config.NumberColumn(format="%.2f", help="Half of the 95% interval over seeds, in points"),
@@ -104,7 +104,7 @@ def _explore(scene: Scene) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         asked = _controls(snapshot)
         view = _view(snapshot, asked)
-        budget = _budget(snapshot, view) if view.trials else None
+        budget = _budget(view) if view.trials else None
     if snapshot.unmeasured:
         st.warning("The measured latencies cannot be read.")
         st.code(snapshot.unmeasured, language=None, wrap_lines=True)
@@ -174,20 +174,20 @@ def _view(snapshot: Snapshot, asked: Asked) -> Seen:
     return Seen(x, trials, tuple(pareto_front(trials, x.on)))
 
 
-def _budget(snapshot: Snapshot, view: Seen) -> float | None:
-    """The slider: at most so much; None at its upper end."""
-    costs = [view.measure.on(trial) for trial in view.trials]
-    low, high = view.measure.on(view.front[0]), max(costs)
-    if len(view.front) < 2 or high <= low:
+def _budget(view: Seen) -> float | None:
+    """The slider: at most so much; None at its upper end. Its steps are the same for every study, so that a link with
+    one of them says the same tomorrow."""
+    measure, last = view.measure, "no limit"
+    low, high = measure.on(view.front[0]), max(map(measure.on, view.trials))
+    ends = math.floor(_STEPS * math.log10(low)), math.ceil(_STEPS * math.log10(high))
+    steps = [value for i in range(*ends) if low <= (value := float(f"{10 ** (i / _STEPS):.3g}")) < high]
+    if len(view.front) < 2 or not steps:
         return None
-    ratio = math.log(high / low) / _STEPS
-    steps = [float(f"{low * math.exp(ratio * i):.3g}") for i in range(1, _STEPS)]
-    words = {view.measure.words(value): value for value in steps if value >= low}
-    label = f"My budget, {view.measure.name} at most"
-    last = "no limit"
+    words = {measure.words(value): value for value in steps}
     picked = st.select_slider(
-        label, [*words, last], last, key=f"budget.{view.measure.name}.{snapshot.name}"[:80], on_change=choose,
-        args=(None,), help="The most accurate network within it is picked on the right", width=330,
+        f"My budget, {measure.name} at most", [*words, last], last, key=f"budget.{measure.name}"[:80],
+        on_change=choose, args=(None,), help="The most accurate network within it is picked on the right", width=330,
+        bind="query-params", persist_state="session",
     )  # fmt: skip
     return words.get(str(picked))
 

@@ -230,6 +230,13 @@ def test_the_budget_picks_the_best_within_it(runs: Path) -> None:
     assert f"Trial {max((t for t in front if (t.flops or 0) <= value), key=lambda t: t.flops or 0).number}" in words
     assert f"the best up to {limit} FLOPs" in words
 
+    app = page(**{"budget.FLOPs": limit})  # the link to it
+    assert app.select_slider[0].value == limit
+    assert f"the best up to {limit} FLOPs" in said(app)
+    add_trial(folder, random.Random(4))
+    assert page(**{"budget.FLOPs": limit}).select_slider[0].value == limit, "a study that has grown has the same steps"
+    assert page(**{"budget.FLOPs": "17Q"}).select_slider[0].value == "no limit"
+
 
 def test_trials_are_filtered_by_state_and_words(runs: Path) -> None:
     make_study(runs, complete=5, failed=2, stopped=1)
