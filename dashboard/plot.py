@@ -26,7 +26,7 @@ _CSS = """
 .nas-plot { width: 100%; } .nas-plot p { opacity: .7; }
 .nas-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 4px; }
 """
-_JS = "".join(Path(__file__).with_name(name).read_text() for name in ("sketch.js", "plot.js"))
+_JS = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("sketch.js", "plot.js"))
 _MARK = """
 export default function ({ data }) {
   (globalThis.nasMarks ??= {})[data.key] = data.number;
