@@ -7,6 +7,8 @@ from nas.certainty import Networks, networks
 from nas.course import Step, course
 from nas.design import Traits, traits, varied
 from nas.front import Outcome, baseline_of, outcome
+from nas.measured import joined
+from nas.measures import Measure, measures
 from nas.trials import Trial
 
 SHELF = Shelf()  # of this server: all its sessions look at the same snapshots
@@ -30,6 +32,12 @@ def baseline(shelf: Shelf, snapshot: Snapshot) -> Snapshot | None:
     folder = baseline_of(snapshot.folder)
     beside = shelf.read(folder) if folder else None
     return beside if beside and beside.settings and beside.front else None
+
+
+@kept
+def measures_of(snapshot: Snapshot, beside: Snapshot | None) -> dict[str, Measure]:
+    """What accuracy can be set against, by name; latencies hold for the networks of the baseline as well."""
+    return measures(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
 
 
 @kept

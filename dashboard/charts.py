@@ -95,6 +95,18 @@ def front_caption(
     return " ".join(filter(None, [_front_words(trials, front), _noise_words(found), _baseline_words(beside)]))
 
 
+def measure_caption(over: Measure, front: Sequence[Trial], beside: Sequence[Trial] = ()) -> str:
+    """The same where the front is over another measure, or of some networks only."""
+    other = pareto_front([t for t in beside if over.of(t)], over.on)
+    said = f"{count(len(front), 'network')} on the front over {over.name}: {_ends(over, front)}."
+    return f"{said} Dashed: {BASELINE}, {_ends(over, other)}." if other else said
+
+
+def _ends(over: Measure, front: Sequence[Trial]) -> str:
+    first, last = (f"{percent(t.accuracy)} at {over.words(over.on(t))}" for t in (front[0], front[-1]))
+    return first if len(front) == 1 else f"from {first} to {last}"
+
+
 def _noise_words(found: Networks | None) -> str:
     if found is None or found.noise is None:
         return ""

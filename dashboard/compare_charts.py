@@ -1,7 +1,11 @@
-"""Studies over each other: fronts, distributions of accuracy at equal complexity, hypervolume over training cost."""
+"""Studies over each other: fronts, distributions of accuracy at equal complexity, hypervolume over training cost.
+
+Fronts and distributions are over FLOPs or any other measure that all of the studies have.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,27 +14,27 @@ import numpy as np
 from dashboard import words
 from dashboard.progress_charts import COSTS
 from dashboard.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, layout, log_axis, tint, title
-from dashboard.words import FLOPS, percent
+from dashboard.words import percent
 from nas.compare import Distance, Edf, Growth
-from nas.front import accuracy, flops
+from nas.front import accuracy
+from nas.measures import FLOPS, Measure
 from nas.trials import Trial
-from space import compact
 
 MOST = 6  # studies, for as many colours, symbols and dashes
 POINTS = 400  # of an EDF
 
 
-def fronts_figure(fronts: Mapping[str, Sequence[Trial]]) -> Figure:
-    """The staircase of every study; a colour, symbol and dash each."""
+def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS) -> Figure:
+    """The staircase of every study's front over this measure; a colour, symbol and dash each."""
     chart = layout(380)
-    ends = [flops(trial) for front in fronts.values() for trial in front]
+    ends = [over.on(trial) for front in fronts.values() for trial in front]
     data = []
     for place, (name, front) in enumerate(fronts.items()):
         if not front:
             continue
-        x, y = [flops(t) for t in front], [100 * accuracy(t) for t in front]
+        x, y = [over.on(t) for t in front], [100 * accuracy(t) for t in front]
         said = [
-            f"{words.escape(name, 60)}, trial {t.number}<br>{percent(t.accuracy, 2)} at {compact(flops(t))}"
+            f"{words.escape(name, 60)}, trial {t.number}<br>{percent(t.accuracy, 2)} at {over.words(over.on(t))}"
             for t in front
         ]
         data.append(
@@ -42,28 +46,29 @@ def fronts_figure(fronts: Mapping[str, Sequence[Trial]]) -> Figure:
             }
         )  # fmt: skip
     if ends:
-        chart["xaxis"] |= log_axis(min(ends), max(ends), FLOPS)
+        chart["xaxis"] |= log_axis(min(ends), max(ends), over.label)
     chart["yaxis"] |= {"title": title("validation top-1, %")}
     chart["legend"] = ABOVE
     return {"data": data, "layout": chart}
 
 
-def fronts_caption(fronts: Mapping[str, Sequence[Trial]]) -> str:
+def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS) -> str:
     """Who has the best network at three budgets of equal ratio."""
     known = {name: front for name, front in fronts.items() if front}
     if len(known) < 2:
         return "Fewer than two of these studies have a front."
-    low = max(flops(front[0]) for front in known.values())
-    high = max(flops(front[-1]) for front in known.values())
+    low = max(over.on(front[0]) for front in known.values())
+    high = max(low, *(over.on(front[-1]) for front in known.values()))
     parts = []
-    for limit in dict.fromkeys(int(value) for value in np.geomspace(low, max(high, low), 3)):
-        at = {name: max(accuracy(t) for t in front if flops(t) <= limit) for name, front in known.items()}
+    for limit in dict.fromkeys([low, math.sqrt(low * high), high]):
+        at = {name: max(accuracy(t) for t in front if over.on(t) <= limit) for name, front in known.items()}
         best = max(at, key=lambda name: at[name])
         others = max(value for name, value in at.items() if name != best)
         parts.append(
-            f"up to {compact(limit)} FLOPs {best} ({percent(at[best])}, {100 * (at[best] - others):.1f} points ahead)"
+            f"up to {over.said(limit)} {best} ({percent(at[best])}, {100 * (at[best] - others):.1f} points ahead)"
         )
-    return f"Best: {'; '.join(parts)}. One run each: seeds may tell otherwise."
+    where = "" if over is FLOPS else f" over {over.name}"
+    return f"Best{where}: {'; '.join(parts)}. One run each: seeds may tell otherwise."
 
 
 def edf_figure(rows: Sequence[Edf]) -> Figure:
@@ -87,13 +92,13 @@ def edf_figure(rows: Sequence[Edf]) -> Figure:
     return {"data": data, "layout": chart}
 
 
-def edf_caption(rows: Sequence[Edf], distances: Sequence[Distance]) -> str:
+def edf_caption(rows: Sequence[Edf], distances: Sequence[Distance], over: Measure = FLOPS) -> str:
     """The distances in words, with what chance has."""
     counts = ", ".join(f"{row.name} {row.networks:,}" for row in rows)
     gaps = [
         f"{d.one} and {d.other} are {d.value:.2f} apart (Kolmogorov-Smirnov; p {_p(d.p)})" for d in distances
     ]  # fmt: skip
-    return f"At equal FLOPs {'; '.join(gaps)}. Networks in the FLOPs that they share: {counts}."
+    return f"At equal {over.name} {'; '.join(gaps)}. Networks in the {over.name} that they share: {counts}."
 
 
 def _p(value: float) -> str:

@@ -19,7 +19,11 @@ from dashboard.plot import plot
 from dashboard.progress_charts import COSTS
 from dashboard.words import ago, evidence, seeds_per_network
 from nas.compare import FEWEST, Distance, Sample, distance, edf, equal_complexity, growth
+from nas.front import pareto_front
+from nas.measured import joined
+from nas.measures import FLOPS, Measure, measures
 from nas.settings import Settings
+from nas.trials import Trial
 
 _COMPARABLE: tuple[
     tuple[str, Callable[[Settings], object]], ...
@@ -58,8 +62,9 @@ def compare_page(shelf: Shelf, runs: Path) -> None:
         st.info("Choose two studies or more that have finished networks.")
         return
     _warn(found)
-    _fronts(found)
-    _distributions(found)
+    over = _over(found)
+    _fronts(found, over)
+    _distributions(found, over)
     _growth(found)
 
 
@@ -77,48 +82,71 @@ def _warn(found: dict[str, Snapshot]) -> None:
         st.warning("These studies have different budgets: hypervolumes over different budgets are not comparable.")
 
 
-def _fronts(found: dict[str, Snapshot]) -> None:
+def _over(found: dict[str, Snapshot]) -> Measure:
+    """What accuracies are set against: a measure that every study has, chosen by the person."""
+    known = _measures(tuple(found.values()))
+    name = st.selectbox(
+        "Accuracy over", list(known), key="over", width=260, bind="query-params", persist_state="session",
+        help="Latencies are offered where each of these studies was measured on the same device at the same batch",
+    )  # fmt: skip
+    return known[name or FLOPS.name]
+
+
+@lru_cache(maxsize=8)
+def _measures(snapshots: tuple[Snapshot, ...]) -> dict[str, Measure]:
+    measured = joined(snapshot.measured for snapshot in snapshots)
+    each = [measures(snapshot.scored, measured) for snapshot in snapshots]
+    return {name: measure for name, measure in each[0].items() if all(name in other for other in each)}
+
+
+@kept
+def _front(snapshot: Snapshot, over: Measure) -> tuple[Trial, ...]:
+    return tuple(pareto_front([trial for trial in snapshot.scored if over.of(trial)], over.on))
+
+
+def _fronts(found: dict[str, Snapshot], over: Measure) -> None:
     st.header("Fronts", anchor=False)
-    fronts = {name: snapshot.front for name, snapshot in found.items()}
-    caption = compare_charts.fronts_caption(fronts)
+    fronts = {name: _front(snapshot, over) for name, snapshot in found.items()}
+    caption = compare_charts.fronts_caption(fronts, over)
     st.text(caption)
-    plot(compare_charts.fronts_figure(fronts), caption, key="fronts")
+    plot(compare_charts.fronts_figure(fronts, over), caption, key="fronts", view=over.name)
     said = {evidence(_settings(s), seeds_per_network(s.trials)): name for name, s in found.items()}
     with st.container(key="facts"):
         st.text("; ".join(f"{name}: {words}" if len(said) > 1 else words for words, name in said.items()) + ".")
 
 
 @kept
-def _sample(snapshot: Snapshot) -> Sample:
-    rows = [row.trial for row in networks_of(snapshot).rows.values()]
+def _sample(snapshot: Snapshot, over: Measure) -> Sample:
+    rows = [trial for row in networks_of(snapshot).rows.values() if over.of(trial := row.trial)]
     accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
-    return Sample(snapshot.name, accuracy, np.array([trial.flops for trial in rows], dtype=float))
+    return Sample(snapshot.name, accuracy, np.array([over.on(trial) for trial in rows], dtype=float))
 
 
 @lru_cache(maxsize=8)
-def _distances(snapshots: tuple[Snapshot, ...]) -> list[Distance]:
-    even = equal_complexity([_sample(snapshot) for snapshot in snapshots])
+def _distances(snapshots: tuple[Snapshot, ...], over: Measure) -> list[Distance]:
+    even = equal_complexity([_sample(snapshot, over) for snapshot in snapshots])
     return [distance(one, other) for one, other in combinations(even, 2)]
 
 
-def _distributions(found: dict[str, Snapshot]) -> None:
+def _distributions(found: dict[str, Snapshot], over: Measure) -> None:
     """Of all trained networks, not only of the front: for random search that is the space, else what was chosen."""
-    st.header("Networks at equal FLOPs", anchor=False)
-    even = equal_complexity([_sample(snapshot) for snapshot in found.values()])
+    st.header(f"Networks at equal {over.name}", anchor=False)
+    even = equal_complexity([_sample(snapshot, over) for snapshot in found.values()])
     if not even:
-        st.info("These studies share no FLOPs: nothing can be compared at equal complexity.")
+        st.info(f"These studies share no {over.name}: nothing can be compared at equal complexity.")
         return
     if few := [row.sample.name for row in even if len(row.weight) < FEWEST]:
-        st.info(f"Too few networks in the FLOPs that they share to say ({FEWEST} are needed): {', '.join(few)}.")
+        st.info(f"Too few networks in the {over.name} that they share to say ({FEWEST} are needed): {', '.join(few)}.")
         return
-    rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()))
-    caption = compare_charts.edf_caption(rows, gaps[:3])
+    rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()), over)
+    caption = compare_charts.edf_caption(rows, gaps[:3], over)
     st.text(caption)
     plot(compare_charts.edf_figure(rows), caption, key="edf")
     with st.container(key="facts-edf"):
         st.text(
-            "Every network that was trained to its end, weighted so that each study has as many at the same FLOPs "
-            "(arXiv 1905.13214). Under random search this is the space; a search that learns shows what it chose."
+            "Every network that was trained to its end, weighted so that each study has as many at the same "
+            f"{over.name} (arXiv 1905.13214). "
+            "Under random search this is the space; a search that learns shows what it chose."
         )
     if len(gaps) > 1:
         table = [{"one": g.one, "other": g.other, "distance": g.value, "p": g.p} for g in gaps]

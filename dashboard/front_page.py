@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import address, charts, tables
-from dashboard.beside import designs_of, networks_of, outcome_of, varied_of
+from dashboard.beside import designs_of, measures_of, networks_of, outcome_of, varied_of
 from dashboard.charts import KINDS, View
 from dashboard.frame import Scene, choose, chosen, resume, way
 from dashboard.live import Snapshot, kept
@@ -18,7 +18,7 @@ from dashboard.plot import mark, packed, plot
 from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network, short
 from nas.design import within
 from nas.front import pareto_front
-from nas.measures import COUNTED, Measure, measures
+from nas.measures import COUNTED, Measure
 from nas.measures import FLOPS as FLOPS_MEASURE
 from nas.settings import Settings
 from nas.trials import State, Trial
@@ -102,8 +102,8 @@ def _explore(scene: Scene) -> None:
         _none_finished(snapshot)
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        asked = _controls(snapshot)
-        view = _view(snapshot, asked)
+        asked = _controls(snapshot, scene.beside)
+        view = _view(snapshot, scene.beside, asked)
         budget = _budget(view) if view.trials else None
     if snapshot.unmeasured:
         st.warning("The measured latencies cannot be read.")
@@ -133,9 +133,9 @@ def _none_finished(snapshot: Snapshot) -> None:
         st.code(reason, language=None, wrap_lines=True)
 
 
-def _controls(snapshot: Snapshot) -> Asked:
+def _controls(snapshot: Snapshot, beside: Snapshot | None) -> Asked:
     """x axis, colours and filters; all of them in the page's address."""
-    known, axes = measures_of(snapshot), varied_of(snapshot)
+    known, axes = measures_of(snapshot, beside), varied_of(snapshot)
     plain: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
     x = st.selectbox("Accuracy over", list(known), key="x", width=190, **plain)
     colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **plain)
@@ -148,11 +148,6 @@ def _controls(snapshot: Snapshot) -> Asked:
     return Asked(x or FLOPS_MEASURE.name, colour or KINDS, tuple(filters))
 
 
-@kept
-def measures_of(snapshot: Snapshot) -> dict[str, Measure]:
-    return measures(snapshot.scored, snapshot.measured)
-
-
 @dataclass(frozen=True, eq=False)
 class Seen:
     """The networks that the filters leave: their trials, and their front over the measure."""
@@ -163,8 +158,8 @@ class Seen:
 
 
 @kept
-def _view(snapshot: Snapshot, asked: Asked) -> Seen:
-    x = measures_of(snapshot)[asked.measure]
+def _view(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
+    x = measures_of(snapshot, beside)[asked.measure]
     wanted = dict(asked.filters)
     trials = tuple(
         trial
@@ -211,7 +206,7 @@ def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Tri
 @kept
 def _figure(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> str:
     assert snapshot.settings is not None
-    view = _view(snapshot, asked)
+    view = _view(snapshot, beside, asked)
     figure = charts.front_figure(
         view.trials, snapshot.settings.band, view=View(view.measure, asked.colour), running=snapshot.running,
         found=networks_of(snapshot), beside=beside.scored if beside else (),
@@ -225,13 +220,8 @@ def _caption(scene: Scene, asked: Asked, view: Seen) -> str:
     found = networks_of(snapshot)
     if plain:
         return charts.front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
-    best, cheapest = view.front[-1], view.front[0]
     kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
-    return (
-        f"{kept}{count(len(view.front), 'network')} on the front over {asked.measure}: "
-        f"from {percent(cheapest.accuracy)} at {view.measure.words(view.measure.on(cheapest))} "
-        f"to {percent(best.accuracy)} at {view.measure.words(view.measure.on(best))}."
-    )
+    return kept + charts.measure_caption(view.measure, view.front, beside.scored if beside else ())
 
 
 def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budget: float | None) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from dashboard import charts, compare_charts, network_charts, progress_charts, space_charts, tables, words
-from dashboard.beside import baseline, course_of, designs_of, networks_of, outcome_of, varied_of
+from dashboard.beside import baseline, course_of, designs_of, measures_of, networks_of, outcome_of, varied_of
 from dashboard.live import Shelf, Snapshot
 from dashboard.progress_page import losses
 from dashboard.server import plotly_script
@@ -22,7 +22,9 @@ from dashboard.style import Figure
 from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network
 from nas.course import spans
 from nas.files import write_whole
+from nas.front import pareto_front
 from nas.importance import FEWEST, cells, importances, thirds
+from nas.measures import COUNTED, Measure
 from nas.settings import Settings
 from nas.trials import Trial
 from space import InputError, compact
@@ -125,6 +127,21 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None) -> I
     )
     yield from _chart("front", "The front", caption, figure)
     yield _table(tables.front_frame(snapshot.front, found))
+    for over in measures_of(snapshot, beside).values():
+        if over not in COUNTED:
+            yield from _latency_front(snapshot, settings, beside, over)
+
+
+def _latency_front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over: Measure) -> Iterator[str]:
+    """The front again, over a latency that `nas measure` found."""
+    trials, others = [t for t in snapshot.scored if over.of(t)], beside.scored if beside else ()
+    front = pareto_front(trials, over.on)
+    figure = charts.front_figure(trials, settings.band, view=charts.View(over), beside=others)
+    title = f"The front over {over.name}"
+    yield from _chart(over.name, title, charts.measure_caption(over, front, others), figure)
+    frame = tables.front_frame(front)
+    frame.insert(2, "ms", [over.on(trial) for trial in front])
+    yield _table(frame)
 
 
 def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Studies beside each other: distributions of accuracy at equal complexity, and hypervolume over training cost.
 
-At equal complexity (arXiv 1905.13214, 1905.12887): the FLOPs that the studies share are cut into bins, and networks are
-weighted so that every study has the same weight in each bin; bins that a study has nothing in are left out for all.
-Needs no torch.
+At equal complexity (arXiv 1905.13214, 1905.12887): the costs that the studies share (FLOPs, or any other measure) are
+cut into bins, and networks are weighted so that every study has the same weight in each bin; bins that a study has
+nothing in are left out for all. Needs no torch.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ POINTS = 101  # of a curve over cost
 
 @dataclass(frozen=True)
 class Sample:
-    """Networks of one study: accuracies (N,) and FLOPs (N,)."""
+    """Networks of one study: accuracies (N,) and what each costs (N,), such as its FLOPs."""
 
     name: str
     accuracy: Floats
-    flops: Floats
+    cost: Floats
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class Weighted:
 
 def equal_complexity(samples: Sequence[Sample], bins: int = BINS) -> list[Weighted]:
     """The samples in their shared bins; empty if they share none."""
-    if not samples or any(len(s.flops) == 0 for s in samples):
+    if not samples or any(len(s.cost) == 0 for s in samples):
         return []
-    low, high = max(s.flops.min() for s in samples), min(s.flops.max() for s in samples)
+    low, high = max(s.cost.min() for s in samples), min(s.cost.max() for s in samples)
     if low > high:
         return []
     edges = np.geomspace(low, max(high, low * 1.0001), bins + 1)
-    places = [_bins(s.flops, edges) for s in samples]
+    places = [_bins(s.cost, edges) for s in samples]
     shared = [b for b in range(bins) if all((p == b).any() for p in places)]
     if not shared:
         return []
@@ -78,14 +78,14 @@ def equal_complexity(samples: Sequence[Sample], bins: int = BINS) -> list[Weight
         kept = np.isin(place, shared)
         inside = place[kept]
         weight = 1 / np.bincount(inside, minlength=bins)[inside] / len(shared)
-        found.append(Weighted(Sample(sample.name, sample.accuracy[kept], sample.flops[kept]), weight, inside))
+        found.append(Weighted(Sample(sample.name, sample.accuracy[kept], sample.cost[kept]), weight, inside))
     return found
 
 
-def _bins(flops: Floats, edges: Floats) -> Places:
+def _bins(cost: Floats, edges: Floats) -> Places:
     """(N,) the bin of each, -1 outside."""
-    place = np.searchsorted(edges[:-1], flops * (1 + 1e-9), side="right") - 1
-    place[flops > edges[-1] * (1 + 1e-9)] = -1
+    place = np.searchsorted(edges[:-1], cost * (1 + 1e-9), side="right") - 1
+    place[cost > edges[-1] * (1 + 1e-9)] = -1
     return place
 
 

@@ -7,15 +7,15 @@ weights, so networks are built afresh.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.files import write_whole
-from nas.front import accuracy, merged
+from nas.front import accuracy, baseline_of, merged
 from nas.measures import Measure, latency
-from nas.trials import Trial
+from nas.trials import Reader, Trial
 from nas.words import describe
 from space import Arch, InputError, Task, compact
 from space.reading import nearest
@@ -106,6 +106,16 @@ def read(folder: Path) -> dict[str, Any]:
     return found
 
 
+def joined(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was measured beside several studies: a network takes as long in one as in the other."""
+    every: dict[str, Any] = {}
+    for measured in found:
+        for device, networks in measured.items():
+            for key, timings in networks.items():
+                every.setdefault(device, {}).setdefault(key, {}).update(timings)
+    return every
+
+
 def keep(folder: Path, device: str, key: str, timings: dict[str, Any]) -> None:
     """Adds a network's timings to the file."""
     found = read(folder)
@@ -134,6 +144,31 @@ def latency_front(found: Sequence[Measured]) -> list[Measured]:
         if not front or accuracy(row.trial) > accuracy(front[-1].trial):
             front.append(row)
     return front
+
+
+def baseline_front(folder: Path, device: str, batch: int) -> list[Measured] | None:
+    """The front in latency of the random search beside a study: None without one, empty where it was not measured."""
+    beside = baseline_of(folder)
+    if beside is None:
+        return None
+    measured = any(str(batch) in timings for timings in read(beside).get(device, {}).values())
+    return latency_front(rows(beside, Reader(beside).trials(), device, batch)) if measured else []
+
+
+def reached(front: Sequence[Measured], row: Measured) -> float | None:
+    """The best accuracy of a front in no more time than this network's."""
+    return max((accuracy(other.trial) for other in front if other.median <= row.median), default=None)
+
+
+def baseline_line(folder: Path, front: Sequence[Measured] | None, batch: int) -> str | None:
+    """What `baseline_front` found, in words."""
+    if front is None:
+        return None
+    name = f"{folder.resolve().name}-random"
+    if not front:
+        return f"baseline: {name} was not measured so; nas measure {name} --batch {batch}"
+    words = " to ".join(f"{accuracy(row.trial):.2%} at {1e3 * row.median:.2f} ms" for row in (front[0], front[-1]))
+    return f"baseline: {name}, {len(front)} networks on its front, {words}"
 
 
 def find_device(folder: Path, by: str) -> str:

@@ -23,6 +23,11 @@ class Measure:
     of: Callable[[Trial], float | None]
     words: Callable[[float], str] = _counted
 
+    def said(self, value: float) -> str:
+        """A value with what it counts: `4.2M FLOPs`, `1.3 ms`."""
+        words = self.words(value)
+        return f"{words} {self.name}" if self.words is _counted else words
+
     def on(self, trial: Trial) -> float:
         """Of a trial that has it."""
         value = self.of(trial)

@@ -344,15 +344,19 @@ def _print_front(folder: Path, as_json: bool) -> None:
 
 
 def _print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
-    from nas.measured import latency_front, rows, table
+    from nas.measured import baseline_front, baseline_line, latency_front, reached, rows, table
     from nas.trials import Reader
 
     found = rows(folder, Reader(folder).trials(), device, batch)
     chosen = latency_front(found) if front_only else found
+    base = baseline_front(folder, device, batch) if front_only else None
     if as_json:
-        print_json([row.to_json() for row in chosen])
-    else:
-        print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency"))
+        beside = [{"baseline_accuracy": reached(base or [], row)} if front_only else {} for row in chosen]
+        print_json([row.to_json() | extra for row, extra in zip(chosen, beside, strict=True)])
+        return
+    print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency"))
+    if line := baseline_line(folder, base, batch):
+        print(line)
 
 
 def _summary_json(row: Any) -> dict[str, Any]:

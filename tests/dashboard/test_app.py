@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -308,6 +309,34 @@ def test_two_studies_are_compared(runs: Path) -> None:
     assert "one and two are" in words
     assert "Hypervolume after" in words
     assert "none has no finished network to compare: it is empty." in words
+
+
+def test_studies_are_compared_in_a_latency_that_all_of_them_have(runs: Path) -> None:
+    for seed, name in enumerate(["one", "two"]):
+        folder = make_study(runs, name, complete=25, seed=seed)
+        for trial in Reader(folder).trials():
+            timing = {"median": 1e-9 * (trial.flops or 0), "low": 0, "high": 0, "memory": None}
+            keep(folder, "A Phone", trial.key or "", {"1": timing})
+            if name == "one":
+                keep(folder, "Only Here", trial.key or "", {"1": timing})
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app._page_hash = calc_hash("compare")
+    app.query_params["with"] = ["one", "two"]
+    app.query_params["over"] = "latency, batch 1, A Phone"
+    words = said(checked(app.run()))
+    assert "Best over latency, batch 1, A Phone: up to " in words
+    assert "At equal latency, batch 1, A Phone one and two are" in words
+    assert app.selectbox(key="over").options == ["FLOPs", "parameters", "activations", "latency, batch 1, A Phone"]
+
+
+def test_the_baseline_stands_beside_the_front_over_latency_too(runs: Path) -> None:
+    for seed, name in enumerate(["one", "one-random"]):
+        folder = make_study(runs, name, complete=8, seed=seed)
+        for trial in Reader(folder).trials():
+            timing = {"median": 1e-9 * (trial.flops or 0), "low": 0, "high": 0, "memory": None}
+            keep(folder, "A Phone", trial.key or "", {"1": timing})
+    words = said(page(study="one", x="latency, batch 1, A Phone"))
+    assert re.search("on the front over latency, batch 1, A Phone: from .* Dashed: random search's front, .* ms", words)
 
 
 @pytest.mark.parametrize("where", ["network", "trials", "progress", "space", "compare", "studies"])

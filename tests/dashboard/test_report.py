@@ -11,6 +11,8 @@ import pytest
 
 from dashboard.report import write_report
 from nas.cli import main
+from nas.measured import keep
+from nas.trials import Reader
 from space import InputError
 from tests.dashboard.studies import add_trial, make_study
 from tests.dashboard.test_charts import as_plotly
@@ -38,6 +40,22 @@ def test_a_report_holds_charts_sentences_tables_and_networks(tmp_path: Path) -> 
         assert words in own
     assert not re.search(r'(src|href)="', own)
     assert "default-src 'none'" in own
+
+
+def test_a_report_holds_the_front_over_each_latency(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "first", complete=9)
+    for trial in Reader(folder).trials():
+        timing = {"median": 1e-9 * (trial.flops or 0), "low": 0, "high": 0, "memory": None}
+        keep(folder, HOSTILE, trial.key or "", {"1": timing, "64": timing})
+    path = tmp_path / "report.html"
+    write_report(folder, path)
+    own = path.read_text().partition("<script>/**")[0]
+    assert HOSTILE not in own
+    for batch in (1, 64):
+        assert f"<h2>The front over latency, batch {batch}, &lt;img" in own
+    figures = [json.loads(f) for f in re.findall(r'<script type="application/json" id="figure-latency.*?">(.*?)<', own)]
+    assert [f["layout"]["xaxis"]["title"]["text"][:10] for f in figures] == ["latency of"] * 2
+    assert own.count("<th>ms</th>") == 2
 
 
 def test_a_small_study_says_that_it_is_too_small(tmp_path: Path) -> None:

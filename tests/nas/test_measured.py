@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,30 @@ def test_a_network_is_picked_by_latency(tmp_path: Path) -> None:
         pick(folder, Wish(max_flops="1M", by="latency"))
     with pytest.raises(InputError, match="must have one of --trial, --pick, --max-flops, --max-latency, got several"):
         pick(folder, Wish(max_flops="1M", max_latency=3))
+
+
+def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: Run) -> None:
+    def measure_all(folder: Path, milliseconds: float) -> list[Trial]:
+        trials = list(Reader(folder).trials())
+        for place, trial in enumerate(trials, 1):
+            timing = {"median": place * milliseconds / 1e3, "low": 0, "high": 0, "memory": None}
+            keep(folder, "A Phone", trial.key or "", {"1": timing})
+        return trials
+
+    measure_all(make_study(tmp_path, "first", complete=6), 1.0)
+    other = make_study(tmp_path, "first-random", complete=6, seed=1)
+    _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    assert "baseline: first-random was not measured so; nas measure first-random --batch 1\n" in out
+    beside = measure_all(other, 0.5)
+    _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    best = max(trial.accuracy or 0 for trial in beside)
+    assert re.search(
+        rf"baseline: first-random, \d networks on its front, .* at 0.50 ms to {best:.2%} at \d.\d0 ms\n", out
+    )
+    _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
+    for row in json.loads(out):
+        quick = [trial.accuracy or 0 for place, trial in enumerate(beside, 1) if place * 0.5e-3 <= row["median"]]
+        assert row["baseline_accuracy"] == max(quick)
 
 
 def test_a_network_is_measured_by_itself(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
