@@ -110,10 +110,20 @@ def agreement(rows: Sequence[Audited], seed: int = 0) -> Agreement:
 
 
 def kendall(x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0) -> Tau:
-    """tau-b of x and y (N,) over the pairs that are true in `pairs` (N, N, symmetric).
+    """tau-b of x and y (N,) over the pairs that are true in `pairs` (N, N, symmetric)."""
+    value, resampled = bootstrap(x, y, pairs, seed)
+    number = int(np.triu(pairs, 1).sum())
+    if not np.isfinite(value):
+        return Tau(None, None, None, number)
+    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Tau(value, float(low), float(high), number)
+
+
+def bootstrap(x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0) -> tuple[float, Floats]:
+    """tau-b, and (RESAMPLES,) the same of networks drawn with replacement, in which NaN stands where nothing differs.
 
     With c_i the times that network i is drawn, concordance minus discordance is c S c for S_ij = sign(x_i - x_j)
-    sign(y_i - y_j), and a network's pairs with itself count nothing.
+    sign(y_i - y_j), and a network's pairs with itself count nothing. The same seed draws the same networks.
     """
     dx, dy = (np.sign(v[:, None] - v) * pairs for v in (x, y))
     forms = np.stack([dx * dy, np.abs(dx), np.abs(dy)])
@@ -124,13 +134,8 @@ def kendall(x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0) -> Ta
         with np.errstate(invalid="ignore"):
             return np.asarray(agree / np.sqrt(untied_x * untied_y))
 
-    value = tau(np.ones((1, count)))[0]
-    number = int(np.triu(pairs, 1).sum())
-    if not np.isfinite(value):
-        return Tau(None, None, None, number)
     times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)
-    low, high = np.nanquantile(tau(times), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Tau(float(value), float(low), float(high), number)
+    return float(tau(np.ones((1, count)))[0]), tau(times)
 
 
 def effects(rows: Sequence[Audited]) -> tuple[Effect, ...]:
