@@ -22,6 +22,7 @@ from dashboard.server import RUNS
 from dashboard.space_page import space_page
 from dashboard.studies_page import studies_page
 from dashboard.trials_page import trials_page
+from dashboard.verbatim import verbatim
 from dashboard.words import FIRST_SEARCH
 
 _CSS = """
@@ -94,7 +95,7 @@ def _pick(names: list[str]) -> str:
     study = str(st.sidebar.selectbox("Study", names, key="study", on_change=_changed))
     if "unknown" in state:
         st.warning("The address asks for a study that is not here. This is the latest one; choose another on the left.")
-        st.code(state["unknown"][:200], language=None)
+        verbatim(state["unknown"][:200], "unknown")
     if news := address.news("trial"):
         choose(number(news[0]))
     if news := address.news("pin"):
@@ -125,9 +126,9 @@ def _nothing(runs: Path) -> None:
     st.title("No study yet", anchor=False)
     there = "has no study in it" if runs.is_dir() else "does not exist yet"
     st.text(f"The folder {runs} {there}. A first search appears here as it runs:")
-    st.code(FIRST_SEARCH + ("" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"), language="bash")
+    verbatim(FIRST_SEARCH + ("" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"), "first")
     st.text("If your studies are elsewhere, end the dashboard and start it with their folder:")
-    st.code("nas dashboard --runs FOLDER", language="bash")
+    verbatim("nas dashboard --runs FOLDER", "other")
 
 
 if __name__ == "__main__":

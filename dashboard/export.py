@@ -13,6 +13,7 @@ from typing import IO
 
 import streamlit as st
 
+from dashboard.verbatim import verbatim
 from nas.settings import check_name
 from space import InputError
 
@@ -64,7 +65,7 @@ def section(runs: Path, study: str, number: int) -> None:
     except InputError as error:
         st.text(f"This study cannot be exported from here: {error}")
         return
-    st.code(shlex.join(["nas", *line]), language="bash", wrap_lines=True)
+    verbatim(shlex.join(["nas", *line]), "export")
     for folder in made:
         st.text(f"Exported to {folder}")
     busy = job is not None and job.code is None
@@ -95,10 +96,10 @@ def _show(job: Job) -> None:
         st.status("Exporting: the data is loaded and the network measured on the test split …")
     elif job.code == 0:
         st.success("Exported.")
-        st.code(job.said().strip() or "done", language=None, wrap_lines=True)
+        verbatim(job.said().strip() or "done", "exported")
     else:
         st.error("The export ended with an error:")
-        st.code(job.problem(), language=None, wrap_lines=True)
+        verbatim(job.problem(), "unexported")
 
 
 def _text(stream: IO[bytes]) -> str:

@@ -15,6 +15,7 @@ import streamlit as st
 from dashboard import address, export
 from dashboard.beside import baseline
 from dashboard.live import Mode, Shelf, Snapshot, study_names
+from dashboard.verbatim import verbatim
 from dashboard.words import FIRST_SEARCH, ago, heading
 from nas.settings import Settings
 
@@ -45,7 +46,7 @@ def study_page(
         if (name := heading(snapshot.name)) is not None:
             st.markdown(f"**{name}**", width="content")
         else:
-            st.code(snapshot.name, language=None, width="content")
+            st.text(snapshot.name, width="content")
         st.badge(snapshot.mode, color=COLOURS[snapshot.mode])
         live = switch()
         listed, busy = set(study_names(runs)), export.busy()
@@ -65,7 +66,7 @@ def study_page(
         return
     if snapshot.mode == "away":
         st.warning(f"The study cannot be reached now; this is what was last read, {ago(snapshot.updated)}.")
-        st.code(snapshot.problem, language=None, wrap_lines=True)
+        verbatim(snapshot.problem, "problem")
     if len(snapshot.trials) < least:
         empty(snapshot.settings)
         return
@@ -112,7 +113,7 @@ def way(page: str, label: str, icon: str, **parameters: Any) -> None:
 
 def resume(settings: Settings) -> None:
     st.text(f"Started {settings.created} with the command below; the same command goes on where the study stopped.")
-    st.code(settings.command, language="bash", wrap_lines=True)
+    verbatim(settings.command, "command")
 
 
 def empty(settings: Settings) -> None:
@@ -122,9 +123,9 @@ def empty(settings: Settings) -> None:
 
 def broken(snapshot: Snapshot, runs: Path) -> None:
     st.error("This study cannot be read. What is wrong, and what to do:")
-    st.code(snapshot.problem or "", language=None, wrap_lines=True)
+    verbatim(snapshot.problem, "problem")
     if [name for name in study_names(runs) if name != snapshot.name]:
         st.text("Other studies can be chosen on the left.")
     else:
         st.text("Or begin a new one:")
-        st.code(FIRST_SEARCH, language="bash")
+        verbatim(FIRST_SEARCH, "first")

@@ -15,6 +15,7 @@ from dashboard.frame import Scene, choose, chosen, resume, way
 from dashboard.live import Snapshot, kept
 from dashboard.network_page import drawing, export_of, pin, place
 from dashboard.plot import mark, packed, plot
+from dashboard.verbatim import verbatim
 from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network, short
 from nas.design import within
 from nas.front import pareto_front
@@ -107,7 +108,7 @@ def _explore(scene: Scene) -> None:
         budget = _budget(view) if view.trials else None
     if snapshot.unmeasured:
         st.warning("The measured latencies cannot be read.")
-        st.code(snapshot.unmeasured, language=None, wrap_lines=True)
+        verbatim(snapshot.unmeasured, "unmeasured")
     if asked.filters:
         st.text("Only " + "; ".join(f"{axis} {' or '.join(wanted)}" for axis, wanted in asked.filters) + ".")
     if not view.trials:
@@ -129,8 +130,8 @@ def _none_finished(snapshot: Snapshot) -> None:
         st.info("The first network is in training. Its point appears here when it is done.")
         return
     st.warning("No trial has finished. Mend what the reasons name, then search on.")
-    for reason in list(dict.fromkeys(t.reason for t in reversed(snapshot.trials) if t.reason))[:3]:
-        st.code(reason, language=None, wrap_lines=True)
+    for n, reason in enumerate(list(dict.fromkeys(t.reason for t in reversed(snapshot.trials) if t.reason))[:3]):
+        verbatim(reason, f"reason-{n}")
 
 
 def _controls(snapshot: Snapshot, beside: Snapshot | None) -> Asked:

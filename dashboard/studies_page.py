@@ -13,6 +13,7 @@ import streamlit as st
 from dashboard import frame
 from dashboard.beside import course_of
 from dashboard.live import Shelf, Snapshot, study_names
+from dashboard.verbatim import verbatim
 from dashboard.words import FLOPS, ago, count
 from nas.course import pace
 from space import compact
@@ -109,4 +110,4 @@ def _troubles(found: dict[str, Snapshot]) -> None:
     for snapshot in found.values():
         if snapshot.problem:
             st.text(f"{snapshot.name}: {snapshot.mode}")
-            st.code(snapshot.problem, language=None, wrap_lines=True)
+            verbatim(snapshot.problem, f"problem-{snapshot.name}")

@@ -11,6 +11,7 @@ from dashboard import address, tables
 from dashboard.beside import networks_of
 from dashboard.frame import Scene, choose, chosen, way
 from dashboard.live import Snapshot, kept
+from dashboard.verbatim import verbatim
 from dashboard.words import FLOPS, cell, count, evidence, percent, seeds_per_network
 from nas.stopping import build_rule
 from nas.trials import Trial
@@ -131,8 +132,7 @@ def selected_rows() -> list[int]:
 def _trial(trial: Trial) -> None:
     """What happened to the selected trial, in words."""
     st.header(f"Trial {trial.number}: {trial.state}", anchor=False)
-    if trial.reason:
-        st.code(trial.reason, language=None, wrap_lines=True)
+    verbatim(trial.reason, "reason")
     if not trial.decisions:
         return
     st.text("What the stopping rule said of it:")

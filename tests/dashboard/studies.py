@@ -8,7 +8,7 @@ import random
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
@@ -18,6 +18,9 @@ from nas.recipe import Recipe
 from nas.settings import ARTIFACTS, JOURNAL, DataCard, Settings
 from nas.trials import CURVE, open_journal
 from space import Arch, Band, Budget, Space, Task, cost
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
 
 BAND, TASK = Band(1_000_000, 4_000_000), Task(8, 1, 10)
 SPACE = Space.load("digits")
@@ -130,3 +133,8 @@ def tear(folder: Path) -> None:
     """Ends the journal in the middle of a line, as a writer does that is just writing."""
     with (folder / JOURNAL).open("a") as file:
         file.write(json.dumps({"op_code": 4, "worker_id": "x"})[:15])
+
+
+def verbatims(app: AppTest) -> list[str]:
+    """The texts that a page shows letter by letter."""
+    return [json.loads(found.proto.json)["text"] for found in app.get("bidi_component") if "verbatim" in str(found.key)]

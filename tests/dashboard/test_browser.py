@@ -330,9 +330,29 @@ def test_hostile_study_does_nothing(site: tuple[Path, str, int], page: Any) -> N
     page.wait_for_selector("[data-testid=stMetric]")
     page.get_by_role("combobox", name="Study").click()
     page.get_by_role("option", name=HOSTILE).click()
-    page.wait_for_selector(f"[data-testid=stCode]:has-text('{HOSTILE}')")
+    page.wait_for_selector(f"[data-testid=stText]:has-text('{HOSTILE}')")
     until(lambda: page.evaluate(POINTS) == 3)
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_command_is_copied_and_no_highlighter_fetched_for_it(site: tuple[Path, str, int], page: Any) -> None:
+    runs, address, _ = site
+    if not (runs / "copied").exists():
+        make_study(runs, "copied", 3)
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(f"{address}/?study=copied")
+    box = page.locator(".nas-verbatim").filter(has_text="nas export").first
+    box.wait_for()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    box.get_by_role("button", name="Copy").click()
+    box.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("() => navigator.clipboard.readText()") == box.locator("pre").text_content()
+    box.get_by_role("button", name="Copy", exact=True).wait_for()
+    page.wait_for_load_state("networkidle")
+    assert not [url for url in fetched if "SyntaxHighlighter" in url]
+    with page.expect_request("**/*SyntaxHighlighter*"):  # so it has that name, and programs are coloured
+        page.goto(f"{address}/network?study=copied&trial=0")
 
 
 def test_a_report_draws_all_its_charts_and_fetches_nothing(tmp_path: Path, browser: Any) -> None:

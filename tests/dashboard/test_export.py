@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import export
 from space import InputError
-from tests.dashboard.studies import make_study
+from tests.dashboard.studies import make_study, verbatims
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
@@ -66,13 +66,13 @@ def test_button_runs_the_export_and_shows_its_end(tmp_path: Path, monkeypatch: p
     write(stand_in, "echo 'Traceback' >&2; echo 'error: data must be the studys, got other; use --data' >&2; exit 2")
     press(app)
     assert "ended with an error" in app.error[0].value
-    assert "error: data must be the studys, got other; use --data" in [code.value for code in app.code]
+    assert "error: data must be the studys, got other; use --data" in verbatims(app)
 
     write(stand_in, 'echo "ran $@"; mkdir -p "$8"')
     press(app)
     assert app.success[0].value == "Exported."
     target = tmp_path / "first" / "exports" / "trial-0"
-    assert f"ran -m nas export first --trial 0 --out {target} --runs {tmp_path}" in [code.value for code in app.code]
+    assert f"ran -m nas export first --trial 0 --out {target} --runs {tmp_path}" in verbatims(app)
     assert f"Exported to {target}" in [text.value for text in app.text]
     assert "Export again" in [button.label for button in app.button]
 
