@@ -254,6 +254,21 @@ def memory(browser: Any, address: str, pid: int, networks: int) -> None:
     status = Path(f"/proc/{pid}/status").read_text()
     kilobytes = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
     row("memory of the server, 8 sessions", [kilobytes / 1000], "MB")
+    pages[0].wait_for_timeout(10_000)
+    before = processor(pid)
+    pages[0].wait_for_timeout(20_000)
+    row(
+        "the server's processor time in a quiet second, each of 8 sessions",
+        [(processor(pid) - before) / 160],
+        "ms",
+        1000,
+    )
+
+
+def processor(pid: int) -> float:
+    """Seconds that a process has computed."""
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def append(folder: Path, attrs: dict[str, Any]) -> None:
