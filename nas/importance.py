@@ -66,14 +66,12 @@ def importances(designs: Sequence[Traits], accuracy: Floats, flops: Floats, seed
         return []
     rng, size = np.random.default_rng(seed), np.log(flops) - np.log(flops).mean()
     order = np.array([rng.permutation(len(size)) for _ in range(PERMUTATIONS)]).T  # (N, PERMUTATIONS)
-    flat = np.ones((len(size), 1))
     curve = np.stack([np.ones(len(size)), size, size**2], axis=1)
+    targets = _Rest.of(accuracy, curve, order), _Rest.of(size, np.ones((len(size), 1)), order)
     rows = []
     for axis, choices in varied(designs).items():
         columns = _columns(axis, choices, designs)
-        rows.append(
-            Importance(axis, *_explained(columns, curve, accuracy, order), *_explained(columns, flat, size, order))
-        )
+        rows.append(Importance(axis, *_explained(columns, targets[0]), *_explained(columns, targets[1])))
     return sorted(rows, key=lambda row: -row.accuracy)
 
 
@@ -86,14 +84,28 @@ def _columns(axis: str, choices: Sequence[str], designs: Sequence[Traits]) -> Fl
     return np.array([[design.get(axis, {}).get(choice, 0.0) for choice in choices] for design in designs])
 
 
-def _explained(columns: Floats, base: Floats, target: Floats, order: Places) -> tuple[float, float]:
-    """Adjusted R^2 of `columns` for what `base` leaves of `target` (N,), and its 95% quantile over permutations."""
-    base = np.linalg.qr(base)[0]
-    left = target - base @ (base.T @ target)
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What a base leaves of a target: the base's orthonormal columns, what is left (N,), and that permuted."""
+
+    base: Floats
+    left: Floats
+    permuted: Floats  # (N, PERMUTATIONS)
+
+    @staticmethod
+    def of(target: Floats, base: Floats, order: Places) -> _Rest:
+        base = np.linalg.qr(base)[0]
+        left = target - base @ (base.T @ target)
+        return _Rest(base, left, left[order])
+
+
+def _explained(columns: Floats, rest: _Rest) -> tuple[float, float]:
+    """Adjusted R^2 of `columns` for the rest, and its 95% quantile over permutations."""
+    base, left = rest.base, rest.left
     extra = columns - base @ (base.T @ columns)
     vectors, values, _ = np.linalg.svd(extra, full_matrices=False)
     vectors = vectors[:, values > 1e-9 * max(1.0, np.abs(columns).max()) * math.sqrt(len(columns))]
-    free = len(target) - base.shape[1]
+    free = len(left) - base.shape[1]
     more, total = vectors.shape[1], float(left @ left)
     if more == 0 or total <= 0 or free - more < 1:
         return 0.0, 0.0
@@ -103,7 +115,7 @@ def _explained(columns: Floats, base: Floats, target: Floats, order: Places) -> 
         return found
 
     own = adjusted(np.array(((vectors.T @ left) ** 2).sum() / total))
-    chance = adjusted(((vectors.T @ left[order]) ** 2).sum(axis=0) / total)
+    chance = adjusted(((vectors.T @ rest.permuted) ** 2).sum(axis=0) / total)
     return max(0.0, float(own)), max(0.0, float(np.quantile(chance, LEVEL)))
 
 
