@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -35,10 +36,6 @@ def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
         raise InputError("streamlit must be installed, got none; run `pip install streamlit`")
     _check_free(port)
     os.environ[RUNS] = str(runs)
-    import pandas  # noqa: F401  # what pages need, before the first one asks
-
-    import dashboard.app  # noqa: F401
-
     signal.signal(signal.SIGTERM, _interrupt)
     with suppress(KeyboardInterrupt):
         build(f"http://{HOST}:{port}", open_browser, runs).run(config=settings(port))
@@ -55,6 +52,7 @@ def build(url: str, open_browser: bool, runs: Path) -> App:
 
     from dashboard.plot import PLOTLY_URL
 
+    loaded = threading.Event()
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Encoding": "identity"}
 
     async def script(_: Request) -> FileResponse:
@@ -65,23 +63,28 @@ def build(url: str, open_browser: bool, runs: Path) -> App:
         print(f"Dashboard: {url} (Ctrl-C ends it)", flush=True)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        threading.Thread(target=_warm, args=(runs,), daemon=True).start()
+        threading.Thread(target=_warm, args=(runs, loaded), daemon=True).start()
         yield
 
     page = Path(__file__).with_name("app.py")
-    routes, early = [Route(PLOTLY_URL, script)], [Middleware(_Early, url=PLOTLY_URL)]
+    routes, early = [Route(PLOTLY_URL, script)], [Middleware(_Early, url=PLOTLY_URL, loaded=loaded)]
     return App(page, lifespan=started, routes=routes, middleware=early, on_script_error=_tell)
 
 
 class _Early:
     """Has a page fetch plotly while Streamlit starts. It is run when a first picture of the chart has been painted:
-    plotly takes a second to run, which would come before anything is on the screen."""
+    plotly takes a second to run, which would come before anything is on the screen.
 
-    def __init__(self, app: ASGIApp, url: str) -> None:
-        self._app = app
+    Has a page's websocket, on which it hears what to show, wait until the pages are loaded: a browser fetches
+    Streamlit's own scripts meanwhile."""
+
+    def __init__(self, app: ASGIApp, url: str, loaded: threading.Event) -> None:
+        self._app, self._loaded = app, loaded
         self._link = (b"link", f"<{url}>; rel=preload; as=script; fetchpriority=low".encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and not self._loaded.is_set():
+            await asyncio.to_thread(self._loaded.wait)
         path = scope.get("path", "")
         is_page = scope["type"] == "http" and path.count("/") == 1 and not path.startswith("/_") and "." not in path
         if not is_page or scope["method"] != "GET":
@@ -125,11 +128,16 @@ def plotly_script() -> Path:
     return Path(spec.origin).parent / "package_data" / "plotly.min.js"
 
 
-def _warm(runs: Path) -> None:
-    """Reads the latest study while the browser opens: a journal of ten thousand trials takes Optuna seconds.
+def _warm(runs: Path, loaded: threading.Event) -> None:
+    """Loads the pages, then reads the latest study, while the browser opens: Python takes seconds to import what pages
+    need, and so does a journal of ten thousand trials.
 
     What it keeps is taken out of the garbage collector's sight: to look at the rest is cheap, and done often.
     """
+    try:
+        import dashboard.app  # noqa: F401
+    finally:
+        loaded.set()
     from dashboard.beside import SHELF, networks_of, outcome_of
     from dashboard.live import study_names
 
