@@ -9,11 +9,11 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from dashboard import compare_charts, frame
+from dashboard import compare_charts, frame, tables
 from dashboard.beside import course_of, networks_of
+from dashboard.grid import grid
 from dashboard.live import Shelf, Snapshot, kept, study_names
 from dashboard.plot import plot
 from dashboard.progress_charts import COSTS
@@ -154,7 +154,7 @@ def _distributions(found: dict[str, Snapshot], over: Measure) -> None:
             "distance": st.column_config.NumberColumn(format="%.3f"),
             "p": st.column_config.NumberColumn(format="%.3f"),
         }
-        st.dataframe(pd.DataFrame(table), hide_index=True, key="distances", column_config=numbers)
+        grid(tables.table(table), "distances", column_config=numbers)
 
 
 def _growth(found: dict[str, Snapshot]) -> None:

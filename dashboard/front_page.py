@@ -12,6 +12,7 @@ from dashboard import address, charts, tables
 from dashboard.beside import designs_of, measures_of, networks_of, outcome_of, varied_of
 from dashboard.charts import KINDS, View
 from dashboard.frame import Scene, choose, chosen, resume, way
+from dashboard.grid import grid
 from dashboard.live import Snapshot, kept
 from dashboard.network_page import drawing, export_of, pin, place
 from dashboard.plot import mark, packed, plot
@@ -27,6 +28,7 @@ from space import InputError, compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
 COUNTS = {measure.name for measure in COUNTED}
+HEIGHT = 430  # of the chart, px
 _STEPS = 20  # of the budget's slider, per factor of ten
 _MEMBERS = {
     "top-1, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy, mean of the network's seeds"),
@@ -54,18 +56,22 @@ def front_page(scene: Scene) -> None:
         resume(scene.settings)
 
 
-def _numbers(scene: Scene) -> None:
-    snapshot, settings, beside = scene.snapshot, scene.settings, scene.beside
+def numbers_of(snapshot: Snapshot) -> dict[str, str]:
+    """What stands over the chart, by name."""
     best = snapshot.front[-1].accuracy if snapshot.front else None
-    own = outcome_of(snapshot)
-    values = {
+    return {
         "Best accuracy": percent(best),
         "On the front": f"{len(snapshot.front)}",
         "Finished": f"{snapshot.number_in('complete')}",
         "Running": f"{len(snapshot.running)}",
         "Failed": f"{snapshot.number_in('failed')}",
-        "Hypervolume": f"{own.hypervolume:.3f}",
+        "Hypervolume": f"{outcome_of(snapshot).hypervolume:.3f}",
     }
+
+
+def _numbers(scene: Scene) -> None:
+    snapshot, settings, beside = scene.snapshot, scene.settings, scene.beside
+    own = outcome_of(snapshot)
     helps = {
         "Best accuracy": evidence(settings, seeds_per_network(snapshot.trials)),
         "On the front": "Networks that no other beats in both accuracy and FLOPs",
@@ -73,13 +79,18 @@ def _numbers(scene: Scene) -> None:
     }
     deltas = {"Hypervolume": f"{own.hypervolume - outcome_of(beside).hypervolume:+.3f} to random"} if beside else {}
     with st.container(key="facts-numbers", horizontal=True, gap="medium"):
-        for name, value in values.items():
+        for name, value in numbers_of(snapshot).items():
             st.metric(
                 name, value, delta=deltas.get(name), delta_color="off", delta_arrow="off", help=helps.get(name),
                 width="content",
             )  # fmt: skip
     with st.container(key="facts"):
-        st.text(f"Accuracy: {evidence(settings, seeds_per_network(snapshot.trials))}. Budget: {settings.band} {FLOPS}.")
+        st.text(basis_of(snapshot, settings))
+
+
+def basis_of(snapshot: Snapshot, settings: Settings) -> str:
+    """What the numbers rest on."""
+    return f"Accuracy: {evidence(settings, seeds_per_network(snapshot.trials))}. Budget: {settings.band} {FLOPS}."
 
 
 def _facts(snapshot: Snapshot, settings: Settings) -> str:
@@ -193,9 +204,9 @@ def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Tri
     caption = _caption(scene, asked, view)
     row = networks_of(snapshot).of(snapshot.trials[number]) if number is not None else None
     ringed = row.trial.number if row else number
-    figure = _figure(snapshot, asked, beside)
+    figure = figure_of(snapshot, asked, beside)
     order = [trial.number for trial in view.front]
-    plot(figure, caption, key="front", on_click=choose, order=order, height=430, view=asked.measure)
+    plot(figure, caption, key="front", on_click=choose, order=order, height=HEIGHT, view=asked.measure)
     mark("front", pick.number if ringed is None and pick else ringed)
     with st.container(key="facts-front"):
         st.text(caption)
@@ -205,7 +216,8 @@ def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Tri
 
 
 @kept
-def _figure(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> str:
+def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> str:
+    """The chart, packed."""
     assert snapshot.settings is not None
     view = _view(snapshot, beside, asked)
     figure = charts.front_figure(
@@ -275,10 +287,7 @@ def _members(scene: Scene, view: Seen) -> None:
         state = st.session_state["members"]["selection"]["rows"]
         choose(view.front[state[0]].number if state and state[0] < len(view.front) else None)
 
-    st.dataframe(
-        frame, hide_index=True, key="members", on_select=choose_member, selection_mode="single-row",
-        column_config=_MEMBERS,
-    )  # fmt: skip
+    grid(frame, "members", on_select=choose_member, selection_mode="single-row", column_config=_MEMBERS)
     st.download_button(
         "Download as CSV", lambda: tables.csv(frame), file_name=f"{address.plain(scene.snapshot.name)}-front.csv",
         mime="text/csv", on_click="ignore", icon=":material/download:", key="front-csv",

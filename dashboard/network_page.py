@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import address, charts, export, network_charts, rebuild, tables
 from dashboard.beside import networks_of
 from dashboard.frame import Scene, choose, chosen, way
+from dashboard.grid import grid
 from dashboard.live import Snapshot, kept
 from dashboard.plot import plot
 from dashboard.words import FLOPS, NONE, evidence, percent, short, standard_error
@@ -119,8 +119,7 @@ def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) ->
 
 
 def _parts(settings: Settings, arch: Arch) -> None:
-    frame = tables.parts_frame(arch, settings.task)
-    st.dataframe(frame, hide_index=True, column_config=NUMBERS, placeholder="", key="network")
+    grid(tables.parts_frame(arch, settings.task), "network", column_config=NUMBERS, placeholder="")
 
 
 def _curve(scene: Scene, trial: Trial) -> None:
@@ -151,7 +150,7 @@ def _seeds(snapshot: Snapshot, trial: Trial) -> None:
     numbers = {"top-1, %": st.column_config.NumberColumn(format="%.2f"),
                "seconds": st.column_config.NumberColumn(format="%.1f"),
                "seed": st.column_config.NumberColumn(format="%d")}  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=numbers, key="seeds")
+    grid(tables.table(rows), "seeds", column_config=numbers)
 
 
 def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
@@ -189,13 +188,13 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
     st.header(f"What differs from the pinned trial {other.number}", anchor=False)
     try:
         pinned = other.network()
-        rows = rebuild.differences(arch, pinned, scene.settings.task)
+        parts = rebuild.differences(arch, pinned, scene.settings.task)
     except InputError as error:
         st.text(f"The pinned network cannot be shown: {error}")
         return
     here, there = f"trial {trial.number}", f"pinned: trial {other.number}"
-    rows = [*_measured(trial, other), *rows]
-    st.dataframe(pd.DataFrame(rows, columns=["", here, there]), hide_index=True, key="differs")
+    rows = [dict(zip(("", here, there), row, strict=True)) for row in [*_measured(trial, other), *parts]]
+    grid(tables.table(rows), "differs")
     drawing(scene.settings, pinned, key="pinned")
 
 

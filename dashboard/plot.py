@@ -63,8 +63,9 @@ def plot(
 
     high = height or (figure["layout"]["height"] if isinstance(figure, dict) else 400)
     text = figure if isinstance(figure, str) else packed(figure)
+    # No list among them: Streamlit asks pandas whether one is a frame, and loads it for that.
     data = {
-        "figure": text, "alt": alt, "plotly": PLOTLY_URL, "key": key, "order": list(order), "height": high,
+        "figure": text, "alt": alt, "plotly": PLOTLY_URL, "key": key, "order": tuple(order), "height": high,
         "least": least, "view": f"{st.session_state.get('study')} {view}",
     }  # fmt: skip
     _component(key=key, data=data, height=high, on_trial_change=clicked)

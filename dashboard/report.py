@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
-
 from dashboard import charts, compare_charts, network_charts, progress_charts, space_charts, tables, words
 from dashboard.beside import baseline, course_of, designs_of, measures_of, networks_of, outcome_of, varied_of
 from dashboard.live import Shelf, Snapshot
@@ -140,8 +138,8 @@ def _latency_front(snapshot: Snapshot, settings: Settings, beside: Snapshot | No
     title = f"The front over {over.name}"
     yield from _chart(over.name, title, charts.measure_caption(over, front, others), figure)
     frame = tables.front_frame(front)
-    frame.insert(2, "ms", [over.on(trial) for trial in front])
-    yield _table(frame)
+    first = {name: frame.pop(name) for name in [*frame][:2]}
+    yield _table(first | {"ms": [over.on(trial) for trial in front]} | frame)
 
 
 def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:
@@ -228,16 +226,18 @@ def _chart(key: str, title: str, caption: str, figure: Figure, level: int = 2) -
     )
 
 
-def _table(frame: pd.DataFrame) -> str:
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in frame.columns)
+def _table(frame: tables.Table) -> str:
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in frame)
     rows = "".join(
         "<tr>" + "".join(f"<td>{html.escape(_cell(value))}</td>" for value in row) + "</tr>"
-        for row in frame.itertuples(index=False)
+        for row in zip(*frame.values(), strict=True)
     )
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _cell(value: object) -> str:
+    if value is None:
+        return words.NONE
     if isinstance(value, float):
-        return words.NONE if value != value else f"{value:.2f}"
+        return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

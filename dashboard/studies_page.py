@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from dashboard import frame
+from dashboard import frame, tables
 from dashboard.beside import course_of
+from dashboard.grid import grid
 from dashboard.live import Shelf, Snapshot, study_names
 from dashboard.verbatim import verbatim
 from dashboard.words import FLOPS, ago, count
@@ -52,12 +52,9 @@ def studies_page(shelf: Shelf, runs: Path) -> None:
     st.text(
         f"{count(len(names), 'study', 'studies')} in {runs}." + (f" {waiting} still to be read." if waiting else "")
     )
-    table = pd.DataFrame([_row(shelf, snapshot) for snapshot in found.values()])
+    table = tables.table(_row(shelf, snapshot) for snapshot in found.values())
     st.text("Tick one to open it, two or more to compare them.")
-    chosen = st.dataframe(
-        table, hide_index=True, key="studies", on_select="rerun", selection_mode="multi-row", column_config=_TABLE,
-        placeholder="",
-    )  # fmt: skip
+    chosen = grid(table, "studies", on_select="rerun", selection_mode="multi-row", column_config=_TABLE, placeholder="")
     rows = [name for i, name in enumerate(found) if i in set(chosen["selection"]["rows"])]
     _ways(rows)
     _troubles(found)

@@ -1,10 +1,16 @@
-"""Records -> pandas frames, one row per trial or per part of a network."""
+"""Records -> tables, one row per trial or per part of a network; columns of cells, of which None is empty."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import csv as spreadsheet
+import io
+import json
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-import pandas as pd
+import pyarrow as pa
+from pyarrow import json as read
 
 from dashboard.network_charts import shares
 from dashboard.words import cell, mix, stages
@@ -12,8 +18,46 @@ from nas.certainty import Network, Networks
 from nas.trials import Trial
 from space import Arch, Task, breakdown
 
+Table = dict[str, list[Any]]  # columns of the same length
 
-def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Networks | None = None) -> pd.DataFrame:
+
+def table(rows: Iterable[Mapping[str, Any]], names: Sequence[str] = ()) -> Table:
+    """Rows as a table; of the columns named, else of those of the first row."""
+    listed = list(rows)
+    return {name: [row[name] for row in listed] for name in names or (listed[0] if listed else ())}
+
+
+def arrow(columns: Table) -> pa.Table:
+    """As Streamlit sends it; a number that is none is empty, cells of several types are words.
+
+    By way of JSON, as `pyarrow.array` loads pandas: a server would start 1.7 s later and be 45 MB larger.
+    """
+    schema = pa.schema([(name, _type(cells)) for name, cells in columns.items()])
+    written = [[_written(cell, field.type) for cell in columns[field.name]] for field in schema]
+    lines = [json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) for row in zip(*written, strict=True)]
+    text = "\n".join(lines).encode("utf-8", "replace")
+    if not text:
+        return schema.empty_table()
+    reading = read.ReadOptions(block_size=len(text) + 1, use_threads=False)
+    return read.read_json(pa.BufferReader(text), reading, read.ParseOptions(explicit_schema=schema))
+
+
+def _type(cells: Iterable[object]) -> pa.DataType:
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if kinds == {list}:
+        return pa.list_(pa.float64())
+    if kinds == {int} and all(abs(cell) < 2**63 for cell in cells if isinstance(cell, int)):
+        return pa.int64()
+    return pa.float64() if kinds <= {int, float} else pa.string()
+
+
+def _written(cell: Any, type_: pa.DataType) -> object:
+    if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
+        return None
+    return str(cell) if pa.types.is_string(type_) else cell
+
+
+def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Networks | None = None) -> Table:
     """All trials by number. Accuracy in percent (validation top-1); FLOPs and parameters as counts; time in seconds.
 
     Where networks were repeated, also what is known of each trial's network: its mean over seeds with the half of its
@@ -36,13 +80,12 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
         }
         for trial in trials
     ]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    frame = frame.astype({"accuracy": "float64", "seconds": "float64", "FLOPs": "Int64", "params": "Int64"})
-    if found is not None and found.noise is not None:
-        known = pd.DataFrame([_certainty(found.of(trial)) for trial in trials], columns=CERTAINTY).astype("float64")
-        for place, name in enumerate(CERTAINTY, COLUMNS.index("FLOPs") + 1):
-            frame.insert(place, name, known[name])
-    return frame
+    frame = table(rows, COLUMNS)
+    if found is None or found.noise is None:
+        return frame
+    known = [_certainty(found.of(trial)) for trial in trials]
+    certain = {name: [cells[place] for cells in known] for place, name in enumerate(CERTAINTY)}
+    return {name: (frame | certain)[name] for name in (*COLUMNS[:4], *CERTAINTY, *COLUMNS[4:])}
 
 
 def depths(trial: Trial) -> str:
@@ -68,23 +111,12 @@ def _certainty(row: Network | None) -> list[float | None]:
 
 
 CERTAINTY = ["mean", "± 95%", "seeds", "on front"]
-COLUMNS = [
-    "trial",
-    "front",
-    "accuracy",
-    "FLOPs",
-    "state",
-    "params",
-    "depth",
-    "width",
-    "blocks",
-    "seconds",
-    "worker",
-    "reason",
-]
+COLUMNS = (
+    "trial", "front", "accuracy", "FLOPs", "state", "params", "depth", "width", "blocks", "seconds", "worker", "reason",
+)  # fmt: skip
 
 
-def front_frame(front: Sequence[Trial], found: Networks | None = None) -> pd.DataFrame:
+def front_frame(front: Sequence[Trial], found: Networks | None = None) -> Table:
     """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated."""
     columns: dict[str, list[object]] = {
         "trial": [t.number for t in front], "top-1, %": [100 * (t.accuracy or 0) for t in front],
@@ -99,18 +131,18 @@ def front_frame(front: Sequence[Trial], found: Networks | None = None) -> pd.Dat
         "FLOPs": [t.flops for t in front], "params": [t.params for t in front], "depth": [depths(t) for t in front],
         "width": [widths(t) for t in front], "blocks": [blocks(t) for t in front],
     }  # fmt: skip
-    return pd.DataFrame(columns)
+    return columns
 
 
 RUNGS = ["rung", "had", "needed", "rivals"]
 
 
-def with_rungs(frame: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
+def with_rungs(frame: Table, trials: Sequence[Trial]) -> Table:
     """With where the stopping rule judged each trial last, and against what; as it is where it judged none."""
     if not any(trial.decisions for trial in trials):
         return frame
     rows = [_rung(trial) for trial in trials]
-    return pd.concat([frame, pd.DataFrame(rows, columns=RUNGS, index=frame.index).astype("float64")], axis=1)
+    return frame | {name: [cells[place] for cells in rows] for place, name in enumerate(RUNGS)}
 
 
 def _rung(trial: Trial) -> list[float | None]:
@@ -121,16 +153,17 @@ def _rung(trial: Trial) -> list[float | None]:
     return [last.get("epoch"), had, needed, last.get("rivals")]
 
 
-def csv(frame: pd.DataFrame) -> str:
-    """The frame as CSV; a spreadsheet takes no cell of it for a formula."""
-    texts = frame.select_dtypes(exclude="number").columns
-    safe = frame.copy()
-    for name in texts:
-        safe[name] = [cell(str(value).removeprefix("'")) for value in frame[name]]
-    return str(safe.to_csv(index=False))
+def csv(frame: Table) -> str:
+    """The table as CSV; a spreadsheet takes no cell of it for a formula."""
+    text = io.StringIO()
+    lines = spreadsheet.writer(text, lineterminator="\n")
+    lines.writerow(frame)
+    for row in zip(*frame.values(), strict=True):
+        lines.writerow(cell(value.removeprefix("'")) if isinstance(value, str) else value for value in row)
+    return text.getvalue()
 
 
-def parts_frame(arch: Arch, task: Task) -> pd.DataFrame:
+def parts_frame(arch: Arch, task: Task) -> Table:
     """A network by part: stem, stages 1..n (their downsampling included), head. Size is the output side in pixels,
     channels those of the output, width the one that was chosen.
 
@@ -147,7 +180,7 @@ def parts_frame(arch: Arch, task: Task) -> pd.DataFrame:
         "params": [part.cost.params for part in parts],
         "params %": [*shares([part.cost.params for part in parts])],
     }
-    return pd.DataFrame(columns)
+    return columns
 
 
 def _design(arch: Arch) -> dict[str, list[object]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import compress
+from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import address, tables
 from dashboard.beside import networks_of
 from dashboard.frame import Scene, choose, chosen, way
+from dashboard.grid import grid
 from dashboard.live import Snapshot, kept
 from dashboard.verbatim import verbatim
 from dashboard.words import FLOPS, cell, count, evidence, percent, seeds_per_network
@@ -59,12 +61,13 @@ def trials_page(scene: Scene) -> None:
         if asked is not None and asked != number:
             choose(int(asked))
             number = int(asked)
-    frame = shown(snapshot, tuple(wanted), (text or "").strip().lower()[:80])
+    asked_for = tuple(wanted), (text or "").strip().lower()[:80]
+    frame = shown(snapshot, *asked_for)
     st.text(
-        f"{count(len(frame), 'trial')} of {len(snapshot.trials):,}; select a row to open its network. "
+        f"{count(len(frame['trial']), 'trial')} of {len(snapshot.trials):,}; select a row to open its network. "
         f"Accuracy: {evidence(scene.settings, seeds_per_network(snapshot.trials))}."
     )
-    _table(frame, number)
+    _table(frame, _sent(snapshot, *asked_for), number)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Download as CSV", lambda: tables.csv(frame), file_name=f"{address.plain(snapshot.name)}-trials.csv",
@@ -88,7 +91,7 @@ def _counts(scene: Scene) -> None:
 
 
 @kept
-def _frame(snapshot: Snapshot) -> pd.DataFrame:
+def _frame(snapshot: Snapshot) -> tables.Table:
     found = networks_of(snapshot)
     front = {row.trial.number for row in found.front}
     seeds = {t.number for t in snapshot.scored if (row := found.of(t)) and row.trial.number in front}
@@ -96,31 +99,33 @@ def _frame(snapshot: Snapshot) -> pd.DataFrame:
 
 
 @kept
-def shown(snapshot: Snapshot, states: tuple[str, ...], text: str) -> pd.DataFrame:
-    """The rows of those states whose reason, blocks or worker hold the text."""
+def shown(snapshot: Snapshot, states: tuple[str, ...], text: str) -> tables.Table:
+    """The rows of those states whose reason, blocks or worker hold the text, which is in lower case."""
     frame = _frame(snapshot)
-    if states:
-        frame = frame[frame["state"].isin(states)]
-    if text:
-        columns = frame["reason"].str.lower() + " " + frame["blocks"].str.lower() + " " + frame["worker"].str.lower()
-        frame = frame[columns.str.contains(text, regex=False)]
-    return frame
+    cells = zip(*(frame[name] for name in ("state", "reason", "blocks", "worker")), strict=True)
+    wanted = [(not states or state in states) and text in " ".join(rest).lower() for state, *rest in cells]
+    return {name: list(compress(column, wanted)) for name, column in frame.items()}
 
 
-def _table(frame: pd.DataFrame, number: int | None) -> None:
+@kept
+def _sent(snapshot: Snapshot, states: tuple[str, ...], text: str) -> Any:
+    return tables.arrow(shown(snapshot, states, text))
+
+
+def _table(frame: tables.Table, sent: Any, number: int | None) -> None:
     """Choosing a row is the way to a trial by keyboard."""
-    numbers = list(frame["trial"])
+    numbers = frame["trial"]
     rows = [numbers.index(number)] if number in numbers else []
     if selected_rows() != rows:
         st.session_state["table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
 
     def choose_row() -> None:
         rows = selected_rows()
-        choose(int(numbers[rows[0]]) if rows and rows[0] < len(numbers) else None)
+        choose(numbers[rows[0]] if rows and rows[0] < len(numbers) else None)
 
-    st.dataframe(
-        frame, hide_index=True, height=480, placeholder="", key="table", on_select=choose_row,
-        selection_mode="single-row", column_config=TABLE,
+    grid(
+        sent, "table", height=480, placeholder="", on_select=choose_row, selection_mode="single-row",
+        column_config=TABLE,
     )  # fmt: skip
 
 
@@ -144,7 +149,7 @@ def _trial(trial: Trial) -> None:
         }
         for d in trial.decisions
     ]  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="decisions")
+    grid(tables.table(rows), "decisions")
 
 
 def _failures(snapshot: Snapshot) -> None:
@@ -154,4 +159,4 @@ def _failures(snapshot: Snapshot) -> None:
         return
     st.header("Why trials failed", anchor=False)
     rows = [{"times": times, "reason": cell(reason)} for reason, times in found.most_common(50)]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="failures", column_config={"times": {"width": 60}})
+    grid(tables.table(rows), "failures", column_config={"times": {"width": 60}})

@@ -84,7 +84,7 @@ class RecordedTable:
 
     def save(self, path: Path) -> None:
         """Writes the parquet file and its card (`.md`) beside it, both aside and then renamed."""
-        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+        import pyarrow.parquet as parquet
 
         from nas.record_card import card
 

@@ -147,7 +147,7 @@ def labels(tables: Tables) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...
 
 def reader(table: Dataset) -> Callable[[list[int]], list[Encoded]]:
     """Reads rows' encoded images, undecoded. Raises InputError when no column holds images."""
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
     types = {field.name: field.type for field in table.data.schema}
     structs = [name for name, kind in types.items() if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0]

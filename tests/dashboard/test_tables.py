@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 
 from dashboard import words
-from dashboard.tables import CERTAINTY, COLUMNS, parts_frame, trials_frame
+from dashboard.tables import CERTAINTY, COLUMNS, arrow, csv, parts_frame, table, trials_frame
 from nas.certainty import networks
 from nas.trials import Trial
 from space import Arch, Task, cost
@@ -22,7 +25,7 @@ def test_trials_frame_has_a_row_per_trial_by_number() -> None:
         Trial(number=0, state="complete", accuracy=0.967, flops=3_100_000, params=10, arch=ARCH.to_dict(), seconds=2.0),
         Trial(number=1, state="failed", reason="=HYPERLINK(1)"),
     ]
-    frame = trials_frame(trials, {0})
+    frame = pd.DataFrame(trials_frame(trials, {0}))
     assert list(frame["trial"]) == [0, 1]
     assert list(frame["front"]) == ["●", ""]
     assert frame["accuracy"][0] == pytest.approx(96.7)
@@ -39,10 +42,11 @@ def test_trials_frame_tells_of_seeds_where_a_network_was_repeated() -> None:
         for i, (key, value) in enumerate(accuracies)
     ]
     stopped = Trial(number=3, state="stopped", key="c", flops=2_000_000, reason="below its rivals")
-    assert list(trials_frame(trials[:2], (), networks(trials[:2])).columns) == COLUMNS
+    assert tuple(trials_frame(trials[:2], (), networks(trials[:2]))) == COLUMNS
     found = networks(trials)
-    frame = trials_frame([*trials, stopped], (), found)
+    frame = pd.DataFrame(trials_frame([*trials, stopped], (), found))
     assert [name for name in frame.columns if name not in COLUMNS] == CERTAINTY
+    assert list(frame.columns)[3:5] == ["FLOPs", "mean"]
     assert list(frame["accuracy"][:3]) == pytest.approx([90, 95, 92]), "each trial's own"
     assert list(frame["mean"][:3]) == pytest.approx([91, 95, 91])
     assert list(frame["seeds"][:3]) == [2, 1, 2]
@@ -54,11 +58,44 @@ def test_trials_frame_tells_of_seeds_where_a_network_was_repeated() -> None:
 
 
 def test_trials_frame_of_none_has_the_same_columns() -> None:
-    assert list(trials_frame([], ()).columns) == list(trials_frame([Trial(number=0, state="failed")], ()).columns)
+    assert list(trials_frame([], ())) == list(trials_frame([Trial(number=0, state="failed")], ()))
+
+
+def test_a_table_is_sent_as_arrow_with_its_types() -> None:
+    sent = arrow({
+        "whole": [1, None], "share": [0.5, float("nan")], "name": ["<b>", None], "course": [[0.1, 2.0], []],
+        "mixed": [1, "a\nb"], "large": [2**70, 1], "broken": ["\ud800", "ü"], "none": [None, None], "when": ["2026-01-02", ""],
+    })  # fmt: skip
+    assert {field.name: str(field.type) for field in sent.schema} == {
+        "whole": "int64", "share": "double", "name": "string", "course": "list<item: double>", "mixed": "string",
+        "large": "string", "broken": "string", "none": "double", "when": "string",
+    }  # fmt: skip
+    assert sent.to_pylist() == [
+        {"whole": 1, "share": 0.5, "name": "<b>", "course": [0.1, 2.0], "mixed": "1", "large": str(2**70),
+         "broken": "?", "none": None, "when": "2026-01-02"},
+        {"whole": None, "share": None, "name": None, "course": [], "mixed": "a\nb", "large": "1", "broken": "ü",
+         "none": None, "when": ""},
+    ]  # fmt: skip
+
+
+def test_a_table_without_rows_keeps_its_columns() -> None:
+    assert arrow(table([], COLUMNS)).column_names == list(COLUMNS)
+    assert arrow(table([])).num_columns == 0
+
+
+def test_csv_has_no_formula_and_leaves_empty_cells_empty() -> None:
+    assert csv({"a": [1, None], "reason, why": ["'=1+1", 'said "no", \n']}) == (
+        'a,"reason, why"\n1,\'=1+1\n,"said ""no"", \n"\n'
+    )
+
+
+def test_no_table_loads_pandas() -> None:
+    code = "import sys; from dashboard.tables import arrow; arrow({'a': [1, None], 'b': ['x', '']}); "
+    subprocess.run([sys.executable, "-c", code + "sys.exit('pandas' in sys.modules)"], check=True, timeout=60)
 
 
 def test_parts_frame_sums_to_the_cost() -> None:
-    frame, total = parts_frame(ARCH, TASK), cost(ARCH, TASK)
+    frame, total = pd.DataFrame(parts_frame(ARCH, TASK)), cost(ARCH, TASK)
     assert list(frame["part"]) == ["stem", *(f"stage {i + 1}" for i in range(len(ARCH.stages))), "head"]
     assert (frame["FLOPs"].sum(), frame["params"].sum()) == (total.flops, total.params)
     assert frame["FLOPs %"].sum() == pytest.approx(100)
@@ -67,7 +104,7 @@ def test_parts_frame_sums_to_the_cost() -> None:
 
 
 def test_parts_frame_of_a_network_of_other_parts() -> None:
-    frame = parts_frame(Arch.load("resnet50"), Task())
+    frame = pd.DataFrame(parts_frame(Arch.load("resnet50"), Task()))
     assert list(frame["blocks"]) == [
         "resnet", "3 x bottleneck", "4 x bottleneck", "6 x bottleneck", "3 x bottleneck", "linear",
     ]  # fmt: skip

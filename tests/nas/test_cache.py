@@ -51,8 +51,8 @@ def folders(root: Path, count: int = 8, modes: tuple[str, str] = ("L", "L")) -> 
 
 
 def parquet(path: Path, count: int = 30, size: int = 8) -> Path:
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     rows = [{"bytes": picture(n % 256, "RGB", size, "JPEG"), "path": None} for n in range(count)]
     path.parent.mkdir(parents=True, exist_ok=True)

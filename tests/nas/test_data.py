@@ -44,8 +44,8 @@ def parquet(
     path: Path, labels: Sequence[object], metadata: bool = False, column: str = "label", first: int = 0
 ) -> None:
     """A file in the hub's layout; image n is grey with value first + n."""
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     from datasets import ClassLabel, Features  # type: ignore[import-untyped]
     from datasets import Image as ImageFeature
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+import pyarrow.parquet as parquet
 import pytest
 
 from nas.record import RecordedTable, Recording, gather
