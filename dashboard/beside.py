@@ -34,6 +34,13 @@ def baseline(shelf: Shelf, snapshot: Snapshot) -> Snapshot | None:
     return beside if beside and beside.settings and beside.front else None
 
 
+def last_baseline(shelf: Shelf, snapshot: Snapshot) -> Snapshot | None:
+    """The same as it was last read; None where it has not been."""
+    folder = baseline_of(snapshot.folder)
+    beside = shelf.seen(folder) if folder else None
+    return beside if beside and beside.settings and beside.front else None
+
+
 @kept
 def measures_of(snapshot: Snapshot, beside: Snapshot | None) -> dict[str, Measure]:
     """What accuracy can be set against, by name; latencies hold for the networks of the baseline as well."""

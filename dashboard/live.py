@@ -127,7 +127,7 @@ class Shelf:
             try:
                 return self._read(folder)
             except (InputError, OSError) as error:
-                if isinstance(error, UNREACHABLE) and (last := self._last(folder)):
+                if isinstance(error, UNREACHABLE) and (last := self.seen(folder)):
                     return replace(last, mode="away", problem=str(error))
                 broken = Snapshot(folder, "broken", problem=str(error), updated=_time(stamps[1]))
                 self._open.pop(folder, None)
@@ -135,7 +135,8 @@ class Shelf:
                     self._broken[folder] = (*stamps, broken)
                 return broken
 
-    def _last(self, folder: Path) -> Snapshot | None:
+    def seen(self, folder: Path) -> Snapshot | None:
+        """The study as it was last read, at once: nothing is read or waited for."""
         opened = self._open.get(folder)
         return opened.snapshot if opened else None
 

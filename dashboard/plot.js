@@ -10,21 +10,6 @@ const load = (url) => globalThis.nasPlotly ??= painted().then(() => new Promise(
   document.head.append(script);
 }));
 
-const dark = (back) => parseInt(back.slice(1, 3), 16) < 128;
-
-// "@text", "@grid" and "@back" become the theme's colours; on a dark ground, blue and vermillion their lighter kin.
-const themed = (text, box) => {
-  const style = getComputedStyle(box);
-  const colour = (name, other) => style.getPropertyValue(name).trim() || other;
-  const back = colour("--st-background-color", "#ffffff");
-  const named = { "@text": colour("--st-text-color", "#333333"), "@grid": colour("--st-border-color", "#dddddd"),
-                  "@back": back, "inherit": colour("--st-font", "sans-serif") };
-  if (dark(back)) Object.assign(named, { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" });
-  const figure = JSON.parse(text, (_, value) => named[value] ?? value);
-  figure.text = named["@text"];
-  return figure;
-};
-
 // A ring around the point whose customdata is the chosen number: a shape, which is quicker to move than a trace.
 // (A circle as a path: on a log axis plotly refuses the negative x0 of a circle sized in pixels.)
 const CIRCLE = "M13,0 C13,7.2 7.2,13 0,13 C-7.2,13 -13,7.2 -13,0 C-13,-7.2 -7.2,-13 0,-13 C7.2,-13 13,-7.2 13,0 Z";

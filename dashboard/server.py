@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import signal
@@ -20,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from space import InputError
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from streamlit.starlette import App
 
 HOST = "127.0.0.1"
+HOSTS = ["localhost", HOST]  # names under which a page may ask
 RUNS = "NAS_RUNS"  # environment variable with the folder of studies
 
 
@@ -45,11 +44,13 @@ def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
 def build(url: str, open_browser: bool, runs: Path) -> App:
     """The Streamlit app with one route more: plotly's own script, which a browser fetches once and keeps."""
     from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
     from starlette.requests import Request
     from starlette.responses import FileResponse
     from starlette.routing import Route
     from streamlit.starlette import App
 
+    from dashboard.early import Early
     from dashboard.plot import PLOTLY_URL
 
     loaded = threading.Event()
@@ -67,36 +68,11 @@ def build(url: str, open_browser: bool, runs: Path) -> App:
         yield
 
     page = Path(__file__).with_name("app.py")
-    routes, early = [Route(PLOTLY_URL, script)], [Middleware(_Early, url=PLOTLY_URL, loaded=loaded)]
-    return App(page, lifespan=started, routes=routes, middleware=early, on_script_error=_tell)
-
-
-class _Early:
-    """Has a page fetch plotly while Streamlit starts. It is run when a first picture of the chart has been painted:
-    plotly takes a second to run, which would come before anything is on the screen.
-
-    Has a page's websocket, on which it hears what to show, wait until the pages are loaded: a browser fetches
-    Streamlit's own scripts meanwhile."""
-
-    def __init__(self, app: ASGIApp, url: str, loaded: threading.Event) -> None:
-        self._app, self._loaded = app, loaded
-        self._link = (b"link", f"<{url}>; rel=preload; as=script; fetchpriority=low".encode())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" and not self._loaded.is_set():
-            await asyncio.to_thread(self._loaded.wait)
-        path = scope.get("path", "")
-        is_page = scope["type"] == "http" and path.count("/") == 1 and not path.startswith("/_") and "." not in path
-        if not is_page or scope["method"] != "GET":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_link(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], self._link]}
-            await send(message)
-
-        await self._app(scope, receive, with_link)
+    before = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS),
+        Middleware(Early, runs=runs, url=PLOTLY_URL, loaded=loaded),
+    ]
+    return App(page, lifespan=started, routes=[Route(PLOTLY_URL, script)], middleware=before, on_script_error=_tell)
 
 
 def settings(port: int) -> dict[str, Any]:
@@ -105,7 +81,7 @@ def settings(port: int) -> dict[str, Any]:
         "server.address": HOST,
         "server.port": port,
         "server.headless": True,
-        "server.allowedHosts": ["localhost", HOST],
+        "server.allowedHosts": HOSTS,
         "server.enableCORS": True,
         "server.enableXsrfProtection": True,
         "server.fileWatcherType": "none",

@@ -1,6 +1,21 @@
 // The first picture of a chart of points: plotly is 4.8 MB and takes seconds for thousands of points. Until it is ready a
 // canvas shows what it will show, in the same place: axes, band, lines, points; no labels under the mouse, no legend.
 
+const dark = (back) => parseInt(back.slice(1, 3), 16) < 128;
+
+// "@text", "@grid" and "@back" become the theme's colours; on a dark ground, blue and vermillion their lighter kin.
+const themed = (text, box) => {
+  const style = getComputedStyle(box);
+  const colour = (name, other) => style.getPropertyValue(name).trim() || other;
+  const back = colour("--st-background-color", "#ffffff");
+  const named = { "@text": colour("--st-text-color", "#333333"), "@grid": colour("--st-border-color", "#dddddd"),
+                  "@back": back, "inherit": colour("--st-font", "sans-serif") };
+  if (dark(back)) Object.assign(named, { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" });
+  const figure = JSON.parse(text, (_, value) => named[value] ?? value);
+  figure.text = named["@text"];
+  return figure;
+};
+
 const FONT = "13px";
 const CORNERS = { square: [4, 45], diamond: [4, 0], "triangle-up": [3, -90], "triangle-down": [3, 90], pentagon: [5, -90] };
 
