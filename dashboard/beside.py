@@ -50,19 +50,19 @@ def measures_of(snapshot: Snapshot, beside: Snapshot | None) -> dict[str, Measur
 @kept
 def designs_of(snapshot: Snapshot) -> tuple[Traits, ...]:
     """What was chosen in the network of each scored trial."""
-    return tuple(map(_traits, snapshot.scored))
+    return tuple(map(design_of, snapshot.scored))
 
 
-_KNOWN: dict[int, tuple[Trial, Traits]] = {}  # by identity: a reader keeps the trials that have ended
+_KNOWN: dict[int, tuple[object, Traits]] = {}  # by identity: a reader keeps the trials that have ended
 
 
-def _traits(trial: Trial) -> Traits:
-    """Worked out once a trial, and not at every update of a study of thousands."""
-    found = _KNOWN.get(id(trial))
-    if found is None or found[0] is not trial:
+def design_of(trial: Trial) -> Traits:
+    """What was chosen in a trial's network: worked out once, and not at every update of a study of thousands."""
+    found = _KNOWN.get(id(trial.arch))
+    if found is None or found[0] is not trial.arch:
         if len(_KNOWN) > 100_000:
             _KNOWN.clear()
-        found = _KNOWN[id(trial)] = (trial, traits(trial))
+        found = _KNOWN[id(trial.arch)] = (trial.arch, traits(trial))
     return found[1]
 
 

@@ -114,13 +114,13 @@ def _warm(runs: Path, loaded: threading.Event) -> None:
         import dashboard.app  # noqa: F401
     finally:
         loaded.set()
-    from dashboard.beside import SHELF, networks_of, outcome_of
+    from dashboard.beside import SHELF, baseline
+    from dashboard.first import first_look
     from dashboard.live import study_names
 
     for name in study_names(runs)[:1]:
-        snapshot = SHELF.read(runs / name)
-        if snapshot.settings and snapshot.trials:
-            networks_of(snapshot), outcome_of(snapshot)
+        baseline(SHELF, SHELF.read(runs / name))
+        first_look(runs, "/", {"study": name})
     gc.collect()
     gc.freeze()
 

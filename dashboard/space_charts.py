@@ -9,7 +9,7 @@ from typing import Any
 from dashboard import words
 from dashboard.style import ABOVE, BLUE, GREEN, PURPLE, VERMILLION, Figure, hatched, layout, title
 from dashboard.words import count
-from nas.design import Traits, is_numeric, number, one_word
+from nas.design import Shares, Traits, is_numeric, number, one_word
 from nas.front import accuracy, flops
 from nas.importance import Cell, Importance
 from nas.trials import Trial
@@ -159,7 +159,7 @@ def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes:
     }  # fmt: skip
 
 
-def _dimension(axis: str, choices: list[str], shares: Sequence[dict[str, float]]) -> dict[str, Any]:
+def _dimension(axis: str, choices: list[str], shares: Sequence[Shares]) -> dict[str, Any]:
     if is_numeric(choices):
         ticks = [float(word) for word in choices] if len(choices) <= 8 else None
         plain = {"label": axis, "values": [number(share) or 0.0 for share in shares]}

@@ -6,13 +6,13 @@ import numpy as np
 import streamlit as st
 
 from dashboard import space_charts
-from dashboard.beside import designs_of, networks_of, varied_of
+from dashboard.beside import design_of, designs_of, networks_of, varied_of
 from dashboard.frame import Scene
 from dashboard.live import Snapshot, kept
 from dashboard.plot import packed, plot
 from dashboard.words import count, evidence, seeds_per_network
 from nas.certainty import Floats
-from nas.design import Traits, traits
+from nas.design import Traits
 from nas.importance import FEWEST, Cell, Importance, cells, importances, thirds
 from space import Band
 
@@ -46,7 +46,7 @@ def networks_table(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
     """Designs, accuracies and FLOPs of the networks, one a network."""
     rows = [row.trial for row in networks_of(snapshot).rows.values()]
     accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
-    return [traits(trial) for trial in rows], accuracy, np.array([trial.flops for trial in rows], dtype=float)
+    return [design_of(trial) for trial in rows], accuracy, np.array([trial.flops for trial in rows], dtype=float)
 
 
 @kept

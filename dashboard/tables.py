@@ -21,40 +21,46 @@ from space import Arch, Task, breakdown
 Table = dict[str, list[Any]]  # columns of the same length
 
 
-def table(rows: Iterable[Mapping[str, Any]], names: Sequence[str] = ()) -> Table:
-    """Rows as a table; of the columns named, else of those of the first row."""
+def table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Rows as a table, with the columns of the first."""
     listed = list(rows)
-    return {name: [row[name] for row in listed] for name in names or (listed[0] if listed else ())}
+    return {name: [row[name] for row in listed] for name in (listed[0] if listed else ())}
 
 
 def arrow(columns: Table) -> pa.Table:
     """As Streamlit sends it; a number that is none is empty, cells of several types are words.
 
-    By way of JSON, as `pyarrow.array` loads pandas: a server would start 1.7 s later and be 45 MB larger.
+    By way of JSON, as `pyarrow.array` loads pandas: a server would start half a second later and be 40 MB larger.
     """
     schema = pa.schema([(name, _type(cells)) for name, cells in columns.items()])
-    written = [[_written(cell, field.type) for cell in columns[field.name]] for field in schema]
-    lines = [json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) for row in zip(*written, strict=True)]
+    types = [(name, pa.types.is_string(type_)) for name, type_ in zip(schema.names, schema.types, strict=True)]
+    lines = (
+        json.dumps(
+            {name: _written(cell, word) for (name, word), cell in zip(types, row, strict=True)}, ensure_ascii=False
+        )
+        for row in zip(*columns.values(), strict=True)
+    )
     text = "\n".join(lines).encode("utf-8", "replace")
     if not text:
         return schema.empty_table()
     reading = read.ReadOptions(block_size=len(text) + 1, use_threads=False)
-    return read.read_json(pa.BufferReader(text), reading, read.ParseOptions(explicit_schema=schema))
+    parsing, memory = read.ParseOptions(explicit_schema=schema), pa.system_memory_pool()  # the default one keeps 30 MB
+    return read.read_json(pa.BufferReader(text), reading, parsing, memory)
 
 
-def _type(cells: Iterable[object]) -> pa.DataType:
+def _type(cells: Sequence[object]) -> pa.DataType:
     kinds = {type(cell) for cell in cells if cell is not None}
     if kinds == {list}:
         return pa.list_(pa.float64())
-    if kinds == {int} and all(abs(cell) < 2**63 for cell in cells if isinstance(cell, int)):
-        return pa.int64()
-    return pa.float64() if kinds <= {int, float} else pa.string()
+    if not kinds <= {int, float} or any(abs(cell) >= 2**63 for cell in cells if isinstance(cell, int)):
+        return pa.string()
+    return pa.int64() if kinds == {int} else pa.float64()
 
 
-def _written(cell: Any, type_: pa.DataType) -> object:
+def _written(cell: Any, word: bool) -> object:
     if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
         return None
-    return str(cell) if pa.types.is_string(type_) else cell
+    return str(cell) if word else cell
 
 
 def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Networks | None = None) -> Table:
@@ -63,29 +69,25 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
     Where networks were repeated, also what is known of each trial's network: its mean over seeds with the half of its
     95% interval, its seeds, and the probability of being on the front, in percent.
     """
-    rows = [
-        {
-            "trial": trial.number,
-            "front": "●" if trial.number in front else "",
-            "accuracy": None if trial.accuracy is None else 100 * trial.accuracy,
-            "FLOPs": trial.flops,
-            "state": trial.state,
-            "params": trial.params,
-            "depth": depths(trial),
-            "width": widths(trial),
-            "blocks": blocks(trial),
-            "seconds": trial.seconds,
-            "worker": cell(trial.owner),
-            "reason": cell(trial.reason),
-        }
-        for trial in trials
-    ]
-    frame = table(rows, COLUMNS)
+    frame: Table = {
+        "trial": [t.number for t in trials],
+        "front": ["●" if t.number in front else "" for t in trials],
+        "accuracy": [None if t.accuracy is None else 100 * t.accuracy for t in trials],
+        "FLOPs": [t.flops for t in trials],
+        "state": [t.state for t in trials],
+        "params": [t.params for t in trials],
+        "depth": [depths(t) for t in trials],
+        "width": [widths(t) for t in trials],
+        "blocks": [blocks(t) for t in trials],
+        "seconds": [t.seconds for t in trials],
+        "worker": [cell(t.owner) for t in trials],
+        "reason": [cell(t.reason) for t in trials],
+    }
     if found is None or found.noise is None:
         return frame
     known = [_certainty(found.of(trial)) for trial in trials]
     certain = {name: [cells[place] for cells in known] for place, name in enumerate(CERTAINTY)}
-    return {name: (frame | certain)[name] for name in (*COLUMNS[:4], *CERTAINTY, *COLUMNS[4:])}
+    return {name: (frame | certain)[name] for name in (*[*frame][:4], *CERTAINTY, *[*frame][4:])}
 
 
 def depths(trial: Trial) -> str:
@@ -111,9 +113,6 @@ def _certainty(row: Network | None) -> list[float | None]:
 
 
 CERTAINTY = ["mean", "± 95%", "seeds", "on front"]
-COLUMNS = (
-    "trial", "front", "accuracy", "FLOPs", "state", "params", "depth", "width", "blocks", "seconds", "worker", "reason",
-)  # fmt: skip
 
 
 def front_frame(front: Sequence[Trial], found: Networks | None = None) -> Table:

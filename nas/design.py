@@ -7,13 +7,16 @@ shares of one axis sum to 1.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from nas.trials import Trial
 
-Traits = dict[str, dict[str, float]]  # axis -> choice -> share of the network's blocks
+Shares = Mapping[str, float]  # choice -> share of the network's blocks
+Traits = dict[str, Shares]  # by axis
 MIXED = "mixed"
 SIZES = ("depth", "width", "stages")  # of the whole network: blocks, channels of the first stage, number of stages
+_NONE: Shares = {}
 _FIRST = ("block", "kernel", "norm", "act", "expansion", *SIZES)
 
 
@@ -26,16 +29,24 @@ def traits(trial: Trial) -> Traits:
     if not stages or not all(isinstance(depth, int) and depth > 0 for depth in depths):
         return {}
     total = sum(depth for depth in depths if isinstance(depth, int))
-    found: Traits = {name: {} for stage in stages for name in stage if name not in ("depth", "width")}
+    blocks: dict[str, dict[str, int]] = {
+        name: {} for stage in stages for name in stage if name not in ("depth", "width")
+    }
     for stage in stages:
-        for name, choices in found.items():
+        for name, choices in blocks.items():
             word = _word(stage.get(name))
             choices[word] = choices.get(word, 0) + stage["depth"]
-    found = {name: {word: blocks / total for word, blocks in choices.items()} for name, choices in found.items()}
+    found = {name: _shares(tuple(choices.items()), total) for name, choices in blocks.items()}
     sizes = zip(SIZES, (total, stages[0].get("width"), len(stages)), strict=True)
     for name, value in (*sizes, *_options("stem", arch), *_options("head", arch), ("drop_path", arch.get("drop_path"))):
-        found[name] = {_word(value): 1.0}
+        found[name] = _shares(((_word(value), 1),), 1)
     return found
+
+
+@lru_cache(maxsize=1 << 16)
+def _shares(blocks: tuple[tuple[str, int], ...], total: int) -> Shares:
+    """The same object for the same choices: networks of one study share most of theirs."""
+    return {word: number / total for word, number in blocks}
 
 
 def _options(part: str, arch: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -59,15 +70,14 @@ def varied(designs: Iterable[Traits]) -> dict[str, list[str]]:
     kept: dict[str, list[str]] = {}
     seen: set[tuple[int, ...]] = set()
     for name in sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)):
-        first = rows[0].get(name, {})
-        if all(row.get(name, {}) == first for row in rows):
-            continue
-        choices = sorted({word for row in rows for word in row.get(name, ())}, key=_order)
+        cells = [row.get(name, _NONE) for row in rows]
+        distinct = {id(shares): shares for shares in cells}
         codes: dict[tuple[tuple[str, float], ...], int] = {}
-        pattern = tuple(codes.setdefault(tuple(sorted(row.get(name, {}).items())), len(codes)) for row in rows)
-        if len(codes) > 1 and pattern not in seen:
-            seen.add(pattern)
-            kept[name] = choices
+        code = {at: codes.setdefault(tuple(sorted(shares.items())), len(codes)) for at, shares in distinct.items()}
+        if len(codes) < 2 or (pattern := tuple(code[id(shares)] for shares in cells)) in seen:
+            continue
+        seen.add(pattern)
+        kept[name] = sorted({word for shares in distinct.values() for word in shares}, key=_order)
     return kept
 
 
