@@ -34,7 +34,6 @@ from nas.settings import JOURNAL
 from nas.skim import open_skimming
 from nas.trials import Reader, open_journal
 
-COMPILED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as for a user
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 STARTS = 5
 PAGES = {  # what a page is about
@@ -109,7 +108,7 @@ def started(runs: Path) -> Iterator[tuple[float, str, int]]:
     port = free_port()
     command = [sys.executable, "-m", "nas", "dashboard", "--runs", str(runs), "--port", str(port), "--no-browser"]
     begun = time.monotonic()
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=COMPILED)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout
         server.stdout.readline()  # it answers
@@ -178,7 +177,7 @@ def plain(runs: Path) -> Iterator[str]:
         options = {"port": port, "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
         words = [word for name, value in options.items() for word in (f"--server.{name}", str(value))]
         command = [sys.executable, "-m", "streamlit", "run", str(script), *words, "--browser.gatherUsageStats", "false"]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=COMPILED)
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             while True:
                 with suppress(OSError), socket.create_connection(("127.0.0.1", port)):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, wraps
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from nas.front import pareto_front, scored
@@ -21,6 +22,7 @@ Mode = Literal["running", "resting", "empty", "away", "broken", "missing"]
 Stamp = tuple[int, int, int]  # inode, bytes, time in ns
 P = ParamSpec("P")
 T = TypeVar("T")
+_COMPUTING = RLock()  # one session at a time: threads of Python compute no faster side by side, but twice
 UNREACHABLE = (OSError, Away)  # errors that may pass
 
 
@@ -82,15 +84,16 @@ def kept(function: Callable[Concatenate[Snapshot, P], T]) -> Callable[Concatenat
     @wraps(function)
     def once(snapshot: Snapshot, /, *args: P.args, **kwargs: P.kwargs) -> T:
         assert not kwargs
-        found = snapshot.found.setdefault(name, {})
-        answer: T
-        if args in found:
-            answer = found[args]
+        found: dict[Any, T] = snapshot.found.setdefault(name, {})
+        with suppress(KeyError):
+            return found[args]
+        with _COMPUTING:
+            if args in found:  # another session has meanwhile
+                return found[args]
+            if len(found) >= 16:
+                found.pop(next(iter(found)))
+            answer = found[args] = function(snapshot, *args, **kwargs)
             return answer
-        if len(found) >= 16:
-            found.pop(next(iter(found)), None)
-        answer = found[args] = function(snapshot, *args, **kwargs)
-        return answer
 
     return once
 

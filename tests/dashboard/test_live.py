@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import random
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dashboard.live import Shelf, Snapshot, kept
@@ -34,6 +36,22 @@ def test_what_is_known_of_a_snapshot_is_worked_out_once_and_goes_with_it(tmp_pat
     CALLS.clear()
     gc.collect()
     assert gone() is None
+
+
+@kept
+def _slow(snapshot: Snapshot) -> list[int]:
+    CALLS.append((snapshot,))
+    time.sleep(0.2)
+    return _counted(snapshot, 7)  # which is kept too
+
+
+def test_sessions_that_ask_at_the_same_time_wait_for_one_answer(tmp_path: Path) -> None:
+    snapshot = Shelf().read(make_study(tmp_path, complete=3))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(_slow, [snapshot] * 4))
+    assert all(answer is answers[0] for answer in answers)
+    assert len(CALLS) == 2
+    CALLS.clear()
 
 
 def test_only_the_latest_questions_are_kept(tmp_path: Path) -> None:
