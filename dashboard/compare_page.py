@@ -86,7 +86,7 @@ def _over(found: dict[str, Snapshot]) -> Measure:
     """What accuracies are set against: a measure that every study has, chosen by the person."""
     known = _measures(tuple(found.values()))
     name = st.selectbox(
-        "Accuracy over", list(known), key="over", width=260, bind="query-params", persist_state="session",
+        "Accuracy over", list(known), key="over", width=340, bind="query-params", persist_state="session",
         help="Latencies are offered where each of these studies was measured on the same device at the same batch",
     )  # fmt: skip
     return known[name or FLOPS.name]

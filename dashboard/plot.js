@@ -41,11 +41,16 @@ const keep = (box, layout) => {
   }
 };
 
+// On a narrow screen a long title of an axis takes two lines.
+const wrapped = ({ title }, width) =>
+  title && title.text.length * 5.6 > width ? { title: { ...title, text: title.text.replace(" (", "<br>(") } } : {};
+
 const draw = async (Plotly, box, shown = themed(box.nas.figure, box)) => {
   const { data, layout } = (box.nas.shown = shown);
   box.nas.shapes = layout.shapes ?? [];
   layout.uirevision = box.nas.view;
   keep(box, layout);
+  if (layout.xaxis) Object.assign(layout.xaxis, wrapped(layout.xaxis, box.clientWidth - 60));
   box.nas.config ??= configured(Plotly, box, data);
   const shapes = [...box.nas.shapes, ...ring(box, marks[box.nas.key])];
   return Plotly.react(box, data, { ...layout, shapes }, box.nas.config);

@@ -63,6 +63,6 @@ def latency(networks: Mapping[str, Any], device: str, batch: int) -> Measure:
 
     images = "one image" if batch == 1 else f"{batch} images"
     return Measure(
-        f"latency, batch {batch}, {device}", f"latency of {images}, ms (median, float32, {device})", of,
+        f"latency (batch {batch}, {device})", f"latency of {images}, ms (median, float32, {device})", of,
         lambda value: f"{value:.3g} ms",
     )  # fmt: skip

@@ -140,13 +140,13 @@ def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs:
     assert after.trials is before.trials
     assert not after.same(before)
     assert shelf.read(folder) is after
-    app = page(x="latency, batch 1, A Phone")
+    app = page(x="latency (batch 1, A Phone)")
     words = said(app)
-    assert "8 networks on the front over latency, batch 1, A Phone: from " in words
+    assert "8 networks on the front over latency (batch 1, A Phone): from " in words
     assert "at 16 ms." in words
     assert metrics(app)["Latency"] == "16 ms"
     (folder / MEASURED).write_text("{")
-    words = said(page(x="latency, batch 1, A Phone"))
+    words = said(page(x="latency (batch 1, A Phone)"))
     assert "The measured latencies cannot be read." in words
     assert "must be JSON, got " in words
     assert "8 networks are on the front" in words or "of 8 networks" in words
@@ -325,18 +325,18 @@ def test_studies_are_compared_in_a_latency_that_all_of_them_have(runs: Path) -> 
     app = AppTest.from_file(str(APP), default_timeout=30)
     app._page_hash = calc_hash("compare")
     app.query_params["with"] = ["one", "two"]
-    app.query_params["over"] = "latency, batch 1, A Phone"
+    app.query_params["over"] = "latency (batch 1, A Phone)"
     words = said(checked(app.run()))
-    assert "Best over latency, batch 1, A Phone: up to " in words
-    assert "At equal latency, batch 1, A Phone one and two are" in words
-    assert app.selectbox(key="over").options == ["FLOPs", "parameters", "activations", "latency, batch 1, A Phone"]
+    assert "Best over latency (batch 1, A Phone): up to " in words
+    assert "At equal latency (batch 1, A Phone) one and two are" in words
+    assert app.selectbox(key="over").options == ["FLOPs", "parameters", "activations", "latency (batch 1, A Phone)"]
 
 
 def test_the_baseline_stands_beside_the_front_over_latency_too(runs: Path) -> None:
     for seed, name in enumerate(["one", "one-random"]):
         timed(make_study(runs, name, complete=8, seed=seed), "A Phone")
-    words = said(page(study="one", x="latency, batch 1, A Phone"))
-    assert re.search("on the front over latency, batch 1, A Phone: from .* Dashed: random search's front, .* ms", words)
+    words = said(page(study="one", x="latency (batch 1, A Phone)"))
+    assert re.search(r"on the front over latency \(batch 1, A Phone\): from .* Dashed: random search's front, .* ms", words)
 
 
 @pytest.mark.parametrize("where", ["network", "trials", "progress", "space", "compare", "studies"])

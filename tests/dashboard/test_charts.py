@@ -279,8 +279,8 @@ def test_latency_is_a_measure_where_it_was_measured() -> None:
     over = measures(
         rows, {"phone": {"a": {"64": {"median": 0.04}, "1": {"median": 0.0035}}}, "other": {"c": {"1": {}}}}
     )
-    assert [name for name in over if "latency" in name] == ["latency, batch 1, phone", "latency, batch 64, phone"]
-    latency = over["latency, batch 1, phone"]
+    assert [name for name in over if "latency" in name] == ["latency (batch 1, phone)", "latency (batch 64, phone)"]
+    latency = over["latency (batch 1, phone)"]
     assert latency.of(rows[0]) == pytest.approx(3.5)
     assert (latency.of(rows[1]), latency.words(3.5)) == (None, "3.5 ms")
     figure = charts.front_figure(rows, BAND, view=charts.View(latency))
