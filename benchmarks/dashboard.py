@@ -122,16 +122,21 @@ def starts(runs: Path, browser: Any, networks: int) -> None:
     """From the command to the answer, and from there to the first page, while the study is being read."""
     with started(runs):
         time.sleep(20)  # once, so that Python has compiled what it imports
-    seconds, pages = [], []
+    begun = []
     for _ in range(STARTS):
         with started(runs) as (took, address, _):
-            seconds.append(took)
-            pages.append(opened(browser, address, networks))
-    row("`nas dashboard` answers", seconds, "s")
+            begun.append((took, opened(browser, address, networks)))
+    tell_starts(begun)
+
+
+def tell_starts(begun: Sequence[tuple[float, Cold]]) -> None:
+    row("`nas dashboard` answers", [took for took, _ in begun], "s")
     row(
-        "first page after that, the journal read meanwhile: first contentful paint", [page.paint for page in pages], "s"
+        "first page after that, the study read meanwhile: first contentful paint",
+        [page.paint for _, page in begun],
+        "s",
     )
-    row("its points visible", [page.points for page in pages], "s")
+    row("its points visible", [page.points for _, page in begun], "s")
 
 
 def measure(runs: Path, networks: int, brief: bool) -> None:
@@ -140,10 +145,13 @@ def measure(runs: Path, networks: int, brief: bool) -> None:
     with sync_playwright() as play:
         chromium = shutil.which("chromium") or "/usr/bin/chromium"
         browser = play.chromium.launch(executable_path=chromium, args=FLAGS.split())
-        starts(runs, browser, networks)
-        with started(runs) as (_, address, pid):
-            opened(browser, address, networks)
-            if not brief:
+        if not brief:
+            starts(runs, browser, networks)
+        with started(runs) as (took, address, pid):
+            page = opened(browser, address, networks)
+            if brief:
+                tell_starts([(took, page)])
+            else:
                 with plain(runs) as other:
                     opened(browser, other, 1, PLAIN_POINTS)
                     colds, plains = [], []

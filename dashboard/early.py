@@ -23,7 +23,7 @@ def _file(name: str) -> str:
 
 
 ROOT = '<div id="root"></div>'  # of Streamlit's page
-_STARTING = "<p data-wait>Starting. A study of many thousand trials takes some seconds to read, once.</p>"
+_STARTING = "<p>Starting. A study of many thousand trials takes some seconds to read, once.</p>"
 _LOOK = Template("\n" + _file("early.html"))
 _SCRIPT = "\n".join(map(_file, ("sketch.js", "early.js")))
 

@@ -36,7 +36,7 @@ def first_look(runs: Path, path: str, query: Mapping[str, str]) -> str:
     if name is None:
         return "<p>Opening.</p>"
     if (snapshot := SHELF.seen(runs / name)) is None:
-        return f"<p data-wait>Reading {html.escape(name)}.</p>"
+        return f"<p>Reading {html.escape(name)}.</p>"
     shown = path in _FRONT and snapshot.scored and not any(asked.startswith(_OTHER) for asked in query)
     return _picture(snapshot) if shown else f"<p>Opening {html.escape(name)}.</p>"
 

@@ -336,7 +336,9 @@ def test_the_baseline_stands_beside_the_front_over_latency_too(runs: Path) -> No
     for seed, name in enumerate(["one", "one-random"]):
         timed(make_study(runs, name, complete=8, seed=seed), "A Phone")
     words = said(page(study="one", x="latency (batch 1, A Phone)"))
-    assert re.search(r"on the front over latency \(batch 1, A Phone\): from .* Dashed: random search's front, .* ms", words)
+    assert re.search(
+        r"on the front over latency \(batch 1, A Phone\): from .* Dashed: random search's front, .* ms", words
+    )
 
 
 @pytest.mark.parametrize("where", ["network", "trials", "progress", "space", "compare", "studies"])

@@ -230,20 +230,6 @@ def test_a_page_comes_with_its_front_which_stays_in_its_place(site: tuple[Path, 
     assert page.locator("#nas-first").inner_text() == "Opening sooner."
 
 
-def test_a_first_look_turns_into_the_front_when_the_study_has_been_read(
-    site: tuple[Path, str, int], page: Any, browser: Any
-) -> None:
-    runs, address, _ = site
-    make_study(runs, "long", 20)
-    page.route("**/static/js/**", lambda route: route.abort())
-    page.goto(f"{address}/?study=long", wait_until="commit")
-    page.wait_for_selector("#nas-first >> text=Reading long.")
-    other = browser.new_page()
-    other.goto(f"{address}/?study=long")  # has the server read it
-    page.wait_for_selector("#nas-first canvas[data-points='20']")
-    other.close()
-
-
 def test_a_first_look_that_the_page_does_not_keep_goes(site: tuple[Path, str, int], page: Any) -> None:
     """As where the study is gone since it was read."""
     runs, address, _ = site

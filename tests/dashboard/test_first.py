@@ -43,7 +43,7 @@ def test_a_study_that_was_read_is_shown_with_its_front(tmp_path: Path) -> None:
 
 def test_it_shows_what_was_read_last_and_waits_for_nothing(tmp_path: Path) -> None:
     folder = make_study(tmp_path, "growing", 5)
-    assert first_look(tmp_path, "/", {}) == "<p data-wait>Reading growing.</p>"
+    assert first_look(tmp_path, "/", {}) == "<p>Reading growing.</p>"
     SHELF.read(folder)
     add_trial(folder, random.Random(1))
     with SHELF._lock:  # as while a long journal is being read
