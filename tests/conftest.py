@@ -36,8 +36,8 @@ TINY_RECIPE = "epochs: 2\ntrain_images: 256\n"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than cores: tests wait for servers, browsers and leases too."""
-    return min(4, len(os.sched_getaffinity(0)) + 2) if hasattr(os, "sched_getaffinity") else 2
+    """One more than cores: tests wait for servers, browsers and leases too."""
+    return min(4, len(os.sched_getaffinity(0)) + 1) if hasattr(os, "sched_getaffinity") else 2
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from dashboard import first
 from dashboard.early import ROOT, Early
 
 PAGE = f"<body>{ROOT}</body>".encode()
@@ -38,8 +41,10 @@ def test_a_websocket_waits_until_the_pages_are_loaded_and_nothing_else_does() ->
     asyncio.run(opened())
 
 
-def answered(status: int = 200, path: str = "/front", page: bytes = PAGE) -> tuple[dict[bytes, bytes], bytes]:
-    """Headers and body that a browser gets from a server that is still starting."""
+def answered(
+    status: int = 200, path: str = "/front", page: bytes = PAGE, loaded: bool = False
+) -> tuple[dict[bytes, bytes], bytes]:
+    """Headers and body that a browser gets, of a server that is still starting or has loaded its pages."""
     sent: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -53,7 +58,10 @@ def answered(status: int = 200, path: str = "/front", page: bytes = PAGE) -> tup
 
     headers = [(b"accept-encoding", b"gzip"), (b"if-none-match", b"x"), (b"host", b"localhost")]
     scope = {"type": "http", "path": path, "method": "GET", "headers": headers, "query_string": b"study=a"}
-    asyncio.run(Early(app, Path("runs"), "/plotly.js", threading.Event())(scope, _nothing, send))
+    pages = threading.Event()
+    if loaded:
+        pages.set()
+    asyncio.run(Early(app, Path("runs"), "/plotly.js", pages)(scope, _nothing, send))
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[0]["status"] == status
     return dict(sent[0]["headers"]), sent[1]["body"]
@@ -67,6 +75,17 @@ def test_a_page_comes_with_a_first_look_and_the_length_of_both() -> None:
     assert b"etag" not in headers, "it would be Streamlit's file's, not ours"
     assert headers[b"cache-control"] == b"no-cache"
     assert b"</plotly.js>; rel=preload" in headers[b"link"]
+
+
+def test_a_look_that_fails_is_told_in_the_terminal_and_the_page_comes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> str:
+        raise ValueError("a fault of our own")
+
+    monkeypatch.setattr(first, "first_look", broken)
+    assert b"<p>Opening.</p>" in answered(loaded=True)[1]
+    assert "ValueError: a fault of our own" in capsys.readouterr().err
 
 
 def test_another_page_than_the_one_we_know_stays_as_it_is() -> None:
