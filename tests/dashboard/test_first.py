@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dashboard import first
 from dashboard.beside import SHELF
 from dashboard.first import first_look
 from nas.front import pareto_front
@@ -75,3 +76,12 @@ def test_a_hostile_name_is_text(tmp_path: Path) -> None:
     for look in said:
         assert "<img" not in look
         assert "&lt;img src=x onerror=alert(1)&gt;" in look
+
+
+def test_no_text_of_a_figure_ends_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = {name: {"title": {"text": HOSTILE}} for name in ("xaxis", "yaxis", "font", "margin", "shapes")}
+    monkeypatch.setattr(first, "figure_of", lambda *_: json.dumps({"data": [], "layout": hostile}))
+    SHELF.read(make_study(tmp_path, "known", 5))
+    look = first_look(tmp_path, "/", {})
+    assert "<img" not in look
+    assert figure(look)["layout"]["xaxis"]["title"]["text"] == HOSTILE
