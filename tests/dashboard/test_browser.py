@@ -212,7 +212,8 @@ def test_a_page_comes_with_its_front_which_stays_in_its_place(site: tuple[Path, 
     make_study(runs, "sooner", 20)
     page.goto(f"{address}/?study=sooner")
     until(lambda: page.evaluate(POINTS) == 20)
-    assert page.locator("#nas-first").count() == 0
+    page.wait_for_selector("#nas-first", state="detached")
+    page.wait_for_timeout(500)  # until nothing moves any more
     there = page.evaluate(
         f"() => {{ const r = ({CHART}).getBoundingClientRect(); return [r.x, r.y, r.width, r.height]; }}"
     )
