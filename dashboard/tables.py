@@ -44,7 +44,7 @@ def arrow(columns: Table) -> pa.Table:
     if not text:
         return schema.empty_table()
     reading = read.ReadOptions(block_size=len(text) + 1, use_threads=False)
-    parsing, memory = read.ParseOptions(explicit_schema=schema), pa.system_memory_pool()  # the default one keeps what it took
+    parsing, memory = read.ParseOptions(explicit_schema=schema), pa.system_memory_pool()  # the default one hoards
     return read.read_json(pa.BufferReader(text), reading, parsing, memory)
 
 
