@@ -90,15 +90,13 @@ class Ledger:
 
     def rivals(self, number: int) -> list[Standing]:
         """Every network but that of trial `number` as the stopping rule sees it. Those that train in other processes
-        are known by what they wrote at their rungs."""
+        are known up to their last rung, where they write what they have reached."""
         return [*self.standings, *self._training(number)]
 
     def _training(self, number: int) -> Iterator[Standing]:
-        others = (t for t in self.running if t.number != number and t.repeat_of is None)
-        for trial in others:
-            accuracies = _at_rungs(trial)
-            if accuracies and trial.flops is not None:
-                yield Standing(trial.number, trial.flops, accuracies)
+        for trial in self.running:
+            if trial.number != number and trial.repeat_of is None and trial.accuracies and trial.flops is not None:
+                yield Standing(trial.number, trial.flops, trial.accuracies)
 
     def _take(self, trial: Trial) -> None:
         if trial.key:
@@ -108,7 +106,7 @@ class Ledger:
         else:
             self.networks += 1
             if trial.state != "failed" and trial.flops is not None:
-                accuracies = accuracies_of(self.reader.curve(trial.number)) or _at_rungs(trial)
+                accuracies = accuracies_of(self.reader.curve(trial.number)) or trial.accuracies
                 if accuracies:
                     self.standings.append(Standing(trial.number, trial.flops, accuracies))
         if scored([trial]):
@@ -120,10 +118,6 @@ class Ledger:
                 self._front = pareto_front([*self._front, trial])
 
 
-def accuracies_of(curve: Sequence[Epoch]) -> dict[int, float]:
-    """Validation accuracy by epoch."""
-    return {epoch.epoch: epoch.accuracy for epoch in curve}
-
-
-def _at_rungs(trial: Trial) -> dict[int, float]:
-    return {decision["epoch"]: decision["accuracy"] for decision in trial.decisions}
+def accuracies_of(curve: Sequence[Epoch]) -> tuple[float, ...]:
+    """Validation accuracy after each epoch."""
+    return tuple(epoch.accuracy for epoch in curve)

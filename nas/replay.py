@@ -156,7 +156,7 @@ def epochs_until_stopped(
 
 
 def _standing(number: int, candidate: Candidate, seen: int) -> Standing:
-    return Standing(number, candidate.flops, dict(enumerate(candidate.accuracies[:seen], 1)))
+    return Standing(number, candidate.flops, tuple(candidate.accuracies[:seen]))
 
 
 class TableSource:

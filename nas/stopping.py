@@ -34,11 +34,19 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A trial as a rule sees it. `accuracies`: validation accuracy after each epoch so far, from epoch 1."""
+    """A trial as a rule sees it. `accuracies`: validation accuracy after each epoch so far, from epoch 1, without a
+    gap: what has reached an epoch has an accuracy for every one before it."""
 
     number: int
     flops: int
-    accuracies: Mapping[int, float]
+    accuracies: tuple[float, ...]
+
+    def reached(self, epoch: int) -> bool:
+        return len(self.accuracies) >= epoch
+
+    def at(self, epoch: int) -> float:
+        """Accuracy after an epoch that it has reached, from 1."""
+        return self.accuracies[epoch - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class NoRule:
     rungs: tuple[int, ...] = ()
 
     def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
-        return Decision(epoch, trial.accuracies[epoch], False, "kept", None, 0)
+        return Decision(epoch, trial.at(epoch), False, "kept", None, 0)
 
     def describe(self) -> str:
         return "none: every trial is trained to its end"
@@ -132,7 +140,7 @@ class QuantileRule:
         return tuple(round(epoch) for epoch in np.linspace(first, last, max(count, 0)))
 
     def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
-        accuracy = trial.accuracies[epoch]
+        accuracy = trial.at(epoch)
         finished, reached = self._rivals(trial, epoch, others)
         if len(finished) < LEAST:
             return Decision(epoch, accuracy, False, "sparse", None, len(finished))
@@ -163,12 +171,12 @@ class QuantileRule:
         """Of about its FLOPs: those trained to the end, and all that reached this epoch."""
         beside = [other for other in others if other.number != trial.number]
         apart = np.abs(np.log(np.array([other.flops for other in beside]) / trial.flops))
-        ended = np.array([self.epochs in other.accuracies for other in beside], dtype=bool)
+        ended = np.array([other.reached(self.epochs) for other in beside], dtype=bool)
         ends = np.sort(apart[ended])
         window = min(max(ends[:NEIGHBOURS][-1], NEAR), FAR) if len(ends) else NEAR
         near = apart <= window
         finished = [beside[i] for i in np.flatnonzero(near & ended)]
-        return finished, [beside[i] for i in np.flatnonzero(near) if epoch in beside[i].accuracies]
+        return finished, [beside[i] for i in np.flatnonzero(near) if beside[i].reached(epoch)]
 
     def _cut(self, scores: Array) -> float | None:
         """The score up to which trials are stopped; None where already the least likely one is too likely."""
@@ -192,7 +200,7 @@ class _Forecast:
     def fit(finished: Sequence[Standing], epoch: int, epochs: int, flops: int) -> _Forecast:
         """Least squares; accuracies of neighbouring epochs go together, so their weights are kept small."""
         x = _features(finished, epoch, flops)
-        y = np.array([standing.accuracies[epochs] for standing in finished])
+        y = np.array([standing.at(epochs) for standing in finished])
         ridge = np.diag([0.0, 0.0] + [1e-4] * (x.shape[1] - 2))
         gram = x.T @ x + ridge + 1e-12 * np.eye(x.shape[1])  # all FLOPs may be equal
         precision = np.linalg.inv(gram).astype(np.float64)
@@ -216,7 +224,7 @@ class _Forecast:
 def _features(standings: Iterable[Standing], epoch: int, flops: int) -> Array:
     """(standings, 3 or 4): 1, log FLOPs, accuracy at the epoch and, from epoch 2 on, at the one before."""
     before = [epoch - 1] if epoch > 1 else []
-    return np.array([[1.0, math.log(s.flops / flops), *(s.accuracies[e] for e in [epoch, *before])] for s in standings])
+    return np.array([[1.0, math.log(s.flops / flops), *(s.at(e) for e in [epoch, *before])] for s in standings])
 
 
 def _bars(standings: Sequence[Standing], finished: Sequence[Standing], epochs: int) -> Array:
@@ -225,7 +233,7 @@ def _bars(standings: Sequence[Standing], finished: Sequence[Standing], epochs: i
     numbers = np.array([standing.number for standing in standings])[:, None]
     rivals = np.array([standing.flops for standing in finished])
     eligible = (rivals <= costs) & (2 * rivals >= costs) & (np.array([s.number for s in finished]) != numbers)
-    finals = np.array([standing.accuracies[epochs] for standing in finished])
+    finals = np.array([standing.at(epochs) for standing in finished])
     best: Array = np.where(eligible, finals, 0.0).max(axis=1)
     return best
 
@@ -253,10 +261,10 @@ class MoashaRule:
         return tuple(self.eta**i for i in range(64) if self.eta**i < self.epochs)
 
     def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
-        accuracy = trial.accuracies[epoch]
-        rivals = [o for o in others if o.number != trial.number and epoch in o.accuracies]
+        accuracy = trial.at(epoch)
+        rivals = [o for o in others if o.number != trial.number and o.reached(epoch)]
         everyone = [*rivals, trial]
-        errors = [1 - standing.accuracies[epoch] for standing in everyone]
+        errors = [1 - standing.at(epoch) for standing in everyone]
         costs = [math.log(standing.flops) for standing in everyone]
         place = place_of_last(np.column_stack([errors, costs]))
         stop = place > len(everyone) / self.eta

@@ -261,6 +261,7 @@ class Search:
             standing = Standing(job.number, trial.user_attrs["flops"], accuracies_of(self.curve))
             rivals = self.ledger.refresh().rivals(job.number)
             decision = self.rule.judge(standing, epoch.epoch, rivals)
+            trial.set_user_attr("accuracies", standing.accuracies)
             trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), decision.to_dict()])
         except UpdateFinishedTrialError:  # taken back while this process was held up; `_hear` says so
             return "interrupt"

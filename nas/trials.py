@@ -56,6 +56,7 @@ class Trial:
     epochs: int | None = None  # trained; None in studies of version 2 and before, which trained all of them
     seed: int | None = None
     repeat_of: int | None = None  # the first trial of the same network, where this one is another seed of it
+    accuracies: tuple[float, ...] = ()  # validation accuracy after each epoch up to the last rung, also while it trains
     decisions: tuple[dict[str, Any], ...] = ()  # of the stopping rule at its rungs: `nas.stopping.Decision`
     arch: dict[str, Any] | None = None
     reason: str | None = None
@@ -258,6 +259,7 @@ def _trial(frozen: FrozenTrial) -> Trial:
         state=_state(frozen),
         accuracy=values[0] if values else None,
         **{name: attrs.get(name) for name in _ATTRIBUTES},
+        accuracies=tuple(attrs.get("accuracies", ())),
         decisions=tuple(attrs.get("decisions", ())),
         reason=attrs.get("reason"),
         owner=_owner_words(attrs.get("owner")),

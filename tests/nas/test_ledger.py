@@ -52,9 +52,9 @@ def move_on(rows: Growing, rng: random.Random) -> None:
         ended = replace(trial, state=rng.choice(["running", "running", "outside", "repeat", "interrupted"]))
     else:
         state: Any = rng.choice(["complete", "complete", "stopped", "failed", "interrupted"])
-        decisions = ({"epoch": 1, "accuracy": 0.25},) if state == "stopped" else ()
+        accuracies = (0.25,) if state == "stopped" else ()
         accuracy = rng.randrange(20) / 20 if state == "complete" else None
-        ended = replace(trial, state=state, accuracy=accuracy, decisions=decisions)
+        ended = replace(trial, state=state, accuracy=accuracy, accuracies=accuracies)
     rows.rows[trial.number] = ended
 
 
@@ -94,17 +94,16 @@ def test_a_curve_is_read_once() -> None:
     assert rows.curves_read == 5
 
 
-def test_rivals_that_train_are_known_by_their_rungs() -> None:
+def test_rivals_that_train_are_known_up_to_their_last_rung() -> None:
     rows = Growing()
-    rungs = ({"epoch": 1, "accuracy": 0.25},)
     rows.rows = [
         Trial(number=0, state="complete", accuracy=0.5, flops=10, key="a"),
-        Trial(number=1, state="running", flops=12, key="c", decisions=rungs),
+        Trial(number=1, state="running", flops=12, key="c", accuracies=(0.2, 0.25)),
         Trial(number=2, state="running", flops=13, key="d"),  # has not reached a rung: nothing to compare with
         Trial(number=3, state="running", flops=10, key="a", repeat_of=0),  # another seed of one that is there already
-        Trial(number=4, state="running", flops=15, key="e", decisions=rungs),
+        Trial(number=4, state="running", flops=15, key="e", accuracies=(0.2, 0.25)),
     ]
-    assert ledger_of(rows).refresh().rivals(4) == [Standing(0, 10, {1: 0.25, 2: 0.5}), Standing(1, 12, {1: 0.25})]
+    assert ledger_of(rows).refresh().rivals(4) == [Standing(0, 10, (0.25, 0.5)), Standing(1, 12, (0.2, 0.25))]
 
 
 def test_of_two_that_are_drawn_at_once_the_later_is_a_repeat() -> None:

@@ -58,7 +58,7 @@ class Worst:
     rungs = (2,)
 
     def judge(self, trial: Standing, epoch: int, others: object) -> Decision:
-        return Decision(epoch, trial.accuracies[epoch], trial.number % 3 == 0, "below", None, 0)
+        return Decision(epoch, trial.at(epoch), trial.number % 3 == 0, "below", None, 0)
 
     def describe(self) -> str:
         return ""

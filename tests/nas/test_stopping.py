@@ -33,7 +33,7 @@ EPOCHS = 8
 
 
 def standing(number: int, flops: int, curve: list[float]) -> Standing:
-    return Standing(number, flops, dict(enumerate(curve, 1)))
+    return Standing(number, flops, tuple(curve))
 
 
 def crowd(count: int = 60, seed: int = 0, flops: float = 1e7) -> list[Standing]:
@@ -107,14 +107,31 @@ def test_the_hopeless_is_stopped_and_the_best_is_kept() -> None:
     assert (best.stop, best.why) == (False, "kept")
 
 
+@pytest.mark.parametrize("name", ["none", "quantile", "moasha"])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 6, 10, 40])
+def test_rivals_may_be_anywhere_in_their_training(name: str, epochs: int) -> None:
+    """Workers train side by side, so a rung is judged among siblings that have come to any other epoch."""
+    rule, rng = build_rule(name, epochs, 0), random.Random(epochs)  # type: ignore[arg-type]
+    others, decisions = list[Standing](), []
+    for number in range(40):
+        curve = sorted(rng.random() for _ in range(epochs))
+        seen = epochs if number < 20 else rng.randrange(epochs + 1)
+        decisions += [
+            rule.judge(standing(number, 10_000, curve[:rung]), rung, others) for rung in rule.rungs if rung <= seen
+        ]
+        others.append(standing(number, rng.randrange(8_000, 12_000), curve[:seen]))
+    assert all(0 <= decision.accuracy <= 1 for decision in decisions)
+    assert any(decision.rivals >= LEAST for decision in decisions) or not rule.rungs
+
+
 def test_the_threshold_is_what_decides() -> None:
     rule, others, number = QuantileRule(EPOCHS, 0), crowd(), stoppable()
     seen = partial(0.5, 4, number)
     threshold = rule.judge(seen, 4, others).threshold
     assert threshold is not None
     for change, stop in ((-1e-4, True), (1e-4, False)):
-        shift = threshold + change - seen.accuracies[4]
-        moved = Standing(number, seen.flops, {epoch: value + shift for epoch, value in seen.accuracies.items()})
+        shift = threshold + change - seen.at(4)
+        moved = Standing(number, seen.flops, tuple(value + shift for value in seen.accuracies))
         assert rule.judge(moved, 4, others).stop is stop
 
 
@@ -250,7 +267,7 @@ def test_wrong_stops_are_few_on_made_up_trainings() -> None:
             if row.accuracies[-1] > best:
                 best = row.accuracies[-1]
                 members += 1
-                missed += EPOCHS not in others[number].accuracies
+                missed += not others[number].reached(EPOCHS)
     assert members > 60
     assert missed / members < 0.05
     assert spent / full < 0.68

@@ -255,7 +255,7 @@ class Below:
 
     def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
         self.seen[trial.number] = list(others)
-        return Decision(epoch, trial.accuracies[epoch], trial.number % 2 == 1, "below", 0.5, len(others))
+        return Decision(epoch, trial.at(epoch), trial.number % 2 == 1, "below", 0.5, len(others))
 
 
 def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Callable[..., Search]) -> None:
@@ -293,11 +293,17 @@ def test_rungs_of_a_trial_that_another_machine_trains_are_seen(
     search.rule = Below()  # type: ignore[assignment]
     elsewhere = search.study.ask()
     decision = Decision(1, 0.25, False, "kept", None, 0).to_dict()
-    attrs = {"owner": {"host": "another", "pid": 1}, "key": "0", "flops": 30_000, "decisions": [decision]}
+    attrs = {
+        "owner": {"host": "another", "pid": 1},
+        "key": "0",
+        "flops": 30_000,
+        "accuracies": [0.25],
+        "decisions": [decision],
+    }
     for name, value in attrs.items():
         elsewhere.set_user_attr(name, value)
     assert search.run(2)
-    assert Standing(0, 30_000, {1: 0.25}) in Below.seen[1]
+    assert Standing(0, 30_000, (0.25,)) in Below.seen[1]
     trials = search.reader.trials()
     assert trials[0].reason == "its worker gave no sign of life for 6 s; it had no network yet"
     assert sum(trial.state in ("complete", "stopped") for trial in trials) == 2
