@@ -104,10 +104,18 @@ def decode(
     if same and same[0] != same[1]:
         raise size_error(first, image)
     task = _Task(parts, image_size or image.width, same, 1 if image.mode == "L" else 3, store)
-    try:
-        _run(task, image, on_progress)
-    except _Colour:
-        _run(replace(task, channels=3), image, on_progress)
+    killed = 0
+    while True:
+        try:
+            return _run(task, image, on_progress)
+        except _Colour:
+            task = replace(task, channels=3)
+        except BrokenProcessPool as error:  # a process was killed: all begins anew
+            if (killed := killed + 1) == 3:
+                raise InputError(
+                    f"data must be decoded by {cpus()} processes, got one killed (out of memory?); "
+                    "free memory and start again"
+                ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +153,6 @@ def _run(task: _Task, image: Image.Image, on_progress: Progress) -> None:
         for count in pool.map(_work if task.store.shared else task.work, task.chunks()):
             done += count
             on_progress(done, total)
-    except BrokenProcessPool as error:
-        raise InputError(
-            f"data must be decoded by {cpus()} processes, got one killed (out of memory?); free memory and start again"
-        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

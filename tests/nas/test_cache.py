@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -398,6 +400,24 @@ def test_a_corrupt_image_is_named_by_a_worker(tmp_path: Path, home: Path) -> Non
     assert refusal(tmp_path / "set", home) == (
         f"train row 11 ({bad}) must be a readable image, got an unknown format; mend or remove it"
     )
+
+
+def test_a_process_that_is_killed_while_it_decodes_ends_nothing(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, real, fatal = folders(tmp_path / "set"), decoding.pixels, tmp_path / "fatal"
+    wanted = in_memory(source, monkeypatch)
+    fatal.touch()
+
+    def once(*args: Any) -> Any:
+        with suppress(FileNotFoundError):
+            fatal.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args)
+
+    monkeypatch.setattr(decoding, "pixels", once)
+    assert equal(data.load(str(source)), wanted)
+    assert not fatal.exists()
 
 
 def test_a_worker_that_is_killed(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
