@@ -1,5 +1,5 @@
 """What an answer of `nas` costs beyond a bare Python, processor time of the process, user and system; and how long a
-worker lives that finds nothing left to train, started by a terminal and by a search with `--workers`.
+worker lives that finds nothing left to train.
 
     python -m benchmarks.startup
 
@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import heading
-from nas.processes import Process
 
 ROUNDS = 15
 STARTS = 5
@@ -37,48 +36,21 @@ def processor_seconds(words: tuple[str, ...]) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def worker_seconds(folder: Path, forked: bool) -> float:
+def worker_seconds(folder: Path) -> float:
     """From a worker's start to its end on a study that is at its goal."""
-    words = ("worker", str(folder), "--device", "cpu")
     started = time.perf_counter()
-    if forked:
-        worker = Process(0, (*words, "--tied"))
-        worker.process.join()
-        assert worker.look()
-    else:
-        subprocess.run([sys.executable, "-m", "nas", *words], check=True, capture_output=True)
+    words = ("worker", str(folder), "--device", "cpu")
+    subprocess.run([sys.executable, "-m", "nas", *words], check=True, capture_output=True)
     return time.perf_counter() - started
 
 
-def print_workers() -> None:
+def print_worker() -> None:
     with tempfile.TemporaryDirectory() as runs:
-        words = [
-            "search",
-            "digits",
-            "--data",
-            "digits",
-            "--flops",
-            "200K..4M",
-            "--trials",
-            "1",
-            "--epochs",
-            "1",
-            "--study",
-            "s",
-            "--runs",
-        ]
-        subprocess.run([sys.executable, "-m", "nas", *words, runs], check=True, capture_output=True)
-        folder = Path(runs) / "s"
-        first = worker_seconds(folder, forked=True)
-        alone, forked = [], []
-        for _ in range(STARTS):
-            alone.append(worker_seconds(folder, forked=False))
-            forked.append(worker_seconds(folder, forked=True))
-    print(f"\n| a worker with nothing to do, start to end, median of {STARTS} | seconds |")
-    print("|---|---|")
-    print(f"| started by itself, `nas worker` | {statistics.median(alone):.1f} |")
-    print(f"| the first of a search, which waits for what all are forked from | {first:.1f} |")
-    print(f"| each further one, and each that takes a dead one's place | {statistics.median(forked):.1f} |")
+        words = ["search", "digits", "--data", "digits", "--flops", "200K..4M", "--trials", "1", "--epochs", "1"]
+        words += ["--study", "s", "--runs", runs]
+        subprocess.run([sys.executable, "-m", "nas", *words], check=True, capture_output=True)
+        seconds = statistics.median(worker_seconds(Path(runs) / "s") for _ in range(STARTS))
+    print(f"\nA worker with nothing to do, from its start to its end, median of {STARTS}: {seconds:.1f} s.")
 
 
 def main() -> None:
@@ -93,7 +65,7 @@ def main() -> None:
     print("|---|---|")
     for name in ANSWERS:
         print(f"| {name} | {(statistics.median(times[name]) - bare) * 1e3:.0f} ms |")
-    print_workers()
+    print_worker()
 
 
 if __name__ == "__main__":

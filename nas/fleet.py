@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from signal import SIGKILL, SIGTERM
 from typing import Protocol
 
+from nas.fault import FAULT, MACHINE, REFUSED, STOPPED, Fault
 from nas.ledger import ENDED
 from nas.study import Watch
 from nas.trials import Reader, Trial
@@ -17,18 +19,25 @@ from space import InputError
 
 LOOK = 0.25  # seconds between looks at the study and the workers
 PATIENCE = 10.0  # seconds that workers get to leave
-MAX_DEATHS = 5  # workers that may die in a row, without a network trained between
-STOPPED = 130  # exit code of a worker that was asked to stop
-WRONG = (1, 2)  # and of one that says what is wrong, with the machine or with what it was told
+MAX_DEATHS = 5  # workers that may die in a row of themselves, without a network trained between
+MAX_KILLS = 20  # or be killed, by a person or for want of memory
+LONGEST_PAUSE = 30.0  # seconds before a worker takes the place of one of many that died
+KILLS = (-SIGKILL, -SIGTERM, 128 + SIGTERM)  # exit codes of what was ended from outside
+ENDINGS = (0, STOPPED, REFUSED, FAULT)  # exit codes of workers that are not to be replaced
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a worker ended: its exit code, what it wrote, and in words what was not to be."""
+    """How a worker ended: its exit code (negative: of a signal), what it wrote, and in words what was not to be."""
 
     code: int
     lines: tuple[str, ...]
     how: str = ""
+
+    @property
+    def error(self) -> str:
+        """What it said last."""
+        return (self.lines or ("nothing",))[-1].removeprefix("error: ")
 
     def notes(self) -> list[str]:
         """But for those on single trials, which the study itself tells."""
@@ -67,6 +76,7 @@ class Fleet:
     watch: Watch
     workers: dict[int, Worker] = field(default_factory=dict)  # that live, by place
     deaths: int = 0  # in a row
+    starts: dict[int, float] = field(default_factory=dict)  # when a worker is to take a dead one's place, by place
     over: float | None = None  # since when the study is at its goal, by the first worker that said so
     said: list[str] = field(default_factory=list)  # notes of workers, once each
 
@@ -76,13 +86,13 @@ class Fleet:
         asked = stopped = False
         follower = Follower(self.reader, self.watch)
         try:
-            for place in range(self.size):
-                self.workers[place] = self.start(place)
-            while self.workers:
+            self.starts = dict.fromkeys(range(self.size), 0.0)
+            while self.workers or self.starts:
+                self._start()
                 if follower.look():
                     self.deaths = 0
                 if self.watch.stop() and not asked:
-                    asked = True
+                    asked, self.starts = True, {}
                     for worker in self.workers.values():
                         worker.stop()
                 for worker in list(self.workers.values()):
@@ -101,22 +111,35 @@ class Fleet:
         finally:
             self._dismiss()
 
+    def _start(self) -> None:
+        """The workers whose time has come."""
+        for place in [place for place, due in self.starts.items() if time.monotonic() >= due]:
+            del self.starts[place]
+            self.workers[place] = self.start(place)
+
     def _ended(self, place: int, ending: Ending, again: bool) -> None:
         self._say(ending.notes())
-        if ending.code in WRONG:
-            raise InputError((ending.lines or ("nothing",))[-1].removeprefix("error: "))
+        if ending.code == REFUSED:
+            raise InputError(ending.error)
+        if ending.code == FAULT:
+            raise Fault(ending.error)
         if ending.code == 0:
-            self.over = self.over or time.monotonic()
+            self.over, self.starts = self.over or time.monotonic(), {}
         if not ending.how:
             return
         self.deaths += 1
-        if self.deaths > MAX_DEATHS:
+        if self.deaths > (MAX_KILLS if ending.code in KILLS else MAX_DEATHS):
+            if ending.code == MACHINE:
+                raise OSError(ending.error)
             raise InputError(
-                f"workers must not die {self.deaths} times in a row, got one that {ending.how}; see `nas trials`"
+                f"workers must not die {self.deaths} times in a row, got one that {ending.how}; "
+                "free memory or begin with fewer workers, and run the same command again"
             )
-        self.watch.on_note(f"worker {place} {ending.how}" + ("; another takes its place" if again else ""))
-        if again:
-            self.workers[place] = self.start(place)
+        pause = min(LONGEST_PAUSE, 2.0 ** (self.deaths - 3)) if self.deaths > 2 else 0.0
+        after = f" after {pause:.0f} s" if pause else ""
+        self.watch.on_note(f"worker {place} {ending.how}" + (f"; another takes its place{after}" if again else ""))
+        if again and not self.over:
+            self.starts[place] = time.monotonic() + pause
 
     def _say(self, notes: list[str]) -> None:
         for note in notes:

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import OptunaError
 from optuna.study import StudyDirection
 
 from nas.journal import Journal
 from nas.server import connect
-from nas.settings import FILE, JOURNAL, STUDY, Settings
+from nas.settings import FILE, JOURNAL, STUDY, Away, Settings
 from nas.store import open_for_writing
 from nas.trials import Reader
 from space import InputError
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
+ERROR = "error"  # what ended its last search, in one line, or None
 GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
 SHARED = ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data")
 PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
@@ -75,6 +77,21 @@ def set_goal(study: optuna.Study, reader: Reader, trials: int, repeats: int) -> 
         _check_code(before.get("code"), reader.folder)
     study.set_user_attr(GOAL, {"trials": trials, "repeats": repeats, "code": code()})
     study.set_user_attr("settings", _comparable(reader.settings))
+    if study.user_attrs.get(ERROR):
+        study.set_user_attr(ERROR, None)
+
+
+def put_error(folder: Path, line: str, error: Exception) -> None:
+    """Puts on record what ended a study's search, where the study can be written to."""
+    if isinstance(error, Away):  # so is the record
+        return
+    try:
+        if Reader(folder).is_running():  # others go on
+            return
+        study, _ = open_study(folder, lambda note: None)
+        study.set_user_attr(ERROR, line)
+    except (OSError, ValueError, OptunaError) as problem:
+        error.add_note(f"and could not be put on record in {folder}: {problem}")
 
 
 def goal_to_join(reader: Reader) -> tuple[int, int]:

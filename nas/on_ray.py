@@ -19,7 +19,8 @@ from typing import Any
 
 from rich.console import Console
 
-from nas.fleet import MAX_DEATHS, STOPPED, WRONG, Ending
+from nas.fault import STOPPED, exit_code, line_of
+from nas.fleet import MAX_DEATHS, Ending
 from nas.folder import open_folder
 from nas.run import work
 from nas.server import PASSWORD
@@ -80,10 +81,8 @@ class Actor:
                 reach(assignment), assignment.source, assignment.device, assignment.place, assignment.threads,
                 lambda notes, trials: watch, Console(file=io.StringIO()), self._hold,
             )  # fmt: skip
-        except InputError as error:
-            return WRONG[1], (*said, f"error: {error}")
-        except OSError as error:
-            return WRONG[0], (*said, f"error: {error}; on {socket.gethostname()}")
+        except Exception as error:
+            return exit_code(error), (*said, f"error: {line_of(error)}; on {socket.gethostname()}")
         return (0 if finished else STOPPED), tuple(said)
 
     def stop(self) -> None:

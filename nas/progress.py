@@ -24,7 +24,7 @@ class SearchProgress:
     def __init__(self, console: Console, total: int, epochs: int, stopping: Stopping) -> None:
         self.console, self.total, self.epochs, self.stopping = console, total, epochs, stopping
         self.best: float | None = None
-        self.done = 0
+        self.done = self.begun = 0  # trials: ended in all, begun since this looks on
         self.running: dict[int, int] = {}  # epochs of the trials that train
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         self.progress = Progress(*columns, console=console, transient=True, speed_estimate_period=600)
@@ -48,7 +48,7 @@ class SearchProgress:
             self._note(f"resuming after {self.done} of {self.total} trials")
 
     def _trial(self, number: int, arch: Arch, done: int) -> None:
-        self.done = done
+        self.done, self.begun = done, self.begun + 1
         self._show(number, 0)
 
     def _epoch(self, number: int, epoch: int) -> None:

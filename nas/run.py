@@ -7,8 +7,8 @@ import random
 import secrets
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,10 +19,11 @@ import torch
 from rich.console import Console
 
 from nas.data import Data, load
+from nas.fault import Fault, line_of, terminable
 from nas.fleet import Fleet
-from nas.folder import goal_to_join, open_folder, open_study, package_versions, set_goal
+from nas.folder import goal_to_join, open_folder, open_study, package_versions, put_error, set_goal
 from nas.front import outcome
-from nas.processes import Process, tie_to_parent, warm_up
+from nas.processes import Process, tie_to_parent
 from nas.progress import SearchProgress, Stopping
 from nas.recipe import Recipe
 from nas.server import parse_server
@@ -75,9 +76,8 @@ def run_search(space: Space, source: str, band: Band, plan: Plan, console: Conso
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
-    if plan.workers not in (None, 1) and not plan.on:
-        warm_up()
     with ExitStack() as stack:
+        stack.enter_context(terminable())
         cluster = stack.enter_context(_cluster(plan.on)) if plan.on else None
         target = _device_on(cluster, plan.device) if cluster else choose_device(plan.device)
         recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
@@ -208,7 +208,23 @@ def _run(
         for note in notes:
             watch.on_note(note)
         progress.resumed(Reader(folder).trials())
-        return begin(folder, watch, trials, repeats)
+        with on_record(folder):
+            return begin(folder, watch, trials, repeats)
+
+
+@contextmanager
+def on_record(folder: Path, *, search: bool = True) -> Iterator[None]:
+    """An error that ends a search is put on record in its study; of a fault of nas itself the traceback goes into a log
+    in the folder. `search` False: a worker, which only has the log, as its parent tells."""
+    try:
+        yield
+    except Exception as error:
+        line = line_of(error, folder)
+        if search:
+            put_error(folder, line, error)
+        if isinstance(error, (InputError, OSError, Fault)):
+            raise
+        raise Fault(line) from error
 
 
 Join = Callable[[list[str], int], Watch]  # what a worker reports to; notes on what is new, and the trials in all
@@ -216,10 +232,10 @@ Join = Callable[[list[str], int], Watch]  # what a worker reports to; notes on w
 
 def work(
     folder: Path, source: str | None, device: str, place: int, threads: int | None, join: Join, console: Console,
-    on_search: Callable[[Search], None] = lambda search: None,
+    on_search: Callable[[Search], None] | None = None,
 ) -> bool:  # fmt: skip
     """One more worker on a study that was begun, until that reaches its goal. False if it was asked to stop before.
-    `on_search` is given the search before it runs."""
+    `on_search`, of a worker with a parent, is given the search before it runs."""
     settings = Settings.read(folder)
     settings.check_resumable()
     if threads:
@@ -232,8 +248,10 @@ def work(
     with closing(Thread(settings.task, DeviceData.place(data, recipe, target), recipe)) as trainer:
         aim = goal_to_join(Reader(folder))
         search = Search(folder, trainer, join(notes, aim[0]), place)
-        on_search(search)
-        return search.run(*aim)
+        if on_search:
+            on_search(search)
+        with on_record(folder, search=on_search is None):
+            return search.run(*aim)
 
 
 def run_worker(
@@ -247,21 +265,27 @@ def run_worker(
         watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
 
         def tie(search: Search) -> None:
-            tie_to_parent(asked.set, lambda: search.leave("the process that started its worker ended"))
+            tie_to_parent(place, asked.set, lambda: search.leave("the process that started its worker ended"))
 
-        return work(folder, source, device, place, threads, lambda notes, trials: watch, console, tie)
+        with terminable():
+            return work(folder, source, device, place, threads, lambda notes, trials: watch, console, tie)
+    shown: list[SearchProgress] = []
     with ExitStack() as stack:
+        stack.enter_context(terminable())
         stopping = stack.enter_context(Stopping(console).listening())
 
         def join(notes: list[str], trials: int) -> Watch:
             epochs = Settings.read(folder).build_recipe().epochs
-            progress = stack.enter_context(SearchProgress(console, trials, epochs, stopping))
-            watch = progress.watch()
+            shown.append(stack.enter_context(SearchProgress(console, trials, epochs, stopping)))
+            watch = shown[0].watch()
             for note in notes:
                 watch.on_note(note)
             return watch
 
-        return work(folder, source, device, place, threads, join, console)
+        finished = work(folder, source, device, place, threads, join, console)
+    if finished and not shown[0].begun:
+        console.print(f"nothing was left to do: {folder.name} has all that `nas search` asked for", highlight=False)
+    return finished
 
 
 def cores() -> int:

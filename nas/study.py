@@ -112,7 +112,8 @@ class Search:
             self._sweep()
             return not stopped
         except BaseException as error:
-            self.leave("stopped by the user" if isinstance(error, KeyboardInterrupt) else "an error ended its worker")
+            asked = isinstance(error, (KeyboardInterrupt, SystemExit))
+            self.leave("stopped by the user" if asked else "an error ended its worker")
             raise
         finally:
             self.pulse.close()

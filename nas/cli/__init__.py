@@ -5,39 +5,41 @@ torch is imported only by the commands that train or run a network.
 
 from __future__ import annotations
 
-import errno
 import sys
+import traceback
 
 import typer
 
 from nas.cli import exporting, networks, searching  # noqa: F401, each brings its commands
 from nas.cli.base import app, typed
-from space import InputError
+from nas.fault import REFUSED, STOPPED, TERMINATED, Terminated, exit_code, line_of
 
 
 def main() -> None:
-    """Entry point: one-line errors, exit 2 for a person's mistake, 1 for the machine's."""
+    """Entry point: one-line errors, exit 2 for a person's mistake, 1 for the machine's, 70 for a fault of nas itself.
+    `--debug`, anywhere, shows the traceback too."""
     command = typer.main.get_command(app)
-    if len(sys.argv) == 1:
-        sys.argv.append("--help")
+    words = sys.argv[1:]
+    debug = "--debug" in words
+    sys.argv[1:] = [word for word in words if word != "--debug"] or ["--help"]
     try:
         code = command.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
-    except InputError as error:
-        _fail(str(error), 2)
     except typer.Exit as error:
         sys.exit(error.exit_code)
+    except Terminated:
+        _fail(f"terminated; to go on: {typed()}", TERMINATED)
     except (typer.Abort, KeyboardInterrupt):
-        _fail(f"interrupted; to go on: {typed()}", 130)
+        _fail(f"interrupted; to go on: {typed()}", STOPPED)
     except typer.TyperException as error:  # an unknown command or option, a wrong value
-        _fail(getattr(error, "format_message", error.__str__)(), 2)
+        _fail(getattr(error, "format_message", error.__str__)(), REFUSED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail(f"disk must have room, got {error.strerror}; free some and run the same command again", 1)
-        _fail(f"{error.filename or 'system'} must be usable, got {error.strerror or error}; mend that and go on", 1)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        _fail(line_of(error), exit_code(error))
 
 
 def _fail(message: str, code: int) -> None:

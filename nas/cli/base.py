@@ -15,11 +15,16 @@ if TYPE_CHECKING:  # `nas cost` answers within 0.3 s: rich is imported by the co
     from rich.table import Table
 
 app = typer.Typer(
-    help="Explore the design space of ConvNeXt-family networks under a FLOPs budget.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def every(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, too.")] = False) -> None:
+    """Explore the design space of ConvNeXt-family networks under a FLOPs budget."""
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Runs = Annotated[Path, typer.Option(help="The folder that holds the studies.")]

@@ -140,7 +140,7 @@ def trials(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
     from nas.trials import Reader
 
     reader = Reader(find_study(study, runs))
-    rows = reader.trials()
+    rows = reader.shown()
     if as_json:
         print_json([trial.to_json() for trial in rows])
     else:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from nas import folder
+from nas.fault import Fault
+from nas.fleet import MAX_DEATHS, MAX_KILLS, Ending, Fleet
 from nas.settings import FILE
+from nas.study import Watch
+from nas.trials import Reader
+from space import InputError
 from tests.nas.commands import Command, check_killed, check_whole, descendants, kill_at_random, wait_until, workers_of
 from tests.nas.conftest import Run
 
@@ -45,16 +53,44 @@ def test_a_killed_parent_takes_its_workers_along_and_the_same_command_goes_on(co
     check_whole(command, total)
 
 
-def test_what_workers_are_forked_from_may_die(command: Command) -> None:
-    process = command.cold("--trials", 14, "--workers", 2)
-    wait_until(lambda: len(command.ended()) >= 2 and len(workers_of(process.pid)) == 2, process)
-    (nursery,) = [pid for pid in descendants(process.pid) if workers_of(pid)]
-    os.kill(nursery, signal.SIGKILL)
+def test_whatever_runs_below_the_parent_may_be_killed_in_any_order(command: Command) -> None:
+    """The default sampler and rule, from a cold start: also before a worker has begun, and one right after another."""
+    process = command.cold("--trials", 16, "--workers", 3)
+    rng = random.Random(0)
+    wait_until(lambda: len(command.ended()) >= 2, process)
+    for _ in range(8):
+        wait_until(lambda: descendants(process.pid), process)
+        with suppress(ProcessLookupError):
+            os.kill(rng.choice(descendants(process.pid)), signal.SIGKILL)
+        time.sleep(rng.choice([0.0, 0.3, 2.0]))
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "; another takes its place" in errors
     assert "Traceback" not in errors
-    check_whole(command, 14)
+    check_whole(command, 16)
+
+
+def test_a_search_that_is_terminated_hands_back_what_trains(command: Command) -> None:
+    for words in (("--workers", 2), ()):
+        process = command.cold("--trials", 200, *words)
+        wait_until(lambda: [t for t in command.trials() if t.state == "running" and t.epochs], process)
+        started = descendants(process.pid)
+        process.terminate()
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 143, errors
+        assert errors.splitlines()[-1].startswith("error: terminated; to go on: nas search ")
+        all_end(started)
+        assert not [trial for trial in command.trials() if trial.state in ("running", "waiting") and trial.owner], words
+        assert Reader(command.folder).error() is None, "a person's wish is no error"
+
+
+def test_a_worker_that_is_terminated_is_replaced(command: Command) -> None:
+    process = command.search("--trials", 8, "--workers", 2)
+    wait_until(lambda: len(command.ended()) >= 1 and workers_of(process.pid), process)
+    os.kill(workers_of(process.pid)[0], signal.SIGTERM)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    check_whole(command, 8)
 
 
 def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
@@ -63,17 +99,17 @@ def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
     slow = tmp_path / "slow.yaml"
     slow.write_text("epochs: 10\ntrain_images: 1079\n")
     command.words[command.words.index("--recipe") + 1] = str(slow)
-    process = command.search("--trials", 4, "--workers", 2, NAS_LEASE="2")
+    process = command.search("--trials", 4, "--workers", 2, NAS_LEASE="5")
     wait_until(lambda: len([t for t in command.trials() if t.state == "running" and t.epochs]) == 2, process)
     frozen = workers_of()[0]
     os.kill(frozen, signal.SIGSTOP)
     try:
-        wait_until(lambda: [t for t in command.trials() if "no sign of life for 2 s" in (t.reason or "")], process)
+        wait_until(lambda: [t for t in command.trials() if "no sign of life for 5 s" in (t.reason or "")], process)
     finally:
         os.kill(frozen, signal.SIGCONT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    assert "its worker gave no sign of life for 2 s; its network is queued again" in errors
+    assert "its worker gave no sign of life for 5 s; its network is queued again" in errors
     assert "Traceback" not in errors
     assert "died" not in errors
     check_whole(command, 4)
@@ -142,4 +178,65 @@ def test_a_worker_with_nothing_to_do_ends_well(command: Command, run: Run) -> No
     run(*command.words, "--trials", 1)
     both = [command.run("worker", "s", "--runs", command.runs, "--device", "cpu") for _ in range(2)]
     for each in both:
-        assert (each.communicate(timeout=300)[0], each.returncode) == ("", 0)
+        out, errors = each.communicate(timeout=300)
+        assert (out, each.returncode) == ("", 0)
+        assert "nothing was left to do: s has all that `nas search` asked for" in errors
+
+
+class Scripted:
+    """A worker that ends as it is told to."""
+
+    def __init__(self, place: int, ending: Ending) -> None:
+        self.place, self.ending = place, ending
+
+    def look(self) -> Ending:
+        return self.ending
+
+    def notes(self) -> list[str]:
+        return []
+
+    def stop(self) -> None: ...
+
+    def leave(self) -> None: ...
+
+    def end(self, until: float) -> None: ...
+
+
+def fleet_of(command: Command, endings: Iterable[Ending], said: list[str]) -> Fleet:
+    """One place, whose workers end one after the other."""
+    coming = iter(endings)
+    return Fleet(Reader(command.folder), 1, lambda place: Scripted(place, next(coming)), Watch(on_note=said.append))
+
+
+@pytest.fixture
+def study(command: Command, run: Run, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setattr("nas.fleet.LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("nas.fleet.LOOK", 0.01)
+    assert run(*command.words, "--trials", 1)[0] == 0
+    return command
+
+
+def test_endings_of_workers(study: Command) -> None:
+    done, killed = Ending(0, ()), Ending(-9, (), "died of SIGKILL")
+    hiccup = Ending(1, ("error: x must be usable, got Input/output error; mend that and go on",), "ended with 1 (...)")
+    crash = Ending(-11, (), "died of SIGSEGV")
+    said: list[str] = []
+    assert fleet_of(study, [*[killed] * MAX_KILLS, done], said).run()
+    assert said[0] == "worker 0 died of SIGKILL; another takes its place"
+    assert said[-1].startswith("worker 0 died of SIGKILL; another takes its place after ")
+    assert len(said) == MAX_KILLS
+    assert fleet_of(study, [hiccup] * MAX_DEATHS + [done], []).run(), "one that passes ends no search"
+    with pytest.raises(OSError, match="x must be usable, got Input/output error; mend that and go on"):
+        fleet_of(study, [hiccup] * (MAX_DEATHS + 1), []).run()
+    with pytest.raises(
+        InputError, match="workers must not die 6 times in a row, got one that died of SIGSEGV; free memory"
+    ):
+        fleet_of(study, [crash] * (MAX_DEATHS + 1), []).run()
+    with pytest.raises(
+        InputError, match=f"workers must not die {MAX_KILLS + 1} times in a row, got one that died of SIGKILL"
+    ):
+        fleet_of(study, [killed] * (MAX_KILLS + 1), []).run()
+    with pytest.raises(InputError, match=r"^data must be there, got none; mend it$"):
+        fleet_of(study, [Ending(2, ("note: a", "error: data must be there, got none; mend it"))], []).run()
+    with pytest.raises(Fault, match=r"^nas must not fail, got this$"):
+        fleet_of(study, [Ending(70, ("error: nas must not fail, got this",))], []).run()
