@@ -21,7 +21,8 @@ from nas.settings import Settings
 
 EVERY = 1.0  # seconds between looks at the journal
 COLOURS: dict[Mode, Literal["green", "gray", "red", "orange"]] = {
-    "running": "green", "resting": "gray", "empty": "gray", "away": "orange", "broken": "red", "missing": "red",
+    "running": "green", "resting": "gray", "empty": "gray", "away": "orange", "error": "red", "broken": "red",
+    "missing": "red",
 }  # fmt: skip
 
 
@@ -66,6 +67,9 @@ def study_page(
         return
     if snapshot.mode == "away":
         st.warning(f"The study cannot be reached now; this is what was last read, {ago(snapshot.updated)}.")
+        verbatim(snapshot.problem, "problem")
+    if snapshot.mode == "error":
+        st.error("The last search of this study ended with an error:")
         verbatim(snapshot.problem, "problem")
     if len(snapshot.trials) < least:
         empty(snapshot.settings)

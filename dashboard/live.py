@@ -18,7 +18,7 @@ from nas.settings import FILE, JOURNAL, Away, Settings
 from nas.trials import Epoch, Reader, State, Trial, last_change
 from space import InputError
 
-Mode = Literal["running", "resting", "empty", "away", "broken", "missing"]
+Mode = Literal["running", "resting", "error", "empty", "away", "broken", "missing"]
 Stamp = tuple[int, int, int]  # inode, bytes, time in ns
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Snapshot:
     """A study as it was when read. The same object is returned until its files change, so it may key a cache.
 
     `problem` says what is wrong where the mode is `away` (cannot be reached now; this is what was last read), `broken`
-    or `missing`.
+    or `missing`, and what ended the last search where it is `error`.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ class Snapshot:
     @property
     def running(self) -> tuple[Trial, ...]:
         """Trials in training; those of a process that has ended are not."""
-        return tuple(t for t in self.trials if t.state == "running") if self.mode == "running" else ()
+        return tuple(t for t in self.trials if t.state == "running")
 
     def number_in(self, state: State) -> int:
         return sum(trial.state == state for trial in self.trials)
@@ -169,17 +169,17 @@ class Shelf:
     def _read(self, folder: Path) -> Snapshot:
         opened = self._opened(folder)
         journal = _changes(opened.reader) if opened.reader.settings.server else _stamp(folder / JOURNAL)
-        if opened.snapshot is None or journal != opened.journal:
-            trials = tuple(opened.reader.trials())
+        if opened.snapshot is None or journal != opened.journal or opened.snapshot.mode == "running":
+            trials = tuple(opened.reader.shown())
             if opened.snapshot is not None and trials == opened.snapshot.trials:  # the journal grew by signs of life
                 trials = opened.snapshot.trials
-            opened.journal, opened.curves = journal, {}
-            opened.snapshot = replace(
-                opened.snapshot or Snapshot(folder, "empty"), mode=_mode(opened.reader, trials),
+            mode, error = _mode(opened.reader, trials)
+            now = replace(
+                opened.snapshot or Snapshot(folder, "empty"), mode=mode, problem=error,
                 settings=opened.reader.settings, trials=trials, updated=_time(journal),
             )  # fmt: skip
-        elif opened.snapshot.mode == "running" and not opened.reader.is_running():  # its process has ended meanwhile
-            opened.snapshot = replace(opened.snapshot, mode="resting")
+            if opened.snapshot is None or journal != opened.journal or not now.same(opened.snapshot):
+                opened.journal, opened.curves, opened.snapshot = journal, {}, now
         if (timings := _stamp(folder / TIMINGS)) != opened.timings:
             opened.timings, found, problem = timings, {}, None
             try:
@@ -222,8 +222,12 @@ def study_names(runs: Path) -> list[str]:
     return sorted((name for name, stamp in times.items() if stamp), key=lambda name: (-(times[name] or (0,))[-1], name))
 
 
-def _mode(reader: Reader, trials: tuple[Trial, ...]) -> Mode:
-    return "running" if reader.is_running() else "resting" if trials else "empty"
+def _mode(reader: Reader, trials: tuple[Trial, ...]) -> tuple[Mode, str | None]:
+    """And what ended the last search, where that was an error."""
+    if reader.is_running():
+        return "running", None
+    error = reader.error()
+    return ("error" if error else "resting" if trials else "empty"), error
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -33,8 +33,7 @@ def progress_page(scene: Scene) -> None:
         )
     st.header("Workers", anchor=False)
     now = datetime.now(UTC) if scene.snapshot.mode == "running" else scene.snapshot.updated or datetime.now(UTC)
-    open_now = {trial.number for trial in scene.snapshot.running}
-    rows = [s for s in spans(scene.snapshot.trials, now) if s.state != "running" or s.number in open_now]
+    rows = spans(scene.snapshot.trials, now)
     caption = progress_charts.timeline_caption(rows)
     st.text(caption)
     if rows:

@@ -9,7 +9,7 @@ import bisect
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import fmean, median
@@ -125,8 +125,8 @@ class _Growing:
 
 def spans(trials: Sequence[Trial], now: datetime) -> list[Span]:
     """When each trial was on which worker. A trial may be drawn long before it is trained: it counts from its end back
-    by its seconds, never before it was drawn."""
-    found = []
+    by its seconds, never before it was drawn, nor before its worker was done with the one before."""
+    found: list[Span] = []
     for trial in trials:
         if trial.owner is None or trial.started is None or trial.state in ("waiting", "outside", "repeat"):
             continue
@@ -135,6 +135,10 @@ def spans(trials: Sequence[Trial], now: datetime) -> list[Span]:
         if trial.finished and trial.seconds is not None:
             begun = max(begun, ended - timedelta(seconds=trial.seconds))
         found.append(Span(trial.number, trial.owner, trial.state, begun, ended))
+    free: dict[str, datetime] = {}  # since when, by worker
+    for at, span in sorted(enumerate(found), key=lambda pair: pair[1].ended):
+        found[at] = replace(span, begun=min(span.ended, max(span.begun, free.get(span.worker, span.begun))))
+        free[span.worker] = span.ended
     return found
 
 

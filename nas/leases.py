@@ -1,8 +1,8 @@
 """Leases: a trial belongs to the worker that trains it for as long as that gives signs of life. Needs no torch.
 
-A worker writes a beat into its trials every few seconds. Another one that has seen no new beat for LEASE seconds by its
-own clock takes the trial back, so that clocks of machines need not agree; a process of the same machine that has ended
-is known at once.
+A worker writes a beat, the time by its clock, into its trials every few seconds. Another one that has seen no new beat
+for LEASE seconds by its own clock takes the trial back, so that clocks of machines need not agree; a process of the
+same machine that has ended is known at once.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ class Pulse:
     def __init__(self, storage: BaseStorage, lease: float) -> None:
         self.storage, self.every = storage, lease / 4
         self.held: set[int] = set()  # Optuna's ids
-        self.count = 0
         self.ended = threading.Event()
         threading.Thread(target=self._beat, daemon=True).start()
 
@@ -60,10 +59,9 @@ class Pulse:
 
     def _beat(self) -> None:
         while not self.ended.wait(self.every):
-            self.count += 1
             for trial_id in tuple(self.held):
                 try:
-                    self.storage.set_trial_user_attr(trial_id, "beat", self.count)
+                    self.storage.set_trial_user_attr(trial_id, "beat", round(time.time(), 1))
                 except (OSError, OptunaError, InputError):  # lost, or not to be written: the search meets it too
                     continue
 
@@ -73,7 +71,7 @@ class Leases:
 
     def __init__(self, lease: float) -> None:
         self.lease = lease
-        self.seen: dict[int, tuple[int, float]] = {}  # by trial: its last beat, and when that was new
+        self.seen: dict[int, tuple[float, float]] = {}  # by trial: its last beat, and when that was new
         self.looked = -math.inf  # when, last
 
     def lapsed(self, frozen: FrozenTrial) -> str | None:

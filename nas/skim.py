@@ -1,6 +1,6 @@
-"""Reading a journal for its trials alone: parameters, intermediate values and signs of life are passed over unparsed.
+"""Reading a journal for its trials alone: parameters and intermediate values are passed over unparsed.
 
-They are two thirds of a search's journal, and only samplers and workers ask for them; Optuna replays what is left.
+They are two thirds of a search's journal, and only samplers ask for them; Optuna replays what is left.
 Reads only; takes no lock. Needs no torch.
 """
 
@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from nas.journal import Journal
 
 PASSED = (b'{"op_code":5,', b'{"op_code":7,')  # parameters, intermediate values, as Optuna begins these lines
-BEAT = b'"user_attr":{"beat":'
 
 
 class Skimming:
@@ -37,7 +36,7 @@ class Skimming:
                 if not line.endswith(b"\n"):
                     return
                 at += len(line)
-                if line.startswith(PASSED) or BEAT in line:
+                if line.startswith(PASSED):
                     continue
                 entry = json.loads(line)
                 self._offsets.append(at)

@@ -197,6 +197,9 @@ def studies_table(rows: Sequence[Summary]) -> Table:
         updated = row.updated.astimezone().strftime("%Y-%m-%d %H:%M") if row.updated else ""
         cells = (row.name, row.state, str(row.complete), str(row.failed), best, data, budget, updated)
         table.add_row(*map(Text, cells))  # not markup: a folder's name may hold brackets
+    errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]
+    if errors:
+        table.caption, table.caption_justify = Text("\n".join(errors)), "left"
     return table
 
 

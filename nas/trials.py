@@ -11,8 +11,9 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -31,6 +32,7 @@ CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifa
 _ATTRIBUTES = (
     "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed", "repeat_of", "arch",
 )  # fmt: skip
+SILENCE = 60.0  # seconds without a sign of life after which a trial is shown as interrupted; workers beat every 15
 _ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
 
 
@@ -106,6 +108,20 @@ class Reader:
         self.frozen()
         return list(self._trials)
 
+    def shown(self) -> list[Trial]:
+        """The same for whoever looks: what trained in a process that has ended, or that gave no sign of life for
+        SILENCE, was interrupted, though no worker has taken it back yet. A search itself goes by `trials`."""
+        trials = self.trials()
+        for number in self._open:
+            if trials[number].state != "running":
+                continue
+            if why := _lost(self._frozen[number]):
+                trials[number] = replace(
+                    trials[number], state="interrupted", reason=f"{why}; it is trained again when the study goes on",
+                    finished=datetime.fromtimestamp(_sign_of_life(self._frozen[number]), UTC),
+                )  # fmt: skip
+        return trials
+
     def frozen(self) -> list[FrozenTrial]:
         """The same as Optuna has them."""
         if self.settings.server:
@@ -168,7 +184,15 @@ class Reader:
 
     def is_running(self) -> bool:
         """Whether a process that lives still works on one of its trials."""
-        return any(is_alive(f.user_attrs.get("owner")) for f in self.frozen() if not f.state.is_finished())
+        self.frozen()
+        return any(
+            "owner" in self._frozen[number].user_attrs and not _lost(self._frozen[number]) for number in self._open
+        )
+
+    def error(self) -> str | None:
+        """What ended the study's last search, in one line; None where it ended well, or is not known to have ended."""
+        found = self.study_attributes().get("error")
+        return None if found is None else str(found)
 
     def goal(self) -> tuple[int, int] | None:
         """How far the study shall go, in all: trials and further seeds; None where that is not on record."""
@@ -277,6 +301,22 @@ def _state(frozen: FrozenTrial) -> State:
     return cast(State, outcome or fallback.get(frozen.state.name, "failed"))
 
 
+def _lost(frozen: FrozenTrial) -> str | None:
+    """Why a trial that was left open trains no more; None while it may."""
+    whose = frozen.user_attrs.get("owner")
+    if whose and not is_alive(whose):
+        return "its process ended"
+    if time.time() - _sign_of_life(frozen) > SILENCE:
+        return f"its worker gave no sign of life for {SILENCE:.0f} s"
+    return None
+
+
+def _sign_of_life(frozen: FrozenTrial) -> float:
+    """The last, as Unix time by the worker's clock. Beats of older studies are small numbers, and say nothing."""
+    began = frozen.datetime_start.timestamp() if frozen.datetime_start else 0.0
+    return max(began, float(frozen.user_attrs.get("beat", 0)))
+
+
 def _owner_words(owner: Any) -> str | None:
     return f"{owner.get('host')}:{owner.get('pid')}" if isinstance(owner, dict) else None
 
@@ -307,12 +347,13 @@ def is_alive(owner: dict[str, Any] | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A row of `nas studies`. `problem` says what is wrong with a study that cannot be read, and what to do."""
+    """A row of `nas studies`. `problem` says what is wrong with a study that cannot be read, or what ended its last
+    search, and what to do."""
 
     name: str
     folder: Path
-    state: Literal["running", "resting", "empty", "broken"]
-    problem: str | None = None
+    state: Literal["running", "resting", "error", "empty", "broken"]
+    problem: str | None = None  # of a search that ended with an error too
     settings: Settings | None = None
     complete: int = 0
     stopped: int = 0
@@ -334,15 +375,16 @@ def summarise(folder: Path) -> Summary:
     """One study's row; never raises for a broken one."""
     try:
         reader = Reader(folder)
-        trials = reader.trials()
-        running = reader.is_running()
+        trials = reader.shown()
+        running, error = reader.is_running(), reader.error()
     except (InputError, OSError) as error:
         return Summary(name=folder.name, folder=folder, state="broken", problem=str(error), updated=_touched(folder))
     scores = [trial.accuracy for trial in trials if trial.accuracy is not None]
     return Summary(
         name=folder.name,
         folder=folder,
-        state="running" if running else "resting" if trials else "empty",
+        state="running" if running else "error" if error else "resting" if trials else "empty",
+        problem=None if running else error,
         settings=reader.settings,
         complete=len(scores),
         stopped=sum(trial.state == "stopped" for trial in trials),

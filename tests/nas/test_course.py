@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from dashboard.progress_charts import timeline_caption
 from nas.course import course, pace, spans
 from nas.front import hypervolume, outcome
 from nas.trials import Trial
@@ -60,6 +63,29 @@ def test_a_trial_is_on_its_worker_for_its_seconds() -> None:
     first, second = spans([trial(0, 0.5, minutes=10), open_one, ahead], now)
     assert (first.begun, first.ended) == (BEGUN + timedelta(minutes=9.5), BEGUN + timedelta(minutes=10))
     assert (second.worker, second.begun, second.ended) == ("host:2", BEGUN + timedelta(minutes=50), now)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_worker_is_never_at_two_trials_at_once(seed: int) -> None:
+    """Whatever is drawn ahead, interrupted without its seconds, or rounded."""
+    rng, trials = random.Random(seed), []
+    for number in range(60):
+        drawn, length = rng.uniform(0, 100), rng.uniform(0, 20)
+        state = rng.choice(["complete", "stopped", "interrupted", "failed", "running"])
+        ended = None if state == "running" else BEGUN + timedelta(minutes=drawn + length)
+        seconds = 60 * length * rng.uniform(0.5, 1.5) if state in ("complete", "stopped") else None
+        trials.append(trial(
+            number, None, state=state, started=BEGUN + timedelta(minutes=drawn), finished=ended, seconds=seconds,
+            owner=f"host:{rng.randrange(3)}",
+        ))  # fmt: skip
+    found = spans(trials, BEGUN + timedelta(hours=3))
+    assert [span.number for span in found] == list(range(60))
+    for worker in ("host:0", "host:1", "host:2"):
+        own = sorted((span for span in found if span.worker == worker), key=lambda span: span.ended)
+        assert all(before.ended <= after.begun <= after.ended for before, after in pairwise(own))
+    share = re.search(r"at work (\d+)% of the time", timeline_caption(found))
+    assert share
+    assert int(share[1]) <= 100
 
 
 def test_the_rate_is_of_recent_trials_and_gives_the_time_left() -> None:

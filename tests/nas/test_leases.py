@@ -86,8 +86,7 @@ def test_beats_come_for_what_is_held_and_outlive_what_is_lost() -> None:
     time.sleep(0.2)
     pulse.close()
     attrs = [trial.user_attrs for trial in study.get_trials()]
-    assert attrs[1]["beat"] >= 2
-    assert "beat" not in attrs[0]
-    assert attrs[2].get("beat", 0) <= 1
-    time.sleep(0.1)
+    assert attrs[1]["beat"] == pytest.approx(time.time(), abs=60), "the time by the worker's clock"
+    assert not {"beat"} & {*attrs[0], *attrs[2]}
+    time.sleep(0.25)
     assert study.get_trials()[1].user_attrs["beat"] == attrs[1]["beat"], "closed"

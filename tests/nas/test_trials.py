@@ -1,0 +1,71 @@
+"""What a reader makes of trials that were left open: in no view does one run for ever."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from dashboard.live import Shelf
+from nas.settings import JOURNAL
+from nas.trials import SILENCE, Reader, open_journal, owner, summarise
+from tests.dashboard.studies import add_trial, make_study
+
+ELSEWHERE = {"host": "another", "pid": 1}
+
+
+def ended_process() -> dict[str, Any]:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return {**owner(), "pid": process.pid}
+
+
+def test_a_trial_whose_process_has_ended_is_shown_as_interrupted(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, complete=2)
+    add_trial(folder, random.Random(1), "running", owner=ended_process())
+    reader = Reader(folder)
+    assert reader.trials()[2].state == "running", "a search takes it back itself"
+    (_, _, lost) = reader.shown()
+    assert (lost.state, lost.reason) == ("interrupted", "its process ended; it is trained again when the study goes on")
+    assert not reader.is_running()
+    assert (summarise(folder).state, Shelf().read(folder).mode) == ("resting", "resting")
+    assert not Shelf().read(folder).running
+
+
+@pytest.mark.parametrize(
+    ("silent", "state", "mode"), [(0.0, "running", "running"), (SILENCE + 10, "interrupted", "resting")]
+)
+def test_a_trial_elsewhere_is_shown_as_interrupted_a_minute_after_its_last_beat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: float, state: str, mode: str
+) -> None:
+    folder, shelf = make_study(tmp_path, complete=1), Shelf()
+    add_trial(folder, random.Random(1), "running", owner=ELSEWHERE, beat=round(time.time(), 1))
+    assert shelf.read(folder).mode == "running"
+    reader, now = Reader(folder), time.time() + silent
+    monkeypatch.setattr("nas.trials.time.time", lambda: now)  # nothing is written meanwhile
+    assert reader.shown()[1].state == state
+    assert (summarise(folder).state, shelf.read(folder).mode, len(shelf.read(folder).running)) == (
+        mode, mode, int(mode == "running"),
+    )  # fmt: skip
+    if state == "interrupted":
+        assert f"its worker gave no sign of life for {SILENCE:.0f} s" in str(reader.shown()[1].reason)
+        storage = open_journal(folder / JOURNAL)
+        trial = optuna.load_study(study_name=None, storage=storage).trials[1]
+        storage.set_trial_user_attr(trial._trial_id, "beat", round(now, 1))
+        assert reader.shown()[1].state == "running", "it lives after all"
+        assert shelf.read(folder).mode == "running"
+
+
+def test_beats_of_older_studies_are_numbers_which_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_study(tmp_path, complete=1)
+    add_trial(folder, random.Random(1), "running", owner=ELSEWHERE, beat=7)
+    assert Reader(folder).shown()[1].state == "running", "it has just begun"
+    later = time.time() + 2 * SILENCE
+    monkeypatch.setattr("nas.trials.time.time", lambda: later)
+    assert Reader(folder).shown()[1].state == "interrupted"
