@@ -7,10 +7,13 @@ weights, so networks are built afresh.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from nas.files import write_whole
 from nas.front import accuracy, baseline_of, merged
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from nas.measure import Timing
 
 FILE = "measured.json"
+PATIENCE = 30.0  # seconds for another process to write the file, which takes milliseconds
 AXIS = "latency"
 
 
@@ -117,10 +121,28 @@ def joined(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def keep(folder: Path, device: str, key: str, timings: dict[str, Any]) -> None:
-    """Adds a network's timings to the file."""
-    found = read(folder)
-    found.setdefault(device, {}).setdefault(key, {}).update(timings)
-    write_whole(folder / FILE, json.dumps(found, indent=1))
+    """Adds a network's timings to the file, to whatever other processes have added meanwhile."""
+    with _locked(folder):
+        found = read(folder)
+        found.setdefault(device, {}).setdefault(key, {}).update(timings)
+        write_whole(folder / FILE, json.dumps(found, indent=1))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Alone with the file: the kernel's lock on a file beside it, which ends with its process."""
+    lock = FileLock(folder / f".{FILE}.lock", timeout=PATIENCE, poll_interval=0.01)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"{FILE} must be free to write within {PATIENCE:g} s, got one that another process holds; "
+            "end or resume that `nas measure`"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def rows(folder: Path, trials: Iterable[Trial], device: str, batch: int) -> list[Measured]:

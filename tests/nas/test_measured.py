@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from nas.measure import measure
-from nas.measured import FILE, Measured, keep, latency_front, rows
+from nas.measured import FILE, Measured, keep, latency_front, read, rows
 from nas.pick import Wish, pick
 from nas.trials import Reader, Trial
 from space import InputError, Task
@@ -62,6 +65,43 @@ def test_a_study_is_measured_once_and_its_front_shown(
     (folder / FILE).write_text("{")
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, "must be JSON, got " in err) == (2, True)
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from nas.measured import keep
+folder, name = Path(sys.argv[1]), sys.argv[2]
+(folder / f"ready{name}").touch()
+while not (folder / "go").exists():
+    time.sleep(0.001)
+for number in range(10):
+    keep(folder, "A Phone", "shared", {f"{name}{number}": {"median": 1.0}})
+"""
+
+
+def test_processes_that_measure_at_once_lose_nothing(tmp_path: Path) -> None:
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, str(name)]) for name in range(1, 4)]
+    while len(list(tmp_path.glob("ready*"))) < 3:
+        assert all(writer.poll() is None for writer in writers)
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    assert [writer.wait(60) for writer in writers] == [0] * 3
+    assert len(read(tmp_path)["A Phone"]["shared"]) == 30
+    assert [path.name for path in tmp_path.glob("*measured*") if path.suffix != ".lock"] == [FILE]
+
+
+def test_a_store_that_a_frozen_process_holds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.measured.PATIENCE", 0.1)
+    code = f"from filelock import FileLock\nwith FileLock({str(tmp_path / f'.{FILE}.lock')!r}):\n    print(flush=True)\n    input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with pytest.raises(InputError, match=r"must be free to write within 0.1 s, got one that another process holds"):
+            keep(tmp_path, "A Phone", "key", {})
+        holder.kill()
+    keep(tmp_path, "A Phone", "key", {})  # no lock outlives its process
 
 
 def test_a_network_is_picked_by_latency(tmp_path: Path) -> None:
