@@ -1,12 +1,15 @@
 """Latency as a third column: networks of a study measured on a device, kept in its folder, and the front in latency.
 
 `measured.json` in the study's folder: device name -> network key -> batch -> timing. Latency does not depend on
-weights, so networks are built afresh.
+weights, so networks are built afresh. What older releases wrote has neither a reference kernel's time nor the network's
+own memory (theirs, `memory`, was the process's): its latencies are marked as not checked, and measured again.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,22 +18,30 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from nas import measures
 from nas.files import write_whole
 from nas.front import accuracy, baseline_of, merged
-from nas.measures import Measure, latency
+from nas.measures import Measure, is_busy, latency, mark, reference_best, slowdown
 from nas.trials import Reader, Trial
-from nas.words import describe
-from space import Arch, InputError, Task, compact
+from space import Arch, InputError, Task
 from space.reading import nearest
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nas.measure import Timing
+    from nas.reference import Reference
 
 FILE = "measured.json"
 PATIENCE = 30.0  # seconds for another process to write the file, which takes milliseconds
 AXIS = "latency"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """On which device, at which batch sizes, and with how many threads of the CPU networks are measured."""
+
+    device: str = "auto"
+    batches: Sequence[int] = (1,)
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,53 +54,75 @@ class Measured:
     median: float
     low: float
     high: float
-    memory: int | None
+    slowdown: float | None  # of a reference kernel meanwhile, times its best: `nas.measures`; None before there was one
+    peak_tensor_bytes: int | None  # `nas.tensor_memory`; older releases wrote the process's peak, under another name
+
+    @property
+    def mark(self) -> str:
+        return mark(self.slowdown)
 
     def to_json(self) -> dict[str, Any]:
         found = {"trial": self.trial.number, "key": self.trial.key, "accuracy": self.trial.accuracy}
-        return {**found, "flops": self.trial.flops, **{k: v for k, v in asdict(self).items() if k != "trial"}}
+        plain = {k: v for k, v in asdict(self).items() if k != "trial"}
+        return {**found, "flops": self.trial.flops, **plain, "mark": self.mark}
 
 
-def measure_arch(arch: Arch, task: Task, device: str, batches: Sequence[int]) -> list[Timing]:
-    """One network with fresh weights, a timing per batch size."""
-    import torch
-
-    from nas.measure import measure
+def measure_arch(arch: Arch, task: Task, how: How) -> list[Timing]:
+    """One network with fresh weights: of each batch size one timing on a CPU, two on a GPU."""
+    from nas.reference import Reference, threads
     from nas.train import choose_device
-    from space.network import Network
 
-    target = choose_device(device)
-    torch.manual_seed(0)
-    network = Network(arch, task).to(target)
-    return [measure(network, task, batch, target) for batch in batches]
+    with threads(how.threads):
+        return _timings(arch, task, how.batches, Reference(choose_device(how.device)))
 
 
 def measure_study(
     folder: Path,
     trials: Iterable[Trial],
     task: Task,
-    device: str,
-    batches: Sequence[int],
+    how: How,
     on_network: Callable[[int, int], None] = lambda done, total: None,
-) -> str:
-    """Measures every network that was trained to its end and was not measured on this device yet; keeps each at once.
-
-    Returns the device's name.
-    """
-    from nas.measure import device_name
+) -> list[str]:
+    """Measures every network that was trained to its end and was not measured so yet, or not on a quiet machine;
+    keeps each at once. Returns the names that they are kept under."""
+    from nas.measure import device_names
+    from nas.reference import Reference, threads
     from nas.train import choose_device
 
-    name = device_name(choose_device(device))
     networks = [trial for trial in merged(trials) if trial.key is not None]
-    for done, trial in enumerate(networks):
-        on_network(done, len(networks))
-        assert trial.key is not None
-        there = read(folder).get(name, {}).get(trial.key, {})
-        missing = [batch for batch in batches if str(batch) not in there]
-        if missing:
-            timings = measure_arch(trial.network(), task, device, missing)
-            keep(folder, name, trial.key, {str(t.batch): t.to_json() for t in timings})
-    return name
+    with threads(how.threads):
+        target = choose_device(how.device)
+        names = device_names(target)
+        bests = filter(None, (reference_best(_around(folder).get(name, {})) for name in names))
+        reference = Reference(target, min(bests, default=None))
+        for done, trial in enumerate(networks):
+            on_network(done, len(networks))
+            assert trial.key is not None
+            missing = [batch for batch in how.batches if not _is_there(folder, names, trial.key, batch)]
+            for timing in _timings(trial.network(), task, missing, reference) if missing else ():
+                keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
+    return names
+
+
+def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Reference) -> list[Timing]:
+    import torch
+
+    from nas.measure import measure
+    from space.network import Network
+
+    torch.manual_seed(0)
+    network = Network(arch, task).to(reference.device)
+    return [timing for batch in batches for timing in measure(network, task, batch, reference)]
+
+
+def _is_there(folder: Path, names: Iterable[str], key: str, batch: int) -> bool:
+    """Whether a network was measured on a quiet machine under all of these names."""
+    found = _around(folder)
+    return all(
+        (timing := found.get(name, {}).get(key, {}).get(str(batch))) is not None
+        and mark(slowdown(timing, reference_best(found[name]))) == ""
+        for name in names
+    )
 
 
 def parse_batches(words: str) -> list[int]:
@@ -116,7 +149,7 @@ def joined(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     for measured in found:
         for device, networks in measured.items():
             for key, timings in networks.items():
-                every.setdefault(device, {}).setdefault(key, {}).update(timings)
+                _add(every, device, key, timings)
     return every
 
 
@@ -124,8 +157,23 @@ def keep(folder: Path, device: str, key: str, timings: dict[str, Any]) -> None:
     """Adds a network's timings to the file, to whatever other processes have added meanwhile."""
     with _locked(folder):
         found = read(folder)
-        found.setdefault(device, {}).setdefault(key, {}).update(timings)
+        _add(found, device, key, timings)
         write_whole(folder / FILE, json.dumps(found, indent=1))
+
+
+def _add(found: dict[str, Any], device: str, key: str, timings: Mapping[str, Any]) -> None:
+    """Of two timings the one that was taken while the machine was quieter stays; of equals, the later."""
+    there = found.setdefault(device, {}).setdefault(key, {})
+    for batch, timing in timings.items():
+        before, now = (each.get("reference", math.inf) for each in (there.get(batch, {}), timing))
+        if now <= before:
+            there[batch] = timing
+
+
+def _around(folder: Path) -> dict[str, Any]:
+    """What was measured beside a study and its random search: one reference for both."""
+    beside = baseline_of(folder)
+    return joined(read(place) for place in (folder, beside) if place)
 
 
 @contextmanager
@@ -145,27 +193,52 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def rows(folder: Path, trials: Iterable[Trial], device: str, batch: int) -> list[Measured]:
-    """The networks measured on `device` at `batch`, by latency. Raises InputError where there is none."""
+def rows(folder: Path, trials: Iterable[Trial], device: str, batch: int, best: float | None = None) -> list[Measured]:
+    """The networks measured on `device` at `batch`, by latency, those on a busy machine too. `best`: the reference
+    kernel's, where more than this study tells it. Raises InputError where there is none."""
     there = read(folder).get(device, {})
+    best = reference_best(_around(folder).get(device, {})) if best is None else best
     found = []
     for trial in merged(trials):
         timing = there.get(trial.key, {}).get(str(batch))
         if timing is not None:
-            values = {name: timing[name] for name in ("median", "low", "high", "memory")}
+            values = {name: timing[name] for name in ("median", "low", "high")}
+            values |= {"slowdown": slowdown(timing, best), "peak_tensor_bytes": timing.get("peak_tensor_bytes")}
             found.append(Measured(trial=trial, device=device, batch=batch, **values))
     if not found:
-        raise _unmeasured(folder, batch)
+        raise _unmeasured(folder, device, batch)
     return sorted(found, key=lambda row: (row.median, -accuracy(row.trial)))
 
 
 def latency_front(found: Sequence[Measured]) -> list[Measured]:
-    """Those that no other beats in both accuracy and latency, by rising latency."""
+    """Those that no other beats in both accuracy and latency, by rising latency. What was measured while the machine
+    was busy is none of them."""
     front: list[Measured] = []
     for row in found:
-        if not front or accuracy(row.trial) > accuracy(front[-1].trial):
+        if not is_busy(row.slowdown) and (not front or accuracy(row.trial) > accuracy(front[-1].trial)):
             front.append(row)
     return front
+
+
+def quiet_front(folder: Path, found: Sequence[Measured]) -> list[Measured]:
+    """The same. Raises InputError where the machine was busy whenever these were measured."""
+    front = latency_front(found)
+    if not front:
+        raise InputError(f"latency must be measured on a quiet machine, got {busy_words(folder, found)}")
+    return front
+
+
+def busy_words(folder: Path, found: Sequence[Measured]) -> str:
+    """How many of these were measured while the machine was busy, and what to do; nothing where none was."""
+    slow = [row.slowdown for row in found if row.slowdown is not None and is_busy(row.slowdown)]
+    if not slow:
+        return ""
+    times = " to ".join(dict.fromkeys(f"{end:.1f}" for end in (min(slow), max(slow))))
+    return (
+        f"{len(slow)} of {len(found)} networks measured while a reference kernel took {times} times its best on this "
+        f"device (limit {measures.LIMIT:g}); end other programs, then "
+        f"{again(folder, found[0].device, found[0].batch)}"
+    )
 
 
 def baseline_front(folder: Path, device: str, batch: int) -> list[Measured] | None:
@@ -174,7 +247,8 @@ def baseline_front(folder: Path, device: str, batch: int) -> list[Measured] | No
     if beside is None:
         return None
     measured = any(str(batch) in timings for timings in read(beside).get(device, {}).values())
-    return latency_front(rows(beside, Reader(beside).trials(), device, batch)) if measured else []
+    best = reference_best(_around(folder).get(device, {}))
+    return latency_front(rows(beside, Reader(beside).trials(), device, batch, best)) if measured else []
 
 
 def reached(front: Sequence[Measured], row: Measured) -> float | None:
@@ -182,13 +256,14 @@ def reached(front: Sequence[Measured], row: Measured) -> float | None:
     return max((accuracy(other.trial) for other in front if other.median <= row.median), default=None)
 
 
-def baseline_line(folder: Path, front: Sequence[Measured] | None, batch: int) -> str | None:
+def baseline_line(folder: Path, front: Sequence[Measured] | None, device: str, batch: int) -> str | None:
     """What `baseline_front` found, in words."""
     if front is None:
         return None
     name = f"{folder.resolve().name}-random"
     if not front:
-        return f"baseline: {name} was not measured so; nas measure {name} --batch {batch}"
+        command = again(folder.resolve().with_name(name), device, batch)
+        return f"baseline: {name} was not measured so while the machine was quiet; {command}"
     words = " to ".join(f"{accuracy(row.trial):.2%} at {1e3 * row.median:.2f} ms" for row in (front[0], front[-1]))
     return f"baseline: {name}, {len(front)} networks on its front, {words}"
 
@@ -207,39 +282,19 @@ def find_device(folder: Path, by: str) -> str:
     return found[0]
 
 
-def axis(folder: Path, by: str, batch: int) -> Measure:
-    """The measure that `latency@WORDS` means. Raises InputError for a device or batch that was not measured."""
+def axis(folder: Path, trials: Iterable[Trial], by: str, batch: int) -> Measure:
+    """The measure that `latency@WORDS` means. Raises InputError for a device or batch that was not measured, or only
+    while the machine was busy."""
     device = find_device(folder, by)
-    networks = read(folder)[device]
-    if not any(str(batch) in timings for timings in networks.values()):
-        raise _unmeasured(folder, batch)
-    return latency(networks, device, batch)
+    quiet_front(folder, rows(folder, trials, device, batch))
+    return latency(_around(folder)[device], device, batch)
 
 
-def _unmeasured(folder: Path, batch: int) -> InputError:
-    return InputError(f"batch must be one that was measured, got {batch}; nas measure {folder.name} --batch {batch}")
+def _unmeasured(folder: Path, device: str, batch: int) -> InputError:
+    return InputError(f"batch must be one that was measured, got {batch}; {again(folder, device, batch)}")
 
 
-def table(found: Sequence[Measured], title: str) -> Table:
-    """Measured networks, those on the front in latency marked."""
-    from rich.table import Table
-
-    made = Table(title=title, title_justify="left", caption_justify="left")
-    for name in ("trial", "accuracy", "latency", "quartiles", "images/s", "FLOPs"):
-        made.add_column(name, justify="right")
-    made.add_column("network")
-    made.add_column("")
-    front = {row.trial.number for row in latency_front(found)}
-    for row in found:
-        made.add_row(
-            str(row.trial.number), f"{accuracy(row.trial):.2%}", f"{1e3 * row.median:.2f} ms",
-            f"{1e3 * row.low:.2f} to {1e3 * row.high:.2f}", f"{row.batch / row.median:,.0f}",
-            compact(row.trial.flops or 0), describe(row.trial.network()), "front" if row.trial.number in front else "",
-        )  # fmt: skip
-    first = found[0] if found else None
-    made.caption = (
-        f"latency: median of forward passes of a batch of {first.batch if first else 1} in float32, synchronised, on "
-        f"{first.device if first else 'no device'}. FLOPs: conv + linear multiply-accumulates, batch 1. accuracy: "
-        "validation top-1, mean of a network's seeds."
-    )
-    return made
+def again(folder: Path, device: str, batch: int) -> str:
+    """The command that measures on such a device."""
+    threads = re.search(r", (\d+) threads$", device)
+    return f"nas measure {folder.resolve().name} --batch {batch}{f' --threads {threads[1]}' if threads else ''}"

@@ -9,6 +9,7 @@ import yaml
 
 from nas.formats import File
 from nas.measure import Timing
+from nas.measures import LIMIT, is_busy
 from nas.sources import HUB
 from nas.words import part_words
 from space import Arch, Task, breakdown
@@ -55,13 +56,19 @@ def timings(rows: Sequence[Timing]) -> str:
     """Latency and throughput, as they were measured at the export."""
     if not rows:
         return "Not measured here."
-    lines = ["| batch | latency, median | quartiles | images/s | passes |", "|---|---|---|---|---|"]
+    lines = [
+        "| batch | latency, median | quartiles | images/s | passes | reference kernel |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {t.batch} | {1e3 * t.median:.2f} ms | {1e3 * t.low:.2f} to {1e3 * t.high:.2f} ms "
-        f"| {t.images_per_second:,.0f} | {t.passes} |"
+        f"| {t.images_per_second:,.0f} | {t.passes} | {t.slowdown:.2f} x its best |"
         for t in rows
     ]
+    busy = any(is_busy(t.slowdown) for t in rows)
+    words = "it was, and these are no measure" if busy else "it was not"
     return (
-        f"On {rows[0].device}, float32, torch without compilation, which other programs may have shared:\n\n"
+        f"On {rows[0].device}, float32, torch without compilation. A reference kernel was timed among the passes: a "
+        f"machine on which it takes over {LIMIT:g} times its best of these seconds is busy ({words}).\n\n"
         + "\n".join(lines)
     )

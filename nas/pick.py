@@ -43,7 +43,7 @@ def pick(folder: Path, wish: Wish) -> Trial:
     by = AXIS if wish.max_latency is not None and wish.by == "flops" else wish.by
     if wish.max_flops is not None and by != "flops":
         raise InputError(f"max-flops must stand without --by, got {by}; use --max-latency")
-    cost = FLOPS if by == "flops" else axis(folder, by, wish.batch)
+    cost = FLOPS if by == "flops" else axis(folder, rows, by, wish.batch)
     front = pareto_front([trial for trial in rows if cost.of(trial)], cost.on)
     if wish.max_flops is not None:
         chosen = under(front, Band.parse(wish.max_flops).high)

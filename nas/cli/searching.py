@@ -175,37 +175,43 @@ def measure(
     what: Annotated[str, typer.Argument(metavar="STUDY|ARCH", help="A study, or a network: YAML file or preset.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     batch: Annotated[str, typer.Option(help="Sizes, e.g. 1,64.")] = "1",
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU; more suffer more from other programs.")] = 1,
     runs: Runs = RUNS,
     image_size: ImageSize = 224,
     classes: Classes = 1000,
     channels: Channels = 3,
     as_json: Json = False,
 ) -> None:
-    """Measure latency, throughput and peak memory on the device at hand; of a study, each network, kept beside it.
+    """Measure latency, throughput and memory on the device at hand; of a study, each network, kept beside it.
 
+    On a GPU twice: eager, and as a CUDA graph. A fixed reference kernel is timed among the passes; where it takes over
+    1.25 times its best, the machine is busy: what is measured is tried again, then marked, and on no front.
+    Memory is of the network's tensors at the peak of a pass.
     Example: nas measure digits-1M-4M --batch 1,64, and then: nas front digits-1M-4M --by latency
     """
-    from nas.measured import measure_arch, measure_study, parse_batches
+    from nas.measured import How, measure_arch, measure_study, parse_batches
     from nas.settings import FILE, find_study
     from nas.trials import Reader
     from space.reading import is_file
 
-    batches = parse_batches(batch)
+    how = How(device=device, batches=parse_batches(batch), threads=threads)
     if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
-        timings = measure_arch(Arch.load(what), Task(image_size, channels, classes), device, batches)
-        print(json.dumps([t.to_json() for t in timings]) if as_json else "\n".join(t.report() for t in timings))
+        timings = measure_arch(Arch.load(what), Task(image_size, channels, classes), how)
+        records = [timing.to_json() | {"slowdown": timing.slowdown} for timing in timings]
+        print(json.dumps(records) if as_json else "\n".join(timing.report() for timing in timings))
         return
     folder = find_study(what, runs)
     reader = Reader(folder)
     from rich.console import Console
 
     with Console(stderr=True).status("measuring") as status:
-        name = measure_study(
-            folder, reader.trials(), reader.settings.task, device, batches,
+        names = measure_study(
+            folder, reader.trials(), reader.settings.task, how,
             lambda done, total: status.update(f"measuring network {done + 1} of {total}"),
         )  # fmt: skip
-    for size in batches:
-        _print_measured(folder, name, size, as_json)
+    for name in names:
+        for size in how.batches:
+            _print_measured(folder, name, size, as_json)
 
 
 @app.command()
@@ -344,18 +350,22 @@ def _print_front(folder: Path, as_json: bool) -> None:
 
 
 def _print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
-    from nas.measured import baseline_front, baseline_line, latency_front, reached, rows, table
+    from nas.latency_table import table
+    from nas.measured import baseline_front, baseline_line, busy_words, latency_front, quiet_front, reached, rows
     from nas.trials import Reader
 
     found = rows(folder, Reader(folder).trials(), device, batch)
-    chosen = latency_front(found) if front_only else found
+    front = quiet_front(folder, found) if front_only else latency_front(found)
+    chosen = front if front_only else found
     base = baseline_front(folder, device, batch) if front_only else None
     if as_json:
         beside = [{"baseline_accuracy": reached(base or [], row)} if front_only else {} for row in chosen]
         print_json([row.to_json() | extra for row, extra in zip(chosen, beside, strict=True)])
         return
-    print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency"))
-    if line := baseline_line(folder, base, batch):
+    print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency", front))
+    if words := busy_words(folder, found):
+        print(f"busy: {words}")
+    if line := baseline_line(folder, base, device, batch):
         print(line)
 
 

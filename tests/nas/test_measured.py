@@ -1,43 +1,252 @@
-"""Latency: kept by device and network, the front in it, and what happens to damaged or missing measurements."""
+"""Latency: on a quiet machine or marked, kept by device and network, the front in it, and damaged or old measurements."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from nas.measure import measure
-from nas.measured import FILE, Measured, keep, latency_front, read, rows
+from nas import papers
+from nas.measure import CAPTURED, EAGER, Timing, Try, captured, device_names, measure, quietest
+from nas.measured import FILE, How, Measured, joined, keep, latency_front, measure_arch, read, rows
+from nas.measures import busy_alone, measures
 from nas.pick import Wish, pick
+from nas.reference import Reference, threads
+from nas.tensor_memory import peak_tensor_bytes
 from nas.trials import Reader, Trial
-from space import InputError, Task
+from space import Arch, InputError, Task, cost
 from space.network import Network
 from tests.dashboard.studies import make_study
 from tests.nas.conftest import Run
 from tests.space.networks import arch
 
+CPU = torch.device("cpu")
+CORES = len(os.sched_getaffinity(0))
 
-def row(latency: float, score: float, number: int = 0) -> Measured:
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is run, hardly anything repeated; and this machine, on which tests run side by side, is never busy."""
+    for name, value in {"SECONDS": 0.0, "ROUNDS": 4, "SLICES": 2}.items():
+        monkeypatch.setattr(f"nas.measure.{name}", value)
+    monkeypatch.setattr("nas.reference.BURST", 2)
+    monkeypatch.setattr("nas.measures.LIMIT", float("inf"))
+
+
+def row(latency: float, score: float, number: int = 0, slowdown: float | None = 1.0) -> Measured:
     trial = Trial(number=number, state="complete", accuracy=score, flops=1)
-    return Measured(trial=trial, device="d", batch=1, median=latency, low=latency, high=latency, memory=None)
+    return Measured(
+        trial=trial, device="d", batch=1, median=latency, low=latency, high=latency, slowdown=slowdown,
+        peak_tensor_bytes=None,
+    )  # fmt: skip
+
+
+def timing(milliseconds: float, reference: float | None = 1.0, best: float = 1.0) -> dict[str, Any]:
+    """As in the file; without a reference as older releases wrote it."""
+    seconds = milliseconds / 1e3
+    plain = {"median": seconds, "low": 0.9 * seconds, "high": 1.2 * seconds, "passes": 10}
+    if reference is None:
+        return plain | {"memory": 3_000_000_000}
+    return plain | {"reference": reference, "reference_best": best, "peak_tensor_bytes": 1_230_000}
 
 
 def test_the_front_rises_in_accuracy_and_latency() -> None:
     rows = [row(1, 0.5), row(2, 0.4), row(3, 0.6), row(4, 0.6)]
     assert latency_front(rows) == [rows[0], rows[2]]
+    assert latency_front([row(0.5, 0.9, slowdown=1.3), *rows]) == [rows[0], rows[2]], "the machine was busy"
+    old = row(0.5, 0.5, slowdown=None)
+    assert latency_front([old, *rows]) == [old, rows[2]], "nobody knows"
 
 
-def test_a_study_is_measured_once_and_its_front_shown(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+def test_a_try_on_a_quiet_machine_is_taken_else_the_quietest() -> None:
+    def tries(*slowdowns: float) -> Iterator[Try]:
+        for slowdown in slowdowns:
+            yield Try((slowdown,), slowdown, slowdown)
+        raise AssertionError("one more than are wanted")
+
+    assert quietest(tries(1.2)).slowdown == 1.2
+    assert quietest(tries(3.0, 1.3, 1.25), 4).slowdown == 1.25
+    assert quietest(tries(3.0, 1.3, 1.4, 2.0), 4).slowdown == 1.3
+    assert quietest(tries(9.0), 1).slowdown == 9.0
+
+
+SPIN = "import os\nos.sched_setaffinity(0, {int(os.sys.argv[1])})\nprint(flush=True)\nwhile True:\n    pass"
+
+
+def test_other_programs_on_the_core_make_the_machine_busy(brief: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.measures.LIMIT", 1.25)
+    monkeypatch.setattr("nas.reference.BURST", 5)
+    cores = os.sched_getaffinity(0)
+    core = min(cores)
+    others: list[subprocess.Popen[bytes]] = []
+    try:
+        os.sched_setaffinity(0, {core})
+        with threads(1):
+            reference = Reference(CPU)
+            for _ in range(2):
+                others.append(subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE))
+            for other in others:
+                assert other.stdout
+                other.stdout.readline()
+            (found,) = measure(Network(arch(8), Task(8)), Task(8), 1, reference, tries=1)
+    finally:
+        os.sched_setaffinity(0, cores)
+        for other in others:
+            other.kill()
+            other.communicate()
+    assert found.slowdown > 1.25
+    assert re.search(r"\nbusy: a reference kernel took \d+\.\d times its best meanwhile, 1.25 is the", found.report())
+
+
+def test_threads_are_the_stated_number_and_part_of_the_name(brief: None) -> None:
+    before = torch.get_num_threads()
+    for count in {1, CORES}:
+        (found,) = measure_arch(arch(8), Task(8), How(device="cpu", threads=count))
+        assert re.search(rf", {count} threads?$", found.device)
+    assert torch.get_num_threads() == before
+    with pytest.raises(InputError, match=rf"threads must be from 1 to {CORES}, the cores here, got {CORES + 1}; use 1"):
+        measure_arch(arch(8), Task(8), How(device="cpu", threads=CORES + 1))
+
+
+def test_memory_is_of_the_networks_own_tensors() -> None:
+    class Doubling(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (2 * x).view(-1).relu_()  # one new storage, seen three times
+
+    assert peak_tensor_bytes(Doubling(), torch.zeros(10, 10)) == 4 * (100 + 100)
+    small = nn.Sequential(nn.Linear(4, 100), nn.Linear(100, 3))
+    alone = peak_tensor_bytes(small, torch.zeros(5, 4))
+    assert alone == 4 * (4 * 100 + 100 + 100 * 3 + 3 + 5 * 4 + 5 * 100 + 5 * 3)
+    large = peak_tensor_bytes(Network(arch(64), Task(64)), torch.zeros(8, 3, 64, 64))
+    assert large > 100 * alone
+    assert peak_tensor_bytes(small, torch.zeros(5, 4)) == alone, "what ran before in the process is of no matter"
+
+
+def test_memory_grows_with_the_batch_and_a_card_says_whether_the_machine_was_busy(
+    brief: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.measure.SECONDS", 0.0)
-    monkeypatch.setattr("nas.measure.ROUNDS", 4)
+    one, many = measure_arch(arch(8), Task(16), How(device="cpu", batches=(1, 64)))
+    assert many.peak_tensor_bytes > 2 * one.peak_tensor_bytes
+    monkeypatch.setattr("nas.measures.LIMIT", 1.25)
+    plain = {name: getattr(one, name) for name in Timing.__slots__}
+    quiet, busy = (Timing(**plain | {"reference": r, "reference_best": 1.0}) for r in (1.0, 1.5))
+    assert "is busy (it was not)." in papers.timings([quiet])
+    text = papers.timings([quiet, busy])
+    assert "1.25 times its best of these seconds is busy (it was, and these are no measure)." in text
+    assert "| 1.50 x its best |" in text
+
+
+def test_what_was_measured_on_a_busy_machine_is_listed_with_a_mark_and_on_no_front(tmp_path: Path, run: Run) -> None:
+    folder = make_study(tmp_path, complete=4)
+    trials = sorted(Reader(folder).trials(), key=lambda trial: trial.accuracy or 0)
+    for place, trial in enumerate(trials):
+        best = place == 3
+        keep(folder, "A Phone, 2 threads", trial.key or "", {"1": timing(1 if best else 2 + place, 1.8 if best else 1)})
+    name = "latency (batch 1, A Phone, 2 threads)"
+    code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
+    assert [r["trial"] for r in json.loads(out)] == [trial.number for trial in trials[:3]]
+    code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    again = "end other programs, then nas measure first --batch 1 --threads 2"
+    said = f"busy: 1 of 4 networks measured while a reference kernel took 1.8 times its best on this device (limit 1.25); {again}\n"
+    assert said in out
+    assert pick(folder, Wish(by="latency")).number == trials[2].number
+    axis = measures(trials, read(folder))[name]
+    assert axis.of(trials[3]) is None
+    assert axis.note.startswith(
+        "1 of 4 networks are left out: the machine was busy (a reference kernel took over 1.25 "
+    )
+    assert axis.quartiles
+    assert axis.quartiles(trials[0]) == pytest.approx((1.8, 2.4))
+    keep(folder, "A Phone, 2 threads", "another network", {"1": timing(9, 0.5, 0.5)})  # its best was not the best
+    assert name not in measures(trials, read(folder))
+    assert busy_alone(trials, read(folder)) == [
+        f"L{name[1:]} was measured on a busy machine only: end other programs and measure again."
+    ]
+    code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    assert (code, err) == (
+        2,
+        "error: latency must be measured on a quiet machine, got 4 of 4 networks measured while a reference kernel took "
+        f"2.0 to 3.6 times its best on this device (limit 1.25); {again}\n",
+    )
+    with pytest.raises(InputError, match="latency must be measured on a quiet machine, got 4 of 4 networks"):
+        pick(folder, Wish(max_latency=5))
+
+
+def test_of_two_timings_the_one_on_the_quieter_machine_stays(tmp_path: Path) -> None:
+    for each in (timing(1, None), timing(2, 3.0), timing(3, 2.0), timing(4, 2.5), timing(5, None)):
+        keep(tmp_path, "A Phone", "key", {"1": each})
+    assert read(tmp_path)["A Phone"]["key"]["1"] == timing(3, 2.0)
+    other = {"A Phone": {"key": {"1": timing(6, 1.0), "64": timing(7, None)}}}
+    assert joined([other, read(tmp_path)]) == joined([read(tmp_path), other]) == other
+
+
+def test_measurements_of_an_older_release_are_read_said_to_be_unchecked_and_made_anew(
+    tmp_path: Path, run: Run, brief: None
+) -> None:
+    folder = make_study(tmp_path, complete=2)
+    with threads(1):
+        (name,) = device_names(CPU)
+    keys = [trial.key or "" for trial in Reader(folder).trials()]
+    old = {"device": name, "batch": 1, **timing(2, None), "images_per_second": 500.0}
+    (folder / FILE).write_text(json.dumps({name: {key: {"1": old} for key in keys}}))
+    code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    assert (code, "3,000" in out, "3e+03" in out) == (0, False, False)
+    assert "not checked" in " ".join(re.split(r"[^a-z]+", out))
+    _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
+    found = json.loads(out)
+    assert [(r["median"], r["mark"], r["slowdown"], r["peak_tensor_bytes"]) for r in found] == [
+        (0.002, "not checked", None, None)
+    ] * len(found)
+    (axis,) = (m for m in measures(Reader(folder).trials(), read(folder)).values() if m.quartiles)
+    assert axis.note == "2 of 2 were measured without a check that the machine was not busy."
+    assert run("measure", "first", "--runs", tmp_path, "--device", "cpu")[0] == 0
+    made = [read(folder)[name][key]["1"] for key in keys]
+    assert all("memory" not in each and each["reference"] > 0 and each["peak_tensor_bytes"] > 0 for each in made)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_networks_are_measured_eager_and_captured() -> None:
+    device = torch.device("cuda", torch.cuda.device_count() - 1)
+    task = Task(32)
+    network = Network(arch(32), task).to(device).eval()
+    reference = Reference(device)
+    for batch in (1, 64):
+        eager, graph = measure(network, task, batch, reference, seconds=0.1)
+        assert (eager.device, graph.device) == tuple(device_names(device))
+        assert (eager.device.endswith(f", {EAGER}"), graph.device.endswith(f", {CAPTURED}")) == (True, True)
+        assert (
+            eager.peak_tensor_bytes
+            == graph.peak_tensor_bytes
+            == peak_tensor_bytes(network, torch.zeros(batch, 3, 32, 32, device=device))
+        )
+        assert 0 < eager.low <= eager.median <= eager.high
+    assert measure(network, task, 1, reference)[1].median < eager.median
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_captured_pass_gives_the_logits_of_an_eager_one_for_new_images() -> None:
+    device = torch.device("cuda", torch.cuda.device_count() - 1)
+    network = Network(arch(32), Task(32)).to(device).eval()
+    images = torch.randn(4, 3, 32, 32, device=device)
+    with torch.cuda.device(device), torch.inference_mode():
+        replay = captured(network, images)
+        for _ in range(2):
+            images.copy_(torch.randn_like(images))
+            logits = replay().clone()
+            torch.testing.assert_close(logits, network(images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, brief: None) -> None:
     folder = make_study(tmp_path, complete=4)
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, err) == (2, "error: study must be measured to be ordered by latency, got none; nas measure first\n")
@@ -94,8 +303,7 @@ def test_processes_that_measure_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_store_that_a_frozen_process_holds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.measured.PATIENCE", 0.1)
     code = f"from filelock import FileLock\nwith FileLock({str(tmp_path / f'.{FILE}.lock')!r}):\n    print(flush=True)\n    input()"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code], **pipes) as holder:
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         holder.stdout.readline()
         with pytest.raises(InputError, match=r"must be free to write within 0.1 s, got one that another process holds"):
@@ -111,7 +319,7 @@ def test_a_network_is_picked_by_latency(tmp_path: Path) -> None:
         assert trial.key
         assert trial.flops
         milliseconds = 1e6 / trial.flops
-        keep(folder, "A Phone", trial.key, {"1": {"median": milliseconds / 1e3, "low": 0, "high": 0, "memory": None}})
+        keep(folder, "A Phone", trial.key, {"1": timing(milliseconds)})
     latencies = {trial.number: 1e6 / (trial.flops or 1) for trial in trials}
     most = max(trials, key=lambda trial: trial.accuracy or 0)
     assert pick(folder, Wish(by="latency")).number == most.number
@@ -139,14 +347,16 @@ def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: 
     def measure_all(folder: Path, milliseconds: float) -> list[Trial]:
         trials = list(Reader(folder).trials())
         for place, trial in enumerate(trials, 1):
-            timing = {"median": place * milliseconds / 1e3, "low": 0, "high": 0, "memory": None}
-            keep(folder, "A Phone", trial.key or "", {"1": timing})
+            keep(folder, "A Phone", trial.key or "", {"1": timing(place * milliseconds)})
         return trials
 
     measure_all(make_study(tmp_path, "first", complete=6), 1.0)
     other = make_study(tmp_path, "first-random", complete=6, seed=1)
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
-    assert "baseline: first-random was not measured so; nas measure first-random --batch 1\n" in out
+    assert (
+        "baseline: first-random was not measured so while the machine was quiet; nas measure first-random --batch 1\n"
+        in out
+    )
     beside = measure_all(other, 0.5)
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
     best = max(trial.accuracy or 0 for trial in beside)
@@ -159,15 +369,18 @@ def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: 
         assert row["baseline_accuracy"] == max(quick)
 
 
-def test_a_network_is_measured_by_itself(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.measure.SECONDS", 0.0)
-    monkeypatch.setattr("nas.measure.ROUNDS", 2)
+def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
     words = ("measure", "convnextv2_atto", "--image-size", 32, "--device", "cpu")
     code, out, _ = run(*words, "--batch", "2,1")
     assert code == 0
     assert [line.partition(": batch ")[2][:2] for line in out.splitlines()] == ["1:", "2:"]
-    assert "images/s, peak memory " in out
+    peaks = [float(peak) for peak in re.findall(r"images/s, tensors at the peak ([\d.]+) MB\n", out)]
+    parameters = 4e-6 * cost(Arch.load("convnextv2_atto"), Task(32)).params
+    assert parameters < peaks[0] < peaks[1] < 1.2 * parameters
+    _, out, _ = run(*words, "--json")
+    (only,) = json.loads(out)
+    assert only["slowdown"] == pytest.approx(only["reference"] / only["reference_best"])
     code, _, err = run(*words, "--batch", "0")
     assert (code, err) == (2, "error: batch must be whole numbers from 1 on, got 0; write e.g. 1,64\n")
     with pytest.raises(InputError, match=r"batch must be at least 1, got 0; use e.g. 1 or 64"):
-        measure(Network(arch(8), Task(8)), Task(8), 0, torch.device("cpu"))
+        measure(Network(arch(8), Task(8)), Task(8), 0, Reference(CPU))
