@@ -8,7 +8,7 @@ from nas.course import Step, course
 from nas.design import Traits, traits, varied
 from nas.front import Outcome, baseline_of, outcome
 from nas.measured import joined
-from nas.measures import Measure, measures
+from nas.measures import Measure, busy_alone, measures
 from nas.trials import Trial
 
 SHELF = Shelf()  # of this server: all its sessions look at the same snapshots
@@ -45,6 +45,12 @@ def last_baseline(shelf: Shelf, snapshot: Snapshot) -> Snapshot | None:
 def measures_of(snapshot: Snapshot, beside: Snapshot | None) -> dict[str, Measure]:
     """What accuracy can be set against, by name; latencies hold for the networks of the baseline as well."""
     return measures(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
+
+
+@kept
+def shut_out(snapshot: Snapshot, beside: Snapshot | None) -> list[str]:
+    """What was measured and is no measure, in sentences."""
+    return busy_alone(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
 
 
 @kept

@@ -6,7 +6,7 @@ The front and the learning curve. FLOPs: conv + linear multiply-accumulates, bat
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,8 @@ def front_figure(
     kind = "scatter" if len(points) < MANY else "scattergl"
     quiet = {"width": 1.5, "color": GREY, "dash": "dash"}
     in_training = [value for t in running if (value := x.of(t))]
-    spread = [*map(x.on, [*points, *other]), *in_training]
+    bars = [end for t in front for end in x.quartiles(t)] if x.quartiles else []
+    spread = [*map(x.on, [*points, *other]), *in_training, *bars]
     high = max([*spread, *([band.high] if of_flops else [])], default=1.0)
     data = [_staircase(other, x, high, kind) | {"name": BASELINE, "line": {"shape": "hv", **quiet}}] if other else []
     data += [_staircase(front, x, high, kind), *_clouds(points, {t.number for t in front}, kind, found, view)]
@@ -98,8 +99,12 @@ def front_caption(
 def measure_caption(over: Measure, front: Sequence[Trial], beside: Sequence[Trial] = ()) -> str:
     """The same where the front is over another measure, or of some networks only."""
     other = pareto_front([t for t in beside if over.of(t)], over.on)
-    said = f"{count(len(front), 'network')} on the front over {over.name}: {_ends(over, front)}."
-    return f"{said} Dashed: {BASELINE}, {_ends(over, other)}." if other else said
+    said = [f"{count(len(front), 'network')} on the front over {over.name}: {_ends(over, front)}."]
+    if over.quartiles:
+        said.append("Bars across: quartiles.")
+    if other:
+        said.append(f"Dashed: {BASELINE}, {_ends(over, other)}.")
+    return " ".join([*said, *([over.note] if over.note else [])])
 
 
 def _ends(over: Measure, front: Sequence[Trial]) -> str:
@@ -237,6 +242,8 @@ def _clouds(
                 cloud["text"] = [label(trial, rows.get(trial.number)) for trial in members]
                 if on and found and found.noise:
                     cloud["error_y"] = _bars(members, found, colour)
+                if on and (quartiles := view.measure.quartiles):
+                    cloud["error_x"] = _across(cloud["x"], map(quartiles, members), colour)
                 clouds.append(cloud)
     clouds.sort(key=lambda cloud: cloud["marker"]["size"] == ON_FRONT)
     if clouds and not isinstance(clouds[0]["marker"]["color"], str):
@@ -269,6 +276,16 @@ def _bars(members: Sequence[Trial], found: Networks, colour: Any) -> dict[str, A
     half = [100 * found.noise.half_width(found.rows[trial.number].seeds) for trial in members]
     plain = colour if isinstance(colour, str) else "@text"
     return {"type": "data", "array": half, "color": plain, "thickness": 1.2, "width": 4}
+
+
+def _across(middles: Sequence[float], quartiles: Iterable[tuple[float, float]], colour: Any) -> dict[str, Any]:
+    """Quartiles of what was measured many times."""
+    ends = list(zip(middles, quartiles, strict=True))
+    return {
+        "type": "data", "symmetric": False, "array": [high - middle for middle, (_, high) in ends],
+        "arrayminus": [middle - low for middle, (low, _) in ends],
+        "color": colour if isinstance(colour, str) else "@text", "thickness": 1.2, "width": 4,
+    }  # fmt: skip
 
 
 def _cloud(

@@ -68,7 +68,8 @@ def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS)
             f"up to {over.said(limit)} {best} ({percent(at[best])}, {100 * (at[best] - others):.1f} points ahead)"
         )
     where = "" if over is FLOPS else f" over {over.name}"
-    return f"Best{where}: {'; '.join(parts)}. One run each: seeds may tell otherwise."
+    said = f"Best{where}: {'; '.join(parts)}. One run each: seeds may tell otherwise."
+    return f"{said} {over.note}" if over.note else said
 
 
 def edf_figure(rows: Sequence[Edf]) -> Figure:

@@ -96,7 +96,8 @@ def _over(found: dict[str, Snapshot]) -> Measure:
 def _measures(snapshots: tuple[Snapshot, ...]) -> dict[str, Measure]:
     measured = joined(snapshot.measured for snapshot in snapshots)
     each = [measures(snapshot.scored, measured) for snapshot in snapshots]
-    return {name: measure for name, measure in each[0].items() if all(name in other for other in each)}
+    every = measures((trial for snapshot in snapshots for trial in snapshot.scored), measured)
+    return {name: measure for name, measure in every.items() if all(name in other for other in each)}
 
 
 @kept

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import address, charts, tables
-from dashboard.beside import designs_of, measures_of, networks_of, outcome_of, varied_of
+from dashboard.beside import designs_of, measures_of, networks_of, outcome_of, shut_out, varied_of
 from dashboard.charts import KINDS, View
 from dashboard.frame import Scene, choose, chosen, resume, way
 from dashboard.grid import grid
@@ -120,6 +120,8 @@ def _explore(scene: Scene) -> None:
     if snapshot.unmeasured:
         st.warning("The measured latencies cannot be read.")
         verbatim(snapshot.unmeasured, "unmeasured")
+    for words in shut_out(snapshot, scene.beside):
+        st.text(words)
     if asked.filters:
         st.text("Only " + "; ".join(f"{axis} {' or '.join(wanted)}" for axis, wanted in asked.filters) + ".")
     if not view.trials:
@@ -258,7 +260,7 @@ def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, bud
         st.metric("FLOPs", short(trial.flops), help=FLOPS, width="content")
         st.metric("Parameters", short(trial.params), width="content")
         if view.measure.name not in COUNTS and (value := view.measure.of(trial)):
-            st.metric("Latency", view.measure.words(value), help=view.measure.label, width="content")
+            st.metric("Latency", view.measure.words(value), help=_timed(view.measure, trial), width="content")
     if seeds := charts.seed_lines(row):
         st.text("; ".join(seeds) + ".")
     if trial.reason:
@@ -275,6 +277,15 @@ def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, bud
         if number is not None:
             st.button("Back to the pick", on_click=choose, args=(None,), key="back")
     export_of(scene.runs, snapshot, trial)
+
+
+def _timed(latency: Measure, trial: Trial) -> str:
+    """What the number is, with its quartiles."""
+    label = latency.label[0].upper() + latency.label[1:]
+    if latency.quartiles is None:
+        return label
+    low, high = map(latency.words, latency.quartiles(trial))
+    return f"{label}; quartiles {low} to {high}"
 
 
 def _members(scene: Scene, view: Seen) -> None:

@@ -139,7 +139,10 @@ def _latency_front(snapshot: Snapshot, settings: Settings, beside: Snapshot | No
     yield from _chart(over.name, title, charts.measure_caption(over, front, others), figure)
     frame = tables.front_frame(front)
     first = {name: frame.pop(name) for name in [*frame][:2]}
-    yield _table(first | {"ms": [over.on(trial) for trial in front]} | frame)
+    timed: tables.Table = {"ms": [over.on(trial) for trial in front]}
+    if over.quartiles:
+        timed["quartiles"] = [f"{low:.3g} to {high:.3g}" for low, high in map(over.quartiles, front)]
+    yield _table(first | timed | frame)
 
 
 def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:

@@ -134,7 +134,8 @@ def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs:
     assert page().selectbox(key="x").options == ["FLOPs", "parameters", "activations"]
     trials = sorted(before.trials, key=lambda trial: trial.accuracy or 0)
     for place, trial in enumerate(trials):
-        timing = {"median": 0.002 * (1 + place), "low": 0.0, "high": 0.0, "memory": None}
+        median = 0.002 * (1 + place)
+        timing = {"median": median, "low": median / 2, "high": 2 * median, "memory": None}  # as of an older release
         keep(folder, "A Phone", trial.key or "", {"1": timing})
     after = shelf.read(folder)
     assert after.trials is before.trials
@@ -145,6 +146,12 @@ def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs:
     assert "8 networks on the front over latency (batch 1, A Phone): from " in words
     assert "at 16 ms." in words
     assert metrics(app)["Latency"] == "16 ms"
+    assert next(m for m in app.metric if m.label == "Latency").help.endswith("; quartiles 8 ms to 32 ms")
+    assert "8 of 8 were measured without a check that the machine was not busy." in words
+    busy = {"median": 0.1, "low": 0.1, "high": 0.1, "reference": 2.0, "reference_best": 1.0}
+    keep(folder, "A Tablet", trials[0].key or "", {"1": busy})
+    words = said(page())
+    assert "Latency (batch 1, A Tablet) was measured on a busy machine only: end other programs and measure" in words
     (folder / MEASURED).write_text("{")
     words = said(page(x="latency (batch 1, A Phone)"))
     assert "The measured latencies cannot be read." in words
@@ -314,7 +321,8 @@ def test_two_studies_are_compared(runs: Path) -> None:
 def timed(folder: Path, device: str) -> None:
     """As if `nas measure` had found that every network takes a nanosecond a FLOP."""
     for trial in Reader(folder).trials():
-        timing = {"median": 1e-9 * (trial.flops or 0), "low": 0, "high": 0, "memory": None}
+        seconds = 1e-9 * (trial.flops or 0)
+        timing = {"median": seconds, "low": 0.9 * seconds, "high": 1.1 * seconds, "memory": None}
         keep(folder, device, trial.key or "", {"1": timing})
 
 

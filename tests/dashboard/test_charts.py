@@ -276,16 +276,24 @@ def test_x_may_be_parameters_and_the_front_follows() -> None:
 
 def test_latency_is_a_measure_where_it_was_measured() -> None:
     rows = [trial(0, 0.9, 10, key="a"), trial(1, 0.8, 5, key="b")]
-    over = measures(
-        rows, {"phone": {"a": {"64": {"median": 0.04}, "1": {"median": 0.0035}}}, "other": {"c": {"1": {}}}}
-    )
+    one = {"median": 0.0035, "low": 0.003, "high": 0.005, "reference": 1.1, "reference_best": 1.0}
+    busy = one | {"reference": 2.0}
+    over = measures(rows, {"phone": {"a": {"64": one, "1": one}, "b": {"1": busy}}, "other": {"c": {"1": {}}}})
     assert [name for name in over if "latency" in name] == ["latency (batch 1, phone)", "latency (batch 64, phone)"]
     latency = over["latency (batch 1, phone)"]
     assert latency.of(rows[0]) == pytest.approx(3.5)
     assert (latency.of(rows[1]), latency.words(3.5)) == (None, "3.5 ms")
+    left_out = "1 of 2 networks are left out: the machine was busy (a reference kernel took over 1.25 times its best)."
+    assert charts.measure_caption(latency, rows[:1]).endswith(f"90.0% at 3.5 ms. Bars across: quartiles. {left_out}")
+    assert over["latency (batch 64, phone)"].note == ""
     figure = charts.front_figure(rows, BAND, view=charts.View(latency))
     as_plotly(figure)
-    assert [t["customdata"] for t in figure["data"] if "customdata" in t] == [[0]], "only what was measured"
+    (cloud,) = [t for t in figure["data"] if "customdata" in t]
+    assert cloud["customdata"] == [0], "only what was measured, and not on a busy machine"
+    assert cloud["error_x"]["array"] == pytest.approx([1.5])
+    assert cloud["error_x"]["arrayminus"] == pytest.approx([0.5])
+    low, high = figure["layout"]["xaxis"]["range"]
+    assert low < math.log10(3.0) < math.log10(5.0) < high, "the bars are within the axis"
 
 
 def test_colours_follow_an_axis() -> None:

@@ -45,7 +45,8 @@ def test_a_report_holds_charts_sentences_tables_and_networks(tmp_path: Path) -> 
 def test_a_report_holds_the_front_over_each_latency(tmp_path: Path) -> None:
     folder = make_study(tmp_path, "first", complete=9)
     for trial in Reader(folder).trials():
-        timing = {"median": 1e-9 * (trial.flops or 0), "low": 0, "high": 0, "memory": None}
+        seconds = 1e-9 * (trial.flops or 0)
+        timing = {"median": seconds, "low": 0.9 * seconds, "high": 1.1 * seconds, "memory": None}
         keep(folder, HOSTILE, trial.key or "", {"1": timing, "64": timing})
     path = tmp_path / "report.html"
     write_report(folder, path)
@@ -55,7 +56,7 @@ def test_a_report_holds_the_front_over_each_latency(tmp_path: Path) -> None:
         assert f"<h2>The front over latency (batch {batch}, &lt;img" in own
     figures = [json.loads(f) for f in re.findall(r'<script type="application/json" id="figure-latency.*?">(.*?)<', own)]
     assert [f["layout"]["xaxis"]["title"]["text"][:10] for f in figures] == ["latency of"] * 2
-    assert own.count("<th>ms</th>") == 2
+    assert own.count("<th>ms</th><th>quartiles</th>") == 2
 
 
 def test_a_small_study_says_that_it_is_too_small(tmp_path: Path) -> None:
