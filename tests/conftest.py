@@ -1,4 +1,4 @@
-"""What all tests share: quiet threads, a tiny space and study, and no silent skips where CI=true."""
+"""What all tests share: quiet threads, a tiny space and study, and no silent skips."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ axes:
   layer_scale: [null]
 """
 TINY_RECIPE = "epochs: 2\ntrain_images: 256\n"
+WITHOUT_CUDA = "without_cuda"
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -61,21 +62,45 @@ def tiny_recipe(tmp_path: Path) -> Path:
     return path
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """What this machine cannot show at all is said, so that no one takes it for tested."""
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "cuda(devices=1): needs so many CUDA devices; without them it is listed as not run"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leaves out what needs more CUDA devices than there are, the only reason that CI takes."""
+    needed = max((marker.kwargs.get("devices", 1) for marker in item.iter_markers("cuda")), default=0)
+    if not needed:
+        return
     import torch
 
-    if not torch.cuda.is_available():
-        terminalreporter.write_line("no CUDA device: training was tested on the CPU only")
+    if (there := torch.cuda.device_count()) < needed:
+        item.user_properties.append((WITHOUT_CUDA, needed))
+        pytest.skip(f"needs {needed} CUDA device{'s' * (needed > 1)}, got {there}")
+
+
+def without_cuda(reporter: Any) -> list[Any]:
+    """Reports of the tests that were left out for want of devices."""
+    skipped = reporter.stats.get("skipped", [])
+    return [report for report in skipped if WITHOUT_CUDA in dict(report.user_properties)]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What this machine cannot show is said test by test, so that no one takes it for tested."""
+    if missing := without_cuda(terminalreporter):
+        terminalreporter.write_line(f"not run, for want of CUDA devices ({len(missing)}):")
+        for report in missing:
+            terminalreporter.write_line(f"    {report.nodeid}")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """With CI=true a test that was left out is a failure: CI has all that the tests need."""
+    """With CI=true a test that was left out is a failure: CI has all that the tests need, but for CUDA devices."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or os.environ.get("CI") != "true":
         return
-    skipped = len(reporter.stats.get("skipped", []))
+    skipped = len(reporter.stats.get("skipped", [])) - len(without_cuda(reporter))
     if skipped and session.exitstatus == 0:
         reporter.write_line(f"{skipped} tests were left out, which CI does not allow", red=True)
         session.exitstatus = 1

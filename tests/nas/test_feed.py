@@ -18,7 +18,7 @@ from nas.images import Pixels
 from space import InputError
 
 CPU = torch.device("cpu")
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 SHAPE = (50, 6, 6, 3)
 
 
@@ -160,10 +160,13 @@ def test_what_fits() -> None:
     assert not fits(101, CPU, 100)
     assert fits(1000, CPU)
     assert not fits(10**16, CPU)
-    if torch.cuda.is_available():
-        free = torch.cuda.mem_get_info()[0]
-        assert fits(free // 3, torch.device("cuda"))
-        assert not fits(free, torch.device("cuda"))
+
+
+@pytest.mark.cuda
+def test_what_fits_a_device() -> None:
+    free = torch.cuda.mem_get_info()[0]
+    assert fits(free // 3, torch.device("cuda"))
+    assert not fits(free, torch.device("cuda"))
 
 
 @pytest.mark.parametrize(
