@@ -20,7 +20,7 @@ from nas.folder import package_versions
 from nas.formats import VerificationError, check_formats
 from nas.front_svg import front_svg
 from nas.package import CHECKED, check_out, write
-from nas.train import EVAL_BATCH, DeviceData, DeviceSplit, choose_device, evaluate, predict, train
+from nas.train import DeviceData, DeviceSplit, choose_device, eval_batch, evaluate, predict, train
 from nas.trials import WEIGHTS as KEPT_WEIGHTS
 from nas.trials import Reader, Trial
 from space import InputError
@@ -149,7 +149,8 @@ def _verify(folder: Path, network: Network, data: Data, card: ModelCard) -> None
     if not torch.equal(predict(loaded.model, split), expected):
         raise VerificationError("export must give equal logits once reloaded, got others; report this")
     with torch.no_grad():
-        batches = [data.test.images[i : i + EVAL_BATCH] for i in range(0, len(split), EVAL_BATCH)]
+        size = eval_batch(data.image_size)
+        batches = [data.test.images[i : i + size] for i in range(0, len(split), size)]
         logits = torch.cat([loaded.model(loaded.preprocess(images)) for images in batches])
     difference = (logits - expected).abs().max().item()
     if not difference <= LOGITS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import gc
+import traceback
 from functools import cache
 
 import torch
@@ -36,3 +37,12 @@ def give_back_memory() -> None:
         torch.cuda.empty_cache()
     if library := _glibc():
         library.malloc_trim(0)
+
+
+def forget_locals(error: BaseException) -> None:
+    """Empties the frames that an error's traceback holds, and those of the errors behind it, but for what still runs:
+    else all that they were at work on stays until the error itself goes. Where it was raised is kept."""
+    behind: BaseException | None = error
+    while behind is not None:
+        traceback.clear_frames(behind.__traceback__)
+        behind = behind.__context__

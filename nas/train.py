@@ -1,7 +1,8 @@
 """Brief training of one network: data on the device, augmented on the device, read back once an epoch.
 
 The same code runs on CPU and CUDA, where the step is captured once as a CUDA graph and replayed. Every random choice
-comes from the seed, so a re-run on the same machine with the same versions and thread count repeats.
+comes from the seed. On a CPU a re-run on the same machine with the same versions and thread count repeats to the last
+bit; on CUDA it does not: torch's kernels there, cuDNN's gradients among them, may add in another order each time.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from torch import Tensor, nn
 from nas.augment import Augmentation, Chances, neighbours
 from nas.cache import Labels
 from nas.data import Data, Split
+from nas.device import has_bfloat16, own_stream
 from nas.feed import batches, fits, resident
-from nas.memory import give_back_memory, keep_freed_memory
+from nas.memory import forget_locals, give_back_memory, keep_freed_memory
 from nas.recipe import Recipe
 from nas.trials import Epoch
 from space import Arch, InputError, Task
 from space.network import Network
 
-EVAL_BATCH = 1024
+EVAL_BATCH, EVAL_SIZE = (
+    1024,
+    32,
+)  # images of an evaluation's batch up to that size in pixels; of larger ones, as many pixels
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
 NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are launched one kernel at a time
 
@@ -143,15 +148,9 @@ def choose_device(name: str) -> torch.device:
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """bfloat16 autocast where `precision` asks for it; `auto` does where the device has bfloat16 matrix units."""
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_amx() and device.type == "cpu"
-    if precision == "bfloat16" or (precision == "auto" and native):
+    if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
-
-
-def _cpu_has_amx() -> bool:
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(probe and probe())
 
 
 def train(
@@ -170,36 +169,46 @@ def train(
     STEPS_TO_LEARN steps or more; Interrupted where `on_epoch` says "interrupt" before the last epoch, and at the next
     step once `abandoned`.
     """
-    started = time.perf_counter()
     keep_freed_memory()
     try:
-        torch.manual_seed(seed)
-        with data.device:
-            network = Network(arch, task, recipe.drop_path)
-        training = _Training(network, data, recipe, torch.Generator(data.device).manual_seed(seed), abandoned)
-        curve: list[Epoch] = []
-        for number in range(1, recipe.epochs + 1):
-            loss = training.epoch()
-            if not math.isfinite(loss):
-                raise Diverged(f"loss became {loss} in epoch {number} of {recipe.epochs}")
-            accuracy = evaluate(training.evaluated, data.validation, recipe.precision)
-            curve.append(Epoch(number, loss, accuracy, time.perf_counter() - started))
-            verdict = on_epoch(curve[-1])
-            if number == recipe.epochs:
-                break
-            if verdict == "interrupt":
-                raise Interrupted
-            if verdict == "stop":
-                break
-        stopped = len(curve) < recipe.epochs
-        best, chance = max(epoch.accuracy for epoch in curve), chance_level(data.validation.labels)
-        steps = recipe.epochs * steps_per_epoch(len(data.train), recipe)
-        if not stopped and steps >= STEPS_TO_LEARN and best <= chance:
-            raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.epochs} epochs")
-        return Trained(training.evaluated, accuracy, tuple(curve), curve[-1].seconds, stopped)
+        with own_stream(data.device):
+            return _train(arch, task, data, recipe, seed, on_epoch, abandoned)
+    except BaseException as error:
+        forget_locals(error)  # its traceback holds network and maps for as long as someone looks at the error
+        raise
     finally:
-        network = training = None  # type: ignore[assignment]
         give_back_memory()
+
+
+def _train(
+    arch: Arch, task: Task, data: DeviceData, recipe: Recipe, seed: int, on_epoch: Callable[[Epoch], Verdict],
+    abandoned: Callable[[], bool],
+) -> Trained:  # fmt: skip
+    started = time.perf_counter()
+    torch.manual_seed(seed)
+    with data.device:
+        network = Network(arch, task, recipe.drop_path)
+    training = _Training(network, data, recipe, torch.Generator(data.device).manual_seed(seed), abandoned)
+    curve: list[Epoch] = []
+    for number in range(1, recipe.epochs + 1):
+        loss = training.epoch()
+        if not math.isfinite(loss):
+            raise Diverged(f"loss became {loss} in epoch {number} of {recipe.epochs}")
+        accuracy = evaluate(training.evaluated, data.validation, recipe.precision)
+        curve.append(Epoch(number, loss, accuracy, time.perf_counter() - started))
+        verdict = on_epoch(curve[-1])
+        if number == recipe.epochs:
+            break
+        if verdict == "interrupt":
+            raise Interrupted
+        if verdict == "stop":
+            break
+    stopped = len(curve) < recipe.epochs
+    best, chance = max(epoch.accuracy for epoch in curve), chance_level(data.validation.labels)
+    steps = recipe.epochs * steps_per_epoch(len(data.train), recipe)
+    if not stopped and steps >= STEPS_TO_LEARN and best <= chance:
+        raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.epochs} epochs")
+    return Trained(training.evaluated, accuracy, tuple(curve), curve[-1].seconds, stopped)
 
 
 def steps_per_epoch(images: int, recipe: Recipe) -> int:
@@ -234,7 +243,7 @@ class _Training:
             shape = (self.batch, *data.train.pixels.shape[1:])
             self.streamed = torch.empty(shape, dtype=torch.uint8, device=device)
         self.captured: torch.cuda.CUDAGraph | None = None
-        self.eager = 0  # CUDA steps before the capture
+        self.eager = 0  # steps before the capture
 
     def epoch(self) -> float:
         """Mean training loss of one pass. The device is read once, at the end."""
@@ -263,37 +272,35 @@ class _Training:
             raise Interrupted
         if self.captured is not None:
             self.captured.replay()
-        elif self.data.device.type != "cuda" or os.environ.get(NO_GRAPHS):
+        elif self.data.device.type != "cuda" or os.environ.get(NO_GRAPHS) or self.eager < EAGER_STEPS:
+            self.eager += 1
             self._step()
-        elif self.eager < EAGER_STEPS:
-            self._step_aside()
         else:
             self.captured = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.captured):
+            with torch.cuda.graph(self.captured, stream=torch.cuda.current_stream(self.data.device)):
                 self._step()
             self.captured.replay()
 
-    def _step_aside(self) -> None:
-        """A step on another stream, as torch asks for before a capture."""
-        self.eager += 1
-        side = torch.cuda.Stream(self.data.device)
-        side.wait_stream(torch.cuda.current_stream(self.data.device))
-        with torch.cuda.stream(side):
-            self._step()
-        torch.cuda.current_stream(self.data.device).wait_stream(side)
-
     def _step(self) -> None:
+        loss = self._forward()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._update(loss.detach())
+
+    def _forward(self) -> Tensor:
+        """The loss of the step's images."""
         rows = _at(self.order, self.step)
         images, labels = self._images(rows)
         with autocast(self.recipe.precision, self.data.device):
             logits = self.network(images.permute(0, 3, 1, 2))  # (N, C, H, W), a channels-last view
-        loss = self._loss(logits.float(), labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        return self._loss(logits.float(), labels)
+
+    def _update(self, loss: Tensor) -> None:
+        """Weights by their gradients, the average by the weights, and what is counted."""
         self.rate.copy_(_at(self.rates, self.done))
         self.optimizer.step()
         self._average()
-        self.total += loss.detach()
+        self.total += loss
         self.step += 1
         self.done += 1
 
@@ -360,16 +367,25 @@ def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
             yield recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
+def eval_batch(image_size: int) -> int:
+    """Images of an evaluation's batch, whose maps take no more memory at a larger size."""
+    return max(1, EVAL_BATCH * EVAL_SIZE**2 // max(image_size, EVAL_SIZE) ** 2)
+
+
 @torch.no_grad()
 def predict(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:
     """Logits (N, classes), float32, on the split's device; the network is left in evaluation mode."""
     network.eval()
+    parts = split.in_order(eval_batch(split.pixels.shape[1]))
     with autocast(precision, split.device):
-        found = [network(split.normalise(part).permute(0, 3, 1, 2)).float() for part in split.in_order(EVAL_BATCH)]
-    return torch.cat(found)
+        return torch.cat([network(split.normalise(part).permute(0, 3, 1, 2)).float() for part in parts])
+
+
+def count_correct(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:
+    """How many images of the split get their own class: a whole number () on its device."""
+    return (predict(network, split, precision).argmax(1) == split.labels).sum()
 
 
 def evaluate(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> float:
     """Top-1 accuracy, 0 to 1."""
-    correct = (predict(network, split, precision).argmax(1) == split.labels).sum().item()
-    return correct / len(split)
+    return int(count_correct(network, split, precision)) / len(split)
