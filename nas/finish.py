@@ -102,12 +102,16 @@ def run_training(order: Order, console: Console) -> TrainedCard | None:
 
 
 def _device(name: str) -> torch.device:
-    """Of this process: with torchrun's `auto`, the GPU of its own number."""
+    """Of this process: under torchrun, with `auto` or `cuda`, the GPU of its own number."""
     rank = os.environ.get("LOCAL_RANK")
-    if name == "auto" and rank is not None and torch.cuda.is_available():
-        torch.cuda.set_device(int(rank))
-        return torch.device("cuda", int(rank))
-    return choose_device(name)
+    if rank is None or name not in ("auto", "cuda") or not torch.cuda.is_available():
+        return choose_device(name)
+    if int(rank) >= (there := torch.cuda.device_count()):
+        raise InputError(
+            f"processes must be at most one for each of the {there} GPUs here, got another; lower --nproc-per-node"
+        )
+    torch.cuda.set_device(int(rank))
+    return torch.device("cuda", int(rank))
 
 
 def _begin(order: Order, recipe: FullRecipe, console: Console) -> tuple[Network, Data, str]:

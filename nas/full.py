@@ -1,8 +1,8 @@
 """Training a network to its end: the whole recipe, a checkpoint every epoch, one process or several.
 
-`torchrun --nproc-per-node N -m nas train ...` trains on N devices: every batch is shared out, and losses are those of
-one process with the same batch. After a kill the same command goes on; on a CPU with the same threads it ends with the
-same numbers to the last digit.
+`torchrun --nproc-per-node N -m nas train ...` trains on N devices: every batch and every validation is shared out, and
+losses are those of one process with the same batch. After a kill the same command goes on; on a CPU with the same
+threads it ends with the same numbers to the last digit, on CUDA (see `nas.train`) nearly so.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nas.data import Data
+from nas.device import own_stream
 from nas.files import write_whole
-from nas.full_data import Augmented, Share, batches, mixing, seed_all, seed_of
+from nas.full_data import Augmented, Mix, Share, batches, mixing, seed_all, seed_of
 from nas.full_recipe import FullRecipe
 from nas.shared_layers import share_layers
-from nas.train import DeviceSplit, autocast, evaluate
+from nas.train import DeviceSplit, autocast, count_correct
 from space import InputError
 from space.network import Network
 
@@ -93,34 +94,30 @@ def train_fully(
     difference. Raises InputError too for a batch that does not divide, and for a loss that is no longer a number.
     """
     batch, steps = _batch(len(data.train.labels), recipe, share)
-    share_layers(network, share.places(batch), batch, share.processes)
-    network = network.to(device)
-    run = _Run(network, recipe, steps, device, share)
-    start, rows = run.resume(folder / CHECKPOINT, identity)
-    augmented, mix = Augmented(data, recipe, seed), mixing(recipe, network.task.classes)
-    validation = DeviceSplit(data.validation, data, device)
-    began = time.perf_counter() - (rows[-1].seconds if rows else 0.0)
-    for epoch in range(start + 1, recipe.epochs + 1):
-        network.train()
-        total = torch.zeros((), device=device)
-        parts = batches(augmented, epoch, batch, share, workers, device.type == "cuda")
-        for i, (images, labels) in enumerate(parts):
-            drawn = seed_of(seed, DRAWN, run.step)
-            x, y = mix(images.to(device, non_blocking=True), labels.to(device, non_blocking=True), drawn)
-            seed_all(drawn)
-            total += run.advance(x, y)
-            on_step((epoch - 1) * steps + i + 1, recipe.epochs * steps)
-        loss = run.mean(total / steps)
-        if not math.isfinite(loss):
-            raise InputError(f"loss must stay a number, got {loss} in epoch {epoch}; lower lr in the recipe")
-        if share.rank == 0:
-            ema = None if run.ema is None else evaluate(run.ema.module, validation, recipe.precision)
-            own = evaluate(network, validation, recipe.precision)
-            row = FullEpoch(epoch, run.rate(run.step - 1), loss, own, ema, time.perf_counter() - began)
-            rows.append(row)
-            run.save(folder, epoch, rows, identity)
-            on_epoch(row)
-        run.wait()
+    with own_stream(device):
+        share_layers(network, share.places(batch), batch, share.processes, device)
+        network = network.to(device)
+        run = _Run(network, recipe, steps, device, share)
+        start, rows = run.resume(folder / CHECKPOINT, identity)
+        augmented, mix = Augmented(data, recipe, seed), mixing(recipe, network.task.classes)
+        judges = len(data.validation.labels)
+        validation = DeviceSplit(data.validation, data, device, share.rows(judges))
+        began = time.perf_counter() - (rows[-1].seconds if rows else 0.0)
+        for epoch in range(start + 1, recipe.epochs + 1):
+            network.train()
+            total = torch.zeros((), device=device)
+            for images, labels in batches(augmented, epoch, batch, share, workers, device.type == "cuda"):
+                total += run.step_on(images, labels, mix, seed)
+                on_step(run.step, run.last)
+            loss = run.mean(total / steps)
+            if not math.isfinite(loss):
+                raise InputError(f"loss must stay a number, got {loss} in epoch {epoch}; lower lr in the recipe")
+            own = run.accuracy(network, validation, judges)
+            ema = None if run.ema is None else run.accuracy(run.ema.module, validation, judges)
+            rows.append(FullEpoch(epoch, run.rate(run.step - 1), loss, own, ema, time.perf_counter() - began))
+            if share.rank == 0:
+                run.save(folder, epoch, rows, identity)
+                on_epoch(rows[-1])
     averaged = None if run.ema is None else cast(Network, run.ema.module)
     return FullyTrained(network, averaged, tuple(rows))
 
@@ -148,20 +145,32 @@ class _Run:
         share = (step - self.warmup) / max(1, self.last - self.warmup)
         return low + 0.5 * (peak - low) * (1 + math.cos(math.pi * share))
 
-    def advance(self, images: Tensor, targets: Tensor) -> Tensor:
-        """One step; the loss of this process's part."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(self.step) * group["scale"]
-        with autocast(self.recipe.precision, self.device):
-            logits = self.module(images)
-        loss = nn.functional.cross_entropy(logits.float(), targets)
+    def step_on(self, images: Tensor, labels: Tensor, mix: Mix, seed: int) -> Tensor:
+        """One step on this process's part of a batch, from the host; the loss of that part."""
+        drawn = seed_of(seed, DRAWN, self.step)
+        images, labels = (part.to(self.device, non_blocking=True) for part in (images, labels))
+        x, y = mix(images, labels, drawn)
+        seed_all(drawn)
+        loss = self.forward(x, y)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.update()
+        return loss.detach()
+
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy of images (B, C, H, W) with targets (B, classes)."""
+        with autocast(self.recipe.precision, self.device):
+            logits = self.module(images)
+        return nn.functional.cross_entropy(logits.float(), targets)
+
+    def update(self) -> None:
+        """Weights by their gradients, and the average by the weights."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(self.step) * group["scale"]
         self.optimizer.step()
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.network, self.step)
-        return loss.detach()
 
     def mean(self, value: Tensor) -> float:
         """Over all processes."""
@@ -169,10 +178,12 @@ class _Run:
             dist.all_reduce(value)
         return value.item() / self.share.processes
 
-    def wait(self) -> None:
-        """For all processes."""
+    def accuracy(self, network: nn.Module, part: DeviceSplit, images: int) -> float:
+        """Top-1 of `images`, of which each process has a part."""
+        correct = count_correct(network, part, self.recipe.precision)
         if self.share.processes > 1:
-            dist.barrier()
+            dist.all_reduce(correct)
+        return int(correct) / images
 
     def save(self, folder: Path, epoch: int, rows: list[FullEpoch], identity: dict[str, Any]) -> None:
         """The checkpoint, then the curve; each written aside, on the disk, and renamed."""

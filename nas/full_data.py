@@ -17,10 +17,12 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from nas.cache import Labels
 from nas.data import Data
 from nas.full_recipe import FullRecipe
 
 Key = tuple[int, int]  # epoch, row of the training images
+Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 PADDED = 64  # px up to which crops are padded by an eighth, as is usual for small images
 STRONGEST = 9.99  # of RandAugment's magnitudes: at 10 timm posterizes to 0 bits, which Pillow refuses
 RESIZED = (0.08, 1.0)  # area of a random crop (arXiv 1409.4842)
@@ -99,7 +101,7 @@ def _erasing(recipe: FullRecipe) -> Callable[[Tensor], Tensor]:
     return erase if recipe.erasing else lambda x: x
 
 
-def mixing(recipe: FullRecipe, classes: int) -> Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]:
+def mixing(recipe: FullRecipe, classes: int) -> Mix:
     """Images (B, ...) and labels (B,) and the step's seed -> mixed images, and targets (B, classes) with smoothing."""
     from timm.data import mixup
 
@@ -129,6 +131,10 @@ class Share:
         half = batch // 2 // self.processes
         front = list(range(self.rank * half, (self.rank + 1) * half))
         return front + [batch - 1 - place for place in reversed(front)]
+
+    def rows(self, images: int) -> Labels | None:
+        """Of `images` those that it validates on; None for all of them."""
+        return None if self.processes == 1 else np.arange(self.rank, images, self.processes)
 
 
 def batches(

@@ -13,18 +13,21 @@ from space.network import Network
 
 
 class SharedDropPath(DropPath):
-    """Draws for the whole batch and takes the rows of this process, so that every process count draws the same."""
+    """Draws for the whole batch and takes the rows of this process, so that every process count draws the same.
 
-    def __init__(self, rate: float, places: list[int], batch: int) -> None:
+    `places` int64 (N,) are on the network's device, where no step waits for them.
+    """
+
+    def __init__(self, rate: float, places: Tensor, batch: int) -> None:
         super().__init__(rate)
         self.batch = batch
-        self.places = torch.tensor(places)  # no buffer: those are made equal in all processes
+        self.places = places  # no buffer: those are made equal in all processes
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, ...) -> (N, ...)."""
         if not self.training or self.rate == 0:
             return x
-        keep = torch.empty(self.batch, device=x.device).bernoulli_(1 - self.rate)[self.places.to(x.device)]
+        keep = torch.empty(self.batch, device=x.device).bernoulli_(1 - self.rate).index_select(0, self.places)
         return x * (keep / (1 - self.rate)).to(x.dtype).view(-1, *[1] * (x.dim() - 1))
 
 
@@ -73,12 +76,14 @@ def _summed(x: Tensor) -> Tensor:
     return total
 
 
-def share_layers(network: Network, places: list[int], batch: int, processes: int) -> None:
-    """Puts them in place: drop path always, so that its chances are the same for any number of processes."""
+def share_layers(network: Network, places: list[int], batch: int, processes: int, device: torch.device) -> None:
+    """Puts them in place: drop path always, so that its chances are the same for any number of processes. `device` is
+    where the network will be."""
+    here = torch.tensor(places, device=device)
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, DropPath):
-                setattr(parent, name, SharedDropPath(child.rate, places, batch))
+                setattr(parent, name, SharedDropPath(child.rate, here, batch))
             elif processes > 1 and isinstance(child, ChannelBatchNorm):
                 shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)
                 shared.load_state_dict(child.state_dict())

@@ -20,7 +20,7 @@ import space
 from nas import formats, fresh
 from nas.data import load
 from nas.exported import Preprocess
-from nas.finish import read_checkpoint
+from nas.finish import _device, read_checkpoint
 from nas.formats import verify, write_base, write_formats
 from space import Arch, InputError, Task
 from space.network import Network
@@ -100,6 +100,23 @@ def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest
     monkeypatch.setattr("nas.finish.find_spec", lambda name: None)
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
     assert (code, "nas train must have timm installed, got none; pip install 'nas[train]'" in err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_a_process_of_torchrun_has_a_gpu_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told apart from a machine without one by torch's answers alone: this is arithmetic."""
+    chosen: list[int] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.set_device", chosen.append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert _device(name) == torch.device("cuda", 1)
+    assert chosen == [1]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(
+        InputError, match=r"processes must be at most one for each of the 2 GPUs here, got another; low"
+    ):
+        _device(name)
 
 
 @pytest.mark.parametrize("naming", ["timm", "official"])
