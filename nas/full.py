@@ -27,6 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nas.data import Data
 from nas.device import own_stream
 from nas.files import write_whole
+from nas.full_checkpoint import damaged, read_checkpoint, write_checkpoint
 from nas.full_data import Augmented, Mix, Share, batches, mixing, seed_all, seed_of
 from nas.full_recipe import FullRecipe
 from nas.shared_layers import share_layers
@@ -192,27 +193,28 @@ class _Run:
             "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(),
             "ema": None if self.ema is None else self.ema.module.state_dict(),
         }  # fmt: skip
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_whole(folder / CHECKPOINT, buffer.getvalue())
+        write_checkpoint(folder / CHECKPOINT, state)
         write_whole(folder / CURVE, curve_csv(rows).encode())
 
     def resume(self, path: Path, identity: dict[str, Any]) -> tuple[int, list[FullEpoch]]:
         """(epochs done, their rows) of the checkpoint at `path`, whose state is taken up; (0, []) without one."""
         if not path.is_file():
             return 0, []
+        state = read_checkpoint(path)
+        same_identity(state["identity"], identity, path.parent)
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            same_identity(state["identity"], identity, path.parent)
             self.network.load_state_dict(state["network"])
             if self.ema is not None:
                 self.ema.module.load_state_dict(state["ema"])
             self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, KeyError, EOFError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path} must be a whole checkpoint, got {reason}; remove it to begin again") from error
-        self.step = int(state["step"])
-        return int(state["epoch"]), [FullEpoch(*row) for row in state["curve"]]
+            rows = [FullEpoch(*row) for row in state["curve"]]
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise damaged(path, f"one of something else ({reason})") from error
+        self.step = state["step"]
+        return state["epoch"], rows
 
 
 def same_identity(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:

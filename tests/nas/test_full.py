@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import pickle
+import random
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -277,15 +280,56 @@ def test_refusals(digits: Data, tmp_path: Path) -> None:
         replace(RECIPE, batch_size=33)
     with pytest.raises(InputError, match=r"mixup must be from 0 to 10, got 11"):
         replace(RECIPE, mixup=11.0)
-    (tmp_path / CHECKPOINT).write_bytes(b"half")
-    refused(r"checkpoint.pt must be a whole checkpoint, got .*; remove it to begin again")
-    torch.save({"identity": {"recipe.lr": 0.5, "seed": 0}}, tmp_path / CHECKPOINT)
-    refused(r"recipe.lr must be 0.5 to go on in .*, got 0.05; choose another --out, or remove that folder")
-    (tmp_path / CHECKPOINT).unlink()
     refused(
         r"loss must stay a number, got nan in epoch 1; lower lr in the recipe",
         replace(RECIPE, lr=10.0, lr_batch=1, warmup_epochs=0.0, epochs=1),
     )
+
+
+def test_another_commands_checkpoint_and_damaged_ones_are_refused_in_a_line(
+    unbroken: Path, tmp_path: Path, digits: Data
+) -> None:
+    path = tmp_path / CHECKPOINT
+
+    def refused(rule: str, **identity: object) -> None:
+        with pytest.raises(InputError) as caught:
+            train_fully(
+                Network(tiny(), TASK), digits, RECIPE, tmp_path, seed=0, device=torch.device("cpu"),
+                identity={"seed": 0} | identity,
+            )  # fmt: skip
+        assert re.fullmatch(rule, str(caught.value)), caught.value
+
+    def damaged(got: str) -> None:
+        refused(f"{re.escape(str(path))} must be a whole checkpoint, got {got}; remove it to begin again")
+
+    whole = (unbroken / CHECKPOINT).read_bytes()
+    path.write_bytes(whole)
+    refused(r"seed must be 0 to go on in .*, got 1; choose another --out, or remove that folder to begin again", seed=1)
+    for content in (
+        b"",
+        b"half",
+        whole[: len(whole) // 2],
+        whole[:-9],
+        pickle.dumps([1]),
+        random.Random(0).randbytes(99),
+    ):
+        path.write_bytes(content)
+        damaged(r"a file that torch cannot read \(\w+\)")
+    weights = next(value for value in torch.load(unbroken / CHECKPOINT)["network"].values() if value.numel() > 99)
+    place = whole.index(weights.numpy().tobytes()) + 40
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    damaged("other bytes than were written, in .*")  # torch itself would load them
+    state = torch.load(unbroken / CHECKPOINT)
+    for other, got in (
+        ([1, 2], "a list"),
+        (state["network"], "no identity"),
+        ({**state, "epoch": "3"}, "a str as its epoch"),
+        ({**state, "network": {}}, "one of something else .*"),
+        ({**state, "optimizer": {"state": {}}}, "one of something else .*"),
+        ({**state, "curve": [[1, 2]]}, "one of something else .*"),
+    ):
+        torch.save(other, path)
+        damaged(got)
 
 
 def test_averaged_weights_follow_the_weights() -> None:
