@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Literal
 
 import torch
 
 AMPERE = (8, 0)  # compute capability of the first GPUs with bfloat16 units
 
 
+@cache
+def stream(index: int, use: Literal["training", "copies"]) -> torch.cuda.Stream:
+    """One for each use of a CUDA device in this process: every stream keeps memory of its own, workspaces of torch's
+    libraries among it, until the process ends."""
+    return torch.cuda.Stream(index)
+
+
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """Makes `device` the calling thread's own and gives the thread's work a stream of its own, from first to last.
+    """Makes `device` the calling thread's own and gives the thread's work one stream, from first to last.
 
     A thread's device is cuda:0 until it says otherwise, whatever device its tensors are on, and a capture synchronises
-    and records on the thread's. One stream, as the steps before a capture must run on the one that is captured
-    (gradients are summed up on the stream that saw the weights first), and as every stream keeps a pool of memory. On a
-    CPU it does nothing.
+    and records on the thread's. Steps before a capture must run on the stream that is captured: gradients are summed up
+    on the one that saw the weights first. On a CPU it does nothing.
     """
     if device.type != "cuda":
         yield
         return
     with torch.cuda.device(device):
-        outer, own = torch.cuda.current_stream(), torch.cuda.Stream()
+        outer, own = torch.cuda.current_stream(), stream(torch.cuda.current_device(), "training")
         own.wait_stream(outer)
         with torch.cuda.stream(own):
             yield

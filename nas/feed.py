@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nas.device import stream
 from nas.images import Pixels
 from space.reading import InputError
 
@@ -86,7 +87,8 @@ def batches(images: Pixels, rows: Iterable[Tensor], device: torch.device, ahead:
 
 def _stream(images: Pixels, chunks: Sequence[Order], device: torch.device, ahead: int) -> Iterator[Tensor]:
     cuda = device.type == "cuda"
-    copies = torch.cuda.Stream(device) if cuda else None
+    index = torch.cuda.current_device() if cuda and device.index is None else device.index
+    copies = stream(index, "copies") if cuda else None
     # Pinned memory comes from torch's caching allocator, which hands a block out again only after its copy is done.
     buffers = (torch.empty((len(c), *images.shape[1:]), dtype=torch.uint8, pin_memory=cuda) for c in chunks)
     empty: SimpleQueue[Tensor | None] = SimpleQueue()

@@ -152,6 +152,16 @@ def test_no_thread_is_left_behind(images: Pixels, end: str) -> None:
     assert threads() == before
 
 
+@pytest.mark.cuda
+def test_every_epochs_copies_take_the_same_memory(images: Pixels) -> None:
+    rows = torch.from_numpy(np.random.default_rng(1).integers(0, 50, (11, 8)))
+    reserved = set()
+    for _ in range(40):  # more than torch has streams
+        assert len(list(batches(images, rows, torch.device("cuda")))) == 11
+        reserved.add(torch.cuda.memory_reserved())
+    assert len(reserved) == 1
+
+
 # where images live
 
 

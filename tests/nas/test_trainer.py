@@ -6,7 +6,10 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -125,3 +128,27 @@ def test_out_of_memory_under_a_real_limit_fails_the_trial_and_five_in_a_row_end_
     assert line.startswith("error: trials must not fail 5 times in a row, got ")
     assert "memory" in line
     assert "FLOPs, " in line, "the network's size"
+
+
+def test_the_thread_that_trains_takes_the_datas_device_as_its_own(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen without one: on a GPU, tests marked `cuda` see what comes of it."""
+    taken: list[tuple[torch.device, str]] = []
+
+    @contextmanager
+    def watched(device: torch.device) -> Iterator[None]:
+        taken.append((device, threading.current_thread().name))
+        yield
+        taken.append((device, "left"))
+
+    def answer(job: Job, epoch: Epoch) -> Verdict:  # after the epoch's evaluation
+        assert len(taken) == 1
+        return "go on"
+
+    monkeypatch.setattr("nas.train.own_stream", watched)
+    found = trainer(digits, Recipe(epochs=1, train_images=64))
+    found.start(Job(0, arch(8), 0))
+    assert isinstance(result_of(found, answer), Finished)
+    assert taken == [(found.data.device, found.thread.name), (found.data.device, "left")]
+    found.close()
