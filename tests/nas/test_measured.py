@@ -214,7 +214,7 @@ def test_measurements_of_an_older_release_are_read_said_to_be_unchecked_and_made
     assert all("memory" not in each and each["reference"] > 0 and each["peak_tensor_bytes"] > 0 for each in made)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_on_a_gpu_networks_are_measured_eager_and_captured() -> None:
     device = torch.device("cuda", torch.cuda.device_count() - 1)
     task = Task(32)
@@ -233,7 +233,7 @@ def test_on_a_gpu_networks_are_measured_eager_and_captured() -> None:
     assert measure(network, task, 1, reference)[1].median < eager.median
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_a_captured_pass_gives_the_logits_of_an_eager_one_for_new_images() -> None:
     device = torch.device("cuda", torch.cuda.device_count() - 1)
     network = Network(arch(32), Task(32)).to(device).eval()
