@@ -31,10 +31,8 @@ from nas.trials import Epoch
 from space import Arch, InputError, Task
 from space.network import Network
 
-EVAL_BATCH, EVAL_SIZE = (
-    1024,
-    32,
-)  # images of an evaluation's batch up to that size in pixels; of larger ones, as many pixels
+EVAL_BATCH = 1024  # images of an evaluation's batch up to EVAL_SIZE px; of larger ones, as many pixels
+EVAL_SIZE = 32
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
 NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are launched one kernel at a time
 

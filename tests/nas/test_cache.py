@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas import cache, data, decoding, sources
+from nas import cache, data, decoding, images, sources
 from space.reading import InputError
 
 PREAMBLE = """if True:
@@ -405,7 +405,7 @@ def test_a_corrupt_image_is_named_by_a_worker(tmp_path: Path, home: Path) -> Non
 def test_a_process_that_is_killed_while_it_decodes_ends_nothing(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, real, fatal = folders(tmp_path / "set"), decoding.pixels, tmp_path / "fatal"
+    source, real, fatal = folders(tmp_path / "set"), images.pixels, tmp_path / "fatal"
     wanted = in_memory(source, monkeypatch)
     fatal.touch()
 
