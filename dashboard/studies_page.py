@@ -103,8 +103,9 @@ def _ways(rows: list[str]) -> None:
 
 
 def _troubles(found: dict[str, Snapshot]) -> None:
-    """What is wrong with studies that cannot be read, and what to do."""
+    """What is wrong with studies that cannot be read, or whose last search ended with an error, and what to do."""
     for snapshot in found.values():
         if snapshot.problem:
-            st.text(f"{snapshot.name}: {snapshot.mode}")
+            how = "its last search ended with an error" if snapshot.mode == "error" else snapshot.mode
+            st.text(f"{snapshot.name}: {how}")
             verbatim(snapshot.problem, f"problem-{snapshot.name}")

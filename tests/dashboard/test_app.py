@@ -10,6 +10,7 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import optuna
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
@@ -19,7 +20,7 @@ from nas.design import traits, varied, within
 from nas.measured import FILE as MEASURED
 from nas.measured import keep
 from nas.settings import FILE, JOURNAL
-from nas.trials import Reader
+from nas.trials import Reader, open_journal
 from tests.dashboard.studies import add_trial, damage, make_study, tear, verbatims
 
 ROOT = Path(__file__).parents[2]
@@ -407,6 +408,19 @@ def test_study_without_trials(runs: Path) -> None:
     words = said(page())
     assert "no trial yet" in words
     assert "nas search first" in words
+
+
+def test_a_search_that_ended_with_an_error_says_so_on_every_page(runs: Path) -> None:
+    folder = make_study(runs, complete=12)
+    study = optuna.load_study(study_name=None, storage=open_journal(folder / JOURNAL))
+    study.set_user_attr("error", "nas must not fail, got KeyError: 1; report it")
+    for where in ("", "progress", "trials", "studies"):
+        words = said(page(where, study="first"))
+        assert "search ended with an error" in words or "search of this study ended with an error" in words, where
+        assert "nas must not fail, got KeyError: 1; report it" in words, where
+    assert metrics(page())["Finished"] == "12", "what was found is shown all the same"
+    study.set_user_attr("error", None)
+    assert "ended with an error" not in said(page())
 
 
 def test_all_failed(runs: Path) -> None:
