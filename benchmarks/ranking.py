@@ -5,8 +5,9 @@
 Networks of `convnext_or_modulation_32` with FLOPs within a factor of 1.5, half of them of plain blocks and half of
 modulation blocks, are trained long once, and under each brief recipe with another seed. Every row of the output is one
 training; a second run goes on where the first was stopped. The table printed last has each recipe's tau with the long
-training, and its difference to the first recipe's on the same networks, each with the 95% interval of a bootstrap over
-networks; networks that any recipe has not trained yet are left out for all.
+training, and its difference to the first recipe's on the same networks, each with the interval of a bootstrap over
+networks, all of them holding together with 95% (`nas.claims`); networks that any recipe has not trained yet are left
+out for all.
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ import torch
 
 from benchmarks.machine import heading
 from nas.agreement import NEAR, bootstrap
+from nas.claims import each, rule
 from nas.data import Data, load
 from nas.recipe import Recipe
 from nas.train import DeviceData, choose_device, train
+from nas.words import signed
 from space import Arch, Band, Budget, Space, Task, cost
 from space.chooser import RandomChooser
 
 BAND = Band.parse("600K..900K")  # FLOPs: conv + linear multiply-accumulates; within NEAR
 LONG = "long"
+RESAMPLES = 20_000  # of which a dozen lie beyond either end of one of 40 intervals
 BRIEF: dict[str, Any] = {"epochs": 6, "train_images": 5000}  # of the recorded table
 RECIPES: dict[str, dict[str, Any]] = {
     LONG: {"epochs": 18},
@@ -94,14 +98,14 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    done = {(row["recipe"], row["key"]) for row in rows}
+    known = {(row["recipe"], row["key"]) for row in rows}
     data = load(options.data, 32)
     nets = networks(options.networks, Task(32, data.channels, len(data.classes)))
-    jobs = [(name, arch) for name in RECIPES for arch in nets if (name, arch.key) not in done]
+    jobs = [(name, arch) for name in RECIPES for arch in nets if (name, arch.key) not in known]
     with ProcessPoolExecutor(options.processes, get_context("spawn"), begin, (options.data,)) as pool:
         running = [pool.submit(one, name, arch.to_dict()) for name, arch in jobs]
-        for each in as_completed(running):
-            rows.append(each.result())
+        for done in as_completed(running):
+            rows.append(done.result())
             with options.out.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     print(heading("torch"))
@@ -121,32 +125,35 @@ def report(rows: list[dict[str, Any]]) -> str:
     masks = {"all pairs": np.ones_like(same), **{k: same & (kinds == k) for k in np.unique(kinds)}, "mixed": ~same}
     final = {name: np.array([found[key]["curve"][-1] for key in keys]) for name, found in by.items()}
     first = next(name for name in by if name != LONG)
+    statements = len(by) * len(masks) + len(by) - 1  # taus, those of FLOPs in place of LONG's, and differences
     lines = [f"{len(keys)} networks of {BAND} FLOPs (conv + linear multiply-accumulates); pairs: "]
     lines[0] += ", ".join(f"{int(np.triu(mask, 1).sum())} {name}" for name, mask in masks.items())
     lines += ["", f"| ranked by | accuracy | epochs x images | {' | '.join(masks)} | less the first |"]
     lines += ["|" + "---|" * (len(masks) + 4)]
     for name, values in [*((n, v) for n, v in final.items() if n != LONG), ("FLOPs alone", size)]:
-        taus = {kind: bootstrap(values, final[LONG], mask) for kind, mask in masks.items()}
+        taus = {kind: bootstrap(values, final[LONG], mask, resamples=RESAMPLES) for kind, mask in masks.items()}
         tau, spread = taus["all pairs"]
-        other, others = bootstrap(final[first], final[LONG], masks["all pairs"])
+        other, others = bootstrap(final[first], final[LONG], masks["all pairs"], resamples=RESAMPLES)
         known = name in final
         fields = {**BRIEF, **RECIPES.get(name, {})}
         cells = [
             f"{values.mean():.2%}" if known else "",
             f"{fields['epochs']} x {fields['train_images']:,}" if known else "",
-            *(f"{value:.2f} ({_interval(each)})" for value, each in taus.values()),
-            "" if name == first else f"{tau - other:+.2f} ({_interval(spread - others)})",
+            *(f"{value:.2f} ({_interval(found, statements)})" for value, found in taus.values()),
+            "" if name == first else f"{signed(tau - other, 2)} ({_interval(spread - others, statements)})",
         ]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
     seconds = median(row["seconds"] for row in by[first].values())
     long = median(row["seconds"] for row in by[LONG].values())
     lines += ["", f"Long: {RECIPES[LONG]['epochs']} epochs, {final[LONG].mean():.2%}, spread {final[LONG].std():.2%}."]
+    lines[-1] += f" Intervals: {rule(statements, 'intervals')}."
     lines[-1] += f" Seconds, median: {long:.0f} long, {seconds:.0f} brief (one thread each)."
     return "\n".join(lines)
 
 
-def _interval(values: np.ndarray[Any, Any]) -> str:
-    low, high = np.nanquantile(values, [0.025, 0.975])
+def _interval(values: np.ndarray[Any, Any], statements: int) -> str:
+    beyond = (1 - each(statements)) / 2
+    low, high = np.nanquantile(values, [beyond, 1 - beyond])
     return f"{low:.2f} to {high:.2f}"
 
 

@@ -4,8 +4,8 @@
 
 Networks are drawn from `convnext_or_modulation_32`, one in each of equal steps of log FLOPs; each is one block kind
 throughout, in turn, so that the kinds can be told apart. Every row of the output is one training; a second run goes on
-where the first was stopped. The last lines printed are each recipe's mean difference to the first one, with the
-standard error over networks.
+where the first was stopped. The last lines printed are each recipe's mean difference to the first one, with Student's
+interval over networks, all of them holding together with 95% (`nas.claims`); fewer than VALUES have none.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from nas.certainty import student_t
+from nas.claims import VALUES, each, rule
 from nas.data import load
 from nas.recipe import Recipe
 from nas.train import DeviceData, choose_device, train
+from nas.words import signed
 from space import Arch, Band, Budget, Space, Task
 from space.chooser import RandomChooser
 from space.cost import cost
 
+KINDS = (None, "convnext", "modulation")
 LOW, HIGH = 1_000_000, 10_000_000  # FLOPs: conv + linear multiply-accumulates
 RECIPES: dict[str, dict[str, Any]] = {
     "lr 2e-3, batch 64": {},
@@ -111,17 +115,28 @@ def report(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         by[row["recipe"]][row["key"]] = row
     first = next(iter(by.values()))
+    pairs = {(name, kind): _gaps(found, first, kind) for name, found in by.items() for kind in KINDS}
+    statements = sum(len(gaps) >= VALUES for (name, _), gaps in pairs.items() if name != next(iter(by)))
     for name, found in by.items():
         cells = [
             f"{mean(r['curve'][-1] for r in found.values()):.2%}",
             f"{mean(r['seconds'] for r in found.values()):.0f} s",
         ]
-        for kind in (None, "convnext", "modulation"):
-            pairs = [(found[k], first[k]) for k in found if k in first and kind in (None, found[k]["block"])]
-            gaps = [100 * (a["curve"][-1] - b["curve"][-1]) for a, b in pairs]
-            error = stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else math.nan
-            cells.append(f"{kind or 'all'} {mean(gaps):+.2f} +- {error:.2f}" if gaps else "")
-        print(f"{name:36s}", *(f"{cell:>24s}" for cell in cells))
+        for kind in KINDS:
+            gaps = pairs[name, kind]
+            half = ""
+            if len(gaps) >= VALUES and name != next(iter(by)):
+                quantile = student_t(len(gaps) - 1, each(statements))
+                half = f" +- {quantile * stdev(gaps) / math.sqrt(len(gaps)):.2f}"
+            cells.append(f"{kind or 'all'} {signed(mean(gaps), 2)}{half}, n = {len(gaps)}" if gaps else "")
+        print(f"{name:36s}", *(f"{cell:>30s}" for cell in cells))
+    print(f"+-: {rule(statements, 'intervals')}; none for fewer than {VALUES} networks")
+
+
+def _gaps(found: dict[str, dict[str, Any]], first: dict[str, dict[str, Any]], kind: str | None) -> list[float]:
+    """Differences in points, network by network."""
+    both = [(found[k], first[k]) for k in found if k in first and kind in (None, found[k]["block"])]
+    return [100 * (a["curve"][-1] - b["curve"][-1]) for a, b in both]
 
 
 if __name__ == "__main__":

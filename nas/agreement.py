@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.certainty import LEVEL, Floats, student_t
+from nas.certainty import Floats, student_t
+from nas.claims import FREEDOM, each
 from space import Arch
 
 NEAR = 1.5  # FLOPs of two networks that count as equal differ by this factor at most
 RESAMPLES = 4000
 FEWEST = 10  # pairs below which a tau says nothing
+NEEDED = FREEDOM + 3  # networks, to fit what depends on FLOPs and on a choice
+TAUS = 4  # of the report, whose intervals hold together
 AXES = ("block", "kernel", "norm", "act", "expansion", "depth", "width", "stages")  # these before all others
 DOUBLED = "doubled"
 
@@ -38,7 +41,8 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Tau:
-    """Kendall's tau-b with its 95% interval: percentiles of a bootstrap over networks. None where nothing differs."""
+    """Kendall's tau-b with its interval: percentiles of a bootstrap over networks. None where nothing differs; no
+    interval for fewer than NEEDED networks or FEWEST pairs."""
 
     value: float | None
     low: float | None
@@ -49,17 +53,20 @@ class Tau:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """How much more long training gives than brief, in accuracy at equal FLOPs, to the network with the most blocks of
-    `choice` than to that with the fewest (for `depth` and `width`: per doubling). Positive: brief under-rates it."""
+    `choice` than to that with the fewest (for `depth` and `width`: per doubling). Positive: brief under-rates it.
+    `low`, `high`: None where the interval is wider than accuracy itself."""
 
     axis: str
     choice: str
     change: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     @property
     def rated(self) -> str:
         """`under-rated`, `over-rated`, or nothing where the interval holds 0."""
+        if self.low is None or self.high is None:
+            return ""
         return "under-rated" if self.low > 0 else "over-rated" if self.high < 0 else ""
 
 
@@ -72,7 +79,7 @@ class Agreement:
     overall_flops: Tau
     equal: Tau  # over pairs of about equal FLOPs
     equal_flops: Tau
-    effects: tuple[Effect, ...]  # their intervals hold together with 95% (Bonferroni)
+    effects: tuple[Effect, ...]  # their intervals hold together, and so do those of the four taus (`nas.claims`)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -80,8 +87,13 @@ class Agreement:
     def verdict(self) -> str:
         """Whether brief training ranks at equal FLOPs, in a sentence."""
         tau, where = self.equal, f"At equal FLOPs (pairs within a factor of {NEAR})"
-        if tau.value is None or tau.low is None or tau.pairs < FEWEST:
-            return f"{where} there are only {tau.pairs} pairs: too few to say whether brief training ranks."
+        if tau.value is None:
+            return f"{where} nothing differs: whether brief training ranks cannot be said."
+        if tau.low is None:
+            return (
+                f"{where} are {tau.pairs} of the pairs of {self.networks} networks: too few to say whether brief "
+                f"training ranks; {FEWEST} pairs of {NEEDED} networks are needed."
+            )
         ranks = "ranks" if tau.low > 0 else "is not shown to rank"
         alone = "" if self.equal_flops.value is None else f"; FLOPs alone give {self.equal_flops.value:.2f}"
         return f"{where} brief training {ranks}: tau {tau.value:.2f} ({tau.low:.2f} to {tau.high:.2f}){alone}."
@@ -89,6 +101,8 @@ class Agreement:
     def bias(self) -> str:
         """Which choices brief training misjudges, in a sentence."""
         found = [f"{e.axis} {e.choice} {e.rated} by {abs(100 * e.change):.1f} points" for e in self.effects if e.rated]
+        if self.networks < NEEDED:
+            return f"To judge design choices, {self.networks} networks are too few: {NEEDED} are needed."
         if not self.effects:
             return "No design choice varies enough among these networks to be judged."
         if not found:
@@ -103,24 +117,31 @@ def agreement(rows: Sequence[Audited], seed: int = 0) -> Agreement:
     everywhere = np.ones((len(rows), len(rows)), dtype=bool)
     near = np.abs(size[:, None] - size) <= math.log(NEAR) * (1 + 1e-9)
     return Agreement(
-        networks=len(rows), overall=kendall(brief, long, everywhere, seed), equal=kendall(brief, long, near, seed),
-        overall_flops=kendall(size, long, everywhere, seed), equal_flops=kendall(size, long, near, seed),
+        networks=len(rows),
+        overall=kendall(brief, long, everywhere, seed, TAUS), equal=kendall(brief, long, near, seed, TAUS),
+        overall_flops=kendall(size, long, everywhere, seed, TAUS), equal_flops=kendall(size, long, near, seed, TAUS),
         effects=effects(rows),
     )  # fmt: skip
 
 
-def kendall(x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0) -> Tau:
-    """tau-b of x and y (N,) over the pairs that are true in `pairs` (N, N, symmetric)."""
+def kendall(x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0, beside: int = 1) -> Tau:
+    """tau-b of x and y (N,) over the pairs that are true in `pairs` (N, N, symmetric); its interval holds together with
+    those of the others of so many."""
     value, resampled = bootstrap(x, y, pairs, seed)
     number = int(np.triu(pairs, 1).sum())
     if not np.isfinite(value):
         return Tau(None, None, None, number)
-    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if len(x) < NEEDED or number < FEWEST:
+        return Tau(value, None, None, number)
+    level = each(beside)
+    low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return Tau(value, float(low), float(high), number)
 
 
-def bootstrap(x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0) -> tuple[float, Floats]:
-    """tau-b, and (RESAMPLES,) the same of networks drawn with replacement, in which NaN stands where nothing differs.
+def bootstrap(
+    x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, Floats]:
+    """tau-b, and (resamples,) the same of networks drawn with replacement, in which NaN stands where nothing differs.
 
     With c_i the times that network i is drawn, concordance minus discordance is c S c for S_ij = sign(x_i - x_j)
     sign(y_i - y_j), and a network's pairs with itself count nothing. The same seed draws the same networks.
@@ -134,7 +155,7 @@ def bootstrap(x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0) -> 
         with np.errstate(invalid="ignore"):
             return np.asarray(agree / np.sqrt(untied_x * untied_y))
 
-    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)
+    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples).astype(float)
     return float(tau(np.ones((1, count)))[0]), tau(times)
 
 
@@ -143,15 +164,15 @@ def effects(rows: Sequence[Audited]) -> tuple[Effect, ...]:
 
     Each comes from a regression of long - brief accuracy on the choice's share of the blocks and log FLOPs, with
     Student's interval at a level that all hold together. Of choices that always go together, or of which one is the
-    lack of the other, the first stands for both.
+    lack of the other, the first stands for both. None for fewer than NEEDED networks.
     """
     varied = _columns([_traits(Arch.from_dict(row.arch, f"trial {row.number}")) for row in rows])
     freedom = len(rows) - 3
-    if not varied or freedom < 1:
+    if not varied or freedom < FREEDOM:
         return ()
     size = np.log([float(row.flops) for row in rows])
     gain = np.array([row.long - row.brief for row in rows])
-    quantile = student_t(freedom, 1 - (1 - LEVEL) / len(varied))
+    quantile = student_t(freedom, each(len(varied)))
     found = []
     for (axis, choice), column in varied.items():
         basis = np.stack([np.ones(len(rows)), size - size.mean(), column], axis=1)
@@ -161,7 +182,8 @@ def effects(rows: Sequence[Audited]) -> tuple[Effect, ...]:
         variance = ((gain - basis @ fit) ** 2).sum() / freedom * np.linalg.inv(basis.T @ basis)[2, 2]
         span = 1.0 if choice == DOUBLED else float(np.ptp(column))
         change, half = span * float(fit[2]), span * float(quantile * math.sqrt(variance))
-        found.append(Effect(axis=axis, choice=choice, change=change, low=change - half, high=change + half))
+        ends = (change - half, change + half) if abs(change) + half <= 1 else (None, None)
+        found.append(Effect(axis=axis, choice=choice, change=change, low=ends[0], high=ends[1]))
     return tuple(sorted(found, key=lambda effect: -abs(effect.change)))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from nas.agreement import Agreement, Audited, agreement
+from nas.agreement import NEEDED, Agreement, Audited, agreement
 from nas.export import load_study_data
 from nas.files import write_whole
 from nas.front import accuracy, flops, merged
@@ -104,6 +104,9 @@ def run_audit(
             )
     if not audit.left():
         return audit
+    if len(audit.plan.sample) < NEEDED:
+        note = f"{len(audit.plan.sample)} networks are too few for intervals, {NEEDED} are needed"
+        console.print(f"note: {note}; raise --networks", markup=False, highlight=False)
     target = choose_device(device)
     recipe = replace(settings.build_recipe(), epochs=many)
     data = DeviceData.place(load_study_data(reader, data_source, console), recipe, target)

@@ -7,13 +7,15 @@ nothing in are left out for all. Needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.certainty import LEVEL, Floats, student_t
+from nas.certainty import Floats, student_t
+from nas.claims import LEVEL, VALUES, each, together
 from nas.course import Step
 
 Places = NDArray[np.int64]
@@ -44,7 +46,8 @@ class Edf:
 
 @dataclass(frozen=True)
 class Distance:
-    """Kolmogorov and Smirnov's: the largest gap between two distributions, and how often chance has as large a one."""
+    """Kolmogorov and Smirnov's: the largest gap between two distributions, and how often chance has as large a one; of
+    several distances, how often chance has any as unlikely (`nas.claims`)."""
 
     one: str
     other: str
@@ -111,22 +114,36 @@ def distance(one: Weighted, other: Weighted, seed: int = 0) -> Distance:
     return Distance(one.sample.name, other.sample.name, found, (1 + larger) / (1 + PERMUTATIONS))
 
 
+def distances(rows: Sequence[Weighted]) -> list[Distance]:
+    """Between all pairs, their p holding together."""
+    pairs = list(combinations(rows, 2))
+    found = [distance(one, other) for one, other in pairs]
+    return [replace(one, p=together(one.p, len(pairs))) for one in found]
+
+
 def _gap(weight: Floats, last: NDArray[np.bool_]) -> float:
     return float(np.abs(np.cumsum(weight)[last]).max())
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Hypervolume over training cost: mean and half of the 95% interval over studies that differ in the seed only."""
+    """Hypervolume over training cost: mean and half of the interval over studies that differ in the seed only."""
 
     name: str
     cost: Floats
     mean: Floats
-    half: Floats | None  # None for one study
+    half: Floats | None  # None for fewer than VALUES studies
     studies: int
 
 
-def growth(name: str, courses: Sequence[Sequence[Step]], cost: str) -> Growth | None:
+def growths(methods: Mapping[str, Sequence[Sequence[Step]]], cost: str) -> list[Growth]:
+    """Of every method that has a step; their intervals hold together, at each cost by itself."""
+    level = each(sum(len(courses) >= VALUES for courses in methods.values()))
+    found = (growth(name, courses, cost, level) for name, courses in methods.items())
+    return [row for row in found if row is not None]
+
+
+def growth(name: str, courses: Sequence[Sequence[Step]], cost: str, level: float = LEVEL) -> Growth | None:
     """`cost`: a field of Step. Over the costs that all of these studies have reached; None without a step."""
     rows = [
         [
@@ -146,5 +163,7 @@ def growth(name: str, courses: Sequence[Sequence[Step]], cost: str) -> Growth | 
         x, y = np.array(row).T
         values.append(y[np.searchsorted(x, grid, side="right") - 1])
     table = np.array(values)
-    half = student_t(len(rows) - 1, LEVEL) * table.std(axis=0, ddof=1) / np.sqrt(len(rows))
+    half = None
+    if len(rows) >= VALUES:
+        half = student_t(len(rows) - 1, level) * table.std(axis=0, ddof=1) / np.sqrt(len(rows))
     return Growth(name, grid, table.mean(axis=0), half, len(rows))

@@ -13,6 +13,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from nas.claims import VALUES, each, rule, too_few
 from nas.record import Floats, RecordedTable
 from nas.replay import Bench, Plan, Run, Unit, World, budget, plans, replay
 from nas.settings import Sampler
@@ -22,39 +23,38 @@ from space import InputError
 
 SHARES = (0.1, 0.2, 0.33, 0.5, 1.0)  # of the budget, at which the table gives hypervolumes
 STEPS = 500  # of the grid of costs
-RESAMPLES = 1000
-CONFIDENCE = 0.95
+RESAMPLES = 10_000  # of which a dozen lie beyond either end of one of 20 intervals
 REFERENCES = (("random", "none"), ("tpe", "none"), ("nsga2", "none"), ("random", "moasha"))
 COLOURS = ("#7F7F7F", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over seeds and its 95% interval."""
+    """A mean over seeds, 0 to 1, and its interval; None for too few seeds, and where it is wider than that."""
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     def __str__(self) -> str:
-        """In percent: `57.93 ±0.21`."""
-        return f"{100 * self.mean:.2f} ±{50 * (self.high - self.low):.2f}"
+        """In percent: `57.93 ±0.21`, or `57.93` without an interval."""
+        half = "" if self.low is None or self.high is None else f" ±{50 * (self.high - self.low):.2f}"
+        return f"{100 * self.mean:.2f}{half}"
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
     """The part of the budget at which a plan's mean hypervolume reaches what a reference has at the end; None: never.
-    The interval is of 1000 resamples of the seeds; None in it: not within the budget."""
+    The interval is of resamples of the seeds, None in it: not within the budget; none at all for fewer than VALUES."""
 
     reference: str
     share: float | None
-    low: float | None
-    high: float | None
+    interval: tuple[float | None, float | None] | None
 
     def __str__(self) -> str:
-        low, high = ("never" if value is None else f"{value:.0%}" for value in (self.low, self.high))
-        share = "never" if self.share is None else f"{self.share:.0%}"
-        return share if low == high == share else f"{share} [{low}, {high}]"
+        """`44% [36%, 69%]`, `90% [68%, never]`, or `44%` without an interval or where that is no wider."""
+        share, *ends = ("never" if value is None else f"{value:.0%}" for value in (self.share, *(self.interval or ())))
+        return share if set(ends) <= {share} else f"{share} [{', '.join(ends)}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,40 +94,52 @@ def summarise(runs: Mapping[Plan, Sequence[Run]], bench: Bench) -> list[Summary]
 def _summary(plan: Plan, runs: Sequence[Run], curves: Mapping[Plan, Floats]) -> Summary:
     own = curves[plan]
     places = [round(share * STEPS) for share in SHARES]
-    references = [Plan(plan.world, sampler, stop) for sampler, stop in REFERENCES]  # type: ignore[arg-type]
-    missed = np.array([run.missed / run.front for run in runs])
+    references = [other for other in _references(plan.world) if other in curves]
+    beside = sum(other.world == plan.world for other in curves)  # plans of the same tables
+    missed, level = np.array([run.missed / run.front for run in runs]), each(beside * len(references))
     return Summary(
-        plan=plan, seeds=len(runs), volumes=tuple(estimate(own[:, place]) for place in places),
-        reaches=tuple(reach(str(other), own, curves[other][:, -1]) for other in references if other in curves),
+        plan=plan, seeds=len(runs), volumes=tuple(estimate(own[:, at], each(beside * len(places))) for at in places),
+        reaches=tuple(reach(str(other), own, curves[other][:, -1], level) for other in references),
         trials=float(np.mean([run.trials for run in runs])),
         stopped=float(np.mean([run.stopped / run.trials for run in runs])),
         spent=float(np.mean([run.cost / run.full_cost for run in runs])),
-        kept=float(np.mean([run.kept for run in runs])), missed=estimate(missed),
+        kept=float(np.mean([run.kept for run in runs])), missed=estimate(missed, each(beside)),
         exhausted=sum(run.exhausted for run in runs),
     )  # fmt: skip
 
 
-def estimate(values: Floats) -> Estimate:
-    """Mean and Student's interval; the mean alone for one value."""
+def _references(world: World) -> list[Plan]:
+    return [Plan(world, sampler, stop) for sampler, stop in REFERENCES]  # type: ignore[arg-type]
+
+
+def estimate(values: Floats, level: float) -> Estimate:
+    """Mean and Student's interval at this level; the mean alone for fewer than VALUES, or where it leaves 0 to 1."""
     from scipy.stats import t  # type: ignore[import-untyped]
 
     mean, n = float(values.mean()), len(values)
-    if n < 2:
-        return Estimate(mean, mean, mean)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return Estimate(mean, mean - half, mean + half)
+    if n < VALUES:
+        return Estimate(mean, None, None)
+    half = float(t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    ends = (mean - half, mean + half)
+    return Estimate(mean, *(ends if ends[0] >= 0 and ends[1] <= 1 else (None, None)))
 
 
-def reach(reference: str, own: Floats, finals: Floats) -> Reach:
+def reach(reference: str, own: Floats, finals: Floats, level: float) -> Reach:
     """`own`: (seeds, STEPS + 1) curves; `finals`: (seeds,) of the reference."""
+    share = _finite(_crossing(own.mean(axis=0), finals.mean()))
+    if min(len(own), len(finals)) < VALUES:
+        return Reach(reference, share, None)
     rng = np.random.default_rng(0)
     picks = rng.integers(len(own), size=(RESAMPLES, len(own)))
     targets = finals[rng.integers(len(finals), size=(RESAMPLES, len(finals)))].mean(axis=1)
     weights = np.apply_along_axis(np.bincount, 1, picks, minlength=len(own)) / len(own)
     found = np.array([_crossing(curve, target) for curve, target in zip(weights @ own, targets, strict=True)])
-    low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], method="nearest")
-    share = _crossing(own.mean(axis=0), finals.mean())
-    return Reach(reference, *(None if np.isinf(value) else float(value) for value in (share, low, high)))
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="nearest")
+    return Reach(reference, share, (_finite(low), _finite(high)))
+
+
+def _finite(value: float) -> float | None:
+    return None if np.isinf(value) else float(value)
 
 
 def _crossing(curve: Floats, target: float) -> float:
@@ -142,7 +154,8 @@ def notes(bench: Bench, seeds: int) -> list[str]:
     table = bench.table
     lines = [
         f"{len(table.recordings)} recorded trainings of {len(table.networks)} networks, {table.settings.training}; "
-        f"{seeds} seeds; cost: {unit}, the budget is {bench.limit:.3g}; hypervolume over {table.band} FLOPs.",
+        f"{seeds} seed{'' if seeds == 1 else 's'}; cost: {unit}, the budget is {bench.limit:.3g}; hypervolume over "
+        f"{table.band} FLOPs.",
         "table: recorded networks in random order with their real curves. reaches X: part of the budget at which the "
         "mean hypervolume is what X has at the end.",
     ]
@@ -153,6 +166,8 @@ def notes(bench: Bench, seeds: int) -> list[str]:
             f"(cross-validated over networks): {s.tau:.2f} overall (FLOPs alone {s.tau_flops:.2f}), {s.tau_within:.2f} "
             "at equal FLOPs; what it does not know counts as noise."
         )
+    if seeds < VALUES:
+        lines.append(f"{too_few(seeds, 'seed', VALUES).capitalize()}.")
     return lines
 
 
@@ -162,13 +177,20 @@ def tables(summaries: Sequence[Summary]) -> list[Table]:
     for world in dict.fromkeys(summary.plan.world for summary in summaries):
         rows = [summary for summary in summaries if summary.plan.world == world]
         volumes = [f"{share:.0%}" for share in SHARES]
-        found.append(_table(f"{world}: hypervolume (x 100) at parts of the budget, mean ± 95%", volumes))
+        volumes_table = _table(f"{world}: hypervolume (x 100) at parts of the budget, mean over seeds", volumes)
         for row in rows:
-            found[-1].add_row(str(row.plan), *map(str, row.volumes))
-        found.append(_stopping_table(world, rows))
-        found.append(_table(f"{world}: reaches, with which part of the budget", [r.reference for r in rows[0].reaches]))
+            volumes_table.add_row(str(row.plan), *map(str, row.volumes))
+        references = [r.reference for r in rows[0].reaches]
+        reaches_table = _table(f"{world}: reaches, with which part of the budget", references)
         for row in rows:
-            found[-1].add_row(str(row.plan), *map(str, row.reaches))
+            reaches_table.add_row(str(row.plan), *map(str, row.reaches))
+        for table, columns, sign in ((volumes_table, volumes, "±"), (reaches_table, references, "[ ]")):
+            if rows[0].seeds >= VALUES:
+                none = " Without: the seeds are too few for one." * any(
+                    "±" not in str(v) for r in rows for v in r.volumes
+                )
+                table.caption = f"{sign}: {rule(len(rows) * len(columns), 'intervals')}.{none * (sign == '±')}"
+        found += [volumes_table, _stopping_table(world, rows), reaches_table]
     return found
 
 
@@ -182,12 +204,12 @@ def _stopping_table(world: World, rows: Sequence[Summary]) -> Table:
         "cost, kept: training cost and hypervolume over those of the same trials without stopping. wrong stops: front "
         "members that were stopped." + " *: no network was left." * any(row.exhausted for row in rows)
     )
-    table.caption_justify = "left"
     return table
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, 0, False
     table.add_column("", no_wrap=True)
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
@@ -252,10 +274,18 @@ def to_json(summaries: Sequence[Summary], runs: Mapping[Plan, Sequence[Run]], be
         and {"tau": surrogate.tau, "tau_within": surrogate.tau_within, "tau_flops": surrogate.tau_flops},
         "shares": SHARES,
         "plans": [
-            {**row.to_json(), "growth": [asdict(estimate(column)) for column in curves[row.plan].T]}
+            {
+                **row.to_json(),
+                "growth": [asdict(estimate(column, _alone(row.plan, runs))) for column in curves[row.plan].T],
+            }
             for row in summaries
         ],
     }
+
+
+def _alone(plan: Plan, runs: Mapping[Plan, Sequence[Run]]) -> float:
+    """The level of a curve's interval: the curves of a picture hold together, each point of them by itself."""
+    return each(sum(other.world == plan.world for other in runs))
 
 
 def plot(runs: Mapping[Plan, Sequence[Run]], bench: Bench, path: Path, seeds: int) -> None:
@@ -268,14 +298,15 @@ def plot(runs: Mapping[Plan, Sequence[Run]], bench: Bench, path: Path, seeds: in
         figure = go.Figure()
         for colour, plan in zip(COLOURS * 3, [plan for plan in runs if plan.world == world], strict=False):
             curves = np.array([growth(run, bench.limit) for run in runs[plan]])
-            _draw(figure, str(plan), curves, colour)
+            _draw(figure, str(plan), curves, colour, _alone(plan, runs))
         figure.update_layout(
             title=world, template="simple_white", height=520, hovermode="x unified",
             xaxis={"title": "part of the budget", "tickformat": ".0%"},
             yaxis={"title": "hypervolume, accuracy over log FLOPs", "range": _range(runs, bench, world)},
         )  # fmt: skip
         bodies.append(to_html(figure, full_html=False, include_plotlyjs=not bodies, config={"displaylogo": False}))
-    text = "".join(f"<p>{line}</p>" for line in notes(bench, seeds))
+    bands = "Bands: 95% for the curves of a picture together (Bonferroni), at each part of the budget by itself."
+    text = "".join(f"<p>{line}</p>" for line in [*notes(bench, seeds), *([bands] if seeds >= VALUES else [])])
     policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>nas replay</title>
 <meta http-equiv="Content-Security-Policy" content="{policy}"></head>
@@ -284,17 +315,20 @@ def plot(runs: Mapping[Plan, Sequence[Run]], bench: Bench, path: Path, seeds: in
     path.write_text(page, encoding="utf-8")
 
 
-def _draw(figure: Any, name: str, curves: Floats, colour: str) -> None:
+def _draw(figure: Any, name: str, curves: Floats, colour: str, level: float) -> None:
     """A line for the mean and a band for its interval, from where every seed has a finished trial."""
     begin = int(np.argmax((curves > 0).all(axis=0)))
     every = range(begin, STEPS + 1, 5)
     shares = [place / STEPS for place in every]
-    estimates = [estimate(curves[:, place]) for place in every]
-    band = [e.high for e in estimates] + [e.low for e in reversed(estimates)]
-    figure.add_scatter(
-        x=shares + shares[::-1], y=band, fill="toself", fillcolor=colour, opacity=0.15, line={"width": 0},
-        hoverinfo="skip", showlegend=False, legendgroup=name,
-    )  # fmt: skip
+    estimates = [estimate(curves[:, place], level) for place in every]
+    if len(curves) >= VALUES:
+        known = [(share, e) for share, e in zip(shares, estimates, strict=True) if e.low is not None]
+        band = [e.high for _, e in known] + [e.low for _, e in reversed(known)]
+        across = [share for share, _ in known]
+        figure.add_scatter(
+            x=across + across[::-1], y=band, fill="toself", fillcolor=colour, opacity=0.15, line={"width": 0},
+            hoverinfo="skip", showlegend=False, legendgroup=name,
+        )  # fmt: skip
     figure.add_scatter(
         x=shares, y=[e.mean for e in estimates], name=name, legendgroup=name, mode="lines", line={"color": colour}
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp, t  # type: ignore[import-untyped]
 
-from nas.compare import Sample, distance, edf, equal_complexity, growth
+from nas.compare import Sample, distance, distances, edf, equal_complexity, growth, growths
 from nas.course import Step
 
 
@@ -52,17 +54,36 @@ def test_ties_are_one_step() -> None:
     assert found.p == 1
 
 
+def test_the_distances_of_several_studies_hold_together() -> None:
+    """Six studies of the same networks: of 15 pairs one seems different at 5%, and none is said to be."""
+    rng = np.random.default_rng(9)
+    rows = equal_complexity([sample(f"s{i}", [(a, 1.0) for a in rng.normal(0.5, 0.1, 30)]) for i in range(6)])
+    pairs = distances(rows)
+    alone = [distance(one, other).p for one, other in combinations(rows, 2)]
+    assert [pair.p for pair in pairs] == pytest.approx([min(1.0, 15 * p) for p in alone])
+    assert min(alone) < 0.05 < min(pair.p for pair in pairs)
+
+
 def test_growth_is_the_mean_over_seeds_with_students_interval() -> None:
     def steps(*volumes: float) -> list[Step]:
         return [Step(i, 10 * (i + 1), 0.0, None, volume, None) for i, volume in enumerate(volumes)]
 
-    found = growth("three", [steps(0.1, 0.3), steps(0.2, 0.5), steps(0.3, 0.4)], "epochs")
+    ends = (0.3, 0.5, 0.4, 0.35, 0.45)
+    found = growth("five", [steps(end - 0.2, end) for end in ends], "epochs")
     assert found is not None
     assert found.half is not None
     assert (found.cost[0], found.cost[-1], found.mean[0]) == (0, 20, 0)
     assert found.mean[-1] == pytest.approx(0.4)
     assert found.mean[60] == pytest.approx(0.2), "what was reached at 12 epochs"
-    assert found.half[-1] == pytest.approx(t.ppf(0.975, 2) * 0.1 / np.sqrt(3), rel=1e-3)
+    plain = np.std(ends, ddof=1) / np.sqrt(5)
+    assert found.half[-1] == pytest.approx(t.ppf(0.975, 4) * plain, rel=1e-3)
+    four = growth("four", [steps(end) for end in ends[:4]], "epochs")
+    assert four is not None
+    assert (four.half, four.studies) == (None, 4), "too few for an interval"
+    methods = {"one": [steps(end) for end in ends], "other": [steps(end) for end in ends], "few": [steps(0.1)]}
+    for row in growths(methods, "epochs")[:2]:
+        assert row.half is not None
+        assert row.half[-1] == pytest.approx(t.ppf(1 - 0.025 / 2, 4) * plain, rel=1e-3), "both hold together"
     alone = growth("one", [steps(0.1, 0.3)], "epochs")
     assert alone is not None
     assert (list(alone.cost), list(alone.mean), alone.half) == ([0, 10, 20], [0, 0.1, 0.3], None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.stats import kendalltau  # type: ignore[import-untyped]
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
@@ -238,24 +240,52 @@ def test_growth_is_a_staircase_over_cost() -> None:
 def test_reach_is_where_the_mean_crosses() -> None:
     slow = np.array([np.linspace(0, 1, STEPS + 1)] * 20)
     fast = np.minimum(2 * slow, 1)
-    found = reach("slow", fast, slow[:, -1])
-    assert (found.share, found.low, found.high) == (0.5, 0.5, 0.5)
+    found = reach("slow", fast, slow[:, -1], 0.95)
+    assert (found.share, found.interval) == (0.5, (0.5, 0.5))
     assert str(found) == "50%"
-    never = reach("fast", slow / 2, fast[:, -1])
-    assert (never.share, never.low, never.high) == (None, None, None)
+    never = reach("fast", slow / 2, fast[:, -1], 0.95)
+    assert (never.share, never.interval) == (None, (None, None))
     assert str(never) == "never"
     mixed = np.concatenate([fast, slow])  # the interval holds the mean's crossing
-    some = reach("x", mixed, np.full(5, 0.7))
+    some = reach("x", mixed, np.full(5, 0.7), 0.95)
+    wide = reach("x", mixed, np.full(5, 0.7), 0.995)
+    low, high = some.interval or (None, None)
     assert some.share is not None
-    assert some.low is not None
-    assert some.high is not None
-    assert 0.35 < some.low < some.share < some.high < 0.7
+    assert low is not None
+    assert high is not None
+    assert 0.35 < low < some.share < high < 0.7
+    assert wide.interval is not None
+    assert wide.interval[0] is not None
+    assert wide.interval[0] < low
+    few = reach("slow", fast[:4], slow[:, -1], 0.95)
+    assert (few.share, few.interval, str(few)) == (0.5, None, "50%")
 
 
 def test_intervals_are_students() -> None:
-    found = estimate(np.array([1.0, 2.0, 3.0]))
-    assert (found.mean, found.low, found.high) == pytest.approx((2.0, 2 - 2.4841, 2 + 2.4841), abs=1e-3)
-    assert estimate(np.array([4.0])).low == 4.0
+    values = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    found, half = estimate(values, 0.95), 2.7764 * values.std(ddof=1) / 5**0.5
+    assert (found.mean, found.low, found.high) == pytest.approx((0.3, 0.3 - half, 0.3 + half), abs=1e-4)
+    assert str(found) == f"30.00 ±{100 * half:.2f}"
+    assert str(estimate(values[:4], 0.95)) == "25.00", "four seeds are too few"
+    assert estimate(values, 0.9995).low is None, "wider than hypervolume itself"
+
+
+def shown(report: Report) -> str:
+    console = Console(width=150, record=True, file=io.StringIO())
+    for each in report.tables():
+        console.print(each)
+    return console.export_text()
+
+
+def test_the_intervals_of_a_table_hold_together_and_say_so() -> None:
+    bench = Bench(table(), None, "flops", budget(table(), 10, "flops"))
+    report = Report(replay(bench, plans(["random"], ["quantile"]), 5, 1), bench, 5)
+    text = " ".join(shown(report).split())
+    assert "±: 95% for all 10 intervals together (Bonferroni)." in text
+    assert "[ ]: 95% for all 2 intervals together (Bonferroni)." in text
+    for summary in report.summaries:
+        finals = np.array([growth(run, bench.limit)[-1] for run in report.runs[summary.plan]])
+        assert summary.volumes[-1] == estimate(finals, 1 - 0.05 / 10)
 
 
 def test_stopping_saves_and_the_report_says_so(tmp_path: Path) -> None:
@@ -266,6 +296,9 @@ def test_stopping_saves_and_the_report_says_so(tmp_path: Path) -> None:
     assert (none.spent, none.stopped, none.kept, none.missed.mean) == (1.0, 0.0, 1.0, 0.0)
     assert none.trials < quantile.trials < moasha.trials
     assert moasha.spent < quantile.spent < 1
+    assert (none.volumes[-1].low, none.reaches[0].interval) == (None, None)
+    assert "Too few for an interval: 3 seeds, and 5 are needed." in report.notes()
+    assert "±" not in shown(report)
     page = tmp_path / "r.html"
     plot(report.runs, bench, page, 3)
     text = page.read_text()
