@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from nas import papers
+from nas.certainty import Network as Row
 from nas.certainty import networks
-from nas.front import by_network, pareto_front
+from nas.front import accuracy, by_network, pareto_front
 from nas.package import Written
 from nas.settings import Settings
 from nas.trials import Trial
-from nas.words import CONVENTION
+from nas.words import CONVENTION, mean_words, signed
 from space import compact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """`validation` and `test`: top-1 of the exported weights in float32, 0 to 1."""
 
@@ -33,15 +35,27 @@ class ModelCard:
     def to_json(self) -> dict[str, Any]:
         return {
             **self.trial.to_json(), "study": self.settings.name, "validation_accuracy": self.validation,
-            "validation_images": self.settings.data.validation, "test_accuracy": self.test,
+            "validation_images": self.settings.data.validation, **self._means(), "test_accuracy": self.test,
             "test_images": self.settings.data.test, "difference": self.validation - self.test,
         }  # fmt: skip
 
+    def _means(self) -> dict[str, Any]:
+        """The network's accuracy: the mean of its seeds, of which the exported weights are one."""
+        row = self.row
+        assert row is not None  # an exported trial is complete
+        return {"mean_accuracy": row.trial.accuracy, "seeds": row.seeds, "interval": row.interval}
+
+    @cached_property
+    def row(self) -> Row | None:
+        """The network with all its seeds."""
+        return networks(self.trials).of(self.trial)
+
     def summary(self, out: Path) -> str:
         """For the terminal."""
+        several = f"{self.seeds_line()}\n" if self.row and self.row.probability is not None else ""
         return (
             f"exported trial {self.trial.number} of {self.settings.name} to {out}, reloaded and verified\n"
-            f"{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n{self.cost_line()}\n"
+            f"{several}{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n{self.cost_line()}\n"
             f"load it:\n{_indent(self.usage(out))}"
         )
 
@@ -54,8 +68,8 @@ class ModelCard:
     def validation_line(self) -> str:
         data = self.settings.data
         return (
-            f"validation accuracy {self.validation:.4f} (top-1, n = {data.validation:,}, 1 seed, the split it was "
-            f"selected on; {self.trial.accuracy:.4f} in the search)"
+            f"validation accuracy of these weights {self.validation:.4f} (top-1, n = {data.validation:,}, 1 seed, the "
+            f"split they were selected on; {self.trial.accuracy:.4f} in the search)"
         )
 
     def difference_line(self) -> str:
@@ -64,20 +78,23 @@ class ModelCard:
         error = math.hypot(_error(self.validation, data.validation), _error(self.test, data.test))
         count = len(by_network(self.trials))
         return (
-            f"validation - test {self.validation - self.test:+.4f} (standard error {error:.4f} from the two n alone); "
-            f"the best of {count:,} networks on one validation split flatters there: quote the test accuracy"
+            f"validation - test {signed(self.validation - self.test, 4)} (standard error {error:.4f} from the two n "
+            f"alone); a choice among {count:,} networks on one validation split tends to flatter there: quote the test "
+            "accuracy"
         )
 
     def seeds_line(self) -> str:
         """What is known of the network's accuracy over seeds."""
-        row = networks(self.trials).of(self.trial)
-        if row is None or row.interval is None:
+        row = self.row
+        if row is None or row.probability is None:
             return "one seed a network in this study: nothing is known of what another seed would give"
+        seeds = f"validation accuracy of this network, {mean_words(accuracy(row.trial), row.seeds)}"
+        if row.interval is None:
+            return f"{seeds}; the study has too few further seeds for an interval"
         low, high = row.interval
-        mean = sum(row.interval) / 2
         return (
-            f"mean validation accuracy of this network over {row.seeds} seed{'s' * (row.seeds > 1)} {mean:.4f} (95% "
-            f"interval over seeds {low:.4f} to {high:.4f}, seed noise pooled over the study's repeated networks)"
+            f"{seeds} (95% interval over seeds {low:.2%} to {high:.2%}, of this network alone; seed noise pooled over "
+            "the study's repeated networks)"
         )
 
     def cost_line(self) -> str:
@@ -110,10 +127,10 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 ## How good
 
 - {self.test_line()}
+- {self.seeds_line()}
 - {self.validation_line()}
 - {self.difference_line()}
 - standard error of the test accuracy from n alone: {_error(self.test, data.test):.4f}
-- {self.seeds_line()}
 {remark}
 ## What it costs
 

@@ -9,7 +9,8 @@ s comes from the repeated networks alone, pooled; an interval is Student's, over
 sampling error of the split: all networks are judged on the same images, so that most of it moves them together and
 changes no ranking; tables name its size beside. For the front, m_i is drawn from its posterior, which shrinks a mean
 towards networks of its FLOPs, the more the fewer seeds it has: of many noisy accuracies the highest flatter
-(empirical Bayes with a flat prior on t^2, Morris 1983). Without a repeat there is no s, and none of this.
+(empirical Bayes with a flat prior on t^2, Morris 1983). Without a repeat there is no s, and none of this; with too few
+(`nas.claims`) no interval and no tie, while probabilities, which take s for as little known as it is, stay.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.claims import FREEDOM, LEVEL, each
 from nas.front import accuracy, best, by_network, flops, merged, pareto_front
 from nas.trials import Trial
 
 Floats = NDArray[np.float64]
 Draws = NDArray[np.float32]  # millions of them
-LEVEL = 0.95  # of every interval
 SEEDS = 5  # trainings of one network at most, as RegNet's finals have (arXiv 2003.13678)
 DRAWS = 1500  # of the true accuracies, to 1,000 networks: a probability is known to .013 at worst
 SETTLED = 0.01  # a network this certain to be on or off the front is not worth another seed
@@ -45,21 +46,32 @@ class Noise:
     sd: float
     freedom: int  # degrees of freedom: seeds beyond the first, over all networks
 
-    def half_width(self, seeds: float) -> float:
-        """Half of the interval of a mean of `seeds` accuracies."""
-        return student_t(self.freedom) * self.sd / math.sqrt(seeds)
+    @property
+    def known(self) -> bool:
+        """Whether it rests on enough seeds for intervals."""
+        return self.freedom >= FREEDOM
+
+    def half_width(self, seeds: float, level: float = LEVEL) -> float | None:
+        """Half of the interval of a mean of `seeds` accuracies; None where the noise is not known."""
+        return student_t(self.freedom, level) * self.sd / math.sqrt(seeds) if self.known else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """One network with all its seeds. None where no network of the study was repeated."""
+    """One network with all its seeds. None where no network of the study was repeated, `half` also for too few."""
 
     trial: Trial  # its first, at the mean accuracy of all seeds
     seeds: int
-    interval: tuple[float, float] | None  # of the mean over seeds, on this validation split
+    half: float | None  # of the interval of the mean over seeds, on this validation split
     expected: float | None  # posterior mean of its accuracy: what to expect of further seeds
     probability: float | None  # of being on the front of the study's networks
     tie: int | None = None  # the next cheaper member of the front, where the difference is within noise
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of the mean over seeds, for this network alone; what lies beyond 0 and 1 is cut off."""
+        middle = accuracy(self.trial)
+        return None if self.half is None else (max(0.0, middle - self.half), min(1.0, middle + self.half))
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,7 @@ def networks(trials: Iterable[Trial], seed: int = 0) -> Networks:
     points, noise = [merged(group)[0] for group in groups], pooled_noise(groups)
     counts = np.array([len(group) for group in groups], dtype=float)
     if noise is None:
-        plain = [Network(trial=t, seeds=1, interval=None, expected=None, probability=None) for t in points]
+        plain = [Network(trial=t, seeds=1, half=None, expected=None, probability=None) for t in points]
         return Networks(None, {row.trial.number: row for row in plain})
     costs, means = np.array([flops(t) for t in points], dtype=float), np.array([accuracy(t) for t in points])
     draws = true_accuracies(costs, means, counts, noise, seed, max(300, min(DRAWS, 1000 * DRAWS // len(points))))
@@ -110,11 +122,9 @@ def networks(trials: Iterable[Trial], seed: int = 0) -> Networks:
     ties = _ties(points, dict(zip((t.number for t in points), counts, strict=True)), noise)
     rows = {}
     for i, trial in enumerate(points):
-        half = noise.half_width(len(groups[i]))
-        span = (accuracy(trial) - half, accuracy(trial) + half)
         rows[trial.number] = Network(
-            trial=trial, seeds=len(groups[i]), interval=span, expected=float(expected[i]),
-            probability=float(chances[i]), tie=ties.get(trial.number),
+            trial=trial, seeds=len(groups[i]), half=noise.half_width(len(groups[i])),
+            expected=float(expected[i]), probability=float(chances[i]), tie=ties.get(trial.number),
         )  # fmt: skip
     return Networks(noise, rows)
 
@@ -190,11 +200,13 @@ def on_front(costs: Floats, draws: Draws) -> NDArray[np.bool_]:
 
 
 def _ties(points: Sequence[Trial], counts: dict[int, float], noise: Noise) -> dict[int, int]:
-    """Members of the front by number -> the next cheaper member, where their difference is within its interval."""
-    ties = {}
-    for cheaper, dearer in pairwise(pareto_front(points)):
+    """Members of the front by number -> the next cheaper member, where their difference is within its interval; the
+    intervals of all neighbours hold together."""
+    ties, front = {}, pareto_front(points)
+    for cheaper, dearer in pairwise(front):
         seeds = 1 / (1 / counts[cheaper.number] + 1 / counts[dearer.number])
-        if accuracy(dearer) - accuracy(cheaper) <= noise.half_width(seeds):
+        half = noise.half_width(seeds, each(len(front) - 1))
+        if half is not None and accuracy(dearer) - accuracy(cheaper) <= half:
             ties[dearer.number] = cheaper.number
     return ties
 

@@ -29,12 +29,30 @@ def by_network(trials: Iterable[Trial]) -> list[list[Trial]]:
     return list(groups.values())
 
 
-def merged(trials: Iterable[Trial]) -> list[Trial]:
-    """One trial per network: its first, which stands for all, at the mean accuracy of its seeds."""
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A network of a study. What is said of its accuracy anywhere is this mean, with the number of its seeds."""
+
+    trial: Trial  # its first, which stands for all, at the mean accuracy of its seeds
+    seeds: int
+
+
+def points(trials: Iterable[Trial]) -> list[Point]:
+    """The trained networks of a study, by the number of their first trial."""
     return [
-        same[0] if len(same) == 1 else replace(same[0], accuracy=fmean(map(accuracy, same)))
+        Point(same[0] if len(same) == 1 else replace(same[0], accuracy=fmean(map(accuracy, same))), len(same))
         for same in by_network(trials)
     ]
+
+
+def merged(trials: Iterable[Trial]) -> list[Trial]:
+    """The same without the numbers of seeds."""
+    return [point.trial for point in points(trials)]
+
+
+def top(trials: Iterable[Trial]) -> Point | None:
+    """The most accurate network, the last of the front, and never the best single training; None without any."""
+    return max(points(trials), key=lambda p: (accuracy(p.trial), -flops(p.trial), -p.trial.number), default=None)
 
 
 def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float] | None = None) -> list[Trial]:

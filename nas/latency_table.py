@@ -21,7 +21,7 @@ def table(found: Sequence[Measured], title: str, front: Sequence[Measured]) -> T
 
     first = found[0]
     made = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(first.device, first.batch))
-    for name in ("trial", "top-1", "latency, quartiles", "peak MB", "FLOPs"):
+    for name in ("trial", "top-1", "n", "latency, quartiles", "peak MB", "FLOPs"):
         made.add_column(name, justify="right")
     made.add_column("network")
     made.add_column("")
@@ -29,8 +29,9 @@ def table(found: Sequence[Measured], title: str, front: Sequence[Measured]) -> T
     for row in found:
         marks = [row.mark, "front" if row.trial.number in on else ""]
         made.add_row(
-            str(row.trial.number), f"{accuracy(row.trial):.2%}", _times(row), _megabytes(row.peak_tensor_bytes),
-            compact(row.trial.flops or 0), describe(row.trial.network()), " ".join(filter(None, marks)),
+            str(row.trial.number), f"{accuracy(row.trial):.2%}", str(row.seeds), _times(row),
+            _megabytes(row.peak_tensor_bytes), compact(row.trial.flops or 0), describe(row.trial.network()),
+            " ".join(filter(None, marks)),
         )  # fmt: skip
     return made
 
@@ -51,5 +52,5 @@ def _caption(device: str, batch: int) -> str:
         f"reference kernel took over {LIMIT:g} times its best meanwhile, which keeps the network off the front; "
         "not checked: there was none. peak: parameters, buffers, the batch and all tensors alive at once in a pass, "
         "without scratch memory of torch's libraries. FLOPs: conv + linear multiply-accumulates, batch 1. top-1: of "
-        "the validation split, mean of a network's seeds."
+        "the validation split, mean of a network's n seeds."
     )

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from nas import measures
 from nas.files import write_whole
-from nas.front import accuracy, baseline_of, merged
+from nas.front import accuracy, baseline_of, merged, points
 from nas.measures import Measure, is_busy, latency, mark, reference_best, slowdown
 from nas.trials import Reader, Trial
 from space import Arch, InputError, Task
@@ -48,7 +48,8 @@ class How:
 class Measured:
     """A network of a study and its latency on one device at one batch size, in seconds per batch."""
 
-    trial: Trial
+    trial: Trial  # at the mean accuracy of its seeds
+    seeds: int = 1
     device: str
     batch: int
     median: float
@@ -199,12 +200,12 @@ def rows(folder: Path, trials: Iterable[Trial], device: str, batch: int, best: f
     there = read(folder).get(device, {})
     best = reference_best(_around(folder).get(device, {})) if best is None else best
     found = []
-    for trial in merged(trials):
-        timing = there.get(trial.key, {}).get(str(batch))
+    for point in points(trials):
+        timing = there.get(point.trial.key, {}).get(str(batch))
         if timing is not None:
             values = {name: timing[name] for name in ("median", "low", "high")}
             values |= {"slowdown": slowdown(timing, best), "peak_tensor_bytes": timing.get("peak_tensor_bytes")}
-            found.append(Measured(trial=trial, device=device, batch=batch, **values))
+            found.append(Measured(trial=point.trial, seeds=point.seeds, device=device, batch=batch, **values))
     if not found:
         raise _unmeasured(folder, device, batch)
     return sorted(found, key=lambda row: (row.median, -accuracy(row.trial)))

@@ -11,10 +11,11 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from nas.front import Point, accuracy, scored, top
 from nas.ledger import ENDED
 from nas.study import Watch
 from nas.trials import Trial
-from nas.words import trial_line
+from nas.words import mean_words, trial_line
 from space import Arch
 
 
@@ -23,7 +24,8 @@ class SearchProgress:
 
     def __init__(self, console: Console, total: int, epochs: int, stopping: Stopping) -> None:
         self.console, self.total, self.epochs, self.stopping = console, total, epochs, stopping
-        self.best: float | None = None
+        self.trials: dict[int, Trial] = {}  # those that have an accuracy
+        self.best: Point | None = None  # the most accurate network
         self.done = self.begun = 0  # trials: ended in all, begun since this looks on
         self.running: dict[int, int] = {}  # epochs of the trials that train
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -42,7 +44,7 @@ class SearchProgress:
 
     def resumed(self, trials: list[Trial]) -> None:
         """Where an older study stands."""
-        self.best = max((t.accuracy for t in trials if t.accuracy is not None), default=None)
+        self._take(trials)
         self.done = sum(trial.state in ENDED and trial.repeat_of is None for trial in trials)
         if self.done:
             self._note(f"resuming after {self.done} of {self.total} trials")
@@ -56,10 +58,13 @@ class SearchProgress:
 
     def _finish(self, trial: Trial, done: int) -> None:
         self.done = done
-        if trial.accuracy is not None:
-            self.best = max(trial.accuracy, self.best or 0.0)
+        self._take([trial])
         self._show(trial.number, None)
         self.console.print(trial_line(trial), markup=False, highlight=False, soft_wrap=True)
+
+    def _take(self, trials: list[Trial]) -> None:
+        self.trials |= {trial.number: trial for trial in scored(trials)}
+        self.best = top(self.trials.values())
 
     def _note(self, note: str) -> None:
         self.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
@@ -69,7 +74,9 @@ class SearchProgress:
         self.running.pop(number, None)
         if epoch is not None:
             self.running[number] = epoch
-        best = "" if self.best is None else f", best {self.best:.2%}"
+        best = ""
+        if self.best is not None:
+            best = f", best {mean_words(accuracy(self.best.trial), self.best.seeds)}"
         what = f"trial {number} ({min(self.done + 1, self.total)}/{self.total})"
         what += f" epoch {epoch}/{self.epochs}" if epoch else ""
         completed = self.done * self.epochs + sum(self.running.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -12,14 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from nas.agreement import Agreement, Tau
+from nas.agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
 from nas.certainty import Network, Networks, Noise, networks
+from nas.claims import FREEDOM, rule, too_few
 from nas.front import Outcome, accuracy, flops, hypervolume, knee, outcome, pareto_front, scored, under
 from nas.settings import Settings
 from nas.stopping import build_rule
 from nas.trials import Summary, Trial
-from nas.words import CONVENTION, LEGEND, caption, describe, shares
+from nas.words import CONVENTION, LEGEND, caption, describe, shares, signed
 from space import Arch, Cost, Task, breakdown, compact
+
+SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of its seeds: nas front)"
 
 
 def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
@@ -41,12 +43,12 @@ def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
 
 
 def _measured(row: Network) -> list[str]:
-    """Cells of numbers: with interval, seeds and probability of being on the front, where the study knows its noise."""
+    """Cells of numbers: with interval, seeds and probability of being on the front, where networks were repeated."""
     number, mean, cost, *rest = _numbers(row.trial)
-    if row.interval is None or row.probability is None:
+    if row.probability is None:
         return [number, mean, cost, *rest]
-    half = 50 * (row.interval[1] - row.interval[0])
-    return [number, f"{mean[:-1]} ± {half:.2f}%", str(row.seeds), f"{row.probability:.0%}", cost]
+    spread = mean if row.half is None else f"{mean[:-1]} ± {100 * row.half:.2f}%"
+    return [number, spread, str(row.seeds), f"{row.probability:.0%}", cost]
 
 
 def _mark(row: Network, found: Networks) -> str:
@@ -64,26 +66,44 @@ def front_caption(found: Networks, settings: Settings) -> str:
     return (
         f"accuracy: mean top-1 of n seeds on {data.name}'s validation split of {data.validation:,} images, "
         f"{settings.training}. {noise_words(found.noise, settings, found)} on front: probability, from the networks' "
-        f"posterior given FLOPs and seeds. tie: within noise of the next cheaper member. {_flattery(found)}"
+        f"posterior given FLOPs and seeds. {_tie_words(found)}{_flattery(found)}"
         f"{CONVENTION}. {LEGEND}."
     )
 
 
 def noise_words(noise: Noise, settings: Settings, found: Networks) -> str:
-    """What an interval covers, and what it leaves out."""
+    """What an interval covers, and what it leaves out; or how many seeds are needed for one."""
+    if not noise.known:
+        return f"±: {too_few(noise.freedom, 'seed', FREEDOM)} beyond the first of a network (--repeats)."
     top = max((accuracy(row.trial) for row in found.front), default=0.0)
     split = math.sqrt(top * (1 - top) / settings.data.validation)
     return (
-        f"±: 95% interval of the mean over seeds (Student's t, {noise.freedom} degrees of freedom; the standard "
-        f"deviation of one training, {100 * noise.sd:.2f} points, is pooled over repeated networks and taken as equal "
-        f"for all). The split's sampling error, {100 * split:.2f} points at the best, is not in it: it moves all "
-        "networks together."
+        f"±: 95% interval of the mean over seeds, each by itself (Student's t, {noise.freedom} degrees of freedom; the "
+        f"standard deviation of one training, {100 * noise.sd:.2f} points, is pooled over repeated networks and taken "
+        f"as equal for all). The split's sampling error, {100 * split:.2f} points at the best, is not in it: it moves "
+        "all networks together."
     )
 
 
+def _tie_words(found: Networks) -> str:
+    """What a tie is, where ties can be told."""
+    if found.noise is None or not found.noise.known:
+        return ""
+    return f"tie: within noise of the next cheaper member, {rule(len(found.front) - 1, 'neighbours')}. "
+
+
+def flattery_words(points: float) -> str:
+    """By how much a front, being a choice of the highest, flatters."""
+    if points >= 0.005:
+        return f"Chosen as the highest, the front's means flatter by about {points:.2f} points. "
+    if points > -0.005:
+        return "Chosen as the highest, the front's means may flatter, here by less than 0.01 points. "
+    return f"The front's means are {-points:.2f} points lower than further seeds are expected to give. "
+
+
 def _flattery(found: Networks) -> str:
-    """By how much a front, being a choice of the highest, flatters; and who else may be on it."""
-    words = f"Chosen as the highest, the front's means flatter by about {100 * (found.flattery or 0):.2f} points. "
+    """The same, and who else may be on it."""
+    words = flattery_words(100 * (found.flattery or 0))
     if not found.rivals:
         return words
     near = ", ".join(f"trial {row.trial.number} ({row.probability:.0%})" for row in found.rivals[:5])
@@ -105,13 +125,13 @@ def _outcome_words(found: Outcome) -> str:
 
 def front_records(trials: Sequence[Trial], beside: Sequence[Trial] = ()) -> list[dict[str, Any]]:
     """The front for `--json`: each member at its mean `accuracy` over `seeds`, its 95% `interval`, the `expected`
-    accuracy (shrunk) and `probability` of being on the front (null without any repeat), the cheaper member that it
-    ties with, and what the baseline's front reaches at no more FLOPs."""
+    accuracy (shrunk) and `probability` of being on the front (null without any repeat, the interval also for too few),
+    the cheaper member that it ties with, and what the baseline's front reaches at no more FLOPs."""
     base = pareto_front(beside)
     return [
         {
             **row.trial.to_json(),
-            **{name: value for name, value in asdict(row).items() if name != "trial"},
+            **{name: getattr(row, name) for name in ("seeds", "interval", "expected", "probability", "tie")},
             "baseline_accuracy": _reached(base, flops(row.trial)),
         }
         for row in networks(trials).front
@@ -130,12 +150,11 @@ def agreement_table(found: Agreement, epochs: int, settings: Settings) -> Table:
     )
     note = (
         f"Kendall's tau-b with validation top-1 after {epochs} epochs (n = {settings.data.validation:,} images, 1 seed "
-        f"each, not the study's), 95% interval of a bootstrap over networks. {found.verdict()} {found.bias()} "
-        f"{CONVENTION}."
+        f"each, not the study's). {_tau_words(found)} {found.verdict()} {found.bias()} {CONVENTION}."
     )
     table = Table(title=title, caption=escape(note), title_justify="left", caption_justify="left")
     table.add_column("ranked by")
-    for name in ("pairs", "tau", "95% interval"):
+    for name in ("pairs", "tau", "interval"):
         table.add_column(name, justify="right")
     table.add_row("brief training, all pairs", *_tau(found.overall))
     table.add_row("FLOPs alone, all pairs", *_tau(found.overall_flops), end_section=True)
@@ -144,9 +163,16 @@ def agreement_table(found: Agreement, epochs: int, settings: Settings) -> Table:
     return table
 
 
+def _tau_words(found: Agreement) -> str:
+    """What the intervals are, or how many networks are needed for any."""
+    if found.overall.low is None:
+        return f"{too_few(found.networks, 'network', NEEDED).capitalize()}."
+    return f"Intervals: of a bootstrap over networks, {rule(TAUS, 'intervals')}; none for fewer than {FEWEST} pairs."
+
+
 def _tau(tau: Tau) -> list[str]:
-    if tau.value is None:
-        return [str(tau.pairs), "", ""]
+    if tau.value is None or tau.low is None:
+        return [str(tau.pairs), "", "" if tau.value is None else "too few"]
     return [str(tau.pairs), f"{tau.value:.2f}", f"{tau.low:.2f} to {tau.high:.2f}"]
 
 
@@ -154,18 +180,21 @@ def effects_table(found: Agreement) -> Table:
     """What long training gives more than brief, by design choice."""
     note = (
         "change: points of accuracy that long training adds to the network with the most blocks of the choice, less "
-        "what it adds to that with the fewest, at equal FLOPs (depth, width: per doubling); intervals hold together "
-        "with 95%. A choice stands for those that go with it in all of these networks, and against its lack."
+        "what it adds to that with the fewest, at equal FLOPs (depth, width: per doubling). Intervals: "
+        f"{rule(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands for those "
+        "that go with it in all of these networks, and against its lack."
     )
     table = Table(caption=note, caption_justify="left")
     for name in ("axis", "choice"):
         table.add_column(name)
-    for name in ("change", "95% interval"):
+    for name in ("change", "interval"):
         table.add_column(name, justify="right")
     table.add_column("by brief training")
     for row in found.effects:
-        interval = f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
-        table.add_row(row.axis, row.choice, f"{100 * row.change:+.1f}", interval, row.rated)
+        change, interval = "", "too few"
+        if row.low is not None and row.high is not None:
+            change, interval = signed(100 * row.change, 1), f"{signed(100 * row.low, 1)} to {signed(100 * row.high, 1)}"
+        table.add_row(row.axis, row.choice, change, interval, row.rated)
     return table
 
 
@@ -173,8 +202,8 @@ def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
     """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule."""
     rule = build_rule(settings.stop, int(settings.recipe["epochs"]), settings.seed)
     stopping = "" if settings.stop == "none" else f" Stopping: {rule.describe()}."
-    table = Table(caption=escape(caption(settings) + stopping), caption_justify="left")
-    for name in ("trial", "accuracy", "FLOPs", "params", "seconds"):
+    table = Table(caption=escape(caption(settings, SEED_OF_A_ROW) + stopping), caption_justify="left")
+    for name in ("trial", "accuracy,\n1 seed", "FLOPs", "params", "seconds"):
         table.add_column(name, justify="right")
     table.add_column("state")
     table.add_column("network, or reason", overflow="fold")
@@ -185,13 +214,19 @@ def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
     return table
 
 
+STUDIES = (
+    "best: the most accurate network, at the mean of its seeds (how many); top-1 on the study's validation split. "
+    "budget: FLOPs, conv + linear multiply-accumulates, batch 1."
+)
+
+
 def studies_table(rows: Sequence[Summary]) -> Table:
     """Every study; a broken one says why."""
-    table = Table()
-    for name in ("study", "state", "trials", "failed", "best", "data", "budget", "updated"):
+    table = Table(caption=STUDIES, caption_justify="left")
+    for name in ("study", "state", "trials", "failed", "best (seeds)", "data", "budget", "updated"):
         table.add_column(name, overflow="fold")
     for row in rows:
-        best = "" if row.best is None else f"{row.best:.2%}"
+        best = "" if row.best is None else f"{row.best:.2%} ({row.seeds})"
         data = row.settings.data.name if row.settings else ""
         budget = str(row.settings.band) if row.settings else row.problem or ""
         updated = row.updated.astimezone().strftime("%Y-%m-%d %H:%M") if row.updated else ""

@@ -358,7 +358,8 @@ class Summary:
     complete: int = 0
     stopped: int = 0
     failed: int = 0
-    best: float | None = None  # validation accuracy
+    best: float | None = None  # validation accuracy of the most accurate network: the mean of its seeds
+    seeds: int | None = None  # of that network
     updated: datetime | None = None
 
 
@@ -379,17 +380,20 @@ def summarise(folder: Path) -> Summary:
         running, error = reader.is_running(), reader.error()
     except (InputError, OSError) as error:
         return Summary(name=folder.name, folder=folder, state="broken", problem=str(error), updated=_touched(folder))
-    scores = [trial.accuracy for trial in trials if trial.accuracy is not None]
+    from nas.front import top  # which imports this module
+
+    best = top(trials)
     return Summary(
         name=folder.name,
         folder=folder,
         state="running" if running else "error" if error else "resting" if trials else "empty",
         problem=None if running else error,
         settings=reader.settings,
-        complete=len(scores),
+        complete=sum(trial.accuracy is not None for trial in trials),
         stopped=sum(trial.state == "stopped" for trial in trials),
         failed=sum(trial.state == "failed" for trial in trials),
-        best=max(scores, default=None),
+        best=best.trial.accuracy if best else None,
+        seeds=best.seeds if best else None,
         updated=(last_change(trials) if reader.settings.server else None) or _touched(folder),
     )
 

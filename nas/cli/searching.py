@@ -372,5 +372,5 @@ def _print_measured(folder: Path, device: str, batch: int, as_json: bool, front_
 def _summary_json(row: Any) -> dict[str, Any]:
     return {
         "name": row.name, "state": row.state, "problem": row.problem, "complete": row.complete, "failed": row.failed,
-        "best": row.best, "updated": row.updated.isoformat() if row.updated else None,
+        "best": row.best, "best_seeds": row.seeds, "updated": row.updated.isoformat() if row.updated else None,
     }  # fmt: skip

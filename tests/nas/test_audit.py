@@ -6,6 +6,7 @@ import io
 import json
 import math
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from nas.agreement import Audited, agreement, effects, kendall
+from nas.agreement import Audited, Effect, agreement, bootstrap, effects, kendall
 from nas.audit import FILE, Audit, parse_epochs, run_audit, spread
 from nas.data import load
 from nas.recipe import Recipe
@@ -64,7 +65,7 @@ def test_the_interval_of_tau_covers_the_truth() -> None:
         rng = np.random.default_rng(seed)
         x = rng.standard_normal(24)
         y = rho * x + (1 - rho**2) ** 0.5 * rng.standard_normal(24)
-        found = kendall(x, y, np.ones((24, 24), bool), seed)
+        found = kendall(x, y, np.ones((24, 24), bool), seed)  # of one tau by itself
         assert found.low is not None
         assert found.high is not None
         inside.append(found.low <= truth <= found.high)
@@ -111,8 +112,46 @@ def test_brief_training_that_sees_only_flops_is_not_shown_to_rank() -> None:
     assert "brief training ranks: tau" in sees.verdict()
     assert (sees.equal.value or 0) > (sees.equal_flops.value or 0) + 0.2
     assert f"; FLOPs alone give {sees.equal_flops.value:.2f}." in sees.verdict()
-    few = agreement(made(4, 0, signal=0.95))
-    assert few.verdict().endswith("too few to say whether brief training ranks.")
+
+
+def test_the_intervals_of_the_four_taus_hold_together() -> None:
+    rows = made(24, 0, signal=0.9)
+    x, y = np.array([row.brief for row in rows]), np.array([row.long for row in rows])
+    found, alone = agreement(rows).overall, kendall(x, y, np.ones((24, 24), bool))
+    _, resampled = bootstrap(x, y, np.ones((24, 24), bool))
+    assert found.value == alone.value
+    assert [found.low, found.high] == pytest.approx(np.nanquantile(resampled, [0.05 / 8, 1 - 0.05 / 8]))
+    assert (found.low or 0) < (alone.low or 0) < (alone.high or 0) < (found.high or 0)
+
+
+@pytest.mark.parametrize("count", range(4, 9))
+def test_too_few_networks_have_no_intervals_and_say_how_many_are_needed(count: int) -> None:
+    """Four once had an effect of `-77.8, -1495 to +1339 points`."""
+    found, console = agreement(made(count, 0, signal=0.95)), Console(width=250, record=True, file=io.StringIO())
+    console.print(agreement_table(found, 50, make_settings("mine")))
+    if found.effects:
+        console.print(effects_table(found))
+    text = " ".join(console.export_text().split())
+    known = count >= 7
+    assert (found.overall.low is not None) is bool(found.effects) is known
+    assert (f"Too few for an interval: {count} networks, and 7 are needed" in text) is not known
+    assert (f"To judge design choices, {count} networks are too few: 7 are needed." in text) is not known
+    assert ("95% for all 4 intervals together (Bonferroni)" in text) is known
+    assert not re.search(r"[+-]\d{3}", text), "no more than 100 points"
+    if count == 4:
+        pairs = f"are {found.equal.pairs} of the pairs of 4 networks: too few to say whether brief training ranks; 10"
+        assert pairs in text
+
+
+def test_an_effect_beyond_accuracys_range_is_not_printed() -> None:
+    wide = Effect(axis="kernel", choice="11", change=0.9, low=None, high=None)
+    assert wide.rated == ""
+    rows = [replace(row, brief=0.1 if i % 2 else 0.9) for i, row in enumerate(made(7, 1, signal=0.5))]
+    found = agreement(rows)
+    assert any(effect.low is None for effect in found.effects)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(effects_table(found))
+    assert "too few" in console.export_text()
 
 
 def test_pairs_of_equal_flops_by_brute_force() -> None:
@@ -125,7 +164,10 @@ def test_pairs_of_equal_flops_by_brute_force() -> None:
 def test_a_choice_that_brief_training_under_rates_is_found_and_no_other() -> None:
     found = {(e.axis, e.choice): e for e in effects(made(40, 2, signal=0.9, bias=0.08))}
     assert found["kernel", "11"].rated == "under-rated"
-    assert found["kernel", "11"].low < 0.04 < found["kernel", "11"].high, "half of the blocks at most"
+    low, high = found["kernel", "11"].low, found["kernel", "11"].high
+    assert low is not None
+    assert high is not None
+    assert low < 0.04 < high, "half of the blocks at most"
     assert ("kernel", "3") not in found, "the lack of kernel 11"
     assert {e.axis for e in found.values() if e.rated} == {"kernel"}
     assert {e.axis for e in found.values()} == {"kernel", "block"}, "what goes with a block is said once"
@@ -244,6 +286,7 @@ def test_the_command_prints_the_report_and_json(study: Reader, run: Run) -> None
     code, out, err = run(*words)
     assert code == 0
     assert err.count("after brief training") == 5
+    assert "note: 5 networks are too few for intervals, 7 are needed; raise --networks" in err
     assert "Kendall's tau-b" in out
     assert "brief training, equal FLOPs" in out
     code, out, err = run(*words, "--json")

@@ -15,9 +15,17 @@ from rich.table import Table
 from nas.certainty import networks
 from nas.recipe import Recipe
 from nas.settings import Settings
-from nas.tables import baseline_line, front_records, front_table, studies_table, trials_table
+from nas.tables import (
+    SEED_OF_A_ROW,
+    baseline_line,
+    flattery_words,
+    front_records,
+    front_table,
+    studies_table,
+    trials_table,
+)
 from nas.trials import Summary, Trial
-from nas.words import CONVENTION, caption, cost_line, describe, trial_line
+from nas.words import CONVENTION, caption, cost_line, describe, signed, trial_line
 from space import Arch, Cost, Stage, Task, cost
 from space.blocks import Block, Bottleneck, ConvNeXt, Modulation
 from space.heads import Conv2FormerHead
@@ -71,9 +79,10 @@ def test_a_caption_says_split_count_seeds_epochs_and_convention() -> None:
 
 @pytest.mark.parametrize("build", [front_table, trials_table])
 def test_every_table_of_a_study_carries_the_caption(build: Callable[[Sequence[Trial], Settings], Table]) -> None:
+    expected = caption(SETTINGS, SEED_OF_A_ROW) if build is trials_table else caption(SETTINGS)
     for width in (60, 200):
         words = show(build(TRIALS, SETTINGS), width).split()
-        assert " ".join(caption(SETTINGS).split()) in " ".join(words)
+        assert " ".join(expected.split()) in " ".join(words)
 
 
 def test_the_front_rises_and_marks_its_knee_and_best() -> None:
@@ -86,8 +95,9 @@ def test_the_front_rises_and_marks_its_knee_and_best() -> None:
     ]
 
 
-REPEATED = [replace(row, key=f"key {row.number}") for row in TRIALS]
-REPEATED += [replace(REPEATED[1], number=4, accuracy=0.88), replace(REPEATED[3], number=5, accuracy=0.92)]
+FEW = [replace(row, key=f"key {row.number}") for row in TRIALS]
+FEW += [replace(FEW[1], number=4, accuracy=0.88), replace(FEW[3], number=5, accuracy=0.92)]
+REPEATED = [*FEW, replace(FEW[1], number=6, accuracy=0.89), replace(FEW[3], number=7, accuracy=0.91)]
 
 
 def test_a_study_of_one_seed_says_that_it_has_no_interval() -> None:
@@ -100,11 +110,11 @@ def test_a_study_of_one_seed_says_that_it_has_no_interval() -> None:
 def test_a_front_of_repeated_networks_shows_mean_interval_seeds_probability_and_ties() -> None:
     text = show(front_table(REPEATED, SETTINGS), 240)
     found = networks(REPEATED)
-    assert text.startswith("mine: front of 4 networks, 6 trainings, in 1M..4M FLOPs, hypervolume 0.")
-    half = [50 * (row.interval[1] - row.interval[0]) for row in found.front if row.interval]
+    assert text.startswith("mine: front of 4 networks, 8 trainings, in 1M..4M FLOPs, hypervolume 0.")
+    half = [100 * row.half for row in found.front if row.half]
     chances = [f"{row.probability:.0%}" for row in found.front]
     marks = ["", "knee", "best, tie with trial 1"]
-    expected = zip(("0", "1", "3"), ("50.00", "89.00", "93.50"), half, "122", chances, marks, strict=True)
+    expected = zip(("0", "1", "3"), ("50.00", "89.00", "92.67"), half, "133", chances, marks, strict=True)
     assert [(row[0], row[1], row[2], row[3], row[-1]) for row in rows(text)] == [
         (number, f"{mean} ± {width:.2f}%", n, chance, mark) for number, mean, width, n, chance, mark in expected
     ]
@@ -116,12 +126,41 @@ def test_the_caption_of_intervals_says_what_they_cover_and_leave_out() -> None:
     text = " ".join(show(front_table(REPEATED, SETTINGS), 240).split())
     for part in (
         "mean top-1 of n seeds on digits's validation split of 360 images",
-        f"2 degrees of freedom; the standard deviation of one training, {100 * noise.sd:.2f} points, is pooled",
-        "The split's sampling error, 1.30 points at the best, is not in it",  # sqrt(.935 * .065 / 360)
-        "the front's means flatter by about",
+        f"each by itself (Student's t, 4 degrees of freedom; the standard deviation of one training, {100 * noise.sd:.2f}",
+        "tie: within noise of the next cheaper member, 95% for all 2 neighbours together (Bonferroni).",
+        "The split's sampling error, 1.37 points at the best, is not in it",  # sqrt(.9267 * .0733 / 360)
+        "The front's means are ",
         CONVENTION,
     ):
         assert part in text
+
+
+def test_two_further_seeds_are_too_few_for_intervals_and_ties() -> None:
+    text = " ".join(show(front_table(FEW, SETTINGS), 240).split())
+    assert "±: too few for an interval: 2 seeds, and 4 are needed beyond the first of a network (--repeats)." in text
+    assert "tie" not in text
+    assert "89.00% │ 2 │" in text, "the mean and its seeds stay"
+    assert [row["interval"] for row in front_records(FEW)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (0.034, "Chosen as the highest, the front's means flatter by about 0.03 points. "),
+        (0.0049, "Chosen as the highest, the front's means may flatter, here by less than 0.01 points. "),
+        (-0.0012, "Chosen as the highest, the front's means may flatter, here by less than 0.01 points. "),
+        (-0.1, "The front's means are 0.10 points lower than further seeds are expected to give. "),
+    ],
+)
+def test_flattery_is_said_whatever_its_sign_and_size(points: float, words: str) -> None:
+    assert flattery_words(points) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"), [(0.0004, 3, "0.000"), (-0.0004, 3, "0.000"), (-0.0006, 3, "-0.001"), (2, 1, "+2.0")]
+)
+def test_what_rounds_to_nothing_has_no_sign(value: float, digits: int, text: str) -> None:
+    assert signed(value, digits) == text
 
 
 def test_rivals_off_the_front_are_named() -> None:
@@ -137,8 +176,8 @@ def test_records_hold_what_the_table_shows_and_what_the_baseline_reaches() -> No
         None
     }
     records = front_records(REPEATED, [trial(0, 1_200_000, 0.7), trial(1, 4_000_001, 0.99)])
-    assert [row["accuracy"] for row in records] == pytest.approx([0.5, 0.89, 0.935])
-    assert [row["seeds"] for row in records] == [1, 2, 2]
+    assert [row["accuracy"] for row in records] == pytest.approx([0.5, 0.89, 0.9266667])
+    assert [row["seeds"] for row in records] == [1, 3, 3]
     assert [row["tie"] for row in records] == [None, None, 1]
     assert [row["baseline_accuracy"] for row in records] == [None, 0.7, 0.7]
     for row in records:
@@ -151,7 +190,7 @@ def test_a_baseline_is_set_beside_with_the_training_of_both() -> None:
     failed = Trial(number=2, state="failed", seconds=2.0)
     own, base = baseline_line(REPEATED, SETTINGS, [*TRIALS[:2], failed], random).splitlines()
     assert own.startswith("mine: 3 of 4 networks on the front, hypervolume 0.")
-    assert own.endswith(", 6 trainings, 42 epochs, 19 s of training")
+    assert own.endswith(", 8 trainings, 56 epochs, 25 s of training")
     assert base.startswith("baseline, random search: mine-random: 2 of 2 networks on the front, hypervolume 0.")
     assert base.endswith(", 3 trainings, 14 epochs, 8 s of training")
 
@@ -177,6 +216,7 @@ def test_a_line_of_a_trial() -> None:
     assert trial_line(trial(7, 2_312_000, 0.961)).split() == [*start, *describe(NETWORK).split()]
     failed = trial_line(replace(trial(8, 2_000_000, 0.0), accuracy=None, state="failed", reason="loss is nan"))
     assert "failed: loss is nan" in failed
+    assert trial_line(replace(trial(9, 2_000_000, 0.9), repeat_of=7)).endswith("  (trial 7 with another seed)")
 
 
 def test_a_network_in_a_line() -> None:
@@ -205,12 +245,12 @@ def test_studies_say_their_budget_or_what_is_wrong() -> None:
     moment = datetime(2025, 11, 21, 2, 0, tzinfo=UTC)
     good = Summary(
         name="mine", folder=Path("mine"), state="resting", settings=SETTINGS, complete=30, failed=2, best=0.967,
-        updated=moment,
+        seeds=3, updated=moment,
     )  # fmt: skip
     broken = Summary(name="old [b]", folder=Path("old"), state="broken", problem="journal [/x] is damaged in line 3")
     table = rows(show(studies_table([good, broken])))
     local = moment.astimezone().strftime("%Y-%m-%d %H:%M")
-    assert table[0] == ["mine", "resting", "30", "2", "96.70%", "digits", "1M..4M", local]
+    assert table[0] == ["mine", "resting", "30", "2", "96.70% (3)", "digits", "1M..4M", local]
     assert table[1] == ["old [b]", "broken", "0", "0", "", "", "journal [/x] is damaged in line 3", ""]
 
 
