@@ -27,6 +27,7 @@ from dashboard.style import (
 )  # fmt: skip
 from dashboard.words import MIXES, count, percent, short
 from nas.certainty import Network, Networks
+from nas.claims import FREEDOM, rule, too_few
 from nas.design import is_numeric, number, one_word, traits
 from nas.front import Outcome, accuracy, by_network, flops, knee, merged, pareto_front
 from nas.measures import FLOPS, Measure
@@ -96,12 +97,18 @@ def front_caption(
     return " ".join(filter(None, [_front_words(trials, front), _noise_words(found), _baseline_words(beside)]))
 
 
-def measure_caption(over: Measure, front: Sequence[Trial], beside: Sequence[Trial] = ()) -> str:
+def measure_caption(
+    over: Measure, front: Sequence[Trial], beside: Sequence[Trial] = (), found: Networks | None = None
+) -> str:
     """The same where the front is over another measure, or of some networks only."""
     other = pareto_front([t for t in beside if over.of(t)], over.on)
     said = [f"{count(len(front), 'network')} on the front over {over.name}: {_ends(over, front)}."]
     if over.quartiles:
         said.append("Bars across: quartiles.")
+    if found and found.noise and found.noise.known:
+        said.append(
+            f"Bars{' upright' if over.quartiles else ''}: 95% intervals of the mean over seeds, each by itself."
+        )
     if other:
         said.append(f"Dashed: {BASELINE}, {_ends(over, other)}.")
     return " ".join([*said, *([over.note] if over.note else [])])
@@ -115,9 +122,15 @@ def _ends(over: Measure, front: Sequence[Trial]) -> str:
 def _noise_words(found: Networks | None) -> str:
     if found is None or found.noise is None:
         return ""
+    if not found.noise.known:
+        return f"No bars: {too_few(found.noise.freedom, 'further seed', FREEDOM)}."
     ties = sum(row.tie is not None for row in found.front)
-    tied = f" {count(ties, 'member')} of the front cannot be told from the next cheaper one." if ties else ""
-    return f"Bars: 95% intervals of the mean over seeds, seed noise pooled ({100 * found.noise.sd:.2f} points).{tied}"
+    said = f" {count(ties, 'member')} of the front cannot be told from the next cheaper one"
+    tied = f"{said}, {rule(len(found.front) - 1, 'neighbours')}." if ties else ""
+    return (
+        "Bars: 95% intervals of the mean over seeds, each by itself, seed noise pooled "
+        f"({100 * found.noise.sd:.2f} points).{tied}"
+    )
 
 
 def _baseline_words(beside: Outcome | None) -> str:
@@ -130,11 +143,13 @@ def _baseline_words(beside: Outcome | None) -> str:
 
 
 def _front_words(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
-    finished = len(by_network(trials))
+    groups = {group[0].number: len(group) for group in by_network(trials)}  # seeds of each network
+    finished = len(groups)
     if not front:
         return f"No finished network yet, of {count(len(trials), 'trial')}."
     best = front[-1]
-    reaches = f"reaches {percent(best.accuracy)} at {compact(flops(best))} FLOPs"
+    seeds = f" ({count(groups[best.number], 'seed')})" if max(groups.values()) > 1 else ""
+    reaches = f"reaches {percent(best.accuracy)}{seeds} at {compact(flops(best))} FLOPs"
     if finished == 1:
         return f"1 network finished, alone on the front: it {reaches}."
     if len(front) == 1:
@@ -173,7 +188,7 @@ def curve_caption(epochs: Sequence[Epoch]) -> str:
     last, top = epochs[-1], max(epochs, key=lambda e: e.accuracy)
     return (
         f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: {percent(last.accuracy)}, training loss "
-        f"{last.loss:.3g}; highest {percent(top.accuracy)} in epoch {top.epoch}."
+        f"{last.loss:.3g}; highest {percent(top.accuracy)} in epoch {top.epoch}. Of this training's one seed."
     )
 
 
@@ -185,13 +200,25 @@ def hover(trial: Trial, row: Network | None = None) -> str:
 
 
 def seed_lines(row: Network | None) -> list[str]:
-    """`mean of 3 seeds, 95% interval 92.10% to 93.90%`, `on the front with probability 58%`; none without repeats."""
-    if row is None or row.interval is None or row.probability is None:
+    """`mean of 3 seeds, 95% interval 92.10% to 93.90%`, `on the front by FLOPs with probability 58%`; none without
+    repeats. The probability and the tie are of the study's front over FLOPs, whatever else is shown."""
+    if row is None or row.probability is None:
         return []
-    low, high = (percent(end, 2) for end in row.interval)
-    tie = "" if row.tie is None else f", a tie with trial {row.tie}"
     seeds = "1 seed" if row.seeds == 1 else f"mean of {row.seeds} seeds"
-    return [f"{seeds}, 95% interval {low} to {high}", f"on the front with probability {row.probability:.0%}{tie}"]
+    if row.interval is not None:
+        seeds += ", 95% interval {} to {}".format(*(percent(end, 2) for end in row.interval))
+    tie = "" if row.tie is None else f", a tie with trial {row.tie}"
+    return [seeds, f"on the front by FLOPs with probability {row.probability:.0%}{tie}"]
+
+
+def other_seed(found: Networks) -> str:
+    """How much another seed of a network with one would differ, as far as the study's repeats tell."""
+    if found.noise is None:
+        return "One seed: how much another would differ is not known; nas search with --repeats 10 spends further ones."
+    if not found.noise.known:
+        return f"One seed. How much another would differ: {too_few(found.noise.freedom, 'further seed', FREEDOM)}."
+    rest = f"{count(found.noise.freedom, 'further seed')} of this study's networks"
+    return f"One seed. By the {rest}, a training's standard deviation over seeds is {100 * found.noise.sd:.2f} points."
 
 
 def brief_hover(trial: Trial, row: Network | None = None) -> str:
@@ -240,7 +267,7 @@ def _clouds(
             if members:
                 cloud = _cloud(name, on, members, kind, view.measure, colour, symbol)
                 cloud["text"] = [label(trial, rows.get(trial.number)) for trial in members]
-                if on and found and found.noise:
+                if on and found and found.noise and found.noise.known:
                     cloud["error_y"] = _bars(members, found, colour)
                 if on and (quartiles := view.measure.quartiles):
                     cloud["error_x"] = _across(cloud["x"], map(quartiles, members), colour)
@@ -272,10 +299,15 @@ def _groups(points: Sequence[Trial], axis: str) -> list[tuple[str, Any, str, lis
 
 def _bars(members: Sequence[Trial], found: Networks, colour: Any) -> dict[str, Any]:
     """95% intervals of means over seeds."""
-    assert found.noise is not None
-    half = [100 * found.noise.half_width(found.rows[trial.number].seeds) for trial in members]
+    arms: list[tuple[float, float]] = []
+    for trial in members:
+        low, high = found.rows[trial.number].interval or (accuracy(trial), accuracy(trial))
+        arms.append((100 * (accuracy(trial) - low), 100 * (high - accuracy(trial))))
     plain = colour if isinstance(colour, str) else "@text"
-    return {"type": "data", "array": half, "color": plain, "thickness": 1.2, "width": 4}
+    return {
+        "type": "data", "symmetric": False, "array": [up for _, up in arms], "arrayminus": [down for down, _ in arms],
+        "color": plain, "thickness": 1.2, "width": 4,
+    }  # fmt: skip
 
 
 def _across(middles: Sequence[float], quartiles: Iterable[tuple[float, float]], colour: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dashboard import words
 from dashboard.progress_charts import COSTS
 from dashboard.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, layout, log_axis, tint, title
 from dashboard.words import percent
+from nas.claims import VALUES, rule
 from nas.compare import Distance, Edf, Growth
 from nas.front import accuracy
 from nas.measures import FLOPS, Measure
@@ -22,6 +23,7 @@ from nas.trials import Trial
 
 MOST = 6  # studies, for as many colours, symbols and dashes
 POINTS = 400  # of an EDF
+SAID = 3  # distances, in the sentence; the table has all of them
 
 
 def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS) -> Figure:
@@ -63,10 +65,9 @@ def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS)
     for limit in dict.fromkeys([low, math.sqrt(low * high), high]):
         at = {name: max(accuracy(t) for t in front if over.on(t) <= limit) for name, front in known.items()}
         best = max(at, key=lambda name: at[name])
-        others = max(value for name, value in at.items() if name != best)
-        parts.append(
-            f"up to {over.said(limit)} {best} ({percent(at[best])}, {100 * (at[best] - others):.1f} points ahead)"
-        )
+        ahead = 100 * (at[best] - max(value for name, value in at.items() if name != best))
+        by = f"{ahead:.1f} points ahead" if ahead >= 0.05 else "less than 0.1 points ahead" if ahead else "level"
+        parts.append(f"up to {over.said(limit)} {best} ({percent(at[best])}, {by})")
     where = "" if over is FLOPS else f" over {over.name}"
     said = f"Best{where}: {'; '.join(parts)}. One run each: seeds may tell otherwise."
     return f"{said} {over.note}" if over.note else said
@@ -94,12 +95,14 @@ def edf_figure(rows: Sequence[Edf]) -> Figure:
 
 
 def edf_caption(rows: Sequence[Edf], distances: Sequence[Distance], over: Measure = FLOPS) -> str:
-    """The distances in words, with what chance has."""
+    """The first distances in words, with what chance has; the p of all of them hold together."""
     counts = ", ".join(f"{row.name} {row.networks:,}" for row in rows)
     gaps = [
-        f"{d.one} and {d.other} are {d.value:.2f} apart (Kolmogorov-Smirnov; p {_p(d.p)})" for d in distances
+        f"{d.one} and {d.other} are {d.value:.2f} apart (Kolmogorov-Smirnov; p {_p(d.p)})" for d in distances[:SAID]
     ]  # fmt: skip
-    return f"At equal {over.name} {'; '.join(gaps)}. Networks in the {over.name} that they share: {counts}."
+    many = len(distances)
+    held = f" p: of {many} pairs together (Bonferroni)." if many > 1 else ""
+    return f"At equal {over.name} {'; '.join(gaps)}.{held} Networks in the {over.name} that they share: {counts}."
 
 
 def _p(value: float) -> str:
@@ -107,7 +110,7 @@ def _p(value: float) -> str:
 
 
 def growth_figure(rows: Sequence[Growth], cost: str) -> Figure:
-    """Mean hypervolume over cost; a shade is the 95% interval over studies that differ in the seed only."""
+    """Mean hypervolume over cost; a shade is the interval over studies that differ in the seed only."""
     chart = layout(360)
     data: list[dict[str, Any]] = []
     for place, row in enumerate(rows):
@@ -144,6 +147,8 @@ def growth_caption(rows: Sequence[Growth], cost: str) -> str:
         at = int(np.searchsorted(row.cost, common, side="right")) - 1
         half = "" if row.half is None else f" ± {row.half[at]:.4f}"
         parts.append(f"{row.name} {row.mean[at]:.4f}{half}")
-    single = [row.name for row in rows if row.half is None]
-    alone = f" One run, so no interval: {', '.join(single)}." if single else ""
-    return f"Hypervolume after {common:,.0f} {COSTS[cost]}: {'; '.join(parts)}.{alone}"
+    few = [f"{row.name} {row.studies}" for row in rows if row.half is None]
+    none = f" Too few runs for an interval, {VALUES} are needed: {', '.join(few)}." if few else ""
+    known = len(rows) - len(few)
+    held = f" ±: {rule(known, 'studies')}, at each cost by itself." if known else ""
+    return f"Hypervolume after {common:,.0f} {COSTS[cost]}: {'; '.join(parts)}.{held}{none}"

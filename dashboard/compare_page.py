@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import lru_cache
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from dashboard.live import Shelf, Snapshot, kept, study_names
 from dashboard.plot import plot
 from dashboard.progress_charts import COSTS
 from dashboard.words import ago, evidence, seeds_per_network
-from nas.compare import FEWEST, Distance, Sample, distance, edf, equal_complexity, growth
+from nas.compare import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
 from nas.front import pareto_front
 from nas.measured import joined
 from nas.measures import FLOPS, Measure, measures
@@ -125,8 +124,7 @@ def _sample(snapshot: Snapshot, over: Measure) -> Sample:
 
 @lru_cache(maxsize=8)
 def _distances(snapshots: tuple[Snapshot, ...], over: Measure) -> list[Distance]:
-    even = equal_complexity([_sample(snapshot, over) for snapshot in snapshots])
-    return [distance(one, other) for one, other in combinations(even, 2)]
+    return distances(equal_complexity([_sample(snapshot, over) for snapshot in snapshots]))
 
 
 def _distributions(found: dict[str, Snapshot], over: Measure) -> None:
@@ -140,7 +138,7 @@ def _distributions(found: dict[str, Snapshot], over: Measure) -> None:
         st.info(f"Too few networks in the {over.name} that they share to say ({FEWEST} are needed): {', '.join(few)}.")
         return
     rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()), over)
-    caption = compare_charts.edf_caption(rows, gaps[:3], over)
+    caption = compare_charts.edf_caption(rows, gaps, over)
     st.text(caption)
     plot(compare_charts.edf_figure(rows), caption, key="edf")
     with st.container(key="facts-edf"):
@@ -165,10 +163,9 @@ def _growth(found: dict[str, Snapshot]) -> None:
         persist_state="session", required=True,
     )  # fmt: skip
     groups = methods({name: _settings(snapshot) for name, snapshot in found.items()})
-    rows = [
-        growth(label, [course_of(found[name]) for name in names], cost or "epochs") for label, names in groups.items()
-    ]
-    known = [row for row in rows if row is not None]
+    known = growths(
+        {label: [course_of(found[name]) for name in names] for label, names in groups.items()}, cost or "epochs"
+    )
     caption = compare_charts.growth_caption(known, cost or "epochs")
     st.text(caption)
     if known:

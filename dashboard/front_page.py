@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from dashboard import address, charts, tables
-from dashboard.beside import designs_of, measures_of, networks_of, outcome_of, shut_out, varied_of
+from dashboard.beside import design_of, measures_of, networks_of, outcome_of, shut_out, varied_of
 from dashboard.charts import KINDS, View
 from dashboard.frame import Scene, choose, chosen, resume, way
 from dashboard.grid import grid
 from dashboard.live import Snapshot, kept
-from dashboard.network_page import drawing, export_of, pin, place
+from dashboard.network_page import drawing, export_of, pin, place_on, same_network
 from dashboard.plot import mark, packed, plot
 from dashboard.verbatim import verbatim
 from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network, short
 from nas.design import within
-from nas.front import pareto_front
+from nas.front import accuracy, pareto_front
 from nas.measures import COUNTED, Measure
 from nas.measures import FLOPS as FLOPS_MEASURE
 from nas.settings import Settings
 from nas.trials import State, Trial
+from nas.words import signed
 from space import InputError, compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
@@ -58,9 +60,9 @@ def front_page(scene: Scene) -> None:
 
 def numbers_of(snapshot: Snapshot) -> dict[str, str]:
     """What stands over the chart, by name."""
-    best = snapshot.front[-1].accuracy if snapshot.front else None
+    best = snapshot.best
     return {
-        "Best accuracy": percent(best),
+        "Best accuracy": percent(accuracy(best.trial) if best else None),
         "On the front": f"{len(snapshot.front)}",
         "Finished": f"{snapshot.number_in('complete')}",
         "Running": f"{len(snapshot.running)}",
@@ -73,11 +75,13 @@ def _numbers(scene: Scene) -> None:
     snapshot, settings, beside = scene.snapshot, scene.settings, scene.beside
     own = outcome_of(snapshot)
     helps = {
-        "Best accuracy": evidence(settings, seeds_per_network(snapshot.trials)),
+        "Best accuracy": evidence(settings, snapshot.best.seeds if snapshot.best else 1),
         "On the front": "Networks that no other beats in both accuracy and FLOPs",
         "Hypervolume": "Area under the front over log FLOPs across the budget, 0 to 1; more is better",
     }
-    deltas = {"Hypervolume": f"{own.hypervolume - outcome_of(beside).hypervolume:+.3f} to random"} if beside else {}
+    deltas = {}
+    if beside:
+        deltas["Hypervolume"] = f"{signed(own.hypervolume - outcome_of(beside).hypervolume, 3)} to random"
     with st.container(key="facts-numbers", horizontal=True, gap="medium"):
         for name, value in numbers_of(snapshot).items():
             st.metric(
@@ -90,7 +94,9 @@ def _numbers(scene: Scene) -> None:
 
 def basis_of(snapshot: Snapshot, settings: Settings) -> str:
     """What the numbers rest on."""
-    return f"Accuracy: {evidence(settings, seeds_per_network(snapshot.trials))}. Budget: {settings.band} {FLOPS}."
+    seeds = seeds_per_network(snapshot.trials)
+    best = f", the best network's of {count(snapshot.best.seeds, 'seed')}" if snapshot.best and seeds[1] > 1 else ""
+    return f"Accuracy: {evidence(settings, seeds)}{best}. Budget: {settings.band} {FLOPS}."
 
 
 def _facts(snapshot: Snapshot, settings: Settings) -> str:
@@ -123,7 +129,8 @@ def _explore(scene: Scene) -> None:
     for words in shut_out(snapshot, scene.beside):
         st.text(words)
     if asked.filters:
-        st.text("Only " + "; ".join(f"{axis} {' or '.join(wanted)}" for axis, wanted in asked.filters) + ".")
+        only = "; ".join(f"{axis} {' or '.join(wanted)}" for axis, wanted in asked.filters)
+        st.text(f"Only {only}{', of random search too' if scene.beside else ''}.")
     if not view.trials:
         st.info("No finished network is left by these filters; take one off.")
         return
@@ -164,23 +171,39 @@ def _controls(snapshot: Snapshot, beside: Snapshot | None) -> Asked:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The networks that the filters leave: their trials, and their front over the measure."""
+    """The networks that the filters leave: their trials, their front over the measure, what of them is in training, and
+    the baseline's."""
 
     measure: Measure
+    filtered: bool
     trials: tuple[Trial, ...]
     front: tuple[Trial, ...]
+    running: tuple[Trial, ...]
+    beside: tuple[Trial, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether its front is the study's own."""
+        return self.measure is FLOPS_MEASURE and not self.filtered
+
+    def place(self, trial: Trial) -> str:
+        """Where a finished trial's network stands among those shown: `on the front, 2 of 6 by FLOPs`."""
+        among = " of the networks shown" if self.filtered else ""
+        if not any(same_network(trial, other) for other in self.trials):
+            return "not among the networks shown"
+        return place_on(trial, self.front, self.measure.name, among)
 
 
 @kept
 def _view(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
-    x = measures_of(snapshot, beside)[asked.measure]
-    wanted = dict(asked.filters)
-    trials = tuple(
-        trial
-        for trial, design in zip(snapshot.scored, designs_of(snapshot), strict=True)
-        if x.of(trial) and within(design, wanted)
-    )
-    return Seen(x, trials, tuple(pareto_front(trials, x.on)))
+    x, wanted = measures_of(snapshot, beside)[asked.measure], dict(asked.filters)
+
+    def left(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+        return tuple(t for t in trials if x.of(t) and (not wanted or within(design_of(t), wanted)))
+
+    trials = left(snapshot.scored)
+    front = tuple(pareto_front(trials, x.on))
+    return Seen(x, bool(wanted), trials, front, left(snapshot.running), left(beside.scored if beside else ()))
 
 
 def _budget(view: Seen) -> float | None:
@@ -212,7 +235,7 @@ def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Tri
     mark("front", pick.number if ringed is None and pick else ringed)
     with st.container(key="facts-front"):
         st.text(caption)
-    running = [compact(t.flops) for t in snapshot.running if t.flops]
+    running = [compact(t.flops) for t in view.running if t.flops]
     if running:
         st.text(f"In training: {count(len(running), 'network')} of {', '.join(running[:8])} FLOPs (dotted).")
 
@@ -223,20 +246,20 @@ def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> str:
     assert snapshot.settings is not None
     view = _view(snapshot, beside, asked)
     figure = charts.front_figure(
-        view.trials, snapshot.settings.band, view=View(view.measure, asked.colour), running=snapshot.running,
-        found=networks_of(snapshot), beside=beside.scored if beside else (),
+        view.trials, snapshot.settings.band, view=View(view.measure, asked.colour), running=view.running,
+        found=networks_of(snapshot), beside=view.beside,
     )  # fmt: skip
     return packed(figure)
 
 
 def _caption(scene: Scene, asked: Asked, view: Seen) -> str:
     snapshot, beside = scene.snapshot, scene.beside
-    plain = asked.measure == FLOPS_MEASURE.name and not asked.filters
     found = networks_of(snapshot)
-    if plain:
+    if view.whole:
         return charts.front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
     kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
-    return kept + charts.measure_caption(view.measure, view.front, beside.scored if beside else ())
+    none = " Random search has no such network." if beside and not view.beside else ""
+    return kept + charts.measure_caption(view.measure, view.front, view.beside, found) + none
 
 
 def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budget: float | None) -> None:
@@ -253,7 +276,7 @@ def _panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, bud
         st.header(f"Trial {trial.number}", anchor=False, width="content")
         st.badge("chosen" if number is not None else "picked", color="blue")
     why, row = [] if number is not None else [limit], networks_of(snapshot).of(trial)
-    st.text(" · ".join([*why, place(snapshot, trial)]))
+    st.text(" · ".join([*why, view.place(trial) if trial.state == "complete" else trial.state]))
     with st.container(horizontal=True, gap="medium", key="facts-panel"):
         mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
         st.metric("Accuracy", percent(mean, 2), help=evidence(scene.settings, times), width="content")
@@ -291,8 +314,7 @@ def _timed(latency: Measure, trial: Trial) -> str:
 def _members(scene: Scene, view: Seen) -> None:
     """The front as a table: the chart's points for those who cannot point."""
     st.header("The front", anchor=False)
-    found = networks_of(scene.snapshot) if view.measure is FLOPS_MEASURE else None
-    frame = tables.front_frame(view.front, found)
+    frame = tables.front_frame(view.front, networks_of(scene.snapshot), chances=view.whole)
 
     def choose_member() -> None:
         state = st.session_state["members"]["selection"]["rows"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from nas.front import pareto_front, scored
+from nas.front import Point, pareto_front, scored, top
 from nas.measured import FILE as TIMINGS
 from nas.measured import read as read_measured
 from nas.settings import FILE, JOURNAL, Away, Settings
@@ -52,6 +52,11 @@ class Snapshot:
     def front(self) -> tuple[Trial, ...]:
         """Trials that none beats in both accuracy and FLOPs, by rising FLOPs."""
         return tuple(pareto_front(self.trials))
+
+    @cached_property
+    def best(self) -> Point | None:
+        """The most accurate network, at the mean of its seeds."""
+        return top(self.trials)
 
     @cached_property
     def scored(self) -> tuple[Trial, ...]:

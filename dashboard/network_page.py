@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -10,11 +11,15 @@ from dashboard import address, charts, export, network_charts, rebuild, tables
 from dashboard.beside import networks_of
 from dashboard.frame import Scene, choose, chosen, way
 from dashboard.grid import grid
-from dashboard.live import Snapshot, kept
+from dashboard.live import Snapshot
 from dashboard.plot import plot
 from dashboard.words import FLOPS, NONE, evidence, percent, short, standard_error
+from nas.certainty import Network, Networks
+from nas.front import accuracy
+from nas.measures import FLOPS as FLOPS_MEASURE
 from nas.settings import Settings
 from nas.trials import Trial
+from nas.words import mean_words
 from space import Arch, InputError
 
 NUMBERS = {
@@ -26,7 +31,10 @@ NUMBERS = {
     "params": st.column_config.NumberColumn(format="compact"),
     "params %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
 }
-COVERS = "The interval is over seeds; the split's own sampling error comes on top, much the same for all networks."
+COVERS = (
+    "The interval is over seeds, of this network by itself; the split's own sampling error comes on top, much the same "
+    "for all networks."
+)
 
 
 def network_page(scene: Scene) -> None:
@@ -42,9 +50,10 @@ def network_page(scene: Scene) -> None:
     st.text(" · ".join(filter(None, [*why, place(snapshot, trial)])))
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
-    scores(scene.settings, trial)
-    if seeds := charts.seed_lines(networks_of(snapshot).of(trial)):
-        st.text("Its network: " + "; ".join([*_mean(snapshot, trial), *seeds]) + f". {COVERS}")
+    row = networks_of(snapshot).of(trial)
+    scores(scene.settings, trial, row)
+    if seeds := charts.seed_lines(row):
+        st.text(f"Its network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
     try:
         arch = trial.network()
         drawing(scene.settings, arch, key="drawing")
@@ -93,10 +102,12 @@ def pin(number: int | None) -> None:
     address.write("pin", None if number is None else str(number))
 
 
-def scores(settings: Settings, trial: Trial) -> None:
+def scores(settings: Settings, trial: Trial, row: Network | None) -> None:
+    """Of the trial's network; its accuracy is the mean of its seeds."""
+    mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
     seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
     rows = (
-        ("Accuracy", percent(trial.accuracy, 2), evidence(settings)),
+        ("Accuracy", percent(mean, 2), evidence(settings, times)),
         ("FLOPs", short(trial.flops), FLOPS),
         ("Parameters", short(trial.params), None),
         ("Activations", short(trial.activations), "Outputs of conv and linear layers, batch 1"),
@@ -105,10 +116,11 @@ def scores(settings: Settings, trial: Trial) -> None:
     with st.container(horizontal=True, gap="medium", key="facts-scores"):
         for label, value, said in rows:
             st.metric(label, value, help=said, width="content")
-    if trial.accuracy is not None:
-        error = 100 * standard_error(trial.accuracy, settings.data.validation)
+    if mean is not None and trial.accuracy is not None:
+        error = 100 * standard_error(mean, settings.data.validation)
         seed = "" if trial.seed is None else f" (seed {trial.seed})"
-        st.text(f"{percent(trial.accuracy, 2)} ± {error:.2f} (binomial standard error), {evidence(settings)}{seed}")
+        own = f"; this trial's own{seed}: {percent(trial.accuracy, 2)}" if times > 1 else seed
+        st.text(f"{percent(mean, 2)} ± {error:.2f} (binomial standard error), {evidence(settings, times)}{own}")
 
 
 def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) -> None:
@@ -140,14 +152,14 @@ def _seeds(snapshot: Snapshot, trial: Trial) -> None:
     same = [t for t in snapshot.trials if t.key and t.key == trial.key]
     st.header("Its seeds", anchor=False)
     if len(same) < 2:
-        st.text("One seed: how much another would differ is not known. `nas search ... --repeats 10` spends further.")
+        st.text(charts.other_seed(networks_of(snapshot)))
         return
     rows = [
-        {"trial": t.number, "seed": t.seed, "top-1, %": None if t.accuracy is None else 100 * t.accuracy,
+        {"trial": t.number, "seed": t.seed, "1 seed, %": None if t.accuracy is None else 100 * t.accuracy,
          "state": t.state, "seconds": t.seconds}
         for t in same
     ]  # fmt: skip
-    numbers = {"top-1, %": st.column_config.NumberColumn(format="%.2f"),
+    numbers = {"1 seed, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy of that seed"),
                "seconds": st.column_config.NumberColumn(format="%.1f"),
                "seed": st.column_config.NumberColumn(format="%d")}  # fmt: skip
     grid(tables.table(rows), "seeds", column_config=numbers)
@@ -193,14 +205,15 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
         st.text(f"The pinned network cannot be shown: {error}")
         return
     here, there = f"trial {trial.number}", f"pinned: trial {other.number}"
-    rows = [dict(zip(("", here, there), row, strict=True)) for row in [*_measured(trial, other), *parts]]
+    found = networks_of(scene.snapshot)
+    rows = [dict(zip(("", here, there), row, strict=True)) for row in [*_measured(found, trial, other), *parts]]
     grid(tables.table(rows), "differs")
     drawing(scene.settings, pinned, key="pinned")
 
 
-def _measured(one: Trial, other: Trial) -> list[tuple[str, str, str]]:
+def _measured(found: Networks, one: Trial, other: Trial) -> list[tuple[str, str, str]]:
     names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
-    rows = [("accuracy", percent(one.accuracy, 2), percent(other.accuracy, 2))]
+    rows = [("accuracy of the network", _mean(found.of(one)), _mean(found.of(other)))]
     return rows + [(label, short(getattr(one, name)), short(getattr(other, name))) for label, name in names]
 
 
@@ -208,18 +221,21 @@ def place(snapshot: Snapshot, trial: Trial) -> str:
     """`on the front, 3 of 6 by FLOPs`."""
     if trial.state != "complete":
         return trial.state
-    row, members = networks_of(snapshot).of(trial), _members(snapshot)
-    if row is None or row.trial.number not in members:
-        return "not on the front"
-    return f"on the front, {members[row.trial.number]} of {len(members)} by FLOPs"
+    return place_on(trial, snapshot.front, FLOPS_MEASURE.name)
 
 
-@kept
-def _members(snapshot: Snapshot) -> dict[int, int]:
-    return {member.number: at for at, member in enumerate(snapshot.front, 1)}
+def place_on(trial: Trial, front: Sequence[Trial], over: str, among: str = "") -> str:
+    """`on the front, 3 of 6 by FLOPs`, whichever of its network's seeds a trial is; `among`: of which networks."""
+    at = next((at for at, member in enumerate(front, 1) if same_network(trial, member)), None)
+    return (
+        f"not on the front{among} by {over}" if at is None else f"on the front{among}, {at} of {len(front)} by {over}"
+    )
 
 
-def _mean(snapshot: Snapshot, trial: Trial) -> list[str]:
-    """The mean over seeds, where there are several."""
-    row = networks_of(snapshot).of(trial)
-    return [percent(row.trial.accuracy, 2)] if row is not None and row.seeds > 1 else []
+def same_network(one: Trial, other: Trial) -> bool:
+    return one.number == other.number or (one.key is not None and one.key == other.key)
+
+
+def _mean(row: Network | None) -> str:
+    """`47.71%, mean of 2 seeds`; a dash for a network that never finished."""
+    return NONE if row is None else mean_words(accuracy(row.trial), row.seeds)

@@ -20,11 +20,12 @@ from dashboard.style import Figure
 from dashboard.words import FLOPS, count, evidence, percent, seeds_per_network
 from nas.course import spans
 from nas.files import write_whole
-from nas.front import pareto_front
+from nas.front import accuracy, flops, pareto_front
 from nas.importance import FEWEST, cells, importances, thirds
 from nas.measures import COUNTED, Measure
 from nas.settings import Settings
 from nas.trials import Trial
+from nas.words import mean_words
 from space import InputError, compact
 
 NETWORKS = 8  # of the front that are drawn, spread over it
@@ -99,7 +100,8 @@ def page(shelf: Shelf, snapshot: Snapshot, settings: Settings) -> str:
 
 
 def _head(snapshot: Snapshot, settings: Settings) -> str:
-    best, data = snapshot.front[-1], settings.data
+    best, data = snapshot.best, settings.data
+    assert best is not None  # a study without a finished network is not reported
     counts = ", ".join(
         f"{snapshot.number_in(state):,} {state}"
         for state in ("complete", "stopped", "failed", "running")
@@ -107,8 +109,9 @@ def _head(snapshot: Snapshot, settings: Settings) -> str:
     )
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [
-        f"Best: {percent(best.accuracy)} ({evidence(settings, seeds_per_network(snapshot.trials))}) at "
-        f"{compact(best.flops or 0)} FLOPs, trial {best.number}. Hypervolume {outcome_of(snapshot).hypervolume:.4f}.",
+        f"Best: {percent(accuracy(best.trial), 2)} ({evidence(settings, best.seeds)}) at {compact(flops(best.trial))} "
+        f"FLOPs, trial {best.trial.number}. All networks: {evidence(settings, seeds_per_network(snapshot.trials))}. "
+        f"Hypervolume {outcome_of(snapshot).hypervolume:.4f}.",
         f"Budget: {settings.band} {FLOPS}. Space: {settings.space_name}, drawn by {settings.sampler}, stop "
         f"{settings.stop}, seed {settings.seed}. Data: {data.name}, {data.image_size} px, "
         f"{count(len(data.classes), 'class', 'classes')}; each network saw {settings.training}.",
@@ -133,11 +136,11 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None) -> I
 def _latency_front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over: Measure) -> Iterator[str]:
     """The front again, over a latency that `nas measure` found."""
     trials, others = [t for t in snapshot.scored if over.of(t)], beside.scored if beside else ()
-    front = pareto_front(trials, over.on)
-    figure = charts.front_figure(trials, settings.band, view=charts.View(over), beside=others)
+    front, found = pareto_front(trials, over.on), networks_of(snapshot)
+    figure = charts.front_figure(trials, settings.band, view=charts.View(over), found=found, beside=others)
     title = f"The front over {over.name}"
-    yield from _chart(over.name, title, charts.measure_caption(over, front, others), figure)
-    frame = tables.front_frame(front)
+    yield from _chart(over.name, title, charts.measure_caption(over, front, others, found), figure)
+    frame = tables.front_frame(front, found, chances=False)
     first = {name: frame.pop(name) for name in [*frame][:2]}
     timed: tables.Table = {"ms": [over.on(trial) for trial in front]}
     if over.quartiles:
@@ -197,7 +200,8 @@ def _networks(shelf: Shelf, snapshot: Snapshot, settings: Settings) -> Iterator[
         except InputError as error:
             yield f"<p>trial {trial.number}: {html.escape(str(error))}</p>"
             continue
-        title = f"Trial {trial.number}: {percent(trial.accuracy, 2)} at {compact(trial.flops or 0)} FLOPs"
+        seeds = networks_of(snapshot).rows[trial.number].seeds
+        title = f"Trial {trial.number}: {mean_words(accuracy(trial), seeds)}, at {compact(trial.flops or 0)} FLOPs"
         yield from _chart(f"network-{trial.number}", title, caption, figure, level=3)
         yield f"<details><summary>YAML</summary><pre>{html.escape(arch.to_yaml())}</pre></details>"
 

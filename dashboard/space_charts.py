@@ -9,6 +9,7 @@ from typing import Any
 from dashboard import words
 from dashboard.style import ABOVE, BLUE, GREEN, PURPLE, VERMILLION, Figure, hatched, layout, title
 from dashboard.words import count
+from nas.claims import rule
 from nas.design import Shares, Traits, is_numeric, number, one_word
 from nas.front import accuracy, flops
 from nas.importance import Cell, Importance
@@ -19,7 +20,7 @@ MOST = 1500  # lines of parallel coordinates, the most accurate
 
 
 def importance_figure(rows: Sequence[Importance]) -> Figure:
-    """Bars per axis: part of the variance of accuracy at equal FLOPs, and of log FLOPs; a tick for what chance has."""
+    """Bars per axis: part of the variance of accuracy at equal FLOPs, and of log FLOPs; ticks for what chance has."""
     chart = layout(110 + 44 * len(rows))
     names = [words.escape(row.axis, 40) for row in rows]
     chart |= {"barmode": "group", "bargap": 0.35, "bargroupgap": 0.1, "legend": ABOVE}
@@ -27,7 +28,7 @@ def importance_figure(rows: Sequence[Importance]) -> Figure:
         _importance_bars("accuracy at equal FLOPs", BLUE, "", names, [row.accuracy for row in rows]),
         _importance_bars("FLOPs", PURPLE, "/", names, [row.flops for row in rows]),
         {
-            "type": "scatter", "mode": "markers", "name": "chance (95%) for accuracy", "y": names,
+            "type": "scatter", "mode": "markers", "name": "chance, for accuracy", "y": names,
             "x": [100 * row.accuracy_chance for row in rows], "hoverinfo": "skip",
             "marker": {"symbol": "line-ns-open", "size": 18, "color": "@text", "line": {"width": 2}},
         },
@@ -48,17 +49,17 @@ def _importance_bars(name: str, colour: str, hatch: str, names: list[str], share
 def importance_caption(rows: Sequence[Importance], networks: int) -> str:
     """Which axes matter beyond chance, in words."""
     known = [row for row in rows if row.matters]
-    based = f"Based on {count(networks, 'network')}, one axis at a time."
+    based = f"Chance: {rule(2 * len(rows), 'bars')}. Based on {count(networks, 'network')}, one axis at a time."
     if not known:
         return f"No axis explains more of accuracy at equal FLOPs than chance would. {based}"
     top = ", ".join(f"{row.axis} {100 * row.accuracy:.0f}%" for row in known[:4])
     size = max(rows, key=lambda row: row.flops)
-    costs = f" FLOPs follow {size.axis} most ({100 * size.flops:.0f}%)." if size.flops > size.flops_chance else ""
+    costs = f" FLOPs follow {size.axis} most ({100 * size.flops:.0f}%)." if size.sizes else ""
     return f"At equal FLOPs accuracy follows {top} of its variance.{costs} {based}"
 
 
 def cells_figure(cells: Sequence[Cell], bands: Sequence[Band]) -> Figure:
-    """Mean accuracy of each choice with its 95% interval, a colour and symbol a FLOPs band; hollow: too few."""
+    """Mean accuracy of each choice with its interval, a colour and symbol a FLOPs band; hollow: too few."""
     chart = layout(340)
     choices = list(dict.fromkeys(cell.choice for cell in sorted(cells, key=_by_choice)))
     looks = ((BLUE, "circle"), (VERMILLION, "square"), (GREEN, "diamond"))
@@ -130,7 +131,9 @@ def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band]) -> st
         parts.append(
             f"{band}: {best.choice} highest with {100 * best.mean:.1f} ± {100 * best.half:.1f}%{also}{alone}{rest}"
         )
-    return f"Mean accuracy by {axis} in parts of the budget. {'; '.join(parts)}."
+    many = sum(not cell.too_few for cell in cells)
+    held = f" ±: {rule(many, 'intervals')}." if many else ""
+    return f"Mean accuracy by {axis} in parts of the budget. {'; '.join(parts)}.{held}"
 
 
 def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes: dict[str, list[str]]) -> Figure:
@@ -180,6 +183,7 @@ def _log_dimension(values: Sequence[int]) -> dict[str, Any]:
 def coordinates_caption(trials: Sequence[Trial]) -> str:
     shown = f"the {MOST:,} most accurate of {len(trials):,}" if len(trials) > MOST else f"{len(trials):,}"
     return (
-        f"One line a training ({shown}); the lighter, the more accurate. Where stages differ, numbers are means over "
-        "blocks and words read mixed. Drag along an axis to keep a part of it, along a label to move it."
+        f"One line a training, at the accuracy of its one seed ({shown}); the lighter, the more accurate. Where stages "
+        "differ, numbers are means over blocks and words read mixed. Drag along an axis to keep a part of it, along a "
+        "label to move it."
     )

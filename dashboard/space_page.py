@@ -12,6 +12,7 @@ from dashboard.live import Snapshot, kept
 from dashboard.plot import packed, plot
 from dashboard.words import count, evidence, seeds_per_network
 from nas.certainty import Floats
+from nas.claims import VALUES
 from nas.design import Traits
 from nas.importance import FEWEST, Cell, Importance, cells, importances, thirds
 from space import Band
@@ -69,8 +70,9 @@ def _importance(scene: Scene) -> None:
         st.text(
             "A bar is the part of the variance that the axis alone explains, corrected for its number of choices "
             "(adjusted R²). For accuracy it is of what a quadratic in log FLOPs leaves, so that a choice does not "
-            "count for making networks larger. The tick is what chance reaches in 95 of 100 shuffles: bars that end "
-            "before it say nothing. Where a sampler chose two things together, both get the credit."
+            "count for making networks larger. The tick is what chance reaches, by shuffles: in 95 of 100 studies "
+            "without any effect no bar would pass its own (Bonferroni). Bars that end before it say nothing. "
+            "Where a sampler chose two things together, both get the credit."
         )
 
 
@@ -93,7 +95,8 @@ def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     plot(space_charts.cells_figure(rows, bands), caption, key="cells")
     with st.container(key="facts-cells"):
         st.text(
-            "Bars: 95% intervals (Student's t). Hollow: fewer than 5 networks. A network counts by its share of blocks."
+            f"Bars: intervals (Student's t), those of this picture together 95%. Hollow: fewer than {VALUES} networks. "
+            "A network counts by its share of blocks."
         )
 
 

@@ -16,11 +16,15 @@ from dashboard.live import Shelf, Snapshot, study_names
 from dashboard.verbatim import verbatim
 from dashboard.words import FLOPS, ago, count
 from nas.course import pace
+from nas.front import accuracy
 from space import compact
 
 _TABLE = {
     "state": st.column_config.TextColumn(width=90, help="running: a process that lives works on it"),
-    "best, %": st.column_config.NumberColumn(format="%.2f", width=64, help="Validation top-1; each study says its n"),
+    "best, %": st.column_config.NumberColumn(
+        format="%.2f", width=64, help="Validation top-1 of the most accurate network, the mean of its seeds"
+    ),
+    "seeds": st.column_config.NumberColumn(format="%d", width=48, help="Of the most accurate network"),
     "hypervolume": st.column_config.NumberColumn(
         format="%.4f", width=92, help="Area under the front over log FLOPs across the budget, 0 to 1"
     ),
@@ -71,13 +75,14 @@ def _read(shelf: Shelf, runs: Path, names: list[str]) -> dict[str, Snapshot]:
 def _row(shelf: Shelf, snapshot: Snapshot) -> dict[str, Any]:
     settings = snapshot.settings
     row: dict[str, Any] = {"study": snapshot.name, "state": snapshot.mode, "updated": ago(snapshot.updated)}
-    row |= {"best, %": None, "hypervolume": None, "course": [], "trials": "", "rate": "", "budget": "", "data": ""}
-    row["sampler"] = ""
+    row |= {"best, %": None, "seeds": None, "hypervolume": None, "course": [], "trials": "", "rate": ""}
+    row |= {"budget": "", "data": "", "sampler": ""}
     if settings is None:
         return row
     steps = course_of(snapshot)
-    if snapshot.front:
-        row |= {"best, %": 100 * (snapshot.front[-1].accuracy or 0), "hypervolume": steps[-1].hypervolume}
+    if snapshot.best:
+        best = {"best, %": 100 * accuracy(snapshot.best.trial), "seeds": snapshot.best.seeds}
+        row |= best | {"hypervolume": steps[-1].hypervolume}
     every = max(1, len(steps) // 60)
     row["course"] = [step.hypervolume for step in steps[::every]] if len(steps) > 1 else []
     counts = Counter(trial.state for trial in snapshot.trials)

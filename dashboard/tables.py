@@ -15,6 +15,7 @@ from pyarrow import json as read
 from dashboard.network_charts import shares
 from dashboard.words import cell, mix, stages
 from nas.certainty import Network, Networks
+from nas.front import accuracy
 from nas.trials import Trial
 from space import Arch, Task, breakdown
 
@@ -64,7 +65,8 @@ def _written(cell: Any, word: bool) -> object:
 
 
 def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Networks | None = None) -> Table:
-    """All trials by number. Accuracy in percent (validation top-1); FLOPs and parameters as counts; time in seconds.
+    """All trials by number. Accuracy in percent (validation top-1) of the trial's own seed; FLOPs and parameters as
+    counts; time in seconds.
 
     Where networks were repeated, also what is known of each trial's network: its mean over seeds with the half of its
     95% interval, its seeds, and the probability of being on the front, in percent.
@@ -72,7 +74,7 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
     frame: Table = {
         "trial": [t.number for t in trials],
         "front": ["●" if t.number in front else "" for t in trials],
-        "accuracy": [None if t.accuracy is None else 100 * t.accuracy for t in trials],
+        OWN: [None if t.accuracy is None else 100 * t.accuracy for t in trials],
         "FLOPs": [t.flops for t in trials],
         "state": [t.state for t in trials],
         "params": [t.params for t in trials],
@@ -106,26 +108,28 @@ def blocks(trial: Trial) -> str:
 
 def _certainty(row: Network | None) -> list[float | None]:
     """Cells in the order of CERTAINTY; empty for a network that never finished."""
-    if row is None or row.interval is None or row.probability is None:
+    if row is None or row.probability is None:
         return [None] * len(CERTAINTY)
-    low, high = row.interval
-    return [50 * (low + high), 50 * (high - low), row.seeds, 100 * row.probability]
+    half = None if row.half is None else 100 * row.half
+    return [100 * accuracy(row.trial), half, row.seeds, 100 * row.probability]
 
 
+OWN = "accuracy, 1 seed"
 CERTAINTY = ["mean", "± 95%", "seeds", "on front"]
 
 
-def front_frame(front: Sequence[Trial], found: Networks | None = None) -> Table:
-    """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated."""
+def front_frame(front: Sequence[Trial], found: Networks | None = None, *, chances: bool = True) -> Table:
+    """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated.
+    `chances`: of being on it, which are those of the whole study's front over FLOPs and of no other."""
     columns: dict[str, list[object]] = {
         "trial": [t.number for t in front], "top-1, %": [100 * (t.accuracy or 0) for t in front],
     }  # fmt: skip
-    if found is not None and (noise := found.noise) is not None:
+    if found is not None and found.noise is not None:
         rows = [found.rows[t.number] for t in front]
-        columns |= {
-            "± 95%": [100 * noise.half_width(row.seeds) for row in rows], "seeds": [row.seeds for row in rows],
-            "on front": [100 * (row.probability or 0) for row in rows],
-        }  # fmt: skip
+        columns["± 95%"] = [None if row.half is None else 100 * row.half for row in rows]
+        columns["seeds"] = [row.seeds for row in rows]
+        if chances:
+            columns["on front"] = [100 * (row.probability or 0) for row in rows]
     columns |= {
         "FLOPs": [t.flops for t in front], "params": [t.params for t in front], "depth": [depths(t) for t in front],
         "width": [widths(t) for t in front], "blocks": [blocks(t) for t in front],

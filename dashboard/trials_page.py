@@ -14,7 +14,7 @@ from dashboard.frame import Scene, choose, chosen, way
 from dashboard.grid import grid
 from dashboard.live import Snapshot, kept
 from dashboard.verbatim import verbatim
-from dashboard.words import FLOPS, cell, count, evidence, percent, seeds_per_network
+from dashboard.words import FLOPS, cell, count, evidence, percent
 from nas.stopping import build_rule
 from nas.trials import Trial
 from space import InputError
@@ -22,8 +22,8 @@ from space import InputError
 TABLE = {
     "front": st.column_config.TextColumn(width=46, help="On the front: none beats it in both accuracy and FLOPs"),
     "trial": st.column_config.NumberColumn(width=50),
-    "accuracy": st.column_config.NumberColumn(
-        "top-1, %", width=68, format="%.2f", help="Validation accuracy in percent"
+    tables.OWN: st.column_config.NumberColumn(
+        "1 seed, %", width=72, format="%.2f", help="Validation accuracy in percent of this trial's own seed"
     ),
     "FLOPs": st.column_config.NumberColumn(width=62, format="compact", help=FLOPS),
     "mean": st.column_config.NumberColumn(width=60, format="%.2f", help="Mean of the network's seeds, in percent"),
@@ -63,9 +63,11 @@ def trials_page(scene: Scene) -> None:
             number = int(asked)
     asked_for = tuple(wanted), (text or "").strip().lower()[:80]
     frame = shown(snapshot, *asked_for)
+    noise = networks_of(snapshot).noise
+    alone = ", with a 95% interval of each by itself" if noise and noise.known else ""
     st.text(
         f"{count(len(frame['trial']), 'trial')} of {len(snapshot.trials):,}; select a row to open its network. "
-        f"Accuracy: {evidence(scene.settings, seeds_per_network(snapshot.trials))}."
+        f"Accuracy: {evidence(scene.settings)}, the trial's own; a network's is the mean of its seeds{alone}."
     )
     _table(frame, _sent(snapshot, *asked_for), number)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -42,9 +42,9 @@ def short(number: int | None) -> str:
 
 
 def evidence(settings: Settings, seeds: int | tuple[int, int] = 1) -> str:
-    """What an accuracy rests on: `validation top-1, n = 5,000 images, 1 seed`."""
+    """What an accuracy rests on: `validation top-1, n = 5,000 images, 1 seed`, or `mean of 1 to 3 seeds`."""
     low, high = seeds if isinstance(seeds, tuple) else (seeds, seeds)
-    words = count(high, "seed") if low == high else f"{low} to {high} seeds"
+    words = "1 seed" if high == 1 else f"mean of {low} to {high} seeds" if low < high else f"mean of {high} seeds"
     return f"validation top-1, n = {settings.data.validation:,} images, {words}"
 
 

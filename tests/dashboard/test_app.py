@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
@@ -15,10 +16,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from dashboard.charts import BASELINE, KINDS, _ends
+from dashboard.front_page import Asked, figure_of
 from dashboard.live import Shelf, study_names
 from nas.design import traits, varied, within
+from nas.front import pareto_front
 from nas.measured import FILE as MEASURED
 from nas.measured import keep
+from nas.measures import FLOPS
 from nas.settings import FILE, JOURNAL
 from nas.trials import Reader, open_journal
 from tests.dashboard.studies import add_trial, damage, make_study, tear, verbatims
@@ -110,18 +115,19 @@ def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
     assert "Bars:" not in plain
     assert "Dashed:" not in plain
     assert "2 stopped" in plain
-    add_trial(folder, random.Random(5), repeat_of=best)
+    for _ in range(4):
+        add_trial(folder, random.Random(5), repeat_of=best)
     make_study(runs, "first-random", complete=8, seed=3)
     app = page(study="first", trial=str(best))
     words = said(app)
     assert "of 12 networks are on the front" in words
     assert "Bars: 95% intervals of the mean over seeds" in words
     assert "Dashed: random search's front" in words
-    assert "mean of 2 seeds, 95% interval" in words
-    assert "1 to 2 seeds" in words
-    assert "Its network: " in said(page("network", study="first", trial=str(best)))
+    assert "mean of 5 seeds, 95% interval" in words
+    assert "mean of 1 to 5 seeds" in words
+    assert "Its network: mean of 5 seeds, " in said(page("network", study="first", trial=str(best)))
     table = page("trials", study="first").dataframe[0].value
-    assert table["seeds"][best] == 2
+    assert table["seeds"][best] == 5
     assert list(table["state"]).count("stopped") == 2
     hypervolume = next(metric for metric in app.metric if metric.label == "Hypervolume")
     assert hypervolume.delta.endswith(" to random")
@@ -147,6 +153,8 @@ def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs:
     assert "8 networks on the front over latency (batch 1, A Phone): from " in words
     assert "at 16 ms." in words
     assert metrics(app)["Latency"] == "16 ms"
+    assert "the most accurate · on the front, 8 of 8 by latency (batch 1, A Phone)" in words
+    assert "by FLOPs" not in words
     assert next(m for m in app.metric if m.label == "Latency").help.endswith("; quartiles 8 ms to 32 ms")
     assert "8 of 8 were measured without a check that the machine was not busy." in words
     busy = {"median": 0.1, "low": 0.1, "high": 0.1, "reference": 2.0, "reference_best": 1.0}
@@ -202,6 +210,33 @@ def test_x_axis_colour_and_filters_from_the_address(runs: Path) -> None:
     assert "on the front over parameters: from" in words
     app = page(x="../../etc", colour=HOSTILE)
     assert "of 25 networks are on the front" in said(app), "what is no choice is not taken"
+
+
+def test_a_filter_holds_for_random_search_and_what_is_in_training_too(runs: Path) -> None:
+    shelf, wanted = Shelf(), {"norm": ("ln",)}
+    snapshot = shelf.read(make_study(runs, complete=25, running=6))
+    beside = shelf.read(make_study(runs, "first-random", complete=25, seed=1))
+    figure = json.loads(figure_of(snapshot, Asked("FLOPs", KINDS, tuple(wanted.items())), beside))
+    quiet = next(trace for trace in figure["data"] if trace["name"] == BASELINE)
+    front = pareto_front([trial for trial in beside.scored if within(traits(trial), wanted)])
+    assert [trial.number for trial in front] != [trial.number for trial in beside.front], "a filter that matters"
+    assert quiet["x"][: len(front)] == [trial.flops for trial in front]
+    dotted = [s["x0"] for s in figure["layout"]["shapes"] if s.get("line", {}).get("dash") == "dot"]
+    left = [trial.flops for trial in snapshot.running if within(traits(trial), wanted)]
+    assert dotted == left != [trial.flops for trial in snapshot.running]
+    app = page(**{"study": "first", "only.norm": "ln"})
+    words = said(app)
+    assert "Only norm ln, of random search too." in words
+    assert f"Dashed: random search's front, {_ends(FLOPS, front)}." in words
+    assert "on the front of the networks shown, " in words
+    assert "on front" not in app.dataframe[0].value, "a probability would be of the whole study's front"
+
+
+def test_no_page_shows_a_backtick(runs: Path) -> None:
+    make_study(runs, complete=3)
+    for where in ("studies", "", "network", "trials", "progress", "space", "compare"):
+        app = page(where, study="first")
+        assert not [e.value for kind in (app.text, app.title, app.header) for e in kind if "`" in str(e.value)]
 
 
 def test_choices_that_another_study_has_not_are_dropped(runs: Path) -> None:

@@ -126,6 +126,8 @@ def test_many_points_are_drawn_by_webgl_all_of_them() -> None:
 
 REPEATED = [replace(t, key=f"key {t.number}") for t in TRIALS]
 REPEATED += [replace(REPEATED[3], number=4, accuracy=0.961), replace(REPEATED[0], number=5, accuracy=0.91)]
+FEW = REPEATED[:]
+REPEATED += [replace(REPEATED[3], number=6, accuracy=0.945), replace(REPEATED[0], number=7, accuracy=0.9)]
 
 
 def test_a_repeated_network_is_one_point_at_its_mean_with_its_interval() -> None:
@@ -135,10 +137,16 @@ def test_a_repeated_network_is_one_point_at_its_mean_with_its_interval() -> None
     as_plotly(figure)
     clouds = [t for t in figure["data"] if "customdata" in t]
     points = {n: y for t in clouds for n, y in zip(t["customdata"], t["y"], strict=True)}
-    assert points == {0: pytest.approx(90.5), 1: 94, 2: 93, 3: pytest.approx(96.4)}
+    assert points == {0: pytest.approx(90.3333), 1: 94, 2: 93, 3: pytest.approx(95.7667)}
     bars = {n: b for t in clouds if "error_y" in t for n, b in zip(t["customdata"], t["error_y"]["array"], strict=True)}
-    one, two = 100 * found.noise.half_width(1), 100 * found.noise.half_width(2)
-    assert bars == {0: pytest.approx(two), 1: pytest.approx(one), 3: pytest.approx(two)}, "members of the front only"
+    one, three = (100 * (found.noise.half_width(seeds) or 0) for seeds in (1, 3))
+    assert bars == {0: pytest.approx(three), 1: pytest.approx(one), 3: pytest.approx(three)}, "of the front only"
+    assert "error_y" not in json.dumps(charts.front_figure(FEW, BAND, found=networks(FEW))), "two seeds are too few"
+    high = [replace(t, accuracy=min(1, (t.accuracy or 0) + 0.036)) for t in REPEATED]
+    figure = charts.front_figure(high, BAND, found=networks(high))
+    for cloud in (t for t in figure["data"] if "error_y" in t):
+        ends = [y + up for y, up in zip(cloud["y"], cloud["error_y"]["array"], strict=True)]
+        assert max(ends) <= 100 + 1e-3, "no bar goes beyond 100%"
 
 
 def test_a_study_of_one_seed_has_neither_bars_nor_words_of_them() -> None:
@@ -172,15 +180,31 @@ def test_hover_and_caption_tell_what_seeds_tell() -> None:
     assert row.interval
     low, high = (f"{100 * end:.2f}%" for end in row.interval)
     for text in (charts.hover(row.trial, row), charts.brief_hover(row.trial, row)):
-        assert text.startswith(f"<b>trial 3</b>  96.40%<br>mean of 2 seeds, 95% interval {low} to {high}<br>")
-        assert f"on the front with probability {row.probability:.0%}" in text
+        assert text.startswith(f"<b>trial 3</b>  95.77%<br>mean of 3 seeds, 95% interval {low} to {high}<br>")
+        assert f"on the front by FLOPs with probability {row.probability:.0%}" in text
     assert "<br>1 seed, 95% interval" in charts.hover(TRIALS[1], found.rows[1])
     assert "tie" not in charts.hover(TRIALS[1], found.rows[1])
     assert "a tie with trial 1<br>" in charts.hover(row.trial, row)
     told = charts.front_caption(REPEATED, pareto_front(REPEATED), found)
-    assert told.startswith("3 of 4 networks are on the front: the best reaches 96.4% at 3.1M FLOPs")
-    assert "Bars: 95% intervals of the mean over seeds, seed noise pooled (0.58 points)." in told
-    assert "of the front cannot be told from the next cheaper one." in told
+    assert told.startswith("3 of 4 networks are on the front: the best reaches 95.8% (3 seeds) at 3.1M FLOPs")
+    assert "Bars: 95% intervals of the mean over seeds, each by itself, seed noise pooled (0.90 points)." in told
+    assert "cannot be told from the next cheaper one, 95% for all 2 neighbours together (Bonferroni)." in told
+    told = charts.front_caption(FEW, pareto_front(FEW), networks(FEW))
+    assert "No bars: too few for an interval: 2 further seeds, and 4 are needed." in told
+
+
+def test_what_another_seed_would_give_is_told_once_and_the_same() -> None:
+    """The page once said `1 seed, 95% interval ...` beside `how much another would differ is not known`."""
+    known, few, none = (networks(trials) for trials in (REPEATED, FEW, TRIALS))
+    assert charts.seed_lines(known.rows[1])[0].startswith("1 seed, 95% interval ")
+    assert charts.other_seed(known) == (
+        "One seed. By the 4 further seeds of this study's networks, a training's standard deviation over seeds is "
+        f"{100 * known.noise.sd:.2f} points."  # type: ignore[union-attr]
+    )
+    assert charts.seed_lines(few.rows[1])[0] == "1 seed"
+    assert charts.other_seed(few).endswith("too few for an interval: 2 further seeds, and 4 are needed.")
+    assert charts.seed_lines(none.rows[1]) == []
+    assert "is not known; nas search with --repeats" in charts.other_seed(none)
 
 
 def test_hover_says_the_design_and_escapes_it() -> None:
@@ -219,7 +243,7 @@ def test_captions() -> None:
     assert caption([]) == "No finished network yet, of 0 trials."
     epochs = [Epoch(1, 2.0, 0.5, 1.0), Epoch(2, 1.0, 0.4, 2.0)]
     assert charts.curve_caption(epochs) == (
-        "After 2 epochs and 2.0 s: 40.0%, training loss 1; highest 50.0% in epoch 1."
+        "After 2 epochs and 2.0 s: 40.0%, training loss 1; highest 50.0% in epoch 1. Of this training's one seed."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_importances_with_what_chance_has() -> None:
     assert [t["x"] for t in figure["data"]] == [[30, 5], [2, 40], [10, 10]]
     assert space_charts.importance_caption(rows, 60) == (
         "At equal FLOPs accuracy follows kernel 30% of its variance. FLOPs follow act most (40%). "
-        "Based on 60 networks, one axis at a time."
+        "Chance: 95% for all 4 bars together (Bonferroni). Based on 60 networks, one axis at a time."
     )
     assert space_charts.importance_caption(rows[1:], 60).startswith("No axis explains more")
 
@@ -97,7 +98,7 @@ def test_cells_are_hollow_without_interval_where_too_few() -> None:
     assert (second["marker"]["symbol"], second["error_y"]["array"]) == (["square-open"], [None])
     assert space_charts.cells_caption("kernel", cells, BANDS) == (
         "Mean accuracy by kernel in parts of the budget. 1..10: 11 highest with 90.0 ± 1.0%; "
-        "10..100: too few networks to say."
+        "10..100: too few networks to say. ±: 95% for all 2 intervals together (Bonferroni)."
     )
 
 
@@ -131,16 +132,23 @@ def test_fronts_edfs_and_growth_of_several_studies() -> None:
         "At equal FLOPs one and two are 0.50 apart (Kolmogorov-Smirnov; p < 0.01). "
         f"Networks in the FLOPs that they share: one 2, {HOSTILE} 1."
     )
+    three = [Distance("one", "two", 0.5, 0.03), Distance("one", "six", 0.4, 0.2), Distance("two", "six", 0.1, 1.0)]
+    assert "p 1.00). p: of 3 pairs together (Bonferroni). Networks" in compare_charts.edf_caption(rows, three)
+    level = {"one": TRIALS[:2], "two": [replace(TRIALS[1], accuracy=0.9396)]}
+    told = compare_charts.fronts_caption(level)
+    assert "one (94.0%, less than 0.1 points ahead)" in told
+    assert "one (94.0%, level)" in compare_charts.fronts_caption({"one": TRIALS[:2], "two": TRIALS[1:2]})
     cost = np.array([0.0, 10.0, 20.0])
     rows_of_growth = [
         Growth("one", cost, cost / 40, None, 1),
-        Growth("three", cost[:2], cost[:2] / 20, cost[:2] / 100, 3),
+        Growth("five", cost[:2], cost[:2] / 20, cost[:2] / 100, 5),
     ]
     figure = compare_charts.growth_figure(rows_of_growth, "epochs")
     as_plotly(figure)
     assert figure["data"][1]["y"] == pytest.approx([0, 0.6, 0.4, 0])
     assert compare_charts.growth_caption(rows_of_growth, "epochs") == (
-        "Hypervolume after 10 epochs trained: one 0.2500; three 0.5000 ± 0.1000. One run, so no interval: one."
+        "Hypervolume after 10 epochs trained: one 0.2500; five 0.5000 ± 0.1000. ±: 95%, at each cost by itself. "
+        "Too few runs for an interval, 5 are needed: one 1."
     )
     assert compare_charts.growth_caption([], "epochs") == "None of these studies has a front yet."
 

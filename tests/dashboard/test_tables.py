@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from dashboard import words
-from dashboard.tables import CERTAINTY, arrow, csv, parts_frame, table, trials_frame
+from dashboard.tables import CERTAINTY, arrow, csv, front_frame, parts_frame, table, trials_frame
 from nas.certainty import networks
 from nas.trials import Trial
 from space import Arch, Task, cost
@@ -28,33 +28,38 @@ def test_trials_frame_has_a_row_per_trial_by_number() -> None:
     frame = pd.DataFrame(trials_frame(trials, {0}))
     assert list(frame["trial"]) == [0, 1]
     assert list(frame["front"]) == ["●", ""]
-    assert frame["accuracy"][0] == pytest.approx(96.7)
+    assert frame["accuracy, 1 seed"][0] == pytest.approx(96.7)
     assert frame["FLOPs"][0] == 3_100_000
     assert frame["depth"][0] == "-".join(str(stage.depth) for stage in ARCH.stages)
     assert frame["reason"][1] == "'=HYPERLINK(1)"
-    assert frame[["accuracy", "FLOPs", "params", "seconds"]].isna().iloc[1].all()
+    assert frame[["accuracy, 1 seed", "FLOPs", "params", "seconds"]].isna().iloc[1].all()
 
 
 def test_trials_frame_tells_of_seeds_where_a_network_was_repeated() -> None:
-    accuracies = [("a", 0.90), ("b", 0.95), ("a", 0.92)]
+    accuracies = [("a", 0.90), ("b", 0.95), ("a", 0.92), ("a", 0.90), ("a", 0.92), ("a", 0.91)]
     trials = [
         Trial(number=i, state="complete", key=key, accuracy=value, flops=1_000_000 + ord(key))
         for i, (key, value) in enumerate(accuracies)
     ]
-    stopped = Trial(number=3, state="stopped", key="c", flops=2_000_000, reason="below its rivals")
+    stopped = Trial(number=6, state="stopped", key="c", flops=2_000_000, reason="below its rivals")
     plain = list(trials_frame(trials[:2], (), networks(trials[:2])))
     found = networks(trials)
     frame = pd.DataFrame(trials_frame([*trials, stopped], (), found))
     assert [name for name in frame.columns if name not in plain] == CERTAINTY
     assert list(frame.columns)[3:5] == ["FLOPs", "mean"]
-    assert list(frame["accuracy"][:3]) == pytest.approx([90, 95, 92]), "each trial's own"
+    assert list(frame["accuracy, 1 seed"][:3]) == pytest.approx([90, 95, 92]), "each trial's own"
     assert list(frame["mean"][:3]) == pytest.approx([91, 95, 91])
-    assert list(frame["seeds"][:3]) == [2, 1, 2]
+    assert list(frame["seeds"][:3]) == [5, 1, 5]
     assert found.noise
-    assert frame["± 95%"][1] == pytest.approx(100 * found.noise.half_width(1))
+    assert frame["± 95%"][1] == pytest.approx(100 * (found.noise.half_width(1) or 0))
     assert frame["on front"][0] == pytest.approx(100 * (found.rows[0].probability or 0))
-    assert frame[CERTAINTY].isna().iloc[3].all()
-    assert frame["state"][3] == "stopped"
+    assert frame[CERTAINTY].isna().iloc[6].all()
+    assert frame["state"][6] == "stopped"
+    few = networks(trials[:3])
+    frame = pd.DataFrame(trials_frame(trials[:3], (), few))
+    assert frame["± 95%"].isna().all(), "one further seed is too few for intervals"
+    assert list(frame["seeds"]) == [2, 1, 2]
+    assert "on front" not in front_frame([few.rows[1].trial], few, chances=False)
 
 
 def test_trials_frame_of_none_has_the_same_columns() -> None:
@@ -115,7 +120,8 @@ def test_parts_frame_of_a_network_of_other_parts() -> None:
 
 def test_accuracy_is_said_with_split_n_and_seeds() -> None:
     assert words.evidence(make_settings("a")) == "validation top-1, n = 360 images, 1 seed"
-    assert words.evidence(make_settings("a"), (1, 3)) == "validation top-1, n = 360 images, 1 to 3 seeds"
+    assert words.evidence(make_settings("a"), (1, 3)) == "validation top-1, n = 360 images, mean of 1 to 3 seeds"
+    assert words.evidence(make_settings("a"), 2) == "validation top-1, n = 360 images, mean of 2 seeds"
     trials = [Trial(number=i, state="complete", key=key) for i, key in enumerate("aab")]
     assert words.seeds_per_network(trials) == (1, 2)
     assert words.seeds_per_network([]) == (1, 1)
