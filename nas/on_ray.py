@@ -22,6 +22,7 @@ from rich.console import Console
 from nas.fault import STOPPED, exit_code, line_of
 from nas.fleet import MAX_DEATHS, Ending
 from nas.folder import open_folder
+from nas.named import name
 from nas.run import work
 from nas.server import PASSWORD
 from nas.settings import FILE, Settings
@@ -74,6 +75,8 @@ class Actor:
     def work(self, assignment: Assignment) -> tuple[int, tuple[str, ...]]:
         """Trains until the study is at its goal: exit code and lines, as a process would have them."""
         os.environ.update(assignment.environment)
+        if server := assignment.settings.server:  # named where the search runs, which has opened it
+            name(server.url)
         said: list[str] = []
         watch = Watch(on_note=lambda note: said.append(f"note: {note}"), stop=self.asked.is_set)
         try:

@@ -2,7 +2,8 @@
 waits for a server that is away. Needs psycopg; no torch.
 
 The password comes with the URL of the command, for this process and those it starts, or from where PostgreSQL's own
-programs have it (PGPASSWORD, ~/.pgpass). It is never written or shown.
+programs have it (PGPASSWORD, ~/.pgpass). It is never written or shown, and goes to no server that was not named on this
+machine (`nas.named`).
 
 Optuna's own tables for servers were tried first: about .4 s of each trial went there, because every attribute is a
 transaction of several statements (docs/scale.md).
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from nas.journal import Journal
+from nas.named import check_named, name, without_password
 from nas.settings import Away, Server
 from space import InputError
 
@@ -44,22 +46,20 @@ _APPEND = """insert into nas_journal
 
 
 def parse_server(url: str, study: str) -> Server:
-    """The server of a URL such as postgresql://user:password@host/database, and the name that the study has there. A
-    password in it is kept for this process. Raises InputError for another kind of server."""
+    """The server of a URL such as postgresql://user:password@host/database, and the name that the study has there.
+    Whoever gives a URL names the server, for this process; a password in it is kept likewise. Raises InputError for
+    another kind of server."""
     try:
-        parts = urlsplit(url)
-        host, port, database = parts.hostname or "", parts.port, parts.path.strip("/")
+        parts, plain = urlsplit(url), without_password(url)
     except ValueError:
         raise _wrong("a URL that cannot be read") from None
-    host = f"[{host}]" if ":" in host else host
-    name, whole = f"{parts.username}@" if parts.username else "", f"{host}:{port}" if port else host
-    plain = f"{parts.scheme}://{name}{whole}/{database}" + (f"?{parts.query}" if parts.query else "")
-    if parts.scheme not in ("postgresql", "postgres") or not database:
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise _wrong(plain if parts.scheme else "something else")
     if "password" in parts.query:
         raise _wrong("a password among its options")
     if parts.password:
         os.environ[PASSWORD] = unquote(parts.password)
+    name(plain)
     return Server(url=plain, study=study)
 
 
@@ -82,9 +82,11 @@ def connect_to_read(server: Server) -> Journal | None:
 
 
 class Table:
-    """The entries of one study. `on_note` None: to be read only, without patience."""
+    """The entries of one study. `on_note` None: to be read only, without patience. Raises Away for a server that was
+    not named on this machine."""
 
     def __init__(self, server: Server, on_note: Callable[[str], None] | None = None) -> None:
+        check_named(server)
         self.server, self.on_note = server, on_note
         self.patience = PATIENCE if on_note else 0.0
         self.lock = threading.Lock()  # a worker's pulse writes too

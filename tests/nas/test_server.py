@@ -17,6 +17,7 @@ import yaml
 
 import nas.server
 from dashboard.live import Shelf
+from nas.named import STORAGE
 from nas.server import PASSWORD, Table, connect, connect_to_read, parse_server
 from nas.settings import FILE, JOURNAL, Away, Server
 from nas.trials import Reader
@@ -29,6 +30,8 @@ pytestmark = pytest.mark.skipif(
     not BINARIES or os.geteuid() != 0, reason="needs PostgreSQL's server, and root to start it as another user"
 )
 
+NOBODY = "postgresql://me@127.0.0.1:1/base"  # named, and not there
+
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
@@ -40,6 +43,7 @@ def postgres() -> Iterator[Postgres]:
 def no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD, "")  # so that it is put back
     monkeypatch.delenv(PASSWORD)
+    monkeypatch.setenv(STORAGE, NOBODY)
 
 
 def files_with(folder: Path, text: str) -> list[Path]:
@@ -110,7 +114,7 @@ def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nas.server, "PATIENCE", 0.2)
     monkeypatch.setattr(nas.server, "PAUSE", 0.05)
     notes: list[str] = []
-    nobody = Server(url="postgresql://me@127.0.0.1:1/base", study="s")
+    nobody = Server(url=NOBODY, study="s")
     with pytest.raises(
         Away, match=r"storage must answer within 0 s, got silence from postgresql://me@127.0.0.1:1/base"
     ):
@@ -127,8 +131,7 @@ def test_entries_of_many_writers_have_one_order_and_none_is_lost_or_there_twice(
             table.append_logs([{"who": name, "i": i}, {"who": name, "i": i, "second": True}])
         tables.append(table)
 
-    os.environ[PASSWORD] = SECRET
-    server, tables = Server(url=postgres.url(""), study="order"), list[Table]()
+    server, tables = parse_server(postgres.url(), "order"), list[Table]()
     Table(server, pytest.fail).create()
     threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
     for thread in threads:
@@ -150,8 +153,7 @@ def test_an_entry_whose_answer_was_lost_is_not_written_twice(
 ) -> None:
     """The connection breaks after the server has committed and before the worker hears of it."""
     monkeypatch.setattr(nas.server, "PAUSE", 0.0)
-    os.environ[PASSWORD] = SECRET
-    server, notes = Server(url=postgres.url(""), study="lost"), list[str]()
+    server, notes = parse_server(postgres.url(), "lost"), list[str]()
     table = Table(server, notes.append)
     table.create()
     once = table._once
@@ -170,8 +172,7 @@ def test_an_entry_whose_answer_was_lost_is_not_written_twice(
 
 
 def test_a_reader_may_not_write(postgres: Postgres) -> None:
-    os.environ[PASSWORD] = SECRET
-    server = Server(url=postgres.url(""), study="read")
+    server = parse_server(postgres.url(), "read")
     Table(server, pytest.fail).create()
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         Table(server).append_logs([{}])
@@ -199,7 +200,7 @@ def test_a_wrong_password_is_not_shown(postgres: Postgres) -> None:
     assert "wrong-one" not in str(error.value)
     assert "password authentication failed" in str(error.value)
     with pytest.raises(InputError, match="storage must be a server that answers"):
-        connect_to_read(Server(url="postgresql://postgres@127.0.0.1:1/base", study="s"))
+        connect_to_read(Server(url=NOBODY, study="s"))
 
 
 def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(
