@@ -16,7 +16,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import psycopg
 
 PATIENCE = 300.0  # seconds that a server may be away
+ANSWER = 30.0  # seconds after which a server that has not answered counts as away; for readers a third
+PAGE = 50_000  # entries, some 12 MB, that are read at once: so much comes in time over a slow line
 PAUSE = 2.0  # between tries
 FRESH = 0.02  # seconds for which what was read last counts as read now
 PASSWORD = "PGPASSWORD"
@@ -36,7 +38,7 @@ T = TypeVar("T")
 
 _TABLE = """create table if not exists nas_journal (
   study text, number bigint, entry text not null, key uuid not null, primary key (study, number), unique (key))"""
-_READ = "select entry from nas_journal where study = %s and number >= %s order by number"
+_READ = "select entry from nas_journal where study = %s and number >= %s order by number limit %s"
 # Under the lock numbers have no gap, and whoever sees one entry has all before it. A key that is there already comes
 # from a try whose answer was lost.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -116,10 +118,9 @@ class Table:
         with self.lock:
             if log_number_from != self.read:  # another storage on this backend begins anew
                 self.read, self.coming, self.at = log_number_from, [], -FRESH
-            if time.monotonic() - self.at >= FRESH:
-                start = self.read + len(self.coming)
-                rows = self._patiently(lambda c: c.execute(_READ, (self.server.study, start)).fetchall())
-                self._take(rows)
+            more = time.monotonic() - self.at >= FRESH
+            while more:
+                more = self._take(self._patiently(lambda c: c.execute(_READ, self._place()).fetchall()))
             found, self.coming = self.coming, []
             self.read += len(found)
             return found
@@ -133,25 +134,32 @@ class Table:
                 connection.execute(_LOCK, (study,))
                 for line in lines:
                     connection.execute(_APPEND, line)
-                rows = connection.execute(_READ, (study, self.read + len(self.coming)))
+                rows = connection.execute(_READ, self._place())
             return rows.fetchall()
 
         with self.lock:
             self._take(self._patiently(append))
 
-    def _take(self, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _place(self) -> tuple[str, int, int]:
+        """What is to be read next."""
+        return self.server.study, self.read + len(self.coming), PAGE
+
+    def _take(self, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Whether there may be more."""
         self.coming += (json.loads(entry) for (entry,) in rows)
-        self.at = time.monotonic()
+        whole = len(rows) < PAGE
+        self.at = time.monotonic() if whole else -FRESH
+        return not whole
 
     def _once(self, call: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
         """Raises Away where the server does not answer."""
         psycopg = _psycopg()
         try:
             if self.connection is None or self.connection.closed:
-                options = "" if self.on_note else "-c default_transaction_read_only=on"
-                self.connection = psycopg.connect(
-                    self.server.url, autocommit=True, connect_timeout=10, options=options, application_name="nas"
-                )
+                from nas.bounded import connect as open_connection
+
+                answer = ANSWER if self.on_note else ANSWER / 3
+                self.connection = open_connection(self.server.url, answer, read_only=not self.on_note)
             return call(self.connection)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if self.connection is not None:

@@ -24,7 +24,7 @@ from nas.trials import Reader
 from space import InputError
 from tests.nas.commands import Command, check_killed, check_whole, kill_at_random, wait_until
 from tests.nas.conftest import Run
-from tests.nas.postgres import BINARIES, SECRET, Postgres, started
+from tests.nas.postgres import BINARIES, SECRET, Postgres, Wire, started
 
 pytestmark = pytest.mark.skipif(
     not BINARIES or os.geteuid() != 0, reason="needs PostgreSQL's server, and root to start it as another user"
@@ -37,6 +37,13 @@ NOBODY = "postgresql://me@127.0.0.1:1/base"  # named, and not there
 def postgres() -> Iterator[Postgres]:
     with started() as server:
         yield server
+
+
+@pytest.fixture
+def wire(postgres: Postgres) -> Iterator[Wire]:
+    found = Wire(postgres.port)
+    yield found
+    found.close()
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +99,11 @@ def test_workers_on_a_server_that_are_killed_lose_nothing_but_their_trial(
     assert SECRET not in check_killed(process, command, 60, killed)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_that_is_restarted_is_waited_for(
-    command: Command, postgres: Postgres, workers: int, monkeypatch: pytest.MonkeyPatch
+    command: Command, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PASSWORD, SECRET)
-    process = command.search("--trials", 12, "--workers", workers, "--storage", postgres.url(""))
+    process = command.search("--trials", 12, "--workers", 2, "--storage", postgres.url(""))
     wait_until(lambda: len(command.ended()) >= 2, process)
     postgres.stop()
     time.sleep(3)
@@ -169,6 +175,86 @@ def test_an_entry_whose_answer_was_lost_is_not_written_twice(
     table.append_logs([{"first": 1}])
     assert [*Table(server).read_logs(0)] == [{"first": 1}]
     assert notes[-1] == "storage is back after 0 s"
+
+
+def test_a_network_that_is_cut_is_noticed_and_nothing_is_lost_or_there_twice(
+    postgres: Postgres, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection stays open, and nothing comes: neither an answer nor an end."""
+    monkeypatch.setattr(nas.server, "ANSWER", 0.6)
+    monkeypatch.setattr(nas.server, "PAUSE", 0.05)
+    notes: list[str] = []
+    server = parse_server(postgres.url(port=wire.port), "cut")
+    writer, reader = Table(server, notes.append), Table(server)
+    writer.create()
+    writer.append_logs([{"entry": 0}])
+    assert [*reader.read_logs(0)] == [{"entry": 0}]
+    wire.cut()
+    began = time.monotonic()
+    time.sleep(nas.server.FRESH)
+    with pytest.raises(Away, match=r"storage must be a server that answers, got .* \(wait timeout expired\)"):
+        reader.read_logs(1)
+    assert time.monotonic() - began < 2, "a reader has no patience"
+    threading.Timer(1.5, wire.mend).start()
+    writer.append_logs([{"entry": 1}])
+    assert time.monotonic() - began >= 1
+    assert notes[0] == f"storage {server.url} is away; waiting for up to 300 s"
+    assert re.fullmatch(r"storage is back after \d s", notes[1])
+    writer.append_logs([{"entry": 2}])
+    assert [*Table(server).read_logs(0)] == [{"entry": 0}, {"entry": 1}, {"entry": 2}]
+    assert [*reader.read_logs(1)] == [{"entry": 1}, {"entry": 2}]
+
+
+def test_who_is_cut_off_with_the_lock_does_not_keep_the_others_waiting(
+    postgres: Postgres, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nas.server, "ANSWER", 3.0)
+    lost = Table(parse_server(postgres.url(port=wire.port), "lock"), pytest.fail)
+    lost.create()
+
+    def take(connection: psycopg.Connection[Any]) -> None:
+        connection.execute("begin")
+        connection.execute(nas.server._LOCK, ("lock",))
+
+    lost._once(take)
+    wire.cut()
+    other = Table(parse_server(postgres.url(), "lock"), pytest.fail)
+    other.append_logs([{"entry": 0}])
+    assert [*other.read_logs(0)] == [{"entry": 0}]
+
+
+def test_a_search_goes_on_when_the_network_is_back(
+    command: Command, postgres: Postgres, wire: Wire, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nas.server, "ANSWER", 1.0)
+    monkeypatch.setattr(nas.server, "PAUSE", 0.1)
+
+    def cut_for_a_while() -> None:
+        while len(command.ended()) < 1:
+            time.sleep(0.1)
+        wire.cut()
+        time.sleep(2.5)
+        wire.mend()
+
+    helper = threading.Thread(target=cut_for_a_while)
+    helper.start()
+    code, _, errors = run(*command.words, "--trials", 3, "--storage", postgres.url(port=wire.port))
+    helper.join()
+    assert code == 0, errors
+    assert "is away; " in errors
+    assert "storage is back after" in errors
+    check_whole(command, 3)
+
+
+def test_what_is_read_in_pages_is_whole(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nas.server, "PAGE", 3)
+    server = parse_server(postgres.url(), "pages")
+    writer, entries = Table(server, pytest.fail), [{"entry": i} for i in range(10)]
+    writer.create()
+    writer.append_logs(entries)
+    assert [*writer.read_logs(0)] == [*Table(server).read_logs(0)] == entries
+    writer.append_logs([{"entry": 10}])
+    assert [*writer.read_logs(10)] == [{"entry": 10}]
 
 
 def test_a_reader_may_not_write(postgres: Postgres) -> None:
