@@ -3,6 +3,7 @@ psycopg."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any, TypeVar
 
 import psycopg
@@ -13,6 +14,8 @@ T = TypeVar("T")
 CONNECT = 10  # seconds that a connection may take to be made
 # Where packets are lost, the system notices so on a connection that rests, too: it is made anew when it is used next.
 ALIVE: dict[str, Any] = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of, as it cleans up after an error, is that error
 
 
 class Bounded(psycopg.Connection[tuple[Any, ...]]):

@@ -2,7 +2,7 @@
 this user's password shall not go there.
 
 Named is what `nas search --storage URL` was given on this machine, which a file in the user's configuration remembers,
-and what stands in the environment, which processes pass on. Needs nothing beyond Python.
+and what stands in the environment, which processes pass on.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from nas.settings import Away, Server
 from space import InputError
+from space.private import is_private
 
 STORAGE = "NAS_STORAGE"  # environment: URLs, separated by blanks
 
@@ -68,10 +69,14 @@ def named() -> set[str]:
 
 
 def _remembered() -> Iterator[str]:
+    path = _file()
     try:
-        lines = _file().read_text().splitlines(keepends=True)
+        with path.open() as file:
+            private, lines = is_private(os.fstat(file.fileno())), file.readlines()
     except (FileNotFoundError, NotADirectoryError):
         return
+    if not private:
+        raise InputError(f"{path} must be written by this user alone, got a file that others write; chmod 600 {path}")
     yield from (line.strip() for line in lines if line.endswith("\n") and line.strip())
 
 

@@ -122,6 +122,13 @@ def test_a_line_that_a_full_disk_has_cut_names_nothing(tmp_path: Path) -> None:
     assert {"postgresql://good/base", "postgresql://new/base"} <= named()
 
 
+def test_a_list_that_others_write_is_not_believed(tmp_path: Path) -> None:
+    remember("postgresql://host/base")
+    (tmp_path / "config" / "nas" / "servers").chmod(0o622)
+    with pytest.raises(InputError, match="must be written by this user alone, got a file that others write; chmod 600"):
+        named()
+
+
 def test_what_cannot_be_remembered_or_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config").write_text("a file")
     with pytest.raises(
