@@ -61,6 +61,8 @@ def result_of(trainer: Thread, answer: Answer = go_on) -> Result:
 
 def test_it_is_closed_in_the_midst_of_an_epoch(digits: Data) -> None:
     found = trainer(digits, Recipe(epochs=1, batch_size=8))
+    import torch._dynamo  # noqa: F401  # or the first optimizer does, for seconds
+
     found.start(Job(0, arch(512), 0))
     time.sleep(0.5)
     began = time.monotonic()
