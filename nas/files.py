@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Written aside, on the disk, then renamed; a str as UTF-8. What was at `path` stays until then, and after an
-    OSError."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    OSError. Any number of threads, processes and containers may write the same one: the last to end it has its way."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with aside.open("wb") as file:
+        with aside.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())

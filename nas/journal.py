@@ -6,6 +6,8 @@ little more than one of each (docs/scale.md). Optuna writes each by itself.
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +16,8 @@ from typing import Any, Protocol
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
+
+from nas.lock import JournalLock
 
 
 class Backend(Protocol):
@@ -23,6 +26,30 @@ class Backend(Protocol):
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]: ...
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None: ...
+
+
+class File(JournalFileBackend):
+    """Optuna's journal file, written under our lock."""
+
+    def __init__(self, path: Path, lock: JournalLock) -> None:
+        super().__init__(str(path))
+        self.path, self.lock = path, lock
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        content = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        written = False
+        while not written:  # again where this process was stopped in between, and the lock passed over to another
+            with self.lock.held() as hold, self.path.open("ab") as file:
+                if hold.lasts():
+                    _write(file.fileno(), content)
+                    os.fsync(file.fileno())
+                    written = True
+
+
+def _write(file: int, content: bytes) -> None:
+    """All of it, in one call of the system but where the disk is full."""
+    while content:
+        content = content[os.write(file, content) :]
 
 
 class Together(BaseJournalBackend):
@@ -69,6 +96,6 @@ class Journal(JournalStorage):
         return self._entries.together()
 
 
-def open_file(path: Path, lock: BaseJournalFileLock | None = None) -> Journal:
-    """The journal in a file; made where there is none."""
-    return Journal(JournalFileBackend(str(path), lock_obj=lock))
+def open_file(path: Path, lock: JournalLock | None = None) -> Journal:
+    """The journal in a file; made where there is none. Without our lock Optuna's own is used: for reading."""
+    return Journal(File(path, lock) if lock else JournalFileBackend(str(path)))

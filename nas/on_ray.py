@@ -22,11 +22,13 @@ from rich.console import Console
 from nas.fault import STOPPED, exit_code, line_of
 from nas.fleet import MAX_DEATHS, Ending
 from nas.folder import open_folder
+from nas.named import name
 from nas.run import work
 from nas.server import PASSWORD
 from nas.settings import FILE, Settings
 from nas.study import Search, Watch
 from space import InputError
+from space.private import is_private
 
 SECRETS = (PASSWORD, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
 PASSED_ON = (*SECRETS, "AWS_DEFAULT_REGION", "NAS_LEASE")
@@ -74,6 +76,8 @@ class Actor:
     def work(self, assignment: Assignment) -> tuple[int, tuple[str, ...]]:
         """Trains until the study is at its goal: exit code and lines, as a process would have them."""
         os.environ.update(assignment.environment)
+        if server := assignment.settings.server:  # named where the search runs, which has opened it
+            name(server.url)
         said: list[str] = []
         watch = Watch(on_note=lambda note: said.append(f"note: {note}"), stop=self.asked.is_set)
         try:
@@ -106,7 +110,13 @@ def reach(assignment: Assignment) -> Path:
             f"study must be in a folder that every machine sees, got {shared}, which {socket.gethostname()} does not "
             "see; share it, or begin the study with --storage postgresql://... and --artifacts s3://..."
         )
-    own = Path(tempfile.gettempdir()) / f"nas-{os.getuid()}" / settings.server.study
+    place = Path(tempfile.gettempdir()) / f"nas-{os.getuid()}"
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_private(place.lstat()):
+        raise InputError(
+            f"{place} must be a folder that only this user writes, got another's; remove it, or set TMPDIR"
+        )
+    own = place / settings.server.study
     open_folder(own, settings)
     return own
 

@@ -5,6 +5,7 @@ A search or a stopping rule can then be replayed in seconds (`nas.replay`). Need
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.files import write_whole
 from nas.settings import VERSION, Settings
 from nas.trials import Epoch, Reader, Trial
 from space import Arch, Band, InputError
@@ -83,20 +85,16 @@ class RecordedTable:
         return int(self.settings.recipe.get("train_images") or self.settings.data.train)
 
     def save(self, path: Path) -> None:
-        """Writes the parquet file and its card (`.md`) beside it, both aside and then renamed."""
+        """Writes the parquet file and its card (`.md`) beside it, each whole or not at all."""
         import pyarrow.parquet as parquet
 
         from nas.record_card import card
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            parquet.write_table(self._to_arrow(), aside, compression="zstd")
-            aside.replace(path)
-            aside.write_text(card(self, path), encoding="utf-8")
-            aside.replace(path.with_suffix(".md"))
-        finally:
-            aside.unlink(missing_ok=True)
+        content = io.BytesIO()
+        parquet.write_table(self._to_arrow(), content, compression="zstd")
+        write_whole(path, content.getvalue())
+        write_whole(path.with_suffix(".md"), card(self, path))
 
     @staticmethod
     def load(path: Path | None = None) -> RecordedTable:

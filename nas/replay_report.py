@@ -14,6 +14,7 @@ from rich import box
 from rich.table import Table
 
 from nas.claims import VALUES, each, rule, too_few
+from nas.files import write_whole
 from nas.record import Floats, RecordedTable
 from nas.replay import Bench, Plan, Run, Unit, World, budget, plans, replay
 from nas.settings import Sampler
@@ -312,7 +313,7 @@ def plot(runs: Mapping[Plan, Sequence[Run]], bench: Bench, path: Path, seeds: in
 <meta http-equiv="Content-Security-Policy" content="{policy}"></head>
 <body style="font-family: sans-serif; max-width: 70em; margin: auto">{"".join(bodies)}{text}</body></html>
 """
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
 
 
 def _draw(figure: Any, name: str, curves: Floats, colour: str, level: float) -> None:

@@ -2,7 +2,8 @@
 waits for a server that is away. Needs psycopg; no torch.
 
 The password comes with the URL of the command, for this process and those it starts, or from where PostgreSQL's own
-programs have it (PGPASSWORD, ~/.pgpass). It is never written or shown.
+programs have it (PGPASSWORD, ~/.pgpass). It is never written or shown, and goes to no server that was not named on this
+machine (`nas.named`).
 
 Optuna's own tables for servers were tried first: about .4 s of each trial went there, because every attribute is a
 transaction of several statements (docs/scale.md).
@@ -15,11 +16,12 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from nas.journal import Journal
+from nas.named import check_named, name, without_password
 from nas.settings import Away, Server
 from space import InputError
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import psycopg
 
 PATIENCE = 300.0  # seconds that a server may be away
+ANSWER = 30.0  # seconds after which a server that has not answered counts as away; for readers a third
+PAGE = 50_000  # entries, some 12 MB, that are read at once: so much comes in time over a slow line
 PAUSE = 2.0  # between tries
 FRESH = 0.02  # seconds for which what was read last counts as read now
 PASSWORD = "PGPASSWORD"
@@ -34,7 +38,7 @@ T = TypeVar("T")
 
 _TABLE = """create table if not exists nas_journal (
   study text, number bigint, entry text not null, key uuid not null, primary key (study, number), unique (key))"""
-_READ = "select entry from nas_journal where study = %s and number >= %s order by number"
+_READ = "select entry from nas_journal where study = %s and number >= %s order by number limit %s"
 # Under the lock numbers have no gap, and whoever sees one entry has all before it. A key that is there already comes
 # from a try whose answer was lost.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -44,22 +48,20 @@ _APPEND = """insert into nas_journal
 
 
 def parse_server(url: str, study: str) -> Server:
-    """The server of a URL such as postgresql://user:password@host/database, and the name that the study has there. A
-    password in it is kept for this process. Raises InputError for another kind of server."""
+    """The server of a URL such as postgresql://user:password@host/database, and the name that the study has there.
+    Whoever gives a URL names the server, for this process; a password in it is kept likewise. Raises InputError for
+    another kind of server."""
     try:
-        parts = urlsplit(url)
-        host, port, database = parts.hostname or "", parts.port, parts.path.strip("/")
+        parts, plain = urlsplit(url), without_password(url)
     except ValueError:
         raise _wrong("a URL that cannot be read") from None
-    host = f"[{host}]" if ":" in host else host
-    name, whole = f"{parts.username}@" if parts.username else "", f"{host}:{port}" if port else host
-    plain = f"{parts.scheme}://{name}{whole}/{database}" + (f"?{parts.query}" if parts.query else "")
-    if parts.scheme not in ("postgresql", "postgres") or not database:
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise _wrong(plain if parts.scheme else "something else")
     if "password" in parts.query:
         raise _wrong("a password among its options")
     if parts.password:
         os.environ[PASSWORD] = unquote(parts.password)
+    name(plain)
     return Server(url=plain, study=study)
 
 
@@ -82,9 +84,11 @@ def connect_to_read(server: Server) -> Journal | None:
 
 
 class Table:
-    """The entries of one study. `on_note` None: to be read only, without patience."""
+    """The entries of one study. `on_note` None: to be read only, without patience. Raises Away for a server that was
+    not named on this machine."""
 
     def __init__(self, server: Server, on_note: Callable[[str], None] | None = None) -> None:
+        check_named(server)
         self.server, self.on_note = server, on_note
         self.patience = PATIENCE if on_note else 0.0
         self.lock = threading.Lock()  # a worker's pulse writes too
@@ -114,10 +118,9 @@ class Table:
         with self.lock:
             if log_number_from != self.read:  # another storage on this backend begins anew
                 self.read, self.coming, self.at = log_number_from, [], -FRESH
-            if time.monotonic() - self.at >= FRESH:
-                start = self.read + len(self.coming)
-                rows = self._patiently(lambda c: c.execute(_READ, (self.server.study, start)).fetchall())
-                self._take(rows)
+            more = time.monotonic() - self.at >= FRESH
+            while more:
+                more = self._take(self._patiently(lambda c: c.execute(_READ, self._place()).fetchall()))
             found, self.coming = self.coming, []
             self.read += len(found)
             return found
@@ -131,25 +134,32 @@ class Table:
                 connection.execute(_LOCK, (study,))
                 for line in lines:
                     connection.execute(_APPEND, line)
-                rows = connection.execute(_READ, (study, self.read + len(self.coming)))
+                rows = connection.execute(_READ, self._place())
             return rows.fetchall()
 
         with self.lock:
             self._take(self._patiently(append))
 
-    def _take(self, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _place(self) -> tuple[str, int, int]:
+        """What is to be read next."""
+        return self.server.study, self.read + len(self.coming), PAGE
+
+    def _take(self, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Whether there may be more."""
         self.coming += (json.loads(entry) for (entry,) in rows)
-        self.at = time.monotonic()
+        whole = len(rows) < PAGE
+        self.at = time.monotonic() if whole else -FRESH
+        return not whole
 
     def _once(self, call: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
         """Raises Away where the server does not answer."""
         psycopg = _psycopg()
         try:
             if self.connection is None or self.connection.closed:
-                options = "" if self.on_note else "-c default_transaction_read_only=on"
-                self.connection = psycopg.connect(
-                    self.server.url, autocommit=True, connect_timeout=10, options=options, application_name="nas"
-                )
+                from nas.bounded import connect as open_connection
+
+                answer = ANSWER if self.on_note else ANSWER / 3
+                self.connection = open_connection(self.server.url, answer, read_only=not self.on_note)
             return call(self.connection)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if self.connection is not None:

@@ -8,13 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
-from optuna.storages.journal import JournalFileOpenLock
 from optuna.trial import FrozenTrial
 
 from nas.files import write_whole
@@ -126,9 +125,8 @@ def open_for_writing(folder: Path, on_note: Callable[[str], None]) -> Journal:
     """The study's journal; a torn tail is cut off first, then and before each line."""
     path = folder / JOURNAL
     lock = JournalLock(path, on_note)
-    lock.acquire()
-    lock.release()
-    return open_file(path, cast(JournalFileOpenLock, lock))
+    with lock.held():
+        return open_file(path, lock)
 
 
 def save_curve(store: ArtifactStore, trial: optuna.Trial, curve: Iterable[Epoch]) -> None:

@@ -10,9 +10,9 @@ import gc
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from safetensors.torch import save
@@ -73,7 +73,7 @@ class Trainer(Protocol):
 
     def listen(self, answer: Answer, timeout: float) -> Result | None:
         """Waits until the training says something, or `timeout` seconds. An epoch that is over is answered; the result
-        once the training has ended."""
+        once the training has ended. Raises what ended a training and is not the network's."""
 
     def close(self) -> None:
         """What it trains is lost."""
@@ -84,61 +84,79 @@ class Thread:
 
     def __init__(self, task: Task, data: DeviceData, recipe: Recipe) -> None:
         self.data = data
-        self.pipe, inner = Pipe()
+        self.told: SimpleQueue[Job | Verdict | None] = SimpleQueue()  # None: it is closed
+        self.said: SimpleQueue[tuple[Job, Epoch] | Result | BaseException] = SimpleQueue()
         self.closed = threading.Event()
-        self.thread = threading.Thread(target=work, args=(inner, task, data, recipe, self.closed), daemon=True)
+        words = (self.told, self.said, task, data, recipe, self.closed)
+        self.thread = threading.Thread(target=work, args=words, daemon=True)
         self.thread.start()
 
     def start(self, job: Job) -> None:
-        self.pipe.send(job)
+        self.told.put(job)
 
     def listen(self, answer: Answer, timeout: float) -> Result | None:
-        if not self.pipe.poll(timeout):
+        """Raises what ended the training and is not the network's: with the traceback of the thread."""
+        try:
+            said = self.said.get(timeout=timeout)
+        except Empty:
             return None
-        said: tuple[Job, Epoch] | Result = self.pipe.recv()
+        if isinstance(said, BaseException):
+            raise said
         if not isinstance(said, tuple):
             return said
-        self.pipe.send(answer(*said))
+        self.told.put(answer(*said))
         return None
 
     def close(self) -> None:
         """Waits for the step that runs: torch aborts a process that ends while a thread of it computes."""
         self.closed.set()
-        self.pipe.close()
+        self.told.put(None)
         self.thread.join(PATIENCE)
         gc.unfreeze()  # see `work`
 
 
-def work(pipe: Connection, task: Task, data: DeviceData, recipe: Recipe, closed: threading.Event) -> None:
-    """Trains what comes through the pipe until it closes."""
-    with suppress(EOFError, OSError):  # the other end is gone
-        while isinstance(job := pipe.recv(), Job):
-            pipe.send(_train(pipe, job, task, data, recipe, closed))
-            if not gc.get_freeze_count():
-                gc.freeze()  # what was imported is no garbage: looking through it after each training took 0.2 s
-                atexit.register(gc.unfreeze)  # or libraries call it leaked
-    pipe.close()
+def work(
+    told: SimpleQueue[Job | Verdict | None], said: SimpleQueue[tuple[Job, Epoch] | Result | BaseException],
+    task: Task, data: DeviceData, recipe: Recipe, closed: threading.Event,
+) -> None:  # fmt: skip
+    """Trains what it is told until it is closed. Every training ends with a result or an error, whatever that is."""
+
+    def on_epoch(job: Job, epoch: Epoch) -> Verdict:
+        said.put((job, epoch))
+        verdict = told.get()
+        assert not isinstance(verdict, Job), "a job is told once the last one has ended"
+        return verdict or "interrupt"
+
+    while not closed.is_set() and isinstance(job := told.get(), Job):
+        try:
+            said.put(_train(job, task, data, recipe, partial(on_epoch, job), closed))
+        except BaseException as error:
+            said.put(error)
+        if not gc.get_freeze_count():
+            gc.freeze()  # what was imported is no garbage: looking through it after each training took 0.2 s
+            atexit.register(gc.unfreeze)  # or libraries call it leaked
 
 
-def _train(pipe: Connection, job: Job, task: Task, data: DeviceData, recipe: Recipe, closed: threading.Event) -> Result:
+def _train(
+    job: Job, task: Task, data: DeviceData, recipe: Recipe, on_epoch: Callable[[Epoch], Verdict],
+    closed: threading.Event,
+) -> Result:  # fmt: skip
+    """What is the network's own fails it. Anything else, such as a disk that cannot be read or a mistake in this
+    program, says nothing of the network and is raised."""
     started = time.perf_counter()
-
-    def on_epoch(epoch: Epoch) -> Verdict:
-        pipe.send((job, epoch))
-        verdict: Verdict = pipe.recv()
-        return verdict
-
     try:
         trained = train(job.arch, task, data, recipe, seed=job.seed, on_epoch=on_epoch, abandoned=closed.is_set)
+        weights = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
+        return Finished(job, trained.accuracy, trained.seconds, trained.stopped, save(weights))
     except Interrupted:
         return Left(job)
     except Diverged as error:
         return Failed(job, str(error), time.perf_counter() - started)
+    except (NotImplementedError, RecursionError):  # Python's own kinds of RuntimeError
+        raise
     except (RuntimeError, MemoryError) as error:  # RuntimeError: torch's, out of memory included
         first = (str(error).splitlines() or [""])[0]
         return Failed(job, f"{type(error).__name__}: {first} ({size(job.arch, task)})", time.perf_counter() - started)
-    weights = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
-    return Finished(job, trained.accuracy, trained.seconds, trained.stopped, save(weights))
 
 
 def size(arch: Arch, task: Task) -> str:

@@ -1,8 +1,9 @@
 """Depthwise convolution whose weight gradient on a CPU takes about a tenth of torch's time, given a C compiler.
 
 oneDNN's own costs 10 to 20 forward passes for kernels from 5 on; `depthwise.c` beside this file does the same sums.
-It is compiled once for this machine, in about a second, and kept in the user's cache. Without a compiler, on other
-devices and in other precisions torch's own gradient is used.
+It is compiled once for this machine, in about a second, and kept in a folder of the cache that only this user may
+write: it is code, and a cache may be shared. Without a compiler, on other devices and in other precisions torch's own
+gradient is used.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -23,6 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from space.private import is_private
 
 SOURCE = Path(__file__).with_name("depthwise.c")
 KERNELS = (5, 7, 9, 11)  # of 3, torch's is as fast
@@ -95,8 +99,7 @@ def kernel() -> Kernel | None:
     if compiler is None or os.environ.get(OFF):
         return None
     try:
-        path = _compiled(compiler)
-        function = ctypes.CDLL(str(path)).nas_depthwise_weight
+        function = _library(compiler).nas_depthwise_weight
     except (OSError, subprocess.SubprocessError):
         return None
     function.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int] * 6
@@ -104,20 +107,53 @@ def kernel() -> Kernel | None:
     return function
 
 
-def _compiled(compiler: str) -> Path:
-    """The library for this source, compiler and processor, made aside and renamed."""
+def _library(compiler: str) -> ctypes.CDLL:
+    """The library for this source, compiler and processor, from the cache; where others may write there, one of this
+    process's own."""
     source = SOURCE.read_bytes()
     about = repr((source, compiler, FLAGS, platform.machine(), _processor()))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
-    folder = Path(os.environ.get("NAS_CACHE") or cache)
+    folder = Path(os.environ.get("NAS_CACHE") or cache) / f"compiled-{os.getuid()}"  # the cache may be shared
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"depthwise-{hashlib.sha256(about.encode()).hexdigest()[:16]}.so"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            made = Path(scratch) / path.name
-            subprocess.run([compiler, *FLAGS, str(SOURCE), "-o", str(made)], check=True, capture_output=True)
-            made.replace(path)
-    return path
+    if is_private(folder.lstat()):
+        if not path.exists():
+            _compile(compiler, path)
+        if library := _load(path):
+            return library
+    warnings.warn(
+        f"compiled code must be whole, in a folder and file that only this user writes, got {path}; it was compiled "
+        "anew, for this process: remove that folder",
+        stacklevel=2,
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        own = Path(scratch) / path.name
+        _compile(compiler, own)
+        return ctypes.CDLL(str(own))
+
+
+def _compile(compiler: str, path: Path) -> None:
+    """Made aside and renamed."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        made = Path(scratch) / path.name
+        subprocess.run([compiler, *FLAGS, str(SOURCE), "-o", str(made)], check=True, capture_output=True)
+        made.chmod(0o700)
+        made.replace(path)
+
+
+def _load(path: Path) -> ctypes.CDLL | None:
+    """None for a file that others may write, a link, and one that is damaged. What was looked at is what is loaded."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        opened = Path(f"/proc/self/fd/{file}")
+        return ctypes.CDLL(str(opened if opened.exists() else path)) if is_private(os.fstat(file)) else None
+    except OSError:
+        return None
+    finally:
+        os.close(file)
 
 
 def _processor() -> str:

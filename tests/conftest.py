@@ -43,8 +43,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Decoded data and compiled kernels of the tests, and of the processes that they start, stay out of the user's."""
+    """What the tests, and the processes that they start, keep for later: decoded data, compiled kernels, names of
+    servers. It stays out of the user's."""
     os.environ["NAS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
 @pytest.fixture

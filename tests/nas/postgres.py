@@ -6,8 +6,9 @@ import secrets
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -41,8 +42,8 @@ class Postgres:
     def stop(self) -> None:
         self._as_postgres("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
 
-    def url(self, password: str = f":{SECRET}") -> str:
-        return f"postgresql://postgres{password}@127.0.0.1:{self.port}/postgres"
+    def url(self, password: str = f":{SECRET}", port: int | None = None) -> str:
+        return f"postgresql://postgres{password}@127.0.0.1:{port or self.port}/postgres"
 
 
 @contextmanager
@@ -56,3 +57,42 @@ def started() -> Iterator[Postgres]:
     finally:
         server.stop()
         shutil.rmtree(place)
+
+
+class Wire:
+    """A way to a server that can be cut: then nothing comes through in either direction, and nobody is told."""
+
+    def __init__(self, port: int) -> None:
+        self.target, self.whole = port, threading.Event()
+        self.whole.set()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self.ends: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # it is closed
+            while True:
+                here, _ = self.listener.accept()
+                there = socket.create_connection(("127.0.0.1", self.target))
+                self.ends += [here, there]
+                for pair in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while content := source.recv(65536):
+                self.whole.wait()
+                target.sendall(content)
+            target.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        self.whole.clear()
+
+    def mend(self) -> None:
+        self.whole.set()
+
+    def close(self) -> None:
+        self.mend()
+        for end in (self.listener, *self.ends):
+            end.close()

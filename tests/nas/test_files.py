@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,4 +27,13 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: Path, monkeyp
     with pytest.raises(OSError, match="No space left"):
         write_whole(tmp_path / "a", "second")
     assert (tmp_path / "a").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_many_write_the_same_file_at_once(tmp_path: Path) -> None:
+    contents = [str(i) * 100_000 for i in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            [*threads.map(lambda content: write_whole(tmp_path / "a", content), contents)]
+            assert (tmp_path / "a").read_text() in contents
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

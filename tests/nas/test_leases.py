@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +15,7 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from nas.leases import Leases, Pulse
-from nas.trials import owner
+from nas.trials import is_alive, owner
 
 ELSEWHERE = {"host": "another", "pid": 1}
 
@@ -66,13 +69,63 @@ def test_who_was_held_up_itself_begins_to_watch_anew(clock: list[float]) -> None
 
 def test_the_death_of_a_process_here_is_seen_at_once() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    trial = running(0, owner={**owner(), "pid": process.pid})
+    trial = running(0, owner=owner(process.pid))
     leases = Leases(60)
     assert leases.lapsed(trial) is None
     process.kill()
     process.wait()
     assert leases.lapsed(trial) == "its process ended"
     assert leases.lapsed(running(1, owner=owner())) == "its process ended", "left by an earlier search of this one"
+
+
+def test_a_process_that_has_the_id_of_an_owner_is_not_taken_for_it() -> None:
+    began = owner()["began"]
+    assert isinstance(began, int)
+    assert not is_alive({**owner(), "began": began - 1})
+    assert is_alive(owner())
+
+
+def test_an_owner_that_has_ended_and_not_been_waited_for_is_dead() -> None:
+    process = subprocess.Popen(["true"])
+    whose = owner(process.pid)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(whose)
+    process.wait()
+
+
+GONE = 2**22 + 1  # no process has that id
+
+
+@pytest.mark.parametrize("other", [{"host": "another"}, {"boot": "another"}, {"processes": "pid:[1]"}])
+def test_of_a_process_that_cannot_be_seen_from_here_the_lease_decides(other: dict[str, str]) -> None:
+    assert not is_alive({**owner(), "pid": GONE})
+    assert is_alive({**owner(), "pid": GONE, **other})
+
+
+def test_owners_of_earlier_studies_are_read() -> None:
+    """They have a host and a process id alone."""
+    host = socket.gethostname()
+    assert is_alive({"host": host, "pid": os.getpid()})
+    assert not is_alive({"host": host, "pid": GONE})
+    assert is_alive({"host": "another", "pid": GONE})
+
+
+IN_CONTAINER = """
+import json, sys
+from nas.trials import is_alive, owner
+outside = json.loads(sys.argv[1])
+print(json.dumps([is_alive(outside), is_alive({"host": outside["host"], "pid": outside["pid"]}), is_alive(owner())]))
+"""
+
+
+def test_a_container_of_the_same_host_name_does_not_take_ones_trial_for_lost() -> None:
+    """One with process ids of its own: there this process has no id."""
+    alone = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*alone, "true"], check=False).returncode:
+        pytest.skip("needs a system that lets processes have ids of their own")
+    words = [*alone, sys.executable, "-c", IN_CONTAINER, json.dumps(owner())]
+    seen = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    assert seen == [True, False, True], "the owner; as earlier releases had it; itself"
 
 
 def test_beats_come_for_what_is_held_and_outlive_what_is_lost() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -112,11 +113,10 @@ def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: 
     make_table(5, epochs=2).save(path)
     before = path.read_bytes()
 
-    def full_disk(*args: Any, **options: Any) -> None:
-        Path(args[1]).write_bytes(b"half")
+    def full_disk(file: int) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(parquet, "write_table", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         make_table(7, epochs=2).save(path)
     assert path.read_bytes() == before

@@ -17,17 +17,20 @@ import yaml
 
 import nas.server
 from dashboard.live import Shelf
+from nas.named import STORAGE
 from nas.server import PASSWORD, Table, connect, connect_to_read, parse_server
 from nas.settings import FILE, JOURNAL, Away, Server
 from nas.trials import Reader
 from space import InputError
 from tests.nas.commands import Command, check_killed, check_whole, kill_at_random, wait_until
 from tests.nas.conftest import Run
-from tests.nas.postgres import BINARIES, SECRET, Postgres, started
+from tests.nas.postgres import BINARIES, SECRET, Postgres, Wire, started
 
 pytestmark = pytest.mark.skipif(
     not BINARIES or os.geteuid() != 0, reason="needs PostgreSQL's server, and root to start it as another user"
 )
+
+NOBODY = "postgresql://me@127.0.0.1:1/base"  # named, and not there
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +39,18 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture
+def wire(postgres: Postgres) -> Iterator[Wire]:
+    found = Wire(postgres.port)
+    yield found
+    found.close()
+
+
 @pytest.fixture(autouse=True)
 def no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD, "")  # so that it is put back
     monkeypatch.delenv(PASSWORD)
+    monkeypatch.setenv(STORAGE, NOBODY)
 
 
 def files_with(folder: Path, text: str) -> list[Path]:
@@ -88,12 +99,11 @@ def test_workers_on_a_server_that_are_killed_lose_nothing_but_their_trial(
     assert SECRET not in check_killed(process, command, 60, killed)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_that_is_restarted_is_waited_for(
-    command: Command, postgres: Postgres, workers: int, monkeypatch: pytest.MonkeyPatch
+    command: Command, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PASSWORD, SECRET)
-    process = command.search("--trials", 12, "--workers", workers, "--storage", postgres.url(""))
+    process = command.search("--trials", 12, "--workers", 2, "--storage", postgres.url(""))
     wait_until(lambda: len(command.ended()) >= 2, process)
     postgres.stop()
     time.sleep(3)
@@ -110,7 +120,7 @@ def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nas.server, "PATIENCE", 0.2)
     monkeypatch.setattr(nas.server, "PAUSE", 0.05)
     notes: list[str] = []
-    nobody = Server(url="postgresql://me@127.0.0.1:1/base", study="s")
+    nobody = Server(url=NOBODY, study="s")
     with pytest.raises(
         Away, match=r"storage must answer within 0 s, got silence from postgresql://me@127.0.0.1:1/base"
     ):
@@ -127,8 +137,7 @@ def test_entries_of_many_writers_have_one_order_and_none_is_lost_or_there_twice(
             table.append_logs([{"who": name, "i": i}, {"who": name, "i": i, "second": True}])
         tables.append(table)
 
-    os.environ[PASSWORD] = SECRET
-    server, tables = Server(url=postgres.url(""), study="order"), list[Table]()
+    server, tables = parse_server(postgres.url(), "order"), list[Table]()
     Table(server, pytest.fail).create()
     threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
     for thread in threads:
@@ -150,8 +159,7 @@ def test_an_entry_whose_answer_was_lost_is_not_written_twice(
 ) -> None:
     """The connection breaks after the server has committed and before the worker hears of it."""
     monkeypatch.setattr(nas.server, "PAUSE", 0.0)
-    os.environ[PASSWORD] = SECRET
-    server, notes = Server(url=postgres.url(""), study="lost"), list[str]()
+    server, notes = parse_server(postgres.url(), "lost"), list[str]()
     table = Table(server, notes.append)
     table.create()
     once = table._once
@@ -169,9 +177,88 @@ def test_an_entry_whose_answer_was_lost_is_not_written_twice(
     assert notes[-1] == "storage is back after 0 s"
 
 
+def test_a_network_that_is_cut_is_noticed_and_nothing_is_lost_or_there_twice(
+    postgres: Postgres, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection stays open, and nothing comes: neither an answer nor an end."""
+    monkeypatch.setattr(nas.server, "ANSWER", 0.6)
+    monkeypatch.setattr(nas.server, "PAUSE", 0.05)
+    notes: list[str] = []
+    server = parse_server(postgres.url(port=wire.port), "cut")
+    writer, reader = Table(server, notes.append), Table(server)
+    writer.create()
+    writer.append_logs([{"entry": 0}])
+    assert [*reader.read_logs(0)] == [{"entry": 0}]
+    wire.cut()
+    began = time.monotonic()
+    time.sleep(nas.server.FRESH)
+    with pytest.raises(Away, match=r"storage must be a server that answers, got .* \(wait timeout expired\)"):
+        reader.read_logs(1)
+    assert time.monotonic() - began < 2, "a reader has no patience"
+    threading.Timer(1.5, wire.mend).start()
+    writer.append_logs([{"entry": 1}])
+    assert time.monotonic() - began >= 1
+    assert notes[0] == f"storage {server.url} is away; waiting for up to 300 s"
+    assert re.fullmatch(r"storage is back after \d s", notes[1])
+    writer.append_logs([{"entry": 2}])
+    assert [*Table(server).read_logs(0)] == [{"entry": 0}, {"entry": 1}, {"entry": 2}]
+    assert [*reader.read_logs(1)] == [{"entry": 1}, {"entry": 2}]
+
+
+def test_who_is_cut_off_with_the_lock_does_not_keep_the_others_waiting(
+    postgres: Postgres, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nas.server, "ANSWER", 3.0)
+    lost = Table(parse_server(postgres.url(port=wire.port), "lock"), pytest.fail)
+    lost.create()
+
+    def take(connection: psycopg.Connection[Any]) -> None:
+        connection.execute("begin")
+        connection.execute(nas.server._LOCK, ("lock",))
+
+    lost._once(take)
+    wire.cut()
+    other = Table(parse_server(postgres.url(), "lock"), pytest.fail)
+    other.append_logs([{"entry": 0}])
+    assert [*other.read_logs(0)] == [{"entry": 0}]
+
+
+def test_a_search_goes_on_when_the_network_is_back(
+    command: Command, postgres: Postgres, wire: Wire, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nas.server, "ANSWER", 1.0)
+    monkeypatch.setattr(nas.server, "PAUSE", 0.1)
+
+    def cut_for_a_while() -> None:
+        while len(command.ended()) < 1:
+            time.sleep(0.1)
+        wire.cut()
+        time.sleep(2.5)
+        wire.mend()
+
+    helper = threading.Thread(target=cut_for_a_while)
+    helper.start()
+    code, _, errors = run(*command.words, "--trials", 3, "--storage", postgres.url(port=wire.port))
+    helper.join()
+    assert code == 0, errors
+    assert "is away; " in errors
+    assert "storage is back after" in errors
+    check_whole(command, 3)
+
+
+def test_what_is_read_in_pages_is_whole(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nas.server, "PAGE", 3)
+    server = parse_server(postgres.url(), "pages")
+    writer, entries = Table(server, pytest.fail), [{"entry": i} for i in range(10)]
+    writer.create()
+    writer.append_logs(entries)
+    assert [*writer.read_logs(0)] == [*Table(server).read_logs(0)] == entries
+    writer.append_logs([{"entry": 10}])
+    assert [*writer.read_logs(10)] == [{"entry": 10}]
+
+
 def test_a_reader_may_not_write(postgres: Postgres) -> None:
-    os.environ[PASSWORD] = SECRET
-    server = Server(url=postgres.url(""), study="read")
+    server = parse_server(postgres.url(), "read")
     Table(server, pytest.fail).create()
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         Table(server).append_logs([{}])
@@ -199,7 +286,7 @@ def test_a_wrong_password_is_not_shown(postgres: Postgres) -> None:
     assert "wrong-one" not in str(error.value)
     assert "password authentication failed" in str(error.value)
     with pytest.raises(InputError, match="storage must be a server that answers"):
-        connect_to_read(Server(url="postgresql://postgres@127.0.0.1:1/base", study="s"))
+        connect_to_read(Server(url=NOBODY, study="s"))
 
 
 def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(

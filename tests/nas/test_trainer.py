@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
 import torch
 
+import nas.trainer
 from nas.data import Data, load
 from nas.recipe import Recipe
 from nas.train import DeviceData, Verdict
@@ -22,6 +25,8 @@ from nas.trials import Epoch
 from space import Arch, Stage, Task
 from space.blocks import ConvNeXt
 from space.stems import Patchify
+from tests.nas.commands import Command, check_whole
+from tests.nas.conftest import Run
 
 TASK = Task(8, 1, 10)
 
@@ -56,6 +61,8 @@ def result_of(trainer: Thread, answer: Answer = go_on) -> Result:
 
 def test_it_is_closed_in_the_midst_of_an_epoch(digits: Data) -> None:
     found = trainer(digits, Recipe(epochs=1, batch_size=8))
+    import torch._dynamo  # noqa: F401  # or the first optimizer does, for seconds
+
     found.start(Job(0, arch(512), 0))
     time.sleep(0.5)
     began = time.monotonic()
@@ -82,6 +89,55 @@ def test_only_what_a_training_leaves_is_looked_through_for_garbage(digits: Data)
     assert len(gc.get_objects()) < gc.get_freeze_count() / 10
     found.close()
     assert gc.get_freeze_count() == 0
+
+
+def test_it_is_closed_while_it_waits_for_an_answer(digits: Data) -> None:
+    found = trainer(digits, Recipe(epochs=2, train_images=64))
+    found.start(Job(0, arch(8), 0))
+    assert isinstance(found.said.get(timeout=60), tuple)
+    found.close()
+    assert not found.thread.is_alive()
+
+
+def failing(error: BaseException) -> Callable[..., NoReturn]:
+    def train_and_fail(*words: object, **more: object) -> NoReturn:
+        raise error
+
+    return train_and_fail
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error", "train.npy"), TypeError("a mistake"), NotImplementedError("one")]
+)
+def test_what_is_not_the_networks_is_raised_in_the_search_as_what_it_is(
+    digits: Data, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = trainer(digits, Recipe(epochs=1, train_images=64))
+    with monkeypatch.context() as patch:
+        patch.setattr(nas.trainer, "train", failing(error))
+        found.start(Job(0, arch(8), 0))
+        with pytest.raises(type(error)) as raised:
+            result_of(found)
+    assert raised.value is error
+    assert "train_and_fail" in [entry.name for entry in raised.traceback], "where it happened"
+    found.start(Job(1, arch(8), 0))
+    assert isinstance(result_of(found), Finished), "it goes on"
+    found.close()
+
+
+def test_a_disk_that_cannot_be_read_ends_a_search_in_one_line_and_its_network_is_trained_by_the_next(
+    command: Command, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(errno.EIO, "Input/output error", "train.npy")
+    with monkeypatch.context() as patch:
+        patch.setattr(nas.trainer, "train", failing(error))
+        code, _, errors = run(*command.words, "--trials", 1)
+    assert (code, errors.splitlines()[-1]) == (
+        1, "error: train.npy must be usable, got Input/output error; mend that and go on",
+    )  # fmt: skip
+    assert run(*command.words, "--trials", 1)[0] == 0
+    first, again = check_whole(command, 1)
+    assert (first.state, again.state, again.seed) == ("interrupted", "complete", first.seed)
 
 
 LIMITED = """

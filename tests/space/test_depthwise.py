@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from space import depthwise
-from space.depthwise import KERNELS, OFF, depthwise_conv, kernel
+from space.depthwise import KERNELS, OFF, depthwise_conv, kernel, weight_gradient
 from space.layers import Conv
 from space.modules import build
 
@@ -74,11 +77,50 @@ def test_layers_use_it_in_training_alone() -> None:
 @needs_compiler
 def test_compiled_once_and_kept(fresh_kernel: Path) -> None:
     assert kernel() is not None
-    (made,) = fresh_kernel.iterdir()  # nothing else is left behind
+    (folder,) = fresh_kernel.iterdir()
+    (made,) = folder.iterdir()  # nothing else is left behind
+    assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IMODE(made.stat().st_mode) == 0o700
     stamp = made.stat().st_mtime_ns
     kernel.cache_clear()
     assert kernel() is not None
     assert made.stat().st_mtime_ns == stamp
+
+
+EVIL = "#include <stdlib.h>\n__attribute__((constructor)) void evil(void) { exit(66); }\n"
+
+
+def give_away(folder: Path, library: Path) -> None:
+    os.chown(folder, 12345, -1)
+
+
+def open_to_all(folder: Path, library: Path) -> None:
+    library.chmod(0o777)
+
+
+def link(folder: Path, library: Path) -> None:
+    library.rename(folder.parent / "elsewhere")
+    library.symlink_to(folder.parent / "elsewhere")
+
+
+@needs_compiler
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder away")
+@pytest.mark.parametrize("spoil", [give_away, open_to_all, link])
+def test_code_that_others_may_have_written_is_not_loaded(
+    spoil: Callable[[Path, Path], None], fresh_kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library of that name, which would end this process: it is passed over, and left as it is."""
+    monkeypatch.setattr(depthwise, "FLAGS", ("-O0", *depthwise.FLAGS[1:]))  # quick
+    assert kernel() is not None
+    (library,) = fresh_kernel.glob("*/*.so")
+    library.unlink()  # the one that is loaded stays whole
+    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=EVIL.encode(), check=True)
+    evil = library.read_bytes()
+    spoil(library.parent, library)
+    kernel.cache_clear()
+    with pytest.warns(UserWarning, match="compiled code must be whole, in a folder and file that only this user "):
+        assert kernel() is not None
+    assert weight_gradient(torch.ones(1, 5, 5, 4), torch.ones(1, 5, 5, 4), 5).shape == (4, 1, 5, 5)
+    assert library.read_bytes() == evil
 
 
 @pytest.mark.parametrize("how", ["no compiler", "broken compiler", "switched off", "cache not writable"])
