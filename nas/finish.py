@@ -76,7 +76,9 @@ def run_training(order: Order, console: Console) -> TrainedCard | None:
     """
     for package in NEEDS:
         if find_spec(package) is None:
-            raise InputError(f"nas train must have {package} installed, got none; pip install 'nas[train]'")
+            raise InputError(
+                f"nas train must have {package} installed, got none; pip install -e '.[train]' in the clone of nas"
+            )
     check_out(order.out, order.force)
     recipe = FullRecipe.load(order.recipe, order.epochs, order.batch_size)
     device = _device(order.device)

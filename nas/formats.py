@@ -73,7 +73,10 @@ def check_formats(formats: Collection[str], network: Network) -> None:
         missing = [package for package in NEEDS.get(name, ()) if find_spec(package) is None]
         if missing:
             extra = "train" if name == "timm" else name
-            raise InputError(f"format {name} must have {missing[0]} installed, got none; pip install 'nas[{extra}]'")
+            raise InputError(
+                f"format {name} must have {missing[0]} installed, got none; "
+                f"pip install -e '.[{extra}]' in the clone of nas"
+            )
     if "timm" in formats:
         timm_model(network.arch, network.task)
 

@@ -251,7 +251,10 @@ def test_refusals(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
         export_trial(study, chosen(study), tmp_path / "out", console=QUIET, formats=("timm",))
     monkeypatch.setattr("nas.formats.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"format onnx must have onnx installed, got none; pip install 'nas\[onnx\]'"):
+    with pytest.raises(
+        InputError,
+        match=r"format onnx must have onnx installed, got none; pip install -e '\.\[onnx\]' in the clone of nas",
+    ):
         export_trial(study, chosen(study), tmp_path / "out", console=QUIET, formats=("onnx",))
     with pytest.raises(InputError, match=r"out must be a new folder, got .*there, which exists"):
         export_trial(study, chosen(study), tmp_path / "there", console=QUIET)
