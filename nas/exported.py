@@ -18,11 +18,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nas.images import fit
+from nas.networks import ARCH, PREPROCESS
 from space import Arch, InputError, Task
 from space.network import Network
 from space.reading import check
 
-WEIGHTS, ARCH, PREPROCESS, CARD = "model.safetensors", "arch.yaml", "preprocess.json", "README.md"
+WEIGHTS, CARD = "model.safetensors", "README.md"
 
 Picture = Image.Image | NDArray[np.uint8]
 

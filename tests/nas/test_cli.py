@@ -23,8 +23,12 @@ def test_cost_of_convnext_tiny(run: Run) -> None:
     assert (code, err) == (0, "")
     assert json.loads(out) == {
         "flops": 4455531264, "params": 28589128, "activations": 13435624, "key": Arch.load("convnext_tiny").key,
+        "image_size": 224, "channels": 3, "classes": 1000,
     }  # fmt: skip
-    assert "4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1)" in run("cost", "convnext_tiny")[1]
+    assert (
+        "4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1, 224 px, 3 channels, 1,000 classes)"
+        in run("cost", "convnext_tiny")[1]
+    )
 
 
 def test_cost_of_a_file_at_another_size(run: Run, tmp_path: Path) -> None:
