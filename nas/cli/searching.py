@@ -21,7 +21,7 @@ from nas.cli.base import (
     typed,
 )
 from nas.cli.networks import ItsChannels, ItsClasses, ItsSize
-from space import Band
+from space import Band, InputError
 
 
 @app.command()
@@ -121,6 +121,7 @@ def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
     from nas.tables import studies_table
     from nas.trials import summaries
 
+    _check_there(runs)
     rows = summaries(runs)
     if as_json:
         print_json([_summary_json(row) for row in rows])
@@ -196,6 +197,7 @@ def measure(
     from nas.words import task_words
     from space.reading import is_file
 
+    _check_there(runs)
     how = How(device=device, batches=parse_batches(batch), threads=threads)
     if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
         network, task = load_network(what, image_size, channels, classes)
@@ -335,7 +337,14 @@ def dashboard(
     """Watch the studies under --runs in the browser. Example: nas dashboard"""
     from dashboard.server import serve
 
+    _check_there(runs)
     raise typer.Exit(serve(runs, port, open_browser=browser))
+
+
+def _check_there(runs: Path) -> None:
+    """Raises InputError for a folder that was named and is none; the default one may be still to come."""
+    if runs != RUNS and not runs.is_dir():
+        raise InputError(f"runs must be a folder that exists, got {runs}; check the path")
 
 
 def _print_front(folder: Path, as_json: bool) -> None:
