@@ -409,8 +409,33 @@ def test_a_report_draws_all_its_charts_and_fetches_nothing(tmp_path: Path, brows
     until(lambda: page.locator("[data-figure].js-plotly-plot").count() == charts)
     assert "WebGL is not supported" not in page.inner_text("body")
     assert page.locator("h1").inner_text() == HOSTILE
+    assert (page.evaluate(CUT), width(page)) == ([], 1060)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert (page.evaluate(CUT), width(page)) == ([], 680), "A4 without its margins"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert width(page) == 1060
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.reload()
+    until(lambda: page.locator("[data-figure].js-plotly-plot").count() == charts)
+    assert (page.evaluate(CUT), width(page)) == ([], 358)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390, "the page does not scroll sideways"
     page.close()
     assert wrong == []
+
+
+CUT = """() => [...document.querySelectorAll('[data-figure]')].flatMap((box) => {  // texts that a chart's edge cuts
+  const edge = box.getBoundingClientRect();
+  return [...box.querySelectorAll('svg text')].filter((text) => {
+    const place = text.getBoundingClientRect();
+    return place.width && (place.left < edge.left - 1 || place.right > edge.right + 1);
+  }).map((text) => `${box.dataset.figure}: ${text.textContent}`);
+})"""
+
+
+def width(page: Any) -> int:
+    """Of the report's first chart, in px."""
+    found: int = page.evaluate("document.querySelector('.main-svg').clientWidth")
+    return found
 
 
 def test_server_never_loads_torch_nor_pandas(site: tuple[Path, str, int]) -> None:
