@@ -43,7 +43,7 @@ pre { background: color-mix(in srgb, var(--text) 7%, transparent); padding: .8re
 a { color: inherit; } [data-figure] { min-width: var(--least); }
 @page { margin: 15mm; }
 @media print {
-  body { margin: 0; padding: 0; max-width: none; } .modebar { display: none; } [data-figure] { min-width: 0; }
+  body { margin: 0; padding: 0; max-width: none; zoom: .8; } .modebar { display: none; } [data-figure] { min-width: 0; }
   .wide { overflow: visible; } table { font-size: .72rem; } td, th { padding: .2rem .35rem; }
   section, tr, pre { break-inside: avoid; } h2, h3 { break-after: avoid; }
 }
@@ -64,8 +64,8 @@ const draw = (paper) => {
   for (const box of boxes) {
     const text = document.getElementById(box.dataset.figure).textContent;
     const figure = JSON.parse(text, (_, value) => named[value] ?? value), title = figure.layout.xaxis?.title;
-    if (paper) figure.layout.width = 680;  // px: 180 mm
-    if (title?.text) title.text = wrap(title.text, Math.floor((paper ? 680 : box.clientWidth) / 9));
+    if (paper) figure.layout.width = 850;  // px: 180 mm at 80%
+    if (title?.text) title.text = wrap(title.text, Math.floor((paper ? 850 : box.clientWidth) / 9));
     Plotly.newPlot(box, figure.data, figure.layout, { displaylogo: false, responsive: true });
   }
 };

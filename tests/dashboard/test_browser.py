@@ -411,7 +411,7 @@ def test_a_report_draws_all_its_charts_and_fetches_nothing(tmp_path: Path, brows
     assert page.locator("h1").inner_text() == HOSTILE
     assert (page.evaluate(CUT), width(page)) == ([], 1060)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert (page.evaluate(CUT), width(page)) == ([], 680), "A4 without its margins"
+    assert (page.evaluate(CUT), width(page)) == ([], 850), "A4 without its margins, at 80%"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert width(page) == 1060
     page.set_viewport_size({"width": 390, "height": 900})
