@@ -56,6 +56,7 @@ clean:  ## remove .venv and caches, never runs/ or exports/
 
 .venv/.installed: .venv/bin/uv pyproject.toml constraints.txt
 	@echo 'installing nas and what it needs (a few minutes, mostly torch)'
+	@$(BIN)/pip uninstall --quiet --quiet --yes nas  # what this project was called at first, or another project of that name
 	@$(INSTALL) -c constraints.txt -e .
 	@touch $@
 

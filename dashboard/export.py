@@ -41,9 +41,10 @@ class Job:
         return next((line for line in lines if line.startswith("error:")), lines[-1])
 
 
-def arguments(runs: Path, study: str, number: int, target: Path) -> list[str]:
+def arguments(runs: Path, study: str, number: int, target: Path, data: str | None = None) -> list[str]:
     """What follows `nas` on the command line. Raises InputError for a study's name that is none."""
     line = ["export", check_name(study), "--trial", str(number), "--out", str(target)]
+    line += ["--data", data] if data else []
     return line if runs == Path("runs") else [*line, "--runs", str(runs)]
 
 
@@ -55,13 +56,14 @@ def start(line: list[str]) -> Job:
     return Job(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env), out, err)
 
 
-def section(runs: Path, study: str, number: int) -> None:
-    """The command, and a button that runs it. A target that exists is shown, and the next free name taken."""
+def section(runs: Path, study: str, number: int, source: str) -> None:
+    """The command, and a button that runs it. A target that exists is shown, and the next free name taken. `source`:
+    where the search read its data."""
     jobs: dict[tuple[str, int], Job] = st.session_state.setdefault("exports", {})
     job = jobs.get((study, number))
     made, target = targets(runs / study / "exports", number)
     try:
-        line = arguments(runs, study, number, target)
+        line = arguments(runs, study, number, target, _place(study, source))
     except InputError as error:
         st.text(f"This study cannot be exported from here: {error}")
         return
@@ -75,6 +77,21 @@ def section(runs: Path, study: str, number: int) -> None:
         st.rerun()
     if job is not None:
         _show(job)
+
+
+def _place(study: str, source: str) -> str | None:
+    """Where a person says that the data is now; None where it was. Remembered for the study's other networks."""
+    places: dict[str, str] = st.session_state.setdefault("places", {})
+    said = st.text_input(
+        "Where its data is",
+        places.get(study, source),
+        key=f"place-{study}",
+        help="A folder on this machine, or a name. The images must be those of the search.",
+    ).strip()
+    places[study] = place = said or source
+    if place.startswith((".", "/", "~")) and not Path(place).expanduser().is_dir():
+        st.text(f"There is no folder {place} on this machine: say where the data of the search is now.")
+    return None if place == source else place
 
 
 def busy() -> int:
@@ -100,6 +117,8 @@ def _show(job: Job) -> None:
     else:
         st.error("The export ended with an error:")
         verbatim(job.problem(), "unexported")
+        if "--data" in job.problem():
+            st.text("Say above where its data is, and export it again.")
 
 
 def _text(stream: IO[bytes]) -> str:

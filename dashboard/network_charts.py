@@ -22,7 +22,7 @@ def network_figure(arch: Arch, task: Task, *, brief: bool = False) -> Figure:
     tall = max(part.width for part in parts[:-1])
     chart = layout(190 if brief else 390)
     chart |= {"barmode": "overlay", "bargap": 0, "showlegend": not brief}
-    chart |= {"margin": {"l": 8 if brief else 74, "r": 8, "t": 8 if brief else 34, "b": 8}, "legend": ABOVE}
+    chart |= {"margin": {"l": 8, "r": 8, "t": 8 if brief else 34, "b": 8}, "legend": ABOVE}
     data = [*_blocks(arch, parts, spots, tall), *_kernels(arch, spots)]
     quiet: dict[str, Any] = {
         "showticklabels": False,
@@ -46,9 +46,10 @@ def network_figure(arch: Arch, task: Task, *, brief: bool = False) -> Figure:
             ("3", "parameters", PURPLE, [0.04, 0.2], [part.cost.params for part in parts]),
         ):
             data.append(_share_bars(f"y{axis}", name, colour, values, parts, spots))
-            chart[f"yaxis{axis}"] = chart["yaxis"] | {"domain": domain, "range": [0, 140], "anchor": "x"}
-            chart["annotations"].append(_row(f"{name}", sum(domain) / 2))
-        chart["annotations"].append(_row("channels", 0.72))
+            chart[f"yaxis{axis}"] = (
+                chart["yaxis"] | {"domain": domain, "range": [0, 140], "anchor": "x"} | _row(name, 70)
+            )
+        chart["yaxis"] |= _row("channels", 0)
     return {"data": data, "layout": chart}
 
 
@@ -135,11 +136,8 @@ def _channels(part: Part, spot: tuple[float, float]) -> dict[str, Any]:
 
 
 def _row(name: str, y: float) -> dict[str, Any]:
-    """The name of a row, to the left of it."""
-    return {
-        "x": -0.005, "y": y, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "middle",
-        "showarrow": False, "text": name, "font": {"size": 12, "color": "@text"},
-    }  # fmt: skip
+    """The name of a row as its axis' only tick: plotly makes room for it in whatever font there is."""
+    return {"showticklabels": True, "tickvals": [y], "ticktext": [name], "tickfont": {"size": 12}}
 
 
 def network_caption(arch: Arch, task: Task) -> str:

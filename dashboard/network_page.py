@@ -172,7 +172,8 @@ def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
         return
     if trial.number not in {member.number for member in snapshot.front}:
         st.text("Weights are kept for the front only; this network is trained again first.")
-    export.section(runs, snapshot.name, trial.number)
+    source = snapshot.settings.data.source if snapshot.settings else ""
+    export.section(runs, snapshot.name, trial.number, source)
 
 
 def _rebuild(settings: Settings, arch: Arch, trial: Trial) -> None:

@@ -30,29 +30,48 @@ from space import InputError, compact
 
 NETWORKS = 8  # of the front that are drawn, spread over it
 _STYLE = """
-:root { --text: #262730; --grid: #dcdfe4; --back: #ffffff; color-scheme: light; }
+:root, :root.paper { --text: #262730; --grid: #dcdfe4; --back: #ffffff; color-scheme: light; }
 @media (prefers-color-scheme: dark) { :root { --text: #f1f2f4; --grid: #43464d; --back: #16181c; color-scheme: dark; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); max-width: 1060px;
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.4rem; } p.small { font-size: .9rem; opacity: .85; }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
 td, th { border-bottom: 1px solid var(--grid); padding: .3rem .7rem; text-align: right; }
-td:last-child, th:last-child { text-align: left; } .wide { overflow-x: auto; }
-pre { background: color-mix(in srgb, var(--text) 7%, transparent); padding: .8rem; overflow-x: auto;
-      font-size: .82rem; }
-a { color: inherit; }
+td, th { white-space: nowrap; } td:last-child, th:last-child { text-align: left; } .wide { overflow-x: auto; }
+pre { background: color-mix(in srgb, var(--text) 7%, transparent); padding: .8rem; font-size: .82rem;
+      white-space: pre-wrap; overflow-wrap: anywhere; } pre span { display: inline-block; max-width: 100%; }
+a { color: inherit; } [data-figure] { min-width: var(--least); }
+@page { margin: 15mm; }
+@media print {
+  body { margin: 0; padding: 0; max-width: none; zoom: .8; } .modebar { display: none; } [data-figure] { min-width: 0; }
+  .wide { overflow: visible; } table { font-size: .72rem; } td, th { padding: .2rem .35rem; }
+  section, tr, pre { break-inside: avoid; } h2, h3 { break-after: avoid; }
+}
 """
 _SCRIPT = """
-const look = getComputedStyle(document.documentElement);
-const named = { "@text": look.getPropertyValue("--text").trim(), "@grid": look.getPropertyValue("--grid").trim(),
-                "@back": look.getPropertyValue("--back").trim(), "inherit": "system-ui, sans-serif" };
-if (matchMedia("(prefers-color-scheme: dark)").matches)
-  Object.assign(named, { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" });
-for (const box of document.querySelectorAll("[data-figure]")) {
-  const text = document.getElementById(box.dataset.figure).textContent;
-  const figure = JSON.parse(text, (_, value) => named[value] ?? value);
-  Plotly.newPlot(box, figure.data, figure.layout, { displaylogo: false, responsive: true });
-}
+const boxes = [...document.querySelectorAll("[data-figure]")];
+// Words in lines of so many letters: plotly cuts a title that is longer than its axis.
+const wrap = (text, letters) => text.replace(RegExp(`(.{1,${letters}})( |$)`, "g"), "$1<br>").replace(/<br>$/, "");
+
+// On the screen as wide as the window and in its theme, on paper as wide as that and dark on white.
+const draw = (paper) => {
+  document.documentElement.classList.toggle("paper", paper);
+  const look = getComputedStyle(document.documentElement);
+  const named = { "@text": look.getPropertyValue("--text").trim(), "@grid": look.getPropertyValue("--grid").trim(),
+                  "@back": look.getPropertyValue("--back").trim(), "inherit": "system-ui, sans-serif" };
+  if (!paper && matchMedia("(prefers-color-scheme: dark)").matches)
+    Object.assign(named, { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" });
+  for (const box of boxes) {
+    const text = document.getElementById(box.dataset.figure).textContent;
+    const figure = JSON.parse(text, (_, value) => named[value] ?? value), title = figure.layout.xaxis?.title;
+    if (paper) figure.layout.width = 850;  // px: 180 mm at 80%
+    if (title?.text) title.text = wrap(title.text, Math.floor((paper ? 850 : box.clientWidth) / 9));
+    Plotly.newPlot(box, figure.data, figure.layout, { displaylogo: false, responsive: true });
+  }
+};
+draw(false);
+addEventListener("beforeprint", () => draw(true));
+addEventListener("afterprint", () => draw(false));
 """
 
 
@@ -180,7 +199,8 @@ def _space(snapshot: Snapshot, settings: Settings) -> Iterator[str]:
             f"cells-{row.axis}", f"Accuracy by {row.axis}", caption, space_charts.cells_figure(each, bands)
         )
     figure = space_charts.coordinates_figure(snapshot.scored, designs_of(snapshot), axes)
-    yield from _chart("lines", "All choices at once", space_charts.coordinates_caption(snapshot.scored), figure)
+    caption = space_charts.coordinates_caption(snapshot.scored)
+    yield from _chart("lines", "All choices at once", caption, figure, least=860)
 
 
 def _compared(snapshot: Snapshot, beside: Snapshot) -> Iterator[str]:
@@ -202,7 +222,7 @@ def _networks(shelf: Shelf, snapshot: Snapshot, settings: Settings) -> Iterator[
             continue
         seeds = networks_of(snapshot).rows[trial.number].seeds
         title = f"Trial {trial.number}: {mean_words(accuracy(trial), seeds)}, at {compact(trial.flops or 0)} FLOPs"
-        yield from _chart(f"network-{trial.number}", title, caption, figure, level=3)
+        yield from _chart(f"network-{trial.number}", title, caption, figure, level=3, least=600)
         yield f"<details><summary>YAML</summary><pre>{html.escape(arch.to_yaml())}</pre></details>"
 
 
@@ -215,20 +235,25 @@ def _spread(front: Sequence[Trial]) -> list[Trial]:
 
 def _how(settings: Settings) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in settings.versions.items())
+    command = " ".join(
+        f"<span>{html.escape(word)}</span>" for word in settings.command.split(" ")
+    )  # no line ends in --
     return (
-        f"<h2>How it was made</h2><pre>{html.escape(settings.command)}</pre>"
+        f"<h2>How it was made</h2><pre>{command}</pre>"
         f"<p class=small>Started {html.escape(settings.created)} on {html.escape(settings.device)}; "
         f"{html.escape(versions)}. FLOPs: conv + linear multiply-accumulates, batch 1.</p>"
     )
 
 
-def _chart(key: str, title: str, caption: str, figure: Figure, level: int = 2) -> Iterator[str]:
+def _chart(key: str, title: str, caption: str, figure: Figure, level: int = 2, least: int = 0) -> Iterator[str]:
+    """With its sentence. `least`: its width in px on a narrow screen, which then scrolls."""
     key, said = "".join(c if c.isalnum() else "-" for c in key), html.escape(caption)
     text = json.dumps(figure, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     high = figure["layout"]["height"]
     yield (
-        f"<h{level}>{html.escape(title)}</h{level}><p>{said}</p>"
-        f'<div role="img" aria-label="{said}" data-figure="figure-{key}" style="min-height:{high}px"></div>'
+        f"<section><h{level}>{html.escape(title)}</h{level}><p>{said}</p>"
+        f'<div class="wide"><div role="img" aria-label="{said}" data-figure="figure-{key}" '
+        f'style="min-height:{high}px;--least:{least}px"></div></div></section>'
         f'<script type="application/json" id="figure-{key}">{text}</script>'
     )
 

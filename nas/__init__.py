@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from nas.exported import Exported, Preprocess, load_export
 
 __all__ = ["Exported", "Preprocess", "load_export"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

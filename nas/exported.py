@@ -18,11 +18,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nas.images import fit
+from nas.networks import ARCH, PREPROCESS
 from space import Arch, InputError, Task
 from space.network import Network
 from space.reading import check
 
-WEIGHTS, ARCH, PREPROCESS, CARD = "model.safetensors", "arch.yaml", "preprocess.json", "README.md"
+WEIGHTS, CARD = "model.safetensors", "README.md"
 
 Picture = Image.Image | NDArray[np.uint8]
 
@@ -47,6 +48,8 @@ class Preprocess:
         """
         single = isinstance(pictures, Image.Image) or (isinstance(pictures, np.ndarray) and pictures.ndim < 4)
         rows = cast("Sequence[Picture]", [pictures] if single else pictures)
+        if not len(rows):
+            raise InputError("pictures must be one at least, got none; give some")
         stack = np.stack([self._pixels(picture) for picture in rows])
         scaled = torch.from_numpy(stack).permute(0, 3, 1, 2) / 255  # (N, C, H, W)
         mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
@@ -54,7 +57,7 @@ class Preprocess:
 
     def _pixels(self, picture: Picture) -> NDArray[np.uint8]:
         if isinstance(picture, np.ndarray):
-            if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
+            if picture.dtype != np.uint8 or picture.shape[2:] not in ((), (1,), (3,), (4,)) or picture.ndim < 2:
                 raise InputError(
                     f"picture must be uint8 (H, W) or (H, W, C), got {picture.dtype} {picture.shape}; convert it"
                 )

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from nas.data import Data
 from nas.data import load as load_data
 from nas.export import checked_images
-from nas.exported import ARCH, WEIGHTS, Preprocess, load_export
+from nas.exported import WEIGHTS, Preprocess, load_export
 from nas.folder import package_versions
 from nas.formats import check_formats
 from nas.full import BOARD, CURVE, FullEpoch, FullyTrained, processes, train_fully
@@ -33,6 +33,7 @@ from nas.full_card import ImportedCard, Score, TrainedCard
 from nas.full_data import Share
 from nas.full_recipe import FullRecipe
 from nas.measure import device_name
+from nas.networks import ARCH, load_arch, load_network
 from nas.package import check_out, write
 from nas.train import DeviceSplit, choose_device, evaluate
 from space import Arch, InputError, Task
@@ -76,7 +77,9 @@ def run_training(order: Order, console: Console) -> TrainedCard | None:
     """
     for package in NEEDS:
         if find_spec(package) is None:
-            raise InputError(f"nas train must have {package} installed, got none; pip install 'nas[train]'")
+            raise InputError(
+                f"nas train must have {package} installed, got none; pip install -e '.[train]' in the clone of nas"
+            )
     check_out(order.out, order.force)
     recipe = FullRecipe.load(order.recipe, order.epochs, order.batch_size)
     device = _device(order.device)
@@ -118,9 +121,9 @@ def _begin(order: Order, recipe: FullRecipe, console: Console) -> tuple[Network,
     """The network with its first weights, the data, and what the weights are."""
     folder, size = Path(order.target), order.image_size
     exported = load_export(folder) if (folder / ARCH).is_file() and (folder / WEIGHTS).is_file() else None
-    if exported is not None and size is None:
-        size = exported.preprocess.image_size
-    arch = exported.model.arch if exported is not None else Arch.load(order.target)
+    arch, task = load_arch(order.target)
+    if task is not None and size is None:
+        size = task.image_size
     with console.status(f"reading {order.data}"):
         data = load_data(order.data, size)
     torch.manual_seed(order.seed)
@@ -242,21 +245,21 @@ def _export(
 
 
 def run_import(
-    checkpoint: Path, arch_name: str, out: Path, *, image_size: int, formats: Collection[str], force: bool
+    checkpoint: Path, arch_name: str, out: Path, *, image_size: int | None, formats: Collection[str], force: bool
 ) -> ImportedCard:
     """Weights in timm's, the official or this project's names as an export. Raises InputError where they do not fit."""
     check_out(out, force)
     state = read_checkpoint(checkpoint)
-    arch = Arch.load(arch_name)
     classes, channels = _outer(state)
-    network = Network(arch, Task(image_size, channels, classes))
+    arch, task = load_network(arch_name, image_size, channels, classes)
+    network = Network(arch, task)
     naming = load_weights(network, state)
     check_formats(formats, network)
     mean, std = (IMAGENET_MEAN, IMAGENET_STD) if channels == 3 else ((0.5,) * channels, (0.25,) * channels)
     names = tuple(str(i) for i in range(classes))
-    card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=network.task)
-    noise = torch.randn(4, channels, image_size, image_size, generator=torch.Generator().manual_seed(0))
-    preprocess = Preprocess(image_size, channels, mean, std, names)
+    card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=task)
+    noise = torch.randn(4, channels, task.image_size, task.image_size, generator=torch.Generator().manual_seed(0))
+    preprocess = Preprocess(task.image_size, channels, mean, std, names)
     write(out, network, preprocess, noise, card.markdown, formats=formats, force=force)
     return card
 

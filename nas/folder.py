@@ -15,6 +15,7 @@ import optuna
 from optuna.exceptions import OptunaError
 from optuna.study import StudyDirection
 
+from nas import __version__
 from nas.journal import Journal
 from nas.server import connect
 from nas.settings import FILE, JOURNAL, STUDY, Away, Settings
@@ -26,14 +27,14 @@ DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation ac
 ERROR = "error"  # what ended its last search, in one line, or None
 GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
 SHARED = ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data")
-PACKAGES = ("nas", "torch", "optuna", "numpy", "datasets", "scikit-learn")
+PACKAGES = ("torch", "optuna", "numpy", "datasets", "scikit-learn")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def package_versions() -> dict[str, str]:
     """Versions that a result may depend on."""
-    return {name: version(name) for name in PACKAGES}
+    return {"nas": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def open_folder(folder: Path, settings: Settings) -> list[str]:

@@ -22,8 +22,9 @@ from safetensors.torch import save, save_file
 from torch import Tensor
 
 from nas import fresh
-from nas.exported import ARCH, PREPROCESS, WEIGHTS, Preprocess
+from nas.exported import WEIGHTS, Preprocess
 from nas.modeling import MODELING, modeling_source
+from nas.networks import ARCH, PREPROCESS
 from space import InputError
 from space.network import Network
 from space.reading import nearest
@@ -73,7 +74,10 @@ def check_formats(formats: Collection[str], network: Network) -> None:
         missing = [package for package in NEEDS.get(name, ()) if find_spec(package) is None]
         if missing:
             extra = "train" if name == "timm" else name
-            raise InputError(f"format {name} must have {missing[0]} installed, got none; pip install 'nas[{extra}]'")
+            raise InputError(
+                f"format {name} must have {missing[0]} installed, got none; "
+                f"pip install -e '.[{extra}]' in the clone of nas"
+            )
     if "timm" in formats:
         timm_model(network.arch, network.task)
 
@@ -94,7 +98,7 @@ def write_base(folder: Path, network: Network, preprocess: Preprocess) -> list[F
     (folder / MODELING).write_text(text, encoding="utf-8")
     usage = (
         "from modeling import load, preprocess  # in this folder\n"
-        "logits = load()(preprocess(pixels))  # pixels: uint8 (N, H, W, C)"
+        "logits = load()(preprocess(pixels))  # pixels: a uint8 array or tensor (N, H, W, C)"
     )
     return [*files, File("modeling", MODELING, usage, "any")]
 

@@ -10,13 +10,17 @@ from space.source import network_source
 MODELING = "modeling.py"
 
 _LOAD = '''
-def preprocess(images: Tensor) -> Tensor:
-    """uint8 (N, H, W, C), 0 to 255 -> what the network takes: float (N, C, H, W), normalised.
+def preprocess(images: object) -> Tensor:
+    """uint8 (N, H, W, {channels}), 0 to 255, a numpy array or a tensor -> float (N, {channels}, H, W), normalised.
 
     The network was trained on {size} x {size} pixels: crop and resize to that.
     """
-    mean, std = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (MEAN, STD))
-    return (images.permute(0, 3, 1, 2) / 255 - mean) / std
+    pixels = images if isinstance(images, Tensor) else torch.tensor(images)
+    if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[3] != {channels}:
+        got = f"{{pixels.dtype}} {{tuple(pixels.shape)}}"
+        raise ValueError(f"images must be uint8 (N, H, W, {channels}), from 0 to 255, got {{got}}; convert them")
+    mean, std = (torch.tensor(values, device=pixels.device).view(1, -1, 1, 1) for values in (MEAN, STD))
+    return (pixels.permute(0, 3, 1, 2) / 255 - mean) / std
 
 
 def load(folder: str | Path = Path(__file__).parent) -> Network:
@@ -40,7 +44,7 @@ def modeling_source(arch: Arch, task: Task, preprocess: Preprocess) -> str:
     imports, _, classes = network_source(arch, task).partition("\n\n\n")
     first, rest = imports.split("\n\n")
     values = f"MEAN, STD = {preprocess.mean!r}, {preprocess.std!r}  # per channel, in 0..1 units"
-    load = _LOAD.format(size=task.image_size, weights=WEIGHTS)
+    load = _LOAD.format(size=task.image_size, channels=task.channels, weights=WEIGHTS)
     header = f"from __future__ import annotations\n\n{first}\nfrom pathlib import Path\n\n"
     header += "\n".join(
         [rest.split("\n")[0], *rest.split("\n")[1:-1], "from safetensors.torch import load_file", rest.split("\n")[-1]]

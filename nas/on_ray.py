@@ -177,7 +177,7 @@ def cluster(address: str) -> Iterator[Any]:
     try:
         import ray
     except ImportError as error:
-        raise InputError("on must have ray, got none; pip install 'nas[ray]'") from error
+        raise InputError("on must have ray, got none; pip install -e '.[ray]' in the clone of nas") from error
     where = None if address == "ray" else address
     if where and not where.startswith("ray://"):
         raise InputError(f"on must be ray or ray://host:port, got {address}; correct it")

@@ -15,9 +15,10 @@ from types import FrameType
 import torch
 from torch import Tensor
 
-from nas.exported import ARCH, CARD, PREPROCESS, WEIGHTS, Preprocess
+from nas.exported import CARD, WEIGHTS, Preprocess
 from nas.formats import File, verify, write_base, write_formats
 from nas.measure import Timing, measure
+from nas.networks import ARCH, PREPROCESS
 from nas.reference import Reference
 from space import InputError
 from space.network import Network

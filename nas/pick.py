@@ -10,7 +10,8 @@ from nas.front import best, knee, pareto_front, under
 from nas.measured import AXIS, axis
 from nas.measures import FLOPS
 from nas.trials import Reader, Trial
-from space import Band, InputError
+from space import InputError
+from space.budget import parse_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ def pick(folder: Path, wish: Wish) -> Trial:
     cost = FLOPS if by == "flops" else axis(folder, rows, by, wish.batch)
     front = pareto_front([trial for trial in rows if cost.of(trial)], cost.on)
     if wish.max_flops is not None:
-        chosen = under(front, Band.parse(wish.max_flops).high)
+        chosen = under(front, parse_count(wish.max_flops, "max-flops"))
     elif wish.max_latency is not None:
         quick = [trial for trial in front if cost.on(trial) <= wish.max_latency]
         if not quick:

@@ -25,7 +25,7 @@ def _answered(words: list[str]) -> bool:
     if words[:1] != ["cost"]:
         return False
     names: list[str] = []
-    numbers = {"image_size": 224, "classes": 1000, "channels": 3}
+    numbers: dict[str, int] = {}
     rest = iter(words[1:])
     for word in rest:
         if word in _OPTIONS:
@@ -41,15 +41,16 @@ def _answered(words: list[str]) -> bool:
 
 
 def _cost(name: str, numbers: dict[str, int], as_json: bool) -> bool:
+    from nas.networks import load_network
     from nas.words import cost_line, cost_record
-    from space import Arch, InputError, Task, cost
+    from space import InputError, cost
 
     try:
-        arch, task = Arch.load(name), Task(**numbers)
+        arch, task = load_network(name, **numbers)
         counted = cost(arch, task)
     except InputError:
         return False
-    text = json.dumps(cost_record(counted, arch.key)) if as_json else cost_line(counted, arch.key)
+    text = json.dumps(cost_record(counted, arch.key, task)) if as_json else cost_line(counted, arch.key, task)
     try:
         print(text, flush=True)
     except BrokenPipeError:  # as in `nas.cli`

@@ -200,5 +200,7 @@ def _psycopg() -> Any:
     try:
         import psycopg
     except ImportError as error:
-        raise InputError("storage on a server must have psycopg, got none; pip install 'nas[postgres]'") from error
+        raise InputError(
+            "storage on a server must have psycopg, got none; pip install -e '.[postgres]' in the clone of nas"
+        ) from error
     return psycopg

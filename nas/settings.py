@@ -143,6 +143,7 @@ def find_study(study: str, runs: Path) -> Path:
         if is_file(folder / FILE):
             return folder
     known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))) or "none"
+    known = known if runs.is_dir() else "no such folder"
     raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; there: {known}")
 
 

@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from nas.files import write_whole
-from nas.words import CONVENTION, describe
+from nas.words import CONVENTION, describe, task_words
 from space import Band, Budget, InputError, Space, Task, compact
 from space.axes import Value
 from space.budget import COUNTS
@@ -46,7 +46,7 @@ def draw(space: Space, task: Task, budget: Budget | None, count: int, seed: int)
 
 
 def draw_table(proposals: Sequence[Proposal], task: Task) -> Table:
-    title = f"{_task(task)}; {CONVENTION}"
+    title = f"{task_words(task)}; {CONVENTION}"
     table = Table("key", "FLOPs", "params", "activations", "network", title=title, title_justify="left")
     for proposal in proposals:
         cost = proposal.cost
@@ -130,7 +130,7 @@ def report_lines(found: dict[str, Any]) -> list[str]:
         f"{bound} (exact)" if found["exact"] else f"at most {bound}: choices multiplied, a few give equal networks"
     )
     task = Task(found["image_size"], found["channels"], found["classes"])
-    lines = [f"distinct networks: {networks}", f"cost at {_task(task)} ({CONVENTION}):"]
+    lines = [f"distinct networks: {networks}", f"cost at {task_words(task)} ({CONVENTION}):"]
     lines += [f"  {name} {Band(*found[name])}" for name in COUNTS]
     if "share" in found:
         share, n = found["share"], found["sample"]
@@ -144,7 +144,3 @@ def report_lines(found: dict[str, Any]) -> list[str]:
 
 def _counts(proposal: Proposal) -> tuple[int, int, int]:
     return proposal.cost.flops, proposal.cost.params, proposal.cost.activations
-
-
-def _task(task: Task) -> str:
-    return f"{task.image_size} px, {task.channels} channels, {task.classes:,} classes"

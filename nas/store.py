@@ -48,7 +48,9 @@ class S3Store:
             import boto3
             from botocore.config import Config
         except ImportError as error:
-            raise InputError("artifacts in an S3 store must have boto3, got none; pip install 'nas[s3]'") from error
+            raise InputError(
+                "artifacts in an S3 store must have boto3, got none; pip install -e '.[s3]' in the clone of nas"
+            ) from error
         from optuna.artifacts import Boto3ArtifactStore
 
         parts = urlsplit(url)

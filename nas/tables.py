@@ -18,7 +18,7 @@ from nas.front import Outcome, accuracy, flops, hypervolume, knee, outcome, pare
 from nas.settings import Settings
 from nas.stopping import build_rule
 from nas.trials import Summary, Trial
-from nas.words import CONVENTION, LEGEND, caption, describe, shares, signed
+from nas.words import CONVENTION, LEGEND, caption, describe, shares, signed, task_words
 from space import Arch, Cost, Task, breakdown, compact
 
 SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of its seeds: nas front)"
@@ -241,7 +241,7 @@ def studies_table(rows: Sequence[Summary]) -> Table:
 def network_table(arch: Arch, task: Task) -> Table:
     """A network by part: stem, stages with their downsampling, head, and all of it. Shapes are channels x height x
     width of the output."""
-    note = f"{CONVENTION}, {task.image_size} px, {task.channels} channels, {task.classes:,} classes."
+    note = f"{CONVENTION}, {task_words(task)}."
     table = Table(caption=f"{note} A stage holds the downsampling before it.", caption_justify="left")
     table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, 0, False  # 36 x depthwise_first fits 80 characters
     for name in ("part", "blocks", "output"):

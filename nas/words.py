@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from space import Arch, Cost, Stage, compact
+from space import Arch, Cost, Stage, Task, compact
 
 if TYPE_CHECKING:
     from nas.settings import Settings
@@ -127,15 +128,22 @@ def caption(settings: Settings, seeds: str = "1 seed a network") -> str:
     )
 
 
-def cost_record(cost: Cost, key: str) -> dict[str, Any]:
-    """One network's cost for JSON."""
-    return {"flops": cost.flops, "params": cost.params, "activations": cost.activations, "key": key}
+def task_words(task: Task) -> str:
+    """`8 px, 1 channel, 10 classes`."""
+    channels, classes = f"{task.channels:,} channel{'s' * (task.channels > 1)}", f"{task.classes:,} class"
+    return f"{task.image_size} px, {channels}, {classes}{'es' * (task.classes > 1)}"
 
 
-def cost_line(cost: Cost, key: str) -> str:
+def cost_record(cost: Cost, key: str, task: Task) -> dict[str, Any]:
+    """One network's cost for JSON, and what it was put to."""
+    return {**asdict(cost), "key": key, **asdict(task)}
+
+
+def cost_line(cost: Cost, key: str, task: Task) -> str:
     """One network's cost in full."""
     return (
-        f"flops {cost.flops:,} ({compact(cost.flops)}; conv + linear multiply-accumulates, batch 1)\n"
+        f"flops {cost.flops:,} ({compact(cost.flops)}; conv + linear multiply-accumulates, batch 1, "
+        f"{task_words(task)})\n"
         f"params {cost.params:,} ({compact(cost.params)})\n"
         f"activations {cost.activations:,} ({compact(cost.activations)}; outputs of conv and linear, batch 1)\n"
         f"key {key}"

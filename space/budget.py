@@ -22,7 +22,7 @@ class Band:
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high:
-            raise InputError(f"flops must rise from low to high, got {self}; write e.g. 1M..4M")
+            raise _falling("flops", str(self))
 
     def __contains__(self, count: int) -> bool:
         return self.low <= count <= self.high
@@ -32,12 +32,18 @@ class Band:
 
     @staticmethod
     def parse(text: str, field: str = "flops") -> Band:
-        """`1M..4M`, `..4M` (1 to 4M) or `4M` (the same)."""
-        low, _, high = text.strip().rpartition("..")
+        """`1M..4M`; `..4M` or `0..4M` for 1 to 4M. A lone `4M` might mean both of `..4M` and `4M..4M`: refused."""
+        low, dots, high = (part.strip() for part in text.partition(".."))
+        numbers = [_count(part) for part in (low or "1", high if dots else low)]
+        if None in numbers:
+            raise InputError(f"{field} must be a band of numbers with K, M or G, got {text}; write e.g. 1M..4M")
+        if not dots:
+            raise InputError(f"{field} must be a band, got {text}; write ..{text.strip()} for up to it, or e.g. 1M..4M")
+        least, most = (number or 0 for number in numbers)
         try:
-            return Band(_parse_count(low, text) if low else 1, _parse_count(high, text))
-        except InputError as error:
-            raise InputError(f"{field}{str(error).removeprefix('flops')}") from None
+            return Band(least or 1, most)
+        except InputError:
+            raise _falling(field, text) from None
 
     def violation(self, count: int) -> float:
         """At most 0 inside; outside, by which fraction the nearer limit is missed."""
@@ -68,11 +74,21 @@ class Budget:
         return ", ".join(f"{band} {COUNTS[i]}" for i, band in self.bands)
 
 
-def _parse_count(text: str, whole: str) -> int:
-    match = _NUMBER.fullmatch(text.strip())
-    if not match:
-        raise InputError(f"flops must be a band of numbers with K, M or G, got {whole}; write e.g. 1M..4M")
-    return round(float(match[1]) * _UNITS[match[2].upper()])
+def parse_count(text: str, field: str) -> int:
+    """`20M`. Raises InputError for anything else, a band too."""
+    count = _count(text.strip())
+    if not count:
+        raise InputError(f"{field} must be a number from 1 up, with K, M or G, got {text}; write e.g. 20M")
+    return count
+
+
+def _count(text: str) -> int | None:
+    match = _NUMBER.fullmatch(text)
+    return round(float(match[1]) * _UNITS[match[2].upper()]) if match else None
+
+
+def _falling(field: str, got: str) -> InputError:
+    return InputError(f"{field} must rise from low to high, got {got}; write e.g. 1M..4M")
 
 
 def compact(count: float, digits: int = 3) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from nas.cli.base import RUNS, ForceOption, FormatOption, ImageSize, Json, Runs, StudyArg, TimmOption, app
+from nas.cli.base import RUNS, ForceOption, FormatOption, Json, Runs, StudyArg, TimmOption, app
+from nas.cli.networks import ItsSize
 
 
 @app.command()
@@ -97,9 +98,9 @@ def train(
 @app.command("import")
 def import_weights(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file, or one of torch.save.")],
-    arch: Annotated[str, typer.Option("--as", metavar="ARCH", help="The network: a YAML file or a preset.")],
+    arch: Annotated[str, typer.Option("--as", metavar="ARCH", help="The network: a YAML file, a preset, an export.")],
     out: Annotated[Path, typer.Option(help="The export to write.")],
-    image_size: ImageSize = 224,
+    image_size: ItsSize = None,
     formats: FormatOption = None,
     timm: TimmOption = False,
     force: ForceOption = False,

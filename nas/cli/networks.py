@@ -11,11 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from nas.cli.base import (
-    ArchArg,
     BandOption,
     Channels,
-    Classes,
-    ImageSize,
     Json,
     OwnClasses,
     OwnSize,
@@ -28,34 +25,50 @@ from space import Arch, InputError, Task
 from space.cost import breakdown
 from space.cost import cost as count_cost
 
+NetworkArg = Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file, a preset network, or an export.")]
+ItsSize = Annotated[int | None, typer.Option(help="Side of the images in pixels. [default: an export's own, else 224]")]
+ItsClasses = Annotated[int | None, typer.Option(help="Number of classes. [default: an export's own, else 1000]")]
+ItsChannels = Annotated[int | None, typer.Option(help="Channels of the images. [default: an export's own, else 3]")]
+
 
 @app.command()
 def cost(
-    arch: ArchArg, image_size: ImageSize = 224, classes: Classes = 1000, channels: Channels = 3, as_json: Json = False
+    arch: NetworkArg,
+    image_size: ItsSize = None,
+    classes: ItsClasses = None,
+    channels: ItsChannels = None,
+    as_json: Json = False,
 ) -> None:
     """Count a network by arithmetic: FLOPs (conv + linear multiply-accumulates), parameters, activations.
 
     Example: nas cost convnext_tiny
     """
+    from nas.networks import load_network
     from nas.words import cost_line, cost_record
 
-    network = Arch.load(arch)
-    counted = count_cost(network, Task(image_size, channels, classes))
+    network, task = load_network(arch, image_size, channels, classes)
+    counted = count_cost(network, task)
     if as_json:
-        print(json.dumps(cost_record(counted, network.key)))
+        print(json.dumps(cost_record(counted, network.key, task)))
     else:
-        print(cost_line(counted, network.key))
+        print(cost_line(counted, network.key, task))
 
 
 @app.command()
 def show(
-    arch: ArchArg, image_size: ImageSize = 224, classes: Classes = 1000, channels: Channels = 3, as_json: Json = False
+    arch: NetworkArg,
+    image_size: ItsSize = None,
+    classes: ItsClasses = None,
+    channels: ItsChannels = None,
+    as_json: Json = False,
 ) -> None:
     """Show a network part by part: its blocks, shapes and options, and where its FLOPs and parameters are.
 
     Example: nas show resnet50
     """
-    network, task = Arch.load(arch), Task(image_size, channels, classes)
+    from nas.networks import load_network
+
+    network, task = load_network(arch, image_size, channels, classes)
     if as_json:
         print(json.dumps(_network_json(network, task)))
         return
@@ -152,4 +165,4 @@ def _network_json(arch: Arch, task: Task) -> dict[str, Any]:
     parts = [
         {"part": row.name, "channels": row.width, "size": row.size, **asdict(row.cost)} for row in breakdown(arch, task)
     ]
-    return {**cost_record(count_cost(arch, task), arch.key), "parts": parts, "arch": arch.to_dict()}
+    return {**cost_record(count_cost(arch, task), arch.key, task), "parts": parts, "arch": arch.to_dict()}

@@ -11,9 +11,6 @@ import typer
 
 from nas.cli.base import (
     RUNS,
-    Channels,
-    Classes,
-    ImageSize,
     Json,
     Runs,
     SpaceArg,
@@ -23,7 +20,8 @@ from nas.cli.base import (
     print_table,
     typed,
 )
-from space import Arch, Band, Task
+from nas.cli.networks import ItsChannels, ItsClasses, ItsSize
+from space import Band, InputError
 
 
 @app.command()
@@ -135,6 +133,7 @@ def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
     from nas.tables import studies_table
     from nas.trials import summaries
 
+    _check_there(runs)
     rows = summaries(runs)
     if as_json:
         print_json([_summary_json(row) for row in rows])
@@ -184,14 +183,16 @@ def front(
 
 @app.command()
 def measure(
-    what: Annotated[str, typer.Argument(metavar="STUDY|ARCH", help="A study, or a network: YAML file or preset.")],
+    what: Annotated[
+        str, typer.Argument(metavar="STUDY|ARCH", help="A study, or a network: YAML file, preset or export.")
+    ],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     batch: Annotated[str, typer.Option(help="Sizes, e.g. 1,64.")] = "1",
     threads: Annotated[int, typer.Option(min=1, help="Of the CPU; more suffer more from other programs.")] = 1,
     runs: Runs = RUNS,
-    image_size: ImageSize = 224,
-    classes: Classes = 1000,
-    channels: Channels = 3,
+    image_size: ItsSize = None,
+    classes: ItsClasses = None,
+    channels: ItsChannels = None,
     as_json: Json = False,
 ) -> None:
     """Measure latency, throughput and memory on the device at hand; of a study, each network, kept beside it.
@@ -202,15 +203,20 @@ def measure(
     Example: nas measure digits-1M-4M --batch 1,64, and then: nas front digits-1M-4M --by latency
     """
     from nas.measured import How, measure_arch, measure_study, parse_batches
+    from nas.networks import load_network
     from nas.settings import FILE, find_study
     from nas.trials import Reader
+    from nas.words import task_words
     from space.reading import is_file
 
+    _check_there(runs)
     how = How(device=device, batches=parse_batches(batch), threads=threads)
     if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
-        timings = measure_arch(Arch.load(what), Task(image_size, channels, classes), how)
+        network, task = load_network(what, image_size, channels, classes)
+        timings = measure_arch(network, task, how)
         records = [timing.to_json() | {"slowdown": timing.slowdown} for timing in timings]
-        print(json.dumps(records) if as_json else "\n".join(timing.report() for timing in timings))
+        lines = [f"{network.key} at {task_words(task)}", *(timing.report() for timing in timings)]
+        print(json.dumps(records) if as_json else "\n".join(lines))
         return
     folder = find_study(what, runs)
     reader = Reader(folder)
@@ -343,7 +349,14 @@ def dashboard(
     """Watch the studies under --runs in the browser. Example: nas dashboard"""
     from dashboard.server import serve
 
+    _check_there(runs)
     raise typer.Exit(serve(runs, port, open_browser=browser))
+
+
+def _check_there(runs: Path) -> None:
+    """Raises InputError for a folder that was named and is none; the default one may be still to come."""
+    if runs != RUNS and not runs.is_dir():
+        raise InputError(f"runs must be a folder that exists, got {runs}; check the path")
 
 
 def _print_front(folder: Path, as_json: bool) -> None:

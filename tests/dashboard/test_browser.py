@@ -399,7 +399,7 @@ def test_a_command_is_copied_and_no_highlighter_fetched_for_it(site: tuple[Path,
 def test_a_report_draws_all_its_charts_and_fetches_nothing(tmp_path: Path, browser: Any) -> None:
     path = tmp_path / "report.html"
     write_report(make_study(tmp_path, HOSTILE, 25), path)
-    page, wrong = browser.new_page(), []
+    page, wrong = browser.new_page(viewport={"width": 390, "height": 900}), []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: wrong.append(dialog.message) or dialog.dismiss())  # type: ignore[func-returns-value]
     page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith("file:") else None)
@@ -409,8 +409,31 @@ def test_a_report_draws_all_its_charts_and_fetches_nothing(tmp_path: Path, brows
     until(lambda: page.locator("[data-figure].js-plotly-plot").count() == charts)
     assert "WebGL is not supported" not in page.inner_text("body")
     assert page.locator("h1").inner_text() == HOSTILE
+    assert (page.evaluate(CUT), width(page)) == ([], 358)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390, "the page does not scroll sideways"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    until(lambda: width(page) == 1060)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert (page.evaluate(CUT), width(page)) == ([], 850), "A4 without its margins, at 80%"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert (page.evaluate(CUT), width(page)) == ([], 1060)
     page.close()
     assert wrong == []
+
+
+CUT = """() => [...document.querySelectorAll('[data-figure]')].flatMap((box) => {  // texts that a chart's edge cuts
+  const edge = box.getBoundingClientRect();
+  return [...box.querySelectorAll('svg text')].filter((text) => {
+    const place = text.getBoundingClientRect();
+    return place.width && (place.left < edge.left - 1 || place.right > edge.right + 1);
+  }).map((text) => `${box.dataset.figure}: ${text.textContent}`);
+})"""
+
+
+def width(page: Any) -> int:
+    """Of the report's first chart, in px."""
+    found: int = page.evaluate("document.querySelector('.main-svg').clientWidth")
+    return found
 
 
 def test_server_never_loads_torch_nor_pandas(site: tuple[Path, str, int]) -> None:

@@ -26,6 +26,7 @@ def test_command_is_what_a_person_would_type() -> None:
     line = export.arguments(Path("runs"), "first", 7, target)
     assert line == ["export", "first", "--trial", "7", "--out", str(target)]
     assert export.arguments(Path("/elsewhere"), "first", 7, target)[-2:] == ["--runs", "/elsewhere"]
+    assert export.arguments(Path("runs"), "first", 7, target, "/my data")[-2:] == ["--data", "/my data"]
 
 
 @pytest.mark.parametrize("name", ["--help", "a b", "../x", "<img src=x>"])
@@ -67,12 +68,23 @@ def test_button_runs_the_export_and_shows_its_end(tmp_path: Path, monkeypatch: p
     press(app)
     assert "ended with an error" in app.error[0].value
     assert "error: data must be the studys, got other; use --data" in verbatims(app)
+    assert "Say above where its data is, and export it again." in [text.value for text in app.text]
+
+    place, moved = app.text_input(key="place-first"), tmp_path / "my data"
+    assert (place.label, place.value) == ("Where its data is", "digits")
+    place.input(str(moved)).run()
+    said = f"There is no folder {moved} on this machine: say where the data of the search is now."
+    assert said in [text.value for text in app.text]
+    moved.mkdir()
+    app.run()
+    assert said not in [text.value for text in app.text]
+    target = tmp_path / "first" / "exports" / "trial-0"
+    assert f"nas export first --trial 0 --out {target} --data '{moved}' --runs {tmp_path}" in verbatims(app)
 
     write(stand_in, 'echo "ran $@"; mkdir -p "$8"')
     press(app)
     assert app.success[0].value == "Exported."
-    target = tmp_path / "first" / "exports" / "trial-0"
-    assert f"ran -m nas export first --trial 0 --out {target} --runs {tmp_path}" in verbatims(app)
+    assert f"ran -m nas export first --trial 0 --out {target} --data {moved} --runs {tmp_path}" in verbatims(app)
     assert f"Exported to {target}" in [text.value for text in app.text]
     assert "Export again" in [button.label for button in app.button]
 

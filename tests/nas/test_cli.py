@@ -23,8 +23,12 @@ def test_cost_of_convnext_tiny(run: Run) -> None:
     assert (code, err) == (0, "")
     assert json.loads(out) == {
         "flops": 4455531264, "params": 28589128, "activations": 13435624, "key": Arch.load("convnext_tiny").key,
+        "image_size": 224, "channels": 3, "classes": 1000,
     }  # fmt: skip
-    assert "4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1)" in run("cost", "convnext_tiny")[1]
+    assert (
+        "4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1, 224 px, 3 channels, 1,000 classes)"
+        in run("cost", "convnext_tiny")[1]
+    )
 
 
 def test_cost_of_a_file_at_another_size(run: Run, tmp_path: Path) -> None:
@@ -96,7 +100,11 @@ def test_a_study_from_search_to_export(run: Run, tmp_path: Path, tiny_space: Pat
         (("draw", "digitz"), "space must be a YAML file or a preset, got digitz; did you mean digits?"),
         (("draw", "convnext_or_modulation_32", "--flops", "lots"), "flops must be a band of numbers with K, M or G, got lots; write e.g. 1M..4M"),
         (("draw", "convnext_or_modulation_32", "--flops", "9M..2M"), "flops must rise from low to high, got 9M..2M; write e.g. 1M..4M"),
-        (("front", "none", "--runs", "nowhere"), "study must be a name under nowhere or a study's folder, got none; there: none"),
+        (("front", "none", "--runs", "nowhere"), "study must be a name under nowhere or a study's folder, got none; there: no such folder"),
+        (("studies", "--runs", "nowhere"), "runs must be a folder that exists, got nowhere; check the path"),
+        (("studies", "--runs", "pyproject.toml"), "runs must be a folder that exists, got pyproject.toml; check the path"),
+        (("measure", "s", "--runs", "nowhere"), "runs must be a folder that exists, got nowhere; check the path"),
+        (("dashboard", "--runs", "nowhere"), "runs must be a folder that exists, got nowhere; check the path"),
         (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 8.76K..98.4893M for space digits at 8 px, got 1G..2G; axes.width"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--study", "../x"), "study must be 1 to 64 letters"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "abacus"), "device must be one that torch finds here, got abacus"),

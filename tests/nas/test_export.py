@@ -251,7 +251,10 @@ def test_refusals(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
         export_trial(study, chosen(study), tmp_path / "out", console=QUIET, formats=("timm",))
     monkeypatch.setattr("nas.formats.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"format onnx must have onnx installed, got none; pip install 'nas\[onnx\]'"):
+    with pytest.raises(
+        InputError,
+        match=r"format onnx must have onnx installed, got none; pip install -e '\.\[onnx\]' in the clone of nas",
+    ):
         export_trial(study, chosen(study), tmp_path / "out", console=QUIET, formats=("onnx",))
     with pytest.raises(InputError, match=r"out must be a new folder, got .*there, which exists"):
         export_trial(study, chosen(study), tmp_path / "there", console=QUIET)
@@ -296,6 +299,11 @@ def test_preprocessing_takes_pictures_arrays_and_batches(made: Path) -> None:
     assert preprocess(Image.new("RGB", (30, 20))).shape == (1, 1, 8, 8)
     with pytest.raises(InputError, match=r"picture must be uint8 \(H, W\) or \(H, W, C\), got float64"):
         preprocess(array / 255)  # type: ignore[arg-type]
+    for wrong in (array[..., None, None], array[0], np.dstack([array, array])):
+        with pytest.raises(InputError, match=r"picture must be uint8 \(H, W\) or \(H, W, C\), got uint8 \(8"):
+            preprocess([wrong])
+    with pytest.raises(InputError, match="pictures must be one at least, got none; give some"):
+        preprocess([])
     with pytest.raises(InputError, match="picture must be a PIL image or an array, got str"):
         preprocess(["x"])  # type: ignore[list-item]
 

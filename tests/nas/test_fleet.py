@@ -151,7 +151,10 @@ def test_a_worker_is_refused_where_there_is_nothing_to_join_or_the_data_code_or_
     command: Command, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = run("worker", "s", "--runs", command.runs)[2]
-    assert nowhere == f"error: study must be a name under {command.runs} or a study's folder, got s; there: none\n"
+    assert (
+        nowhere
+        == f"error: study must be a name under {command.runs} or a study's folder, got s; there: no such folder\n"
+    )
     run(*command.words, "--trials", 1)
     for name in ("cat", "dog"):
         (tmp_path / "other" / name).mkdir(parents=True)

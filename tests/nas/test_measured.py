@@ -373,7 +373,9 @@ def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
     words = ("measure", "convnextv2_atto", "--image-size", 32, "--device", "cpu")
     code, out, _ = run(*words, "--batch", "2,1")
     assert code == 0
-    assert [line.partition(": batch ")[2][:2] for line in out.splitlines()] == ["1:", "2:"]
+    head, *lines = out.splitlines()
+    assert head.endswith(" at 32 px, 3 channels, 1,000 classes")
+    assert [line.partition(": batch ")[2][:2] for line in lines] == ["1:", "2:"]
     peaks = [float(peak) for peak in re.findall(r"images/s, tensors at the peak ([\d.]+) MB\n", out)]
     parameters = 4e-6 * cost(Arch.load("convnextv2_atto"), Task(32)).params
     assert parameters < peaks[0] < peaks[1] < 1.2 * parameters

@@ -57,7 +57,8 @@ def test_a_file_by_the_short_way(
 
 
 def test_other_verbs_go_to_the_whole_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["nas", "studies", "--runs", "nowhere"])
-    assert ended(capsys, quick.main)[1].startswith("no studies under nowhere")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["nas", "studies"])
+    assert ended(capsys, quick.main)[1].startswith("no studies under runs; begin one")

@@ -120,6 +120,8 @@ def test_a_study_is_found_by_name_and_by_path(tmp_path: Path) -> None:
 
 def test_where_there_is_no_study_at_all(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"got first; there: none$"):
+        find_study("first", tmp_path)
+    with pytest.raises(InputError, match=r"got first; there: no such folder$"):
         find_study("first", tmp_path / "runs")
 
 

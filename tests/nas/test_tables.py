@@ -256,11 +256,11 @@ def test_studies_say_their_budget_or_what_is_wrong() -> None:
 
 def test_a_cost_in_full_says_its_conventions() -> None:
     tiny = Arch.load("convnext_tiny")
-    assert cost_line(cost(tiny, Task()), tiny.key).splitlines()[:2] == [
-        "flops 4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1)",
+    assert cost_line(cost(tiny, Task()), tiny.key, Task()).splitlines()[:2] == [
+        "flops 4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1, 224 px, 3 channels, 1,000 classes)",
         "params 28,589,128 (28.6M)",
     ]
-    assert cost_line(Cost(1, 2, 3456), "abc").splitlines()[2:] == [
+    assert cost_line(Cost(1, 2, 3456), "abc", Task(8, 1, 1)).splitlines()[2:] == [
         "activations 3,456 (3.46K; outputs of conv and linear, batch 1)",
         "key abc",
     ]
