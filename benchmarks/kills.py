@@ -67,10 +67,10 @@ def row(seed: int, runs: Path, storage: str | None) -> str:
 
 
 def kill(search: subprocess.Popen[bytes], rng: random.Random, folder: Path) -> tuple[Counter[str], set[int]]:
-    """Kills as the search goes on, each once so many networks have ended, half of them right after one another. What
-    was killed, and all processes that were seen."""
+    """Kills as the search goes on, two right after one another each time, once so many networks have ended. What was
+    killed, and all processes that were seen."""
     killed, seen = Counter[str](), set[int]()
-    moments = sorted(rng.choices(range(NETWORKS - 8), k=KILLS))
+    moments = sorted(rng.sample(range(NETWORKS - 8), KILLS // 2) * 2)
     while search.poll() is None and moments:
         time.sleep(rng.uniform(0.0, 0.3))
         living = descendants(search.pid)

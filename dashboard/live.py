@@ -246,7 +246,7 @@ def _stamp(path: Path) -> Stamp | None:
 def _changes(reader: Reader) -> Stamp:
     """The same of a study on a server."""
     changes, moment = reader.changed(), last_change(reader.trials())
-    return 0, changes, int(1e9 * moment.timestamp()) if moment else 0
+    return len(reader.error() or ""), changes, int(1e9 * moment.timestamp()) if moment else 0
 
 
 def _time(stamp: Stamp | None) -> datetime | None:

@@ -29,6 +29,10 @@ class Fault(Exception):
     """A fault of nas itself, as one line; its traceback is in a log already."""
 
 
+class MachineError(OSError):
+    """What another process met with, as it said it: one line."""
+
+
 class Terminated(SystemExit):
     """SIGTERM or SIGHUP: like a second Ctrl-C, what trains is handed back and the process ends."""
 
@@ -60,7 +64,7 @@ def exit_code(error: Exception) -> int:
 
 def line_of(error: BaseException, folder: Path | None = None) -> str:
     """The error as one line. Of a fault the traceback goes into a log, of a study where that has a `folder`."""
-    if isinstance(error, (InputError, Fault)):
+    if isinstance(error, (InputError, Fault, MachineError)):
         return " ".join(str(error).split("\n"))
     if isinstance(error, OSError):
         return _of_the_machine(error)
@@ -71,9 +75,8 @@ def line_of(error: BaseException, folder: Path | None = None) -> str:
 def _of_the_machine(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"disk must have room, got {error.strerror}; free some and run the same command again"
-    if error.errno is None:  # what a worker said of its own
-        return str(error)
-    return f"{error.filename or 'system'} must be usable, got {error.strerror or error}; mend that and go on"
+    what = error.strerror or f"{type(error).__name__}{f': {error}' if str(error) else ''}"
+    return f"{error.filename or 'system'} must be usable, got {' '.join(what.split())}; mend that and go on"
 
 
 def _place(error: BaseException) -> str:

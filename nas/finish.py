@@ -249,7 +249,7 @@ def run_import(
 ) -> ImportedCard:
     """Weights in timm's, the official or this project's names as an export. Raises InputError where they do not fit."""
     check_out(out, force)
-    state = read_checkpoint(checkpoint)
+    state = read_weights(checkpoint)
     classes, channels = _outer(state)
     arch, task = load_network(arch_name, image_size, channels, classes)
     network = Network(arch, task)
@@ -264,7 +264,7 @@ def run_import(
     return card
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file, or of one that torch.save wrote, where they may stand under `model` or the
     like. Only tensors and plain values are read: nothing in the file is run."""
     if not path.is_file():

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from signal import SIGKILL, SIGTERM
+from signal import Signals
 from typing import Protocol
 
-from nas.fault import FAULT, MACHINE, REFUSED, STOPPED, Fault
+from nas.fault import FAULT, MACHINE, REFUSED, STOPPED, Fault, MachineError
 from nas.ledger import ENDED
 from nas.study import Watch
 from nas.trials import Reader, Trial
@@ -19,20 +19,34 @@ from space import InputError
 
 LOOK = 0.25  # seconds between looks at the study and the workers
 PATIENCE = 10.0  # seconds that workers get to leave
-MAX_DEATHS = 5  # workers that may die in a row of themselves, without a network trained between
-MAX_KILLS = 20  # or be killed, by a person or for want of memory
+MAX_CRASHES = 5  # workers that may die of themselves in a row, without a network trained between
+MAX_KILLS = 20  # or be ended from outside: by a person, a scheduler, or for want of memory
 LONGEST_PAUSE = 30.0  # seconds before a worker takes the place of one of many that died
-KILLS = (-SIGKILL, -SIGTERM, 128 + SIGTERM)  # exit codes of what was ended from outside
+KILLS = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT")
 ENDINGS = (0, STOPPED, REFUSED, FAULT)  # exit codes of workers that are not to be replaced
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a worker ended: its exit code (negative: of a signal), what it wrote, and in words what was not to be."""
+    """How a worker ended: its exit code (negative: the signal that ended it), and what it wrote. `lost`: in words, what
+    became of one that has no exit code."""
 
     code: int
-    lines: tuple[str, ...]
-    how: str = ""
+    lines: tuple[str, ...] = ()
+    lost: str = ""
+
+    @property
+    def how(self) -> str:
+        """In words what was not to be; empty where nothing was."""
+        if self.lost or self.code in ENDINGS:
+            return self.lost
+        return f"died of {self.signal}" if self.signal else f"ended with {self.code} ({self.error})"
+
+    @property
+    def signal(self) -> str:
+        """What ended it, SIGKILL say; a worker that is terminated ends by itself, with 128 and the signal's number."""
+        number = -self.code if self.code < 0 else self.code - 128
+        return next((each.name for each in Signals if each == number), f"signal {number}" if number > 0 else "")
 
     @property
     def error(self) -> str:
@@ -75,7 +89,8 @@ class Fleet:
     start: Callable[[int], Worker]
     watch: Watch
     workers: dict[int, Worker] = field(default_factory=dict)  # that live, by place
-    deaths: int = 0  # in a row
+    crashes: int = 0  # in a row
+    kills: int = 0  # likewise
     starts: dict[int, float] = field(default_factory=dict)  # when a worker is to take a dead one's place, by place
     over: float | None = None  # since when the study is at its goal, by the first worker that said so
     said: list[str] = field(default_factory=list)  # notes of workers, once each
@@ -90,7 +105,7 @@ class Fleet:
             while self.workers or self.starts:
                 self._start()
                 if follower.look():
-                    self.deaths = 0
+                    self.crashes = self.kills = 0
                 if self.watch.stop() and not asked:
                     asked, self.starts = True, {}
                     for worker in self.workers.values():
@@ -101,10 +116,8 @@ class Fleet:
                         del self.workers[worker.place]
                         stopped |= ending.code == STOPPED
                         self._ended(worker.place, ending, again=not asked)
-                if self.over and time.monotonic() - self.over > PATIENCE:
-                    places = ", ".join(map(str, self.workers))
-                    self.watch.on_note(f"worker {places} does not move, and nothing is left to train: ended")
-                    break
+                if self.over and time.monotonic() - self.over > PATIENCE and not follower.running():
+                    break  # what still lives starts, or is frozen: there is nothing left to train
                 time.sleep(LOOK)
             follower.look()
             return not (asked or stopped)
@@ -127,15 +140,17 @@ class Fleet:
             self.over, self.starts = self.over or time.monotonic(), {}
         if not ending.how:
             return
-        self.deaths += 1
-        if self.deaths > (MAX_KILLS if ending.code in KILLS else MAX_DEATHS):
+        killed = ending.signal in KILLS
+        self.kills, self.crashes = self.kills + killed, self.crashes + (not killed)
+        deaths = self.kills + self.crashes
+        if self.kills > MAX_KILLS or self.crashes > MAX_CRASHES:
             if ending.code == MACHINE:
-                raise OSError(ending.error)
+                raise MachineError(ending.error)
             raise InputError(
-                f"workers must not die {self.deaths} times in a row, got one that {ending.how}; "
+                f"workers must not die {deaths} times in a row, got one that {ending.how}; "
                 "free memory or begin with fewer workers, and run the same command again"
             )
-        pause = min(LONGEST_PAUSE, 2.0 ** (self.deaths - 3)) if self.deaths > 2 else 0.0
+        pause = min(LONGEST_PAUSE, 2.0 ** (deaths - 3)) if deaths > 2 else 0.0
         after = f" after {pause:.0f} s" if pause else ""
         self.watch.on_note(f"worker {place} {ending.how}" + (f"; another takes its place{after}" if again else ""))
         if again and not self.over:
@@ -167,6 +182,10 @@ class Follower:
 
     def __post_init__(self) -> None:
         self.known = {trial.number: trial for trial in self.reader.trials() if trial.state in ("interrupted", *ENDED)}
+
+    def running(self) -> bool:
+        """Whether anyone trains."""
+        return any(trial.state == "running" for trial in self.reader.shown())
 
     def look(self) -> bool:
         """Whether a trial has ended since the last look."""

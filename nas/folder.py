@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
@@ -78,6 +79,11 @@ def set_goal(study: optuna.Study, reader: Reader, trials: int, repeats: int) -> 
         _check_code(before.get("code"), reader.folder)
     study.set_user_attr(GOAL, {"trials": trials, "repeats": repeats, "code": code()})
     study.set_user_attr("settings", _comparable(reader.settings))
+    goes_on(study)
+
+
+def goes_on(study: optuna.Study) -> None:
+    """What ended the last search is history."""
     if study.user_attrs.get(ERROR):
         study.set_user_attr(ERROR, None)
 
@@ -87,12 +93,10 @@ def put_error(folder: Path, line: str, error: Exception) -> None:
     if isinstance(error, Away):  # so is the record
         return
     try:
-        if Reader(folder).is_running():  # others go on
-            return
         study, _ = open_study(folder, lambda note: None)
         study.set_user_attr(ERROR, line)
     except (OSError, ValueError, OptunaError) as problem:
-        error.add_note(f"and could not be put on record in {folder}: {problem}")
+        print(f"note: the error is not on record in {folder}: {problem}", file=sys.stderr)
 
 
 def goal_to_join(reader: Reader) -> tuple[int, int]:

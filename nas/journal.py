@@ -12,12 +12,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
-from nas.lock import JournalLock
+if TYPE_CHECKING:
+    from nas.lock import JournalLock
 
 
 class Backend(Protocol):

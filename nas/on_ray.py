@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from nas.fault import STOPPED, exit_code, line_of
-from nas.fleet import MAX_DEATHS, Ending
+from nas.fleet import MAX_CRASHES, Ending
 from nas.folder import open_folder
 from nas.named import name
 from nas.run import work
@@ -200,9 +200,9 @@ def cluster(address: str) -> Iterator[Any]:
 
 
 def starter(ray: Any, share: Share, assign: Callable[[int], Assignment]) -> Callable[[int], Remote]:
-    """What starts the worker of a place. Ray restarts it up to MAX_DEATHS times."""
+    """What starts the worker of a place. Ray restarts it up to MAX_CRASHES times."""
     made = ray.remote(Actor).options(
-        num_cpus=share.cpus, num_gpus=share.gpus, max_restarts=MAX_DEATHS, max_concurrency=4
+        num_cpus=share.cpus, num_gpus=share.gpus, max_restarts=MAX_CRASHES, max_concurrency=4
     )
     return lambda place: Remote(place, made.remote(), assign(place))
 

@@ -15,12 +15,17 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from signal import Signals
 
-from nas.fleet import ENDINGS, Ending
+from nas.fleet import Ending
 
-# Ctrl-C is for the parent, which tells its workers
-_BEGIN = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from nas.cli import main; main()"
+# Ctrl-C is for the parent, which tells its workers. The code is that of the parent, whatever the current folder holds.
+_BEGIN = """import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+root = sys.argv.pop()
+if root not in sys.path:
+    sys.path.insert(0, root)
+from nas.cli import main
+main()"""
 
 
 class Process:
@@ -29,11 +34,9 @@ class Process:
     def __init__(self, place: int, words: Sequence[str]) -> None:
         self.place = place
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115
-        root = str(Path(__file__).parent.parent)  # the code that runs here, whatever lies in the current folder (-P)
-        paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _BEGIN, *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=self.errors, env=os.environ | {"PYTHONPATH": paths}, bufsize=0,
+            [sys.executable, "-P", "-c", _BEGIN, *words, str(Path(__file__).parent.parent)],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self.errors, bufsize=0,
         )  # fmt: skip
 
     def look(self) -> Ending | None:
@@ -44,12 +47,7 @@ class Process:
         lines = tuple(self.errors.read().decode(errors="replace").strip().splitlines())
         self.leave()
         self.errors.close()
-        how = ""
-        if code < 0:
-            how = f"died of {Signals(-code).name}"
-        elif code not in ENDINGS:
-            how = f"ended with {code} ({(lines or ['nothing'])[-1]})"
-        return Ending(code, lines, how)
+        return Ending(code, lines)
 
     def notes(self) -> list[str]:
         return []

@@ -21,7 +21,7 @@ from rich.console import Console
 from nas.data import Data, load
 from nas.fault import Fault, line_of, terminable
 from nas.fleet import Fleet
-from nas.folder import goal_to_join, open_folder, open_study, package_versions, put_error, set_goal
+from nas.folder import goal_to_join, goes_on, open_folder, open_study, package_versions, put_error, set_goal
 from nas.front import outcome
 from nas.processes import Process, tie_to_parent
 from nas.progress import SearchProgress, Stopping
@@ -238,20 +238,23 @@ def work(
     `on_search`, of a worker with a parent, is given the search before it runs."""
     settings = Settings.read(folder)
     settings.check_resumable()
-    if threads:
-        torch.set_num_threads(threads)
-    target, recipe = choose_device(device), settings.build_recipe()
-    data = _load(source or settings.data.source, settings.data.image_size, console)
-    notes = open_folder(
-        folder, replace(settings, data=describe_data(data), device=str(target), versions=package_versions())
-    )
-    with closing(Thread(settings.task, DeviceData.place(data, recipe, target), recipe)) as trainer:
-        aim = goal_to_join(Reader(folder))
-        search = Search(folder, trainer, join(notes, aim[0]), place)
-        if on_search:
-            on_search(search)
-        with on_record(folder, search=on_search is None):
-            return search.run(*aim)
+    with on_record(folder, search=False):
+        if threads:
+            torch.set_num_threads(threads)
+        target, recipe = choose_device(device), settings.build_recipe()
+        data = _load(source or settings.data.source, settings.data.image_size, console)
+        notes = open_folder(
+            folder, replace(settings, data=describe_data(data), device=str(target), versions=package_versions())
+        )
+        with closing(Thread(settings.task, DeviceData.place(data, recipe, target), recipe)) as trainer:
+            aim = goal_to_join(Reader(folder))
+            search = Search(folder, trainer, join(notes, aim[0]), place)
+            if on_search:
+                on_search(search)
+                return search.run(*aim)
+            goes_on(search.study)
+            with on_record(folder):
+                return search.run(*aim)
 
 
 def run_worker(

@@ -313,9 +313,12 @@ def _lost(frozen: FrozenTrial) -> str | None:
 
 
 def _sign_of_life(frozen: FrozenTrial) -> float:
-    """The last, as Unix time by the worker's clock. Beats of older studies are small numbers, and say nothing."""
-    began = frozen.datetime_start.timestamp() if frozen.datetime_start else 0.0
-    return max(began, float(frozen.user_attrs.get("beat", 0)))
+    """The last, as Unix time by the worker's clock: its beat, and before the first one when it was drawn, which Optuna
+    writes in local time. Beats of older studies are small numbers, and say nothing."""
+    beat = float(frozen.user_attrs.get("beat", 0))
+    if beat > 1e9:
+        return beat
+    return frozen.datetime_start.timestamp() if frozen.datetime_start else 0.0
 
 
 def _owner_words(owner: Any) -> str | None:

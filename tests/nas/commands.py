@@ -11,11 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing import forkserver
 from pathlib import Path
 from unittest.mock import patch
 
+from benchmarks.kills import descendants, words_of
 from nas.ledger import ENDED
 from nas.quick import main
 from nas.settings import FILE
@@ -124,22 +124,7 @@ class Command:
 
 def workers_of(pid: int | None = None) -> list[int]:
     """Pids of workers that live, of all that a process, by default this one, has started."""
-    return [found for found in descendants(os.getpid() if pid is None else pid) if b"--tied" in _words(found)]
-
-
-def descendants(pid: int) -> list[int]:
-    """Of a process: its children and theirs."""
-    found: list[int] = []
-    with suppress(OSError):  # it has ended meanwhile
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
-    return found + [each for child in found for each in descendants(child)]
-
-
-def _words(pid: int) -> list[bytes]:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    return []
+    return [found for found in descendants(os.getpid() if pid is None else pid) if b"--tied" in words_of(found)]
 
 
 def wait_until(ready: Callable[[], object], process: Started | subprocess.Popen[str], seconds: float = 300) -> None:

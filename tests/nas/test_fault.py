@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from nas.fault import FAULT, LOG, Fault, exit_code, line_of
+from nas.fault import FAULT, LOG, Fault, MachineError, exit_code, line_of
 from nas.folder import open_study
 from nas.stopping import QuantileRule
 from nas.train import DeviceData
@@ -98,7 +98,9 @@ def test_an_error_that_is_no_fault_is_on_record_too(
         (InputError("kernel must be odd,\ngot 6; use 7"), "kernel must be odd, got 6; use 7", 2),
         (OSError(errno.ENOSPC, "No space left on device", "x"), "disk must have room, got No space left on device; free some and run the same command again", 1),
         (PermissionError(errno.EACCES, "Permission denied", "x/y"), "x/y must be usable, got Permission denied; mend that and go on", 1),
-        (OSError("disk must have room, got none; free some"), "disk must have room, got none; free some", 1),
+        (MachineError("disk must have room, got none; free some"), "disk must have room, got none; free some", 1),
+        (TimeoutError(), "system must be usable, got TimeoutError; mend that and go on", 1),
+        (OSError("image file is truncated"), "system must be usable, got OSError: image file is truncated; mend that and go on", 1),
         (Fault("nas must not fail, got this; report it"), "nas must not fail, got this; report it", FAULT),
     ],
 )  # fmt: skip

@@ -20,7 +20,7 @@ import space
 from nas import formats, fresh
 from nas.data import load
 from nas.exported import Preprocess
-from nas.finish import _device, read_checkpoint
+from nas.finish import _device, read_weights
 from nas.formats import verify, write_base, write_formats
 from space import Arch, InputError, Task
 from space.network import Network
@@ -161,12 +161,12 @@ def test_checkpoints_that_are_none_are_refused(tmp_path: Path, run: Run) -> None
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=r"checkpoint must (be safetensors or torch's|hold tensors alone), got"):
-            read_checkpoint(tmp_path / name)
+            read_weights(tmp_path / name)
     torch.save({"epoch": 3}, tmp_path / "d.pth")
     with pytest.raises(InputError, match=r"checkpoint must map names to tensors, got d.pth; save its state dict"):
-        read_checkpoint(tmp_path / "d.pth")
+        read_weights(tmp_path / "d.pth")
     with pytest.raises(InputError, match=r"checkpoint must be a file, got .*; check the path"):
-        read_checkpoint(tmp_path / "gone.pth")
+        read_weights(tmp_path / "gone.pth")
     state = Network(arch(8), Task(8, 1, 3)).state_dict()
     save_file(state, tmp_path / "e.safetensors")
     code, _, err = run(

@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.kills import descendants
 from nas import folder
 from nas.fault import Fault
-from nas.fleet import MAX_DEATHS, MAX_KILLS, Ending, Fleet
+from nas.fleet import MAX_CRASHES, MAX_KILLS, Ending, Fleet
 from nas.settings import FILE
 from nas.study import Watch
 from nas.trials import Reader
 from space import InputError
-from tests.nas.commands import Command, check_killed, check_whole, descendants, kill_at_random, wait_until, workers_of
+from tests.nas.commands import Command, check_killed, check_whole, kill_at_random, wait_until, workers_of
 from tests.nas.conftest import Run
 
 
@@ -90,6 +91,7 @@ def test_a_worker_that_is_terminated_is_replaced(command: Command) -> None:
     os.kill(workers_of(process.pid)[0], signal.SIGTERM)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
+    assert "died of SIGTERM; another takes its place" in errors
     check_whole(command, 8)
 
 
@@ -220,21 +222,26 @@ def study(command: Command, run: Run, monkeypatch: pytest.MonkeyPatch) -> Comman
 
 
 def test_endings_of_workers(study: Command) -> None:
-    done, killed = Ending(0, ()), Ending(-9, (), "died of SIGKILL")
-    hiccup = Ending(1, ("error: x must be usable, got Input/output error; mend that and go on",), "ended with 1 (...)")
-    crash = Ending(-11, (), "died of SIGSEGV")
+    done, killed, crash = Ending(0), Ending(-9), Ending(-11)
+    hiccup = Ending(1, ("error: x must be usable, got Input/output error; mend that and go on",))
     said: list[str] = []
     assert fleet_of(study, [*[killed] * MAX_KILLS, done], said).run()
     assert said[0] == "worker 0 died of SIGKILL; another takes its place"
     assert said[-1].startswith("worker 0 died of SIGKILL; another takes its place after ")
     assert len(said) == MAX_KILLS
-    assert fleet_of(study, [hiccup] * MAX_DEATHS + [done], []).run(), "one that passes ends no search"
-    with pytest.raises(OSError, match="x must be usable, got Input/output error; mend that and go on"):
-        fleet_of(study, [hiccup] * (MAX_DEATHS + 1), []).run()
+    assert fleet_of(study, [*[hiccup] * MAX_CRASHES, *[killed] * MAX_KILLS, done], said := []).run(), (
+        "none of it ends a search"
+    )
+    assert (
+        said[0]
+        == "worker 0 ended with 1 (x must be usable, got Input/output error; mend that and go on); another takes its place"
+    )
+    with pytest.raises(OSError, match=r"^x must be usable, got Input/output error; mend that and go on$"):
+        fleet_of(study, [hiccup] * (MAX_CRASHES + 1), []).run()
     with pytest.raises(
         InputError, match="workers must not die 6 times in a row, got one that died of SIGSEGV; free memory"
     ):
-        fleet_of(study, [crash] * (MAX_DEATHS + 1), []).run()
+        fleet_of(study, [crash] * (MAX_CRASHES + 1), []).run()
     with pytest.raises(
         InputError, match=f"workers must not die {MAX_KILLS + 1} times in a row, got one that died of SIGKILL"
     ):
@@ -243,3 +250,15 @@ def test_endings_of_workers(study: Command) -> None:
         fleet_of(study, [Ending(2, ("note: a", "error: data must be there, got none; mend it"))], []).run()
     with pytest.raises(Fault, match=r"^nas must not fail, got this$"):
         fleet_of(study, [Ending(70, ("error: nas must not fail, got this",))], []).run()
+
+
+@pytest.mark.parametrize(
+    ("ending", "how"),
+    [
+        (Ending(0), ""), (Ending(130), ""), (Ending(143), "died of SIGTERM"), (Ending(-15), "died of SIGTERM"),
+        (Ending(-40), "died of signal 40"), (Ending(1, ("error: full",)), "ended with 1 (full)"), (Ending(3), "ended with 3 (nothing)"),
+        (Ending(-1, (), "was lost by Ray (gone)"), "was lost by Ray (gone)"),
+    ],
+)  # fmt: skip
+def test_endings_in_words(ending: Ending, how: str) -> None:
+    assert ending.how == how
