@@ -18,7 +18,7 @@ from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.trials import SILENCE, Reader, is_alive, owner
+from nas.trials import Reader, is_alive, owner
 from space import InputError
 
 DEFAULT = 60.0  # seconds
@@ -43,7 +43,7 @@ class Pulse:
     """Beats for the trials that a worker holds, from a thread of its own: a training step may be long."""
 
     def __init__(self, storage: BaseStorage, lease: float) -> None:
-        self.storage, self.every = storage, min(lease / 4, SILENCE / 4)  # views do not know the lease
+        self.storage, self.every = storage, lease / 4
         self.held: set[int] = set()  # Optuna's ids
         self.ended = threading.Event()
         threading.Thread(target=self._beat, daemon=True).start()

@@ -29,7 +29,7 @@ from nas.stopping import Decision, Standing, build_rule
 from nas.store import drop_weights, open_store, save_curve, save_weights
 from nas.train import Verdict
 from nas.trainer import Failed, Finished, Job, Left, Result, Trainer
-from nas.trials import Epoch, Reader, Trial, owner
+from nas.trials import SILENCE, Epoch, Reader, Trial, owner
 from space import Arch, InputError
 from space.draw import Proposal
 
@@ -226,6 +226,8 @@ class Search:
         chooser = TrialChooser(trial, 0.0 if drawn else None)
         with self.storage.together():
             trial.set_user_attr("drawn_ahead", True)
+            if self.lease > SILENCE:  # views wait as long
+                trial.set_user_attr("lease", self.lease)
             proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
             arch, violation = proposal.arch, self.settings.band.violation(proposal.cost.flops)
             trial.set_constraint("budget", violation)

@@ -33,7 +33,7 @@ CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifa
 _ATTRIBUTES = (
     "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed", "repeat_of", "arch",
 )  # fmt: skip
-SILENCE = 60.0  # seconds without a sign of life after which a trial is shown as interrupted; workers beat every 15
+SILENCE = 60.0  # seconds without a sign of life after which a trial is shown as interrupted, unless its lease is longer
 _ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
 
 
@@ -111,7 +111,7 @@ class Reader:
 
     def shown(self) -> list[Trial]:
         """The same for whoever looks: what trained in a process that has ended, or that gave no sign of life for
-        SILENCE, was interrupted, though no worker has taken it back yet. A search itself goes by `trials`."""
+        SILENCE or its longer lease, was interrupted, though no worker has taken it back yet. A search itself goes by `trials`."""
         trials = self.trials()
         for number in self._open:
             if trials[number].state != "running":
@@ -307,8 +307,9 @@ def _lost(frozen: FrozenTrial) -> str | None:
     whose = frozen.user_attrs.get("owner")
     if whose and not is_alive(whose):
         return "its process ended"
-    if time.time() - _sign_of_life(frozen) > SILENCE:
-        return f"its worker gave no sign of life for {SILENCE:.0f} s"
+    silence = max(SILENCE, float(frozen.user_attrs.get("lease", 0)))
+    if time.time() - _sign_of_life(frozen) > silence:
+        return f"its worker gave no sign of life for {silence:.0f} s"
     return None
 
 

@@ -62,6 +62,16 @@ def test_a_trial_elsewhere_is_shown_as_interrupted_a_minute_after_its_last_beat(
         assert shelf.read(folder).mode == "running"
 
 
+def test_a_longer_lease_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_study(tmp_path, complete=1)
+    add_trial(folder, random.Random(1), "running", owner=ELSEWHERE, beat=round(time.time(), 1), lease=600.0)
+    now = time.time()
+    for later, state in ((590, "running"), (610, "interrupted")):
+        monkeypatch.setattr("nas.trials.time.time", lambda later=later: now + later)
+        assert Reader(folder).shown()[1].state == state
+    assert "no sign of life for 600 s" in str(Reader(folder).shown()[1].reason)
+
+
 def test_beats_of_older_studies_are_numbers_which_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_study(tmp_path, complete=1)
     add_trial(folder, random.Random(1), "running", owner=ELSEWHERE, beat=7)
