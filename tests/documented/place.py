@@ -67,7 +67,8 @@ class Place:
         for each in self.rows[: self.rows.index(row) + 1]:
             if each not in self.done:
                 for command in each.before:
-                    assert self.type(command).code == 0
+                    ended = self.type(command)
+                    assert ended.code == 0, ended.errors
                 self.done[each] = self.type(each.typed, each.cold)
         return self.done[row]
 
