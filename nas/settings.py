@@ -98,8 +98,8 @@ class Settings:
     @property
     def training(self) -> str:
         """What each network is trained on: `6,000 of 45,000 training images, 3 epochs`."""
-        part = self.recipe.get("train_images") or self.data.train
-        images = f"{part:,}" if part >= self.data.train else f"{part:,} of {self.data.train:,}"
+        part = min(self.recipe.get("train_images") or self.data.train, self.data.train)
+        images = f"{part:,}" if part == self.data.train else f"{part:,} of {self.data.train:,}"
         return f"{images} training images, {self.recipe['epochs']} epochs"
 
     def check_resumable(self) -> None:

@@ -32,6 +32,13 @@ def test_settings_can_be_written_again(tmp_path: Path) -> None:
     assert Settings.read(tmp_path).name == "two"
 
 
+@pytest.mark.parametrize(("asked", "said"), [(None, "1,077"), (500, "500 of 1,077"), (1077, "1,077"), (5000, "1,077")])
+def test_images_are_those_trained_on_and_not_those_asked_for(asked: int | None, said: str) -> None:
+    """A recipe for more images than the data has trains on all of them."""
+    settings = make_settings("mine", recipe=Recipe(epochs=3, train_images=asked).to_dict())
+    assert settings.training == f"{said} training images, 3 epochs"
+
+
 def test_what_they_mean(tmp_path: Path) -> None:
     make_settings("mine", recipe=Recipe(epochs=3).to_dict()).write(tmp_path)
     settings = Settings.read(tmp_path)

@@ -1,0 +1,37 @@
+"""The folders that chains are typed in, and the process that most of their commands are forked from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.documented.place import Place, Warm
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    found = Warm()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Place]:
+    """Of the module's CHAIN."""
+    found = Place(request.module.CHAIN, tmp_path_factory.mktemp(request.module.CHAIN), warm)
+    yield found
+    found.close()
+
+
+def write_images(folder: Path) -> None:
+    """Class folders of 32 px images: of each of four classes 30, which differ in colour and noise."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("cat", "deer", "frog", "ship")):
+        (folder / name).mkdir(parents=True)
+        for i in range(30):
+            pixels = rng.normal(60 + 40 * number, 60, (32, 32, 3)).clip(0, 255).astype("uint8")
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")

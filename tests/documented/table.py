@@ -1,0 +1,336 @@
+"""Which printed commands are run, how, and what stands for those that are not. A command in no row fails the tests.
+
+A row is run as printed, or as `run` says. What may differ from the print is checked in `test_table.py`: names of things
+of one's own (STUDY, path/to/images), numbers, and options that only make a run shorter. Never another sampler, stopping
+rule or number of workers. `...` is whatever the page leaves out; what stands in brackets may be left out.
+The rows of a chain are run in their order, in one folder, as a person would; each finds what those before it left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SHORTER = {"--trials", "--epochs", "--networks", "--repeats", "--seeds"}
+SMALLER = {"convnext_tiny": "convnextv2_atto"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """`printed`: forms that come to the same, of which the first is typed, or `run`. `shows`: a pattern in what it
+    writes. `cold`: by a shell, as a person does; else in a process that has imported everything, which saves the seconds
+    that python and torch take to start. `before`: commands that make what the page takes for given.
+    """
+
+    printed: tuple[str, ...]
+    shows: str = ""
+    run: str = ""
+    cold: bool = False
+    before: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> str:
+        return self.run or self.printed[0]
+
+
+@dataclass(frozen=True)
+class Left:
+    """Not run here, but by a script or a test, or by hand, and then its results are kept in benchmarks/RESULTS.md."""
+
+    printed: tuple[str, ...]
+    why: str
+    by: str
+
+
+DEMO = (
+    Row(
+        ("nas search digits --data digits --flops 200K..4M --trials 30 --epochs 6",),
+        r"front of 10 trials in 200K\.\.4M FLOPs",
+        "nas search digits --data digits --flops 200K..4M --trials 10 --epochs 2",
+        cold=True,
+    ),
+    Row(
+        ("nas search digits --data digits --flops 200K..4M --trials 60 --epochs 6",),
+        r"front of 11 trials in 200K\.\.4M FLOPs",
+        "nas search digits --data digits --flops 200K..4M --trials 11 --epochs 2",
+    ),
+    Row(
+        ("nas export digits-200K-4M --out exports/digits", "nas export STUDY --out DIR"),
+        r"to exports/digits, reloaded and verified\n",
+        cold=True,
+    ),
+    Row(("python examples/predict.py exports/digits",), r"read \d( \d){9} from pictures of 0 1 2 3 4 5 6 7 8 9"),
+    Row(
+        (
+            "nas train exports/digits/arch.yaml --data digits --epochs 30 --batch-size 64 --out exports/digits-long",
+            "nas train ARCH --data DATA --batch-size 256 --out DIR",
+        ),
+        r"exports/digits-long[\s\S]*test accuracy",
+        "nas train exports/digits/arch.yaml --data digits --epochs 2 --batch-size 64 --out exports/digits-long",
+    ),
+    Row(
+        (
+            "nas train ARCH|EXPORT --data DATA --out DIR [--recipe convnext|finetune|brief|FILE.yaml] [--epochs N] "
+            "[--batch-size N]",
+        ),
+        "exports/tuned[\\s\\S]*test accuracy",
+        "nas train exports/digits --data digits --out exports/tuned --recipe finetune --epochs 1 --batch-size 64",
+    ),
+    Row(  # a process for each GPU of the machine; here two, on its CPU
+        ("torchrun --nproc-per-node 4 -m nas train ...",),
+        "exports/shared[\\s\\S]*test accuracy",
+        "torchrun --nproc-per-node 2 -m nas train exports/digits/arch.yaml --data digits --epochs 1 --batch-size 64 "
+        "--out exports/shared",
+        cold=True,
+    ),
+    Row(("nas studies",), "digits-200K-4M"),
+    Row(("make help",), "demo +search the digits data", cold=True),
+    Row(("source .venv/bin/activate",), cold=True),
+    Row(("nas dashboard",), r"Dashboard: http://127\.0\.0\.1:8501 ", cold=True),
+)
+
+STUDY = (
+    Row(
+        (
+            "nas search digits --data digits --flops 1M..4M --trials 30",
+            "nas search SPACE --data DATA --flops 1M..4M --trials 30",
+        ),
+        r"front of 4 trials in 1M\.\.4M FLOPs",
+        "nas search digits --data digits --flops 1M..4M --trials 4 --epochs 1",
+    ),
+    Row(("nas worker digits-1M-4M", "nas worker STUDY")),
+    Row(("nas trials digits-1M-4M", "nas trials STUDY"), "complete"),
+    Row(("nas front digits-1M-4M", "nas front STUDY"), r"front of 4 trials in 1M\.\.4M FLOPs"),
+    Row(
+        (
+            "nas measure digits-1M-4M --batch 1,64",
+            "nas measure STUDY [--device cuda] [--batch 1,64] [--threads 1]",
+        ),
+        "accuracy against latency",
+    ),
+    Row(("nas measure STUDY",), "accuracy against latency", "nas measure digits-1M-4M"),
+    Row(("nas front digits-1M-4M --by latency", "nas front STUDY --by latency"), "accuracy against latency"),
+    Row(
+        ("nas front STUDY --by latency@DEVICE [--batch 64]",),
+        "accuracy against latency",
+        "nas front digits-1M-4M --by latency@thread --batch 64",
+    ),
+    Row(
+        ("nas export STUDY --out DIR --max-latency 2.5 [--by latency@DEVICE] [--batch 64]",),
+        "to exports/quick, reloaded and verified",
+        "nas export digits-1M-4M --out exports/quick --max-latency 10000 --by latency@thread --batch 64",
+    ),
+    Row(("nas measure ARCH",), r"batch 1: [\d.]+ ms", "nas measure convnextv2_atto"),
+    Row(
+        ("nas export digits-1M-4M --out exports/digits --format onnx,pt2",), "to exports/digits, reloaded and verified"
+    ),
+    Row(
+        ("nas export STUDY --out DIR [--pick best|knee] [--trial N] [--format onnx,pt2] [--timm] [--force]",),
+        "to exports/digits, reloaded and verified",
+        "nas export digits-1M-4M --out exports/digits --pick knee --force",
+    ),
+    Row(("nas audit digits-1M-4M --epochs 5x", "nas audit STUDY"), "tau", "nas audit digits-1M-4M --epochs 2x"),
+    Row(("nas report digits-1M-4M --out report.html",), r"report\.html: [\d,]+ bytes, open it in any"),
+    Row(("nas report STUDY",), r"digits-1M-4M\.html: [\d,]+ bytes", "nas report digits-1M-4M"),
+)
+
+# the place of CIFAR-10 is taken by a folder of class folders with a few made-up images
+CIFAR = (
+    Row(("export OMP_NUM_THREADS=1",)),
+    Row(
+        (
+            "nas search convnext_or_modulation_32 --data ../shared/data/cifar10 --flops 500K..5M --recipe "
+            "benchmarks/recorded.yaml --trials 60 --repeats 16 --baseline --study cifar10",
+        ),
+        "baseline, random search: cifar10-random: ",
+        "nas search convnext_or_modulation_32 --data images --flops 500K..5M --recipe "
+        "benchmarks/recorded.yaml --trials 10 --repeats 2 --baseline --study cifar10",
+    ),
+    Row(("python -m benchmarks.against_random cifar10 cifar10-random",), r"\| hypervolume over 500K\.\.5M "),
+    Row(("nas front cifar10",), "baseline, random search: cifar10-random: "),
+    Row(
+        (
+            "nas export cifar10 --pick knee --data ../shared/data/cifar10 --out exports/knee",
+            "nas export cifar10 --pick knee --data path/to/cifar10 --out DIR",
+        ),
+        "to exports/knee, reloaded and verified",
+        "nas export cifar10 --pick knee --data images --out exports/knee",
+    ),
+    Row(
+        (
+            "nas train exports/knee/arch.yaml --data ../shared/data/cifar10 --recipe benchmarks/long.yaml --epochs 7 "
+            "--out exports/knee-long",
+        ),
+        "exports/knee-long[\\s\\S]*test accuracy",
+        "nas train exports/knee/arch.yaml --data images --recipe benchmarks/long.yaml --epochs 1 --out exports/knee-long",
+    ),
+    Row(
+        ("nas search convnext_or_modulation_32 --data path/to/images --flops 5M..40M --trials 30",),
+        "front of 1 trial",
+        "nas search convnext_or_modulation_32 --data images --flops 5M..40M --trials 1 --epochs 1",
+    ),
+)
+
+_SMALL = "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 4 --epochs 2 --sampler random"
+TABLE = (
+    Row(
+        ("nas record first second --out table.parquet",),
+        r"table\.parquet: 8 trainings of [5-8] networks",
+        before=(f"{_SMALL} --study first", f"{_SMALL} --study second --seed 1"),
+    ),
+    Row(
+        (
+            "nas search convnext_or_modulation_32 --data path/to/cifar10 --flops 500K..5M --trials 400 --repeats 30 "
+            "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
+        ),
+        "front of 24 networks, 26 trainings",
+        "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 24 --repeats 2 "
+        "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
+        cold=True,
+    ),
+    Row(("nas record recorded --out table.parquet",), r"table\.parquet: 26 trainings of 24 networks"),
+    Row(("nas record STUDY",), r"_32-images\.parquet: 26 trainings", "nas record recorded"),
+    Row(("nas audit recorded --networks 20 --epochs 3x",), "tau", "nas audit recorded --networks 4 --epochs 2x"),
+    Row(
+        ("nas replay table.parquet --sampler ehvi --sampler tpe --stop quantile --plot replay.html --json",),
+        '"quantile"',
+        "nas replay table.parquet --sampler ehvi --sampler tpe --stop quantile --plot replay.html --json --seeds 1 "
+        "--trials 4",
+    ),
+    Row(
+        ("nas replay --sampler ehvi --sampler tpe --stop quantile --plot replay.html",),
+        "tpe/quantile",
+        "nas replay --sampler ehvi --sampler tpe --stop quantile --plot replay.html --seeds 1 --trials 4",
+    ),
+    Row(("nas replay TABLE",), "random/moasha", "nas replay table.parquet --seeds 1 --trials 4"),
+    Row(("nas replay", "time nas replay"), "random/moasha", "nas replay --seeds 2 --trials 4"),
+    Row(("nas replay --sampler random",), "random/quantile", "nas replay --sampler random --seeds 2 --trials 4"),
+)
+
+NETWORKS = (
+    Row(("nas cost convnext_tiny",), "4,455,531,264", cold=True),
+    Row(("nas cost resnet50",), "4,089,184,256"),
+    Row(("nas cost resnet50 --json",), '"flops": 4089184256'),
+    Row(("nas show resnet50",), "bottleneck"),
+    Row(("nas space SPACE",), "networks", "nas space digits"),
+    Row(("nas space convnext_or_modulation_32 --flops 20M..22M",), r"20M\.\.22M"),
+    Row(("nas space convnext_or_modulation_32 --narrow kernel=7,9 --flops 20M..25M",), r"20M\.\.25M"),
+    Row(("nas space roadmap_224 --against roadmap_32",), "stem"),
+    Row(("nas space convnext_224 --narrow kernel=7,9 --save mine.yaml",), r"saved as mine\.yaml"),
+    Row(("nas draw convnext_or_modulation_32 --count 5 --flops 20M..22M",), "FLOPs"),
+    Row(("nas draw SPACE --flops 20M..22M",), "FLOPs", "nas draw convnext_or_modulation_32 --flops 20M..22M"),
+    Row(
+        (
+            "nas import convnext_tiny.safetensors --as convnext_tiny --out exports/tiny",
+            "nas import FILE --as ARCH --out DIR",
+        ),
+        "exports/tiny",
+        "nas import convnextv2_atto.safetensors --as convnextv2_atto --out exports/tiny",
+    ),
+)
+
+WORKERS = (
+    Row(
+        ("... --stop quantile --workers 2 --repeats 10 --baseline",),
+        "baseline, random search: two-random: ",
+        "nas search digits --data digits --flops 200K..4M --trials 14 --epochs 2 --study two --stop quantile "
+        "--workers 2 --repeats 1 --baseline",
+        cold=True,
+    ),
+    Row(
+        ("nas search digits --data digits --flops 200K..4M --trials 60 --workers 4",),
+        "front of 12 trials",
+        "nas search digits --data digits --flops 200K..4M --trials 12 --workers 4 --epochs 2",
+        cold=True,
+    ),
+    Row(("nas worker digits-200K-4M",), cold=True),
+)
+
+# {...}: servers of the tests
+MACHINES = (
+    Row(("export PGPASSWORD=...",), run="export PGPASSWORD={password}"),
+    Row(("export NAS_STORAGE=postgresql://me@host/database",), run="export NAS_STORAGE={storage}"),
+    Row(
+        ("export AWS_ENDPOINT_URL=... AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...",),
+        run="export AWS_ENDPOINT_URL={store} AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=secret",
+    ),
+    Row(
+        (
+            "nas search digits --data digits --flops 200K..4M --trials 60 --storage postgresql://me@host/database "
+            "--artifacts s3://bucket/prefix",
+        ),
+        "front of 4 trials",
+        "nas search digits --data digits --flops 200K..4M --trials 4 --storage {storage} --artifacts s3://nets/here "
+        "--epochs 2",
+    ),
+    Row(
+        ("... --storage postgresql://... --artifacts s3://... --on ray", "nas search ... --on ray"),
+        "front of 12 trials",
+        "nas search digits --data digits --flops 200K..4M --trials 12 --epochs 2 --study everywhere "
+        "--storage {storage} --artifacts s3://nets/there --on ray",
+        cold=True,
+    ),
+)
+
+CHAINS = {
+    "demo": DEMO, "study": STUDY, "cifar": CIFAR, "table": TABLE, "networks": NETWORKS, "workers": WORKERS,
+    "machines": MACHINES,
+}  # fmt: skip
+
+CI, HAND = ".ci/run", "hand"
+LEFT = (
+    Left(("make install",), "makes the environment that tests run in", CI),
+    Left(("make test",), "runs the tests", CI),
+    Left(("make demo", "time make demo"), "the chain `demo` is its commands, shortened; whole it takes 2 minutes", CI),
+    Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
+    Left(("nas worker 0",), "what `ps` shows", "docs/workers.md"),
+    Left(("pip install .",), "of a package beside nas", "tests/space/test_extending.py"),
+    Left(
+        ("nas search ... --on ray://head:10001 --workers 8 --gpus-per-worker 0.25",),
+        "needs a cluster with GPUs",
+        "tests/nas/test_on_ray.py",
+    ),
+    Left(("srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",), "needs Slurm", "docs/workers.md"),
+    Left(
+        (
+            "make bench",
+            "python -m benchmarks.training path/to/cifar10 --images 3000 --epochs 2 --networks 3",
+            "python -m benchmarks.training DATA --images 3000 --epochs 2 --networks 3",
+            "python -m benchmarks.compiling path/to/cifar10",
+            "python -m benchmarks.compiling DATA",
+            "python -m benchmarks.feeding",
+            "OMP_NUM_THREADS=1 python -m benchmarks.depthwise",
+            "python -m benchmarks.depthwise",
+            "OMP_NUM_THREADS=1 python -m benchmarks.searching",
+            "python -m benchmarks.searching",
+            "python -m benchmarks.scale",
+            "python -m benchmarks.scale --server",
+            "OMP_NUM_THREADS=1 python -m benchmarks.scale --readers 500",
+            "python -m benchmarks.dashboard",
+            "python -m benchmarks.dashboard --trials 100000 --brief",
+            "python -m benchmarks.counting",
+            "python -m benchmarks.startup",
+            "python -m benchmarks.stopping",
+            "python -m benchmarks.families",
+            "OMP_NUM_THREADS=1 python -m benchmarks.families",
+            "python -m benchmarks.recipes path/to/cifar10 benchmarks/recipes.jsonl",
+            "python -m benchmarks.ranking path/to/cifar10 benchmarks/ranking.jsonl",
+            "OMP_NUM_THREADS=1 python -m benchmarks.ranking path/to/cifar10 benchmarks/ranking.jsonl",
+            "python -m benchmarks.exporting exports/knee-long --data path/to/cifar10",
+            "OMP_NUM_THREADS=1 python -m benchmarks.exporting exports/knee-long --data path/to/cifar10",
+        ),
+        "measures for minutes to hours on an idle machine; here its words are parsed",
+        HAND,
+    ),
+)
+
+# python blocks, by how they begin: the folder of a chain to run them in, and what a person has by then
+SNIPPETS = {
+    "import nas\n": ("demo", ".", "from PIL import Image\nimage = Image.new('L', (8, 8))\n"),
+    "from modeling import": (
+        "demo",
+        "exports/digits",
+        "import torch\npixels = torch.zeros(2, 8, 8, 1, dtype=torch.uint8)\n",
+    ),
+    "import pandas as pd\n": ("table", ".", ""),
+}
+ELSEWHERE = {"docs/extending.md": "tests/space/test_extending.py"}  # all blocks of a page

@@ -1,0 +1,34 @@
+"""The two committed studies' commands on other images, and what the committed ones say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.documented.conftest import write_images
+from tests.documented.extracted import ROOT
+from tests.documented.place import Place, check
+from tests.documented.table import CHAINS, Row
+
+CHAIN = "cifar"
+
+
+@pytest.fixture(autouse=True)
+def images(place: Place) -> None:
+    if not (place.folder / "images").exists():
+        write_images(place.folder / "images")
+
+
+@pytest.mark.parametrize("row", CHAINS[CHAIN], ids=lambda row: row.typed)
+def test_a_command(place: Place, row: Row) -> None:
+    check(row, place.reach(row))
+
+
+def test_the_readmes_table_is_what_its_command_prints(place: Place) -> None:
+    """On the committed studies, as printed."""
+    row = place.rows[2]
+    ended = place.warm.run(["python", *row.typed.split()[1:]], ROOT, place.environment)
+    table = re.findall(r"^\|.*$", ended.out, re.MULTILINE)
+    assert len(table) > 10, ended.errors
+    assert "\n".join(table[1:]) in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,74 @@
+"""A process that has imported what commands import, and forks for each one: a real process, without the start.
+
+It reads an order a line on stdin and answers with an exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+MODULES = (
+    "nas.cli", "nas.run", "nas.train", "nas.export", "nas.finish", "nas.full", "nas.audit", "nas.measured",
+    "nas.replay_report", "nas.record", "dashboard.report", "sklearn.datasets", "datasets", "optuna.samplers",
+)  # fmt: skip
+
+
+def become(order: dict[str, Any]) -> NoReturn:
+    """In the fork: the command, with its words, folder, environment and files to write to."""
+    for number, path in enumerate((os.devnull, order["out"], order["errors"])):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, number)
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    code = 0
+    try:
+        _run(order["words"])
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run(words: list[str]) -> None:
+    program, *rest = words
+    if program == "nas":
+        from nas.quick import main
+
+        sys.argv = words
+        main()
+    elif rest[0] == "-m":
+        sys.path[0] = str(Path.cwd())
+        sys.argv = rest[1:]
+        runpy.run_module(rest[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = str(Path(rest[0]).resolve().parent)
+        sys.argv = rest
+        runpy.run_path(rest[0], run_name="__main__")
+
+
+def main() -> None:
+    for module in MODULES:
+        importlib.import_module(module)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            become(json.loads(line))
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
