@@ -111,7 +111,7 @@ class Reader:
 
     def shown(self) -> list[Trial]:
         """The same for whoever looks: what trained in a process that has ended, or that gave no sign of life for
-        SILENCE or its longer lease, was interrupted, though no worker has taken it back yet. A search goes by `trials`."""
+        SILENCE or its longer lease, was interrupted, though no worker took it back yet. A search goes by `trials`."""
         trials = self.trials()
         for number in self._open:
             if trials[number].state != "running":
