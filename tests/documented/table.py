@@ -232,7 +232,7 @@ WORKERS = (
     Row(
         ("... --stop quantile --workers 2 --repeats 10 --baseline",),
         "baseline, random search: two-random: ",
-        "nas search digits --data digits --flops 200K..4M --trials 14 --epochs 2 --study two --stop quantile "
+        "nas search digits --data digits --flops 200K..4M --trials 14 --epochs 6 --study two --stop quantile "
         "--workers 2 --repeats 1 --baseline",
         cold=True,
     ),
