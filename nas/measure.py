@@ -23,6 +23,7 @@ SECONDS = 0.5  # of measuring, per batch size, with at least ROUNDS passes
 ROUNDS = 10
 SLICES = 5  # of those, with a burst of the reference kernel before, between and after
 TRIES = 4  # to measure while the machine is quiet
+NO_ROOM = ("can't allocate memory", "out of memory", "bad_alloc", "alloc_failed", "overflow")  # in errors, lower case
 EAGER, CAPTURED = "eager", "CUDA graph"
 
 
@@ -88,16 +89,18 @@ def measure(
     if batch < 1:
         raise InputError(f"batch must be at least 1, got {batch}; use e.g. 1 or 64")
     device, seconds = reference.device, SECONDS if seconds is None else seconds
-    images = torch.randn(batch, task.channels, task.image_size, task.image_size, device=device)
     network.eval()
     try:
         with _on(device), torch.inference_mode():
+            images = torch.randn(batch, task.channels, task.image_size, task.image_size, device=device)
             memory = peak_tensor_bytes(network, images)
             return [
                 _timing(name, batch, memory, reference, quietest(_tries(run, reference, seconds), tries))
                 for name, run in zip(device_names(device), _ways(network, images), strict=True)
             ]
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError, TypeError) as error:
+        if not _is_for_room(error):
+            raise
         raise InputError(f"batch must fit the memory of {device}, got {batch}; lower it") from error
 
 
@@ -172,6 +175,13 @@ def _timing(name: str, batch: int, memory: int, reference: Reference, chosen: Tr
         device=name, batch=batch, median=median, low=low, high=high, passes=len(chosen.took),
         reference=chosen.reference, reference_best=reference.best, peak_tensor_bytes=memory,
     )  # fmt: skip
+
+
+def _is_for_room(error: Exception) -> bool:
+    """Whether it is for lack of memory, which torch has no one class for: its CPU's allocator raises RuntimeError, and
+    a size that no number holds TypeError too."""
+    said = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in NO_ROOM)
 
 
 def _on(device: torch.device) -> AbstractContextManager[object]:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -386,3 +386,27 @@ def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
     assert (code, err) == (2, "error: batch must be whole numbers from 1 on, got 0; write e.g. 1,64\n")
     with pytest.raises(InputError, match=r"batch must be at least 1, got 0; use e.g. 1 or 64"):
         measure(Network(arch(8), Task(8)), Task(8), 0, Reference(CPU))
+
+
+class Greedy(nn.Module):
+    """Needs more memory than there is, in a pass."""
+
+    def __init__(self, take: Callable[[], object]) -> None:
+        super().__init__()
+        self.take = take
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.take()
+        return x
+
+
+def test_what_has_no_room_is_said_and_no_other_error_is_taken_for_it(brief: None) -> None:
+    reference, said = Reference(CPU), "batch must fit the memory of cpu, got {}; lower it"
+    for batch in (10**12, 10**16, 10**23):  # more than an address space, than a size, than a number of torch's
+        with pytest.raises(InputError, match=said.format(batch)):
+            measure(Network(arch(8), Task(8)), Task(8), batch, reference)
+    for take in (lambda: torch.empty(2**50), lambda: bytes(2**60)):
+        with pytest.raises(InputError, match=said.format(7)):
+            measure(Greedy(take), Task(8), 7, reference)
+    with pytest.raises(RuntimeError, match="must match the size"):
+        measure(Greedy(lambda: torch.zeros(2) + torch.zeros(3)), Task(8), 1, reference)
