@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nas import measures
+from nas.device import stream
 from nas.reference import Reference, timed
 from nas.tensor_memory import peak_tensor_bytes
 from space import InputError, Task
@@ -117,14 +118,14 @@ def quietest(tries: Iterable[Try], most: int = TRIES) -> Try:
 def captured(network: nn.Module, images: Tensor) -> Callable[[], Tensor]:
     """A forward pass as a CUDA graph: replayed, its kernels run without the host launching each. Reads `images` anew
     each time and returns the same tensor."""
-    stream = torch.cuda.Stream(images.device)
-    stream.wait_stream(torch.cuda.current_stream(images.device))
-    with torch.cuda.stream(stream):
+    own = stream(images.device.index, "measuring")
+    own.wait_stream(torch.cuda.current_stream(images.device))
+    with torch.cuda.stream(own):
         for _ in range(WARM_UP):  # torch's libraries choose their kernels, which may not happen in a capture
             network(images)
-    torch.cuda.current_stream(images.device).wait_stream(stream)
+    torch.cuda.current_stream(images.device).wait_stream(own)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream):
+    with torch.cuda.graph(graph, stream=own):
         logits: Tensor = network(images)
 
     def replay() -> Tensor:

@@ -74,7 +74,7 @@ def measure_arch(arch: Arch, task: Task, how: How) -> list[Timing]:
     from nas.train import choose_device
 
     with threads(how.threads):
-        return _timings(arch, task, how.batches, Reference(choose_device(how.device)))
+        return list(_timings(arch, task, how.batches, Reference(choose_device(how.device))))
 
 
 def measure_study(
@@ -87,6 +87,7 @@ def measure_study(
     """Measures every network that was trained to its end and was not measured so yet, or not on a quiet machine;
     keeps each at once. Returns the names that they are kept under."""
     from nas.measure import device_names
+    from nas.memory import give_back_memory
     from nas.reference import Reference, threads
     from nas.train import choose_device
 
@@ -100,12 +101,15 @@ def measure_study(
             on_network(done, len(networks))
             assert trial.key is not None
             missing = [batch for batch in how.batches if not _is_there(folder, names, trial.key, batch)]
-            for timing in _timings(trial.network(), task, missing, reference) if missing else ():
-                keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
+            if missing:
+                for timing in _timings(trial.network(), task, missing, reference):
+                    keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
+                give_back_memory()
     return names
 
 
-def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Reference) -> list[Timing]:
+def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Reference) -> Iterator[Timing]:
+    """Of each batch as soon as it is measured."""
     import torch
 
     from nas.measure import measure
@@ -113,7 +117,8 @@ def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Referenc
 
     torch.manual_seed(0)
     network = Network(arch, task).to(reference.device)
-    return [timing for batch in batches for timing in measure(network, task, batch, reference)]
+    for batch in batches:
+        yield from measure(network, task, batch, reference)
 
 
 def _is_there(folder: Path, names: Iterable[str], key: str, batch: int) -> bool:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,18 @@ import torch
 from torch import nn
 
 from nas import papers
+from nas.device import stream
 from nas.measure import CAPTURED, EAGER, Timing, Try, captured, device_names, measure, quietest
-from nas.measured import FILE, How, Measured, joined, keep, latency_front, measure_arch, read, rows
+from nas.measured import FILE, How, Measured, joined, keep, latency_front, measure_arch, measure_study, read, rows
 from nas.measures import busy_alone, measures
+from nas.memory import give_back_memory
 from nas.pick import Wish, pick
 from nas.reference import Reference, threads
 from nas.tensor_memory import peak_tensor_bytes
 from nas.trials import Reader, Trial
 from space import Arch, InputError, Task, cost
 from space.network import Network
-from tests.dashboard.studies import make_study
+from tests.dashboard.studies import TASK, make_study
 from tests.nas.conftest import Run
 from tests.space.networks import arch
 
@@ -214,6 +217,37 @@ def test_measurements_of_an_older_release_are_read_said_to_be_unchecked_and_made
     assert all("memory" not in each and each["reference"] > 0 and each["peak_tensor_bytes"] > 0 for each in made)
 
 
+def test_each_network_is_gone_and_its_memory_given_back_before_the_next(
+    tmp_path: Path, brief: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[Network]] = []
+    alive: list[int] = []
+
+    class Seen(Network):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made.append(weakref.ref(self))
+            return super().forward(x)
+
+    def watched() -> None:
+        give_back_memory()
+        alive.append(sum(each() is not None for each in made))
+
+    monkeypatch.setattr("space.network.Network", Seen)
+    monkeypatch.setattr("nas.memory.give_back_memory", watched)
+    folder = make_study(tmp_path, complete=2)
+    measure_study(folder, Reader(folder).trials(), TASK, How(device="cpu", batches=(1, 2)))
+    assert made
+    assert alive == [0, 0]
+
+
+def test_a_batch_is_kept_before_the_next_which_may_have_no_room(tmp_path: Path, brief: None) -> None:
+    folder = make_study(tmp_path, complete=1)
+    with pytest.raises(InputError, match="must fit the memory"):
+        measure_study(folder, Reader(folder).trials(), TASK, How(device="cpu", batches=(1, 10**12)))
+    ((timings,),) = (networks.values() for networks in read(folder).values())
+    assert list(timings) == ["1"]
+
+
 @pytest.mark.cuda
 def test_on_a_gpu_networks_are_measured_eager_and_captured() -> None:
     device = torch.device("cuda", torch.cuda.device_count() - 1)
@@ -244,6 +278,9 @@ def test_a_captured_pass_gives_the_logits_of_an_eager_one_for_new_images() -> No
             images.copy_(torch.randn_like(images))
             logits = replay().clone()
             torch.testing.assert_close(logits, network(images), rtol=1e-4, atol=1e-5)
+        before = stream.cache_info()
+        captured(network, images)
+        assert stream.cache_info().hits == before.hits + 1, "one for all of a process: each keeps memory of its own"
 
 
 def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, brief: None) -> None:
