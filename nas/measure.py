@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import statistics
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +20,7 @@ from nas.reference import Reference, timed
 from nas.tensor_memory import peak_tensor_bytes
 from space import InputError, Task
 
+CPUINFO = Path("/proc/cpuinfo")
 WARM_UP = 3  # forward passes before the clock
 SECONDS = 0.5  # of measuring, per batch size, with at least ROUNDS passes
 ROUNDS = 10
@@ -191,9 +193,10 @@ def _on(device: torch.device) -> AbstractContextManager[object]:
 
 
 def _processor() -> str:
+    """Its name; where the system has none (ARM, macOS), the machine's, so that different ones never share theirs."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "CPU")
+    return next(filter(None, names), f"{platform.machine()} {platform.node()}")

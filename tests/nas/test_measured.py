@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from torch import nn
 
 from nas import papers
 from nas.device import stream
-from nas.measure import CAPTURED, EAGER, Timing, Try, captured, device_names, measure, quietest
+from nas.measure import CAPTURED, EAGER, Timing, Try, captured, device_name, device_names, measure, quietest
 from nas.measured import FILE, How, Measured, joined, keep, latency_front, measure_arch, measure_study, read, rows
 from nas.measures import busy_alone, measures
 from nas.memory import give_back_memory
@@ -404,6 +405,17 @@ def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: 
     for row in json.loads(out):
         quick = [trial.accuracy or 0 for place, trial in enumerate(beside, 1) if place * 0.5e-3 <= row["median"]]
         assert row["baseline_accuracy"] == max(quick)
+
+
+def test_a_processor_without_a_name_goes_by_its_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr("nas.measure.CPUINFO", info)
+    nameless = f"{platform.machine()} {platform.node()}, "
+    assert device_name(CPU).startswith(nameless), "no such file"
+    info.write_text("processor\t: 0\nBogoMIPS\t: 243.75\n")
+    assert device_name(CPU).startswith(nameless)
+    info.write_text("processor\t: 0\nmodel name\t: A Chip\n")
+    assert device_name(CPU).startswith("A Chip, ")
 
 
 def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
