@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nas import measures
 from nas.device import stream
+from nas.device_names import CAPTURED, EAGER
 from nas.reference import Reference, timed
 from nas.tensor_memory import peak_tensor_bytes
 from space import InputError, Task
@@ -27,7 +28,6 @@ ROUNDS = 10
 SLICES = 5  # of those, with a burst of the reference kernel before, between and after
 TRIES = 4  # to measure while the machine is quiet
 NO_ROOM = ("can't allocate memory", "out of memory", "bad_alloc", "alloc_failed", "overflow")  # in errors, lower case
-EAGER, CAPTURED = "eager", "CUDA graph"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

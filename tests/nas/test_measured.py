@@ -20,11 +20,12 @@ from torch import nn
 
 from nas import papers
 from nas.device import stream
-from nas.measure import CAPTURED, EAGER, Timing, Try, captured, device_name, device_names, measure, quietest
+from nas.device_names import CAPTURED, EAGER
+from nas.measure import Timing, Try, captured, device_name, device_names, measure, quietest
 from nas.measured import FILE, How, Measured, joined, keep, latency_front, measure_arch, measure_study, read, rows
 from nas.measures import busy_alone, measures
 from nas.memory import give_back_memory
-from nas.pick import Wish, pick
+from nas.pick import Wish, device_words, pick
 from nas.reference import Reference, threads
 from nas.tensor_memory import peak_tensor_bytes
 from nas.trials import Reader, Trial
@@ -304,7 +305,7 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     assert front[0]["trial"] == found[0]["trial"]
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--batch", 64)
     assert (code, "batch must be one that was measured, got 64; nas measure first --batch 64" in err) == (2, True)
-    keep(folder, "Other GPU", "key", {})
+    keep(folder, "Other GPU", found[0]["key"], {})
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, "by must name one device, got latency; measured: " in err) == (2, True)
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latncy@gpu")
@@ -405,6 +406,38 @@ def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: 
     for row in json.loads(out):
         quick = [trial.accuracy or 0 for place, trial in enumerate(beside, 1) if place * 0.5e-3 <= row["median"]]
         assert row["baseline_accuracy"] == max(quick)
+
+
+def test_a_network_that_random_search_has_too_is_measured_once_for_both(tmp_path: Path, run: Run, brief: None) -> None:
+    folder, other = make_study(tmp_path, complete=2), make_study(tmp_path, "first-random", complete=1)  # the same first
+    assert run("measure", other.name, "--runs", tmp_path, "--device", "cpu")[0] == 0
+    code, out, err = run("measure", "first", "--runs", tmp_path, "--device", "cpu", "--json")
+    assert code == 0, err
+    shared, own = (trial.key for trial in Reader(folder).trials())
+    found = {row["key"]: row["median"] for row in json.loads(out)}
+    assert set(found) == {shared, own}
+    ((name, networks),) = read(folder).items()
+    assert set(networks) == {own}
+    assert found[shared] == read(other)[name][shared]["1"]["median"]
+    (folder / FILE).unlink()
+    assert pick(folder, Wish(by="latency")).key == shared
+    (drawn,) = (m for m in measures(Reader(folder).trials(), read(other)).values() if m.quartiles)
+    assert [drawn.of(trial) is None for trial in Reader(folder).trials()] == [False, True], "as in the dashboard"
+
+
+def test_of_a_machines_names_one_is_the_default_and_said(tmp_path: Path, run: Run) -> None:
+    folder = make_study(tmp_path, complete=1)
+    for way in (EAGER, CAPTURED):
+        keep(folder, f"A GPU, {way}", Reader(folder).trials()[0].key or "", {"1": timing(1)})
+    said = "latency: A GPU, CUDA graph, by default; --by latency@DEVICE for A GPU, eager"
+    code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    assert (code, out.splitlines()[-1]) == (0, said)
+    _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
+    assert [row["device"] for row in json.loads(out)] == ["A GPU, CUDA graph"]
+    _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency@eager")
+    assert "latency: A GPU" not in out
+    assert device_words(folder, Wish(max_latency=5)) == device_words(folder, Wish(by="latency")) == said
+    assert {device_words(folder, wish) for wish in (Wish(), Wish(trial=0), Wish(by="latency@eager"))} == {""}
 
 
 def test_a_processor_without_a_name_goes_by_its_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
