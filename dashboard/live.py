@@ -186,12 +186,16 @@ class Shelf:
             if opened.snapshot is None or journal != opened.journal or not now.same(opened.snapshot):
                 opened.journal, opened.curves, opened.snapshot = journal, {}, now
         if (timings := _stamp(folder / TIMINGS)) != opened.timings:
-            opened.timings, found, problem = timings, {}, None
+            found, problem = opened.snapshot.measured, None
             try:
                 found = read_measured(folder)
             except InputError as error:  # of no matter to the rest of the study
-                problem = str(error)
-            opened.snapshot = replace(opened.snapshot, measured=found, unmeasured=problem)
+                found, problem = {}, str(error)
+            except OSError as error:  # nor is this, which may pass: what was read last stays until it has
+                timings, problem = (0, 0, 0), str(error)
+            opened.timings = timings
+            if found is not opened.snapshot.measured or problem != opened.snapshot.unmeasured:
+                opened.snapshot = replace(opened.snapshot, measured=found, unmeasured=problem)
         return opened.snapshot
 
     def _opened(self, folder: Path) -> _Open:

@@ -13,7 +13,7 @@ AMPERE = (8, 0)  # compute capability of the first GPUs with bfloat16 units
 
 
 @cache
-def stream(index: int, use: Literal["training", "copies"]) -> torch.cuda.Stream:
+def stream(index: int, use: Literal["training", "copies", "measuring"]) -> torch.cuda.Stream:
     """One for each use of a CUDA device in this process: every stream keeps memory of its own, workspaces of torch's
     libraries among it, until the process ends."""
     return torch.cuda.Stream(index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import statistics
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -14,16 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from nas import measures
+from nas.device import stream
+from nas.device_names import CAPTURED, EAGER
 from nas.reference import Reference, timed
 from nas.tensor_memory import peak_tensor_bytes
 from space import InputError, Task
 
+CPUINFO = Path("/proc/cpuinfo")
 WARM_UP = 3  # forward passes before the clock
 SECONDS = 0.5  # of measuring, per batch size, with at least ROUNDS passes
 ROUNDS = 10
 SLICES = 5  # of those, with a burst of the reference kernel before, between and after
 TRIES = 4  # to measure while the machine is quiet
-EAGER, CAPTURED = "eager", "CUDA graph"
+NO_ROOM = ("can't allocate memory", "out of memory", "bad_alloc", "alloc_failed", "overflow")  # in errors, lower case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +92,18 @@ def measure(
     if batch < 1:
         raise InputError(f"batch must be at least 1, got {batch}; use e.g. 1 or 64")
     device, seconds = reference.device, SECONDS if seconds is None else seconds
-    images = torch.randn(batch, task.channels, task.image_size, task.image_size, device=device)
     network.eval()
     try:
         with _on(device), torch.inference_mode():
+            images = torch.randn(batch, task.channels, task.image_size, task.image_size, device=device)
             memory = peak_tensor_bytes(network, images)
             return [
                 _timing(name, batch, memory, reference, quietest(_tries(run, reference, seconds), tries))
                 for name, run in zip(device_names(device), _ways(network, images), strict=True)
             ]
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError, TypeError) as error:
+        if not _is_for_room(error):
+            raise
         raise InputError(f"batch must fit the memory of {device}, got {batch}; lower it") from error
 
 
@@ -114,14 +120,14 @@ def quietest(tries: Iterable[Try], most: int = TRIES) -> Try:
 def captured(network: nn.Module, images: Tensor) -> Callable[[], Tensor]:
     """A forward pass as a CUDA graph: replayed, its kernels run without the host launching each. Reads `images` anew
     each time and returns the same tensor."""
-    stream = torch.cuda.Stream(images.device)
-    stream.wait_stream(torch.cuda.current_stream(images.device))
-    with torch.cuda.stream(stream):
+    own = stream(images.device.index, "measuring")
+    own.wait_stream(torch.cuda.current_stream(images.device))
+    with torch.cuda.stream(own):
         for _ in range(WARM_UP):  # torch's libraries choose their kernels, which may not happen in a capture
             network(images)
-    torch.cuda.current_stream(images.device).wait_stream(stream)
+    torch.cuda.current_stream(images.device).wait_stream(own)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream):
+    with torch.cuda.graph(graph, stream=own):
         logits: Tensor = network(images)
 
     def replay() -> Tensor:
@@ -174,15 +180,23 @@ def _timing(name: str, batch: int, memory: int, reference: Reference, chosen: Tr
     )  # fmt: skip
 
 
+def _is_for_room(error: Exception) -> bool:
+    """Whether it is for lack of memory, which torch has no one class for: its CPU's allocator raises RuntimeError, and
+    a size that no number holds TypeError too."""
+    said = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in NO_ROOM)
+
+
 def _on(device: torch.device) -> AbstractContextManager[object]:
     """What is captured goes to streams of the current device, so it must be this one."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _processor() -> str:
+    """Its name; where the system has none (ARM, macOS), the machine's, so that different ones never share theirs."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "CPU")
+    return next(filter(None, names), f"{platform.machine()} {platform.node()}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from nas import measures
+from nas.device_names import Device, meant, threads_of
 from nas.files import write_whole
 from nas.front import accuracy, baseline_of, merged, points
 from nas.measures import Measure, is_busy, latency, mark, reference_best, slowdown
@@ -74,7 +74,7 @@ def measure_arch(arch: Arch, task: Task, how: How) -> list[Timing]:
     from nas.train import choose_device
 
     with threads(how.threads):
-        return _timings(arch, task, how.batches, Reference(choose_device(how.device)))
+        return list(_timings(arch, task, how.batches, Reference(choose_device(how.device))))
 
 
 def measure_study(
@@ -87,6 +87,7 @@ def measure_study(
     """Measures every network that was trained to its end and was not measured so yet, or not on a quiet machine;
     keeps each at once. Returns the names that they are kept under."""
     from nas.measure import device_names
+    from nas.memory import give_back_memory
     from nas.reference import Reference, threads
     from nas.train import choose_device
 
@@ -100,12 +101,15 @@ def measure_study(
             on_network(done, len(networks))
             assert trial.key is not None
             missing = [batch for batch in how.batches if not _is_there(folder, names, trial.key, batch)]
-            for timing in _timings(trial.network(), task, missing, reference) if missing else ():
-                keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
+            if missing:
+                for timing in _timings(trial.network(), task, missing, reference):
+                    keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
+                give_back_memory()
     return names
 
 
-def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Reference) -> list[Timing]:
+def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Reference) -> Iterator[Timing]:
+    """Of each batch as soon as it is measured."""
     import torch
 
     from nas.measure import measure
@@ -113,7 +117,8 @@ def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Referenc
 
     torch.manual_seed(0)
     network = Network(arch, task).to(reference.device)
-    return [timing for batch in batches for timing in measure(network, task, batch, reference)]
+    for batch in batches:
+        yield from measure(network, task, batch, reference)
 
 
 def _is_there(folder: Path, names: Iterable[str], key: str, batch: int) -> bool:
@@ -172,7 +177,8 @@ def _add(found: dict[str, Any], device: str, key: str, timings: Mapping[str, Any
 
 
 def _around(folder: Path) -> dict[str, Any]:
-    """What was measured beside a study and its random search: one reference for both."""
+    """What was measured beside a study or its random search: one reference for both, and a network that both have is
+    measured once."""
     beside = baseline_of(folder)
     return joined(read(place) for place in (folder, beside) if place)
 
@@ -194,12 +200,13 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def rows(folder: Path, trials: Iterable[Trial], device: str, batch: int, best: float | None = None) -> list[Measured]:
-    """The networks measured on `device` at `batch`, by latency, those on a busy machine too. `best`: the reference
-    kernel's, where more than this study tells it. Raises InputError where there is none."""
-    there = read(folder).get(device, {})
-    best = reference_best(_around(folder).get(device, {})) if best is None else best
-    found = []
+def rows(
+    folder: Path, trials: Iterable[Trial], device: str, batch: int, measured: Mapping[str, Any] | None = None
+) -> list[Measured]:
+    """The networks measured on `device` at `batch`, by latency, those on a busy machine too. `measured`: in place of
+    what was measured beside the study and its random search. Raises InputError where there is none."""
+    there = (_around(folder) if measured is None else measured).get(device, {})
+    best, found = reference_best(there), []
     for point in points(trials):
         timing = there.get(point.trial.key, {}).get(str(batch))
         if timing is not None:
@@ -248,8 +255,7 @@ def baseline_front(folder: Path, device: str, batch: int) -> list[Measured] | No
     if beside is None:
         return None
     measured = any(str(batch) in timings for timings in read(beside).get(device, {}).values())
-    best = reference_best(_around(folder).get(device, {}))
-    return latency_front(rows(beside, Reader(beside).trials(), device, batch, best)) if measured else []
+    return latency_front(rows(beside, Reader(beside).trials(), device, batch, _around(folder))) if measured else []
 
 
 def reached(front: Sequence[Measured], row: Measured) -> float | None:
@@ -269,24 +275,26 @@ def baseline_line(folder: Path, front: Sequence[Measured] | None, device: str, b
     return f"baseline: {name}, {len(front)} networks on its front, {words}"
 
 
-def find_device(folder: Path, by: str) -> str:
-    """The device that `latency@WORDS` means: the only one whose name has WORDS in it; `latency` for the only one."""
+def find_device(folder: Path, trials: Iterable[Trial], by: str) -> Device:
+    """The device that `latency@WORDS`, or `latency` alone, means: `nas.device_names.meant`, of those that a network of
+    the study was measured on."""
     axis, _, words = by.partition("@")
     if axis != AXIS:
         raise InputError(f"by must be flops or latency@DEVICE, got {by}; {nearest(axis, ['flops', AXIS])}")
-    devices = list(read(folder))
-    if not devices:
+    keys = {trial.key for trial in trials}
+    names = [name for name, networks in _around(folder).items() if keys & networks.keys()]
+    if not names:
         raise InputError(f"study must be measured to be ordered by latency, got none; nas measure {folder.name}")
-    found = [name for name in devices if words.lower() in name.lower()]
-    if len(found) != 1:
-        raise InputError(f"by must name one device, got {by}; measured: {'; '.join(devices)}")
-    return found[0]
+    found = meant(names, words)
+    if found is None:
+        raise InputError(f"by must name one device, got {by}; measured: {'; '.join(names)}")
+    return found
 
 
-def axis(folder: Path, trials: Iterable[Trial], by: str, batch: int) -> Measure:
+def axis(folder: Path, trials: Sequence[Trial], by: str, batch: int) -> Measure:
     """The measure that `latency@WORDS` means. Raises InputError for a device or batch that was not measured, or only
     while the machine was busy."""
-    device = find_device(folder, by)
+    device = find_device(folder, trials, by).name
     quiet_front(folder, rows(folder, trials, device, batch))
     return latency(_around(folder)[device], device, batch)
 
@@ -297,5 +305,5 @@ def _unmeasured(folder: Path, device: str, batch: int) -> InputError:
 
 def again(folder: Path, device: str, batch: int) -> str:
     """The command that measures on such a device."""
-    threads = re.search(r", (\d+) threads$", device)
-    return f"nas measure {folder.resolve().name} --batch {batch}{f' --threads {threads[1]}' if threads else ''}"
+    threads = threads_of(device) or 1
+    return f"nas measure {folder.resolve().name} --batch {batch}{f' --threads {threads}' if threads > 1 else ''}"

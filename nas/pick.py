@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from nas.front import best, knee, pareto_front, under
-from nas.measured import AXIS, axis
+from nas.measured import AXIS, axis, find_device
 from nas.measures import FLOPS
 from nas.trials import Reader, Trial
 from space import InputError
@@ -25,6 +25,11 @@ class Wish:
     by: str = "flops"  # or latency@DEVICE
     batch: int = 1
 
+    @property
+    def over(self) -> str:
+        """What the front is over."""
+        return AXIS if self.max_latency is not None and self.by == "flops" else self.by
+
 
 def pick(folder: Path, wish: Wish) -> Trial:
     """The trial: of a network with several, the first. Raises InputError where the study has none such."""
@@ -41,7 +46,7 @@ def pick(folder: Path, wish: Wish) -> Trial:
         if wish.trial >= len(rows):
             raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {wish.trial}; `nas trials` lists them")
         return rows[wish.trial]
-    by = AXIS if wish.max_latency is not None and wish.by == "flops" else wish.by
+    by = wish.over
     if wish.max_flops is not None and by != "flops":
         raise InputError(f"max-flops must stand without --by, got {by}; use --max-latency")
     cost = FLOPS if by == "flops" else axis(folder, rows, by, wish.batch)
@@ -59,3 +64,11 @@ def pick(folder: Path, wish: Wish) -> Trial:
     else:
         chosen = knee(front, cost.on) if wish.pick == "knee" else best(front)
     return rows[chosen.number]  # a member of the front is at the mean of its seeds; this is the first of them
+
+
+def device_words(folder: Path, wish: Wish) -> str:
+    """Which device's latency the wish is over, where it left that open; else nothing."""
+    if wish.trial is not None or wish.over == "flops":
+        return ""
+    words = find_device(folder, Reader(folder).trials(), wish.over).words
+    return f"latency: {words}" if words else ""

@@ -41,15 +41,18 @@ def export(
 
     from nas.export import export_trial
     from nas.formats import parse_formats
-    from nas.pick import Wish
+    from nas.pick import Wish, device_words
     from nas.pick import pick as choose
     from nas.settings import find_study
     from nas.trials import Reader
 
     folder = find_study(study, runs)
     wish = Wish(trial=trial, pick=pick, max_flops=max_flops, max_latency=max_latency, by=by, batch=batch)
+    chosen, console = choose(folder, wish), Console(stderr=True)
+    if words := device_words(folder, wish):
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
     card = export_trial(
-        Reader(folder), choose(folder, wish), out, data_source=data, device=device, console=Console(stderr=True),
+        Reader(folder), chosen, out, data_source=data, device=device, console=console,
         formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
     if as_json:

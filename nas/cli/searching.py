@@ -177,8 +177,12 @@ def front(
         _print_front(folder, as_json)
         return
     from nas.measured import find_device
+    from nas.trials import Reader
 
-    _print_measured(folder, find_device(folder, by), batch, as_json, front_only=True)
+    device = find_device(folder, Reader(folder).trials(), by)
+    _print_measured(folder, device.name, batch, as_json, front_only=True)
+    if device.words and not as_json:
+        print(f"latency: {device.words}")
 
 
 @app.command()

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dashboard.live import Shelf, Snapshot, kept
+from nas.measured import FILE as TIMINGS
+from nas.measured import keep
 from tests.dashboard.studies import add_trial, make_study
 
 CALLS: list[tuple[object, ...]] = []
@@ -65,3 +67,19 @@ def test_only_the_latest_questions_are_kept(tmp_path: Path) -> None:
     _counted(snapshot, 0)
     assert len(CALLS) == 1
     CALLS.clear()
+
+
+def test_latencies_that_cannot_be_read_for_now_are_said_and_read_once_they_can(tmp_path: Path) -> None:
+    folder, shelf = make_study(tmp_path, complete=1), Shelf()
+    keep(folder, "A Phone", "key", {"1": {"median": 1.0}})
+    first = shelf.read(folder)
+    whole = folder / TIMINGS
+    aside = whole.rename(folder / "aside")
+    whole.symlink_to("/proc/self/mem")  # a plain file, of which the first byte cannot be read
+    away = shelf.read(folder)
+    assert (away.mode, away.measured is first.measured) == ("resting", True)
+    assert "Input/output error" in (away.unmeasured or "")
+    assert shelf.read(folder) is away
+    whole.unlink()
+    aside.rename(whole)
+    assert (shelf.read(folder).measured, shelf.read(folder).unmeasured) == (first.measured, None)

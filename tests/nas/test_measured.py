@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,19 @@ import torch
 from torch import nn
 
 from nas import papers
-from nas.measure import CAPTURED, EAGER, Timing, Try, captured, device_names, measure, quietest
-from nas.measured import FILE, How, Measured, joined, keep, latency_front, measure_arch, read, rows
+from nas.device import stream
+from nas.device_names import CAPTURED, EAGER
+from nas.measure import Timing, Try, captured, device_name, device_names, measure, quietest
+from nas.measured import FILE, How, Measured, joined, keep, latency_front, measure_arch, measure_study, read, rows
 from nas.measures import busy_alone, measures
-from nas.pick import Wish, pick
+from nas.memory import give_back_memory
+from nas.pick import Wish, device_words, pick
 from nas.reference import Reference, threads
 from nas.tensor_memory import peak_tensor_bytes
 from nas.trials import Reader, Trial
 from space import Arch, InputError, Task, cost
 from space.network import Network
-from tests.dashboard.studies import make_study
+from tests.dashboard.studies import TASK, make_study
 from tests.nas.conftest import Run
 from tests.space.networks import arch
 
@@ -214,6 +219,37 @@ def test_measurements_of_an_older_release_are_read_said_to_be_unchecked_and_made
     assert all("memory" not in each and each["reference"] > 0 and each["peak_tensor_bytes"] > 0 for each in made)
 
 
+def test_each_network_is_gone_and_its_memory_given_back_before_the_next(
+    tmp_path: Path, brief: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[Network]] = []
+    alive: list[int] = []
+
+    class Seen(Network):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made.append(weakref.ref(self))
+            return super().forward(x)
+
+    def watched() -> None:
+        give_back_memory()
+        alive.append(sum(each() is not None for each in made))
+
+    monkeypatch.setattr("space.network.Network", Seen)
+    monkeypatch.setattr("nas.memory.give_back_memory", watched)
+    folder = make_study(tmp_path, complete=2)
+    measure_study(folder, Reader(folder).trials(), TASK, How(device="cpu", batches=(1, 2)))
+    assert made
+    assert alive == [0, 0]
+
+
+def test_a_batch_is_kept_before_the_next_which_may_have_no_room(tmp_path: Path, brief: None) -> None:
+    folder = make_study(tmp_path, complete=1)
+    with pytest.raises(InputError, match="must fit the memory"):
+        measure_study(folder, Reader(folder).trials(), TASK, How(device="cpu", batches=(1, 10**12)))
+    ((timings,),) = (networks.values() for networks in read(folder).values())
+    assert list(timings) == ["1"]
+
+
 @pytest.mark.cuda
 def test_on_a_gpu_networks_are_measured_eager_and_captured() -> None:
     device = torch.device("cuda", torch.cuda.device_count() - 1)
@@ -244,6 +280,9 @@ def test_a_captured_pass_gives_the_logits_of_an_eager_one_for_new_images() -> No
             images.copy_(torch.randn_like(images))
             logits = replay().clone()
             torch.testing.assert_close(logits, network(images), rtol=1e-4, atol=1e-5)
+        before = stream.cache_info()
+        captured(network, images)
+        assert stream.cache_info().hits == before.hits + 1, "one for all of a process: each keeps memory of its own"
 
 
 def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, brief: None) -> None:
@@ -266,7 +305,7 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     assert front[0]["trial"] == found[0]["trial"]
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--batch", 64)
     assert (code, "batch must be one that was measured, got 64; nas measure first --batch 64" in err) == (2, True)
-    keep(folder, "Other GPU", "key", {})
+    keep(folder, "Other GPU", found[0]["key"], {})
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, "by must name one device, got latency; measured: " in err) == (2, True)
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latncy@gpu")
@@ -369,6 +408,49 @@ def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: 
         assert row["baseline_accuracy"] == max(quick)
 
 
+def test_a_network_that_random_search_has_too_is_measured_once_for_both(tmp_path: Path, run: Run, brief: None) -> None:
+    folder, other = make_study(tmp_path, complete=2), make_study(tmp_path, "first-random", complete=1)  # the same first
+    assert run("measure", other.name, "--runs", tmp_path, "--device", "cpu")[0] == 0
+    code, out, err = run("measure", "first", "--runs", tmp_path, "--device", "cpu", "--json")
+    assert code == 0, err
+    shared, own = (trial.key for trial in Reader(folder).trials())
+    found = {row["key"]: row["median"] for row in json.loads(out)}
+    assert set(found) == {shared, own}
+    ((name, networks),) = read(folder).items()
+    assert set(networks) == {own}
+    assert found[shared] == read(other)[name][shared]["1"]["median"]
+    (folder / FILE).unlink()
+    assert pick(folder, Wish(by="latency")).key == shared
+    (drawn,) = (m for m in measures(Reader(folder).trials(), read(other)).values() if m.quartiles)
+    assert [drawn.of(trial) is None for trial in Reader(folder).trials()] == [False, True], "as in the dashboard"
+
+
+def test_of_a_machines_names_one_is_the_default_and_said(tmp_path: Path, run: Run) -> None:
+    folder = make_study(tmp_path, complete=1)
+    for way in (EAGER, CAPTURED):
+        keep(folder, f"A GPU, {way}", Reader(folder).trials()[0].key or "", {"1": timing(1)})
+    said = "latency: A GPU, CUDA graph, by default; --by latency@DEVICE for A GPU, eager"
+    code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
+    assert (code, out.splitlines()[-1]) == (0, said)
+    _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
+    assert [row["device"] for row in json.loads(out)] == ["A GPU, CUDA graph"]
+    _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency@eager")
+    assert "latency: A GPU" not in out
+    assert device_words(folder, Wish(max_latency=5)) == device_words(folder, Wish(by="latency")) == said
+    assert {device_words(folder, wish) for wish in (Wish(), Wish(trial=0), Wish(by="latency@eager"))} == {""}
+
+
+def test_a_processor_without_a_name_goes_by_its_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr("nas.measure.CPUINFO", info)
+    nameless = f"{platform.machine()} {platform.node()}, "
+    assert device_name(CPU).startswith(nameless), "no such file"
+    info.write_text("processor\t: 0\nBogoMIPS\t: 243.75\n")
+    assert device_name(CPU).startswith(nameless)
+    info.write_text("processor\t: 0\nmodel name\t: A Chip\n")
+    assert device_name(CPU).startswith("A Chip, ")
+
+
 def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
     words = ("measure", "convnextv2_atto", "--image-size", 32, "--device", "cpu")
     code, out, _ = run(*words, "--batch", "2,1")
@@ -386,3 +468,27 @@ def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
     assert (code, err) == (2, "error: batch must be whole numbers from 1 on, got 0; write e.g. 1,64\n")
     with pytest.raises(InputError, match=r"batch must be at least 1, got 0; use e.g. 1 or 64"):
         measure(Network(arch(8), Task(8)), Task(8), 0, Reference(CPU))
+
+
+class Greedy(nn.Module):
+    """Needs more memory than there is, in a pass."""
+
+    def __init__(self, take: Callable[[], object]) -> None:
+        super().__init__()
+        self.take = take
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.take()
+        return x
+
+
+def test_what_has_no_room_is_said_and_no_other_error_is_taken_for_it(brief: None) -> None:
+    reference, said = Reference(CPU), "batch must fit the memory of cpu, got {}; lower it"
+    for batch in (10**12, 10**16, 10**23):  # more than an address space, than a size, than a number of torch's
+        with pytest.raises(InputError, match=said.format(batch)):
+            measure(Network(arch(8), Task(8)), Task(8), batch, reference)
+    for take in (lambda: torch.empty(2**50), lambda: bytes(2**60)):
+        with pytest.raises(InputError, match=said.format(7)):
+            measure(Greedy(take), Task(8), 7, reference)
+    with pytest.raises(RuntimeError, match="must match the size"):
+        measure(Greedy(lambda: torch.zeros(2) + torch.zeros(3)), Task(8), 1, reference)

@@ -1,0 +1,63 @@
+"""Names of the devices that latencies are kept under, and which of them some words mean. Needs no torch.
+
+`Intel(R) Xeon(R) Platinum 8488C, 2 threads`; `NVIDIA H200, eager`; of an older release `NVIDIA H200`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+EAGER, CAPTURED = "eager", "CUDA graph"
+USUAL = (CAPTURED, "1 thread")  # of several names of one machine, the one that is meant where none is said
+_WAY = re.compile(rf", ({EAGER}|{CAPTURED}|\d+ threads?)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The one that is meant, and the other names of its machine that the words fit as well."""
+
+    name: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What must be said where the choice was left open; else nothing."""
+        if not self.others:
+            return ""
+        return f"{self.name}, by default; --by latency@DEVICE for {' or '.join(self.others)}"
+
+
+def meant(names: Sequence[str], words: str) -> Device | None:
+    """The name itself, whatever its case; else the only one with these words, or of several of one machine the usual
+    one. Each part of `words` between commas must be whole words in a row, within a part of the name: `6 threads` is not
+    in `16 threads`. None where that leaves no one."""
+    exact = [name for name in names if name.casefold() == words.strip().casefold()]
+    found = exact or [name for name in names if _fits(name, words)]
+    if len(found) == 1:
+        return Device(found[0])
+    usual = [name for name in found if (way := _WAY.search(name)) and way[1] in USUAL]
+    if len(usual) != 1 or len({_WAY.sub("", name) for name in found}) != 1:
+        return None
+    return Device(usual[0], tuple(name for name in found if name != usual[0]))
+
+
+def threads_of(name: str) -> int | None:
+    """Of a CPU's name; None of any other."""
+    found = re.search(r", (\d+) threads?$", name)
+    return int(found[1]) if found else None
+
+
+def _fits(name: str, words: str) -> bool:
+    parts = _parts(name)
+    return all(any(asked in part for part in parts) for asked in _parts(words))
+
+
+def _parts(words: str) -> list[str]:
+    """Parts between commas, each as ` word word `."""
+    return [f" {' '.join(_words(part))} " for part in words.split(",") if any(_words(part))]
+
+
+def _words(part: str) -> Iterable[str]:
+    return re.findall(r"\w+", part.casefold())
