@@ -23,6 +23,8 @@ from pathlib import Path
 
 from benchmarks.machine import heading
 from nas.ledger import ENDED
+from nas.named import name
+from nas.server import parse_server
 from nas.settings import FILE
 from nas.trials import Reader
 
@@ -34,6 +36,8 @@ def main() -> None:
     parser.add_argument("--storage")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
+    if options.storage:
+        name(parse_server(options.storage, "s").url)  # this process reads it too
     print(heading("optuna", "torch"), "\n")
     print(
         f"| seed | killed ({KILLS}) | exit code | networks | trained again | left running | processes left | seconds |"
@@ -60,7 +64,7 @@ def row(seed: int, runs: Path, storage: str | None) -> str:
     running = sum(trial.state == "running" for trial in trials)
     if code:
         print(errors.read_text()[-2000:], file=sys.stderr)
-    what = ", ".join(f"{number} {name}" for name, number in killed.most_common())
+    what = ", ".join(f"{number} {kind}" for kind, number in killed.most_common())
     return (
         f"| {seed} | {what} | {code} | {len(ended)} | {again} | {running} | {left} | {time.monotonic() - started:.0f} |"
     )
@@ -78,10 +82,10 @@ def kill(search: subprocess.Popen[bytes], rng: random.Random, folder: Path) -> t
         if living and ended(folder) >= moments[0]:
             moments.pop(0)
             victim = rng.choice(living)
-            name = "starting worker" if b"--tied" in words_of(victim) and not trains(folder, victim) else kind(victim)
+            what = "starting worker" if b"--tied" in words_of(victim) and not trains(folder, victim) else kind(victim)
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
-                killed[name] += 1
+                killed[what] += 1
     while search.poll() is None:
         seen.update(descendants(search.pid))
         time.sleep(0.2)
