@@ -15,7 +15,8 @@ def preprocess(images: object) -> Tensor:
 
     The network was trained on {size} x {size} pixels: crop and resize to that.
     """
-    pixels = images if isinstance(images, Tensor) else torch.tensor(images)
+    plain = images.copy() if hasattr(images, "copy") else images  # torch takes no array that is read backwards
+    pixels = images if isinstance(images, Tensor) else torch.tensor(plain)
     if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[3] != {channels}:
         got = f"{{pixels.dtype}} {{tuple(pixels.shape)}}"
         raise ValueError(f"images must be uint8 (N, H, W, {channels}), from 0 to 255, got {{got}}; convert them")

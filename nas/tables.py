@@ -223,7 +223,7 @@ STUDIES = (
 def studies_table(rows: Sequence[Summary]) -> Table:
     """Every study; a broken one says why."""
     table = Table(caption=STUDIES, caption_justify="left")
-    for name in ("study", "state", "trials", "failed", "best (seeds)", "data", "budget", "updated"):
+    for name in ("study", "state", "complete", "failed", "best (seeds)", "data", "budget", "updated"):
         table.add_column(name, overflow="fold")
     for row in rows:
         best = "" if row.best is None else f"{row.best:.2%} ({row.seeds})"

@@ -260,11 +260,13 @@ def _after(storage: Journal, study: int, number: int) -> Iterator[FrozenTrial]:
 
 
 def damage(path: Path) -> str:
-    """The first line of a journal that is not JSON, in words."""
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+    """The first line of a journal that is no entry, in words."""
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
         try:
-            json.loads(line or b"{}")
-        except ValueError:
+            whole = json.loads(line)["op_code"] in range(11)  # optuna.storages.journal._storage.JournalOperation
+        except (ValueError, TypeError, KeyError):
+            whole = False
+        if not whole:
             return f"damage in line {number}"
     return "an entry that Optuna refuses"
 

@@ -89,7 +89,7 @@ def test_it_takes_arrays_and_tensors_and_leaves_them_as_they_are(pixels: NDArray
     fixed.flags.writeable = False  # as np.asarray of a picture is
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for images in (pixels, fixed, torch.from_numpy(pixels), np.asfortranarray(pixels)):
+        for images in (pixels, fixed, torch.from_numpy(pixels), np.asfortranarray(pixels), pixels[::-1][::-1]):
             torch.testing.assert_close(preprocess(images), PREPROCESS(pixels), atol=1e-6, rtol=0)
     assert (pixels == before).all()
 

@@ -15,6 +15,7 @@ import pytest
 from dashboard.live import Shelf
 from nas.settings import JOURNAL
 from nas.trials import SILENCE, Reader, open_journal, owner, summarise
+from space import InputError
 from tests.dashboard.studies import add_trial, make_study
 
 ELSEWHERE = {"host": "another", "pid": 1}
@@ -60,6 +61,15 @@ def test_a_trial_elsewhere_is_shown_as_interrupted_a_minute_after_its_last_beat(
         storage.set_trial_user_attr(trial._trial_id, "beat", round(now, 1))
         assert reader.shown()[1].state == "running", "it lives after all"
         assert shelf.read(folder).mode == "running"
+
+
+@pytest.mark.parametrize("line", ['{"op": broken}', '{"op_code": 99, "worker_id": "a"}', "[1, 2]", "{}", ""])
+def test_a_line_that_is_no_entry_is_named(tmp_path: Path, line: str) -> None:
+    path = make_study(tmp_path, complete=2) / JOURNAL
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], line, *lines[4:]]) + "\n")
+    with pytest.raises(InputError, match=r"journal.log must be a whole journal, got damage in line 4 \("):
+        Reader(path.parent).trials()
 
 
 def test_a_longer_lease_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
