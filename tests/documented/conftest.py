@@ -28,10 +28,10 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def write_images(folder: Path) -> None:
-    """Class folders of 32 px images: of each of four classes 30, which differ in colour and noise."""
+    """Class folders of 32 px images: of each of four classes 50, which differ in colour and noise."""
     rng = np.random.default_rng(0)
     for number, name in enumerate(("cat", "deer", "frog", "ship")):
         (folder / name).mkdir(parents=True)
-        for i in range(30):
+        for i in range(50):
             pixels = rng.normal(60 + 40 * number, 60, (32, 32, 3)).clip(0, 255).astype("uint8")
             Image.fromarray(pixels).save(folder / name / f"{i}.png")

@@ -85,8 +85,9 @@ class Place:
 
     def start(self, command: str) -> subprocess.Popen[str]:
         """By a shell, with the environment activated."""
+        command = command if command.startswith("source ") else f"exec {command}"
         process = subprocess.Popen(
-            ["bash", "-c", f"source .venv/bin/activate && exec {command}"], cwd=self.folder, env=self.environment,
+            ["bash", "-c", f"source .venv/bin/activate && {command}"], cwd=self.folder, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.started.append(process)

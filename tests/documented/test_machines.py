@@ -45,6 +45,7 @@ def test_a_command(place: Place, row: Row) -> None:
 def test_the_rule_judged_on_ray(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.reach(place.rows[-1])
     monkeypatch.setenv("PGPASSWORD", SECRET)
+    monkeypatch.setenv("NAS_STORAGE", place.values["storage"])
     reader = Reader(place.folder / "runs/everywhere")
     assert (reader.settings.sampler, reader.settings.stop) == ("ehvi", "quantile")
     assert len(reader.trials()) >= 12
