@@ -310,7 +310,6 @@ LEFT = (
             "python -m benchmarks.counting",
             "python -m benchmarks.startup",
             "python -m benchmarks.kills",
-            "python -m benchmarks.kills --storage postgresql://me@host/database",
             "python -m benchmarks.stopping",
             "python -m benchmarks.families",
             "OMP_NUM_THREADS=1 python -m benchmarks.families",
