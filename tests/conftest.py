@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 settings.register_profile("any machine", deadline=None)  # a busy one is no failure
@@ -80,6 +83,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if (there := torch.cuda.device_count()) < needed:
         item.user_properties.append((WITHOUT_CUDA, needed))
         pytest.skip(f"needs {needed} CUDA device{'s' * (needed > 1)}, got {there}")
+
+
+@pytest.fixture(scope="module")
+def only_cluster() -> Iterator[None]:
+    """Ray takes a cluster that it finds on the machine for its own: no two at once, in whatever process."""
+    with FileLock(Path(tempfile.gettempdir()) / "nas-tests-ray.lock"):
+        yield
 
 
 def without_cuda(reporter: Any) -> list[Any]:

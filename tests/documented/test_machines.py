@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def servers(place: Place) -> Iterator[None]:
+def servers(place: Place, only_cluster: None) -> Iterator[None]:
     import boto3
     from moto.server import ThreadedMotoServer
 

@@ -19,7 +19,7 @@ from tests.nas.conftest import Run
 
 
 @pytest.fixture(scope="module")
-def three_nodes() -> Iterator[Any]:
+def three_nodes(only_cluster: None) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
