@@ -82,7 +82,7 @@ DEMO = (
         "--out exports/shared",
         cold=True,
     ),
-    Row(("nas studies",), "resting .* 11 "),
+    Row(("nas studies",), "resting"),
     Row(("make help",), "demo +search the digits data", cold=True),
     Row(("source .venv/bin/activate",), cold=True),
     Row(("nas dashboard",), r"Dashboard: http://127\.0\.0\.1:8501 ", cold=True),
