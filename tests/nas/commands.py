@@ -139,7 +139,9 @@ def check_whole(command: Command, total: int) -> list[Trial]:
     """As many networks as wanted, each once, none left running; what was interrupted was trained again."""
     trials, ended = command.trials(), command.ended()
     assert [trial.number for trial in trials] == list(range(len(trials)))
-    assert len(ended) == len({trial.key for trial in ended}) == total
+    assert (len(ended), len({trial.key for trial in ended})) == (total, total), [
+        (t.number, t.key, t.state) for t in trials
+    ]
     assert not [trial for trial in trials if trial.state == "running"]
     assert {trial.state for trial in ended} <= {"complete", "stopped"}
     frozen = Reader(command.folder).frozen()
