@@ -61,13 +61,16 @@ class Ledger:
         """Keys of the networks that have ended, train or wait."""
         return self.keys.keys() | {trial.key for trial in self.open if trial.key}
 
-    def first(self, key: str, number: int, stands_for: int | None = None) -> int | None:
-        """The trial of a network that another one, `number`, would repeat: one that has ended, or an earlier one that
-        waits or trains, but for the one it stands for. Of two that are drawn at once only the later is a repeat."""
+    def first(self, key: str, number: int, stands_for: int | None = None, *, claimed: bool = False) -> int | None:
+        """The trial of a network that another one, `number`, would repeat: one that has ended or trains, or an earlier
+        one that waits, but for the one it stands for. To be asked when a network is on record and again, with
+        `claimed`, when its training is: of two that are drawn at once the later gives way, unless it trained before
+        the earlier was on record."""
         if key in self.keys:
             return self.keys[key]
-        others = (t.number for t in self.open if t.key == key and t.number < number and t.number != stands_for)
-        return min(others, default=None)
+        others = (t for t in self.open if t.key == key and t.number not in (number, stands_for))
+        found = (t.number for t in others if t.number < number or (t.state == "running" and not claimed))
+        return min(found, default=None)
 
     def begun(self) -> int:
         """Networks that have ended or train, here or in another process; further seeds are not counted."""

@@ -163,9 +163,13 @@ class Search:
         claimed, so that all workers together train no more than they shall."""
         if self._wants_more(total) and (drawn := self.ahead or self._draw()):
             self.ahead = None
-            if self._claim(drawn, lambda: self.ledger.begun() <= total):
+            if not self._claim(drawn, lambda: self.ledger.begun() <= total):
+                self.ahead = drawn
+            elif (first := self._other(drawn.arch, drawn.trial, claimed=True)) is None:
                 return drawn
-            self.ahead = drawn
+            else:
+                self._end(drawn.trial, TrialState.FAIL, "repeat", f"same network as trial {first}")
+                return self._next(total, repeats)
         elif repeats and self.ledger.repeats_begun() < repeats and (drawn := self._draw_repeat(repeats)):
             if self._claim(drawn, lambda: self.ledger.repeats_begun() <= repeats):
                 return drawn
@@ -244,9 +248,9 @@ class Search:
             return proposal
         return None
 
-    def _other(self, arch: Arch, trial: optuna.Trial) -> int | None:
+    def _other(self, arch: Arch, trial: optuna.Trial, *, claimed: bool = False) -> int | None:
         """The trial of the same network that this one would repeat."""
-        return self.ledger.refresh().first(arch.key, trial.number, trial.user_attrs.get("retry_of"))
+        return self.ledger.refresh().first(arch.key, trial.number, trial.user_attrs.get("retry_of"), claimed=claimed)
 
     def _answer(self, job: Job, epoch: Epoch) -> Verdict:
         """After each epoch: whether to go on."""

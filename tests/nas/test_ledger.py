@@ -118,4 +118,6 @@ def test_of_two_that_are_drawn_at_once_the_later_is_a_repeat() -> None:
     assert (ledger.first("a", 0), ledger.first("a", 1), ledger.first("c", 9)) == (None, 0, None)
     assert ledger.first("b", 1) == 2, "one that has ended counts whatever its number"
     assert ledger.first("a", 1, stands_for=0) is None, "not the one that it is trained in place of"
+    assert ledger.first("a", -1) == 0, "it trains: whoever comes onto the record after that gives way"
+    assert ledger.first("a", -1, claimed=True) is None
     assert (ledger.begun(), ledger.ahead()) == (2, 1)
