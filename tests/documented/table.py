@@ -44,13 +44,13 @@ class Left:
 DEMO = (
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 30 --epochs 6",),
-        r"front of 10 trials in 200K\.\.4M FLOPs",
+        r"front of \d+ trials in 200K\.\.4M FLOPs",
         "nas search digits --data digits --flops 200K..4M --trials 10 --epochs 2",
         cold=True,
     ),
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 60 --epochs 6",),
-        r"front of 11 trials in 200K\.\.4M FLOPs",
+        r"front of \d+ trials in 200K\.\.4M FLOPs",
         "nas search digits --data digits --flops 200K..4M --trials 11 --epochs 2",
     ),
     Row(
@@ -238,7 +238,7 @@ WORKERS = (
     ),
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 60 --workers 4",),
-        "front of 12 trials",
+        r"front of \d+ trials",
         "nas search digits --data digits --flops 200K..4M --trials 12 --workers 4 --epochs 2",
         cold=True,
     ),
@@ -264,7 +264,7 @@ MACHINES = (
     ),
     Row(
         ("... --storage postgresql://... --artifacts s3://... --on ray", "nas search ... --on ray"),
-        "front of 12 trials",
+        r"front of \d+ trials",
         "nas search digits --data digits --flops 200K..4M --trials 12 --epochs 2 --study everywhere "
         "--storage {storage} --artifacts s3://nets/there --on ray",
         cold=True,
