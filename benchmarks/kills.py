@@ -22,10 +22,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.machine import heading
-from nas.ledger import ENDED
 from nas.named import name
 from nas.server import parse_server
 from nas.settings import FILE
+from nas.trial_index import ENDED
 from nas.trials import Reader
 
 KILLS, NETWORKS, WORKERS = 8, 40, 3

@@ -18,9 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, median, stdev
 
@@ -29,16 +29,18 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from benchmarks.machine import heading
 from benchmarks.searching import resident, settings
 from dashboard.live import Shelf
+from nas.ask import Begun
 from nas.folder import open_folder, open_study
 from nas.propose import RecordingChooser
 from nas.recipe import Recipe
 from nas.server import parse_server
 from nas.settings import ARTIFACTS
-from nas.study import Drawn, Search, Watch
+from nas.study import Search, Watch
 from nas.tables import front_table, trials_table
-from nas.trainer import Answer, Finished, Job, Result
+from nas.train import Verdict
+from nas.trainer import Finished, Result
 from nas.trials import CURVE, Epoch, Reader, Trial
-from space import Band
+from space import Arch, Band
 from space.chooser import RandomChooser
 from tests.nas.postgres import Postgres, started
 
@@ -47,37 +49,28 @@ SPELL = 10.0  # seconds that a reader reads, then does not
 BAND = Band.parse("200K..4M")
 COMMAND = (sys.executable, "-m", "benchmarks.scale")
 HEAD = """trials that sleep {:g} s; milliseconds, medians. open: a worker's start, without imports; MB: its memory then
-ask: a network drawn and on record, while another trains; tell: a result on record
+ask: a network drawn and on record; tell: a result on record
 beside: all that a trial takes of its worker beyond the sleep
 journal     trials workers  trials/s    open      MB     ask    tell  beside"""
 
 
+@dataclass(frozen=True)
 class Sleeper:
     """A trainer that sleeps: accuracy grows with log FLOPs, with noise."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.job, self.epoch, self.due = seconds, Job(-1, None, 0), 0, 0.0  # type: ignore[arg-type]
+    seconds: float
 
-    def start(self, job: Job) -> None:
-        self.job, self.epoch, self.due = job, 0, time.monotonic() + self.seconds / EPOCHS
-
-    def listen(self, answer: Answer, timeout: float) -> Result | None:
-        left = self.due - time.monotonic()
-        if left > timeout:
-            time.sleep(timeout)
-            return None
-        time.sleep(max(0.0, left))
-        self.epoch += 1
-        self.due += self.seconds / EPOCHS
-        accuracy = made_up(self.job.number, sum(stage.width for stage in self.job.arch.stages), self.epoch)
-        verdict = answer(self.job, Epoch(self.epoch, 2 - accuracy, accuracy, float(self.epoch)))
-        if verdict == "stop" or self.epoch == EPOCHS:
-            slept = self.seconds * self.epoch / EPOCHS
-            return Finished(self.job, accuracy, slept, verdict == "stop", b"0" * 100_000)
-        return None
-
-    def close(self) -> None:
-        pass
+    def __call__(
+        self, arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+    ) -> Result:
+        width = sum(stage.width for stage in arch.stages)
+        for epoch in range(1, EPOCHS + 1):
+            time.sleep(self.seconds / EPOCHS)
+            accuracy = made_up(seed, width, epoch)
+            verdict = on_epoch(Epoch(epoch, 2 - accuracy, accuracy, float(epoch)))
+            if verdict == "stop":
+                break
+        return Finished(accuracy, self.seconds * epoch / EPOCHS, epoch < EPOCHS, b"0" * 100_000)
 
 
 def made_up(number: int, width: int, epoch: int) -> float:
@@ -86,15 +79,15 @@ def made_up(number: int, width: int, epoch: int) -> float:
 
 
 class TimedSearch(Search):
-    """Prints how long each draw and each record of an ended training takes, in ms."""
+    """Prints how long each ask and each record of an ended training takes, in ms."""
 
-    def _draw(self) -> Drawn | None:
+    def _next(self, total: int, repeats: int) -> Begun | None:
         with timed("ask"):
-            return super()._draw()
+            return super()._next(total, repeats)
 
-    def _hear(self, result: Result) -> None:
+    def _tell(self, begun: Begun, result: Result | None, curve: list[Epoch]) -> None:
         with timed("tell"):
-            super()._hear(result)
+            super()._tell(begun, result, curve)
 
 
 @contextmanager
@@ -145,7 +138,7 @@ def work(folder: Path, place: int, total: int, seconds: float) -> None:
         print("slept", trial.seconds, flush=True)  # it follows
 
     search = TimedSearch(folder, Sleeper(seconds), Watch(on_finish=finished), place)
-    search.ledger.refresh()
+    search.index.refresh()
     print("open", 1000 * (time.perf_counter() - began), resident(), flush=True)
     sys.stdin.readline()
     search.run(total)

@@ -14,7 +14,7 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,44 +25,32 @@ import optuna
 import torch
 
 from benchmarks.machine import heading
+from nas.ask import Begun
 from nas.data import load
 from nas.folder import open_folder, package_versions
 from nas.recipe import Recipe
 from nas.run import describe_data
 from nas.settings import Sampler, Settings
-from nas.study import Drawn, Search, Watch
+from nas.study import Search, Watch
 from nas.train import DeviceData, Verdict
-from nas.trainer import Answer, Finished, Job, Result, Thread
+from nas.trainer import BriefTrainer, Finished, Result
 from nas.trials import Epoch, Trial
-from space import Band, Space
+from space import Arch, Band, Space
 
 EPOCHS = 10
 MEASURED = 20  # trials at each size
 
 
-class Instant:
-    """A trainer that answers at once: accuracy grows with log FLOPs, with noise."""
-
-    def __init__(self) -> None:
-        self.job: Job | None = None
-
-    def start(self, job: Job) -> None:
-        self.job = job
-
-    def listen(self, answer: Answer, timeout: float) -> Result | None:
-        assert self.job is not None
-        job, self.job = self.job, None
-        rng = random.Random(job.number)
-        width = sum(stage.width for stage in job.arch.stages)
-        final = 0.4 + 0.02 * math.log(width) + rng.gauss(0, 0.01)
-        for epoch in range(1, EPOCHS + 1):
-            accuracy = final * (1 - math.exp(-epoch / 3))
-            if answer(job, Epoch(epoch, 2 - accuracy, accuracy, float(epoch))) == "stop":
-                return Finished(job, accuracy, float(epoch), True, b"")
-        return Finished(job, accuracy, float(EPOCHS), False, b"0" * 1_000_000)
-
-    def close(self) -> None:
-        pass
+def answer_at_once(
+    arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+) -> Result:  # fmt: skip
+    """A trainer that does not train: accuracy grows with log FLOPs, with noise."""
+    final = 0.4 + 0.02 * math.log(sum(stage.width for stage in arch.stages)) + random.Random(seed).gauss(0, 0.01)
+    for epoch in range(1, EPOCHS + 1):
+        accuracy = final * (1 - math.exp(-epoch / 3))
+        if on_epoch(Epoch(epoch, 2 - accuracy, accuracy, float(epoch))) == "stop":
+            return Finished(accuracy, float(epoch), True, b"")
+    return Finished(accuracy, float(EPOCHS), False, b"0" * 1_000_000)
 
 
 def settings(space: str, band: Band, recipe: Recipe, sampler: Sampler) -> Settings:
@@ -76,7 +64,7 @@ def settings(space: str, band: Band, recipe: Recipe, sampler: Sampler) -> Settin
 
 
 class TimedSearch(Search):
-    """Notes how many milliseconds each draw, each decision and each record of an ended training takes."""
+    """Notes how many milliseconds each ask, each decision and each record of an ended training takes."""
 
     asked: list[float]
     told: list[float]
@@ -85,17 +73,17 @@ class TimedSearch(Search):
     def reset(self) -> None:
         self.asked, self.told, self.judged = [], [], []
 
-    def _draw(self) -> Drawn | None:
+    def _next(self, total: int, repeats: int) -> Begun | None:
         with timing(self.asked):
-            return super()._draw()
+            return super()._next(total, repeats)
 
-    def _hear(self, result: Result) -> None:
+    def _tell(self, begun: Begun, result: Result | None, curve: list[Epoch]) -> None:
         with timing(self.told):
-            super()._hear(result)
+            super()._tell(begun, result, curve)
 
-    def _answer(self, job: Job, epoch: Epoch) -> Verdict:
-        with timing(self.judged if epoch.epoch in self.rule.rungs else []):
-            return super()._answer(job, epoch)
+    def _judge(self, begun: Begun, curve: list[Epoch]) -> Verdict:
+        with timing(self.judged if len(curve) in self.rule.rungs else []):
+            return super()._judge(begun, curve)
 
 
 @contextmanager
@@ -123,7 +111,7 @@ def overhead(sampler: Sampler, sizes: list[int]) -> list[Row]:
         plan = settings("digits", Band.parse("200K..4M"), Recipe(epochs=EPOCHS), sampler)
         open_folder(folder, plan)
         ticks: list[float] = []
-        search = TimedSearch(folder, Instant(), Watch(on_finish=lambda t, n: ticks.append(time.perf_counter())))
+        search = TimedSearch(folder, answer_at_once, Watch(on_finish=lambda t, n: ticks.append(time.perf_counter())))
         search.reset()
         own, found = search.study.sampler, list[Row]()
         for size in sizes:
@@ -159,9 +147,8 @@ def memory(trials: int) -> list[tuple[int, float]]:
             if done in (10, 50, 100, 200, 300, 400, 500, trials):
                 found.append((done, resident()))
 
-        trainer = Thread(plan.task, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
+        trainer = BriefTrainer(plan.task, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
         Search(folder, trainer, Watch(on_finish=look)).run(trials)
-        trainer.close()
         return found
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from rich.console import Console
 
 from nas.agreement import NEEDED, Agreement, Audited, agreement
+from nas.ask import trial_seed
 from nas.export import load_study_data
 from nas.files import write_whole
 from nas.front import accuracy, flops, merged
-from nas.study import trial_seed
 from nas.train import DeviceData, Diverged, choose_device, train
 from nas.trials import Reader, Trial
 from space import InputError

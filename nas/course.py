@@ -15,8 +15,8 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from nas.front import hypervolume
-from nas.ledger import ENDED
 from nas.settings import Settings
+from nas.trial_index import ENDED
 from nas.trials import Trial
 from space import Band
 

@@ -12,8 +12,8 @@ from signal import Signals
 from typing import Protocol
 
 from nas.fault import FAULT, MACHINE, REFUSED, STOPPED, Fault, MachineError
-from nas.ledger import ENDED
 from nas.study import Watch
+from nas.trial_index import ENDED
 from nas.trials import Reader, Trial
 from space import InputError
 
@@ -195,6 +195,8 @@ class Follower:
             before = self.known.get(trial.number)
             if trial is before or trial == before or trial.state not in ("running", "interrupted", *ENDED):
                 continue
+            if trial.state == "running" and trial.begun is None:
+                continue  # it is being drawn
             self.known[trial.number] = trial
             if trial.state == "running":
                 if before is None:

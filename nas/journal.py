@@ -20,6 +20,8 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 if TYPE_CHECKING:
     from nas.lock import JournalLock
 
+BEGUN = "begun"  # attribute of a trial whose worker means to train it
+
 
 class Backend(Protocol):
     """Where a journal's entries are."""
@@ -54,15 +56,26 @@ def _write(file: int, content: bytes) -> None:
 
 
 class Together(BaseJournalBackend):
-    """Another backend, which can be told to write several entries at once. Meanwhile nothing new is read."""
+    """Another backend, which can be told to write several entries at once. Meanwhile nothing new is read.
+
+    `begun`: by Optuna's id of a trial, the place of its first entry BEGUN among those of all trials. Every process that
+    reads the journal finds the same order.
+    """
 
     def __init__(self, inner: Backend) -> None:
         self.inner = inner
+        self.begun: dict[int, int] = {}
         self.lock = threading.Lock()
         self.queue: list[dict[str, Any]] | None = None
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
-        return [] if self.queue is not None else self.inner.read_logs(log_number_from)
+        return [] if self.queue is not None else self._noted(log_number_from)
+
+    def _noted(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        for entry in self.inner.read_logs(log_number_from):
+            if BEGUN in entry.get("user_attr", ()):
+                self.begun.setdefault(entry["trial_id"], len(self.begun))
+            yield entry
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         with self.lock:  # a worker's pulse writes too
@@ -90,6 +103,10 @@ class Journal(JournalStorage):
     def __init__(self, backend: Backend) -> None:
         self._entries = Together(backend)
         super().__init__(self._entries)
+
+    def begun(self, trial_id: int) -> int | None:
+        """The place of a trial among all that have begun to train, in the order of the journal."""
+        return self._entries.begun.get(trial_id)
 
     def together(self) -> Any:
         """A context: entries that are written in it are written at once, and seen by none before, this storage

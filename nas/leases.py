@@ -12,19 +12,18 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from typing import Self
 
-import optuna
 from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.trials import Reader, is_alive, owner
+from nas.trials import is_alive, owner
 from space import InputError
 
 DEFAULT = 60.0  # seconds
 VARIABLE = "NAS_LEASE"  # the environment's, in seconds
 MAX_DEATHS = 5  # workers that may die of a network before it counts as failed
-KEPT = ("seed", "stand_in", "repeat_of")  # what a queued trial keeps of the one it stands for
 
 
 def lease_seconds() -> float:
@@ -40,25 +39,23 @@ def lease_seconds() -> float:
 
 
 class Pulse:
-    """Beats for the trials that a worker holds, from a thread of its own: a training step may be long."""
+    """Beats for the trials that a worker holds, from a thread of its own: a training step may be long. A context."""
 
     def __init__(self, storage: BaseStorage, lease: float) -> None:
-        self.storage, self.every = storage, lease / 4
+        self.storage, self.lease = storage, lease
         self.held: set[int] = set()  # Optuna's ids
         self.ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.ended.clear()
         threading.Thread(target=self._beat, daemon=True).start()
+        return self
 
-    def hold(self, trial_id: int) -> None:
-        self.held.add(trial_id)
-
-    def drop(self, trial_id: int) -> None:
-        self.held.discard(trial_id)
-
-    def close(self) -> None:
+    def __exit__(self, *error: object) -> None:
         self.ended.set()
 
     def _beat(self) -> None:
-        while not self.ended.wait(self.every):
+        while not self.ended.wait(self.lease / 4):
             for trial_id in tuple(self.held):
                 try:
                     self.storage.set_trial_user_attr(trial_id, "beat", round(time.time(), 1))
@@ -67,10 +64,10 @@ class Pulse:
 
 
 class Leases:
-    """What a worker has seen of the others' beats."""
+    """What a worker has seen of the others' beats, and what it does with the trials of those that are silent."""
 
-    def __init__(self, lease: float) -> None:
-        self.lease = lease
+    def __init__(self, storage: BaseStorage, lease: float) -> None:
+        self.storage, self.lease = storage, lease
         self.seen: dict[int, tuple[float, float]] = {}  # by trial: its last beat, and when that was new
         self.looked = -math.inf  # when, last
 
@@ -90,42 +87,24 @@ class Leases:
             return f"its worker gave no sign of life for {self.lease:.0f} s"
         return None
 
-
-class Handover:
-    """Gives networks that were not trained to their end to whoever asks next."""
-
-    def __init__(self, study: optuna.Study, storage: BaseStorage, reader: Reader, lease: float) -> None:
-        self.study, self.storage, self.reader, self.leases = study, storage, reader, Leases(lease)
-
     def take_back(self, others: Iterable[FrozenTrial]) -> Iterator[str]:
         """Of the trials that are not the worker's own, those whose worker has died or is silent; a note on each."""
         for frozen in others:
-            if frozen.state == TrialState.RUNNING and (why := self.leases.lapsed(frozen)):
-                again = self.requeue(frozen, why, died=True)
+            if frozen.state == TrialState.RUNNING and (why := self.lapsed(frozen)):
+                again = self.hand_back(frozen, why, died=True)
                 yield f"trial {frozen.number}: {why}; {again or 'another worker was quicker'}"
 
-    def requeue(self, frozen: FrozenTrial, why: str, died: bool = False) -> str | None:
-        """Ends a trial that runs; the same network with the same seed comes next. What was done, in words; None where
-        the trial has ended meanwhile.
-
-        It is queued before the trial is ended, so that a worker which dies between leaves it queued twice, not lost:
-        the second is then seen to be a repeat.
-        """
-        number, attrs = frozen.number, frozen.user_attrs
-        kept = {name: attrs[name] for name in KEPT if name in attrs}
-        kept["deaths"] = attrs.get("deaths", 0) + died
-        outcome, again = "interrupted", "its network is queued again"
-        if kept["deaths"] > MAX_DEATHS:
-            outcome, again = "failed", f"{kept['deaths']} workers died of this network, which has failed"
-        elif "seed" not in attrs:
-            again = "it had no network yet"
-        elif not any(other.user_attrs.get("retry_of") == number for other in self.reader.frozen()[number + 1 :]):
-            # one that was queued itself may have been lost before all of its network was on record again
-            params = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
-            self.study.enqueue_trial(params, user_attrs={**kept, "retry_of": number})
+    def hand_back(self, frozen: FrozenTrial, why: str, died: bool = False) -> str | None:
+        """Ends a trial that runs. Where it has a network, whoever asks next trains that, with the same seed: the trials
+        that were interrupted are the queue. What was done, in words; None where the trial has ended meanwhile."""
+        attrs = frozen.user_attrs
+        deaths = attrs.get("deaths", 0) + died
+        outcome, again = "interrupted", "its network is queued again" if "seed" in attrs else "it had no network yet"
+        if deaths > MAX_DEATHS:
+            outcome, again = "failed", f"{deaths} workers died of this network, which has failed"
         try:
-            self.storage.set_trial_user_attr(frozen._trial_id, "outcome", outcome)
-            self.storage.set_trial_user_attr(frozen._trial_id, "reason", f"{why}; {again}")
+            for name, value in {"deaths": deaths, "outcome": outcome, "reason": f"{why}; {again}"}.items():
+                self.storage.set_trial_user_attr(frozen._trial_id, name, value)
             self.storage.set_trial_state_values(frozen._trial_id, TrialState.FAIL)
         except UpdateFinishedTrialError:
             return None

@@ -6,6 +6,8 @@ import ctypes
 import ctypes.util
 import gc
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -28,6 +30,20 @@ def keep_freed_memory() -> None:
     if library := _glibc():
         library.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextmanager
+def only_new_garbage() -> Iterator[None]:
+    """Garbage is looked for among what came to be inside. Looking through all that was imported before, after each
+    training, took .2 s of it."""
+    own = gc.get_freeze_count() == 0
+    if own:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if own:
+            gc.unfreeze()
 
 
 def give_back_memory() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from nas.fault import STOPPED, exit_code, line_of
-from nas.fleet import MAX_CRASHES, Ending
+from nas.fleet import MAX_CRASHES, PATIENCE, Ending
 from nas.folder import open_folder
 from nas.named import name
 from nas.run import work
@@ -66,7 +66,7 @@ class Actor:
     """A worker. Ray calls its methods in threads of their own."""
 
     def __init__(self) -> None:
-        self.asked = threading.Event()
+        self.asked, self.ended = threading.Event(), threading.Event()
         self.search: Search | None = None
 
     def where(self) -> tuple[str, int]:
@@ -87,6 +87,8 @@ class Actor:
             )  # fmt: skip
         except Exception as error:
             return exit_code(error), (*said, f"error: {line_of(error)}; on {socket.gethostname()}")
+        finally:
+            self.ended.set()
         return (0 if finished else STOPPED), tuple(said)
 
     def stop(self) -> None:
@@ -94,7 +96,8 @@ class Actor:
 
     def leave(self) -> None:
         if self.search:
-            self.search.leave(GONE)
+            self.search.abandon(GONE)
+            self.ended.wait(PATIENCE)
 
     def _hold(self, search: Search) -> None:
         self.search = search

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from nas.fleet import Ending
+from nas.fleet import PATIENCE, Ending
 
 # Ctrl-C is for the parent, which tells its workers. The code is that of the parent, whatever the current folder holds.
 _BEGIN = """import signal, sys
@@ -72,8 +72,8 @@ class Process:
 
 
 def tie_to_parent(place: int, stop: Callable[[], None], leave: Callable[[], None]) -> None:
-    """In a worker: hears the parent through standard input. `leave` is called when the parent is gone; then the process
-    ends, whatever it does."""
+    """In a worker: hears the parent through standard input. `leave` is called when the parent is gone; a process that
+    has not ended PATIENCE seconds later is ended."""
     with suppress(OSError):  # on Linux: as `top` and `ps -o comm` show it
         Path("/proc/self/comm").write_text(f"nas worker {place}")
 
@@ -81,9 +81,8 @@ def tie_to_parent(place: int, stop: Callable[[], None], leave: Callable[[], None
         while line := os.read(0, 64):
             if line.strip() == b"stop":
                 stop()
-        try:
-            leave()
-        finally:
-            os._exit(1)
+        leave()
+        time.sleep(PATIENCE)
+        os._exit(1)
 
     threading.Thread(target=listen, daemon=True).start()

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nas.front import Point, accuracy, scored, top
-from nas.ledger import ENDED
 from nas.study import Watch
+from nas.trial_index import ENDED
 from nas.trials import Trial
 from nas.words import mean_words, trial_line
 from space import Arch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -136,27 +136,6 @@ def build_sampler(settings: Settings, trials: int, place: int = 0) -> BaseSample
             return NSGAIISampler(population_size=20, seed=seed)
         case "random":
             return RandomSampler(seed=seed)
-
-
-def ask(
-    study: optuna.Study,
-    propose: Callable[[optuna.Trial], Proposal | None],
-    unseen: Callable[[int], dict[str, Any] | None],
-) -> tuple[optuna.Trial, Proposal] | None:
-    """Asks until `propose` takes a trial's network (it tells the others itself); None when there is none left.
-
-    After PATIENCE asks in vain the networks of `unseen`, which is told how many there were, stand in.
-    """
-    for asks in range(2 * PATIENCE):
-        if asks >= PATIENCE:
-            params = unseen(asks)
-            if params is None:
-                return None
-            study.enqueue_trial(params, user_attrs={"stand_in": True})  # its density is another one
-        trial = study.ask()
-        if proposal := propose(trial):
-            return trial, proposal
-    return None
 
 
 def unseen_params(space: Space, settings: Settings, seen: set[str], seed: int) -> dict[str, Any] | None:

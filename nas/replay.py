@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 import optuna
 from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nas.front import hypervolume, pareto_front
-from nas.propose import TrialChooser, ask, build_sampler, record_network, unseen_params
+from nas.propose import PATIENCE, TrialChooser, build_sampler, record_network, unseen_params
 from nas.record import RecordedTable
 from nas.settings import Sampler
 from nas.stopping import Standing, StopName, StoppingRule, build_rule
@@ -190,11 +190,18 @@ class SamplerSource:
         self.asked: tuple[optuna.Trial, int] | None = None  # and its FLOPs
 
     def ask(self) -> Candidate | None:
-        asked = ask(self.study, self._propose, self._unseen)
-        if asked is None:
-            return None
-        self.asked = asked[0], asked[1].cost.flops
-        return self._candidate(asked[1])
+        """As a search does: after PATIENCE asks in vain random networks stand in."""
+        for asks in range(2 * PATIENCE):
+            if asks >= PATIENCE:
+                params = unseen_params(self.space, self.settings, self.seen, seed=len(self.seen) + asks)
+                if params is None:
+                    break
+                self.study.enqueue_trial(params, user_attrs={"stand_in": True})
+            trial = self.study.ask()
+            if proposal := self._propose(trial):
+                self.asked = trial, proposal.cost.flops
+                return self._candidate(proposal)
+        return None
 
     def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
         assert self.asked is not None
@@ -217,9 +224,6 @@ class SamplerSource:
             return None
         self.seen.add(proposal.arch.key)
         return proposal
-
-    def _unseen(self, asks: int) -> dict[str, Any] | None:
-        return unseen_params(self.space, self.settings, self.seen, seed=len(self.seen) + asks)
 
     def _candidate(self, proposal: Proposal) -> Candidate:
         flops = proposal.cost.flops

@@ -8,7 +8,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,7 +31,7 @@ from nas.settings import FILE, DataCard, Sampler, Settings, Stop, check_name
 from nas.store import parse_artifacts
 from nas.study import Search, Watch
 from nas.train import DeviceData, choose_device
-from nas.trainer import Thread, Trainer
+from nas.trainer import BriefTrainer, Trainer
 from nas.trials import Reader
 from space import Band, Budget, InputError, Space, Task
 
@@ -103,8 +103,7 @@ def run_search(space: Space, source: str, band: Band, plan: Plan, console: Conso
         alone = workers == 1 and not cluster
         placed = DeviceData.place(data, recipe, target if alone else torch.device("cpu"))
         if alone:
-            trainer = stack.enter_context(closing(Thread(settings.task, placed, recipe)))
-            begin = partial(_alone, trainer)
+            begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
         else:
             del data, placed  # workers read it themselves
             if cluster:
@@ -246,15 +245,15 @@ def work(
         notes = open_folder(
             folder, replace(settings, data=describe_data(data), device=str(target), versions=package_versions())
         )
-        with closing(Thread(settings.task, DeviceData.place(data, recipe, target), recipe)) as trainer:
-            aim = goal_to_join(Reader(folder))
-            search = Search(folder, trainer, join(notes, aim[0]), place)
-            if on_search:
-                on_search(search)
-                return search.run(*aim)
-            goes_on(search.study)
-            with on_record(folder):
-                return search.run(*aim)
+        trainer = BriefTrainer(settings.task, DeviceData.place(data, recipe, target), recipe)
+        aim = goal_to_join(Reader(folder))
+        search = Search(folder, trainer, join(notes, aim[0]), place)
+        if on_search:
+            on_search(search)
+            return search.run(*aim)
+        goes_on(search.study)
+        with on_record(folder):
+            return search.run(*aim)
 
 
 def run_worker(
@@ -268,7 +267,7 @@ def run_worker(
         watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
 
         def tie(search: Search) -> None:
-            tie_to_parent(place, asked.set, lambda: search.leave("the process that started its worker ended"))
+            tie_to_parent(place, asked.set, lambda: search.abandon("the process that started its worker ended"))
 
         with terminable():
             return work(folder, source, device, place, threads, lambda notes, trials: watch, console, tie)

@@ -25,7 +25,7 @@ from nas.cache import Labels
 from nas.data import Data, Split
 from nas.device import has_bfloat16, own_stream
 from nas.feed import batches, fits, resident
-from nas.memory import forget_locals, give_back_memory, keep_freed_memory
+from nas.memory import forget_locals, give_back_memory, keep_freed_memory, only_new_garbage
 from nas.recipe import Recipe
 from nas.trials import Epoch
 from space import Arch, InputError, Task
@@ -168,14 +168,15 @@ def train(
     step once `abandoned`.
     """
     keep_freed_memory()
-    try:
-        with own_stream(data.device):
-            return _train(arch, task, data, recipe, seed, on_epoch, abandoned)
-    except BaseException as error:
-        forget_locals(error)  # its traceback holds network and maps for as long as someone looks at the error
-        raise
-    finally:
-        give_back_memory()
+    with only_new_garbage():
+        try:
+            with own_stream(data.device):
+                return _train(arch, task, data, recipe, seed, on_epoch, abandoned)
+        except BaseException as error:
+            forget_locals(error)  # its traceback holds network and maps for as long as someone looks at the error
+            raise
+        finally:
+            give_back_memory()
 
 
 def _train(

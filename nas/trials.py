@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 State = Literal["complete", "stopped", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
 CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifacts
 _ATTRIBUTES = (
-    "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed", "repeat_of", "arch",
+    "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed", "repeat_of", "retry_of",
+    "arch",
 )  # fmt: skip
 SILENCE = 60.0  # seconds without a sign of life after which a trial is shown as interrupted, unless its lease is longer
 _ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
@@ -42,7 +43,7 @@ class Trial:
     """One network trained once. None where the trial did not get that far.
 
     States: complete; stopped (early, by the study's stopping rule); failed (diverged or crashed, `reason` says);
-    running; waiting (queued, or drawn while others train); interrupted (by Ctrl-C or a dead process: queued again);
+    running (drawn, or training); waiting (queued); interrupted (by Ctrl-C or a dead process: its network comes next);
     outside (never trained: its shape cannot meet the budget); repeat (never trained: the network was trained before;
     a network trained again on purpose, with another seed, is an ordinary trial with `repeat_of`).
     """
@@ -59,6 +60,8 @@ class Trial:
     epochs: int | None = None  # trained; None in studies of version 2 and before, which trained all of them
     seed: int | None = None
     repeat_of: int | None = None  # the first trial of the same network, where this one is another seed of it
+    retry_of: int | None = None  # the interrupted trial whose network this one trains again
+    begun: int | None = None  # its place among all that began to train, the same for every reader
     accuracies: tuple[float, ...] = ()  # validation accuracy after each epoch up to the last rung, also while it trains
     decisions: tuple[dict[str, Any], ...] = ()  # of the stopping rule at its rungs: `nas.stopping.Decision`
     arch: dict[str, Any] | None = None
@@ -75,7 +78,7 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`: plain values, times left out."""
-        return {key: value for key, value in asdict(self).items() if key not in ("started", "finished")}
+        return {key: value for key, value in asdict(self).items() if key not in ("begun", "started", "finished")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ class Reader:
             fresh = self._storage.get_all_trials(study, deepcopy=False)
         self._open = [frozen.number for frozen in fresh if not frozen.state.is_finished()]
         for frozen in fresh:
-            trial = _trial(frozen)
+            trial = _trial(frozen, self._storage.begun(frozen._trial_id))
             if frozen.number == len(self._frozen):
                 self._frozen.append(frozen)
                 self._trials.append(trial)
@@ -278,7 +281,7 @@ def artifact_ids(frozen: FrozenTrial, name: str) -> list[str]:
     return [i for i in reversed(found) if i == Path(i).name]  # an id is a plain file name, never a path
 
 
-def _trial(frozen: FrozenTrial) -> Trial:
+def _trial(frozen: FrozenTrial, begun: int | None) -> Trial:
     attrs = frozen.user_attrs
     values = frozen.values if frozen.state.name == "COMPLETE" else None
     return Trial(
@@ -286,6 +289,7 @@ def _trial(frozen: FrozenTrial) -> Trial:
         state=_state(frozen),
         accuracy=values[0] if values else None,
         **{name: attrs.get(name) for name in _ATTRIBUTES},
+        begun=begun,
         accuracies=tuple(attrs.get("accuracies", ())),
         decisions=tuple(attrs.get("decisions", ())),
         reason=attrs.get("reason"),
@@ -296,11 +300,8 @@ def _trial(frozen: FrozenTrial) -> Trial:
 
 
 def _state(frozen: FrozenTrial) -> State:
-    attrs = frozen.user_attrs
-    if frozen.state.name == "RUNNING" and ("key" not in attrs or attrs.get("drawn_ahead")):
-        return "waiting"
     fallback = {"COMPLETE": "complete", "RUNNING": "running", "WAITING": "waiting", "PRUNED": "outside"}
-    outcome = attrs.get("outcome") if frozen.state.is_finished() else None
+    outcome = frozen.user_attrs.get("outcome") if frozen.state.is_finished() else None
     return cast(State, outcome or fallback.get(frozen.state.name, "failed"))
 
 

@@ -42,7 +42,7 @@ ORDER = {
     "nas/settings.py": TRAINING,
     "nas/trials.py": TRAINING,
     "nas/front.py": TRAINING,
-    "nas/ledger.py": TRAINING,
+    "nas/trial_index.py": TRAINING,
     "nas/certainty.py": TRAINING,
     "nas/design.py": TRAINING,
     "nas/importance.py": TRAINING,

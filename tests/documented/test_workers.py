@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from nas.ledger import ENDED
 from nas.settings import Settings
+from nas.trial_index import ENDED
 from nas.trials import Reader
 from tests.documented.place import Ended, Place, check
 from tests.documented.table import WORKERS

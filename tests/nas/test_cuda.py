@@ -14,7 +14,7 @@ from nas.full import FullEpoch, FullyTrained, train_fully
 from nas.full_recipe import FullRecipe
 from nas.recipe import Recipe
 from nas.train import NO_GRAPHS, DeviceData, DeviceSplit, Trained, evaluate, train
-from nas.trainer import Finished, Job, Thread
+from nas.trainer import BriefTrainer, Finished
 from space import Arch, Task
 from space.network import Network
 from tests.space.networks import arch
@@ -81,16 +81,12 @@ def test_it_learns_and_is_evaluated_on_the_device_as_on_the_host(digits: Data) -
 
 
 @pytest.mark.cuda(devices=2)
-def test_a_thread_trains_on_the_second_device_and_leaves_the_first_alone(digits: Data) -> None:
+def test_a_trainer_trains_on_the_second_device_and_leaves_the_first_alone(digits: Data) -> None:
     second, recipe = torch.device("cuda", 1), Recipe(epochs=6)
     before = torch.cuda.memory_reserved(0)
     torch.cuda.reset_peak_memory_stats(0)
-    trainer = Thread(TASK, DeviceData.place(digits, recipe, second), recipe)
-    trainer.start(Job(0, NETWORK, 0))
-    result = None
-    while result is None:
-        result = trainer.listen(lambda job, epoch: "go on", 60)
-    trainer.close()
+    trainer = BriefTrainer(TASK, DeviceData.place(digits, recipe, second), recipe)
+    result = trainer(NETWORK, 0, lambda epoch: "go on", lambda: False)
     assert isinstance(result, Finished)
     assert result.accuracy > 0.85
     assert torch.cuda.current_device() == 0

@@ -17,6 +17,11 @@ from optuna.trial import FrozenTrial
 from nas.leases import Leases, Pulse
 from nas.trials import is_alive, owner
 
+
+def leases_of(lease: float) -> Leases:
+    return Leases(optuna.storages.InMemoryStorage(), lease)
+
+
 ELSEWHERE = {"host": "another", "pid": 1}
 
 
@@ -34,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(clock: list[float]) -> None:
-    leases = Leases(60)
+    leases = leases_of(60)
     for beat, now in ((0, 1000), (0, 1030), (0, 1055), (1, 1058), (1, 1088), (1, 1117), (2, 1118)):
         clock[0] = now
         assert leases.lapsed(running(3, owner=ELSEWHERE, beat=beat)) is None
@@ -47,7 +52,7 @@ def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(clock: list[float
 
 
 def test_a_trial_that_has_no_owner_yet_is_waited_for(clock: list[float]) -> None:
-    leases = Leases(60)
+    leases = leases_of(60)
     for _ in range(3):
         assert leases.lapsed(running(0)) is None
         clock[0] += 21
@@ -55,7 +60,7 @@ def test_a_trial_that_has_no_owner_yet_is_waited_for(clock: list[float]) -> None
 
 
 def test_who_was_held_up_itself_begins_to_watch_anew(clock: list[float]) -> None:
-    leases = Leases(60)
+    leases = leases_of(60)
     assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
     clock[0] += 600
     assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
@@ -70,7 +75,7 @@ def test_who_was_held_up_itself_begins_to_watch_anew(clock: list[float]) -> None
 def test_the_death_of_a_process_here_is_seen_at_once() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     trial = running(0, owner=owner(process.pid))
-    leases = Leases(60)
+    leases = leases_of(60)
     assert leases.lapsed(trial) is None
     process.kill()
     process.wait()
@@ -130,14 +135,11 @@ def test_a_container_of_the_same_host_name_does_not_take_ones_trial_for_lost() -
 
 def test_beats_come_for_what_is_held_and_outlive_what_is_lost() -> None:
     study = optuna.create_study()
-    lost, kept, dropped = study.ask(), study.ask(), study.ask()
-    pulse = Pulse(study._storage, 0.04)
-    for trial in (lost, kept, dropped):
-        pulse.hold(trial._trial_id)
-    study.tell(lost, state=optuna.trial.TrialState.FAIL)
-    pulse.drop(dropped._trial_id)
-    time.sleep(0.2)
-    pulse.close()
+    lost, kept, _ = study.ask(), study.ask(), study.ask()
+    with Pulse(study._storage, 0.04) as pulse:
+        pulse.held |= {trial._trial_id for trial in (lost, kept)}
+        study.tell(lost, state=optuna.trial.TrialState.FAIL)
+        time.sleep(0.2)
     attrs = [trial.user_attrs for trial in study.get_trials()]
     assert attrs[1]["beat"] == pytest.approx(time.time(), abs=60), "the time by the worker's clock"
     assert not {"beat"} & {*attrs[0], *attrs[2]}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import re
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,19 +19,21 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from nas.ask import trial_seed
 from nas.data import Data, load
 from nas.folder import open_folder, package_versions
 from nas.front import pareto_front
-from nas.leases import MAX_DEATHS, Pulse
+from nas.leases import MAX_DEATHS
 from nas.recipe import Recipe
 from nas.run import describe_data
 from nas.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
 from nas.stopping import Decision, Standing
-from nas.study import Search, Watch, trial_seed
-from nas.train import DeviceData
-from nas.trainer import Thread
-from nas.trials import CURVE, WEIGHTS, Reader, summarise
-from space import Band, InputError, Space, cost
+from nas.study import Search, Watch
+from nas.train import DeviceData, Verdict
+from nas.trainer import BriefTrainer, Finished, Result
+from nas.trials import CURVE, WEIGHTS, Epoch, Reader, summarise
+from space import Arch, Band, InputError, Space, cost
+from space.draw import Proposal
 from tests.nas.commands import Command, check_whole, wait_until
 
 BAND = Band.parse("20K..200K")
@@ -71,15 +73,20 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
     return make
 
 
-def trainer_of(settings: Settings, digits: Data) -> Thread:
+def trainer_of(settings: Settings, digits: Data) -> BriefTrainer:
     recipe = settings.build_recipe()
-    return Thread(settings.task, DeviceData.place(digits, recipe, CPU), recipe)
+    return BriefTrainer(settings.task, DeviceData.place(digits, recipe, CPU), recipe)
 
 
 def placed(search: Search) -> DeviceData:
     """The data that the search's trainer works on."""
-    assert isinstance(search.trainer, Thread)
+    assert isinstance(search.trainer, BriefTrainer)
     return search.trainer.data
+
+
+def die(search: Search, number: int) -> None:
+    """As another worker sees it: the worker of that trial has died."""
+    assert search.leases.hand_back(search.reader.frozen()[number], "its process ended", died=True)
 
 
 def counted(search: Search) -> list[int]:
@@ -95,7 +102,7 @@ def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], s
     assert len({trial.key for trial in done}) == 5
     for trial in done:
         arch = trial.network()
-        assert arch in search.space
+        assert arch in search.asker.space
         counts = cost(arch, search.settings.task)
         assert (trial.flops, trial.params, trial.activations) == (counts.flops, counts.params, counts.activations)
         assert counts.flops in BAND
@@ -168,12 +175,12 @@ def test_a_second_ctrl_c_leaves_a_study_that_resumes(make: Callable[..., Search]
         make(watch=Watch(on_epoch=interrupt)).run(2)
     search = make()
     states = [trial.state for trial in search.reader.trials()]
-    assert states == ["interrupted", "interrupted", "waiting", "waiting"], "the trained one, and the one drawn ahead"
+    assert states == ["interrupted"]
     search.run(2)
     trials = search.reader.trials()
-    assert [trial.state for trial in trials] == [*states[:2], "complete", "complete"]
-    for left, again in ((0, 2), (1, 3)):
-        assert (trials[left].key, trials[left].seed) == (trials[again].key, trials[again].seed)
+    assert [trial.state for trial in trials] == ["interrupted", "complete", "complete"]
+    assert (trials[0].key, trials[0].seed) == (trials[1].key, trials[1].seed)
+    assert trials[1].retry_of == 0
     assert len(counted(search)) == 2
 
 
@@ -326,20 +333,73 @@ def test_repeats_train_members_of_the_front_with_other_seeds(make: Callable[...,
     assert len(search.reader.trials()) == 7, "they are not spent twice"
 
 
-def test_two_workers_that_claim_the_last_place_train_one(make: Callable[..., Search]) -> None:
-    """Whoever is late steps back and keeps its network for a later try."""
+def instant(
+    arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+) -> Result:  # fmt: skip
+    """A trainer that needs no time."""
+    on_epoch(Epoch(1, 1.0, seed % 100 / 100, 0.01))
+    return Finished(seed % 100 / 100, 0.01, False, b"")
+
+
+@pytest.mark.parametrize("sampler", ["ehvi", "random"])
+def test_of_many_workers_that_begin_at_once_the_total_is_trained_and_no_network_twice(
+    make: Callable[..., Search], sampler: Sampler
+) -> None:
+    """Six processes that do nothing but ask and tell, so that they meet at every turn."""
+    make(sampler=sampler)
+
+    def work(place: int) -> None:
+        search = make(sampler=sampler, place=place)
+        search.trainer = instant
+        assert search.run(24, repeats=4)
+
+    workers = [multiprocessing.get_context("fork").Process(target=work, args=(place,)) for place in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+        assert worker.exitcode == 0
+    trials = make(sampler=sampler).reader.trials()
+    networks = [trial for trial in trials if trial.state == "complete" and trial.repeat_of is None]
+    assert len(networks) == len({trial.key for trial in networks}) == 24
+    assert sum(trial.repeat_of is not None and trial.state == "complete" for trial in trials) == 4
+    assert not [trial for trial in trials if trial.state in ("running", "waiting")]
+
+
+def test_of_two_that_begin_the_last_network_at_once_the_first_in_the_journal_trains_it(
+    make: Callable[..., Search],
+) -> None:
+    """Both have written that they begin before either looks; the later number is earlier in the journal."""
     one, two = make(), make(place=1)
+    drawn = []
     for search in (one, two):
-        search.pulse = Pulse(search.storage, 60)
-    first, second = one._draw(), two._draw()
-    assert first
-    assert second
-    assert one._claim(first, lambda: one.ledger.begun() <= 1)
-    assert not two._claim(second, lambda: two.ledger.begun() <= 1)
-    assert [trial.state for trial in one.reader.trials()] == ["running", "waiting"]
-    first.trial.set_user_attr("drawn_ahead", True)
-    second.trial.set_user_attr("drawn_ahead", False)  # both at once: the other has claimed, and has not looked yet
-    assert not one._claim(first, lambda: one.ledger.begun() <= 1)
+        drawn.append(search.study.ask())
+        drawn[-1].set_user_attr("owner", {"host": "another", "pid": 1})
+        search.asker._draw(drawn[-1])
+    drawn[1].set_user_attr("begun", True)
+    drawn[0].set_user_attr("begun", True)
+    first, second = one.index.refresh().reader.trials()
+    assert (first.begun, second.begun) == (1, 0)
+    assert [one.asker._fits(trial, 1, 0) for trial in (first, second)] == [False, True]
+    two.index.refresh()
+    assert [two.asker._fits(trial, 1, 0) for trial in (first, second)] == [False, True], "every worker sees the same"
+
+
+def test_what_was_begun_too_many_is_trained_first_when_the_study_goes_on(make: Callable[..., Search]) -> None:
+    search = make()
+    search.trainer = instant
+    frozen = search.study.ask()  # another machine's, which begins the only one
+    frozen.set_user_attr("owner", {"host": "another", "pid": 1})
+    search.asker._draw(frozen)
+    frozen.set_user_attr("begun", True)
+    with search.pulse:
+        assert search.asker._begin(1, 0) is None
+    left = search.reader.trials()[1]
+    assert (left.state, left.reason) == ("interrupted", "all that were wanted had begun; its network is queued")
+    search.study.tell(frozen, [0.5, frozen.user_attrs["flops"]])
+    assert make().run(2)
+    trials = search.reader.trials()
+    assert (trials[2].state, trials[2].key, trials[2].retry_of) == ("complete", left.key, 1)
 
 
 def test_workers_draw_differently(make: Callable[..., Search]) -> None:
@@ -358,9 +418,9 @@ def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Cal
     def take(number: int, epoch: int) -> None:
         if not notes:
             other = make(place=1, epochs=2)
-            frozen = other._frozen()[number]
-            assert other.handover.requeue(frozen, "its worker gave no sign of life for 60 s", died=True)
-            assert other.handover.requeue(frozen, "again") is None, "once only"
+            frozen = other.reader.frozen()[number]
+            assert other.leases.hand_back(frozen, "its worker gave no sign of life for 60 s", died=True)
+            assert other.leases.hand_back(frozen, "again") is None, "once only"
 
     search = make(watch=Watch(on_epoch=take, on_note=notes.append), epochs=2)
     assert search.run(2)
@@ -369,90 +429,84 @@ def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Cal
     assert trials[0].state == "interrupted"
     assert trials[0].reason == "its worker gave no sign of life for 60 s; its network is queued again"
     assert (trials[0].accuracy, search.reader.curve(0)) == (None, [])
-    again = next(frozen for frozen in search._frozen() if frozen.user_attrs.get("retry_of") == 0)
-    assert trials[again.number].state == "complete"
-    assert (trials[again.number].key, trials[again.number].seed) == (trials[0].key, trials[0].seed)
+    again = next(trial for trial in trials if trial.retry_of == 0)
+    assert again.state == "complete"
+    assert (again.key, again.seed) == (trials[0].key, trials[0].seed)
     assert len([trial for trial in trials if trial.state == "complete"]) == 2
 
 
-def test_nothing_is_held_once_a_worker_has_left_whatever_it_was_doing(make: Callable[..., Search]) -> None:
-    """Another thread leaves, while this one draws, trains, hears or tells, and the process ends then."""
-    for at in range(6):
-        left: list[list[TrialState]] = []
-        search = make(name=f"at {at}", epochs=2, watch=Watch(on_finish=lambda *_: time.sleep(0.01)))
-
-        def leave(search: Search = search, at: int = at, left: list[list[TrialState]] = left) -> None:
-            while not search._frozen():
-                time.sleep(0.001)
-            time.sleep(at * 0.08)
-            search.leave("the process that started its worker ended")
-            left.append([trial.state for trial in search._frozen()])  # as it is when the process ends
-
-        thread = threading.Thread(target=leave)
-        thread.start()
-        assert not search.run(100)
-        thread.join()
-        assert TrialState.RUNNING not in left[0], at
+def test_a_worker_that_is_abandoned_hands_its_trial_back_at_the_next_step(make: Callable[..., Search]) -> None:
+    """As where the process that started it has ended, which another thread hears of."""
+    search = make(epochs=1000)
+    threading.Timer(0.5, lambda: search.abandon("the process that started its worker ended")).start()
+    assert not search.run(100)
+    last = search.reader.trials()[-1]
+    assert (last.state, last.reason) == (
+        "interrupted", "the process that started its worker ended; its network is queued again",
+    )  # fmt: skip
+    assert not search.pulse.held
 
 
-def test_a_network_that_waits_may_be_taken_back_too(make: Callable[..., Search]) -> None:
+def test_a_network_that_is_being_drawn_may_be_taken_back_too(make: Callable[..., Search]) -> None:
+    """Its worker was held up in between."""
     notes: list[str] = []
+    search = make(watch=Watch(on_note=notes.append))
+    draw = search.asker._draw
 
-    def take(number: int, epoch: int) -> None:
-        if search.ahead and not taken:
-            other = make(place=1, epochs=2)
-            taken.append(search.ahead.trial.number)
-            assert other.handover.requeue(other._frozen()[taken[0]], "its worker was silent", died=True)
+    def slowly(trial: optuna.Trial) -> Proposal:
+        proposal = draw(trial)
+        if not notes:
+            die(make(place=1), trial.number)
+        return proposal
 
-    taken: list[int] = []
-    search = make(watch=Watch(on_epoch=take, on_note=notes.append), epochs=2)
-    assert search.run(3)
-    assert notes == ["a network that waited was taken back while this worker was held up"]
+    search.asker._draw = slowly  # type: ignore[method-assign]
+    assert search.run(2)
+    assert notes == ["a network was taken back while this worker was held up"]
     trials = search.reader.trials()
-    assert trials[taken[0]].state == "interrupted"
-    assert sum(trial.state == "complete" for trial in trials) == 3
+    assert [trial.state for trial in trials] == ["interrupted", "complete", "complete"]
+    assert trials[1].key == trials[0].key
 
 
 def test_a_network_of_which_workers_keep_dying_fails(make: Callable[..., Search]) -> None:
     search = make()
-    search.pulse = Pulse(search.storage, 60)
     for death in range(MAX_DEATHS + 1):
-        drawn = search._draw()
-        assert drawn
-        search.handover.requeue(search._frozen()[drawn.trial.number], "its process ended", died=True)
-        state = search.reader.trials()[drawn.trial.number].state
+        begun = search.asker.next(1, 0)
+        assert begun
+        die(search, begun.trial.number)
+        state = search.reader.trials()[begun.trial.number].state
         assert state == ("failed" if death == MAX_DEATHS else "interrupted")
     trials = search.reader.trials()
     assert len({trial.key for trial in trials}) == len({trial.seed for trial in trials}) == 1
-    assert trials[-1].reason == ("its process ended; 6 workers died of this network, which has failed")
+    assert trials[-1].reason == "its process ended; 6 workers died of this network, which has failed"
     assert search.run(2)
     assert sum(trial.state in ("complete", "failed") for trial in search.reader.trials()) == 2
 
 
 def test_a_network_is_queued_whole_by_whoever_dies_before_it_is_on_record_again(make: Callable[..., Search]) -> None:
     search = make()
-    search.pulse = Pulse(search.storage, 60)
-    drawn = search._draw()
-    assert drawn
-    search.handover.requeue(search._frozen()[drawn.trial.number], "its process ended", died=True)
-    name, distribution = next(iter(search._frozen()[drawn.trial.number].distributions.items()))
+    begun = search.asker.next(1, 0)
+    assert begun
+    die(search, begun.trial.number)
+    name, distribution = next(iter(search.reader.frozen()[begun.trial.number].distributions.items()))
     for on_record in (0, 1):  # of the network's parameters, when the next one dies
+        assert search.asker.index.refresh()
+        assert search.asker._queue_interrupted(repeats=False)
         trial = search.study.ask()
         if on_record:
             trial._suggest(name, distribution)
-        assert len(search._frozen()[trial.number].params) == on_record
-        search.handover.requeue(search._frozen()[trial.number], "its process ended", died=True)
-    again = search._draw()
+        assert len(search.reader.frozen()[trial.number].params) == on_record
+        die(search, trial.number)
+    again = search.asker.next(1, 0)
     assert again
-    assert again.arch == drawn.arch
-    assert again.trial.user_attrs["seed"] == drawn.trial.user_attrs["seed"]
+    assert again.arch == begun.arch
+    assert again.trial.user_attrs["seed"] == begun.trial.user_attrs["seed"]
 
 
 def test_a_queued_further_seed_is_trained_though_no_other_is_wanted(make: Callable[..., Search]) -> None:
     search = make()
     assert search.run(3, repeats=1)
     first = next(trial for trial in search.reader.trials() if trial.state == "complete")
-    search.study.enqueue_trial(search._frozen()[first.number].params, user_attrs={"repeat_of": first.number})
+    search.study.enqueue_trial(search.reader.frozen()[first.number].params, user_attrs={"repeat_of": first.number})
     assert make().run(3, repeats=2)
     again = [trial for trial in search.reader.trials() if trial.repeat_of is not None]
     assert [trial.state for trial in again] == ["complete", "complete"]
@@ -526,7 +580,7 @@ def test_other_data_and_another_space_are_refused(make: Callable[..., Search]) -
     data = replace(search.settings.data, fingerprint="0" * 16)
     with pytest.raises(InputError, match=r"data.fingerprint must be [0-9a-f]{16} to resume study, got 0{16}"):
         open_folder(search.reader.folder, replace(search.settings, data=data))
-    space = search.space.to_dict()
+    space = search.asker.space.to_dict()
     space["axes"]["depth"] = [2]
     with pytest.raises(InputError, match=r"space.axes.depth must be \[2, 3\] to resume study, got \[2\]"):
         open_folder(search.reader.folder, replace(search.settings, space=space))

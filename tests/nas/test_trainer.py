@@ -1,14 +1,11 @@
-"""A trainer in a thread: it answers, fails in one line, and is gone once it is closed."""
+"""The trainer of a search: it answers, and fails in one line."""
 
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -19,8 +16,8 @@ import torch
 import nas.trainer
 from nas.data import Data, load
 from nas.recipe import Recipe
-from nas.train import DeviceData, Verdict
-from nas.trainer import Answer, Finished, Job, Result, Thread
+from nas.train import DeviceData, Interrupted, Verdict
+from nas.trainer import BriefTrainer, Finished
 from nas.trials import Epoch
 from space import Arch, Stage, Task
 from space.blocks import ConvNeXt
@@ -43,60 +40,29 @@ def digits() -> Data:
     return load("digits")
 
 
-def trainer(digits: Data, recipe: Recipe) -> Thread:
-    return Thread(TASK, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
+def trainer(digits: Data, recipe: Recipe) -> BriefTrainer:
+    return BriefTrainer(TASK, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
 
 
-def go_on(job: Job, epoch: Epoch) -> Verdict:
+def go_on(epoch: Epoch) -> Verdict:
     return "go on"
 
 
-def result_of(trainer: Thread, answer: Answer = go_on) -> Result:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if result := trainer.listen(answer, 1):
-            return result
-    raise AssertionError("it says nothing")
+def never() -> bool:
+    return False
 
 
-def test_it_is_closed_in_the_midst_of_an_epoch(digits: Data) -> None:
-    found = trainer(digits, Recipe(epochs=1, batch_size=8))
-    import torch._dynamo  # noqa: F401  # or the first optimizer does, for seconds
-
-    found.start(Job(0, arch(512), 0))
-    time.sleep(0.5)
-    began = time.monotonic()
-    found.close()
-    assert not found.thread.is_alive()
-    assert time.monotonic() - began < 5
+def test_it_is_left_in_the_midst_of_an_epoch(digits: Data) -> None:
+    steps = iter([False] * 3)
+    with pytest.raises(Interrupted):
+        trainer(digits, Recipe(epochs=1, batch_size=8))(arch(8), 0, go_on, lambda: next(steps, True))
 
 
 def test_it_trains_one_after_the_other(digits: Data) -> None:
     found = trainer(digits, Recipe(epochs=1, train_images=64))
-    for number in range(2):
-        found.start(Job(number, arch(8), 0))
-        result = result_of(found)
-        assert isinstance(result, Finished)
-        assert result.job.number == number
-    found.close()
-
-
-def test_only_what_a_training_leaves_is_looked_through_for_garbage(digits: Data) -> None:
-    found = trainer(digits, Recipe(epochs=1, train_images=64))
-    for number in range(2):
-        found.start(Job(number, arch(8), 0))
-        assert isinstance(result_of(found), Finished)
-    assert len(gc.get_objects()) < gc.get_freeze_count() / 10
-    found.close()
-    assert gc.get_freeze_count() == 0
-
-
-def test_it_is_closed_while_it_waits_for_an_answer(digits: Data) -> None:
-    found = trainer(digits, Recipe(epochs=2, train_images=64))
-    found.start(Job(0, arch(8), 0))
-    assert isinstance(found.said.get(timeout=60), tuple)
-    found.close()
-    assert not found.thread.is_alive()
+    results = [found(arch(8), 0, go_on, never) for _ in range(2)]
+    assert all(isinstance(result, Finished) for result in results)
+    assert results[0].weights == results[1].weights  # type: ignore[union-attr]
 
 
 def failing(error: BaseException) -> Callable[..., NoReturn]:
@@ -115,14 +81,10 @@ def test_what_is_not_the_networks_is_raised_in_the_search_as_what_it_is(
     found = trainer(digits, Recipe(epochs=1, train_images=64))
     with monkeypatch.context() as patch:
         patch.setattr(nas.trainer, "train", failing(error))
-        found.start(Job(0, arch(8), 0))
         with pytest.raises(type(error)) as raised:
-            result_of(found)
+            found(arch(8), 0, go_on, never)
     assert raised.value is error
-    assert "train_and_fail" in [entry.name for entry in raised.traceback], "where it happened"
-    found.start(Job(1, arch(8), 0))
-    assert isinstance(result_of(found), Finished), "it goes on"
-    found.close()
+    assert isinstance(found(arch(8), 0, go_on, never), Finished), "it goes on"
 
 
 def test_a_disk_that_cannot_be_read_ends_a_search_in_one_line_and_its_network_is_trained_by_the_next(
@@ -186,25 +148,21 @@ def test_out_of_memory_under_a_real_limit_fails_the_trial_and_five_in_a_row_end_
     assert "FLOPs, " in line, "the network's size"
 
 
-def test_the_thread_that_trains_takes_the_datas_device_as_its_own(
-    digits: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_trains_with_the_datas_device_as_the_current_one(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen without one: on a GPU, tests marked `cuda` see what comes of it."""
-    taken: list[tuple[torch.device, str]] = []
+    taken: list[torch.device | str] = []
 
     @contextmanager
     def watched(device: torch.device) -> Iterator[None]:
-        taken.append((device, threading.current_thread().name))
+        taken.append(device)
         yield
-        taken.append((device, "left"))
+        taken.append("left")
 
-    def answer(job: Job, epoch: Epoch) -> Verdict:  # after the epoch's evaluation
+    def answer(epoch: Epoch) -> Verdict:  # after the epoch's evaluation
         assert len(taken) == 1
         return "go on"
 
     monkeypatch.setattr("nas.train.own_stream", watched)
     found = trainer(digits, Recipe(epochs=1, train_images=64))
-    found.start(Job(0, arch(8), 0))
-    assert isinstance(result_of(found, answer), Finished)
-    assert taken == [(found.data.device, found.thread.name), (found.data.device, "left")]
-    found.close()
+    assert isinstance(found(arch(8), 0, answer, never), Finished)
+    assert taken == [found.data.device, "left"]

@@ -1,4 +1,4 @@
-"""The ledger against a look at all trials: whatever order they begin and end in."""
+"""The trial index against a look at all trials: whatever order they begin and end in."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from nas.front import pareto_front
-from nas.ledger import ENDED, Ledger
 from nas.stopping import Standing
+from nas.trial_index import ENDED, TrialIndex
 from nas.trials import Epoch, Reader, Trial
 
 
@@ -30,8 +30,8 @@ class Growing:
         return [] if accuracy is None else [Epoch(1, 1.0, accuracy / 2, 1.0), Epoch(2, 0.5, accuracy, 2.0)]
 
 
-def ledger_of(rows: Growing) -> Ledger:
-    return Ledger(cast(Reader, rows))
+def index_of(rows: Growing) -> TrialIndex:
+    return TrialIndex(cast(Reader, rows))
 
 
 def move_on(rows: Growing, rng: random.Random) -> None:
@@ -61,26 +61,26 @@ def move_on(rows: Growing, rng: random.Random) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_it_says_what_a_look_at_all_trials_says(seed: int) -> None:
     rng, rows = random.Random(seed), Growing()
-    ledger = ledger_of(rows)
+    index = index_of(rows)
     for turn in range(300):
         move_on(rows, rng)
         if turn % rng.randrange(1, 5):
             continue  # other processes may do several things between two looks
-        ledger.refresh()
+        index.refresh()
         first = [trial for trial in rows.rows if trial.repeat_of is None]
-        assert ledger.networks == sum(trial.state in ENDED for trial in first)
-        assert ledger.begun() == sum(trial.state in ("running", *ENDED) for trial in first)
+        assert index.networks == sum(trial.state in ENDED for trial in first)
+        assert index.begun() == sum(trial.state in ("running", *ENDED) for trial in first)
         again = [trial for trial in rows.rows if trial.repeat_of is not None]
-        assert ledger.repeats_begun() == sum(trial.state in ("running", *ENDED) for trial in again)
-        assert ledger.open == [trial for trial in rows.rows if trial.state in ("running", "waiting")]
+        assert index.repeats_begun() == sum(trial.state in ("running", *ENDED) for trial in again)
+        assert index.open == [trial for trial in rows.rows if trial.state in ("running", "waiting")]
         live = [trial for trial in rows.rows if trial.state in ("running", "waiting", *ENDED)]
-        assert ledger.seen() == {trial.key for trial in live}
-        assert [(t.number, t.accuracy) for t in ledger.front] == [
+        assert index.seen() == {trial.key for trial in live}
+        assert [(t.number, t.accuracy) for t in index.front] == [
             (t.number, t.accuracy) for t in pareto_front(rows.rows)
         ]
         new = Trial(number=len(rows.rows), state="complete", key=f"k{rng.randrange(60)}", flops=25, accuracy=0.61)
-        assert ledger.front_with(new) == pareto_front([*rows.rows, new])
-        assert sorted(s.number for s in ledger.standings) == [
+        assert index.front_with(new) == pareto_front([*rows.rows, new])
+        assert sorted(s.number for s in index.standings) == [
             trial.number for trial in first if trial.state in ("complete", "stopped")
         ]
 
@@ -88,9 +88,9 @@ def test_it_says_what_a_look_at_all_trials_says(seed: int) -> None:
 def test_a_curve_is_read_once() -> None:
     rows = Growing()
     rows.rows = [Trial(number=i, state="complete", accuracy=0.5, flops=10, key=str(i)) for i in range(5)]
-    ledger = ledger_of(rows)
+    index = index_of(rows)
     for _ in range(3):
-        ledger.refresh().rivals(9)
+        index.refresh().rivals(9)
     assert rows.curves_read == 5
 
 
@@ -103,21 +103,37 @@ def test_rivals_that_train_are_known_up_to_their_last_rung() -> None:
         Trial(number=3, state="running", flops=10, key="a", repeat_of=0),  # another seed of one that is there already
         Trial(number=4, state="running", flops=15, key="e", accuracies=(0.2, 0.25)),
     ]
-    assert ledger_of(rows).refresh().rivals(4) == [Standing(0, 10, (0.25, 0.5)), Standing(1, 12, (0.2, 0.25))]
+    assert index_of(rows).refresh().rivals(4) == [Standing(0, 10, (0.25, 0.5)), Standing(1, 12, (0.2, 0.25))]
 
 
-def test_of_two_that_are_drawn_at_once_the_later_is_a_repeat() -> None:
+def test_of_two_equal_networks_the_one_that_began_first_trains() -> None:
     rows = Growing()
     rows.rows = [
-        Trial(number=0, state="running", flops=10, key="a"),
-        Trial(number=1, state="waiting", flops=10, key="a"),
-        Trial(number=2, state="complete", accuracy=0.5, flops=11, key="b"),
-        Trial(number=3, state="waiting"),  # queued: it has no network yet
+        Trial(number=0, state="running", flops=10, key="a", begun=1),
+        Trial(number=1, state="running", flops=10, key="a", begun=0),
+        Trial(number=2, state="complete", accuracy=0.5, flops=11, key="b", begun=2),
+        Trial(number=3, state="running", flops=11, key="b", begun=3),
+        Trial(number=4, state="running", flops=10, key="a"),  # drawn: it has not begun
     ]
-    ledger = ledger_of(rows).refresh()
-    assert (ledger.first("a", 0), ledger.first("a", 1), ledger.first("c", 9)) == (None, 0, None)
-    assert ledger.first("b", 1) == 2, "one that has ended counts whatever its number"
-    assert ledger.first("a", 1, stands_for=0) is None, "not the one that it is trained in place of"
-    assert ledger.first("a", -1) == 0, "it trains: whoever comes onto the record after that gives way"
-    assert ledger.first("a", -1, claimed=True) is None
-    assert (ledger.begun(), ledger.ahead()) == (2, 1)
+    index = index_of(rows).refresh()
+    assert [index.first(trial) for trial in rows.rows[:2]] == [1, None]
+    assert index.first(rows.rows[3]) == 2
+    assert [index.begun(before=trial) for trial in rows.rows[:2]] == [2, 1], "the complete one, and those before it"
+    assert index.begun() == 5
+
+
+def test_what_was_interrupted_is_queued_until_it_is_tried_again() -> None:
+    rows = Growing()
+    rows.rows = [
+        Trial(number=0, state="interrupted", key="a", seed=1),
+        Trial(number=1, state="interrupted"),  # it had no network yet
+        Trial(number=2, state="interrupted", key="b", seed=2, repeat_of=9),
+        Trial(number=3, state="interrupted", key="c", seed=3),
+    ]
+    index = index_of(rows).refresh()
+    assert index.interrupted(repeats=False) == rows.rows[0]
+    assert index.interrupted(repeats=True) == rows.rows[2]
+    rows.rows += [Trial(number=4, state="waiting", retry_of=0), Trial(number=5, state="running", retry_of=2)]
+    assert index.refresh().interrupted(repeats=False) == rows.rows[3]
+    assert index.interrupted(repeats=True) is None
+    assert (index.waiting(repeats=False), index.waiting(repeats=True)) == (True, False)

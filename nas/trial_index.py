@@ -17,8 +17,12 @@ ENDED = ("complete", "stopped", "failed")  # trained, or tried to be: such a tri
 
 
 @dataclass
-class Ledger:
-    """Kept up by `refresh`. Of the trials that have ended: see the fields; `open`: those that wait or train."""
+class TrialIndex:
+    """Kept up by `refresh`. Of the trials that have ended: see the fields; `open`: those that wait or train.
+
+    Trials begin in the order in which their beginnings are in the journal, which is the same for every worker:
+    `before` counts by it. Of several that begin the last network at once, the first in the journal trains it.
+    """
 
     reader: Reader
     open: list[Trial] = field(default_factory=list)
@@ -26,19 +30,25 @@ class Ledger:
     repeats: int = 0  # those further seeds
     keys: dict[str, int] = field(default_factory=dict)  # of these networks: the number of their first trial
     standings: list[Standing] = field(default_factory=list)  # complete and stopped, as the stopping rule sees them
+    _interrupted: dict[int, Trial] = field(default_factory=dict)
+    _retried: set[int] = field(default_factory=set)  # interrupted trials whose network was queued again
     _complete: dict[str | int, list[Trial]] = field(default_factory=dict)  # the seeds of each network
     _front: list[Trial] | None = field(default_factory=list)  # None: a mean has moved
     _read: int = 0
 
-    def refresh(self) -> Ledger:
+    def refresh(self) -> TrialIndex:
         """Takes in what the journal has grown by."""
         trials = self.reader.trials()
         fresh, self.open = [*(t.number for t in self.open), *range(self._read, len(trials))], []
         self._read = len(trials)
         for number in fresh:
             trial = trials[number]
+            if trial.retry_of is not None:
+                self._retried.add(trial.retry_of)
             if trial.state in ("running", "waiting"):
                 self.open.append(trial)
+            elif trial.state == "interrupted" and trial.seed is not None:
+                self._interrupted[number] = trial
             elif trial.state in ENDED:
                 self._take(trial)
         return self
@@ -58,37 +68,45 @@ class Ledger:
         return pareto_front([*(t for others in self._complete.values() for t in others), trial])
 
     def seen(self) -> set[str]:
-        """Keys of the networks that have ended, train or wait."""
+        """Keys of the networks that have ended or train."""
         return self.keys.keys() | {trial.key for trial in self.open if trial.key}
 
-    def first(self, key: str, number: int, stands_for: int | None = None, *, claimed: bool = False) -> int | None:
-        """The trial of a network that another one, `number`, would repeat: one that has ended or trains, or an earlier
-        one that waits, but for the one it stands for. To be asked when a network is on record and again, with
-        `claimed`, when its training is: of two that are drawn at once the later gives way, unless it trained before
-        the earlier was on record."""
-        if key in self.keys:
-            return self.keys[key]
-        others = (t for t in self.open if t.key == key and t.number not in (number, stands_for))
-        found = (t.number for t in others if t.number < number or (t.state == "running" and not claimed))
-        return min(found, default=None)
+    def interrupted(self, *, repeats: bool) -> Trial | None:
+        """The first trial that was interrupted and whose network is to be trained again: one of those further seeds
+        (`repeats`), or a network of its own."""
+        left = (trial for number, trial in self._interrupted.items() if number not in self._retried)
+        return next((trial for trial in left if (trial.repeat_of is not None) == repeats), None)
 
-    def begun(self) -> int:
-        """Networks that have ended or train, here or in another process; further seeds are not counted."""
-        return self.networks + sum(trial.repeat_of is None for trial in self.running)
+    def waiting(self, *, repeats: bool) -> bool:
+        """Whether such a trial is queued already."""
+        return any(trial.state == "waiting" and (trial.repeat_of is not None) == repeats for trial in self.open)
 
-    def repeats_begun(self) -> int:
-        """Those further seeds that have ended or train."""
-        return self.repeats + sum(trial.repeat_of is not None for trial in self.running)
+    def first(self, trial: Trial) -> int | None:
+        """The trial of the same network that this one would repeat: one that has ended, or that began before it."""
+        if trial.key in self.keys:
+            return self.keys[trial.key]
+        return min((other.number for other in self.before(trial) if other.key == trial.key), default=None)
 
-    def ahead(self) -> int:
-        """Networks that are drawn and wait to be trained, here or in another process."""
-        return sum(
-            trial.state == "waiting" and trial.key is not None and trial.repeat_of is None for trial in self.open
-        )
+    def before(self, trial: Trial) -> list[Trial]:
+        """Those that train and began before this one."""
+        if trial.begun is None:
+            return []
+        return [t for t in self.running if t.begun is not None and t.begun < trial.begun]
+
+    def begun(self, before: Trial | None = None) -> int:
+        """Networks that have ended, are drawn or train, here or in another process, further seeds not counted. `before`
+        a trial: of those that are not over, the ones that began to train before it."""
+        open_ones = self.running if before is None else self.before(before)
+        return self.networks + sum(trial.repeat_of is None for trial in open_ones)
+
+    def repeats_begun(self, before: Trial | None = None) -> int:
+        """The same for those further seeds."""
+        open_ones = self.running if before is None else self.before(before)
+        return self.repeats + sum(trial.repeat_of is not None for trial in open_ones)
 
     @property
     def running(self) -> list[Trial]:
-        """Those that train, here or in another process."""
+        """Those that are drawn or train, here or in another process."""
         return [trial for trial in self.open if trial.state == "running"]
 
     def rivals(self, number: int) -> list[Standing]:
