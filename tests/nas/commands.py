@@ -16,8 +16,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.kills import descendants, words_of
+from nas.cli import main
 from nas.ledger import ENDED
-from nas.quick import main
 from nas.settings import FILE
 from nas.trials import Reader, Trial
 
