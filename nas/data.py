@@ -10,11 +10,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from nas import cache, sources
@@ -120,26 +118,15 @@ def load(
 
 def _digits(image_size: int | None) -> Contents:
     """scikit-learn's 1,797 digits: 8x8, grey, 0..16 rescaled to 0..255; 60/20/20."""
-    rows = _digit_rows()
-    pixels = np.rint(rows[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    pixels = np.stack([fit(Image.fromarray(image), image_size or 8) for image in pixels])[..., None]
-    labels = rows[:, 64].astype(np.int64)
-    classes = tuple("0123456789")
-    plan = _plan({"train": labels}, classes, DIGITS_HELD_OUT)
-    return _contents({split: pixels[rows] for split, (_, rows) in plan.items()}, {"train": labels}, plan, classes)
-
-
-def _digit_rows() -> NDArray[np.float64]:
-    """(1797, 65): pixels and label, from scikit-learn's own file, because to import it takes every worker two seconds;
-    through it where the file is elsewhere."""
-    package = find_spec("sklearn")
-    path = Path(str(package.origin)).parent / "datasets" / "data" / "digits.csv.gz" if package else None
-    if path and path.is_file():
-        return np.loadtxt(path, delimiter=",")
     from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
     raw = load_digits()
-    return np.column_stack([raw.data, raw.target])
+    pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8)
+    pixels = np.stack([fit(Image.fromarray(image), image_size or 8) for image in pixels])[..., None]
+    labels = raw.target.astype(np.int64)
+    classes = tuple("0123456789")
+    plan = _plan({"train": labels}, classes, DIGITS_HELD_OUT)
+    return _contents({split: pixels[rows] for split, (_, rows) in plan.items()}, {"train": labels}, plan, classes)
 
 
 def _read(origin: sources.Origin, image_size: int | None, on_progress: Progress, on_note: Note) -> Contents:

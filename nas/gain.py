@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import ndtr  # type: ignore[import-untyped]
 
 from nas.ridge import Floats
 from space import Band
-
-_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 def staircase(log_flops: Floats, accuracy: Floats) -> list[int]:
@@ -35,6 +34,6 @@ def expected_gain(
     widths = (ends - np.maximum(starts, log_flops[:, None])).clip(0)  # (n, m + 1)
     scores = (mean[:, None] - np.concatenate([[0.0], bars])) / deviation[:, None]
     density = np.exp(-(scores**2) / 2) / math.sqrt(2 * math.pi)
-    improvement = deviation[:, None] * (scores * _erfc(-scores / math.sqrt(2)).astype(float) / 2 + density)
+    improvement = deviation[:, None] * (scores * ndtr(scores) + density)
     found: Floats = (widths * improvement).sum(axis=1)
     return found

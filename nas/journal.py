@@ -6,19 +6,23 @@ little more than one of each (docs/scale.md). Optuna writes each by itself.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from filelock import FileLock, Timeout
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
-if TYPE_CHECKING:
-    from nas.lock import JournalLock
+from space import InputError
+
+PATIENCE = (
+    120.0  # seconds; a writer needs milliseconds, an NFS server up to two minutes to give up a lost machine's lock
+)
+PAUSE = 0.005  # seconds between tries
 
 BEGUN = "begun"  # attribute of a trial whose worker means to train it
 
@@ -31,28 +35,61 @@ class Backend(Protocol):
     def append_logs(self, logs: list[dict[str, Any]]) -> None: ...
 
 
-class File(JournalFileBackend):
-    """Optuna's journal file, written under our lock."""
+class JournalLock:
+    """The kernel's lock on a file beside the journal, for one thread of one process: it dies with its process, where
+    Optuna's own lock stays behind after `kill -9`. Whoever gets it finds a journal that ends in a whole line."""
 
-    def __init__(self, path: Path, lock: JournalLock) -> None:
-        super().__init__(str(path))
-        self.path, self.lock = path, lock
+    def __init__(self, journal: Path, on_note: Callable[[str], None]) -> None:
+        self.journal, self.on_note = journal, on_note
+        self.file = FileLock(journal.with_suffix(".lock"))
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        content = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
-        written = False
-        while not written:  # again where this process was stopped in between, and the lock passed over to another
-            with self.lock.held() as hold, self.path.open("ab") as file:
-                if hold.lasts():
-                    _write(file.fileno(), content)
-                    os.fsync(file.fileno())
-                    written = True
+    def acquire(self) -> bool:
+        """Raises InputError where another holds it for PATIENCE seconds."""
+        try:
+            self.file.acquire(timeout=PATIENCE, poll_interval=PAUSE)
+        except Timeout:
+            raise InputError(
+                f"journal must be free within {PATIENCE:g} s, got {self.file.lock_file} held by another process; "
+                f"resume or end that process (`fuser -v {self.file.lock_file}` names it) and run the same command again"
+            ) from None
+        try:
+            note = cut_torn_line(self.journal)
+        except BaseException:
+            self.file.release()
+            raise
+        if note:
+            self.on_note(note)
+        return True
+
+    def release(self) -> None:
+        self.file.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
 
 
-def _write(file: int, content: bytes) -> None:
-    """All of it, in one call of the system but where the disk is full."""
-    while content:
-        content = content[os.write(file, content) :]
+def cut_torn_line(journal: Path) -> str | None:
+    """Cuts an unfinished last line off (a writer was killed, the disk was full): the next one would be glued on to it.
+    It is kept in a file beside. To be called with the lock. What was cut, in words; None where the journal is whole."""
+    if not journal.exists() or (size := journal.stat().st_size) == 0:
+        return None
+    with journal.open("rb") as file:
+        file.seek(size - 1)
+        if file.read(1) == b"\n":
+            return None
+    content = journal.read_bytes()
+    torn = content[content.rfind(b"\n") + 1 :]
+    backup = journal.with_name(f"{journal.name}.torn")
+    try:
+        backup.write_bytes(torn)
+    except OSError:  # the disk is full: nothing half-written keeps the name
+        backup.unlink(missing_ok=True)
+        raise
+    os.truncate(journal, len(content) - len(torn))
+    return f"cut an unfinished last line of {len(torn)} bytes off {journal.name}; it is kept in {backup.name}"
 
 
 class Together(BaseJournalBackend):
@@ -115,5 +152,5 @@ class Journal(JournalStorage):
 
 
 def open_file(path: Path, lock: JournalLock | None = None) -> Journal:
-    """The journal in a file; made where there is none. Without our lock Optuna's own is used: for reading."""
-    return Journal(File(path, lock) if lock else JournalFileBackend(str(path)))
+    """The journal in a file; made where there is none. Without our lock it is for reading, which needs none."""
+    return Journal(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]  # the base has no public name

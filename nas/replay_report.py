@@ -13,6 +13,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from nas.certainty import student_t
 from nas.claims import VALUES, each, rule, too_few
 from nas.files import write_whole
 from nas.record import Floats, RecordedTable
@@ -115,12 +116,10 @@ def _references(world: World) -> list[Plan]:
 
 def estimate(values: Floats, level: float) -> Estimate:
     """Mean and Student's interval at this level; the mean alone for fewer than VALUES, or where it leaves 0 to 1."""
-    from scipy.stats import t  # type: ignore[import-untyped]
-
     mean, n = float(values.mean()), len(values)
     if n < VALUES:
         return Estimate(mean, None, None)
-    half = float(t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    half = float(student_t(n - 1, level) * values.std(ddof=1) / np.sqrt(n))
     ends = (mean - half, mean + half)
     return Estimate(mean, *(ends if ends[0] >= 0 and ends[1] <= 1 else (None, None)))
 

@@ -17,8 +17,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial
 
 from nas.files import write_whole
-from nas.journal import Journal, open_file
-from nas.lock import JournalLock
+from nas.journal import Journal, JournalLock, open_file
 from nas.settings import ARTIFACTS, JOURNAL, Away, Settings
 from nas.trials import CURVE, WEIGHTS, Epoch, artifact_ids
 from space import InputError
@@ -127,7 +126,7 @@ def open_for_writing(folder: Path, on_note: Callable[[str], None]) -> Journal:
     """The study's journal; a torn tail is cut off first, then and before each line."""
     path = folder / JOURNAL
     lock = JournalLock(path, on_note)
-    with lock.held():
+    with lock:
         return open_file(path, lock)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,23 +24,15 @@ NEIGHBOURS = 40  # trainings of about its FLOPs of which one lends a network its
 LEAST = 20  # networks that a surrogate is fitted to at least
 
 
-class _Model:
+def _model() -> Any:
     """The mean of a ridge regression and of boosted trees: the one for sums of parts, the others for interactions."""
+    from sklearn.ensemble import GradientBoostingRegressor, VotingRegressor  # type: ignore[import-untyped]
+    from sklearn.linear_model import RidgeCV  # type: ignore[import-untyped]
 
-    def __init__(self, x: Floats, y: Floats) -> None:
-        from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped]
-        from sklearn.linear_model import RidgeCV  # type: ignore[import-untyped]
-
-        trees = GradientBoostingRegressor(
-            n_estimators=200, max_depth=3, learning_rate=0.05, subsample=0.5, max_features=0.3, random_state=0
-        )
-        with warnings.catch_warnings(action="ignore"):
-            self.parts = (RidgeCV(np.logspace(-1, 3, 9)).fit(x, y), trees.fit(x, y))
-
-    def __call__(self, x: Floats) -> Floats:
-        """(networks, features) -> (networks,)"""
-        found: Floats = np.mean([part.predict(x) for part in self.parts], axis=0)
-        return found
+    trees = GradientBoostingRegressor(
+        n_estimators=200, max_depth=3, learning_rate=0.05, subsample=0.5, max_features=0.3, random_state=0
+    )
+    return VotingRegressor([("ridge", RidgeCV(np.logspace(-1, 3, 9))), ("trees", trees)])
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class Surrogate:
     """
 
     features: Features
-    model: _Model
+    model: Any  # scikit-learn's, fitted
     weights: Floats  # (3, epochs): accuracy at each epoch from 1, log FLOPs and predicted final accuracy
     log_flops: Floats  # (trainings,)
     residuals: Floats  # (trainings, epochs): of trainings, about what cross-validation predicted
@@ -76,7 +68,8 @@ class Surrogate:
         features = Features.of(described)
         x = features.matrix(described)
         y = np.array([np.mean([one.accuracy for one in rows]) for rows in table.networks.values()])
-        held_out = _held_out(x, y)
+        with warnings.catch_warnings(action="ignore"):
+            model, held_out = _model().fit(x, y), _held_out(x, y)
         logs = np.log([float(one.flops) for one in firsts])
         place = {one.key: i for i, one in enumerate(firsts)}
         every = [place[one.key] for one in table.recordings]
@@ -86,7 +79,7 @@ class Surrogate:
         trend = np.vander(logs - logs.mean(), 3)
         within = [values - trend @ np.linalg.lstsq(trend, values, rcond=None)[0] for values in (held_out, y)]
         return Surrogate(
-            features, _Model(x, y), weights, logs[every], curves - basis @ weights,
+            features, model, weights, logs[every], curves - basis @ weights,
             tau=float(kendalltau(held_out, y).statistic),
             tau_within=float(kendalltau(*within).statistic),
             tau_flops=float(kendalltau(logs, y).statistic),
@@ -95,7 +88,7 @@ class Surrogate:
     def curve(self, arch: Arch, cost: Cost, seed: int) -> tuple[float, ...]:
         """Accuracies after each epoch. The same network with the same seed has the same curve; its noise is that of a
         recorded training of about its FLOPs, the model's own error included."""
-        final = float(self.model(self.features.matrix([describe(arch, cost)]))[0])
+        final = float(self.model.predict(self.features.matrix([describe(arch, cost)]))[0])
         place = math.log(cost.flops)
         near = np.argsort(np.abs(self.log_flops - place))[:NEIGHBOURS]
         digest = hashlib.sha256(f"{seed}/{arch.key}".encode()).digest()
@@ -106,16 +99,12 @@ class Surrogate:
 
 def _held_out(x: Floats, y: Floats) -> Floats:
     """(networks,) each predicted by a model that has not seen it."""
-    found = np.empty_like(y)
-    for chosen in _folds(len(y)):
-        found[chosen] = _Model(x[~chosen], y[~chosen])(x[chosen])
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict  # type: ignore[import-untyped]
+
+    folds = np.empty(len(y), dtype=int)
+    folds[np.random.default_rng(0).permutation(len(y))] = np.arange(len(y)) % FOLDS
+    found: Floats = cross_val_predict(_model(), x, y, cv=PredefinedSplit(folds))
     return found
-
-
-def _folds(count: int) -> Iterator[np.ndarray[Any, np.dtype[np.bool_]]]:
-    order = np.random.default_rng(0).permutation(count)
-    for fold in range(FOLDS):
-        yield np.isin(np.arange(count), order[fold::FOLDS])
 
 
 def mean_epoch_seconds(recordings: Sequence[Recording]) -> float:

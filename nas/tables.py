@@ -260,6 +260,22 @@ def network_table(arch: Arch, task: Task) -> Table:
     return table
 
 
+def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Cost]) -> Table:
+    """Networks, each with its counts; what they are put to stands in the caption where it is the same for all."""
+    alike = len(set(tasks)) == 1
+    note = f"{CONVENTION}{f', {task_words(tasks[0])}' if alike else ''}."
+    table = Table(caption=note, caption_justify="left")
+    table.add_column("network", overflow="fold")
+    for name in ("FLOPs", "params", "activations"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if not alike:
+        table.add_column("put to")
+    for name, task, cost in zip(names, tasks, counts, strict=True):
+        cells = [f"{count:,}" for count in (cost.flops, cost.params, cost.activations)]
+        table.add_row(escape(name), *cells, *([] if alike else [task_words(task)]))
+    return table
+
+
 def network_design(arch: Arch) -> list[tuple[str, str, str]]:
     """What was chosen for each part, as cells: (what it is, its width, its kernel); empty where it has none."""
     parts = [(arch.stem.name, arch.stages[0].width, arch.stem)]

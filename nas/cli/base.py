@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:  # `nas cost` answers within 0.3 s: rich is imported by the commands that need it
+if TYPE_CHECKING:  # rich is imported by the commands that print a table
     from rich.table import Table
 
 app = typer.Typer(

@@ -21,10 +21,11 @@ from nas.cli.base import (
     print_json,
     print_table,
 )
-from space import Arch, InputError, Task
+from space import Arch, Cost, InputError, Task
 from space.cost import breakdown
 from space.cost import cost as count_cost
 
+NetworksArg = Annotated[list[str], typer.Argument(metavar="ARCH...", help="YAML files, preset networks, or exports.")]
 NetworkArg = Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file, a preset network, or an export.")]
 ItsSize = Annotated[int | None, typer.Option(help="Side of the images in pixels. [default: an export's own, else 224]")]
 ItsClasses = Annotated[int | None, typer.Option(help="Number of classes. [default: an export's own, else 1000]")]
@@ -33,25 +34,41 @@ ItsChannels = Annotated[int | None, typer.Option(help="Channels of the images. [
 
 @app.command()
 def cost(
-    arch: NetworkArg,
+    archs: NetworksArg,
     image_size: ItsSize = None,
     classes: ItsClasses = None,
     channels: ItsChannels = None,
     as_json: Json = False,
 ) -> None:
-    """Count a network by arithmetic: FLOPs (conv + linear multiply-accumulates), parameters, activations.
+    """Count networks by arithmetic: FLOPs (conv + linear multiply-accumulates), parameters, activations.
 
-    Example: nas cost convnext_tiny
+    --json prints one object for one network, a list for several. Example: nas cost resnet50 convnext_tiny
     """
     from nas.networks import load_network
     from nas.words import cost_line, cost_record
 
-    network, task = load_network(arch, image_size, channels, classes)
-    counted = count_cost(network, task)
+    found = [load_network(arch, image_size, channels, classes) for arch in archs]
+    counts = [count_cost(network, task) for network, task in found]
+    if len(found) > 1:
+        _print_costs(archs, found, counts, as_json)
+        return
+    (network, task), counted = found[0], counts[0]
     if as_json:
         print(json.dumps(cost_record(counted, network.key, task)))
     else:
         print(cost_line(counted, network.key, task))
+
+
+def _print_costs(names: list[str], found: list[tuple[Arch, Task]], counts: list[Cost], as_json: bool) -> None:
+    if as_json:
+        from nas.words import cost_record
+
+        rows = zip(names, found, counts, strict=True)
+        print_json([{"network": name, **cost_record(cost, arch.key, task)} for name, (arch, task), cost in rows])
+    else:
+        from nas.tables import costs_table
+
+        print_table(costs_table(names, [task for _, task in found], counts))
 
 
 @app.command()

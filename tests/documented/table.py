@@ -209,6 +209,7 @@ TABLE = (
 NETWORKS = (
     Row(("nas cost convnext_tiny",), "4,455,531,264", cold=True),
     Row(("nas cost resnet50",), "4,089,184,256"),
+    Row(("nas cost resnet50 convnext_tiny",), "4,089,184,256[\\s\\S]*4,455,531,264"),
     Row(("nas cost resnet50 --json",), '"flops": 4089184256'),
     Row(("nas show resnet50",), "bottleneck"),
     Row(("nas space SPACE",), "networks", "nas space digits"),

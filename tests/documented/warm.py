@@ -46,7 +46,7 @@ def become(order: dict[str, Any]) -> NoReturn:
 def _run(words: list[str]) -> None:
     program, *rest = words
     if program == "nas":
-        from nas.quick import main
+        from nas.cli import main
 
         sys.argv = words
         main()

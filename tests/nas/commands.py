@@ -16,7 +16,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.kills import descendants, words_of
-from nas.quick import main
+from nas.cli import main
 from nas.settings import FILE
 from nas.trial_index import ENDED
 from nas.trials import Reader, Trial

@@ -85,7 +85,11 @@ def calibration_error(chances: Floats, truth: NDArray[np.bool_]) -> float:
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 30, 500])
 @pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
 def test_student_t_is_scipys(freedom: int, level: float) -> None:
-    assert student_t(freedom, level) == pytest.approx(scipy.stats.t.ppf((1 + level) / 2, freedom), rel=1e-4)
+    assert student_t(freedom, level) == pytest.approx(scipy.stats.t.ppf((1 + level) / 2, freedom), rel=1e-9)
+
+
+def test_student_t_is_that_of_printed_tables() -> None:
+    assert [round(student_t(freedom, 0.95), 3) for freedom in (1, 2, 4, 10, 120)] == [12.706, 4.303, 2.776, 2.228, 1.98]
 
 
 def test_noise_is_pooled_over_repeated_networks_by_hand() -> None:

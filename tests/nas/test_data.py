@@ -115,12 +115,6 @@ def test_digits_are_scikit_learns_each_in_one_split() -> None:
     assert sorted(found) == sorted(rows(expected, raw.target))
 
 
-def test_digits_come_through_scikit_learn_where_its_file_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    from_file = data._digit_rows()
-    monkeypatch.setattr(data, "find_spec", lambda name: None)
-    np.testing.assert_array_equal(data._digit_rows(), from_file)
-
-
 def test_digits_are_stratified() -> None:
     digits = data.load("digits")
     whole = sum(np.bincount(split.labels) for split in splits(digits))

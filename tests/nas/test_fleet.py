@@ -11,13 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 from PIL import Image
 
 from benchmarks.kills import descendants
 from nas import folder
 from nas.fault import Fault
 from nas.fleet import MAX_CRASHES, MAX_KILLS, Ending, Fleet
-from nas.settings import FILE
+from nas.settings import FILE, JOURNAL
 from nas.study import Watch
 from nas.trials import Reader
 from space import InputError
@@ -30,6 +31,16 @@ def all_end(pids: list[int]) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < end, "they go on"
         time.sleep(0.05)
+
+
+def freeze_without_the_lock(pid: int, journal: Path) -> None:
+    """Stops a worker at a moment at which it does not hold the journal's lock, for which the others would wait."""
+    for _ in range(20):
+        os.kill(pid, signal.SIGSTOP)
+        with suppress(Timeout), FileLock(journal.with_suffix(".lock")).acquire(timeout=0.3):
+            return
+        os.kill(pid, signal.SIGCONT)
+    pytest.fail("it always held the lock")
 
 
 def test_workers_that_are_killed_at_random_lose_nothing_but_their_trial(command: Command) -> None:
@@ -104,7 +115,7 @@ def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
     process = command.search("--trials", 4, "--workers", 2, NAS_LEASE="5")
     wait_until(lambda: len([t for t in command.trials() if t.state == "running" and t.epochs]) == 2, process)
     frozen = workers_of()[0]
-    os.kill(frozen, signal.SIGSTOP)
+    freeze_without_the_lock(frozen, command.folder / JOURNAL)
     try:
         wait_until(lambda: [t for t in command.trials() if "no sign of life for 5 s" in (t.reason or "")], process)
     finally:

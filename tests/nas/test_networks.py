@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nas import quick
 from nas.exported import Preprocess
 from nas.finish import Order, _begin
 from nas.full_recipe import FullRecipe
@@ -80,13 +79,29 @@ def test_every_command_on_a_network_takes_it_and_says_the_task(export: Path, run
     assert (code, out.splitlines()[0]) == (0, f"{ATTO.key} at 32 px, 1 channel, 7 classes")
 
 
-def test_the_short_way_to_a_cost_takes_it(
-    export: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", ["nas", "cost", str(export), "--json"])
-    monkeypatch.setattr("nas.cli.main", None)  # it would fail if it were asked
-    quick.main()
-    assert json.loads(capsys.readouterr().out)["flops"] == cost(ATTO, OWN).flops
+def test_the_costs_of_many_networks_are_one_table_and_one_list(export: Path, run: Run) -> None:
+    names = ("resnet50", "convnext_tiny")
+    costs = [cost(Arch.load(name), Task()) for name in names]
+    code, out, err = run("cost", *names, "--json")
+    assert (code, err) == (0, "")
+    assert [(row["network"], row["flops"], row["key"]) for row in json.loads(out)] == [
+        (name, each.flops, Arch.load(name).key) for name, each in zip(names, costs, strict=True)
+    ]
+    out = " ".join(run("cost", *names)[1].split())
+    for name, each in zip(names, costs, strict=True):
+        assert f"{name} │ {each.flops:,} │ {each.params:,} │ {each.activations:,}" in out
+    assert "batch 1, 224 px, 3 channels, 1,000 classes." in out
+    out = " ".join(run("cost", "resnet50", export)[1].split())
+    assert "224 px" in out
+    assert "32 px" in out, "each is put to its own task"
+    assert json.loads(run("cost", "resnet50", export, "--json")[1])[1]["image_size"] == OWN.image_size
+
+
+def test_one_unknown_network_among_many_is_refused(run: Run) -> None:
+    code, out, err = run("cost", "resnet50", "convnext_tinny")
+    assert (code, out) == (2, "")
+    assert err == "error: network must be a YAML file or a preset, got convnext_tinny; did you mean convnext_tiny?\n"
+    assert run("cost")[::2] == (2, "error: Missing argument 'ARCH...'.\n")
 
 
 def test_training_afresh_takes_images_of_the_exports_size(export: Path) -> None:
