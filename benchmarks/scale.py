@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from benchmarks.machine import heading
 from benchmarks.searching import resident, settings
-from dashboard.live import Shelf
+from dashboard.study_cache import StudyCache
 from nas.ask import Begun
 from nas.folder import open_folder, open_study
 from nas.propose import RecordingChooser
@@ -147,12 +147,12 @@ def work(folder: Path, place: int, total: int, seconds: float) -> None:
 def poll(folder: Path, every: float) -> None:
     """Reads the study as the dashboard, `nas front` and `nas trials` do, until it is ended: for SPELL seconds, then as
     long not, and so on. Prints when it begins and ceases."""
-    shelf, reader, ends = Shelf(), Reader(folder), 0.0
+    cache, reader, ends = StudyCache(), Reader(folder), 0.0
     while True:
         print(time.monotonic(), flush=True)
         ends = time.monotonic() + SPELL
         while (began := time.monotonic()) < ends:
-            shelf.read(folder)
+            cache.read(folder)
             trials = reader.trials()
             trials_table(trials, reader.settings)
             front_table(trials, reader.settings)

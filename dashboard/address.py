@@ -1,19 +1,17 @@
 """The page's address (`?study=NAME&trial=N`) and the session, kept equal both ways.
 
-A rerun carries the address that the browser showed when it asked for it, which may be older than what was last written:
-such a late echo is told from a person who goes back.
+A rerun carries the address that the browser showed when it asked for it. That may be older than what was last written
+here, and is then not taken for a person's change.
 """
 
 from __future__ import annotations
-
-import re
 
 import streamlit as st
 
 _Known = dict[str, tuple[str | None, ...]]  # (last seen or written,) or (written, what stood there before)
 
 
-def news(name: str) -> tuple[str | None] | None:
+def changed(name: str) -> tuple[str | None] | None:
     """`(value,)` where a person changed that parameter of the address; None where nothing is new.
 
     Untrusted: to be looked up among what exists, never made a path of.
@@ -26,13 +24,13 @@ def news(name: str) -> tuple[str | None] | None:
     if asked == seen[0]:
         known[name] = (asked,)
         return None
-    if len(seen) == 2 and asked == seen[1]:  # the echo of what we have since replaced
+    if len(seen) == 2 and asked == seen[1]:  # an older address than what was written since
         return None
     known[name] = (asked,)
     return (asked,)
 
 
-def turn(page: str) -> None:
+def open_page(page: str) -> None:
     """Which page this run is of: a page chosen in the menu comes with an empty address, which nobody meant."""
     st.session_state["turned"] = st.session_state.get("page", page) != page
     st.session_state["page"] = page
@@ -48,11 +46,6 @@ def write(name: str, value: str | None) -> None:
         del st.query_params[name]
     else:
         st.query_params[name] = value
-
-
-def plain(name: str) -> str:
-    """A study's name as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:64].lstrip(".-") or "study"
 
 
 def _known() -> _Known:

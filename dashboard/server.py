@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from space import InputError
 
 if TYPE_CHECKING:
+    from starlette.routing import Route
     from streamlit.starlette import App
 
 HOST = "127.0.0.1"
@@ -45,34 +45,38 @@ def build(url: str, open_browser: bool, runs: Path) -> App:
     """The Streamlit app with one route more: plotly's own script, which a browser fetches once and keeps."""
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
-    from starlette.requests import Request
-    from starlette.responses import FileResponse
-    from starlette.routing import Route
     from streamlit.starlette import App
-
-    from dashboard.early import Early
-    from dashboard.plot import PLOTLY_URL
-
-    loaded = threading.Event()
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Encoding": "identity"}
-
-    async def script(_: Request) -> FileResponse:
-        return FileResponse(plotly_script(), media_type="text/javascript", headers=headers)
 
     @asynccontextmanager
     async def started(_: App) -> AsyncIterator[None]:
         print(f"Dashboard: {url} (Ctrl-C ends it)", flush=True)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        threading.Thread(target=_warm, args=(runs, loaded), daemon=True).start()
+        threading.Thread(target=_read_latest, args=(runs,), daemon=True).start()
         yield
 
-    page = Path(__file__).with_name("app.py")
-    before = [
-        Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS),
-        Middleware(Early, runs=runs, url=PLOTLY_URL, loaded=loaded),
-    ]
-    return App(page, lifespan=started, routes=[Route(PLOTLY_URL, script)], middleware=before, on_script_error=_tell)
+    return App(
+        Path(__file__).parent / "pages" / "app.py", lifespan=started, routes=[_plotly_route()],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)], on_script_error=_tell,
+    )  # fmt: skip
+
+
+def _plotly_route() -> Route:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    from dashboard.live_chart import PLOTLY_URL
+
+    # identity: to compress 4.8 MB takes longer than to send them within one machine
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Encoding": "identity"}
+
+    def script(_: Request) -> Response:
+        from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+
+        return Response(get_plotlyjs(), media_type="text/javascript", headers=headers)
+
+    return Route(PLOTLY_URL, script)
 
 
 def settings(port: int) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def settings(port: int) -> dict[str, Any]:
         "server.enableXsrfProtection": True,
         "server.fileWatcherType": "none",
         "runner.magicEnabled": False,
-        "runner.postScriptGC": False,  # it walks all trials of all studies after each quiet look of each session
+        "runner.postScriptGC": False,  # it walks all trials of all studies after each run of each session
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "viewer",
@@ -96,33 +100,14 @@ def settings(port: int) -> dict[str, Any]:
     }
 
 
-def plotly_script() -> Path:
-    """plotly.js as the installed plotly package brings it."""
-    spec = find_spec("plotly")
-    if spec is None or spec.origin is None:
-        raise InputError("plotly must be installed, got none; run `pip install plotly`")
-    return Path(spec.origin).parent / "package_data" / "plotly.min.js"
-
-
-def _warm(runs: Path, loaded: threading.Event) -> None:
-    """Loads the pages, then reads the latest study, while the browser opens: Python takes seconds to import what pages
-    need, and so does a journal of ten thousand trials.
-
-    What it keeps is taken out of the garbage collector's sight: to look at the rest is cheap, and done often.
-    """
-    try:
-        import dashboard.app  # noqa: F401
-    finally:
-        loaded.set()
-    from dashboard.beside import SHELF, baseline
-    from dashboard.first import first_look
-    from dashboard.live import study_names
+def _read_latest(runs: Path) -> None:
+    """Imports the pages and reads the latest study while the browser opens: both take seconds."""
+    import dashboard.pages.app  # noqa: F401
+    from dashboard.derived import baseline
+    from dashboard.study_cache import SHARED, study_names
 
     for name in study_names(runs)[:1]:
-        baseline(SHELF, SHELF.read(runs / name))
-        first_look(runs, "/", {"study": name})
-    gc.collect()
-    gc.freeze()
+        baseline(SHARED, SHARED.read(runs / name))
 
 
 def _check_free(port: int) -> None:

@@ -15,11 +15,9 @@ import pytest
 from rich.console import Console
 from streamlit.testing.v1 import AppTest
 
-from dashboard.beside import SHELF
-from dashboard.compare_charts import fronts_caption
-from dashboard.first import first_look
-from dashboard.live import Shelf
+from dashboard.charts.compare import fronts_caption
 from dashboard.report import page as report
+from dashboard.study_cache import StudyCache
 from nas.card import ModelCard
 from nas.course import course
 from nas.front import top
@@ -29,7 +27,7 @@ from nas.pick import Wish, pick
 from nas.progress import SearchProgress, Stopping
 from nas.trials import Reader, summarise
 from nas.words import mean_words
-from tests.dashboard.test_app import page, said
+from tests.dashboard.opened import page, said
 from tests.nas.conftest import Run
 
 RUNS = Path(__file__).parents[2] / "runs"
@@ -74,22 +72,17 @@ def svg() -> str:
     return front_svg(trials, reader.settings.band, trials[NETWORK], "front")
 
 
-def look() -> str:
-    SHELF.read(STUDY)
-    return first_look(RUNS, "/", {"study": "cifar10"})
-
-
 def reported() -> str:
-    shelf = Shelf()
-    snapshot = shelf.read(STUDY)
+    cache = StudyCache()
+    snapshot = cache.read(STUDY)
     assert snapshot.settings is not None
-    text = report(shelf, snapshot, snapshot.settings).partition("<script>/**")[0]
+    text = report(cache, snapshot, snapshot.settings).partition("<script>/**")[0]
     return re.sub(r'<script type="application/json".*?</script>', "", text)
 
 
 def compared() -> str:
-    snapshot = Shelf().read(STUDY)
-    return fronts_caption({"cifar10": snapshot.front, "beside": Shelf().read(RUNS / "cifar10-random").front})
+    snapshot = StudyCache().read(STUDY)
+    return fronts_caption({"cifar10": snapshot.front, "beside": StudyCache().read(RUNS / "cifar10-random").front})
 
 
 VIEWS: dict[str, Callable[[], str]] = {
@@ -102,7 +95,6 @@ VIEWS: dict[str, Callable[[], str]] = {
     "page Front": lambda: numbers(page(study="cifar10")),
     "page Front, by parameters": lambda: numbers(page(study="cifar10", x="parameters", trial=str(NETWORK))),
     "page Compare": compared,
-    "first look": look,
     "report": reported,
 }
 

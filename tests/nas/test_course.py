@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.progress_charts import timeline_caption
+from dashboard.charts.progress import timeline_caption
 from nas.course import course, pace, spans
 from nas.front import hypervolume, outcome
 from nas.trials import Trial

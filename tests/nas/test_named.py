@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.live import Shelf
+from dashboard.study_cache import StudyCache
 from nas.folder import open_study
 from nas.named import STORAGE, name, named, remember
 from nas.server import PASSWORD, connect_to_read
@@ -64,7 +64,7 @@ def test_nothing_that_reads_or_writes_a_study_connects_to_a_server_that_was_not_
         assert (code, errors.splitlines()[-1]) == (2, f"error: {refusal(foreign)}"), words
     (row,) = json.loads(run("studies", "--runs", runs, "--json")[1])
     assert (row["state"], row["problem"]) == ("broken", refusal(foreign))
-    shown = Shelf().read(runs / "foreign")
+    shown = StudyCache().read(runs / "foreign")
     assert (shown.mode, shown.problem) == ("broken", refusal(foreign))
     with pytest.raises(Away, match="storage must be a server that was named on this machine"):
         open_study(runs / "foreign", pytest.fail)
@@ -76,11 +76,11 @@ def test_a_server_that_the_environment_names_is_asked(
     foreign: Settings, tmp_path: Path, stranger: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert foreign.server
-    shelf, folder = Shelf(), tmp_path / "runs" / "foreign"
-    assert shelf.read(folder).problem == refusal(foreign)
+    cache, folder = StudyCache(), tmp_path / "runs" / "foreign"
+    assert cache.read(folder).problem == refusal(foreign)
     monkeypatch.setenv(STORAGE, f"postgresql://another/base {foreign.server.url.replace('me@', 'me:secret@')}")
     stranger.close()
-    problem = shelf.read(folder).problem
+    problem = cache.read(folder).problem
     assert problem
     assert problem.startswith(f"storage must be a server that answers, got {foreign.server.url} (")
 

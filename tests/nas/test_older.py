@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboard.charts import hover
-from dashboard.tables import parts_frame
+from dashboard.charts.hover import hover
+from dashboard.frames import parts_frame
 from nas.front import pareto_front
 from nas.tables import trials_table
 from nas.trials import Reader
@@ -32,6 +32,6 @@ def test_a_study_of_version_1_is_shown() -> None:
     assert trials_table(trials, reader.settings).row_count == len(trials)
     assert describe(first.network()) == "stem 4 | c2x32k5 m1x64k5 c4x128k5 m1x256k9 | ln relu e4"
     assert "<br>convnext 2 x 32, kernel 5, expansion 4.0, ln, relu<br>" in hover(first)
-    assert parts_frame(first.network(), reader.settings.task)["blocks"] == [
+    assert parts_frame(first.network(), reader.settings.task)["blocks"].tolist() == [
         "patchify", "2 x convnext", "1 x modulation", "4 x convnext", "1 x modulation", "linear",
     ]  # fmt: skip

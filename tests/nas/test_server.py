@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import nas.server
-from dashboard.live import Shelf
+from dashboard.study_cache import StudyCache
 from nas.named import STORAGE
 from nas.server import PASSWORD, Table, connect, connect_to_read, parse_server
 from nas.settings import FILE, JOURNAL, Away, Server
@@ -299,20 +299,20 @@ def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(
     command: Command, postgres: Postgres, run: Run
 ) -> None:
     assert run(*command.words, "--trials", 2, "--storage", postgres.url())[0] == 0
-    shelf = Shelf()
-    before = shelf.read(command.folder)
+    cache = StudyCache()
+    before = cache.read(command.folder)
     assert (before.mode, len(before.trials)) == ("resting", 2)
     assert before.updated
-    assert shelf.read(command.folder) is before, "nothing has changed"
+    assert cache.read(command.folder) is before, "nothing has changed"
     postgres.stop()
-    gone = shelf.read(command.folder)
+    gone = cache.read(command.folder)
     assert gone.mode == "away"
     assert len(gone.trials) == 2, "as it was last seen"
     assert gone.problem
     assert gone.problem.startswith("storage must be a server that answers, got postgresql://postgres@127.0.0.1")
     postgres.start()
-    assert len(shelf.read(command.folder).trials) == 2
+    assert len(cache.read(command.folder).trials) == 2
     assert run(*command.words, "--trials", 3)[0] == 0
-    assert len(shelf.read(command.folder).trials) == 3
+    assert len(cache.read(command.folder).trials) == 3
     (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])
     assert (row["name"], row["complete"]) == ("s", 3)

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 import pytest
 
-from dashboard.live import Shelf
+from dashboard.study_cache import StudyCache
 from nas.settings import JOURNAL
 from nas.trials import SILENCE, Reader, open_journal, owner, summarise
 from space import InputError
@@ -35,8 +35,8 @@ def test_a_trial_whose_process_has_ended_is_shown_as_interrupted(tmp_path: Path)
     (_, _, lost) = reader.shown()
     assert (lost.state, lost.reason) == ("interrupted", "its process ended; it is trained again when the study goes on")
     assert not reader.is_running()
-    assert (summarise(folder).state, Shelf().read(folder).mode) == ("resting", "resting")
-    assert not Shelf().read(folder).running
+    assert (summarise(folder).state, StudyCache().read(folder).mode) == ("resting", "resting")
+    assert not StudyCache().read(folder).running
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_a_trial_whose_process_has_ended_is_shown_as_interrupted(tmp_path: Path)
 def test_a_trial_elsewhere_is_shown_as_interrupted_a_minute_after_its_last_beat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: float, state: str, mode: str
 ) -> None:
-    folder, shelf = make_study(tmp_path, complete=1), Shelf()
+    folder, cache = make_study(tmp_path, complete=1), StudyCache()
     add_trial(folder, random.Random(1), "running", owner=ELSEWHERE, beat=round(time.time(), 1))
-    assert shelf.read(folder).mode == "running"
+    assert cache.read(folder).mode == "running"
     reader, now = Reader(folder), time.time() + silent
     monkeypatch.setattr("nas.trials.time.time", lambda: now)  # nothing is written meanwhile
     assert reader.shown()[1].state == state
-    assert (summarise(folder).state, shelf.read(folder).mode, len(shelf.read(folder).running)) == (
+    assert (summarise(folder).state, cache.read(folder).mode, len(cache.read(folder).running)) == (
         mode, mode, int(mode == "running"),
     )  # fmt: skip
     if state == "interrupted":
@@ -60,7 +60,7 @@ def test_a_trial_elsewhere_is_shown_as_interrupted_a_minute_after_its_last_beat(
         trial = optuna.load_study(study_name=None, storage=storage).trials[1]
         storage.set_trial_user_attr(trial._trial_id, "beat", round(now, 1))
         assert reader.shown()[1].state == "running", "it lives after all"
-        assert shelf.read(folder).mode == "running"
+        assert cache.read(folder).mode == "running"
 
 
 @pytest.mark.parametrize("line", ['{"op": broken}', '{"op_code": 99, "worker_id": "a"}', "[1, 2]", "{}", ""])

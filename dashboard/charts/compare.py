@@ -1,0 +1,153 @@
+"""Studies over each other: fronts, distributions of accuracy at equal complexity, hypervolume over training cost.
+
+Fronts and distributions are over FLOPs or any other measure that all of the studies have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dashboard.charts.progress import COSTS
+from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, escape, layout, log_axis, tint, title
+from dashboard.number_format import percent
+from nas.claims import VALUES, rule
+from nas.compare import Distance, Edf, Growth
+from nas.front import accuracy
+from nas.measures import FLOPS, Measure
+from nas.trials import Trial
+
+MOST = 6  # studies, for as many colours, symbols and dashes
+POINTS = 400  # of an EDF
+SAID = 3  # distances, in the sentence; the table has all of them
+
+
+def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS) -> Figure:
+    """The staircase of every study's front over this measure; a colour, symbol and dash each."""
+    chart = layout(380)
+    ends = [over.on(trial) for front in fronts.values() for trial in front]
+    data = []
+    for place, (name, front) in enumerate(fronts.items()):
+        if not front:
+            continue
+        x, y = [over.on(t) for t in front], [100 * accuracy(t) for t in front]
+        said = [
+            f"{escape(name, 60)}, trial {t.number}<br>{percent(t.accuracy, 2)} at {over.words(over.on(t))}"
+            for t in front
+        ]
+        data.append(
+            {
+                "type": "scatter", "mode": "lines+markers", "name": escape(name, 60), "x": x, "y": y,
+                "text": said, "hovertemplate": "%{text}<extra></extra>",
+                "line": {"shape": "hv", "width": 2, "color": COLOURS[place], "dash": DASHES[place]},
+                "marker": {"symbol": SYMBOLS[place], "size": 9, "color": COLOURS[place]},
+            }
+        )  # fmt: skip
+    if ends:
+        chart["xaxis"] |= log_axis(min(ends), max(ends), over.label)
+    chart["yaxis"] |= {"title": title("validation top-1, %")}
+    chart["legend"] = ABOVE
+    return {"data": data, "layout": chart}
+
+
+def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS) -> str:
+    """Who has the best network at three budgets of equal ratio."""
+    known = {name: front for name, front in fronts.items() if front}
+    if len(known) < 2:
+        return "Fewer than two of these studies have a front."
+    low = max(over.on(front[0]) for front in known.values())
+    high = max(low, *(over.on(front[-1]) for front in known.values()))
+    parts = []
+    for limit in dict.fromkeys([low, math.sqrt(low * high), high]):
+        at = {name: max(accuracy(t) for t in front if over.on(t) <= limit) for name, front in known.items()}
+        best = max(at, key=lambda name: at[name])
+        ahead = 100 * (at[best] - max(value for name, value in at.items() if name != best))
+        by = f"{ahead:.1f} points ahead" if ahead >= 0.05 else "less than 0.1 points ahead" if ahead else "level"
+        parts.append(f"up to {over.said(limit)} {best} ({percent(at[best])}, {by})")
+    where = "" if over is FLOPS else f" over {over.name}"
+    said = f"Best{where}: {'; '.join(parts)}. One run each: seeds may tell otherwise."
+    return f"{said} {over.note}" if over.note else said
+
+
+def edf_figure(rows: Sequence[Edf]) -> Figure:
+    """For every accuracy the share of networks that reach it or less; the farther right, the better the space."""
+    chart = layout(360)
+    data = []
+    for place, row in enumerate(rows):
+        kept = np.unique(np.linspace(0, len(row.accuracy) - 1, POINTS).astype(int))
+        data.append(
+            {
+                "type": "scatter", "mode": "lines", "name": f"{escape(row.name, 60)} ({row.networks:,})",
+                "x": [float(100 * value) for value in row.accuracy[kept]],
+                "y": [float(100 * share) for share in row.share[kept]],
+                "line": {"shape": "hv", "width": 2, "color": COLOURS[place], "dash": DASHES[place]},
+                "hovertemplate": f"{escape(row.name, 60)}: %{{y:.0f}}% have at most %{{x:.2f}}%<extra></extra>",
+            }
+        )  # fmt: skip
+    chart["xaxis"] |= {"title": title("validation top-1, %")}
+    chart["yaxis"] |= {"title": title("networks with at most that, %"), "range": [0, 101]}
+    chart["legend"] = ABOVE
+    return {"data": data, "layout": chart}
+
+
+def edf_caption(rows: Sequence[Edf], distances: Sequence[Distance], over: Measure = FLOPS) -> str:
+    """The first distances in words, with what chance has; the p of all of them hold together."""
+    counts = ", ".join(f"{row.name} {row.networks:,}" for row in rows)
+    gaps = [
+        f"{d.one} and {d.other} are {d.value:.2f} apart (Kolmogorov-Smirnov; p {_p(d.p)})" for d in distances[:SAID]
+    ]  # fmt: skip
+    many = len(distances)
+    held = f" p: of {many} pairs together (Bonferroni)." if many > 1 else ""
+    return f"At equal {over.name} {'; '.join(gaps)}.{held} Networks in the {over.name} that they share: {counts}."
+
+
+def _p(value: float) -> str:
+    return "< 0.01" if value < 0.01 else f"{value:.2f}"
+
+
+def growth_figure(rows: Sequence[Growth], cost: str) -> Figure:
+    """Mean hypervolume over cost; a shade is the interval over studies that differ in the seed only."""
+    chart = layout(360)
+    data: list[dict[str, Any]] = []
+    for place, row in enumerate(rows):
+        colour, x = COLOURS[place], row.cost.tolist()
+        if row.half is not None:
+            high, low = (row.mean + row.half).tolist(), (row.mean - row.half).tolist()
+            data.append(
+                {
+                    "type": "scatter", "mode": "lines", "x": x + x[::-1], "y": high + low[::-1], "fill": "toself",
+                    "fillcolor": tint(colour, 0.18), "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False,
+                }
+            )  # fmt: skip
+        name = escape(row.name, 60) + ("" if row.studies == 1 else f" ({row.studies} seeds)")
+        data.append(
+            {
+                "type": "scatter", "mode": "lines", "name": name, "x": x, "y": row.mean.tolist(),
+                "line": {"shape": "hv", "width": 2.2, "color": colour, "dash": DASHES[place]},
+                "hovertemplate": f"{name}: %{{y:.4f}} after %{{x:,.6~g}} {COSTS[cost]}<extra></extra>",
+            }
+        )  # fmt: skip
+    chart["xaxis"] |= {"title": title(COSTS[cost]), "rangemode": "tozero"}
+    chart["yaxis"] |= {"title": title("hypervolume")}
+    chart["legend"] = ABOVE
+    return {"data": data, "layout": chart}
+
+
+def growth_caption(rows: Sequence[Growth], cost: str) -> str:
+    """What each has reached at the cost that all have spent."""
+    if not rows:
+        return "None of these studies has a front yet."
+    common = min(row.cost[-1] for row in rows)
+    parts = []
+    for row in rows:
+        at = int(np.searchsorted(row.cost, common, side="right")) - 1
+        half = "" if row.half is None else f" ± {row.half[at]:.4f}"
+        parts.append(f"{row.name} {row.mean[at]:.4f}{half}")
+    few = [f"{row.name} {row.studies}" for row in rows if row.half is None]
+    none = f" Too few runs for an interval, {VALUES} are needed: {', '.join(few)}." if few else ""
+    known = len(rows) - len(few)
+    held = f" ±: {rule(known, 'studies')}, at each cost by itself." if known else ""
+    return f"Hypervolume after {common:,.0f} {COSTS[cost]}: {'; '.join(parts)}.{held}{none}"

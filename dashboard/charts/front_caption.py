@@ -1,0 +1,93 @@
+"""The front in sentences, with its numbers: the text beside the chart and its `aria-label`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dashboard.charts.front import BASELINE, bend
+from dashboard.number_format import count, percent
+from nas.certainty import Networks
+from nas.claims import FREEDOM, rule, too_few
+from nas.front import Outcome, by_network, flops, pareto_front
+from nas.measures import Measure
+from nas.trials import Trial
+from space import compact
+
+
+def front_caption(
+    trials: Sequence[Trial], front: Sequence[Trial], found: Networks | None = None, beside: Outcome | None = None
+) -> str:
+    """The chart in sentences, with its numbers, what its bars are, and the baseline; also its alt text."""
+    return " ".join(filter(None, [_front_sentence(trials, front), _noise_sentence(found), _baseline_sentence(beside)]))
+
+
+def measure_caption(
+    over: Measure, front: Sequence[Trial], beside: Sequence[Trial] = (), found: Networks | None = None
+) -> str:
+    """The same where the front is over another measure, or of some networks only."""
+    other = pareto_front([t for t in beside if over.of(t)], over.on)
+    said = [f"{count(len(front), 'network')} on the front over {over.name}: {ends(over, front)}."]
+    if over.quartiles:
+        said.append("Bars across: quartiles.")
+    if found and found.noise and found.noise.known:
+        said.append(
+            f"Bars{' upright' if over.quartiles else ''}: 95% intervals of the mean over seeds, each by itself."
+        )
+    if other:
+        said.append(f"Dashed: {BASELINE}, {ends(over, other)}.")
+    return " ".join([*said, *([over.note] if over.note else [])])
+
+
+def ends(over: Measure, front: Sequence[Trial]) -> str:
+    first, last = (f"{percent(t.accuracy)} at {over.words(over.on(t))}" for t in (front[0], front[-1]))
+    return first if len(front) == 1 else f"from {first} to {last}"
+
+
+def _noise_sentence(found: Networks | None) -> str:
+    if found is None or found.noise is None:
+        return ""
+    if not found.noise.known:
+        return f"No bars: {too_few(found.noise.freedom, 'further seed', FREEDOM)}."
+    ties = sum(row.tie is not None for row in found.front)
+    said = f" {count(ties, 'member')} of the front cannot be told from the next cheaper one"
+    tied = f"{said}, {rule(len(found.front) - 1, 'neighbours')}." if ties else ""
+    return (
+        "Bars: 95% intervals of the mean over seeds, each by itself, seed noise pooled "
+        f"({100 * found.noise.sd:.2f} points).{tied}"
+    )
+
+
+def _baseline_sentence(beside: Outcome | None) -> str:
+    if beside is None:
+        return ""
+    return (
+        f"Dashed: {BASELINE}, {beside.front} of {count(beside.networks, 'network')}, hypervolume "
+        f"{beside.hypervolume:.3f}, after {beside.epochs:,} epochs and {beside.seconds:,.0f} s of training."
+    )
+
+
+def _front_sentence(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
+    groups = {group[0].number: len(group) for group in by_network(trials)}  # seeds of each network
+    finished = len(groups)
+    if not front:
+        return f"No finished network yet, of {count(len(trials), 'trial')}."
+    best = front[-1]
+    seeds = f" ({count(groups[best.number], 'seed')})" if max(groups.values()) > 1 else ""
+    reaches = f"reaches {percent(best.accuracy)}{seeds} at {compact(flops(best))} FLOPs"
+    if finished == 1:
+        return f"1 network finished, alone on the front: it {reaches}."
+    if len(front) == 1:
+        return f"1 of {finished:,} networks is on the front: it {reaches}."
+    middle = bend(front)
+    last = "" if middle is None else f"; at the knee, {percent(middle.accuracy)} at {compact(flops(middle))}"
+    return f"{len(front):,} of {finished:,} networks are on the front: the best {reaches}{last}."
+
+
+def other_seed(found: Networks) -> str:
+    """How much another seed of a network with one would differ, as far as the study's repeats tell."""
+    if found.noise is None:
+        return "One seed: how much another would differ is not known; nas search with --repeats 10 spends further ones."
+    if not found.noise.known:
+        return f"One seed. How much another would differ: {too_few(found.noise.freedom, 'further seed', FREEDOM)}."
+    rest = f"{count(found.noise.freedom, 'further seed')} of this study's networks"
+    return f"One seed. By the {rest}, a training's standard deviation over seeds is {100 * found.noise.sd:.2f} points."

@@ -1,0 +1,123 @@
+"""How a study went: its hypervolume as training goes on, and what each worker did when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from dashboard.charts.style import ABOVE, BLUE, GREEN, GREY, ORANGE, VERMILLION, Figure, finite, hatched, layout, title
+from dashboard.number_format import count
+from nas.course import Span, Step
+from nas.trials import Trial
+
+COSTS = {"epochs": "epochs trained", "seconds": "seconds of training", "clock": "hours since the start"}
+STATES = {
+    "complete": (BLUE, ""), "stopped": (ORANGE, "/"), "failed": (VERMILLION, "x"), "interrupted": (GREY, "\\"),
+    "running": (GREEN, "."),
+}  # fmt: skip
+SHOWN = 500  # trials of a timeline
+
+
+def growth_figure(steps: Sequence[Step], cost: str, beside: Sequence[Step] = ()) -> Figure:
+    """Hypervolume of the front after every trial, over what was spent (a key of COSTS); the baseline's dashed."""
+    chart = layout(330)
+    rows = (("this search", steps, BLUE, "solid"), ("random search", beside, GREY, "dash"))
+    data = []
+    for name, line, colour, dash in rows:
+        x, y = _line(line, cost)
+        if x:
+            data.append(
+                {
+                    "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y,
+                    "line": {"shape": "hv", "width": 2.2, "color": colour, "dash": dash},
+                    "hovertemplate": f"{name}: %{{y:.4f}} after %{{x:,.6~g}} {COSTS[cost]}<extra></extra>",
+                }
+            )  # fmt: skip
+    chart["xaxis"] |= {"title": title(COSTS[cost]), "rangemode": "tozero"}
+    chart["yaxis"] |= {"title": title("hypervolume"), "nticks": 6}
+    chart["legend"] = ABOVE
+    return {"data": data, "layout": chart}
+
+
+def _line(steps: Sequence[Step], cost: str) -> tuple[list[float | None], list[float | None]]:
+    """From where there is a front; points that change nothing are left out, but for the last."""
+    found = [s for s in steps if s.hypervolume > 0 and getattr(s, cost) is not None]
+    kept = [s for i, s in enumerate(found) if i in (0, len(found) - 1) or s.hypervolume != found[i - 1].hypervolume]
+    return finite(float(getattr(s, cost)) for s in kept), finite(s.hypervolume for s in kept)
+
+
+def growth_caption(steps: Sequence[Step], beside: Sequence[Step] = ()) -> str:
+    """What the lines show, with their numbers."""
+    if not steps or steps[-1].hypervolume <= 0:
+        return "No front yet: no network inside the budget has finished."
+    last = steps[-1]
+    near = next(step for step in steps if step.hypervolume >= 0.99 * last.hypervolume)
+    risen = max((s for s, before in zip(steps[1:], steps, strict=False) if s.hypervolume > before.hypervolume),
+                key=lambda s: s.epochs, default=steps[0])  # fmt: skip
+    parts = [
+        f"Hypervolume {last.hypervolume:.4f} after {last.epochs:,} epochs; 99% of it stood after {near.epochs:,}, "
+        f"and it rose last with trial {risen.number}, after {risen.epochs:,}."
+    ]
+    if beside and beside[-1].hypervolume > 0:
+        end = beside[-1]
+        met = next((step for step in steps if step.hypervolume >= end.hypervolume), None)
+        reached = "has not been reached" if met is None else f"was reached after {met.epochs:,}"
+        parts.append(f"Random search's {end.hypervolume:.4f} after {end.epochs:,} epochs {reached}.")
+    return " ".join(parts)
+
+
+def timeline_figure(spans: Sequence[Span]) -> Figure:
+    """A row a worker, a bar a trial from when its training began to its end; colour and hatching say how it ended."""
+    shown = spans[-SHOWN:]
+    workers = list(dict.fromkeys(span.worker for span in shown))
+    chart = layout(max(170, 120 + 34 * len(workers)))
+    data = [_bars(state, [span for span in shown if span.state == state]) for state in STATES]
+    chart["xaxis"] |= {"type": "date", "title": title("time, UTC")}
+    chart["yaxis"] |= {
+        "type": "category", "categoryorder": "array", "categoryarray": workers[::-1], "fixedrange": True,
+        "showgrid": False,
+    }  # fmt: skip
+    chart |= {"barmode": "overlay", "bargap": 0.3, "legend": ABOVE}
+    return {"data": [trace for trace in data if trace["x"]], "layout": chart}
+
+
+def _bars(state: str, spans: Sequence[Span]) -> dict[str, Any]:
+    colour, hatch = STATES[state]
+    lengths = [max(1.0, 1000 * (span.ended - span.begun).total_seconds()) for span in spans]
+    return {
+        "type": "bar", "orientation": "h", "name": state, "y": [span.worker for span in spans], "x": lengths,
+        "base": [span.begun.isoformat() for span in spans], "customdata": [span.number for span in spans],
+        "text": [f"{length / 1000:,.1f} s" for length in lengths], "textposition": "none",
+        "marker": {"color": colour, "pattern": hatched(hatch), "line": {"width": 0.6, "color": "@back"}},
+        "hovertemplate": f"trial %{{customdata}} {state}, %{{text}}<extra></extra>",
+    }  # fmt: skip
+
+
+def timeline_caption(spans: Sequence[Span]) -> str:
+    """Who did how much, and for how much of the time they were at work."""
+    if not spans:
+        return "No worker is on record."
+    workers = {span.worker for span in spans}
+    first, last = min(s.begun for s in spans), max(s.ended for s in spans)
+    busy = sum((s.ended - s.begun).total_seconds() for s in spans)
+    whole = len(workers) * (last - first).total_seconds()
+    states = Counter(span.state for span in spans)
+    ends = ", ".join(f"{number:,} {state}" for state, number in states.most_common())
+    share = f", at work {busy / whole:.0%} of the time" if whole > 0 else ""
+    part = f" The latest {SHOWN} are drawn." if len(spans) > SHOWN else ""
+    return f"{count(len(workers), 'worker')}{share}: {ends}.{part}"
+
+
+def losses(trials: tuple[Trial, ...]) -> list[str]:
+    """Trials that were stopped, by rung, and that failed, in words."""
+    rungs = Counter(trial.epochs for trial in trials if trial.state == "stopped")
+    lines = []
+    if rungs:
+        each = ", ".join(f"{n} after epoch {rung}" for rung, n in sorted(rungs.items(), key=lambda row: row[0] or 0))
+        lines.append(f"Stopped early: {each}.")
+    if failed := sum(trial.state == "failed" for trial in trials):
+        lines.append(f"Failed: {count(failed, 'trial')}; the page Trials has the reasons.")
+    if lost := sum(trial.state == "interrupted" for trial in trials):
+        lines.append(f"Interrupted and queued again: {count(lost, 'trial')}.")
+    return lines or ["Nothing was stopped, and nothing failed."]

@@ -1,0 +1,188 @@
+"""Which choices of a space matter: importances, accuracy by choice, and parallel coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, VERMILLION, Figure, escape, hatched, layout, title
+from dashboard.number_format import count, short
+from nas.claims import rule
+from nas.design import Shares, Traits, is_numeric, number, one_word
+from nas.front import accuracy, flops
+from nas.importance import Cell, Importance
+from nas.trials import Trial
+from space import Band
+
+MOST = 1500  # lines of parallel coordinates, the most accurate
+
+
+def importance_figure(rows: Sequence[Importance]) -> Figure:
+    """Bars per axis: part of the variance of accuracy at equal FLOPs, and of log FLOPs; ticks for what chance has."""
+    chart = layout(110 + 44 * len(rows))
+    names = [escape(row.axis, 40) for row in rows]
+    chart |= {"barmode": "group", "bargap": 0.35, "bargroupgap": 0.1, "legend": ABOVE}
+    data = [
+        _importance_bars("accuracy at equal FLOPs", BLUE, "", names, [row.accuracy for row in rows]),
+        _importance_bars("FLOPs", PURPLE, "/", names, [row.flops for row in rows]),
+        {
+            "type": "scatter", "mode": "markers", "name": "chance, for accuracy", "y": names,
+            "x": [100 * row.accuracy_chance for row in rows], "hoverinfo": "skip",
+            "marker": {"symbol": "line-ns-open", "size": 18, "color": "@text", "line": {"width": 2}},
+        },
+    ]  # fmt: skip
+    chart["xaxis"] |= {"title": title("explained part of the variance, %"), "rangemode": "tozero"}
+    chart["yaxis"] |= {"categoryorder": "array", "categoryarray": names[::-1], "showgrid": False, "fixedrange": True}
+    return {"data": data, "layout": chart}
+
+
+def _importance_bars(name: str, colour: str, hatch: str, names: list[str], shares: list[float]) -> dict[str, Any]:
+    return {
+        "type": "bar", "orientation": "h", "name": name, "y": names, "x": [100 * share for share in shares],
+        "marker": {"color": colour, "pattern": hatched(hatch)},
+        "hovertemplate": f"%{{y}}: %{{x:.1f}}% of {name}<extra></extra>",
+    }  # fmt: skip
+
+
+def importance_caption(rows: Sequence[Importance], networks: int) -> str:
+    """Which axes matter beyond chance, in words."""
+    known = [row for row in rows if row.matters]
+    based = f"Chance: {rule(2 * len(rows), 'bars')}. Based on {count(networks, 'network')}, one axis at a time."
+    if not known:
+        return f"No axis explains more of accuracy at equal FLOPs than chance would. {based}"
+    top = ", ".join(f"{row.axis} {100 * row.accuracy:.0f}%" for row in known[:4])
+    size = max(rows, key=lambda row: row.flops)
+    costs = f" FLOPs follow {size.axis} most ({100 * size.flops:.0f}%)." if size.sizes else ""
+    return f"At equal FLOPs accuracy follows {top} of its variance.{costs} {based}"
+
+
+def cells_figure(cells: Sequence[Cell], bands: Sequence[Band]) -> Figure:
+    """Mean accuracy of each choice with its interval, a colour and symbol a FLOPs band; hollow: too few."""
+    chart = layout(340)
+    choices = list(dict.fromkeys(cell.choice for cell in sorted(cells, key=_by_choice)))
+    looks = ((BLUE, "circle"), (VERMILLION, "square"), (GREEN, "diamond"))
+    data = []
+    for place, (band, (colour, symbol)) in enumerate(zip(bands, looks, strict=False)):
+        rows = [cell for cell in cells if cell.band == band]
+        known = [cell for cell in rows if not cell.too_few]
+        if rows:
+            data.append(_points(rows, known, choices, 0.16 * (place - 1), str(band), colour, symbol))
+    chart["xaxis"] |= {
+        "tickvals": list(range(len(choices))), "ticktext": [escape(word, 24) for word in choices],
+        "range": [-0.6, len(choices) - 0.4], "showgrid": False,
+    }  # fmt: skip
+    chart["yaxis"] |= {"title": title("mean validation top-1, %"), "nticks": 7}
+    chart["legend"] = ABOVE | {"title": {"text": "FLOPs "}}
+    return {"data": data, "layout": chart}
+
+
+def _by_choice(cell: Cell) -> tuple[int, float, str]:
+    value = number({cell.choice: 1.0})
+    return (0, value, "") if value is not None else (1, 0.0, cell.choice)
+
+
+def _points(
+    rows: Sequence[Cell],
+    known: Sequence[Cell],
+    choices: Sequence[str],
+    shift: float,
+    name: str,
+    colour: str,
+    symbol: str,
+) -> dict[str, Any]:
+    def half(cell: Cell) -> float | None:
+        return 100 * cell.half if cell in known and math.isfinite(cell.half) else None
+
+    return {
+        "type": "scatter", "mode": "markers", "name": name, "x": [choices.index(cell.choice) + shift for cell in rows],
+        "y": [100 * cell.mean for cell in rows],
+        "error_y": {
+            "type": "data", "array": [half(cell) for cell in rows], "thickness": 1.4, "width": 4, "color": colour,
+        },
+        "marker": {
+            "color": colour, "size": 10, "symbol": [symbol if cell in known else f"{symbol}-open" for cell in rows],
+        },
+        "text": [_said(cell) for cell in rows], "hovertemplate": "%{text}<extra></extra>",
+    }  # fmt: skip
+
+
+def _said(cell: Cell) -> str:
+    spread = "too few for an interval" if cell.too_few else f"± {100 * cell.half:.2f}"
+    many = f"{cell.networks:.1f} networks' worth of blocks"
+    return f"{escape(cell.choice, 40)}, {cell.band} FLOPs<br>{100 * cell.mean:.2f}% {spread}<br>{many}"
+
+
+def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band]) -> str:
+    """The best choice in each band, and whether another is within its interval."""
+    parts = []
+    for band in bands:
+        known = sorted((c for c in cells if c.band == band and not c.too_few), key=lambda c: -c.mean)
+        few = sum(c.band == band and c.too_few for c in cells)
+        if not known:
+            parts.append(f"{band}: too few networks to say")
+            continue
+        best = known[0]
+        near = [c.choice for c in known[1:] if c.mean + c.half >= best.mean - best.half]
+        also = f", intervals overlap with {', '.join(near)}" if near else ""
+        alone = ", the only choice with enough networks" if len(known) == 1 else ""
+        rest = f" ({count(few, 'choice')} with too few)" if few else ""
+        parts.append(
+            f"{band}: {best.choice} highest with {100 * best.mean:.1f} ± {100 * best.half:.1f}%{also}{alone}{rest}"
+        )
+    many = sum(not cell.too_few for cell in cells)
+    held = f" ±: {rule(many, 'intervals')}." if many else ""
+    return f"Mean accuracy by {axis} in parts of the budget. {'; '.join(parts)}.{held}"
+
+
+def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes: dict[str, list[str]]) -> Figure:
+    """A line a network through its choices, FLOPs and accuracy; the lighter, the more accurate. Drag along an axis to
+    see some only."""
+    order = sorted(range(len(trials)), key=lambda i: -accuracy(trials[i]))[:MOST]
+    best = [100 * accuracy(trials[i]) for i in order]
+    dimensions = [
+        _dimension(axis, choices, [designs[i].get(axis, {}) for i in order]) for axis, choices in axes.items()
+    ]
+    dimensions.append(_log_dimension([flops(trials[i]) for i in order]))
+    dimensions.append({"label": "top-1, %", "values": best})
+    chart = layout(420) | {"margin": {"l": 70, "r": 70, "t": 60, "b": 24}}
+    for axis in ("xaxis", "yaxis"):
+        del chart[axis]
+    return {
+        "data": [
+            {
+                "type": "parcoords", "dimensions": dimensions, "labelfont": {"color": "@text", "size": 13},
+                "tickfont": {"color": "@text", "size": 11}, "rangefont": {"color": "@text", "size": 11},
+                "line": {"color": best, "colorscale": "Cividis", "showscale": False},
+                "unselected": {"line": {"color": "#7F7F7F", "opacity": 0.08}},
+            }
+        ],
+        "layout": chart,
+    }  # fmt: skip
+
+
+def _dimension(axis: str, choices: list[str], shares: Sequence[Shares]) -> dict[str, Any]:
+    if is_numeric(choices):
+        ticks = [float(word) for word in choices] if len(choices) <= 8 else None
+        plain = {"label": axis, "values": [number(share) or 0.0 for share in shares]}
+        return plain if ticks is None else plain | {"tickvals": ticks, "ticktext": choices}
+    known = list(dict.fromkeys([*choices, *(one_word(share) for share in shares)]))
+    values = [known.index(one_word(share)) for share in shares]
+    return {"label": axis, "values": values, "tickvals": list(range(len(known))), "ticktext": known,
+            "range": [-0.2, max(len(known) - 0.8, 0.2)]}  # fmt: skip
+
+
+def _log_dimension(values: Sequence[int]) -> dict[str, Any]:
+    low, high = math.log10(min(values)), math.log10(max(values))
+    ticks = [low + (high - low) * i / 4 for i in range(5)] if high > low else [low]
+    return {"label": "FLOPs (log)", "values": [math.log10(value) for value in values], "tickvals": ticks,
+            "ticktext": [short(round(10**tick)) for tick in ticks]}  # fmt: skip
+
+
+def coordinates_caption(trials: Sequence[Trial]) -> str:
+    shown = f"the {MOST:,} most accurate of {len(trials):,}" if len(trials) > MOST else f"{len(trials):,}"
+    return (
+        f"One line a training, at the accuracy of its one seed ({shown}); the lighter, the more accurate. Where stages "
+        "differ, numbers are means over blocks and words read mixed. Drag along an axis to keep a part of it, along a "
+        "label to move it."
+    )

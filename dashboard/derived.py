@@ -1,0 +1,87 @@
+"""What is worked out of a study's trials, once per snapshot, and the random search beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dashboard.snapshot import Snapshot, once
+from dashboard.study_cache import StudyCache
+from nas.certainty import Floats, Networks, networks
+from nas.course import Step, course
+from nas.design import Traits, traits, varied
+from nas.front import Outcome, baseline_of, outcome
+from nas.measured import joined
+from nas.measures import Measure, busy_alone, measures
+from nas.trials import Trial
+
+
+@once
+def networks_of(snapshot: Snapshot) -> Networks:
+    """The networks of a study, with what its repeats tell of their noise."""
+    return networks(snapshot.trials)
+
+
+@once
+def outcome_of(snapshot: Snapshot) -> Outcome:
+    """A study's front and what it took. The snapshot must have settings."""
+    assert snapshot.settings is not None
+    return outcome(snapshot.trials, snapshot.settings)
+
+
+def baseline(cache: StudyCache, snapshot: Snapshot) -> Snapshot | None:
+    """The random search beside a study, where there is one that can be read and has a front."""
+    folder = baseline_of(snapshot.folder)
+    beside = cache.read(folder) if folder else None
+    return beside if beside and beside.settings and beside.front else None
+
+
+@once
+def measures_of(snapshot: Snapshot, beside: Snapshot | None) -> dict[str, Measure]:
+    """What accuracy can be set against, by name; latencies hold for the networks of the baseline as well."""
+    return measures(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
+
+
+@once
+def shut_out(snapshot: Snapshot, beside: Snapshot | None) -> list[str]:
+    """What was measured and is no measure, in sentences."""
+    return busy_alone(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
+
+
+@once
+def designs_of(snapshot: Snapshot) -> tuple[Traits, ...]:
+    """What was chosen in the network of each scored trial."""
+    return tuple(map(design_of, snapshot.scored))
+
+
+_KNOWN: dict[int, tuple[object, Traits]] = {}  # by identity: a reader keeps the trials that have ended
+
+
+def design_of(trial: Trial) -> Traits:
+    """What was chosen in a trial's network: worked out once, and not at every update of a study of thousands."""
+    found = _KNOWN.get(id(trial.arch))
+    if found is None or found[0] is not trial.arch:
+        if len(_KNOWN) > 100_000:
+            _KNOWN.clear()
+        found = _KNOWN[id(trial.arch)] = (trial.arch, traits(trial))
+    return found[1]
+
+
+@once
+def varied_of(snapshot: Snapshot) -> dict[str, list[str]]:
+    """The axes in which the scored networks differ, with their choices."""
+    return varied(designs_of(snapshot))
+
+
+@once
+def course_of(snapshot: Snapshot) -> tuple[Step, ...]:
+    """How the study went. The snapshot must have settings."""
+    assert snapshot.settings is not None
+    return tuple(course(snapshot.trials, snapshot.settings))
+
+
+@once
+def networks_table(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
+    """Designs, accuracies and FLOPs of the networks, one a network."""
+    rows = [row.trial for row in networks_of(snapshot).rows.values()]
+    accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
+    return [design_of(trial) for trial in rows], accuracy, np.array([trial.flops for trial in rows], dtype=float)

@@ -1,0 +1,155 @@
+"""Records -> pandas data frames, a row per trial or per part of a network. A number that is not known is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+import pandas as pd
+
+from dashboard.charts.blocks import blocks, depths, widths
+from dashboard.charts.network import shares
+from nas.certainty import Network, Networks
+from nas.front import accuracy
+from nas.trials import Trial
+from space import Arch, Task, breakdown
+
+OWN = "accuracy, 1 seed"
+CERTAINTY = ["mean", "± 95%", "seeds", "on front"]
+RUNGS = ["rung", "had", "needed", "rivals"]
+_WHOLE = ("FLOPs", "params", "seeds", "rung", "rivals", "seed")  # columns of whole numbers, which may miss some
+
+
+def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Networks | None = None) -> pd.DataFrame:
+    """All trials by number. Accuracy in percent (validation top-1) of the trial's own seed; FLOPs and parameters as
+    counts; time in seconds.
+
+    Where networks were repeated, also what is known of each trial's network: its mean over seeds with the half of its
+    95% interval, its seeds, and the probability of being on the front, in percent.
+    """
+    columns: dict[str, list[object]] = {
+        "trial": [t.number for t in trials],
+        "front": ["●" if t.number in front else "" for t in trials],
+        OWN: [None if t.accuracy is None else 100 * t.accuracy for t in trials],
+        "FLOPs": [t.flops for t in trials],
+    }
+    if found is not None and found.noise is not None:
+        columns |= _columns(CERTAINTY, [_certainty(found.of(trial)) for trial in trials])
+    columns |= {
+        "state": [t.state for t in trials],
+        "params": [t.params for t in trials],
+        "depth": [cell(depths(t)) for t in trials],
+        "width": [cell(widths(t)) for t in trials],
+        "blocks": [blocks(t) for t in trials],
+        "seconds": [t.seconds for t in trials],
+        "worker": [cell(t.owner) for t in trials],
+        "reason": [cell(t.reason) for t in trials],
+    }
+    return typed(columns)
+
+
+def front_frame(front: Sequence[Trial], found: Networks | None = None, *, chances: bool = True) -> pd.DataFrame:
+    """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated.
+    `chances`: of being on it, which are those of the whole study's front over FLOPs and of no other."""
+    columns: dict[str, list[object]] = {
+        "trial": [t.number for t in front], "top-1, %": [100 * (t.accuracy or 0) for t in front],
+    }  # fmt: skip
+    if found is not None and found.noise is not None:
+        rows = [_certainty(found.rows[t.number]) for t in front]
+        columns |= _columns(CERTAINTY, rows)
+        del columns["mean"]
+        if not chances:
+            del columns["on front"]
+    columns |= {
+        "FLOPs": [t.flops for t in front],
+        "params": [t.params for t in front],
+        "depth": [cell(depths(t)) for t in front],
+        "width": [cell(widths(t)) for t in front],
+        "blocks": [blocks(t) for t in front],
+    }
+    return typed(columns)
+
+
+def _certainty(row: Network | None) -> list[float | None]:
+    """Cells in the order of CERTAINTY; empty for a network that never finished."""
+    if row is None or row.probability is None:
+        return [None] * len(CERTAINTY)
+    half = None if row.half is None else 100 * row.half
+    return [100 * accuracy(row.trial), half, row.seeds, 100 * row.probability]
+
+
+def with_rungs(frame: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
+    """With where the stopping rule judged each trial last, and against what; as it is where it judged none."""
+    if not any(trial.decisions for trial in trials):
+        return frame
+    return frame.join(typed(_columns(RUNGS, [_rung(trial) for trial in trials])))
+
+
+def _rung(trial: Trial) -> list[float | None]:
+    if not trial.decisions:
+        return [None] * len(RUNGS)
+    last = trial.decisions[-1]
+    had, needed = (None if last.get(key) is None else 100 * last[key] for key in ("accuracy", "threshold"))
+    return [last.get("epoch"), had, needed, last.get("rivals")]
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+def typed(data: Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Columns, or rows, as a frame. Whole numbers stay exact where one is missing: plain pandas would make them floats;
+    a column of which nothing is known is one of numbers."""
+    frame = pd.DataFrame(data, dtype=object)
+    kinds = {name: "Int64" for name in _WHOLE if name in frame}
+    kinds |= {name: "float64" for name in frame if name not in kinds and frame[name].isna().all()}
+    return frame.astype(kinds).infer_objects()
+
+
+def cell(text: str | None) -> str:
+    """Text for a table that may be saved as CSV: a spreadsheet would take `= + - @` at its start for a formula."""
+    plain = text or ""
+    return f"'{plain}" if plain.startswith(("=", "+", "-", "@", "\t", "\r")) else plain
+
+
+def csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False)
+
+
+def csv_name(study: str, what: str) -> str:
+    """The name of a file with that table of a study, whatever letters the study's name has."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "-", study)[:64].lstrip(".-") or "study"
+    return f"{plain}-{what}.csv"
+
+
+def parts_frame(arch: Arch, task: Task) -> pd.DataFrame:
+    """A network by part: stem, stages 1..n (their downsampling included), head. Size is the output side in pixels,
+    channels those of the output, width the one that was chosen.
+
+    FLOPs and parameters as counts and in percent of the network's.
+    """
+    parts = breakdown(arch, task)
+    return pd.DataFrame({
+        "part": [part.name for part in parts],
+        **_design(arch),
+        "size": [part.size for part in parts],
+        "channels": [part.width for part in parts],
+        "FLOPs": [part.cost.flops for part in parts],
+        "FLOPs %": shares([part.cost.flops for part in parts]),
+        "params": [part.cost.params for part in parts],
+        "params %": shares([part.cost.params for part in parts]),
+    })  # fmt: skip
+
+
+def _design(arch: Arch) -> dict[str, object]:
+    """Columns of what was chosen; cells that do not apply to a part are empty."""
+    kinds = [arch.stem, *(stage.block for stage in arch.stages), arch.head]
+    stages = (f"{stage.depth} x {stage.block.name}" for stage in arch.stages)
+    columns: dict[str, object] = {"blocks": [arch.stem.name, *stages, arch.head.name]}
+    columns["width"] = pd.array([arch.stages[0].width, *(stage.width for stage in arch.stages), None], "Int64")
+    for name in ("kernel", "expansion"):
+        values = [getattr(part, name, None) for part in kinds]
+        columns[name] = pd.array([value if isinstance(value, (int, float)) else None for value in values], "Float64")
+    for name in ("norm", "act"):
+        columns[name] = [getattr(part, name, None) or "" for part in kinds]
+    return columns

@@ -1,0 +1,141 @@
+const shared = (globalThis.nasCharts ??= { boxes: {}, chosen: {} });  // by chart key; the marking component uses it too
+
+const load = (url) => shared.plotly ??= new Promise((done, failed) => {
+  const script = document.createElement("script");
+  script.src = url;
+  script.onload = () => globalThis.Plotly ? done(globalThis.Plotly) : script.onerror();
+  script.onerror = () => failed(new Error("no plotly at " + url));
+  document.head.append(script);
+});
+
+const theme = (box) => {
+  const style = getComputedStyle(box), read = (name) => style.getPropertyValue(name).trim();
+  return { text: read("--st-text-color"), grid: read("--st-border-color"), back: read("--st-background-color"),
+           font: read("--st-font") };
+};
+
+// A ring around the point whose customdata is the chosen number: a shape, which is quicker to move than a trace.
+// (A circle as a path: on a log axis plotly refuses the negative x0 of a circle sized in pixels.)
+const CIRCLE = "M13,0 C13,7.2 7.2,13 0,13 C-7.2,13 -13,7.2 -13,0 C-13,-7.2 -7.2,-13 0,-13 C7.2,-13 13,-7.2 13,0 Z";
+const shapes = ({ chart }) => {
+  const number = shared.chosen[chart.key], own = chart.layout.shapes ?? [];
+  for (const trace of number == null ? [] : chart.traces) {
+    const i = trace.customdata?.indexOf(number) ?? -1;
+    if (i >= 0) return [...own, { type: "path", name: `trial ${number}`, path: CIRCLE, xsizemode: "pixel",
+      ysizemode: "pixel", xanchor: trace.x[i], yanchor: trace.y[i], line: { width: 2.5, color: theme(chart.box).text } }];
+  }
+  return own;
+};
+
+shared.mark = (key, number) => {
+  shared.chosen[key] = number;
+  const box = shared.boxes[key];
+  if (box?.chart.layout) globalThis.Plotly.relayout(box, { shapes: shapes(box) });
+};
+
+// Made once a chart: with another config object plotly draws anew and forgets the zoom.
+const configured = (Plotly, box) => {
+  const filename = document.title.split(" ")[0] + "-" + box.chart.key;
+  const svg = { name: "Download as SVG", icon: Plotly.Icons.disk,
+                click: () => Plotly.downloadImage(box, { format: "svg", filename }) };
+  const whole = { name: "Show all", icon: Plotly.Icons.home, click: () => unzoom(Plotly, box) };
+  const axes = box.chart.layout.xaxis ? ["zoom2d", "pan2d", whole] : [];
+  return { displaylogo: false, responsive: true, doubleClick: false, modeBarButtons: [["toImage", svg, ...axes]],
+           toImageButtonOptions: { filename, scale: 2 } };
+};
+
+const AXES = ["xaxis", "yaxis"];
+const remember = ({ chart, layout }, change) => {
+  for (const axis of AXES) if (`${axis}.range[0]` in change) chart.zoom[axis] = [...layout[axis].range];
+};
+const unzoom = (Plotly, box) => {
+  box.chart.zoom = {};
+  box.chart.zooms += 1;
+  draw(Plotly, box);
+};
+
+// On a narrow screen a long title of an axis takes two lines.
+const wrapped = (title, width) =>
+  title && title.text.length * 5.6 > width ? { ...title, text: title.text.replace(" (", "<br>(") } : title;
+
+// plotly keeps a zoom only while the figure's own range stays as it was; so the zoom is put into the new figure.
+const draw = (Plotly, box) => {
+  const { chart } = box, figure = themed(chart.figure, theme(box)), { layout } = figure;
+  Object.assign(chart, { traces: figure.data, layout });
+  layout.uirevision = chart.view;
+  for (const axis of AXES.filter((name) => layout[name])) {
+    layout[axis].uirevision = chart.view + chart.zooms;
+    if (chart.zoom[axis]) layout[axis].range = chart.zoom[axis];
+  }
+  if (layout.xaxis) layout.xaxis.title = wrapped(layout.xaxis.title, box.clientWidth - 60);
+  chart.config ??= configured(Plotly, box);
+  return Plotly.react(box, figure.data, { ...layout, shapes: shapes(box) }, chart.config);
+};
+
+const step = (order, now, key) => {
+  if (key === "Home") return order[0];
+  if (key === "End") return order.at(-1);
+  const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
+  if (!by) return null;
+  const at = order.indexOf(now);
+  return at < 0 ? order.at(by > 0 ? 0 : -1) : order[Math.min(order.length - 1, Math.max(0, at + by))];
+};
+
+const listen = (Plotly, box) => {
+  const { chart } = box;
+  box.on("plotly_relayout", (change) => remember(box, change));
+  box.on("plotly_doubleclick", () => unzoom(Plotly, box));
+  box.on("plotly_click", (event) => {
+    const number = event.points[0]?.customdata;
+    if (Number.isInteger(number)) chart.choose(number);
+  });
+  box.addEventListener("keydown", (event) => {
+    const number = event.target === box ? step(chart.order, shared.chosen[chart.key], event.key) : null;
+    if (number == null) return;
+    event.preventDefault();
+    chart.choose(number);
+  });
+  let seen = theme(box).text;
+  chart.themes = setInterval(() => {
+    if (theme(box).text === seen) return;
+    seen = theme(box).text;
+    draw(Plotly, box);
+  }, 500);
+  chart.sizes = new ResizeObserver(() => Plotly.Plots.resize(box));
+  chart.sizes.observe(box);
+};
+
+const show = async (box, first) => {
+  try {
+    const Plotly = await load(box.chart.plotly);
+    if (!box.chart) return;  // the page was left meanwhile
+    await draw(Plotly, box);
+    if (first) listen(Plotly, box);
+  } catch (error) {
+    box.textContent = `No chart (${error.message}); start this page with: nas dashboard`;
+  }
+};
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const box = parentElement.querySelector(".nas-plot"), first = !box.chart;
+  const chart = (box.chart ??= { box, zoom: {}, zooms: 0 });
+  const changed = chart.figure !== data.figure || chart.view !== data.view;
+  if (chart.view !== data.view) chart.zoom = {};
+  Object.assign(chart, data, { choose: (number) => {
+    shared.mark(data.key, number);  // at once; the server will say the same
+    setTriggerValue("trial", number);
+  } });
+  shared.boxes[data.key] = box;
+  box.setAttribute("role", data.order.length ? "application" : "figure");
+  box.setAttribute("aria-label", data.alt + (data.order.length ? " Arrow keys move along the front." : ""));
+  if (data.order.length) box.tabIndex = 0;
+  Object.assign(box.style, { minHeight: `${data.height}px`, minWidth: `${data.least}px` });
+  if (changed) show(box, first);
+  return () => {
+    clearInterval(chart.themes);
+    chart.sizes?.disconnect();
+    globalThis.Plotly?.purge(box);
+    if (shared.boxes[chart.key] === box) delete shared.boxes[chart.key];
+    delete box.chart;
+  };
+}

@@ -1,0 +1,78 @@
+"""A plotly chart on a page that keeps zoom and selection while its data grow.
+
+`st.plotly_chart` mounts anew whenever its figure changes. This component stays, and calls `Plotly.react`. The script of
+plotly is fetched once from PLOTLY_URL, which `server.py` serves. The selected point is a component of its own, so that
+choosing another sends a few bytes and no figure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.charts.style import Figure
+
+PLOTLY_URL = f"/plotly-{version('plotly')}.js"
+_HTML = """<div class="nas-scroll"><div class="nas-plot"></div></div>"""
+_CSS = """
+.nas-scroll { overflow-x: auto; overflow-y: hidden; }
+.nas-plot { width: 100%; }
+.nas-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 4px; }
+"""
+_HERE = Path(__file__).parent
+_JS = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("charts/theme.js", "live_chart.js"))
+_MARK = """
+export default function ({ data }) {
+  const shared = (globalThis.nasCharts ??= { boxes: {}, chosen: {} });
+  if (shared.mark) shared.mark(data.key, data.number);
+  else shared.chosen[data.key] = data.number;
+}
+"""
+
+_chart = st.components.v2.component("nas_chart", html=_HTML, css=_CSS, js=_JS, isolate_styles=False)
+_mark = st.components.v2.component("nas_mark", html="<span></span>", js=_MARK, isolate_styles=False)
+
+
+def live_chart(
+    figure: Figure | str,
+    alt: str,
+    *,
+    key: str,
+    on_click: Callable[[int], None] | None = None,
+    order: Sequence[int] = (),
+    height: int | None = None,
+    view: str = "",
+    least: int = 0,
+) -> None:
+    """Draws `figure`, or the text that `packed` made of it (then with its `height`); `alt` says it in words.
+
+    `on_click` gets the customdata (a trial's number) of a clicked point. `order`: the numbers that the arrow keys step
+    through. `view`: what is looked at; zoom and selection outlive new data, not another view or another study.
+    `least`: its width in px on a narrow screen, which then scrolls.
+    """
+
+    def clicked() -> None:
+        number = st.session_state[key].get("trial")
+        if on_click is not None and isinstance(number, int):
+            on_click(number)
+
+    high = height or (figure["layout"]["height"] if isinstance(figure, dict) else 400)
+    data = {
+        "figure": figure if isinstance(figure, str) else packed(figure), "alt": alt, "plotly": PLOTLY_URL, "key": key,
+        "order": list(order), "height": high, "least": least, "view": f"{st.session_state.get('study')} {view}",
+    }  # fmt: skip
+    _chart(key=key, data=data, height=high, on_trial_change=clicked)
+
+
+def mark(key: str, number: int | None) -> None:
+    """Rings the point of that number in the chart of that key, and no other."""
+    _mark(key=f"{key}-mark", data={"key": key, "number": number}, height=1)
+
+
+def packed(figure: Figure) -> str:
+    """The figure as JSON: made once, it is quick to send again."""
+    return json.dumps(figure, allow_nan=False, separators=(",", ":"), default=lambda array: array.tolist())

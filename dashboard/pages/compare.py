@@ -1,0 +1,184 @@
+"""Two to six studies over each other: which space or method wins, at equal FLOPs and for equal training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import compare as charts
+from dashboard.charts.progress import COSTS
+from dashboard.derived import course_of, networks_of
+from dashboard.live_chart import live_chart
+from dashboard.number_format import ago, evidence, seeds_per_network
+from dashboard.pages.study_page import watch
+from dashboard.snapshot import Snapshot, once
+from dashboard.study_cache import StudyCache, study_names
+from nas.compare import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
+from nas.front import pareto_front
+from nas.measured import joined
+from nas.measures import FLOPS, Measure, measures
+from nas.settings import Settings
+from nas.trials import Trial
+
+_COMPARABLE: tuple[
+    tuple[str, Callable[[Settings], object]], ...
+] = (  # what must be the same for accuracies to be compared
+    ("data", lambda s: s.data.fingerprint),
+    ("recipe", lambda s: s.recipe),
+    ("image size", lambda s: s.data.image_size),
+)
+
+
+def compare_page(cache: StudyCache, runs: Path) -> None:
+    names = study_names(runs)
+    with st.container(horizontal=True, vertical_alignment="center", key="head", gap="small"):
+        st.markdown("**Comparison**", width="content")
+        spot = st.container()
+    st.title("Which space or method wins?", anchor=False)
+    kept = [name for name in st.session_state.get("with", []) if name in names]
+    if kept != st.session_state.get("with", []):
+        st.session_state["with"] = kept
+    wanted = st.multiselect(
+        "Studies", names, key="with", max_selections=charts.MOST, bind="query-params", persist_state="session",
+        placeholder="two to six",
+    )  # fmt: skip
+    read = {name: cache.read(runs / name) for name in wanted}
+    found = {name: snapshot for name, snapshot in read.items() if snapshot.settings and snapshot.scored}
+    with spot:
+        watch(
+            lambda: all(cache.read(runs / name).same(snapshot) for name, snapshot in read.items()),
+            lambda: f"updated {ago(max((s.updated for s in read.values() if s.updated), default=None))}",
+        )
+    for name in read.keys() - found.keys():
+        st.text(f"{name} has no finished network to compare: it is {read[name].mode}.")
+    if len(found) < 2:
+        st.info("Choose two studies or more that have finished networks.")
+        return
+    _warn(found)
+    over = _over(found)
+    _fronts(found, over)
+    _distributions(found, over)
+    _growth(found)
+
+
+def _settings(snapshot: Snapshot) -> Settings:
+    assert snapshot.settings is not None
+    return snapshot.settings
+
+
+def _warn(found: dict[str, Snapshot]) -> None:
+    settings = [_settings(snapshot) for snapshot in found.values()]
+    for what, of in _COMPARABLE:
+        if any(of(s) != of(settings[0]) for s in settings):
+            st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
+    if any(s.band != settings[0].band for s in settings):
+        st.warning("These studies have different budgets: hypervolumes over different budgets are not comparable.")
+
+
+def _over(found: dict[str, Snapshot]) -> Measure:
+    """What accuracies are set against: a measure that every study has, chosen by the person."""
+    known = _measures(tuple(found.values()))
+    name = st.selectbox(
+        "Accuracy over", list(known), key="over", width=340, bind="query-params", persist_state="session",
+        help="Latencies are offered where each of these studies was measured on the same device at the same batch",
+    )  # fmt: skip
+    return known[name or FLOPS.name]
+
+
+@lru_cache(maxsize=8)
+def _measures(snapshots: tuple[Snapshot, ...]) -> dict[str, Measure]:
+    measured = joined(snapshot.measured for snapshot in snapshots)
+    each = [measures(snapshot.scored, measured) for snapshot in snapshots]
+    every = measures((trial for snapshot in snapshots for trial in snapshot.scored), measured)
+    return {name: measure for name, measure in every.items() if all(name in other for other in each)}
+
+
+@once
+def _front(snapshot: Snapshot, over: Measure) -> tuple[Trial, ...]:
+    return tuple(pareto_front([trial for trial in snapshot.scored if over.of(trial)], over.on))
+
+
+def _fronts(found: dict[str, Snapshot], over: Measure) -> None:
+    st.header("Fronts", anchor=False)
+    fronts = {name: _front(snapshot, over) for name, snapshot in found.items()}
+    caption = charts.fronts_caption(fronts, over)
+    st.text(caption)
+    live_chart(charts.fronts_figure(fronts, over), caption, key="fronts", view=over.name)
+    said = {evidence(_settings(s), seeds_per_network(s.trials)): name for name, s in found.items()}
+    with st.container(key="facts"):
+        st.text("; ".join(f"{name}: {words}" if len(said) > 1 else words for words, name in said.items()) + ".")
+
+
+@once
+def _sample(snapshot: Snapshot, over: Measure) -> Sample:
+    rows = [trial for row in networks_of(snapshot).rows.values() if over.of(trial := row.trial)]
+    accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
+    return Sample(snapshot.name, accuracy, np.array([over.on(trial) for trial in rows], dtype=float))
+
+
+@lru_cache(maxsize=8)
+def _distances(snapshots: tuple[Snapshot, ...], over: Measure) -> list[Distance]:
+    return distances(equal_complexity([_sample(snapshot, over) for snapshot in snapshots]))
+
+
+def _distributions(found: dict[str, Snapshot], over: Measure) -> None:
+    """Of all trained networks, not only of the front: for random search that is the space, else what was chosen."""
+    st.header(f"Networks at equal {over.name}", anchor=False)
+    even = equal_complexity([_sample(snapshot, over) for snapshot in found.values()])
+    if not even:
+        st.info(f"These studies share no {over.name}: nothing can be compared at equal complexity.")
+        return
+    if few := [row.sample.name for row in even if len(row.weight) < FEWEST]:
+        st.info(f"Too few networks in the {over.name} that they share to say ({FEWEST} are needed): {', '.join(few)}.")
+        return
+    rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()), over)
+    caption = charts.edf_caption(rows, gaps, over)
+    st.text(caption)
+    live_chart(charts.edf_figure(rows), caption, key="edf")
+    with st.container(key="facts-edf"):
+        st.text(
+            "Every network that was trained to its end, weighted so that each study has as many at the same "
+            f"{over.name} (arXiv 1905.13214). "
+            "Under random search this is the space; a search that learns shows what it chose."
+        )
+    if len(gaps) > 1:
+        table = [{"one": g.one, "other": g.other, "distance": g.value, "p": g.p} for g in gaps]
+        numbers = {
+            "distance": st.column_config.NumberColumn(format="%.3f"),
+            "p": st.column_config.NumberColumn(format="%.3f"),
+        }
+        st.dataframe(pd.DataFrame(table), hide_index=True, key="distances", column_config=numbers)
+
+
+def _growth(found: dict[str, Snapshot]) -> None:
+    st.header("Hypervolume over training", anchor=False)
+    cost = st.segmented_control(
+        "Over", list(COSTS), default="epochs", format_func=lambda name: COSTS[name], key="cost", bind="query-params",
+        persist_state="session", required=True,
+    )  # fmt: skip
+    groups = methods({name: _settings(snapshot) for name, snapshot in found.items()})
+    known = growths(
+        {label: [course_of(found[name]) for name in names] for label, names in groups.items()}, cost or "epochs"
+    )
+    caption = charts.growth_caption(known, cost or "epochs")
+    st.text(caption)
+    if known:
+        live_chart(charts.growth_figure(known, cost or "epochs"), caption, key="growths")
+
+
+def methods(settings: dict[str, Settings]) -> dict[str, list[str]]:
+    """Studies that differ in their seed only belong together; label -> names."""
+    groups: dict[str, list[str]] = {}
+    for name, each in settings.items():
+        plain = asdict(replace(each, name="", created="", command="", seed=0, device="", versions={}))
+        groups.setdefault(repr(plain), []).append(name)
+    return {
+        names[0] if len(names) == 1 else f"{settings[names[0]].sampler}: {', '.join(names)}": names
+        for names in groups.values()
+    }

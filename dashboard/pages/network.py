@@ -1,0 +1,249 @@
+"""One network: drawn, counted part by part, its curve and seeds, how to build it again, its export, what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts.curve import curve_caption, curve_figure
+from dashboard.charts.front_caption import other_seed
+from dashboard.charts.hover import seed_lines
+from dashboard.charts.network import network_caption, network_figure
+from dashboard.derived import networks_of
+from dashboard.frames import parts_frame, typed
+from dashboard.live_chart import live_chart
+from dashboard.number_format import FLOPS, NONE, evidence, percent, short, standard_error
+from dashboard.pages import export, rebuild
+from dashboard.pages.selection import choose, chosen, link, pin, pinned
+from dashboard.pages.study_page import Scene
+from dashboard.snapshot import Snapshot
+from nas.certainty import Network, Networks
+from nas.front import accuracy
+from nas.measures import FLOPS as FLOPS_MEASURE
+from nas.settings import Settings
+from nas.trials import Trial
+from nas.words import mean_words
+from space import Arch, InputError
+
+NUMBERS = {
+    "size": st.column_config.NumberColumn("px", help="Side of the output in pixels"),
+    "channels": st.column_config.NumberColumn(help="Channels of the output"),
+    "width": st.column_config.NumberColumn(help="The width that was chosen; a bottleneck gives more channels"),
+    "FLOPs": st.column_config.NumberColumn(format="compact", help=FLOPS),
+    "FLOPs %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
+    "params": st.column_config.NumberColumn(format="compact"),
+    "params %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
+}
+COVERS = (
+    "The interval is over seeds, of this network by itself; the split's own sampling error comes on top, much the same "
+    "for all networks."
+)
+
+
+def network_page(scene: Scene) -> None:
+    """The selected trial's, or where none is selected that of the most accurate."""
+    snapshot = scene.snapshot
+    number = chosen(snapshot)
+    trial = snapshot.trial(number)
+    if trial is None:
+        trial = snapshot.trial(snapshot.front[-1].number) if snapshot.front else snapshot.trials[0]
+    assert trial is not None
+    _walk(snapshot, trial)
+    why = [] if number is not None else ["the most accurate so far" if snapshot.front else "the first trial"]
+    st.text(" · ".join(filter(None, [*why, place(snapshot, trial)])))
+    if trial.reason:
+        st.text(f"{trial.state}: {trial.reason}")
+    row = networks_of(snapshot).of(trial)
+    scores(scene.settings, trial, row)
+    if seeds := seed_lines(row):
+        st.text(f"Its network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
+    try:
+        arch = trial.network()
+        drawing(scene.settings, arch, key="drawing")
+    except InputError as error:
+        st.text(f"Its network cannot be shown: {error}")
+        return
+    _parts(scene.settings, arch)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _curve(scene, trial)
+    with right:
+        _seeds(snapshot, trial)
+        st.header("Export", anchor=False)
+        export_of(scene.runs, snapshot, trial)
+    _rebuild(scene.settings, arch, trial)
+    _pinned(scene, trial, arch)
+
+
+def _walk(snapshot: Snapshot, trial: Trial) -> None:
+    """Which trial, and the ways along the front and into a comparison."""
+    row = networks_of(snapshot).of(trial)
+    here = row.trial.number if row else trial.number
+    members = [member.number for member in snapshot.front]
+    at = members.index(here) if here in members else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.header(f"Trial {trial.number}", anchor=False, width="content")
+        before = members[at - 1] if at else None
+        after = members[at + 1] if at is not None and at + 1 < len(members) else None
+        for label, icon, number, what in (
+            ("Cheaper", "arrow_back", before, "The next cheaper network of the front"),
+            ("Dearer", "arrow_forward", after, "The next dearer network of the front"),
+        ):
+            st.button(
+                label, icon=f":material/{icon}:", disabled=number is None, help=what, on_click=choose, args=(number,)
+            )
+        pin_button(trial, "Pin to compare")
+        link("front", "See it on the front", "scatter_plot", study=snapshot.name, trial=trial.number)
+
+
+def pin_button(trial: Trial, label: str) -> None:
+    held = pinned() == trial.number
+    st.button(
+        "Unpin" if held else label, icon=":material/push_pin:", on_click=pin, args=(None if held else trial.number,),
+        help="Then choose another trial",
+    )  # fmt: skip
+
+
+def scores(settings: Settings, trial: Trial, row: Network | None) -> None:
+    """Of the trial's network; its accuracy is the mean of its seeds."""
+    mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
+    seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
+    rows = (
+        ("Accuracy", percent(mean, 2), evidence(settings, times)),
+        ("FLOPs", short(trial.flops), FLOPS),
+        ("Parameters", short(trial.params), None),
+        ("Activations", short(trial.activations), "Outputs of conv and linear layers, batch 1"),
+        ("Training", seconds, f"With its evaluations, on {settings.device}"),
+    )
+    with st.container(horizontal=True, gap="medium", key="facts-scores"):
+        for label, value, said in rows:
+            st.metric(label, value, help=said, width="content")
+    if mean is not None and trial.accuracy is not None:
+        error = 100 * standard_error(mean, settings.data.validation)
+        seed = "" if trial.seed is None else f" (seed {trial.seed})"
+        own = f"; this trial's own{seed}: {percent(trial.accuracy, 2)}" if times > 1 else seed
+        st.text(f"{percent(mean, 2)} ± {error:.2f} (binomial standard error), {evidence(settings, times)}{own}")
+
+
+def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) -> None:
+    """The network to scale, with its sentence. Raises InputError for a network that has no pixels left."""
+    caption = network_caption(arch, settings.task)
+    st.text(caption.partition(". ")[0] + "." if brief else caption)
+    live_chart(network_figure(arch, settings.task, brief=brief), caption, key=key, least=0 if brief else 600)
+
+
+def _parts(settings: Settings, arch: Arch) -> None:
+    st.dataframe(
+        parts_frame(arch, settings.task), hide_index=True, key="network", column_config=NUMBERS, placeholder=""
+    )
+
+
+def _curve(scene: Scene, trial: Trial) -> None:
+    st.header("Learning curve", anchor=False)
+    try:
+        epochs = scene.cache.curve(scene.snapshot.folder, trial.number)
+    except (InputError, OSError) as error:
+        st.text(f"The curve cannot be read: {error}")
+        return
+    if epochs:
+        st.text(curve_caption(epochs))
+        live_chart(curve_figure(epochs), curve_caption(epochs), key="curve")
+    else:
+        st.text("No curve yet: it is written when an epoch ends." if trial.state == "running" else "It has no curve.")
+
+
+def _seeds(snapshot: Snapshot, trial: Trial) -> None:
+    same = [t for t in snapshot.trials if t.key and t.key == trial.key]
+    st.header("Its seeds", anchor=False)
+    if len(same) < 2:
+        st.text(other_seed(networks_of(snapshot)))
+        return
+    rows = [
+        {"trial": t.number, "seed": t.seed, "1 seed, %": None if t.accuracy is None else 100 * t.accuracy,
+         "state": t.state, "seconds": t.seconds}
+        for t in same
+    ]  # fmt: skip
+    numbers = {"1 seed, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy of that seed"),
+               "seconds": st.column_config.NumberColumn(format="%.1f"),
+               "seed": st.column_config.NumberColumn(format="%d")}  # fmt: skip
+    st.dataframe(typed(rows), hide_index=True, key="seeds", column_config=numbers, placeholder="")
+
+
+def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
+    """The export of a trial, or why it cannot be exported."""
+    if trial.state != "complete":
+        st.text(f"Only a finished trial can be exported; this one is {trial.state}.")
+        return
+    if trial.number not in {member.number for member in snapshot.front}:
+        st.text("Weights are kept for the front only; this network is trained again first.")
+    source = snapshot.settings.data.source if snapshot.settings else ""
+    export.section(runs, snapshot.name, trial.number, source)
+
+
+def _rebuild(settings: Settings, arch: Arch, trial: Trial) -> None:
+    st.header("Build it again", anchor=False)
+    file, task = f"trial-{trial.number}.yaml", settings.task
+    texts = (
+        ("YAML", arch.to_yaml(), "yaml", file),
+        ("Python", rebuild.python(arch, task), "python", f"trial-{trial.number}.py"),
+        ("Command line", rebuild.command(arch, task, file), "bash", None),
+    )
+    for tab, (label, text, language, name) in zip(st.tabs([row[0] for row in texts]), texts, strict=True):
+        with tab:
+            st.code(text, language=language, height=280)
+            if name:
+                st.download_button(
+                    f"Download {name}", text, file_name=name, mime="text/plain", on_click="ignore", key=f"take-{label}"
+                )
+
+
+def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
+    """What differs from the pinned trial's network."""
+    other = scene.snapshot.trial(pinned())
+    if other is None or other.number == trial.number:
+        return
+    st.header(f"What differs from the pinned trial {other.number}", anchor=False)
+    try:
+        network = other.network()
+        parts = rebuild.differences(arch, network, scene.settings.task)
+    except InputError as error:
+        st.text(f"The pinned network cannot be shown: {error}")
+        return
+    here, there = f"trial {trial.number}", f"pinned: trial {other.number}"
+    found = networks_of(scene.snapshot)
+    rows = [dict(zip(("", here, there), row, strict=True)) for row in [*_measured(found, trial, other), *parts]]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="differs")
+    drawing(scene.settings, network, key="pinned")
+
+
+def _measured(found: Networks, one: Trial, other: Trial) -> list[tuple[str, str, str]]:
+    names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
+    rows = [("accuracy of the network", _mean(found.of(one)), _mean(found.of(other)))]
+    return rows + [(label, short(getattr(one, name)), short(getattr(other, name))) for label, name in names]
+
+
+def place(snapshot: Snapshot, trial: Trial) -> str:
+    """`on the front, 3 of 6 by FLOPs`."""
+    if trial.state != "complete":
+        return trial.state
+    return place_on(trial, snapshot.front, FLOPS_MEASURE.name)
+
+
+def place_on(trial: Trial, front: Sequence[Trial], over: str, among: str = "") -> str:
+    """`on the front, 3 of 6 by FLOPs`, whichever of its network's seeds a trial is; `among`: of which networks."""
+    at = next((at for at, member in enumerate(front, 1) if same_network(trial, member)), None)
+    return (
+        f"not on the front{among} by {over}" if at is None else f"on the front{among}, {at} of {len(front)} by {over}"
+    )
+
+
+def same_network(one: Trial, other: Trial) -> bool:
+    return one.number == other.number or (one.key is not None and one.key == other.key)
+
+
+def _mean(row: Network | None) -> str:
+    """`47.71%, mean of 2 seeds`; a dash for a network that never finished."""
+    return NONE if row is None else mean_words(accuracy(row.trial), row.seeds)

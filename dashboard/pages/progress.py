@@ -1,0 +1,79 @@
+"""Is the study still improving: its hypervolume over what was spent, its pace, its workers, its losses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from dashboard.charts import progress as charts
+from dashboard.charts.progress import COSTS
+from dashboard.derived import course_of
+from dashboard.live_chart import live_chart
+from dashboard.number_format import NONE
+from dashboard.pages.selection import choose
+from dashboard.pages.study_page import Scene
+from nas.course import pace, spans
+
+
+def progress_page(scene: Scene) -> None:
+    _pace(scene)
+    steps, beside = course_of(scene.snapshot), course_of(scene.beside) if scene.beside else ()
+    known = [name for name in COSTS if any(getattr(step, name) is not None for step in steps)] or ["epochs"]
+    cost = st.segmented_control(
+        "Hypervolume over", known, default="epochs", format_func=lambda name: COSTS[name], key="cost",
+        bind="query-params", persist_state="session", required=True,
+    )  # fmt: skip
+    caption = charts.growth_caption(steps, beside)
+    st.text(caption)
+    if steps:
+        live_chart(charts.growth_figure(steps, cost or "epochs", beside), caption, key="growth", view=cost or "epochs")
+    st.header("Workers", anchor=False)
+    now = datetime.now(UTC) if scene.snapshot.mode == "running" else scene.snapshot.updated or datetime.now(UTC)
+    rows = spans(scene.snapshot.trials, now)
+    caption = charts.timeline_caption(rows)
+    st.text(caption)
+    if rows:
+        live_chart(charts.timeline_figure(rows), caption, key="timeline", on_click=choose)
+    st.header("What did not finish", anchor=False)
+    for line in charts.losses(scene.snapshot.trials):
+        st.text(line)
+
+
+def _pace(scene: Scene) -> None:
+    snapshot = scene.snapshot
+    found = pace(snapshot.trials, scene.settings, scene.cache.goal(snapshot.folder))
+    of = "" if found.goal is None else f" of {found.goal:,}"
+    left = NONE
+    if found.left is not None:
+        left = (
+            "done" if found.left <= timedelta(0) else duration(found.left) if snapshot.mode == "running" else "paused"
+        )
+    helps = {
+        "Trained": "Trials that ended: complete, stopped or failed; further seeds included",
+        "Rate": "Over the latest 20 trials; long pauses are left out",
+        "Time left": "At this rate, until the number of trials that was asked for",
+    }
+    values = {
+        "Trained": f"{found.trainings:,}{of}",
+        "Running": f"{len(snapshot.running)}",
+        "Rate": NONE if found.per_hour is None else f"{found.per_hour:,.1f} / h",
+        "Time left": left,
+        "Stopped": f"{snapshot.number_in('stopped')}",
+        "Failed": f"{snapshot.number_in('failed')}",
+    }
+    with st.container(horizontal=True, gap="medium", key="facts-pace"):
+        for name, value in values.items():
+            st.metric(name, value, help=helps.get(name), width="content")
+
+
+def duration(span: timedelta) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`, `2 days`."""
+    seconds = int(span.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7200:
+        return f"{seconds // 60} min"
+    if seconds < 2 * 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{seconds // 86_400} days"

@@ -1,0 +1,114 @@
+"""What all pages of a study share: its name, whether it runs, how old it is, what is wrong with it; and the redrawing.
+
+A page is a question and a function that answers it for a study that can be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from dashboard.derived import baseline
+from dashboard.number_format import ago
+from dashboard.pages import export
+from dashboard.pages.text_box import text_box
+from dashboard.snapshot import Mode, Snapshot
+from dashboard.study_cache import StudyCache, study_names
+from nas.settings import Settings
+
+EVERY = 1.0  # seconds between looks at the journal
+FIRST_SEARCH = "nas search digits --data digits --flops 1M..4M --trials 30"
+COLOURS: dict[Mode, Literal["green", "gray", "red", "orange"]] = {
+    "running": "green", "resting": "gray", "empty": "gray", "away": "orange", "error": "red", "broken": "red",
+    "missing": "red",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a page is about."""
+
+    cache: StudyCache
+    runs: Path
+    snapshot: Snapshot
+    settings: Settings
+    beside: Snapshot | None  # random search beside it
+
+
+def study_page(cache: StudyCache, runs: Path, study: str, question: str, body: Callable[[Scene], None]) -> None:
+    """The head of a page and, where the study has a trial, `body`. Drawn anew when the study has changed."""
+    with st.spinner(f"Reading {study}: a study of ten thousand trials takes seconds, once."):
+        snapshot = cache.read(runs / study)
+        beside = baseline(cache, snapshot)
+    with st.container(horizontal=True, vertical_alignment="center", key="head", gap="small"):
+        _name(snapshot.name)
+        st.badge(snapshot.mode, color=COLOURS[snapshot.mode])
+        _watch_study(cache, runs, snapshot, beside)
+    st.title(question, anchor=False)
+    if snapshot.settings is None:
+        _broken(snapshot, runs)
+        return
+    if snapshot.mode == "away":
+        st.warning(f"The study cannot be reached now; this is what was last read, {ago(snapshot.updated)}.")
+        text_box(snapshot.problem)
+    if snapshot.mode == "error":
+        st.error("The last search of this study ended with an error:")
+        text_box(snapshot.problem)
+    if not snapshot.trials:
+        st.info("This study has no trial yet. The first appears here as soon as a search draws it.")
+        resume(snapshot.settings)
+        return
+    body(Scene(cache, runs, snapshot, snapshot.settings, beside))
+
+
+def _name(name: str) -> None:
+    """Bold, or for a name that `nas` would not give as plain text, which no Markdown is read in."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        st.markdown("**" + re.sub(r"([_.-])", r"\\\1", name) + "**", width="content")
+    else:
+        st.text(name, width="content")
+
+
+def _watch_study(cache: StudyCache, runs: Path, snapshot: Snapshot, beside: Snapshot | None) -> None:
+    listed, busy = set(study_names(runs)), export.busy()
+
+    def unchanged() -> bool:
+        now = cache.read(snapshot.folder)
+        same = now.same(snapshot) and baseline(cache, now) is beside
+        return same and set(study_names(runs)) == listed and export.busy() == busy
+
+    watch(unchanged, lambda: f"updated {ago(cache.read(snapshot.folder).updated)}")
+
+
+def watch(unchanged: Callable[[], bool], updated: Callable[[], str]) -> None:
+    """A switch "Live". While it is on, looks every EVERY seconds and has the page drawn anew where something has
+    changed."""
+    live = st.toggle("Live", value=True, key="live", persist_state="session", help="Off: nothing changes under you")
+
+    @st.fragment(run_every=EVERY if live else None)
+    def look() -> None:
+        if live and not unchanged():
+            st.rerun()
+        st.text(updated() if live else f"paused; {updated()}", width="content")
+
+    look()
+
+
+def resume(settings: Settings) -> None:
+    st.text(f"Started {settings.created} with the command below; the same command goes on where the study stopped.")
+    text_box(settings.command)
+
+
+def _broken(snapshot: Snapshot, runs: Path) -> None:
+    st.error("This study cannot be read. What is wrong, and what to do:")
+    text_box(snapshot.problem)
+    if [name for name in study_names(runs) if name != snapshot.name]:
+        st.text("Other studies can be chosen on the left.")
+    else:
+        st.text("Or begin a new one:")
+        text_box(FIRST_SEARCH)

@@ -1,0 +1,165 @@
+"""Every trial: filters, reasons of failure, where each was stopped and against what, and all of it as CSV."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import frames
+from dashboard.derived import networks_of
+from dashboard.frames import cell, csv, csv_name
+from dashboard.number_format import FLOPS, count, evidence, percent
+from dashboard.pages.selection import choose, chosen, link
+from dashboard.pages.study_page import Scene
+from dashboard.pages.text_box import text_box
+from dashboard.snapshot import Snapshot, once
+from nas.stopping import build_rule
+from nas.trials import Trial
+from space import InputError
+
+TABLE = {
+    "front": st.column_config.TextColumn(width=46, help="On the front: none beats it in both accuracy and FLOPs"),
+    "trial": st.column_config.NumberColumn(width=50),
+    frames.OWN: st.column_config.NumberColumn(
+        "1 seed, %", width=72, format="%.2f", help="Validation accuracy in percent of this trial's own seed"
+    ),
+    "FLOPs": st.column_config.NumberColumn(width=62, format="compact", help=FLOPS),
+    "mean": st.column_config.NumberColumn(width=60, format="%.2f", help="Mean of the network's seeds, in percent"),
+    "± 95%": st.column_config.NumberColumn(
+        width=54, format="%.2f", help="Half of its interval over seeds, in points; seed noise pooled over the study"
+    ),
+    "seeds": st.column_config.NumberColumn(width=48, format="%d"),
+    "on front": st.column_config.NumberColumn(width=60, format="%.0f%%", help="Probability of being on the true front"),
+    "state": st.column_config.TextColumn(width=82),
+    "params": st.column_config.NumberColumn(format="compact"),
+    "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
+    "reason": st.column_config.TextColumn(width="large"),
+    "rung": st.column_config.NumberColumn(help="The epoch after which the stopping rule judged it last"),
+    "had": st.column_config.NumberColumn(format="%.2f", help="Its validation accuracy there, %"),
+    "needed": st.column_config.NumberColumn(format="%.2f", help="The accuracy that it had to reach there, %"),
+    "rivals": st.column_config.NumberColumn(help="Trials of about its FLOPs that it was compared with"),
+}
+
+
+def trials_page(scene: Scene) -> None:
+    snapshot = scene.snapshot
+    number = chosen(snapshot)
+    _counts(scene)
+    states = list(dict.fromkeys(t.state for t in snapshot.trials))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.multiselect(
+            "States", sorted(states), key="state", bind="query-params", persist_state="session", width=380,
+            placeholder="all",
+        )  # fmt: skip
+        text = st.text_input(
+            "Reason or network holds", key="holds", bind="query-params", persist_state="session", width=260,
+            placeholder="e.g. nan, modulation",
+        )  # fmt: skip
+        asked = st.number_input("Go to trial", 0, max(len(snapshot.trials) - 1, 0), None, key="goto", width=140)
+        if asked is not None and asked != number:
+            choose(int(asked))
+            number = int(asked)
+    asked_for = tuple(wanted), (text or "").strip().lower()[:80]
+    frame = shown(snapshot, *asked_for)
+    noise = networks_of(snapshot).noise
+    alone = ", with a 95% interval of each by itself" if noise and noise.known else ""
+    st.text(
+        f"{count(len(frame), 'trial')} of {len(snapshot.trials):,}; select a row to open its network. "
+        f"Accuracy: {evidence(scene.settings)}, the trial's own; a network's is the mean of its seeds{alone}."
+    )
+    _table(frame, number)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download as CSV", lambda: csv(frame), file_name=csv_name(snapshot.name, "trials"),
+            mime="text/csv", on_click="ignore", icon=":material/download:",
+        )  # fmt: skip
+        if number is not None:
+            link("network", f"Open trial {number}", "schema", study=snapshot.name, trial=number)
+    if number is not None and (trial := snapshot.trial(number)):
+        _trial(trial)
+    _failures(snapshot)
+
+
+def _counts(scene: Scene) -> None:
+    found = Counter(trial.state for trial in scene.snapshot.trials)
+    st.text(", ".join(f"{n:,} {state}" for state, n in found.most_common()) + ".")
+    try:
+        rule = build_rule(scene.settings.stop, int(scene.settings.recipe["epochs"]), scene.settings.seed)
+        st.text(f"Stopping rule: {rule.describe()}.")
+    except InputError as error:
+        st.text(str(error))
+
+
+@once
+def _frame(snapshot: Snapshot) -> pd.DataFrame:
+    found = networks_of(snapshot)
+    front = {row.trial.number for row in found.front}
+    seeds = {t.number for t in snapshot.scored if (row := found.of(t)) and row.trial.number in front}
+    return frames.with_rungs(frames.trials_frame(snapshot.trials, seeds, found), snapshot.trials)
+
+
+@once
+def shown(snapshot: Snapshot, states: tuple[str, ...], text: str) -> pd.DataFrame:
+    """The rows of those states whose reason, blocks or worker hold the text, which is in lower case."""
+    frame = _frame(snapshot)
+    if states:
+        frame = frame[frame["state"].isin(states)]
+    if text:
+        words = frame["reason"] + " " + frame["blocks"] + " " + frame["worker"]
+        frame = frame[words.str.lower().str.contains(text, regex=False)]
+    return frame
+
+
+def _table(frame: pd.DataFrame, number: int | None) -> None:
+    """Choosing a row is the way to a trial by keyboard."""
+    numbers = frame["trial"].tolist()
+    rows = [numbers.index(number)] if number in numbers else []
+    if selected_rows() != rows:
+        st.session_state["table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+
+    def choose_row() -> None:
+        rows = selected_rows()
+        choose(numbers[rows[0]] if rows and rows[0] < len(numbers) else None)
+
+    st.dataframe(
+        frame, hide_index=True, key="table", height=480, placeholder="", on_select=choose_row,
+        selection_mode="single-row", column_config=TABLE,
+    )  # fmt: skip
+
+
+def selected_rows() -> list[int]:
+    state = st.session_state.get("table")
+    return list(state["selection"]["rows"]) if state else []
+
+
+def _trial(trial: Trial) -> None:
+    """What happened to the selected trial, in words."""
+    st.header(f"Trial {trial.number}: {trial.state}", anchor=False)
+    text_box(trial.reason)
+    if not trial.decisions:
+        return
+    st.text("What the stopping rule said of it:")
+    rows = [
+        {
+            "after epoch": d.get("epoch"), "had": percent(d.get("accuracy"), 2),
+            "needed": percent(d.get("threshold"), 2), "rivals": d.get("rivals"), "so it was": cell(str(d.get("why"))),
+            "stopped": "yes" if d.get("stop") else "no",
+        }
+        for d in trial.decisions
+    ]  # fmt: skip
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="decisions")
+
+
+def _failures(snapshot: Snapshot) -> None:
+    """Reasons of failure by how often."""
+    found = Counter(t.reason or "no reason on record" for t in snapshot.trials if t.state == "failed")
+    if not found:
+        return
+    st.header("Why trials failed", anchor=False)
+    rows = [{"times": times, "reason": cell(reason)} for reason, times in found.most_common(50)]
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, key="failures",
+        column_config={"times": st.column_config.NumberColumn(width=60)},
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""A study as it was when read, and what is worked out of it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property, wraps
+from pathlib import Path
+from threading import RLock
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+
+from nas.front import Point, pareto_front, scored, top
+from nas.settings import Settings
+from nas.trials import State, Trial
+
+Mode = Literal["running", "resting", "error", "empty", "away", "broken", "missing"]
+P = ParamSpec("P")
+T = TypeVar("T")
+_COMPUTING = RLock()  # one session at a time: threads of Python compute no faster side by side, but twice
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A study as it was when read. The same object is returned until its files change, so it may key a cache.
+
+    `problem` says what is wrong where the mode is `away` (cannot be reached now; this is what was last read), `broken`
+    or `missing`, and what ended the last search where it is `error`.
+    """
+
+    folder: Path
+    mode: Mode
+    settings: Settings | None = None
+    trials: tuple[Trial, ...] = ()
+    problem: str | None = None
+    updated: datetime | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)  # latencies: `nas.measured`
+    unmeasured: str | None = None  # why they cannot be read
+    found: dict[str, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False)  # by `once` functions
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def front(self) -> tuple[Trial, ...]:
+        """Trials that none beats in both accuracy and FLOPs, by rising FLOPs."""
+        return tuple(pareto_front(self.trials))
+
+    @cached_property
+    def best(self) -> Point | None:
+        """The most accurate network, at the mean of its seeds."""
+        return top(self.trials)
+
+    @cached_property
+    def scored(self) -> tuple[Trial, ...]:
+        return tuple(scored(self.trials))
+
+    def same(self, other: Snapshot) -> bool:
+        """Whether a page of this one would also be one of the other."""
+        mine, others = ((s.mode, s.problem, s.unmeasured) for s in (self, other))
+        return self.trials is other.trials and self.measured is other.measured and mine == others
+
+    @property
+    def running(self) -> tuple[Trial, ...]:
+        """Trials in training; those of a process that has ended are not."""
+        return tuple(t for t in self.trials if t.state == "running")
+
+    def number_in(self, state: State) -> int:
+        return sum(trial.state == state for trial in self.trials)
+
+    def trial(self, number: int | None) -> Trial | None:
+        """The trial of that number, if there is one."""
+        return self.trials[number] if number is not None and 0 <= number < len(self.trials) else None
+
+
+def once(function: Callable[Concatenate[Snapshot, P], T]) -> Callable[Concatenate[Snapshot, P], T]:
+    """Keeps what a function of a snapshot returned for as long as the snapshot lives: for the latest 16 of its other
+    arguments, which must be hashable and positional."""
+
+    name = f"{function.__module__}.{function.__qualname__}"
+
+    @wraps(function)
+    def kept(snapshot: Snapshot, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        assert not kwargs
+        found: dict[Any, T] = snapshot.found.setdefault(name, {})
+        with suppress(KeyError):
+            return found[args]
+        with _COMPUTING:
+            if args in found:  # another session has meanwhile
+                return found[args]
+            if len(found) >= 16:
+                found.pop(next(iter(found)))
+            answer = found[args] = function(snapshot, *args, **kwargs)
+            return answer
+
+    return kept

@@ -1,0 +1,59 @@
+"""Hypervolume and workers over time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from dashboard.charts import progress
+from dashboard.pages.progress import duration
+from nas.course import Span, Step
+from nas.trials import Trial
+from tests.dashboard.charts.figures import as_plotly
+
+STEPS = [Step(i, 10 * (i + 1), float(i), i / 2, volume, 0.5) for i, volume in enumerate([0.0, 0.4, 0.4, 0.6, 0.6])]
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_growth_begins_with_a_front_and_keeps_where_it_rises() -> None:
+    figure = progress.growth_figure(STEPS, "epochs", STEPS[:3])
+    as_plotly(figure)
+    own, random = figure["data"]
+    assert (own["x"], own["y"]) == ([20, 40, 50], [0.4, 0.6, 0.6])
+    assert (random["line"]["dash"], random["x"]) == ("dash", [20, 30])
+    told = progress.growth_caption(STEPS, STEPS[:3])
+    assert told == (
+        "Hypervolume 0.6000 after 50 epochs; 99% of it stood after 40, and it rose last with trial 3, after 40. "
+        "Random search's 0.4000 after 30 epochs was reached after 20."
+    )
+    assert progress.growth_caption(STEPS[:3], STEPS).endswith("0.6000 after 50 epochs has not been reached.")
+    assert progress.growth_caption([]).startswith("No front yet")
+    assert progress.growth_caption(STEPS[1:2]).startswith("Hypervolume 0.4000 after 20 epochs")
+
+
+def test_timeline_has_a_row_a_worker_and_a_bar_a_trial() -> None:
+    spans = [
+        Span(0, "a:1", "complete", BEGUN, BEGUN + timedelta(seconds=60)),
+        Span(1, "b:2", "stopped", BEGUN, BEGUN + timedelta(seconds=30)),
+        Span(2, "b:2", "running", BEGUN + timedelta(seconds=30), BEGUN + timedelta(seconds=60)),
+    ]
+    figure = progress.timeline_figure(spans)
+    as_plotly(figure)
+    bars = {t["name"]: t for t in figure["data"]}
+    assert bars["complete"]["x"] == [60_000]
+    assert bars["running"]["base"] == [(BEGUN + timedelta(seconds=30)).isoformat()]
+    assert len({t["marker"]["pattern"]["shape"] for t in figure["data"]}) == 3, "not colours alone"
+    told = progress.timeline_caption(spans)
+    assert told == "2 workers, at work 100% of the time: 1 complete, 1 stopped, 1 running."
+    assert progress.timeline_caption([]) == "No worker is on record."
+    assert progress.timeline_caption(spans * 200).endswith("The latest 500 are drawn.")
+
+
+def test_losses_and_times_in_words() -> None:
+    trials = (Trial(number=0, state="stopped", epochs=2), Trial(number=1, state="stopped", epochs=2),
+              Trial(number=2, state="stopped", epochs=4), Trial(number=3, state="failed"))  # fmt: skip
+    assert progress.losses(trials) == [
+        "Stopped early: 2 after epoch 2, 1 after epoch 4.", "Failed: 1 trial; the page Trials has the reasons.",
+    ]  # fmt: skip
+    assert progress.losses(()) == ["Nothing was stopped, and nothing failed."]
+    for seconds, words in ((5, "5 s"), (600, "10 min"), (12_000, "3 h 20 min"), (400_000, "4 days")):
+        assert duration(timedelta(seconds=seconds)) == words

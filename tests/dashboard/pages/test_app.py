@@ -1,0 +1,175 @@
+"""All pages on studies that are empty, broken, hostile or gone, and the address."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+from nas.settings import FILE, JOURNAL
+from nas.trials import Reader, open_journal
+from tests.dashboard.opened import checked, metrics, page, said
+from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, tear
+
+
+def test_starts_without_torch_and_samplers() -> None:
+    code = (
+        "import sys, dashboard.pages.app, dashboard.server; "
+        "print([m for m in ('torch', 'optuna', 'optuna.samplers', 'nas.train', 'nas.study') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_trial_from_the_address(runs: Path) -> None:
+    make_study(runs, complete=12)
+    app = page(trial="7")
+    assert "Trial 7" in said(app)
+    app.query_params["trial"] = "5"
+    assert "Trial 5" in said(checked(app.run()))
+    app.query_params["trial"] = "99"
+    assert "This study has no trial 99" in said(checked(app.run()))
+
+
+@pytest.mark.parametrize("where", ["front", "network", "trials", "progress", "space", "compare", "studies"])
+def test_every_page_bears_every_state(runs: Path, where: str) -> None:
+    """And none shows a backtick, which only Markdown would turn into code."""
+    states: dict[str, dict[str, int]] = {
+        "new": {"complete": 0}, "failed": {"complete": 0, "failed": 2}, "one": {"complete": 1},
+        "begun": {"complete": 0, "running": 1}, "few": {"complete": 3},
+    }  # fmt: skip
+    for name, numbers in states.items():
+        make_study(runs, name, **numbers)  # type: ignore[arg-type]
+        app = page(where, study=name)
+        assert app.title
+        assert not [e.value for kind in (app.text, app.title, app.header) for e in kind if "`" in str(e.value)]
+
+
+def test_a_study_out_of_reach_keeps_what_was_last_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_study(runs, complete=4)
+    assert metrics(page())["Finished"] == "4"
+    add_trial(folder, random.Random(6))
+
+    def gone(self: Reader) -> None:
+        raise OSError("Stale file handle")
+
+    monkeypatch.setattr(Reader, "frozen", gone)
+    app = page()
+    assert metrics(app)["Finished"] == "4"
+    assert "cannot be reached now; this is what was last read" in said(app)
+    assert "Stale file handle" in said(app)
+
+
+@pytest.mark.parametrize("asked", ["../../etc", "x" * 10_000, HOSTILE, "-1", "1e3"])
+def test_address_that_asks_for_what_is_not_there(runs: Path, asked: str) -> None:
+    make_study(runs, complete=2)
+    app = page(study=asked, trial=asked)
+    assert "asks for a study that is not here" in said(app)
+    assert metrics(app)["Finished"] == "2"
+    assert app.query_params["study"] == "first"
+
+
+def test_study_from_the_address_and_from_the_box(runs: Path) -> None:
+    make_study(runs, "one", 1)
+    make_study(runs, "two", 2)
+    app = page(study="one", trial="0")
+    assert metrics(app)["Finished"] == "1"
+    checked(app.sidebar.selectbox[0].set_value("two").run())
+    assert metrics(app)["Finished"] == "2"
+    assert app.query_params["study"] == "two"
+    assert "trial" not in app.query_params
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_no_study_says_how_to_begin(runs: Path, exists: bool) -> None:
+    if exists:
+        runs.mkdir()
+    words = said(page())
+    assert ("has no study in it" if exists else "does not exist yet") in words
+    assert "nas search digits --data digits --flops 1M..4M --trials 30" in words
+
+
+def test_study_without_trials(runs: Path) -> None:
+    make_study(runs, complete=0)
+    words = said(page())
+    assert "no trial yet" in words
+    assert "nas search first" in words
+
+
+def test_a_search_that_ended_with_an_error_says_so_on_every_page(runs: Path) -> None:
+    folder = make_study(runs, complete=12)
+    study = optuna.load_study(study_name=None, storage=open_journal(folder / JOURNAL))
+    study.set_user_attr("error", "nas must not fail, got KeyError: 1; report it")
+    for where in ("front", "progress", "trials", "studies"):
+        words = said(page(where, study="first"))
+        assert "search ended with an error" in words or "search of this study ended with an error" in words, where
+        assert "nas must not fail, got KeyError: 1; report it" in words, where
+    assert metrics(page())["Finished"] == "12", "what was found is shown all the same"
+    study.set_user_attr("error", None)
+    assert "ended with an error" not in said(page())
+
+
+def test_broken_settings(runs: Path) -> None:
+    folder = make_study(runs, complete=2)
+    (folder / FILE).write_text("version: 1\nname: [")
+    words = said(page())
+    assert "cannot be read" in words
+    assert "must be valid YAML" in words
+    assert "mend the file" in words
+    assert "nas search digits" in words
+
+
+def test_damaged_journal(runs: Path) -> None:
+    damage(make_study(runs, complete=2), line=3)
+    words = said(page())
+    assert "damage in line 3" in words
+    assert "restore it from a copy" in words
+
+
+def test_torn_last_line_is_no_damage(runs: Path) -> None:
+    tear(make_study(runs, complete=4))
+    assert metrics(page())["Finished"] == "4"
+
+
+def test_study_deleted_while_open(runs: Path) -> None:
+    folder = make_study(runs, "one", 1)
+    make_study(runs, "two", 2)
+    app = page(study="one")
+    shutil.rmtree(folder)
+    assert metrics(checked(app.run()))["Finished"] == "2"
+    shutil.rmtree(runs)
+    assert "No study yet" in said(checked(app.run()))
+
+
+def test_new_trials_and_studies_are_found(runs: Path) -> None:
+    folder = make_study(runs, complete=2)
+    app = page()
+    add_trial(folder, random.Random(9))
+    assert metrics(checked(app.run()))["Finished"] == "3"
+    make_study(runs, "second", 1)
+    assert "second" in checked(app.run()).sidebar.selectbox[0].options
+
+
+def test_hostile_names_and_reasons_stay_text(runs: Path) -> None:
+    make_study(runs, HOSTILE, complete=2)
+    folder = make_study(runs, "plain", complete=1)
+    add_trial(folder, random.Random(1), "failed", reason=f"![]({HOSTILE})", outcome="failed")
+    app = page(study=HOSTILE)
+    assert metrics(app)["Finished"] == "2"
+    assert HOSTILE in [element.value for element in app.text]
+    assert not any(HOSTILE in e.value for kind in (app.title, app.markdown, app.caption) for e in kind)
+    assert "cannot be exported from here" in said(app)
+    checked(app.sidebar.selectbox[0].set_value("plain").run())
+    assert HOSTILE not in "".join(e.value for e in app.markdown)
+
+
+def test_reading_leaves_the_folder_as_it_was(runs: Path) -> None:
+    folder = make_study(runs, complete=3)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    page()
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before

@@ -1,0 +1,223 @@
+"""The page Front: its numbers, axes, filters, budget, and what it says of seeds and random search."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from itertools import combinations
+from pathlib import Path
+
+from dashboard.charts.front import BASELINE
+from dashboard.charts.front_caption import ends
+from dashboard.pages.front_view import Asked, figure_of
+from dashboard.study_cache import StudyCache
+from nas.design import traits, varied, within
+from nas.front import pareto_front
+from nas.measured import FILE as MEASURED
+from nas.measured import keep
+from nas.measures import FLOPS
+from tests.dashboard.opened import checked, metrics, page, said
+from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, timed
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_full_study_says_what_it_holds(runs: Path) -> None:
+    make_study(runs, complete=12, failed=2, running=1, outside=1)
+    app = page()
+    words = said(app)
+    assert metrics(app)["Finished"] == "12"
+    assert metrics(app)["Failed"] == "2"
+    assert metrics(app)["Running"] == "1"
+    assert "validation top-1, n = 360 images, 1 seed. Budget: 1M..4M FLOPs (conv + linear multiply-accumulates" in words
+    assert "of 12 networks are on the front: the best reaches" in words
+    assert "In training: 1 network of" in words
+    assert "running" in words
+    assert "1 outside" in words
+    assert "nas search first --data digits" in words
+    app = page("trials")
+    table = app.dataframe[0].value
+    assert list(table["state"]).count("complete") == 12
+    assert "training must stay finite" in "".join(table["reason"])
+    assert "training must stay finite" in app.dataframe[1].value["reason"][0], "reasons by how often"
+    assert app.query_params["study"] == "first"
+
+
+def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
+    folder = make_study(runs, complete=12)
+    best = StudyCache().read(folder).front[-1]
+    words = said(page())
+    assert f"Trial {best.number}" in words
+    assert f"nas export first --trial {best.number} --out" in words
+    words = said(page("network"))
+    assert f"Trial {best.number}" in words
+    assert f"nas export first --trial {best.number} --out" in words
+    assert "After 10 epochs" in words
+    assert "stem:" in words
+    assert "from space.network import Network" in words
+
+
+def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
+    folder = make_study(runs, complete=12, stopped=2)
+    best = StudyCache().read(folder).front[-1].number
+    plain = said(page())
+    assert "Bars:" not in plain
+    assert "Dashed:" not in plain
+    assert "2 stopped" in plain
+    for _ in range(4):
+        add_trial(folder, random.Random(5), repeat_of=best)
+    make_study(runs, "first-random", complete=8, seed=3)
+    app = page(study="first", trial=str(best))
+    words = said(app)
+    assert "of 12 networks are on the front" in words
+    assert "Bars: 95% intervals of the mean over seeds" in words
+    assert "Dashed: random search's front" in words
+    assert "mean of 5 seeds, 95% interval" in words
+    assert "mean of 1 to 5 seeds" in words
+    assert "Its network: mean of 5 seeds, " in said(page("network", study="first", trial=str(best)))
+    table = page("trials", study="first").dataframe[0].value
+    assert table["seeds"][best] == 5
+    assert list(table["state"]).count("stopped") == 2
+    hypervolume = next(metric for metric in app.metric if metric.label == "Hypervolume")
+    assert hypervolume.delta.endswith(" to random")
+    assert ("not on the front" in said(page("network", study="first", trial="14"))) is (table["front"][14] == "")
+    assert "Dashed:" not in said(page(study="first-random"))
+
+
+def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs: Path) -> None:
+    folder, cache = make_study(runs, complete=8), StudyCache()
+    before = cache.read(folder)
+    assert page().selectbox(key="x").options == ["FLOPs", "parameters", "activations"]
+    trials = sorted(before.trials, key=lambda trial: trial.accuracy or 0)
+    for place, trial in enumerate(trials):
+        median = 0.002 * (1 + place)
+        timing = {"median": median, "low": median / 2, "high": 2 * median, "memory": None}  # as of an older release
+        keep(folder, "A Phone", trial.key or "", {"1": timing})
+    after = cache.read(folder)
+    assert after.trials is before.trials
+    assert not after.same(before)
+    assert cache.read(folder) is after
+    app = page(x="latency (batch 1, A Phone)")
+    words = said(app)
+    assert "8 networks on the front over latency (batch 1, A Phone): from " in words
+    assert "at 16 ms." in words
+    assert metrics(app)["Latency"] == "16 ms"
+    assert "the most accurate · on the front, 8 of 8 by latency (batch 1, A Phone)" in words
+    assert "by FLOPs" not in words
+    assert next(m for m in app.metric if m.label == "Latency").help.endswith("; quartiles 8 ms to 32 ms")
+    assert "8 of 8 were measured without a check that the machine was not busy." in words
+    busy = {"median": 0.1, "low": 0.1, "high": 0.1, "reference": 2.0, "reference_best": 1.0}
+    keep(folder, "A Tablet", trials[0].key or "", {"1": busy})
+    words = said(page())
+    assert "Latency (batch 1, A Tablet) was measured on a busy machine only: end other programs and measure" in words
+    (folder / MEASURED).write_text("{")
+    words = said(page(x="latency (batch 1, A Phone)"))
+    assert "The measured latencies cannot be read." in words
+    assert "must be JSON, got " in words
+    assert "8 networks are on the front" in words or "of 8 networks" in words
+
+
+def test_a_baseline_that_cannot_be_read_is_left_out(runs: Path) -> None:
+    make_study(runs, complete=4)
+    damage(make_study(runs, "first-random", complete=2), line=3)
+    app = page(study="first")
+    assert metrics(app)["Finished"] == "4"
+    assert "Dashed:" not in said(app)
+
+
+def test_x_axis_colour_and_filters_from_the_address(runs: Path) -> None:
+    folder = make_study(runs, complete=25)
+    kept = [t for t in StudyCache().read(folder).scored if {s["norm"] for s in (t.arch or {})["stages"]} == {"ln"}]
+    app = page(**{"x": "parameters", "colour": "kernel", "only.norm": "ln"})
+    words = said(app)
+    assert "Only norm ln." in words
+    assert f"{len({t.key for t in kept})} networks shown." in words
+    assert "on the front over parameters: from" in words
+    app = page(x="../../etc", colour=HOSTILE)
+    assert "of 25 networks are on the front" in said(app), "what is no choice is not taken"
+
+
+def test_a_filter_holds_for_random_search_and_what_is_in_training_too(runs: Path) -> None:
+    cache, wanted = StudyCache(), {"norm": ("ln",)}
+    snapshot = cache.read(make_study(runs, complete=25, running=6))
+    beside = cache.read(make_study(runs, "first-random", complete=25, seed=1))
+    figure = json.loads(figure_of(snapshot, Asked(filters=tuple(wanted.items())), beside))
+    quiet = next(trace for trace in figure["data"] if trace["name"] == BASELINE)
+    front = pareto_front([trial for trial in beside.scored if within(traits(trial), wanted)])
+    assert [trial.number for trial in front] != [trial.number for trial in beside.front], "a filter that matters"
+    assert quiet["x"][: len(front)] == [trial.flops for trial in front]
+    dotted = [s["x0"] for s in figure["layout"]["shapes"] if s.get("line", {}).get("dash") == "dot"]
+    left = [trial.flops for trial in snapshot.running if within(traits(trial), wanted)]
+    assert dotted == left != [trial.flops for trial in snapshot.running]
+    app = page(**{"study": "first", "only.norm": "ln"})
+    words = said(app)
+    assert "Only norm ln, of random search too." in words
+    assert f"Dashed: random search's front, {ends(FLOPS, front)}." in words
+    assert "on the front of the networks shown, " in words
+    assert "on front" not in app.dataframe[0].value, "a probability would be of the whole study's front"
+
+
+def test_choices_that_another_study_has_not_are_dropped(runs: Path) -> None:
+    shutil.copytree(ROOT / "runs" / "cifar10", runs / "cifar10")
+    make_study(runs, "small", complete=2)
+    make_study(runs, "middle", complete=20)
+    app = page(**{"study": "cifar10", "only.kernel": "11", "colour": "stem.stride"})
+    assert "Only kernel 11." in said(app) or "left by these filters" in said(app)
+    app = checked(app.sidebar.selectbox[0].set_value("small").run())
+    assert "of 2 networks" in said(app)
+    app = page("space", study="cifar10", axis="stem.stride")
+    assert "Mean accuracy by stem.stride" in said(app)
+    assert "Mean accuracy by " in said(checked(app.sidebar.selectbox[0].set_value("middle").run()))
+
+
+def test_filters_that_leave_nothing_say_so(runs: Path) -> None:
+    """Two choices that no network has together."""
+    designs = [traits(trial) for trial in StudyCache().read(make_study(runs, complete=4)).scored]
+    axes = varied(designs)
+    pairs = ({a: x, b: y} for a, b in combinations(axes, 2) for x in axes[a] for y in axes[b])
+    wanted = next(p for p in pairs if not any(within(d, {axis: [word] for axis, word in p.items()}) for d in designs))
+    words = said(page(**{f"only.{axis}": word for axis, word in wanted.items()}))
+    assert "No finished network is left by these filters" in words
+
+
+def test_the_budget_picks_the_best_within_it(runs: Path) -> None:
+    folder = make_study(runs, complete=30)
+    front = StudyCache().read(folder).front
+    app = page()
+    slider = app.select_slider[0]
+    assert f"Trial {front[-1].number}" in said(app)
+    limit = slider.options[len(slider.options) // 2]
+    words = said(checked(slider.set_value(limit).run()))
+    value = float(limit[:-1]) * 1e6
+    assert f"Trial {max((t for t in front if (t.flops or 0) <= value), key=lambda t: t.flops or 0).number}" in words
+    assert f"the best up to {limit} FLOPs" in words
+
+    app = page(**{"budget.FLOPs": limit})  # the link to it
+    assert app.select_slider[0].value == limit
+    assert f"the best up to {limit} FLOPs" in said(app)
+    add_trial(folder, random.Random(4))
+    assert page(**{"budget.FLOPs": limit}).select_slider[0].value == limit, "a study that has grown has the same steps"
+    assert page(**{"budget.FLOPs": "17Q"}).select_slider[0].value == "no limit"
+
+
+def test_the_baseline_stands_beside_the_front_over_latency_too(runs: Path) -> None:
+    for seed, name in enumerate(["one", "one-random"]):
+        timed(make_study(runs, name, complete=8, seed=seed), "A Phone")
+    words = said(page(study="one", x="latency (batch 1, A Phone)"))
+    assert re.search(
+        r"on the front over latency \(batch 1, A Phone\): from .* Dashed: random search's front, .* ms", words
+    )
+
+
+def test_all_failed(runs: Path) -> None:
+    make_study(runs, complete=0, failed=3)
+    words = said(page())
+    assert "No trial has finished" in words
+    assert "training must stay finite" in words
+
+
+def test_one_point(runs: Path) -> None:
+    make_study(runs, complete=1)
+    assert "1 network finished, alone on the front" in said(page())

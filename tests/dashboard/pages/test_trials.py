@@ -1,0 +1,54 @@
+"""The pages Trials, Progress and Space."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.dashboard.opened import metrics, page, said
+from tests.dashboard.studies import add_trial, make_study
+
+
+def test_trials_are_filtered_by_state_and_words(runs: Path) -> None:
+    make_study(runs, complete=5, failed=2, stopped=1)
+    app = page("trials", state="failed")
+    assert list(app.dataframe[0].value["state"]) == ["failed", "failed"]
+    assert "2 trials of 8" in said(app)
+    app = page("trials", holds="must stay finite")
+    assert len(app.dataframe[0].value) == 2
+    assert len(page("trials", holds="([").dataframe[0].value) == 0, "no pattern, plain text"
+    app = page("trials", trial="6")
+    assert "Trial 6: failed" in said(app)
+
+
+def test_where_a_trial_was_stopped_is_told(runs: Path) -> None:
+    folder = make_study(runs, complete=3)
+    decision = {"epoch": 2, "accuracy": 0.31, "stop": True, "why": "below", "threshold": 0.4, "rivals": 12}
+    add_trial(folder, random.Random(4), "stopped", decisions=[decision])
+    app = page("trials", trial="3")
+    row = app.dataframe[0].value.iloc[3]
+    assert (row["rung"], row["had"], row["needed"], row["rivals"]) == (2, 31, 40, 12)
+    assert list(app.dataframe[1].value.iloc[0]) == [2, "31.00%", "40.00%", 12, "below", "yes"]
+
+
+def test_progress_says_how_it_goes(runs: Path) -> None:
+    make_study(runs, complete=6, failed=1, stopped=2, interrupted=1)
+    make_study(runs, "first-random", complete=4, seed=2)
+    app = page("progress", study="first")
+    words = said(app)
+    assert metrics(app)["Trained"] == "9 of 30"
+    assert "Random search's" in words
+    assert "1 worker, at work" in words
+    assert "Stopped early: 2 after epoch 2." in words
+    assert "Interrupted and queued again: 1 trial." in words
+    assert [b.value for b in page("progress", cost="seconds of training").button_group] == ["seconds"]
+
+
+def test_space_says_what_matters_or_that_it_cannot(runs: Path) -> None:
+    make_study(runs, complete=25)
+    make_study(runs, "few", complete=3)
+    words = said(page("space", study="first"))
+    assert "Based on 25 networks" in words or "25 networks, one axis at a time" in words
+    assert "Mean accuracy by " in words
+    assert "Too few networks to say: 3 networks, and 20 are needed." in said(page("space", study="few"))
+    assert "Mean accuracy by kernel" in said(page("space", study="first", axis="kernel"))

@@ -1,0 +1,37 @@
+"""Numbers as text."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboard import number_format
+from nas.trials import Trial
+from tests.dashboard.studies import make_settings
+
+
+def test_accuracy_is_said_with_split_n_and_seeds() -> None:
+    assert number_format.evidence(make_settings("a")) == "validation top-1, n = 360 images, 1 seed"
+    assert (
+        number_format.evidence(make_settings("a"), (1, 3)) == "validation top-1, n = 360 images, mean of 1 to 3 seeds"
+    )
+    assert number_format.evidence(make_settings("a"), 2) == "validation top-1, n = 360 images, mean of 2 seeds"
+    trials = [Trial(number=i, state="complete", key=key) for i, key in enumerate("aab")]
+    assert number_format.seeds_per_network(trials) == (1, 2)
+    assert number_format.seeds_per_network([]) == (1, 1)
+
+
+def test_standard_error_is_the_binomial_one() -> None:
+    rng = random.Random(0)
+    measured = [sum(rng.random() < 0.9 for _ in range(360)) / 360 for _ in range(4000)]
+    spread = (sum((m - 0.9) ** 2 for m in measured) / len(measured)) ** 0.5
+    assert number_format.standard_error(0.9, 360) == pytest.approx(spread, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(5, "5 s ago"), (300, "5 min ago"), (7300, "2 h ago"), (300_000, "3 days ago")]
+)
+def test_ago(seconds: int, said: str) -> None:
+    assert number_format.ago(datetime.now(UTC) - timedelta(seconds=seconds)) == said

@@ -1,0 +1,68 @@
+"""The server: what it loads, whom it answers, how it ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+
+from dashboard.live_chart import PLOTLY_URL
+from dashboard.server import HOST, serve
+from space import InputError
+from tests.dashboard.conftest import Site
+from tests.dashboard.server import end, free_port, start
+
+
+def test_server_never_loads_torch(site: Site) -> None:
+    maps = Path(f"/proc/{site.pid}/maps")
+    if not maps.exists():
+        pytest.skip("/proc must exist")
+    assert "pyarrow" in maps.read_text()
+    assert "torch" not in maps.read_text()
+
+
+def test_plotly_is_served_whole(site: Site) -> None:
+    with urllib.request.urlopen(site.address + PLOTLY_URL) as reply:
+        assert reply.read().decode() == get_plotlyjs()
+        assert reply.headers["Content-Type"].startswith("text/javascript")
+
+
+def test_a_page_of_another_host_is_told_nothing(site: Site) -> None:
+    """Such as one whose name has come to mean this machine."""
+    for path, answer in (("/", 200), ("/front", 200), ("/_stcore/health", 200), ("/_stcore/stream", 101)):
+        assert status(site.address, path, "localhost") == status(site.address, path, HOST) == answer
+        assert status(site.address, path, "evil.example") == 400
+
+
+def status(address: str, path: str, host: str) -> int:
+    """The server's answer to a request that names `host`, or to the opening of a websocket."""
+    port = int(address.rsplit(":", 1)[1])
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}"]
+    if path.endswith("/stream"):
+        lines += [f"Origin: http://{host}:{port}", "Upgrade: websocket", "Connection: Upgrade"]
+        lines += ["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version: 13"]
+    with socket.create_connection((HOST, port), timeout=10) as line:
+        line.sendall("\r\n".join([*lines, "", ""]).encode())
+        return int(line.recv(100).split()[1])
+
+
+def test_ctrl_c_ends_the_server_and_frees_the_port(tmp_path: Path) -> None:
+    """SIGTERM ends the site of the other tests."""
+    port = free_port()
+    server = start(tmp_path, port)
+    with pytest.raises(InputError, match=f"port must be free, got {port}; choose another with --port"):
+        serve(tmp_path, port, open_browser=False)
+    assert end(server, signal.SIGINT) == 0
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, port))
+
+
+@pytest.mark.parametrize("port", [0, 65536, -1])
+def test_impossible_port(tmp_path: Path, port: int) -> None:
+    with pytest.raises(InputError, match=f"port must be from 1 to 65535, got {port}; use e.g. 8501"):
+        serve(tmp_path, port)
