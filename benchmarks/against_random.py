@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from nas.front import by_network, flops, hypervolume, outcome, pareto_front, under
-from nas.settings import find_study
-from nas.trials import Reader, Trial
+from nas.analysis.pareto import by_network, flops, hypervolume, outcome, pareto_front, under
+from nas.records.settings import find_study
+from nas.records.trial import Trial
+from nas.storage.reader import Reader
 from space import InputError, compact
 
 RUNS = Path("runs")

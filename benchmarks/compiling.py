@@ -17,9 +17,9 @@ import torch
 
 from benchmarks.machine import heading
 from benchmarks.training import networks
-from nas.data import load
-from nas.recipe import Recipe
-from nas.train import DeviceData, _Training, choose_device
+from nas.data.dataset import load
+from nas.records.recipe import Recipe
+from nas.training.brief import DeviceData, _Training, choose_device
 from space import Arch, Task, compact, cost
 from space.network import Network
 

@@ -30,9 +30,9 @@ from typing import Any, NamedTuple
 
 from benchmarks.grown import grown
 from benchmarks.machine import heading
-from nas.settings import JOURNAL
-from nas.skim import open_skimming
-from nas.trials import Reader, open_journal
+from nas.records.settings import JOURNAL
+from nas.storage.reader import Reader, open_journal
+from nas.storage.skim import open_skimming
 
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 STARTS = 5

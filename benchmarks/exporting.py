@@ -19,9 +19,9 @@ from torch import Tensor
 
 import nas
 from benchmarks.machine import heading
-from nas import fresh
-from nas.data import load
-from nas.formats import run_fresh
+from nas.data.dataset import load
+from nas.export import verify_in_process as fresh
+from nas.export.formats import run_fresh
 
 NAMES = {
     "own": "model.safetensors", "modeling": "modeling.py", "pt2": "model.pt2", "onnx": "model.onnx",

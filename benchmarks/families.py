@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.machine import heading
-from nas.exported import Preprocess
-from nas.formats import verify, write_base, write_formats
+from nas.export.formats import verify, write_base, write_formats
+from nas.export.load import Preprocess
 from space import Arch, InputError, Task, compact, cost
 from space.network import Network
 from space.reading import presets

@@ -21,9 +21,9 @@ import torch
 from PIL import Image
 
 from benchmarks.machine import heading
-from nas import data
-from nas.feed import batches
-from nas.images import Pixels, Row, pixels
+from nas.data import dataset as data
+from nas.data.images import Pixels, Row, pixels
+from nas.training.prefetch import batches
 
 PHOTOS = {"500 x 375": (500, 375), "256 x 256": (256, 256), "64 x 64": (64, 64), "32 x 32": (32, 32)}
 SECONDS = 3.0

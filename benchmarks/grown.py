@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from nas.settings import ARTIFACTS, FILE, JOURNAL
+from nas.records.settings import ARTIFACTS, FILE, JOURNAL
 
 CREATE, TELL, ATTRIBUTE = 4, 6, 8  # Optuna's op codes in a journal
 GAP = timedelta(seconds=40)  # between the starts of two trials

@@ -22,11 +22,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.machine import heading
-from nas.named import name
-from nas.server import parse_server
-from nas.settings import FILE
-from nas.trial_index import ENDED
-from nas.trials import Reader
+from nas.records.settings import FILE
+from nas.records.trial import ENDED
+from nas.storage.known_servers import name
+from nas.storage.postgres import parse_server
+from nas.storage.reader import Reader
 
 KILLS, NETWORKS, WORKERS = 8, 40, 3
 

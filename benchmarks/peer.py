@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms  # type: ignore[import-untyped]
 
-from nas.data import Data, Split
-from nas.recipe import Recipe
+from nas.data.dataset import Data, Split
+from nas.records.recipe import Recipe
 from space import Arch, Task
 
 WORKERS = 2

@@ -6,7 +6,7 @@ Networks of `convnext_or_modulation_32` with FLOPs within a factor of 1.5, half 
 modulation blocks, are trained long once, and under each brief recipe with another seed. Every row of the output is one
 training; a second run goes on where the first was stopped. The table printed last has each recipe's tau with the long
 training, and its difference to the first recipe's on the same networks, each with the interval of a bootstrap over
-networks, all of them holding together with 95% (`nas.claims`); networks that any recipe has not trained yet are left
+networks, all of them holding together with 95%; networks that any recipe has not trained yet are left
 out for all.
 """
 
@@ -28,12 +28,12 @@ import numpy as np
 import torch
 
 from benchmarks.machine import heading
-from nas.agreement import NEAR, bootstrap
-from nas.claims import each, rule
-from nas.data import Data, load
-from nas.recipe import Recipe
-from nas.train import DeviceData, choose_device, train
-from nas.words import signed
+from nas.analysis.multiple_comparisons import each, rule
+from nas.analysis.rank_agreement import NEAR, bootstrap
+from nas.analysis.wording import signed
+from nas.data.dataset import Data, load
+from nas.records.recipe import Recipe
+from nas.training.brief import DeviceData, choose_device, train
 from space import Arch, Band, Budget, Space, Task, cost
 from space.chooser import RandomChooser
 

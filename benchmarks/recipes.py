@@ -5,7 +5,7 @@
 Networks are drawn from `convnext_or_modulation_32`, one in each of equal steps of log FLOPs; each is one block kind
 throughout, in turn, so that the kinds can be told apart. Every row of the output is one training; a second run goes on
 where the first was stopped. The last lines printed are each recipe's mean difference to the first one, with Student's
-interval over networks, all of them holding together with 95% (`nas.claims`); fewer than VALUES have none.
+interval over networks, all of them holding together with 95%; fewer than VALUES have none.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nas.certainty import student_t
-from nas.claims import VALUES, each, rule
-from nas.data import load
-from nas.recipe import Recipe
-from nas.train import DeviceData, choose_device, train
-from nas.words import signed
+from nas.analysis.multiple_comparisons import VALUES, each, rule
+from nas.analysis.seed_noise import student_t
+from nas.analysis.wording import signed
+from nas.data.dataset import load
+from nas.records.recipe import Recipe
+from nas.training.brief import DeviceData, choose_device, train
 from space import Arch, Band, Budget, Space, Task
 from space.chooser import RandomChooser
 from space.cost import cost

@@ -29,17 +29,18 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from benchmarks.machine import heading
 from benchmarks.searching import resident, settings
 from dashboard.study_cache import StudyCache
-from nas.ask import Begun
-from nas.folder import open_folder, open_study
-from nas.propose import RecordingChooser
-from nas.recipe import Recipe
-from nas.server import parse_server
-from nas.settings import ARTIFACTS
-from nas.study import Search, Watch
-from nas.tables import front_table, trials_table
-from nas.train import Verdict
-from nas.trainer import Finished, Result
-from nas.trials import CURVE, Epoch, Reader, Trial
+from nas.cli.tables import front_table, trials_table
+from nas.records.recipe import Recipe
+from nas.records.settings import ARTIFACTS
+from nas.records.trial import CURVE, Epoch, Trial
+from nas.samplers.parameters import RecordingChooser
+from nas.search.ask import Begun
+from nas.search.loop import Search, Watch
+from nas.storage.postgres import parse_server
+from nas.storage.reader import Reader
+from nas.storage.study_folder import open_folder, open_study
+from nas.training.brief import Verdict
+from nas.training.trainer import Finished, Result
 from space import Arch, Band
 from space.chooser import RandomChooser
 from tests.nas.postgres import Postgres, started

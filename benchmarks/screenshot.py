@@ -14,9 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nas.front import best, pareto_front
-from nas.settings import find_study
-from nas.trials import Reader
+from nas.analysis.pareto import best, pareto_front
+from nas.records.settings import find_study
+from nas.storage.reader import Reader
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 

@@ -25,16 +25,16 @@ import optuna
 import torch
 
 from benchmarks.machine import heading
-from nas.ask import Begun
-from nas.data import load
-from nas.folder import open_folder, package_versions
-from nas.recipe import Recipe
-from nas.run import describe_data
-from nas.settings import Sampler, Settings
-from nas.study import Search, Watch
-from nas.train import DeviceData, Verdict
-from nas.trainer import BriefTrainer, Finished, Result
-from nas.trials import Epoch, Trial
+from nas.data.dataset import load
+from nas.data.study_data import describe_data
+from nas.records.recipe import Recipe
+from nas.records.settings import Sampler, Settings
+from nas.records.trial import Epoch, Trial
+from nas.search.ask import Begun
+from nas.search.loop import Search, Watch
+from nas.storage.study_folder import open_folder, package_versions
+from nas.training.brief import DeviceData, Verdict
+from nas.training.trainer import BriefTrainer, Finished, Result
 from space import Arch, Band, Space
 
 EPOCHS = 10

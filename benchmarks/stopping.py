@@ -12,20 +12,18 @@ from __future__ import annotations
 import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 from statistics import mean
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-import nas.recorded
 from benchmarks.machine import heading
-from nas.features import Features, Floats, describe
-from nas.record import RecordedTable, accuracy_matrix
-from nas.replay import Run, SamplerSource, budget, simulate
-from nas.ridge import Ridge
-from nas.stopping import MISSES, QuantileRule
-from nas.surrogate import Surrogate
+from nas.benchmark.replay import Run, SamplerSource, budget, simulate
+from nas.benchmark.surrogate import Surrogate
+from nas.benchmark.table import DEFAULT, RecordedTable, accuracy_matrix
+from nas.samplers.bayesian_ridge import Ridge
+from nas.samplers.early_stopping import MISSES, QuantileRule
+from nas.samplers.features import Features, Floats, describe
 from space import Arch, Cost
 
 TRIALS = 40  # average networks of the budget
@@ -33,7 +31,7 @@ FREE = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square
 
 
 def recorded() -> RecordedTable:
-    folder = Path(nas.recorded.__path__[0])
+    folder = DEFAULT.parent
     return RecordedTable.load(folder / "convnext_or_modulation_32.parquet")
 
 

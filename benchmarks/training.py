@@ -22,10 +22,10 @@ import torch
 
 from benchmarks import peer
 from benchmarks.machine import heading
-from nas.data import load
-from nas.recipe import Recipe
-from nas.train import DeviceData, autocast, choose_device
-from nas.train import train as train_ours
+from nas.data.dataset import load
+from nas.records.recipe import Recipe
+from nas.training.brief import DeviceData, autocast, choose_device
+from nas.training.brief import train as train_ours
 from space import Arch, Band, Budget, Space, Task, compact, cost
 from space.chooser import RandomChooser
 

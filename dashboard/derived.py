@@ -6,13 +6,13 @@ import numpy as np
 
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
-from nas.certainty import Floats, Networks, networks
-from nas.course import Step, course
-from nas.design import Traits, traits, varied
-from nas.front import Outcome, baseline_of, outcome
-from nas.measured import joined
-from nas.measures import Measure, busy_alone, measures
-from nas.trials import Trial
+from nas.analysis.choices import Traits, traits, varied
+from nas.analysis.cost_axes import Measure, busy_alone, measures
+from nas.analysis.history import Step, course
+from nas.analysis.pareto import Outcome, baseline_of, outcome
+from nas.analysis.seed_noise import Floats, Networks, networks
+from nas.latency.measurements import joined
+from nas.records.trial import Trial
 
 
 @once

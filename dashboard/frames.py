@@ -9,9 +9,9 @@ import pandas as pd
 
 from dashboard.charts.blocks import blocks, depths, widths
 from dashboard.charts.network import shares
-from nas.certainty import Network, Networks
-from nas.front import accuracy
-from nas.trials import Trial
+from nas.analysis.pareto import accuracy
+from nas.analysis.seed_noise import Network, Networks
+from nas.records.trial import Trial
 from space import Arch, Task, breakdown
 
 OWN = "accuracy, 1 seed"

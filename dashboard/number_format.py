@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from nas.settings import Settings
-from nas.trials import Trial
+from nas.records.settings import Settings
+from nas.records.trial import Trial
 from space import compact
 
 FLOPS = "FLOPs (conv + linear multiply-accumulates, batch 1)"

@@ -32,14 +32,14 @@ from dashboard.frames import front_frame
 from dashboard.number_format import FLOPS, NONE, count, evidence, percent, seeds_per_network
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache
-from nas.course import spans
-from nas.files import write_whole
-from nas.front import accuracy, flops, pareto_front
-from nas.importance import FEWEST, cells, importances, thirds
-from nas.measures import COUNTED, Measure
-from nas.settings import Settings
-from nas.trials import Trial
-from nas.words import mean_words
+from nas.analysis.cost_axes import COUNTED, Measure
+from nas.analysis.history import spans
+from nas.analysis.importance import FEWEST, cells, importances, thirds
+from nas.analysis.pareto import accuracy, flops, pareto_front
+from nas.analysis.wording import mean_words
+from nas.records.files import write_whole
+from nas.records.settings import Settings
+from nas.records.trial import Trial
 from space import InputError, compact
 
 _HERE = Path(__file__).parent

@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from nas.front import Point, pareto_front, scored, top
-from nas.settings import Settings
-from nas.trials import State, Trial
+from nas.analysis.pareto import Point, pareto_front, scored, top
+from nas.records.settings import Settings
+from nas.records.trial import State, Trial
 
 Mode = Literal["running", "resting", "error", "empty", "away", "broken", "missing"]
 P = ParamSpec("P")
@@ -35,7 +35,7 @@ class Snapshot:
     trials: tuple[Trial, ...] = ()
     problem: str | None = None
     updated: datetime | None = None
-    measured: Mapping[str, Any] = field(default_factory=dict)  # latencies: `nas.measured`
+    measured: Mapping[str, Any] = field(default_factory=dict)  # latencies: `nas.latency.measurements`
     unmeasured: str | None = None  # why they cannot be read
     found: dict[str, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False)  # by `once` functions
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from threading import Lock
 
 from dashboard.snapshot import Mode, Snapshot
-from nas.measured import FILE as TIMINGS
-from nas.measured import read as read_measured
-from nas.settings import FILE, JOURNAL, Away
-from nas.trials import Epoch, Reader, Trial, last_change
+from nas.analysis.studies import last_change
+from nas.latency.measurements import FILE as TIMINGS
+from nas.latency.measurements import read as read_measured
+from nas.records.settings import FILE, JOURNAL, Away
+from nas.records.trial import Epoch, Trial
+from nas.storage.reader import Reader
 from space import InputError
 
 Stamp = tuple[int, int, int]  # inode, bytes, time in ns
@@ -128,7 +130,7 @@ def _reader(folder: Path) -> Reader:
     path = folder / JOURNAL
     if not path.is_file() or path.stat().st_size == 0:
         return Reader(folder)
-    from nas.skim import open_skimming  # loads Optuna
+    from nas.storage.skim import open_skimming  # loads Optuna
 
     try:
         return Reader(folder, open_skimming(path))

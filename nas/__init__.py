@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.exported import Exported, Preprocess, load_export
+    from nas.export.load import Exported, Preprocess, load_export
 
 __all__ = ["Exported", "Preprocess", "load_export"]
 __version__ = "0.1.0"
@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Loads torch only when an export is loaded."""
     if name in __all__:
-        import nas.exported
+        import nas.export.load
 
-        return getattr(nas.exported, name)
+        return getattr(nas.export.load, name)
     raise AttributeError(f"module 'nas' has no attribute {name!r}")

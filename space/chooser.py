@@ -1,4 +1,4 @@
-"""Who chooses along the axes of a space: a random generator here, a sampler's trial in `nas.propose`."""
+"""Who chooses along the axes of a space: a random generator here, a sampler's trial in `nas.samplers.parameters`."""
 
 from __future__ import annotations
 

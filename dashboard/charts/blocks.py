@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas.trials import Trial
+from nas.records.trial import Trial
 
 PLAIN, MODULATION, MIXED, OTHER = "ConvNeXt blocks", "modulation blocks", "several kinds", "other blocks"
 BOTTLENECK, INVERTED, DEPTHWISE_FIRST = "bottlenecks", "inverted bottlenecks", "depthwise-first blocks"

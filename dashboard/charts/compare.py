@@ -14,11 +14,11 @@ import numpy as np
 from dashboard.charts.progress import COSTS
 from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, escape, layout, log_axis, tint, title
 from dashboard.number_format import percent
-from nas.claims import VALUES, rule
-from nas.compare import Distance, Edf, Growth
-from nas.front import accuracy
-from nas.measures import FLOPS, Measure
-from nas.trials import Trial
+from nas.analysis.comparison import Distance, Edf, Growth
+from nas.analysis.cost_axes import FLOPS, Measure
+from nas.analysis.multiple_comparisons import VALUES, rule
+from nas.analysis.pareto import accuracy
+from nas.records.trial import Trial
 
 MOST = 6  # studies, for as many colours, symbols and dashes
 POINTS = 400  # of an EDF

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dashboard.charts.style import BLUE, VERMILLION, Figure, finite, layout
 from dashboard.number_format import count, percent
-from nas.trials import Epoch
+from nas.records.trial import Epoch
 
 
 def curve_figure(epochs: Sequence[Epoch]) -> Figure:

@@ -26,11 +26,11 @@ from dashboard.charts.style import (
     log_axis,
     title,
 )
-from nas.certainty import Networks
-from nas.design import is_numeric, number, one_word, traits
-from nas.front import accuracy, flops, knee, merged, pareto_front
-from nas.measures import FLOPS, Measure
-from nas.trials import Trial
+from nas.analysis.choices import is_numeric, number, one_word, traits
+from nas.analysis.cost_axes import FLOPS, Measure
+from nas.analysis.pareto import accuracy, flops, knee, merged, pareto_front
+from nas.analysis.seed_noise import Networks
+from nas.records.trial import Trial
 from space import Band, compact
 
 ON_FRONT = 12  # size of a marker, px

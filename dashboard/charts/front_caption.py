@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from dashboard.charts.front import BASELINE, bend
 from dashboard.number_format import count, percent
-from nas.certainty import Networks
-from nas.claims import FREEDOM, rule, too_few
-from nas.front import Outcome, by_network, flops, pareto_front
-from nas.measures import Measure
-from nas.trials import Trial
+from nas.analysis.cost_axes import Measure
+from nas.analysis.multiple_comparisons import FREEDOM, rule, too_few
+from nas.analysis.pareto import Outcome, by_network, flops, pareto_front
+from nas.analysis.seed_noise import Networks
+from nas.records.trial import Trial
 from space import compact
 
 

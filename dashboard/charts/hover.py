@@ -5,8 +5,8 @@ from __future__ import annotations
 from dashboard.charts.blocks import stage_line, stages
 from dashboard.charts.style import escape
 from dashboard.number_format import percent, short
-from nas.certainty import Network
-from nas.trials import Trial
+from nas.analysis.seed_noise import Network
+from nas.records.trial import Trial
 
 
 def hover(trial: Trial, row: Network | None = None) -> str:

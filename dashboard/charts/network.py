@@ -8,7 +8,7 @@ from typing import Any
 from dashboard.charts.blocks import KINDS, OTHER
 from dashboard.charts.style import ABOVE, BLUE, GREY, LOOKS, PURPLE, Figure, escape, layout
 from dashboard.number_format import NONE, count
-from nas.words import part_words
+from nas.analysis.wording import part_words
 from space import Arch, Part, Task, breakdown, compact
 
 _GAP = 0.9  # between parts, in blocks

@@ -8,8 +8,8 @@ from typing import Any
 
 from dashboard.charts.style import ABOVE, BLUE, GREEN, GREY, ORANGE, VERMILLION, Figure, finite, hatched, layout, title
 from dashboard.number_format import count
-from nas.course import Span, Step
-from nas.trials import Trial
+from nas.analysis.history import Span, Step
+from nas.records.trial import Trial
 
 COSTS = {"epochs": "epochs trained", "seconds": "seconds of training", "clock": "hours since the start"}
 STATES = {

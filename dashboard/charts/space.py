@@ -8,11 +8,11 @@ from typing import Any
 
 from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, VERMILLION, Figure, escape, hatched, layout, title
 from dashboard.number_format import count, short
-from nas.claims import rule
-from nas.design import Shares, Traits, is_numeric, number, one_word
-from nas.front import accuracy, flops
-from nas.importance import Cell, Importance
-from nas.trials import Trial
+from nas.analysis.choices import Shares, Traits, is_numeric, number, one_word
+from nas.analysis.importance import Cell, Importance
+from nas.analysis.multiple_comparisons import rule
+from nas.analysis.pareto import accuracy, flops
+from nas.records.trial import Trial
 from space import Band
 
 MOST = 1500  # lines of parallel coordinates, the most accurate

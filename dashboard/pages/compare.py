@@ -19,12 +19,12 @@ from dashboard.number_format import ago, evidence, seeds_per_network
 from dashboard.pages.study_page import watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
-from nas.compare import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
-from nas.front import pareto_front
-from nas.measured import joined
-from nas.measures import FLOPS, Measure, measures
-from nas.settings import Settings
-from nas.trials import Trial
+from nas.analysis.comparison import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
+from nas.analysis.cost_axes import FLOPS, Measure, measures
+from nas.analysis.pareto import pareto_front
+from nas.latency.measurements import joined
+from nas.records.settings import Settings
+from nas.records.trial import Trial
 
 _COMPARABLE: tuple[
     tuple[str, Callable[[Settings], object]], ...

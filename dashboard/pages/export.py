@@ -14,7 +14,7 @@ from typing import IO
 import streamlit as st
 
 from dashboard.pages.text_box import text_box
-from nas.settings import check_name
+from nas.records.settings import check_name
 from space import InputError
 
 

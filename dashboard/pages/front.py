@@ -19,11 +19,11 @@ from dashboard.pages.selection import choose, chosen
 from dashboard.pages.study_page import Scene, resume
 from dashboard.pages.text_box import text_box
 from dashboard.snapshot import Snapshot
-from nas.front import accuracy
-from nas.measures import FLOPS as FLOPS_MEASURE
-from nas.settings import Settings
-from nas.trials import State, Trial
-from nas.words import signed
+from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
+from nas.analysis.pareto import accuracy
+from nas.analysis.wording import signed
+from nas.records.settings import Settings
+from nas.records.trial import State, Trial
 from space import compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")

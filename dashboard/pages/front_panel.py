@@ -11,9 +11,9 @@ from dashboard.pages.front_view import Seen
 from dashboard.pages.network import drawing, export_of, pin_button
 from dashboard.pages.selection import choose, link
 from dashboard.pages.study_page import Scene
-from nas.certainty import Network
-from nas.measures import COUNTED, Measure
-from nas.trials import Trial
+from nas.analysis.cost_axes import COUNTED, Measure
+from nas.analysis.seed_noise import Network
+from nas.records.trial import Trial
 from space import InputError
 
 COUNTS = {measure.name for measure in COUNTED}

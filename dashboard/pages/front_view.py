@@ -12,10 +12,10 @@ from dashboard.live_chart import packed
 from dashboard.number_format import count
 from dashboard.pages.network import place_on, same_network
 from dashboard.snapshot import Snapshot, once
-from nas.design import within
-from nas.front import pareto_front
-from nas.measures import FLOPS, Measure
-from nas.trials import Trial
+from nas.analysis.choices import within
+from nas.analysis.cost_axes import FLOPS, Measure
+from nas.analysis.pareto import pareto_front
+from nas.records.trial import Trial
 
 
 @dataclass(frozen=True)

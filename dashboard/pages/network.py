@@ -20,12 +20,12 @@ from dashboard.pages import export, rebuild
 from dashboard.pages.selection import choose, chosen, link, pin, pinned
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot
-from nas.certainty import Network, Networks
-from nas.front import accuracy
-from nas.measures import FLOPS as FLOPS_MEASURE
-from nas.settings import Settings
-from nas.trials import Trial
-from nas.words import mean_words
+from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
+from nas.analysis.pareto import accuracy
+from nas.analysis.seed_noise import Network, Networks
+from nas.analysis.wording import mean_words
+from nas.records.settings import Settings
+from nas.records.trial import Trial
 from space import Arch, InputError
 
 NUMBERS = {

@@ -13,7 +13,7 @@ from dashboard.live_chart import live_chart
 from dashboard.number_format import NONE
 from dashboard.pages.selection import choose
 from dashboard.pages.study_page import Scene
-from nas.course import pace, spans
+from nas.analysis.history import pace, spans
 
 
 def progress_page(scene: Scene) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from nas.words import part_words
+from nas.analysis.wording import part_words
 from space import Arch, Task, breakdown
 
 

@@ -10,8 +10,8 @@ from dashboard.live_chart import live_chart, packed
 from dashboard.number_format import count, evidence, seeds_per_network
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.claims import VALUES
-from nas.importance import FEWEST, Cell, Importance, cells, importances, thirds
+from nas.analysis.importance import FEWEST, Cell, Importance, cells, importances, thirds
+from nas.analysis.multiple_comparisons import VALUES
 from space import Band
 
 EASY = 500  # trainings whose lines are drawn without being asked for

@@ -17,8 +17,8 @@ from dashboard.pages.study_page import watch
 from dashboard.pages.text_box import text_box
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
-from nas.course import pace
-from nas.front import accuracy
+from nas.analysis.history import pace
+from nas.analysis.pareto import accuracy
 from space import compact
 
 _TABLE = {

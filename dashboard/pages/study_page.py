@@ -19,7 +19,7 @@ from dashboard.pages import export
 from dashboard.pages.text_box import text_box
 from dashboard.snapshot import Mode, Snapshot
 from dashboard.study_cache import StudyCache, study_names
-from nas.settings import Settings
+from nas.records.settings import Settings
 
 EVERY = 1.0  # seconds between looks at the journal
 FIRST_SEARCH = "nas search digits --data digits --flops 1M..4M --trials 30"

@@ -15,8 +15,8 @@ from dashboard.pages.selection import choose, chosen, link
 from dashboard.pages.study_page import Scene
 from dashboard.pages.text_box import text_box
 from dashboard.snapshot import Snapshot, once
-from nas.stopping import build_rule
-from nas.trials import Trial
+from nas.records.trial import Trial
+from nas.samplers.early_stopping import build_rule
 from space import InputError
 
 TABLE = {

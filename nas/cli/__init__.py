@@ -12,7 +12,7 @@ import typer
 
 from nas.cli import exporting, networks, searching  # noqa: F401, each brings its commands
 from nas.cli.base import app, typed
-from nas.fault import REFUSED, STOPPED, TERMINATED, Terminated, exit_code, line_of
+from nas.records.errors import REFUSED, STOPPED, TERMINATED, Terminated, exit_code, line_of
 
 
 def main() -> None:

@@ -39,12 +39,12 @@ def export(
     """
     from rich.console import Console
 
-    from nas.export import export_trial
-    from nas.formats import parse_formats
-    from nas.pick import Wish, device_words
-    from nas.pick import pick as choose
-    from nas.settings import find_study
-    from nas.trials import Reader
+    from nas.export.formats import parse_formats
+    from nas.export.pick import Wish, device_words
+    from nas.export.pick import pick as choose
+    from nas.export.write import export_trial
+    from nas.records.settings import find_study
+    from nas.storage.reader import Reader
 
     folder = find_study(study, runs)
     wish = Wish(trial=trial, pick=pick, max_flops=max_flops, max_latency=max_latency, by=by, batch=batch)
@@ -86,8 +86,8 @@ def train(
     """
     from rich.console import Console
 
-    from nas.finish import Order, run_training
-    from nas.formats import parse_formats
+    from nas.export.formats import parse_formats
+    from nas.final.finish import Order, run_training
 
     order = Order(
         target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, image_size=image_size,
@@ -112,8 +112,8 @@ def import_weights(
 
     Example: nas import convnext_tiny.safetensors --as convnext_tiny --out exports/tiny
     """
-    from nas.finish import run_import
-    from nas.formats import parse_formats
+    from nas.export.formats import parse_formats
+    from nas.final.finish import run_import
 
     chosen = parse_formats(formats, timm)
     print(run_import(checkpoint, arch, out, image_size=image_size, formats=chosen, force=force).summary(out))

@@ -44,8 +44,8 @@ def cost(
 
     --json prints one object for one network, a list for several. Example: nas cost resnet50 convnext_tiny
     """
-    from nas.networks import load_network
-    from nas.words import cost_line, cost_record
+    from nas.analysis.wording import cost_line, cost_record
+    from nas.export.arch_source import load_network
 
     found = [load_network(arch, image_size, channels, classes) for arch in archs]
     counts = [count_cost(network, task) for network, task in found]
@@ -61,12 +61,12 @@ def cost(
 
 def _print_costs(names: list[str], found: list[tuple[Arch, Task]], counts: list[Cost], as_json: bool) -> None:
     if as_json:
-        from nas.words import cost_record
+        from nas.analysis.wording import cost_record
 
         rows = zip(names, found, counts, strict=True)
         print_json([{"network": name, **cost_record(cost, arch.key, task)} for name, (arch, task), cost in rows])
     else:
-        from nas.tables import costs_table
+        from nas.cli.tables import costs_table
 
         print_table(costs_table(names, [task for _, task in found], counts))
 
@@ -83,14 +83,14 @@ def show(
 
     Example: nas show resnet50
     """
-    from nas.networks import load_network
+    from nas.export.arch_source import load_network
 
     network, task = load_network(arch, image_size, channels, classes)
     if as_json:
         print(json.dumps(_network_json(network, task)))
         return
-    from nas.tables import network_table
-    from nas.words import network_lines
+    from nas.analysis.wording import network_lines
+    from nas.cli.tables import network_table
 
     print_table(network_table(network, task))
     print("\n".join(network_lines(network)))
@@ -113,7 +113,7 @@ def draw(
 
     Example: nas draw convnext_or_modulation_32 --count 5 --flops 20M..22M
     """
-    from nas import spaces
+    from nas.cli import space_report as spaces
     from space import Space
 
     chosen = Space.load(space)
@@ -148,7 +148,7 @@ def describe_space(
 
     Example: nas space convnext_or_modulation_32 --narrow kernel=7,9 --flops 20M..25M
     """
-    from nas import spaces
+    from nas.cli import space_report as spaces
     from space import Space
 
     if against is not None and save is not None:
@@ -177,7 +177,7 @@ def describe_space(
 
 def _network_json(arch: Arch, task: Task) -> dict[str, Any]:
     """The network, its cost, and the cost and output (channels, side in pixels) of each part."""
-    from nas.words import cost_record
+    from nas.analysis.wording import cost_record
 
     parts = [
         {"part": row.name, "channels": row.width, "size": row.size, **asdict(row.cost)} for row in breakdown(arch, task)

@@ -68,7 +68,7 @@ def search(
     """
     from rich.console import Console
 
-    from nas.run import Plan, run_search
+    from nas.search.launch import Plan, run_search
     from space import Space
 
     console = Console(stderr=True)
@@ -93,8 +93,8 @@ def search(
 
 def _remember(storage: str) -> None:
     """A server that a person has named: later commands may connect to it."""
-    from nas.named import named, remember
-    from nas.server import parse_server
+    from nas.storage.known_servers import named, remember
+    from nas.storage.postgres import parse_server
 
     known, url = named(), parse_server(storage, "").url
     if url not in known:
@@ -117,8 +117,8 @@ def worker(
     """
     from rich.console import Console
 
-    from nas.run import run_worker
-    from nas.settings import find_study
+    from nas.records.settings import find_study
+    from nas.search.worker import run_worker
 
     console = Console(stderr=True)
     folder = find_study(study, runs)
@@ -130,8 +130,8 @@ def worker(
 @app.command()
 def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
     """List the studies under --runs. Example: nas studies"""
-    from nas.tables import studies_table
-    from nas.trials import summaries
+    from nas.analysis.studies import summaries
+    from nas.cli.tables import studies_table
 
     _check_there(runs)
     rows = summaries(runs)
@@ -146,9 +146,9 @@ def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
 @app.command()
 def trials(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
     """List every trial of STUDY, those that failed or were never trained too. Example: nas trials digits-1M-4M"""
-    from nas.settings import find_study
-    from nas.tables import trials_table
-    from nas.trials import Reader
+    from nas.cli.tables import trials_table
+    from nas.records.settings import find_study
+    from nas.storage.reader import Reader
 
     reader = Reader(find_study(study, runs))
     rows = reader.shown()
@@ -170,14 +170,14 @@ def front(
 
     Example: nas front digits-1M-4M
     """
-    from nas.settings import find_study
+    from nas.records.settings import find_study
 
     folder = find_study(study, runs)
     if by == "flops":
         _print_front(folder, as_json)
         return
-    from nas.measured import find_device
-    from nas.trials import Reader
+    from nas.latency.measurements import find_device
+    from nas.storage.reader import Reader
 
     device = find_device(folder, Reader(folder).trials(), by)
     _print_measured(folder, device.name, batch, as_json, front_only=True)
@@ -206,11 +206,11 @@ def measure(
     Memory is of the network's tensors at the peak of a pass.
     Example: nas measure digits-1M-4M --batch 1,64, and then: nas front digits-1M-4M --by latency
     """
-    from nas.measured import How, measure_arch, measure_study, parse_batches
-    from nas.networks import load_network
-    from nas.settings import FILE, find_study
-    from nas.trials import Reader
-    from nas.words import task_words
+    from nas.analysis.wording import task_words
+    from nas.export.arch_source import load_network
+    from nas.latency.measurements import How, measure_arch, measure_study, parse_batches
+    from nas.records.settings import FILE, find_study
+    from nas.storage.reader import Reader
     from space.reading import is_file
 
     _check_there(runs)
@@ -253,10 +253,10 @@ def audit(
     """
     from rich.console import Console
 
-    from nas.audit import run_audit
-    from nas.settings import find_study
-    from nas.tables import agreement_table, effects_table
-    from nas.trials import Reader
+    from nas.cli.tables import agreement_table, effects_table
+    from nas.records.settings import find_study
+    from nas.search.audit import run_audit
+    from nas.storage.reader import Reader
 
     reader = Reader(find_study(study, runs))
     done = run_audit(
@@ -281,8 +281,8 @@ def record(
 
     Example: nas record first second --out table.parquet
     """
-    from nas.record import gather
-    from nas.settings import find_study
+    from nas.benchmark.table import gather
+    from nas.records.settings import find_study
 
     table = gather([find_study(study, runs) for study in studies])
     path = out or Path(f"{table.settings.space_name}-{table.settings.data.name}.parquet")
@@ -313,7 +313,7 @@ def replay(
 
     Example: nas replay --sampler ehvi --sampler tpe --stop quantile --plot replay.html
     """
-    from nas.replay_report import run_replay
+    from nas.benchmark.replay_report import run_replay
 
     report = run_replay(table, sampler or [], stop or [], seeds, trials, cost, processes, plot)
     if as_json:
@@ -337,7 +337,7 @@ def report(
     Example: nas report digits-1M-4M --out report.html
     """
     from dashboard.report import write_report
-    from nas.settings import find_study
+    from nas.records.settings import find_study
 
     folder = find_study(study, runs)
     path = out or Path(f"{folder.resolve().name}.html")
@@ -364,9 +364,9 @@ def _check_there(runs: Path) -> None:
 
 
 def _print_front(folder: Path, as_json: bool) -> None:
-    from nas.front import baseline_of
-    from nas.tables import baseline_line, front_records, front_table
-    from nas.trials import Reader
+    from nas.analysis.pareto import baseline_of
+    from nas.cli.tables import baseline_line, front_records, front_table
+    from nas.storage.reader import Reader
 
     reader, beside = Reader(folder), baseline_of(folder)
     rows, other = reader.trials(), Reader(beside) if beside else None
@@ -379,9 +379,17 @@ def _print_front(folder: Path, as_json: bool) -> None:
 
 
 def _print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
-    from nas.latency_table import table
-    from nas.measured import baseline_front, baseline_line, busy_words, latency_front, quiet_front, reached, rows
-    from nas.trials import Reader
+    from nas.cli.latency_table import table
+    from nas.latency.measurements import (
+        baseline_front,
+        baseline_line,
+        busy_words,
+        latency_front,
+        quiet_front,
+        reached,
+        rows,
+    )
+    from nas.storage.reader import Reader
 
     found = rows(folder, Reader(folder).trials(), device, batch)
     front = quiet_front(folder, found) if front_only else latency_front(found)

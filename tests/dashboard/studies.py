@@ -14,10 +14,11 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.trial import TrialState, create_trial
 
-from nas.measured import keep
-from nas.recipe import Recipe
-from nas.settings import ARTIFACTS, JOURNAL, DataCard, Settings
-from nas.trials import CURVE, Reader, open_journal
+from nas.latency.measurements import keep
+from nas.records.recipe import Recipe
+from nas.records.settings import ARTIFACTS, JOURNAL, DataCard, Settings
+from nas.records.trial import CURVE
+from nas.storage.reader import Reader, open_journal
 from space import Arch, Band, Budget, Space, Task, cost
 
 BAND, TASK = Band(1_000_000, 4_000_000), Task(8, 1, 10)

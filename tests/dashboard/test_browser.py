@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from dashboard import report
-from nas.front import pareto_front
-from nas.trials import Reader
+from nas.analysis.pareto import pareto_front
+from nas.storage.reader import Reader
 from space import compact
 from tests.dashboard.conftest import Site
 from tests.dashboard.server import CHROMIUM, FLAGS, needs_chromium

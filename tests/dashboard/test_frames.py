@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from dashboard.frames import CERTAINTY, csv, csv_name, front_frame, parts_frame, trials_frame
-from nas.certainty import networks
-from nas.trials import Trial
+from nas.analysis.seed_noise import networks
+from nas.records.trial import Trial
 from space import Arch, Task, cost
 from tests.dashboard.studies import SPACE, TASK
 

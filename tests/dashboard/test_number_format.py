@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboard import number_format
-from nas.trials import Trial
+from nas.records.trial import Trial
 from tests.dashboard.studies import make_settings
 
 

@@ -18,15 +18,16 @@ from streamlit.testing.v1 import AppTest
 from dashboard.charts.compare import fronts_caption
 from dashboard.report import page as report
 from dashboard.study_cache import StudyCache
-from nas.card import ModelCard
-from nas.course import course
-from nas.front import top
-from nas.front_svg import front_svg
-from nas.measured import keep
-from nas.pick import Wish, pick
-from nas.progress import SearchProgress, Stopping
-from nas.trials import Reader, summarise
-from nas.words import mean_words
+from nas.analysis.history import course
+from nas.analysis.pareto import top
+from nas.analysis.studies import summarise
+from nas.analysis.wording import mean_words
+from nas.export.front_svg import front_svg
+from nas.export.model_card import ModelCard
+from nas.export.pick import Wish, pick
+from nas.latency.measurements import keep
+from nas.search.progress import SearchProgress, Stopping
+from nas.storage.reader import Reader
 from tests.dashboard.opened import page, said
 from tests.nas.conftest import Run
 

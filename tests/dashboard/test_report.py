@@ -11,8 +11,8 @@ import pytest
 
 from dashboard.report import write_report
 from nas.cli import main
-from nas.measured import keep
-from nas.trials import Reader
+from nas.latency.measurements import keep
+from nas.storage.reader import Reader
 from space import InputError
 from tests.dashboard.charts.figures import as_plotly
 from tests.dashboard.studies import HOSTILE, add_trial, make_study

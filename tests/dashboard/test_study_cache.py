@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
-from nas.measured import FILE as TIMINGS
-from nas.measured import keep
-from nas.settings import JOURNAL
+from nas.latency.measurements import FILE as TIMINGS
+from nas.latency.measurements import keep
+from nas.records.settings import JOURNAL
 from tests.dashboard.studies import add_trial, damage, make_study
 
 CALLS: list[tuple[object, ...]] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nas.trials import Reader
+from nas.storage.reader import Reader
 from tests.documented.place import Place, check
 from tests.documented.table import CHAINS, Row
 from tests.nas.postgres import BINARIES, SECRET, started

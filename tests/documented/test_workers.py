@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from nas.settings import Settings
-from nas.trial_index import ENDED
-from nas.trials import Reader
+from nas.records.settings import Settings
+from nas.records.trial import ENDED
+from nas.storage.reader import Reader
 from tests.documented.place import Ended, Place, check
 from tests.documented.table import WORKERS
 

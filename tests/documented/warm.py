@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 MODULES = (
-    "nas.cli", "nas.run", "nas.train", "nas.export", "nas.finish", "nas.full", "nas.audit", "nas.measured",
-    "nas.replay_report", "nas.record", "dashboard.report", "sklearn.datasets", "datasets", "optuna.samplers",
+    "nas.cli", "nas.search.launch", "nas.training.brief", "nas.export.write", "nas.final.finish", "nas.final.training", "nas.search.audit", "nas.latency.measurements",
+    "nas.benchmark.replay_report", "nas.benchmark.table", "dashboard.report", "sklearn.datasets", "datasets", "optuna.samplers",
 )  # fmt: skip
 
 

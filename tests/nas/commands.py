@@ -17,12 +17,12 @@ from unittest.mock import patch
 
 from benchmarks.kills import descendants, words_of
 from nas.cli import main
-from nas.settings import FILE
-from nas.trial_index import ENDED
-from nas.trials import Reader, Trial
+from nas.records.settings import FILE
+from nas.records.trial import ENDED, Trial
+from nas.storage.reader import Reader
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["nas.cli", "nas.run", "nas.ehvi", "torch._dynamo"])
+CONTEXT.set_forkserver_preload(["nas.cli", "nas.search.launch", "nas.samplers.ehvi", "torch._dynamo"])
 
 
 class Started:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.recipe import Recipe
-from nas.settings import DataCard, Settings
+from nas.records.recipe import Recipe
+from nas.records.settings import DataCard, Settings
 from space import Space
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from nas.recipe import Recipe
-from nas.record import RecordedTable, Recording
-from nas.settings import DataCard, Settings
-from nas.trials import Epoch
+from nas.benchmark.table import RecordedTable, Recording
+from nas.records.recipe import Recipe
+from nas.records.settings import DataCard, Settings
+from nas.records.trial import Epoch
 from space import Arch, Band, Budget, Space, Task
 from space.draw import Proposal
 

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 
 from dashboard.charts.style import Figure
-from nas.trials import Trial
+from nas.records.trial import Trial
 
 
 def trial(number: int, accuracy: float, flops: int, blocks: tuple[str, ...] = ("convnext",), **rest: Any) -> Trial:

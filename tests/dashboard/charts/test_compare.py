@@ -11,7 +11,7 @@ import pytest
 
 from dashboard.charts import compare
 from dashboard.pages.compare import methods
-from nas.compare import Distance, Edf, Growth
+from nas.analysis.comparison import Distance, Edf, Growth
 from tests.dashboard.charts.figures import TRIALS, as_plotly
 from tests.dashboard.studies import HOSTILE, make_settings
 

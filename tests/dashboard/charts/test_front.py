@@ -19,10 +19,10 @@ from dashboard.charts.front_caption import front_caption, measure_caption, other
 from dashboard.charts.hover import brief_hover, hover, seed_lines
 from dashboard.charts.network import network_figure
 from dashboard.charts.style import Figure
-from nas.certainty import networks
-from nas.front import outcome, pareto_front
-from nas.measures import measures
-from nas.trials import Epoch, Trial
+from nas.analysis.cost_axes import measures
+from nas.analysis.pareto import outcome, pareto_front
+from nas.analysis.seed_noise import networks
+from nas.records.trial import Epoch, Trial
 from space import Band
 from tests.dashboard.charts.figures import TRIALS, as_plotly, trial
 from tests.dashboard.studies import BAND, SPACE, TASK, make_settings

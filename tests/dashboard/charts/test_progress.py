@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from dashboard.charts import progress
 from dashboard.pages.progress import duration
-from nas.course import Span, Step
-from nas.trials import Trial
+from nas.analysis.history import Span, Step
+from nas.records.trial import Trial
 from tests.dashboard.charts.figures import as_plotly
 
 STEPS = [Step(i, 10 * (i + 1), float(i), i / 2, volume, 0.5) for i, volume in enumerate([0.0, 0.4, 0.4, 0.6, 0.6])]

@@ -11,8 +11,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from nas.settings import FILE, JOURNAL
-from nas.trials import Reader, open_journal
+from nas.records.settings import FILE, JOURNAL
+from nas.storage.reader import Reader, open_journal
 from tests.dashboard.opened import checked, metrics, page, said
 from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, tear
 
@@ -20,7 +20,7 @@ from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, tear
 def test_starts_without_torch_and_samplers() -> None:
     code = (
         "import sys, dashboard.pages.app, dashboard.server; "
-        "print([m for m in ('torch', 'optuna', 'optuna.samplers', 'nas.train', 'nas.study') if m in sys.modules])"
+        "print([m for m in ('torch', 'optuna', 'optuna.samplers', 'nas.training.brief', 'nas.search.loop') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

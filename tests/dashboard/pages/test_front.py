@@ -13,11 +13,11 @@ from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
 from dashboard.pages.front_view import Asked, figure_of
 from dashboard.study_cache import StudyCache
-from nas.design import traits, varied, within
-from nas.front import pareto_front
-from nas.measured import FILE as MEASURED
-from nas.measured import keep
-from nas.measures import FLOPS
+from nas.analysis.choices import traits, varied, within
+from nas.analysis.cost_axes import FLOPS
+from nas.analysis.pareto import pareto_front
+from nas.latency.measurements import FILE as MEASURED
+from nas.latency.measurements import keep
 from tests.dashboard.opened import checked, metrics, page, said
 from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, timed
 

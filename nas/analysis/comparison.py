@@ -1,0 +1,169 @@
+"""Studies beside each other: distributions of accuracy at equal complexity, and hypervolume over training cost.
+
+At equal complexity (arXiv 1905.13214, 1905.12887): the costs that the studies share (FLOPs, or any other measure) are
+cut into bins, and networks are weighted so that every study has the same weight in each bin; bins that a study has
+nothing in are left out for all. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.analysis.history import Step
+from nas.analysis.multiple_comparisons import LEVEL, VALUES, each, together
+from nas.analysis.seed_noise import Floats, student_t
+
+Places = NDArray[np.int64]
+BINS = 8
+PERMUTATIONS = 1000
+FEWEST = 10  # networks of a study, in the bins that are shared
+POINTS = 101  # of a curve over cost
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Networks of one study: accuracies (N,) and what each costs (N,), such as its FLOPs."""
+
+    name: str
+    accuracy: Floats
+    cost: Floats
+
+
+@dataclass(frozen=True)
+class Edf:
+    """Share of networks (by weight) with at most `accuracy`; both (N,), rising."""
+
+    name: str
+    accuracy: Floats
+    share: Floats
+    networks: int  # that lie in the shared bins
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Kolmogorov and Smirnov's: the largest gap between two distributions, and how often chance has as large a one; of
+    several distances, how often chance has any as unlikely (`nas.analysis.multiple_comparisons`)."""
+
+    one: str
+    other: str
+    value: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A sample at equal complexity: its networks in the shared bins, (N,) their weights, which sum to 1, and bins."""
+
+    sample: Sample
+    weight: Floats
+    place: Places
+
+
+def equal_complexity(samples: Sequence[Sample], bins: int = BINS) -> list[Weighted]:
+    """The samples in their shared bins; empty if they share none."""
+    if not samples or any(len(s.cost) == 0 for s in samples):
+        return []
+    low, high = max(s.cost.min() for s in samples), min(s.cost.max() for s in samples)
+    if low > high:
+        return []
+    edges = np.geomspace(low, max(high, low * 1.0001), bins + 1)
+    places = [_bins(s.cost, edges) for s in samples]
+    shared = [b for b in range(bins) if all((p == b).any() for p in places)]
+    if not shared:
+        return []
+    found = []
+    for sample, place in zip(samples, places, strict=True):
+        kept = np.isin(place, shared)
+        inside = place[kept]
+        weight = 1 / np.bincount(inside, minlength=bins)[inside] / len(shared)
+        found.append(Weighted(Sample(sample.name, sample.accuracy[kept], sample.cost[kept]), weight, inside))
+    return found
+
+
+def _bins(cost: Floats, edges: Floats) -> Places:
+    """(N,) the bin of each, -1 outside."""
+    place = np.searchsorted(edges[:-1], cost * (1 + 1e-9), side="right") - 1
+    place[cost > edges[-1] * (1 + 1e-9)] = -1
+    return place
+
+
+def edf(one: Weighted) -> Edf:
+    order = np.argsort(one.sample.accuracy, kind="stable")
+    return Edf(one.sample.name, one.sample.accuracy[order], np.cumsum(one.weight[order]), len(order))
+
+
+def distance(one: Weighted, other: Weighted, seed: int = 0) -> Distance:
+    """Between two samples of one `equal_complexity`. p: labels are permuted among the networks of each bin."""
+    accuracy = np.concatenate([one.sample.accuracy, other.sample.accuracy])
+    weight, place = np.concatenate([one.weight, -other.weight]), np.concatenate([one.place, other.place])
+    order = np.argsort(accuracy, kind="stable")
+    last = np.append(np.diff(accuracy[order]) > 0, True)  # of equal accuracies
+    found = _gap(weight[order], last)
+    rng, groups = np.random.default_rng(seed), [np.flatnonzero(place == b) for b in np.unique(place)]
+    larger = 0
+    for _ in range(PERMUTATIONS):
+        mixed = weight.copy()
+        for group in groups:
+            mixed[group] = weight[rng.permutation(group)]
+        larger += _gap(mixed[order], last) >= found - 1e-12
+    return Distance(one.sample.name, other.sample.name, found, (1 + larger) / (1 + PERMUTATIONS))
+
+
+def distances(rows: Sequence[Weighted]) -> list[Distance]:
+    """Between all pairs, their p holding together."""
+    pairs = list(combinations(rows, 2))
+    found = [distance(one, other) for one, other in pairs]
+    return [replace(one, p=together(one.p, len(pairs))) for one in found]
+
+
+def _gap(weight: Floats, last: NDArray[np.bool_]) -> float:
+    return float(np.abs(np.cumsum(weight)[last]).max())
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Hypervolume over training cost: mean and half of the interval over studies that differ in the seed only."""
+
+    name: str
+    cost: Floats
+    mean: Floats
+    half: Floats | None  # None for fewer than VALUES studies
+    studies: int
+
+
+def growths(methods: Mapping[str, Sequence[Sequence[Step]]], cost: str) -> list[Growth]:
+    """Of every method that has a step; their intervals hold together, at each cost by itself."""
+    level = each(sum(len(courses) >= VALUES for courses in methods.values()))
+    found = (growth(name, courses, cost, level) for name, courses in methods.items())
+    return [row for row in found if row is not None]
+
+
+def growth(name: str, courses: Sequence[Sequence[Step]], cost: str, level: float = LEVEL) -> Growth | None:
+    """`cost`: a field of Step. Over the costs that all of these studies have reached; None without a step."""
+    rows = [
+        [
+            (0.0, 0.0),
+            *((float(value), step.hypervolume) for step in steps if (value := getattr(step, cost)) is not None),
+        ]
+        for steps in courses
+    ]
+    if not rows or any(len(row) < 2 for row in rows):
+        return None
+    if len(rows) == 1:
+        x, y = np.array(rows[0]).T
+        return Growth(name, x, y, None, 1)
+    grid = np.linspace(0, min(row[-1][0] for row in rows), POINTS)
+    values = []
+    for row in rows:
+        x, y = np.array(row).T
+        values.append(y[np.searchsorted(x, grid, side="right") - 1])
+    table = np.array(values)
+    half = None
+    if len(rows) >= VALUES:
+        half = student_t(len(rows) - 1, level) * table.std(axis=0, ddof=1) / np.sqrt(len(rows))
+    return Growth(name, grid, table.mean(axis=0), half, len(rows))

@@ -1,0 +1,147 @@
+"""What a network costs: the measures that accuracy can be set against. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nas.records.trial import Trial
+from space import compact
+
+LIMIT = 1.25  # times its best: a latency beside which the reference kernel took longer is on no front
+UNCHECKED = "not checked"
+
+
+def _counted(value: float) -> str:
+    return compact(round(value))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`of` gives None for a trial that was not measured so; `words` writes a value with its unit, where it has one."""
+
+    name: str  # as in an address
+    label: str  # of an axis, with its unit
+    of: Callable[[Trial], float | None]
+    words: Callable[[float], str] = _counted
+    quartiles: Callable[[Trial], tuple[float, float]] | None = None  # around `on`, of what was measured many times
+    note: str = ""  # what must be said beside its values, in sentences
+
+    def said(self, value: float) -> str:
+        """A value with what it counts: `4.2M FLOPs`, `1.3 ms`."""
+        words = self.words(value)
+        return f"{words} {self.name}" if self.words is _counted else words
+
+    def on(self, trial: Trial) -> float:
+        """Of a trial that has it."""
+        value = self.of(trial)
+        assert value is not None
+        return value
+
+
+FLOPS = Measure("FLOPs", "FLOPs (conv + linear multiply-accumulates, batch 1)", lambda trial: trial.flops)
+COUNTED = (
+    FLOPS,
+    Measure("parameters", "parameters", lambda trial: trial.params),
+    Measure("activations", "activations (outputs of conv and linear, batch 1)", lambda trial: trial.activations),
+)
+
+
+def measures(trials: Iterable[Trial], measured: Mapping[str, Any] | None = None) -> dict[str, Measure]:
+    """Those that any of these trials has, by name. `measured`: what `measurements.read` found beside the study."""
+    rows = list(trials)
+    keys = {trial.key or "" for trial in rows}
+    latencies = [latency(networks, device, batch, keys) for device, networks, batch in _each(measured)]
+    return {m.name: m for m in (*COUNTED, *latencies) if m is FLOPS or any(map(m.of, rows))}
+
+
+def busy_alone(trials: Iterable[Trial], measured: Mapping[str, Any]) -> list[str]:
+    """A sentence for each latency that is no measure, since the machine was busy whenever it was measured."""
+    keys = {trial.key or "" for trial in trials}
+    return [
+        f"Latency (batch {batch}, {device}) was measured on a busy machine only: end other programs and measure again."
+        for device, networks, batch in _each(measured)
+        if (marks := list(_marks(networks, batch, keys))) and all(mark.startswith("busy") for mark in marks)
+    ]
+
+
+def latency(networks: Mapping[str, Any], device: str, batch: int, keys: Iterable[str] | None = None) -> Measure:
+    """Of a batch on a device, in ms; None where the machine was busy. `networks`: timings by batch by the network's
+    key, of which `keys` are asked about."""
+    best = reference_best(networks)
+
+    def timing(trial: Trial) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = networks.get(trial.key or "", {}).get(str(batch))
+        return None if found is None or is_busy(slowdown(found, best)) else found
+
+    def of(trial: Trial) -> float | None:
+        found = timing(trial)
+        return None if found is None else 1e3 * float(found["median"])
+
+    def quartiles(trial: Trial) -> tuple[float, float]:
+        found = timing(trial)
+        assert found is not None
+        return 1e3 * float(found["low"]), 1e3 * float(found["high"])
+
+    images = "one image" if batch == 1 else f"{batch} images"
+    marks = list(_marks(networks, batch, networks if keys is None else keys))
+    return Measure(
+        _name(device, batch), f"latency of {images}, ms (median, float32, {device})", of,
+        lambda value: f"{value:.3g} ms", quartiles, _note(marks),
+    )  # fmt: skip
+
+
+def reference_best(networks: Mapping[str, Any]) -> float | None:
+    """The reference kernel's best time over all that was measured on a device; None for an older release's alone."""
+    found = (timing.get("reference_best") for timings in networks.values() for timing in timings.values())
+    return min((best for best in found if best is not None), default=None)
+
+
+def slowdown(timing: Mapping[str, Any], best: float | None) -> float | None:
+    """How many times its best the reference kernel took meanwhile; None for a timing of an older release."""
+    reference = timing.get("reference")
+    return None if reference is None or best is None else reference / best
+
+
+def is_busy(slowdown: float | None) -> bool:
+    return slowdown is not None and slowdown > LIMIT
+
+
+def mark(slowdown: float | None) -> str:
+    """`busy 1.8x`; `not checked` without a reference kernel beside it; nothing for what holds."""
+    if slowdown is None:
+        return UNCHECKED
+    return f"busy {slowdown:.1f}x" if is_busy(slowdown) else ""
+
+
+def _each(measured: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    """(device, its networks, batch)."""
+    for device, networks in (measured or {}).items():
+        for batch in sorted({int(batch) for timings in networks.values() for batch in timings}):
+            yield device, networks, batch
+
+
+def _name(device: str, batch: int) -> str:
+    return f"latency (batch {batch}, {device})"
+
+
+def _marks(networks: Mapping[str, Any], batch: int, keys: Iterable[str]) -> Iterator[str]:
+    best = reference_best(networks)
+    for key in keys:
+        if timing := networks.get(key, {}).get(str(batch)):
+            yield mark(slowdown(timing, best))
+
+
+def _note(marks: Iterable[str]) -> str:
+    found = list(marks)
+    busy, unchecked = sum(m.startswith("busy") for m in found), found.count(UNCHECKED)
+    notes = []
+    if busy:
+        notes.append(
+            f"{busy} of {len(found)} networks are left out: the machine was busy (a reference kernel took over "
+            f"{LIMIT:g} times its best)."
+        )
+    if unchecked:
+        notes.append(f"{unchecked} of {len(found)} were measured without a check that the machine was not busy.")
+    return " ".join(notes)

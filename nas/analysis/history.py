@@ -1,0 +1,166 @@
+"""The course of a study: its hypervolume as training goes on, its rate, its workers, and the time it still takes.
+
+Needs no torch. Trials count in the order in which they ended; a network's mean moves as its further seeds end.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import fmean, median
+
+from nas.analysis.pareto import hypervolume
+from nas.records.settings import Settings
+from nas.records.trial import ENDED, Trial
+from space import Band
+
+RECENT = 20  # trials that the rate is of
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """After a trial ended: what was spent so far, and the front's hypervolume (0 to 1)."""
+
+    number: int
+    epochs: int  # trained in all
+    seconds: float  # of training and evaluation, all workers together
+    clock: float | None  # hours since the first trial began; None where the study has no times
+    hypervolume: float
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A trial on its worker. Times in UTC."""
+
+    number: int
+    worker: str
+    state: str
+    begun: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a study goes, and how long until its goal. None where that cannot be said."""
+
+    trainings: int  # ended: complete, stopped, failed; further seeds included
+    goal: int | None  # in all, further seeds included
+    per_hour: float | None  # over the last RECENT trials
+    left: timedelta | None
+
+
+def course(trials: Sequence[Trial], settings: Settings) -> list[Step]:
+    """A step for each trial that ended, in the order of their ends."""
+    ended = [t for t in trials if t.state in ENDED]
+    if all(t.finished for t in ended):
+        ended.sort(key=lambda t: (t.finished, t.number))
+    begun = min((t.started for t in ended if t.started), default=None)
+    planned, growing = int(settings.recipe["epochs"]), _Growing(settings.band)
+    epochs, seconds, steps = 0, 0.0, []
+    for trial in ended:
+        epochs += trial.epochs or planned * (trial.state == "complete")
+        seconds += trial.seconds or 0.0
+        growing.add(trial)
+        clock = (trial.finished - begun).total_seconds() / 3600 if trial.finished and begun else None
+        steps.append(Step(trial.number, epochs, seconds, clock, growing.volume, growing.best))
+    return steps
+
+
+class _Growing:
+    """A front that takes in one trial after another; the hypervolume is worked out anew only where the front moves."""
+
+    def __init__(self, band: Band) -> None:
+        self.band, self.volume = band, 0.0
+        self.seeds: dict[str | int, list[float]] = {}  # accuracies of each network
+        self.flops: dict[str | int, int] = {}
+        self.front: list[tuple[int, float]] = []  # (FLOPs, accuracy), both rising
+
+    @property
+    def best(self) -> float | None:
+        return self.front[-1][1] if self.front else None
+
+    def add(self, trial: Trial) -> None:
+        if trial.state != "complete" or trial.accuracy is None or trial.flops is None:
+            return
+        seeds = self.seeds.setdefault(trial.key or trial.number, [])
+        flops = self.flops.setdefault(trial.key or trial.number, trial.flops)
+        before = (flops, fmean(seeds)) if seeds else None
+        seeds.append(trial.accuracy)
+        if before in self.front:
+            self._anew()
+        else:  # what is not on the front can only rise onto it
+            self._insert(flops, fmean(seeds))
+
+    def _insert(self, flops: int, accuracy: float) -> None:
+        at = bisect.bisect_right(self.front, (flops, math.inf))
+        if at and self.front[at - 1][1] >= accuracy:
+            return
+        if at and self.front[at - 1][0] == flops:
+            at -= 1
+        end = at
+        while end < len(self.front) and self.front[end][1] <= accuracy:
+            end += 1
+        self.front[at:end] = [(flops, accuracy)]
+        self._measure()
+
+    def _anew(self) -> None:
+        means = ((self.flops[key], fmean(seeds)) for key, seeds in self.seeds.items())
+        self.front = []
+        for flops, accuracy in sorted(means, key=lambda point: (point[0], -point[1])):
+            if not self.front or accuracy > self.front[-1][1]:
+                self.front.append((flops, accuracy))
+        self._measure()
+
+    def _measure(self) -> None:
+        rows = (Trial(number=i, state="complete", accuracy=a, flops=f) for i, (f, a) in enumerate(self.front))
+        self.volume = hypervolume(rows, self.band)
+
+
+def spans(trials: Sequence[Trial], now: datetime) -> list[Span]:
+    """When each trial was on which worker. A trial may be drawn long before it is trained: it counts from its end back
+    by its seconds, never before it was drawn, nor before its worker was done with the one before."""
+    found: list[Span] = []
+    for trial in trials:
+        if trial.owner is None or trial.started is None or trial.state in ("waiting", "outside", "repeat"):
+            continue
+        ended = trial.finished or now
+        begun = trial.started
+        if trial.finished and trial.seconds is not None:
+            begun = max(begun, ended - timedelta(seconds=trial.seconds))
+        found.append(Span(trial.number, trial.owner, trial.state, begun, ended))
+    free: dict[str, datetime] = {}  # since when, by worker
+    for at, span in sorted(enumerate(found), key=lambda pair: pair[1].ended):
+        found[at] = replace(span, begun=min(span.ended, max(span.begun, free.get(span.worker, span.begun))))
+        free[span.worker] = span.ended
+    return found
+
+
+def pace(trials: Sequence[Trial], settings: Settings, goal: tuple[int, int] | None) -> Pace:
+    """`goal`: trials and further seeds in all, as on record; else what the command that began the study says."""
+    ended = sorted((t for t in trials if t.state in ENDED), key=lambda t: (t.finished is None, t.finished, t.number))
+    total = sum(goal) if goal else _asked(settings.command)
+    times = [t.finished for t in ended if t.finished][-RECENT:]
+    if len(times) < 3 or times[-1] == times[0]:
+        return Pace(len(ended), total, None, None)
+    gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
+    usual = median(gaps)
+    worked = sum(min(gap, 10 * usual + 60) for gap in gaps)  # a night between two sessions is no work
+    rate = 3600 * len(gaps) / worked if worked else None
+    left = None
+    if rate and total is not None:
+        left = timedelta(hours=max(0, total - len(ended)) / rate)
+    return Pace(len(ended), total, rate, left)
+
+
+def _asked(command: str) -> int | None:
+    """`--trials 60 --repeats 16` -> 76."""
+    found = {name: re.search(rf"--{name}[ =](\d{{1,9}})\b", command) for name in ("trials", "repeats")}
+    if found["trials"] is None:
+        return None
+    return sum(int(match[1]) for match in found.values() if match)

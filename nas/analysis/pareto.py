@@ -1,0 +1,162 @@
+"""The Pareto front: the networks that no other beats in both accuracy and FLOPs; best, knee and hypervolume.
+
+A network trained with several seeds is one point, at its mean accuracy, so that a lucky seed puts nothing on the front.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from nas.records.settings import FILE, Settings
+from nas.records.trial import Trial
+from space import Band, InputError, compact
+
+
+def scored(trials: Iterable[Trial]) -> list[Trial]:
+    """Trials with an accuracy and FLOPs."""
+    return [t for t in trials if t.state == "complete" and t.accuracy is not None and t.flops is not None]
+
+
+def by_network(trials: Iterable[Trial]) -> list[list[Trial]]:
+    """Scored trials of the same network (by key) together, by number; a trial without a key is a network of its own."""
+    groups: dict[str | int, list[Trial]] = {}
+    for trial in sorted(scored(trials), key=lambda t: t.number):
+        groups.setdefault(trial.key or trial.number, []).append(trial)
+    return list(groups.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A network of a study. What is said of its accuracy anywhere is this mean, with the number of its seeds."""
+
+    trial: Trial  # its first, which stands for all, at the mean accuracy of its seeds
+    seeds: int
+
+
+def points(trials: Iterable[Trial]) -> list[Point]:
+    """The trained networks of a study, by the number of their first trial."""
+    return [
+        Point(same[0] if len(same) == 1 else replace(same[0], accuracy=fmean(map(accuracy, same))), len(same))
+        for same in by_network(trials)
+    ]
+
+
+def merged(trials: Iterable[Trial]) -> list[Trial]:
+    """The same without the numbers of seeds."""
+    return [point.trial for point in points(trials)]
+
+
+def top(trials: Iterable[Trial]) -> Point | None:
+    """The most accurate network, the last of the front, and never the best single training; None without any."""
+    return max(points(trials), key=lambda p: (accuracy(p.trial), -flops(p.trial), -p.trial.number), default=None)
+
+
+def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float] | None = None) -> list[Trial]:
+    """Networks by rising cost (FLOPs by default), each more accurate than all cheaper ones, as `merged` gives them.
+
+    Of equals, the first trial stands.
+    """
+    front: list[Trial] = []
+    cost = cost or flops
+    for trial in sorted(merged(trials), key=lambda t: (cost(t), -accuracy(t), t.number)):
+        if not front or accuracy(trial) > accuracy(front[-1]):
+            front.append(trial)
+    return front
+
+
+def best(front: Sequence[Trial]) -> Trial:
+    """The most accurate; it is the last of a front."""
+    _require(front)
+    return max(front, key=lambda t: (accuracy(t), -flops(t)))
+
+
+def knee(front: Sequence[Trial], cost: Callable[[Trial], float] | None = None) -> Trial:
+    """The trial farthest above the line from the cheapest to the best, in log cost (FLOPs by default) and accuracy."""
+    _require(front)
+    cost = cost or flops
+    first, last = front[0], front[-1]
+    if len(front) < 3:
+        return last
+    width = math.log(cost(last) / cost(first))
+    height = accuracy(last) - accuracy(first)
+
+    def above(trial: Trial) -> float:
+        return (accuracy(trial) - accuracy(first)) / height - math.log(cost(trial) / cost(first)) / width
+
+    return max(front, key=above)
+
+
+def under(front: Sequence[Trial], max_flops: int) -> Trial:
+    """The most accurate with at most `max_flops`. Raises InputError if there is none."""
+    _require(front)
+    cheap = [trial for trial in front if flops(trial) <= max_flops]
+    if not cheap:
+        raise InputError(
+            f"max-flops must be at least {compact(flops(front[0]))}, the cheapest network of the front, "
+            f"got {compact(max_flops)}; raise it"
+        )
+    return best(cheap)
+
+
+def hypervolume(trials: Iterable[Trial], band: Band) -> float:
+    """Area under the front's staircase over log FLOPs across `band`, from 0 to 1.
+
+    0 below the cheapest network, then the best accuracy so far; 1 would be perfect accuracy at the band's low end.
+    """
+    front = [trial for trial in pareto_front(trials) if flops(trial) <= band.high]
+    edges = [max(flops(trial), band.low) for trial in front] + [band.high]
+    area = sum(accuracy(t) * math.log(right / left) for t, left, right in zip(front, edges, edges[1:], strict=False))
+    return area / math.log(band.high / band.low) if band.high > band.low else (accuracy(front[-1]) if front else 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a study found, and the training that it took: to set beside another's, such as random search's."""
+
+    study: str
+    networks: int
+    front: int
+    hypervolume: float  # of means, over log FLOPs across the budget
+    trainings: int  # begun and ended: complete, failed or stopped, repeats included
+    epochs: int  # trained in all; those of failed trainings are not known
+    seconds: float  # of training and evaluation, all trainings together
+
+
+def baseline_of(folder: Path) -> Path | None:
+    """The study of random search beside a study, in the sibling folder `<name>-random`."""
+    beside = folder.with_name(f"{folder.resolve().name}-random")
+    return beside if (beside / FILE).is_file() else None
+
+
+def outcome(trials: Sequence[Trial], settings: Settings) -> Outcome:
+    """The outcome of a study so far."""
+    trained = [trial for trial in trials if trial.state in ("complete", "failed", "stopped")]
+    planned = int(settings.recipe["epochs"])
+    return Outcome(
+        study=settings.name,
+        networks=len(by_network(trials)),
+        front=len(pareto_front(trials)),
+        hypervolume=hypervolume(trials, settings.band),
+        trainings=len(trained),
+        epochs=sum(trial.epochs or planned * (trial.state == "complete") for trial in trained),
+        seconds=sum(trial.seconds or 0.0 for trial in trained),
+    )
+
+
+def accuracy(trial: Trial) -> float:
+    assert trial.accuracy is not None
+    return trial.accuracy
+
+
+def flops(trial: Trial) -> int:
+    assert trial.flops is not None
+    return trial.flops
+
+
+def _require(front: Sequence[Trial]) -> None:
+    if not front:
+        raise InputError("front must have a finished trial, got none; run `nas search` first, or for longer")

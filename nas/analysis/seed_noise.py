@@ -1,0 +1,232 @@
+"""How certain a study's accuracies are: their intervals, and the probability that a network is on the front.
+
+The model, for network i with accuracy y_ik under seed k on the study's one validation split:
+
+    y_ik = m_i + e_ik,   e_ik ~ N(0, s^2)                     seed noise, taken as equal for all networks of a study
+    m_i  = quadratic in log FLOPs + u_i,   u_i ~ N(0, t^2)    what networks are like at equal FLOPs
+
+s comes from the repeated networks alone, pooled; an interval is Student's, over seeds, of m_i. It does not hold the
+sampling error of the split: all networks are judged on the same images, so that most of it moves them together and
+changes no ranking; tables name its size beside. For the front, m_i is drawn from its posterior, which shrinks a mean
+towards networks of its FLOPs, the more the fewer seeds it has: of many noisy accuracies the highest flatter
+(empirical Bayes with a flat prior on t^2, Morris 1983). Without a repeat there is no s, and none of this; with too few
+(`multiple_comparisons`) no interval and no tie, while probabilities, which take s for as little known as it is, stay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.analysis.multiple_comparisons import FREEDOM, LEVEL, each
+from nas.analysis.pareto import accuracy, best, by_network, flops, merged, pareto_front
+from nas.records.trial import Trial
+
+Floats = NDArray[np.float64]
+Draws = NDArray[np.float32]  # millions of them
+SEEDS = 5  # trainings of one network at most, as RegNet's finals have (arXiv 2003.13678)
+DRAWS = 1500  # of the true accuracies, to 1,000 networks: a probability is known to .013 at worst
+SETTLED = 0.01  # a network this certain to be on or off the front is not worth another seed
+_BEGUN = ("complete", "failed", "stopped", "running", "waiting")
+_NOISES, _SPREADS = 16, 12  # values of s and of t that are weighed
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Of one training: the standard deviation of accuracy (0 to 1) over seeds."""
+
+    sd: float
+    freedom: int  # degrees of freedom: seeds beyond the first, over all networks
+
+    @property
+    def known(self) -> bool:
+        """Whether it rests on enough seeds for intervals."""
+        return self.freedom >= FREEDOM
+
+    def half_width(self, seeds: float, level: float = LEVEL) -> float | None:
+        """Half of the interval of a mean of `seeds` accuracies; None where the noise is not known."""
+        return student_t(self.freedom, level) * self.sd / math.sqrt(seeds) if self.known else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """One network with all its seeds. None where no network of the study was repeated, `half` also for too few."""
+
+    trial: Trial  # its first, at the mean accuracy of all seeds
+    seeds: int
+    half: float | None  # of the interval of the mean over seeds, on this validation split
+    expected: float | None  # posterior mean of its accuracy: what to expect of further seeds
+    probability: float | None  # of being on the front of the study's networks
+    tie: int | None = None  # the next cheaper member of the front, where the difference is within noise
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of the mean over seeds, for this network alone; what lies beyond 0 and 1 is cut off."""
+        middle = accuracy(self.trial)
+        return None if self.half is None else (max(0.0, middle - self.half), min(1.0, middle + self.half))
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Every trained network of a study, by the number of its first trial."""
+
+    noise: Noise | None
+    rows: dict[int, Network]
+
+    @cached_property
+    def front(self) -> list[Network]:
+        """The members of the front of means, by rising FLOPs."""
+        return [self.rows[t.number] for t in pareto_front(row.trial for row in self.rows.values())]
+
+    @cached_property
+    def rivals(self) -> list[Network]:
+        """Networks off the front that are on the true one with probability 1/4 or more, the likeliest first."""
+        on = {row.trial.number for row in self.front}
+        near = [row for row in self.rows.values() if row.trial.number not in on and (row.probability or 0) >= 0.25]
+        return sorted(near, key=lambda row: (-(row.probability or 0), row.trial.number))
+
+    @property
+    def flattery(self) -> float | None:
+        """How much higher the front's means are than what is expected of them, on average; None without repeats."""
+        gaps = [accuracy(row.trial) - row.expected for row in self.front if row.expected is not None]
+        return fmean(gaps) if gaps else None
+
+    def of(self, trial: Trial) -> Network | None:
+        """The network of a trial, whichever of its seeds that is."""
+        return self.rows.get(trial.number) or self._by_key.get(trial.key)
+
+    @cached_property
+    def _by_key(self) -> dict[str | None, Network]:
+        return {row.trial.key: row for row in self.rows.values() if row.trial.key}
+
+
+def networks(trials: Iterable[Trial], seed: int = 0) -> Networks:
+    """The study's networks with intervals, probabilities and ties; `seed` is of the draws."""
+    groups = sorted(by_network(trials), key=lambda group: flops(group[0]))
+    points, noise = [merged(group)[0] for group in groups], pooled_noise(groups)
+    counts = np.array([len(group) for group in groups], dtype=float)
+    if noise is None:
+        plain = [Network(trial=t, seeds=1, half=None, expected=None, probability=None) for t in points]
+        return Networks(None, {row.trial.number: row for row in plain})
+    costs, means = np.array([flops(t) for t in points], dtype=float), np.array([accuracy(t) for t in points])
+    draws = true_accuracies(costs, means, counts, noise, seed, max(300, min(DRAWS, 1000 * DRAWS // len(points))))
+    chances, expected = on_front(costs, draws).mean(0), draws.mean(0)
+    ties = _ties(points, dict(zip((t.number for t in points), counts, strict=True)), noise)
+    rows = {}
+    for i, trial in enumerate(points):
+        rows[trial.number] = Network(
+            trial=trial, seeds=len(groups[i]), half=noise.half_width(len(groups[i])),
+            expected=float(expected[i]), probability=float(chances[i]), tie=ties.get(trial.number),
+        )  # fmt: skip
+    return Networks(noise, rows)
+
+
+def pooled_noise(groups: Iterable[Sequence[Trial]]) -> Noise | None:
+    """The pooled standard deviation over seeds; None without a repeat.
+
+    Accuracies are multiples of 1 / images, so that equal ones hide a rounding: it is the least that the noise can be.
+    """
+    rows = [[accuracy(trial) for trial in group] for group in groups]
+    freedom = sum(len(row) - 1 for row in rows)
+    if freedom == 0:
+        return None
+    squares = sum((value - fmean(row)) ** 2 for row in rows for value in row)
+    levels = sorted({value for row in rows for value in row})
+    step = min((high - low for low, high in pairwise(levels)), default=1e-3)
+    return Noise(math.sqrt(max(squares / freedom, step**2 / 12)), freedom)
+
+
+def student_t(freedom: int, level: float = LEVEL) -> float:
+    """The two-sided quantile of Student's t: `P(|T| < q) = level`."""
+    from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy.stats takes a second longer to import
+
+    return float(stdtrit(freedom, (1 + level) / 2))
+
+
+def true_accuracies(costs: Floats, means: Floats, counts: Floats, noise: Noise, seed: int, draws: int = DRAWS) -> Draws:
+    """(draws, N) accuracies that the networks may truly have, of FLOPs, mean and number of seeds (N,) each.
+
+    s and t are drawn together from a grid: s by its chi-square, both by the restricted likelihood of the means.
+    """
+    rng = np.random.default_rng(seed)
+    basis = _basis(costs)
+    residual = means - basis @ np.linalg.lstsq(basis, means, rcond=None)[0]
+    widest = 1.5 * (residual.std() + noise.sd)
+    chi_square = np.sort(rng.chisquare(noise.freedom, (_NOISES, 101)).ravel())[50::101]  # its quantiles
+    grid = np.meshgrid((np.linspace(0.01, 1, _SPREADS) * widest) ** 2, noise.sd**2 * noise.freedom / chi_square)
+    spread, error = grid[0].ravel()[:, None], grid[1].ravel()[:, None] / counts  # t^2 (G, 1), s^2 / n (G, N)
+    weight = 1 / (spread + error)
+    normal = np.einsum("gn,ni,nj->gij", weight, basis, basis, optimize=True)
+    line = np.linalg.solve(normal, ((weight * means) @ basis)[..., None])[..., 0]  # (G, P)
+    misfit = (weight * (means - line @ basis.T) ** 2).sum(1)
+    log_likelihood = 0.5 * (np.log(weight).sum(1) - np.linalg.slogdet(normal)[1] - misfit)
+    chance = np.exp(log_likelihood - log_likelihood.max()) * np.sqrt(spread[:, 0])  # flat in t^2, the grid in t
+    cell = rng.choice(len(chance), draws, p=chance / chance.sum())
+    root = np.linalg.cholesky(np.linalg.inv(normal))[cell]
+    lines = (line[cell] + np.einsum("dij,dj->di", root, rng.standard_normal((draws, basis.shape[1])))) @ basis.T
+    keep = spread * weight  # of a network's own mean, against the line
+    result: Draws = rng.standard_normal((draws, len(means)), dtype=np.float32)
+    result *= np.sqrt(keep * error).astype(np.float32)[cell]
+    result += (keep * means).astype(np.float32)[cell]
+    result += (1 - keep).astype(np.float32)[cell] * lines.astype(np.float32)
+    return result
+
+
+def _basis(costs: Floats) -> Floats:
+    """(N, P) powers of standardised log FLOPs, up to the square where there are networks enough to fit it."""
+    degree = max(0, min(2, (len(costs) - 2) // 3, len(np.unique(costs)) - 1))
+    x = np.log(costs) - np.log(costs).mean()
+    return np.asarray((x / (x.std() or 1.0))[:, None] ** np.arange(degree + 1))
+
+
+def on_front(costs: Floats, draws: Draws) -> NDArray[np.bool_]:
+    """(draws, N): whether no network of at most the FLOPs of this one is more accurate; `costs` (N,) must not fall."""
+    best_so_far = np.maximum.accumulate(draws, axis=1)
+    last = np.searchsorted(costs, costs, side="right") - 1  # of those with at most so many FLOPs
+    return np.asarray(draws == best_so_far[:, last])
+
+
+def _ties(points: Sequence[Trial], counts: dict[int, float], noise: Noise) -> dict[int, int]:
+    """Members of the front by number -> the next cheaper member, where their difference is within its interval; the
+    intervals of all neighbours hold together."""
+    ties, front = {}, pareto_front(points)
+    for cheaper, dearer in pairwise(front):
+        seeds = 1 / (1 / counts[cheaper.number] + 1 / counts[dearer.number])
+        half = noise.half_width(seeds, each(len(front) - 1))
+        if half is not None and accuracy(dearer) - accuracy(cheaper) <= half:
+            ties[dearer.number] = cheaper.number
+    return ties
+
+
+def next_repeat(trials: Sequence[Trial], limit: int, seed: int) -> int | None:
+    """The network to train with another seed, by the number of its first trial; None if `limit` such trainings are
+    done or none is worth it.
+
+    The one whose place on the front another seed would settle most: with probability p and n seeds, p (1 - p) is what
+    is open, and 1 / n - 1 / (n + 1) how much one seed more narrows its mean. The first goes to the most accurate.
+    Trainings that wait, run, failed or were stopped count too, so that none is chosen twice at once or for ever.
+    """
+    keys = {trial.number: trial.key for trial in trials}
+    known = (trial.key or keys.get(-1 if trial.repeat_of is None else trial.repeat_of) for trial in trials)
+    begun = Counter(key for key, trial in zip(known, trials, strict=True) if key and trial.state in _BEGUN)
+    if sum(begun.values()) - len(begun) >= limit:
+        return None
+    found = networks(trials, seed)
+    if found.noise is None:
+        fresh = [row.trial for row in found.front if begun[row.trial.key or ""] == 1]
+        return best(fresh).number if fresh else None
+
+    def gain(row: Network) -> float:
+        seeds, p = begun[row.trial.key or ""], row.probability or 0.0
+        return p * (1 - p) / (seeds * (seeds + 1)) if 0 < seeds < SEEDS and SETTLED < p < 1 - SETTLED else 0.0
+
+    worthy = [row for row in found.rows.values() if gain(row) > 0]
+    return max(worthy, key=lambda row: (gain(row), -row.trial.number)).trial.number if worthy else None

@@ -1,0 +1,150 @@
+"""How the terminal says things: a network, a cost, a trial, each in a line. Needs neither rich nor pydantic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from space import Arch, Cost, Stage, Task, compact
+
+if TYPE_CHECKING:
+    from nas.records.settings import Settings
+    from nas.records.trial import Trial
+
+CONVENTION = "FLOPs: conv + linear multiply-accumulates, batch 1"
+LEGEND = (
+    "Network: stem (a number: patchify's stride) | per stage the block's initial, depth x width (:output), kernel | "
+    "norm, act, expansion | head, if not linear"
+)
+
+
+def mean_words(accuracy: float, seeds: int) -> str:
+    """A network's accuracy with what it rests on: `47.71%, mean of 2 seeds`, `98.61%, 1 seed`."""
+    return f"{accuracy:.2%}, {'1 seed' if seeds == 1 else f'mean of {seeds} seeds'}"
+
+
+def signed(value: float, digits: int) -> str:
+    """`+0.12`, `-3.40`, and `0.00` without a sign for what rounds to nothing."""
+    text = f"{value:+.{digits}f}"
+    return text if text.strip("+-0.") else text[1:]
+
+
+def trial_line(trial: Trial) -> str:
+    """`trial 7  96.10%  2.31M FLOPs  120K params  3.2 s  stem 2 | c2x40k5 m3x80k3 | ln gelu e4`; of another seed of a
+    network also of which trial's."""
+    score = f"{trial.accuracy:7.2%}" if trial.accuracy is not None else f"{trial.state}: {trial.reason}"
+    cost = f"{compact(trial.flops or 0):>6} FLOPs  {compact(trial.params or 0):>6} params"
+    again = "" if trial.repeat_of is None else f"  (trial {trial.repeat_of} with another seed)"
+    return f"trial {trial.number:>3}  {score}  {cost}  {trial.seconds or 0:6.1f} s  {describe(trial.network())}{again}"
+
+
+def describe(arch: Arch) -> str:
+    """A network in one line, as LEGEND says; what the blocks do not have is left out."""
+    parts = [f"stem {arch.stem.describe()}", " ".join(map(_stage, arch.stages))]
+    shared = (_values(arch, "norm", ""), _values(arch, "act", ""), _values(arch, "expansion", "e"))
+    parts.append(" ".join(filter(None, shared)))
+    if arch.head.name != "linear":
+        parts.append(f"head {arch.head.name}")
+    return " | ".join(filter(None, parts))
+
+
+def _stage(stage: Stage) -> str:
+    """`c3x96k7`; `b3x64:256k3` for a bottleneck, which gives more channels than its width."""
+    out = f":{stage.out}" if stage.out != stage.width else ""
+    kernel = getattr(stage.block, "kernel", None)
+    return f"{stage.block.name[0]}{stage.depth}x{stage.width}{out}{'' if kernel is None else f'k{kernel}'}"
+
+
+def _values(arch: Arch, option: str, prefix: str) -> str:
+    """An option of the blocks: once if all stages agree, else one a stage; a dash where a block has none."""
+    found = [getattr(stage.block, option, None) for stage in arch.stages]
+    if all(value is None for value in found):
+        return ""
+    words = ["-" if value is None else f"{value:g}" if isinstance(value, float) else str(value) for value in found]
+    return prefix + "/".join(words if len(set(words)) > 1 else words[:1])
+
+
+def option_words(values: dict[str, Any]) -> str:
+    """`stride 4, norm ln, no act, bias` for `{stride: 4, norm: ln, act: null, bias: true}`."""
+    return ", ".join(map(_option, values.items()))
+
+
+def _option(item: tuple[str, Any]) -> str:
+    name, value = item
+    if value is None or value is False:
+        return f"no {name}"
+    if value is True:
+        return name
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+
+
+def network_lines(arch: Arch) -> list[str]:
+    """What the table of a network has no column for: the options of its stem, blocks and head, drop path and key."""
+    lines = [f"stem: {_part(arch.stem)}"]
+    stages: dict[str, list[int]] = {}
+    for number, stage in enumerate(arch.stages, 1):
+        options = {name: value for name, value in stage.block.to_dict().items() if name != "kernel"}
+        stages.setdefault(f"{stage.block.name}, {option_words(options)}", []).append(number)
+    lines += [f"{_span(numbers)}: {words}" for words, numbers in stages.items()]
+    if between := {stage.downsample for stage in arch.stages[1:]}:
+        each = [stage.downsample for stage in arch.stages[1:]]
+        lines.append(f"downsampling: {', '.join(each if len(between) > 1 else each[:1])}")
+    return [*lines, f"head: {_part(arch.head)}", f"drop path: {arch.drop_path:g}", f"key: {arch.key}"]
+
+
+def part_words(arch: Arch) -> list[str]:
+    """Stem, stages and head, each in words."""
+    return [_part(arch.stem), *(stage.describe() for stage in arch.stages), _part(arch.head)]
+
+
+def _part(part: Any) -> str:
+    """`patchify, stride 4, norm ln, no act, bias`."""
+    return ", ".join(filter(None, [part.name, option_words(part.to_dict())]))
+
+
+def _span(numbers: list[int]) -> str:
+    """`stage 1`, `stages 1 to 4`, `stages 1, 3`."""
+    if len(numbers) == 1:
+        return f"stage {numbers[0]}"
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"stages {numbers[0]} to {numbers[-1]}"
+    return f"stages {', '.join(map(str, numbers))}"
+
+
+def shares(values: Iterable[int]) -> list[str]:
+    """Each value in percent of their sum: `41.2`."""
+    found = list(values)
+    total = sum(found) or 1
+    return [f"{100 * value / total:.1f}" for value in found]
+
+
+def caption(settings: Settings, seeds: str = "1 seed a network") -> str:
+    """What the numbers of a study's tables are."""
+    data = settings.data
+    return (
+        f"accuracy: top-1 on {data.name}'s validation split, n = {data.validation:,}, {seeds}, "
+        f"{settings.training}. {CONVENTION}. {LEGEND}."
+    )
+
+
+def task_words(task: Task) -> str:
+    """`8 px, 1 channel, 10 classes`."""
+    channels, classes = f"{task.channels:,} channel{'s' * (task.channels > 1)}", f"{task.classes:,} class"
+    return f"{task.image_size} px, {channels}, {classes}{'es' * (task.classes > 1)}"
+
+
+def cost_record(cost: Cost, key: str, task: Task) -> dict[str, Any]:
+    """One network's cost for JSON, and what it was put to."""
+    return {**asdict(cost), "key": key, **asdict(task)}
+
+
+def cost_line(cost: Cost, key: str, task: Task) -> str:
+    """One network's cost in full."""
+    return (
+        f"flops {cost.flops:,} ({compact(cost.flops)}; conv + linear multiply-accumulates, batch 1, "
+        f"{task_words(task)})\n"
+        f"params {cost.params:,} ({compact(cost.params)})\n"
+        f"activations {cost.activations:,} ({compact(cost.activations)}; outputs of conv and linear, batch 1)\n"
+        f"key {key}"
+    )

@@ -1,0 +1,281 @@
+"""Replaying searches against a recorded table, in simulated time: any sampler, any stopping rule, many seeds.
+
+Two worlds. In `table` the recorded networks come in random order with their real curves: for stopping rules. In
+`surrogate` a sampler proposes any network of the space, by the code of a real search and real Optuna, and a surrogate
+says its curve. Trials run one after another. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Literal, Protocol, get_args
+
+import optuna
+from optuna.trial import TrialState
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from nas.analysis.pareto import hypervolume, pareto_front
+from nas.benchmark.surrogate import Surrogate, mean_epoch_seconds
+from nas.benchmark.table import RecordedTable
+from nas.records.settings import Sampler
+from nas.records.trial import Trial
+from nas.samplers.build import build_sampler
+from nas.samplers.early_stopping import Standing, StopName, StoppingRule, build_rule
+from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
+from space import Band
+from space.draw import Proposal
+
+World = Literal["table", "surrogate"]
+Unit = Literal["flops", "seconds"]
+BACKWARD = 3  # training an image costs about three times what running it does
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Plan:
+    """What is replayed: who draws the networks, what stops them, and where their curves are from."""
+
+    world: World
+    sampler: Sampler
+    stop: StopName
+
+    def __str__(self) -> str:
+        return f"{self.sampler}/{self.stop}"
+
+
+COMPARED = (
+    *(Plan("table", "random", stop) for stop in get_args(StopName)),
+    *(Plan("surrogate", sampler, "none") for sampler in ("random", "tpe", "nsga2")),
+    Plan("surrogate", "random", "moasha"), Plan("surrogate", "ehvi", "quantile"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network to train. `epoch_cost`: of one epoch, in multiply-accumulates of training or in seconds."""
+
+    flops: int
+    accuracies: tuple[float, ...]  # after each epoch, were it trained to the end
+    epoch_cost: float
+
+
+class Source(Protocol):
+    """Gives networks one at a time and hears what came of them."""
+
+    def ask(self) -> Candidate | None:
+        """The next network; None when there is none left."""
+
+    def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
+        """The final accuracy of the last network asked for, None if it was stopped, and those at its rungs by epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One simulated search. `steps`: (cost so far, hypervolume so far) after each trial that finished."""
+
+    steps: tuple[tuple[float, float], ...]
+    cost: float
+    full_cost: float  # had no trial been stopped
+    trials: int
+    stopped: int
+    front: int  # members of the front of all trials, had none been stopped
+    missed: int  # of them those that were stopped: wrong stops
+    kept: float  # hypervolume over what it had been, had none been stopped
+    exhausted: bool  # no network was left before the budget was spent
+
+
+def plans(samplers: Sequence[Sampler], stops: Sequence[StopName]) -> list[Plan]:
+    """Stopping rules (none named: all) on the table's real curves; samplers on the surrogate with the rules named, and
+    random search beside them. Without stopping each of them too, for comparison. Nothing named: COMPARED."""
+    if not samplers and not stops:
+        return list(COMPARED)
+    found = [Plan("table", "random", stop) for stop in dict.fromkeys(["none", *(stops or get_args(StopName))])]
+    learning = [sampler for sampler in samplers if sampler != "random"]
+    if learning:
+        found.append(Plan("surrogate", "random", "none"))
+        found += [Plan("surrogate", *pair) for pair in product(learning, dict.fromkeys(["none", *stops]))]
+    return list(dict.fromkeys(found))
+
+
+def budget(table: RecordedTable, trials: int, unit: Unit) -> float:
+    """The cost of that many average networks of the table, trained to the end."""
+    costs = [_epoch_cost(table, one.flops, one.seconds, unit) for rows in table.networks.values() for one in rows[:1]]
+    return trials * table.epochs * sum(costs) / len(costs)
+
+
+def _epoch_cost(table: RecordedTable, flops: int, seconds: float, unit: Unit) -> float:
+    return float(BACKWARD * flops * table.images) if unit == "flops" else seconds / table.epochs
+
+
+def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit: float) -> Run:
+    """Asks, trains rung by rung, judges and tells, until the cost reaches `limit`."""
+    standings: list[Standing] = []
+    steps: list[tuple[float, float]] = []
+    front: list[Trial] = []
+    every: list[Trial] = []
+    stopped: set[int] = set()
+    cost = full_cost = 0.0
+    exhausted = False
+    while cost < limit:
+        candidate = source.ask()
+        if candidate is None:
+            exhausted = True
+            break
+        number = len(standings)
+        seen = epochs_until_stopped(number, candidate, rule, epochs, standings)
+        standings.append(_standing(number, candidate, seen))
+        cost += seen * candidate.epoch_cost
+        full_cost += epochs * candidate.epoch_cost
+        final = candidate.accuracies[-1]
+        trial = Trial(number=number, state="complete", accuracy=final, flops=candidate.flops)
+        every = pareto_front([*every, trial])
+        if seen == epochs:
+            front = pareto_front([*front, trial])
+            steps.append((cost, hypervolume(front, band)))
+        else:
+            stopped.add(number)
+        rungs = {epoch: candidate.accuracies[epoch - 1] for epoch in rule.rungs if epoch <= seen}
+        source.tell(final if seen == epochs else None, rungs)
+    return Run(
+        steps=tuple(steps), cost=cost, full_cost=full_cost, trials=len(standings), stopped=len(stopped),
+        front=len(every), missed=sum(trial.number in stopped for trial in every),
+        kept=hypervolume(front, band) / hypervolume(every, band), exhausted=exhausted,
+    )  # fmt: skip
+
+
+def epochs_until_stopped(
+    number: int, candidate: Candidate, rule: StoppingRule, epochs: int, others: Sequence[Standing]
+) -> int:
+    """Epochs that the rule lets a network train."""
+    for rung in rule.rungs:
+        if rule.judge(_standing(number, candidate, rung), rung, others).stop:
+            return rung
+    return epochs
+
+
+def _standing(number: int, candidate: Candidate, seen: int) -> Standing:
+    return Standing(number, candidate.flops, tuple(candidate.accuracies[:seen]))
+
+
+class TableSource:
+    """The networks of a table in random order, each with one of its trainings."""
+
+    def __init__(self, table: RecordedTable, seed: int, unit: Unit) -> None:
+        self.table, self.unit, self.rng = table, unit, random.Random(seed)
+        self.left = list(table.networks.values())
+        self.rng.shuffle(self.left)
+
+    def ask(self) -> Candidate | None:
+        if not self.left:
+            return None
+        one = self.rng.choice(self.left.pop())
+        return Candidate(one.flops, one.accuracies, _epoch_cost(self.table, one.flops, one.seconds, self.unit))
+
+    def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
+        """A random order does not listen."""
+
+
+class SamplerSource:
+    """A sampler of a real search, in a study in memory: it proposes, a surrogate answers."""
+
+    def __init__(self, table: RecordedTable, surrogate: Surrogate, sampler: Sampler, seed: int, unit: Unit) -> None:
+        self.table, self.surrogate, self.seed, self.unit = table, surrogate, seed, unit
+        self.settings = replace(table.settings, sampler=sampler, seed=seed)
+        self.space, self.pace = self.settings.build_space(), mean_epoch_seconds(table.recordings)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.study = optuna.create_study(directions=["maximize", "minimize"], sampler=build_sampler(self.settings, 0))
+        self.seen: set[str] = set()
+        self.asked: tuple[optuna.Trial, int] | None = None  # and its FLOPs
+
+    def ask(self) -> Candidate | None:
+        """As a search does: after PATIENCE asks in vain random networks stand in."""
+        for asks in range(2 * PATIENCE):
+            if asks >= PATIENCE:
+                params = unseen_params(self.space, self.settings, self.seen, seed=len(self.seen) + asks)
+                if params is None:
+                    break
+                self.study.enqueue_trial(params, user_attrs={"stand_in": True})
+            trial = self.study.ask()
+            if proposal := self._propose(trial):
+                self.asked = trial, proposal.cost.flops
+                return self._candidate(proposal)
+        return None
+
+    def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
+        assert self.asked is not None
+        trial, flops = self.asked
+        trial.set_user_attr("decisions", [{"epoch": epoch, "accuracy": value} for epoch, value in rungs.items()])
+        if accuracy is None:
+            trial.set_user_attr("outcome", "stopped")
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, [accuracy, float(flops)])
+
+    def _propose(self, trial: optuna.Trial) -> Proposal | None:
+        """None, and Optuna told so, for a network that is outside the budget or was seen."""
+        proposal = self.space.compose(TrialChooser(trial), self.settings.task, self.settings.budget)
+        violation = self.settings.band.violation(proposal.cost.flops)
+        trial.set_constraint("budget", violation)
+        record_network(trial, proposal)
+        if violation > 0 or proposal.arch.key in self.seen:
+            self.study.tell(trial, state=TrialState.PRUNED if violation > 0 else TrialState.FAIL)
+            return None
+        self.seen.add(proposal.arch.key)
+        return proposal
+
+    def _candidate(self, proposal: Proposal) -> Candidate:
+        flops = proposal.cost.flops
+        curve = self.surrogate.curve(proposal.arch, proposal.cost, self.seed)
+        seconds = self.pace * flops * self.table.epochs
+        return Candidate(flops, curve, _epoch_cost(self.table, flops, seconds, self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Everything that runs of a replay share; sent once to each process."""
+
+    table: RecordedTable
+    surrogate: Surrogate | None
+    unit: Unit
+    limit: float  # cost at which a run ends
+
+    def run(self, plan: Plan, seed: int) -> Run:
+        source: Source
+        if plan.world == "table":
+            source = TableSource(self.table, seed, self.unit)
+        else:
+            assert self.surrogate is not None
+            source = SamplerSource(self.table, self.surrogate, plan.sampler, seed, self.unit)
+        rule = build_rule(plan.stop, self.table.epochs, seed)
+        return simulate(source, rule, self.table.epochs, self.table.band, self.limit)
+
+
+def replay(bench: Bench, plans: Sequence[Plan], seeds: int, processes: int) -> dict[Plan, list[Run]]:
+    """Every plan with seeds 0, 1, ...; seeds are shared: run i of each plan in the table has the same order."""
+    jobs = list(product(plans, range(seeds)))
+    if processes == 1:
+        runs = [bench.run(*job) for job in jobs]
+    else:
+        with ProcessPoolExecutor(processes, initializer=_share, initargs=(bench,)) as pool:
+            runs = list(pool.map(_run, jobs, chunksize=max(1, min(4, len(jobs) // (4 * processes)))))
+    found: dict[Plan, list[Run]] = {plan: [] for plan in plans}
+    for (plan, _), run in zip(jobs, runs, strict=True):
+        found[plan].append(run)
+    return found
+
+
+_shared: Bench  # of a worker process
+
+
+def _share(bench: Bench) -> None:
+    """One thread a process: several in each, on matrices this small, wait for each other most of the time."""
+    global _shared
+    _shared = bench
+    threadpool_limits(1)
+
+
+def _run(job: tuple[Plan, int]) -> Run:
+    return _shared.run(*job)

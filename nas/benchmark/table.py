@@ -1,0 +1,281 @@
+"""A recorded table: every training of random-sampler studies with its whole curve, in one parquet file with its papers.
+
+A search or a stopping rule can then be replayed in seconds (`nas.benchmark.replay`). Needs no torch.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.records.files import write_whole
+from nas.records.settings import VERSION, Settings
+from nas.records.trial import Epoch, Trial
+from nas.storage.reader import Reader
+from space import Arch, Band, InputError
+from space.reading import check, is_file
+
+FORMAT = 1  # of the file
+DEFAULT = Path(__file__).parent / "recorded" / "convnext_or_modulation_32.parquet"
+KEY = b"nas"  # of the papers in the parquet schema's metadata
+NEXT_STEP = "record it again with `nas record`"
+_FREE = ("name", "created", "command", "seed", "device", "versions")  # settings in which studies of a table may differ
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One training: a row of the table. `epochs` epochs, its accuracy the last of the curve's."""
+
+    key: str
+    arch: Mapping[str, Any]
+    flops: int  # conv + linear multiply-accumulates, batch 1
+    params: int
+    activations: int
+    seed: int
+    log_density: float | None  # of the network in one random draw
+    accuracy: float  # top-1 on the validation split, 0 to 1
+    seconds: float  # of training and evaluation
+    curve: tuple[Epoch, ...]
+
+    @property
+    def accuracies(self) -> tuple[float, ...]:
+        """After each epoch."""
+        return tuple(epoch.accuracy for epoch in self.curve)
+
+
+@dataclass(frozen=True)
+class RecordedTable:
+    """Trainings of networks of one space with one recipe on one data set. `settings`: theirs; `made`: by which
+    studies, when, on which machine."""
+
+    recordings: tuple[Recording, ...]
+    settings: Settings
+    made: Mapping[str, Any]
+
+    @cached_property
+    def networks(self) -> dict[str, tuple[Recording, ...]]:
+        """The trainings of each network, by key."""
+        found: dict[str, list[Recording]] = {}
+        for recording in self.recordings:
+            found.setdefault(recording.key, []).append(recording)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    @property
+    def band(self) -> Band:
+        return self.settings.band
+
+    @property
+    def epochs(self) -> int:
+        return int(self.settings.recipe["epochs"])
+
+    @property
+    def images(self) -> int:
+        """Training images of an epoch."""
+        return int(self.settings.recipe.get("train_images") or self.settings.data.train)
+
+    def save(self, path: Path) -> None:
+        """Writes the parquet file and its card (`.md`) beside it, each whole or not at all."""
+        import pyarrow.parquet as parquet
+
+        from nas.benchmark.table_card import card
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        parquet.write_table(self._to_arrow(), content, compression="zstd")
+        write_whole(path, content.getvalue())
+        write_whole(path.with_suffix(".md"), card(self, path))
+
+    @staticmethod
+    def load(path: Path | None = None) -> RecordedTable:
+        """From a file of `save`; None: the table of this package. InputError for a missing, damaged or foreign one."""
+        if path is None and not is_file(DEFAULT):
+            raise InputError("table must be a parquet file of `nas record`, got none in this package; name one")
+        path = path or DEFAULT
+        if not is_file(path):
+            raise InputError(f"table must be a parquet file of `nas record`, got {path}; check the path")
+        import pyarrow
+        import pyarrow.parquet as parquet
+
+        try:
+            content = parquet.read_table(path)
+            papers = json.loads((content.schema.metadata or {})[KEY])
+            if papers["format"] != FORMAT:
+                raise InputError(f"{path}: format must be {FORMAT}, got {papers['format']}; {NEXT_STEP}")
+            settings = check(Settings, papers["settings"], f"{path}: settings")
+            recordings = tuple(map(_recording, content.to_pylist()))
+        except (pyarrow.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            what = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:100]}"
+            raise InputError(f"table must be a whole file of `nas record`, got {path} ({what}); {NEXT_STEP}") from error
+        table = RecordedTable(recordings, settings, papers["made"])
+        table.check(str(path))
+        return table
+
+    def check(self, where: str) -> None:
+        """Raises InputError at the first training that cannot be."""
+        if not self.recordings:
+            raise InputError(f"{where}: table must hold a training, got none; {NEXT_STEP}")
+        for row, one in enumerate(self.recordings):
+            problem = _problem(one, self.epochs)
+            if problem:
+                raise InputError(f"{where}: row {row}: {problem}; {NEXT_STEP}")
+
+    def _to_arrow(self) -> Any:
+        """One row a training; lists of `epochs` numbers for the curve."""
+        import pyarrow as pa
+
+        fields = {
+            "key": pa.string(), "arch": pa.string(), "flops": pa.int64(), "params": pa.int64(),
+            "activations": pa.int64(), "seed": pa.int64(), "log_density": pa.float64(), "accuracy": pa.float64(),
+            "seconds": pa.float64(), "epochs": pa.int64(), "epoch_loss": pa.list_(pa.float64()),
+            "epoch_accuracy": pa.list_(pa.float64()), "epoch_seconds": pa.list_(pa.float64()),
+        }  # fmt: skip
+        plain = asdict(self.settings)
+        papers = {"format": FORMAT, "settings": plain, "made": dict(self.made)}
+        schema = pa.schema(list(fields.items()), metadata={KEY: json.dumps(papers).encode()})
+        return pa.Table.from_pylist([_row(one) for one in self.recordings], schema=schema)
+
+
+def accuracy_matrix(recordings: Sequence[Recording]) -> Floats:
+    """(trainings, epochs) validation accuracies."""
+    return np.array([one.accuracies for one in recordings])
+
+
+def log_flops(recordings: Iterable[Recording]) -> Floats:
+    """(trainings,) natural logarithms."""
+    return np.log([float(one.flops) for one in recordings])
+
+
+def gather(folders: Sequence[Path], created: datetime | None = None) -> RecordedTable:
+    """The complete trainings of resting random-sampler studies of one space, data set and recipe.
+
+    The same training (network and seed) in several of them counts once. Raises InputError for the first study that
+    does not fit.
+    """
+    readers = [Reader(folder) for folder in folders]
+    for reader in readers:
+        _check_study(reader, readers[0].settings)
+    found: dict[tuple[str, int], Recording] = {}
+    studies = []
+    for reader in readers:
+        before = len(found)
+        for trial in reader.trials():
+            if trial.state == "complete":
+                one = _from_trial(trial, reader.curve(trial.number))
+                found.setdefault((one.key, one.seed), one)
+        studies.append({"name": reader.settings.name, "seed": reader.settings.seed, "trainings": len(found) - before})
+    made = {
+        "studies": studies,
+        "recorded": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "machine": machine(),
+    }
+    table = RecordedTable(tuple(found.values()), _anonymous(readers[0].settings), made)
+    table.check(", ".join(str(folder) for folder in folders))
+    return table
+
+
+def machine() -> str:
+    """`AMD EPYC ..., 2 cores`: where the table was recorded."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    cpu = models[0] if models else platform.processor() or platform.machine()
+    return f"{cpu}, {os.cpu_count()} cores"
+
+
+def _check_study(reader: Reader, first: Settings) -> None:
+    own = reader.settings
+    if own.version != VERSION:
+        raise InputError(f"study {own.name} must have version {VERSION} to be recorded, got {own.version}; search anew")
+    if own.sampler != "random":
+        raise InputError(
+            f"sampler must be random in a recorded study, got {own.sampler} in {own.name}; "
+            "a sampler that learns biases the table"
+        )
+    if own.stop != "none":
+        raise InputError(
+            f"stop must be none in a recorded study, got {own.stop} in {own.name}; a table needs every curve to its end"
+        )
+    if reader.is_running():
+        raise InputError(f"study must rest to be recorded, got {own.name}, which runs; wait for its end, or stop it")
+    for field, wanted in asdict(first).items():
+        if field not in _FREE:
+            _same(field, wanted, asdict(own)[field], first.name, own.name)
+
+
+def _same(field: str, wanted: Any, got: Any, first: str, name: str) -> None:
+    """Raises InputError at the first place where two studies differ; a data source may move, its images may not."""
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        for key in wanted | got:
+            if (field, key) not in (("data", "source"), ("data", "name")):
+                _same(f"{field}.{key}", wanted.get(key), got.get(key), first, name)
+    elif wanted != got:
+        raise InputError(f"{field} must be {wanted} as in {first}, got {got} in {name}; record them apart")
+
+
+def _anonymous(settings: Settings) -> Settings:
+    """Without the paths of the machine that ran the studies."""
+    data = replace(settings.data, source=settings.data.name)
+    command = f"nas search {settings.space_name} --data {data.name} --flops {settings.band} --sampler random"
+    return replace(settings, data=data, command=command)
+
+
+def _from_trial(trial: Trial, curve: list[Epoch]) -> Recording:
+    wanted = (trial.key, trial.arch, trial.flops, trial.params, trial.activations, trial.seed, trial.accuracy)
+    assert not any(value is None for value in wanted), f"trial {trial.number} is complete"
+    return Recording(
+        key=str(trial.key), arch=trial.arch or {}, flops=trial.flops or 0, params=trial.params or 0,
+        activations=trial.activations or 0, seed=trial.seed or 0, log_density=trial.log_density,
+        accuracy=trial.accuracy or 0.0, seconds=trial.seconds or 0.0, curve=tuple(curve),
+    )  # fmt: skip
+
+
+def _row(one: Recording) -> dict[str, Any]:
+    plain = {name: getattr(one, name) for name in Recording.__slots__ if name not in ("arch", "curve")}
+    return plain | {
+        "arch": json.dumps(one.arch),
+        "epochs": len(one.curve),
+        "epoch_loss": [epoch.loss for epoch in one.curve],
+        "epoch_accuracy": [epoch.accuracy for epoch in one.curve],
+        "epoch_seconds": [epoch.seconds for epoch in one.curve],
+    }
+
+
+def _recording(row: Mapping[str, Any]) -> Recording:
+    columns = (row["epoch_loss"], row["epoch_accuracy"], row["epoch_seconds"])
+    curve = tuple(Epoch(i, *values) for i, values in enumerate(zip(*columns, strict=True), 1))
+    plain = {name: row[name] for name in Recording.__slots__ if name not in ("arch", "curve")}
+    return Recording(arch=json.loads(row["arch"]), curve=curve, **plain)
+
+
+def _problem(one: Recording, epochs: int) -> str | None:
+    """What is wrong with a training: `flops must be positive, got 0`; None: nothing."""
+    if len(one.curve) != epochs:
+        return f"curve must have the recipe's {epochs} epochs, got {len(one.curve)}"
+    if not (isinstance(one.flops, int) and one.flops > 0):
+        return f"flops must be positive, got {one.flops}"
+    for value in one.accuracies:
+        if not 0 <= value <= 1:
+            return f"accuracy must be from 0 to 1, got {value}"
+    if abs(one.accuracies[-1] - one.accuracy) > 1e-5:  # a curve's file has six digits
+        return f"accuracy must be the curve's last, {one.accuracies[-1]}, got {one.accuracy}"
+    if not one.seconds >= 0:
+        return f"seconds must not be negative, got {one.seconds}"
+    try:
+        Arch.from_dict(dict(one.arch))
+    except InputError as error:
+        return str(error).partition("; ")[0]
+    return None

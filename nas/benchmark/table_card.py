@@ -1,0 +1,112 @@
+"""The card of a recorded table: what it is, how it was made, what it can and cannot show, and how to load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.analysis.wording import CONVENTION
+from nas.benchmark.table import Floats, RecordedTable, Recording, accuracy_matrix, log_flops
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEAST = 10  # networks below which no correlation is given
+
+
+def card(table: RecordedTable, path: Path) -> str:
+    """Markdown."""
+    s, rows = table.settings, table.recordings
+    data, repeated = s.data, sum(len(trainings) > 1 for trainings in table.networks.values())
+    low, high = min(one.flops for one in rows), max(one.flops for one in rows)
+    studies = "; ".join(f"`{m['name']}` (seed {m['seed']}, {m['trainings']} trainings)" for m in table.made["studies"])
+    recipe = ", ".join(f"{key} {value}" for key, value in s.recipe.items() if value is not None)
+    versions = ", ".join(f"{name} {version}" for name, version in s.versions.items())
+    return f"""# {path.stem}: {len(rows)} recorded trainings
+
+{len(table.networks)} networks of space `{s.space_name}`, each trained to the end, {repeated} of them with several
+seeds: {len(rows)} trainings with their whole curves. Searches and stopping rules are replayed against it: `nas replay`.
+
+| | |
+|---|---|
+| accuracy | top-1 on the validation split of {data.name}, n = {data.validation:,}; the test split was not touched |
+| trained on | {s.training}, {data.image_size} px |
+| networks | drawn at random, uniformly in log FLOPs in {s.band} (here {low:,} to {high:,}): `{s.command}` |
+| FLOPs | {CONVENTION.removeprefix("FLOPs: ")} |
+| recipe | {recipe} |
+| data | {data.name}, fingerprint {data.fingerprint}, {data.train:,} / {data.validation:,} / {data.test:,} images |
+| studies | {studies} |
+| made | {table.made["recorded"]}, device {s.device}; recorded on {table.made["machine"]} |
+| versions | {versions} |
+
+## Signal and noise
+
+{noise_lines(table)}
+
+## Columns
+
+One row a training: `key` (equal exactly when networks are), `arch` (JSON), `flops`, `params`, `activations`, `seed`,
+`log_density` (natural logarithm of the network's probability in one draw), `accuracy`, `seconds`, `epochs`, and lists
+over epochs: `epoch_loss` (training), `epoch_accuracy` (validation), `epoch_seconds` (since training began). Space,
+recipe, data card and versions are in the schema's metadata under `nas`, as JSON.
+
+```python
+import pandas as pd
+
+table = pd.read_parquet("{path.name}")
+curves = pd.DataFrame(table["epoch_accuracy"].tolist(), index=table["key"])
+```
+
+## Limits
+
+Brief training on {table.images:,} images prefers other networks than long training does (small kernels above all): what
+wins here need not win there. One recipe for all networks. Differences between networks below the seed noise are not
+differences. Seconds are of one machine that may have done other work too; FLOPs are not.
+"""
+
+
+def noise_lines(table: RecordedTable) -> str:
+    """Spread at equal FLOPs, seed noise, and how well each epoch ranks as the last does at equal FLOPs."""
+    firsts = [trainings[0] for trainings in table.networks.values()]
+    if len(firsts) < LEAST:
+        return f"Too few networks ({len(firsts)}) for correlations."
+    left = residuals(firsts)
+    taus = ", ".join(f"{epoch}: {value:.2f}" for epoch, value in enumerate(rank_correlations(firsts), 1))
+    final = accuracy_matrix(firsts)[:, -1]
+    lines = [
+        f"Correlation of final accuracy with log FLOPs: {np.corrcoef(log_flops(firsts), final)[0, 1]:.2f}. Standard "
+        f"deviation at equal FLOPs (about a quadratic in log FLOPs): {100 * left[:, -1].std(ddof=3):.2f} points."
+    ]
+    noise = seed_noise(table)
+    if noise is not None:
+        lines.append(f"Seed noise: {100 * noise[0]:.2f} points (standard deviation, {noise[1]} networks with repeats).")
+    lines.append(f"Kendall's tau of accuracy *at equal FLOPs* with the final one, by epoch: {taus}.")
+    return "\n".join(lines)
+
+
+def seed_noise(table: RecordedTable) -> tuple[float, int] | None:
+    """Standard deviation of final accuracy between seeds of one network, pooled, and the number of such networks."""
+    repeated = [[one.accuracy for one in rows] for rows in table.networks.values() if len(rows) > 1]
+    if not repeated:
+        return None
+    squares = sum(float(np.var(values)) * len(values) for values in repeated)
+    return float(np.sqrt(squares / sum(len(values) - 1 for values in repeated))), len(repeated)
+
+
+def residuals(recordings: Sequence[Recording]) -> Floats:
+    """(trainings, epochs): accuracies less a quadratic in log FLOPs, epoch by epoch."""
+    curves, x = accuracy_matrix(recordings), log_flops(recordings)
+    basis = np.vander(x - x.mean(), 3)
+    weights = np.linalg.lstsq(basis, curves, rcond=None)[0]
+    found: Floats = curves - basis @ weights
+    return found
+
+
+def rank_correlations(recordings: Sequence[Recording]) -> list[float]:
+    """Kendall's tau of each epoch's accuracy with the last one's, both less what FLOPs explain."""
+    from scipy.stats import kendalltau  # type: ignore[import-untyped]
+
+    left = residuals(recordings)
+    return [float(kendalltau(column, left[:, -1]).statistic) for column in left.T]

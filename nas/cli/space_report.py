@@ -1,0 +1,146 @@
+"""What the terminal says of a space: its axes, how many networks it holds, what they cost, what can be drawn."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich import box
+from rich.table import Table
+
+from nas.analysis.wording import CONVENTION, describe, task_words
+from nas.records.files import write_whole
+from space import Band, Budget, InputError, Space, Task, compact
+from space.axes import Value
+from space.budget import COUNTS
+from space.chooser import RandomChooser
+from space.draw import Proposal
+from space.size import measure
+
+SAMPLE = 2000  # random networks that a share is estimated from
+ATTEMPTS = 300
+
+
+def parse_budget(flops: str | None, params: str | None, activations: str | None) -> Budget | None:
+    """The bands that were given; None if none was."""
+    texts = dict(zip(COUNTS, (flops, params, activations), strict=True))
+    bands = {name: Band.parse(text, name) for name, text in texts.items() if text is not None}
+    return Budget(**bands) if bands else None
+
+
+def task_of(space: Space, image_size: int | None, channels: int, classes: int | None) -> Task:
+    """The space's own image size where none is given; 1,000 classes from 128 px on, else 10."""
+    size = image_size or space.image_size
+    return Task(size, channels, classes or (1000 if size >= 128 else 10))
+
+
+def draw(space: Space, task: Task, budget: Budget | None, count: int, seed: int) -> list[Proposal]:
+    """Random networks; the same seed gives the same on every machine."""
+    space.check_size(task.image_size, f"space {space.name}")
+    rng = random.Random(seed)
+    return [space.sample(rng, task, budget) for _ in range(count)]
+
+
+def draw_table(proposals: Sequence[Proposal], task: Task) -> Table:
+    title = f"{task_words(task)}; {CONVENTION}"
+    table = Table("key", "FLOPs", "params", "activations", "network", title=title, title_justify="left")
+    for proposal in proposals:
+        cost = proposal.cost
+        counts = [compact(count) for count in (cost.flops, cost.params, cost.activations)]
+        table.add_row(proposal.arch.key, *counts, describe(proposal.arch))
+    return table
+
+
+def narrowed(space: Space, choices: Sequence[str]) -> Space:
+    """The space narrowed by `axis=choice,choice` texts."""
+    wanted: dict[str, list[Value]] = {}
+    for text in choices:
+        name, equals, values = text.partition("=")
+        if not equals:
+            raise InputError(f"narrow must be AXIS=CHOICE,CHOICE, got {text}; write e.g. kernel=7,9")
+        wanted[name] = [_value(value) for value in values.split(",")]
+    return space.narrow(**wanted) if wanted else space
+
+
+def _value(text: str) -> Value:
+    try:
+        value: Value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    return value
+
+
+def save(space: Space, path: Path) -> None:
+    """As a YAML file that `Space.load` reads. Raises InputError where the file exists."""
+    if path.exists():
+        raise InputError(f"save must be a new file, got {path}; choose another name")
+    write_whole(path, space.to_yaml())
+
+
+def axes_table(space: Space) -> Table:
+    """Its axes; those with a single choice below the others."""
+    table = Table(box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("axis", no_wrap=True)
+    table.add_column("choices", overflow="fold")
+    table.add_column("n", justify="right", no_wrap=True)
+    for axis in sorted(space.axes.values(), key=lambda axis: len(axis.values) == 1):
+        table.add_row(axis.name, axis.words(), str(len(axis.values)))
+    return table
+
+
+def differences_table(space: Space, other: Space) -> Table:
+    """The axes in which two spaces differ."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("axis", no_wrap=True)
+    for name in (space.name, other.name):
+        table.add_column(name, overflow="fold")
+    for row in space.differences(other):
+        table.add_row(row[0], *(text or "(no such axis)" for text in row[1:]))
+    return table
+
+
+def report(space: Space, task: Task, budget: Budget | None, seed: int = 0) -> dict[str, Any]:
+    """How many networks, from which to which cost, and what of them is in the budget."""
+    space.check_size(task.image_size, f"space {space.name}")
+    size = measure(space)
+    ends = {name: space.reach(task, name) for name in COUNTS}
+    found: dict[str, Any] = {
+        "name": space.name, "image_size": task.image_size, "channels": task.channels, "classes": task.classes,
+        "axes": {name: axis.to_plain() for name, axis in space.axes.items()},
+        "networks": size.networks, "exact": size.exact,
+        **{name: [band.low, band.high] for name, band in ends.items()},
+    }  # fmt: skip
+    if budget is not None:
+        space.check_budget(budget, task)
+        rng = random.Random(seed)
+        inside = sum(budget.holds(_counts(space.compose(RandomChooser(rng, None), task))) for _ in range(SAMPLE))
+        built = sum(space.compose(RandomChooser(rng, None), task, budget).inside for _ in range(ATTEMPTS))
+        found |= {"budget": str(budget), "share": inside / SAMPLE, "sample": SAMPLE, "acceptance": built / ATTEMPTS}
+    return found
+
+
+def report_lines(found: dict[str, Any]) -> list[str]:
+    """`report` in words."""
+    bound = f"{found['networks']:,}" if found["networks"] < 10**9 else f"{found['networks']:.2e}"
+    networks = (
+        f"{bound} (exact)" if found["exact"] else f"at most {bound}: choices multiplied, a few give equal networks"
+    )
+    task = Task(found["image_size"], found["channels"], found["classes"])
+    lines = [f"distinct networks: {networks}", f"cost at {task_words(task)} ({CONVENTION}):"]
+    lines += [f"  {name} {Band(*found[name])}" for name in COUNTS]
+    if "share" in found:
+        share, n = found["share"], found["sample"]
+        error = 1.96 * math.sqrt(max(share * (1 - share), 1 / n) / n)
+        lines += [
+            f"in {found['budget'].replace('flops', 'FLOPs')}: {share:.1%} of {n:,} random networks (+-{error:.1%}); "
+            f"drawn by construction, {found['acceptance']:.0%} of {ATTEMPTS} attempts land there"
+        ]
+    return lines
+
+
+def _counts(proposal: Proposal) -> tuple[int, int, int]:
+    return proposal.cost.flops, proposal.cost.params, proposal.cost.activations

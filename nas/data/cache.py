@@ -1,0 +1,230 @@
+"""Cache: data sets decoded once, as arrays on disk that every later start and every worker maps into memory.
+
+`$NAS_CACHE` (else `nas` in the user's cache folder) holds a folder per source content and image size: an array per
+split, its labels, and a card, written last. A folder is written aside and renamed, so one with its final name is whole.
+Nothing is deleted by itself: a person may remove any of it at any time.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from nas.data.decoding import Shape
+from nas.data.images import Pixels, first_line
+from space.budget import compact
+from space.reading import InputError
+
+Labels = NDArray[np.int64]
+Note = Callable[[str], None]
+
+VERSION = 1  # of the folder's layout and of how images are decoded
+CARD = "card.json"
+SPLITS = ("train", "validation", "test")
+ELSEWHERE = "or set NAS_CACHE to a folder on another disk"
+DAMAGE = (OSError, ValueError, TypeError, KeyError)  # what reading a folder that is not whole raises
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """A data set's arrays by split: images uint8 (N, H, W, C), labels int64 (N,); `mean` and `std` are train's."""
+
+    images: Mapping[str, Pixels]
+    labels: Mapping[str, Labels]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """card.json: what is not in the arrays, and how many bytes each file has."""
+
+    classes: list[str]
+    mean: list[float]
+    std: list[float]
+    fingerprint: str
+    files: dict[str, int]
+
+
+def folder(name: str, key: str, image_size: int | None) -> Path:
+    """Where a data set is kept: `cifar10-32px-0123456789abcdef`.
+
+    The digits stand for the source's `key` and the versions of all that decides what a pixel is.
+    """
+    size = f"{image_size}px" if image_size else "own"
+    facts = (VERSION, key, version("pillow"), version("datasets"))
+    digits = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+    return root() / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:40]}-{size}-{digits}"
+
+
+def root() -> Path:
+    """`$NAS_CACHE`, else `nas` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    chosen = os.environ.get("NAS_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+
+
+def obtain(place: Path, build: Callable[[Path], Contents], on_note: Note = lambda note: None) -> Contents:
+    """What is in the folder `place`, images mapped read-only; `build` fills a new folder first where it is missing.
+
+    One process builds while others wait for it. What a killed build left is removed by the next one; a damaged folder
+    is built again, with a note. Raises InputError where the cache cannot be written or the disk is full.
+    """
+    with suppress(*DAMAGE):
+        return _read(place)
+    with _alone(place, on_note):
+        try:
+            return _read(place)  # another process has built it meanwhile
+        except DAMAGE as error:
+            if place.exists():
+                on_note(f"the cache {place} is damaged ({first_line(error)}); decoding again")
+        _sweep(place.parent)
+        _build(place, build)
+        return _read(place)
+
+
+def _read(place: Path) -> Contents:
+    """A folder's contents. Raises one of DAMAGE when it is missing, or its files are not as large as they were."""
+    card = Card(**json.loads((place / CARD).read_text(encoding="utf-8")))
+    for name, size in card.files.items():
+        if (got := (place / name).stat().st_size) != size:
+            raise ValueError(f"{name} must have {size} bytes, got {got}")
+    return Contents(
+        images={split: np.load(place / f"{split}.npy", mmap_mode="r") for split in SPLITS},
+        labels={split: np.load(place / f"{split}.labels.npy") for split in SPLITS},
+        classes=tuple(card.classes),
+        mean=tuple(card.mean),
+        std=tuple(card.std),
+        fingerprint=card.fingerprint,
+    )
+
+
+def _build(place: Path, build: Callable[[Path], Contents]) -> None:
+    part = _part(place)
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir()
+        contents = build(part)
+        for split, labels in contents.labels.items():
+            np.save(part / f"{split}.labels.npy", labels)
+        _write_card(part, contents)
+        shutil.rmtree(place, ignore_errors=True)
+        part.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"disk must have room to decode the data, got none left in {place.parent}; free some, {ELSEWHERE}"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write_card(part: Path, contents: Contents) -> None:
+    """The card, last and only after all other files are safe on the disk."""
+    files = sorted(part.glob("*.npy"))
+    for file in files:
+        _sync(file)
+    card = Card(
+        classes=list(contents.classes), mean=list(contents.mean), std=list(contents.std),
+        fingerprint=contents.fingerprint, files={file.name: file.stat().st_size for file in files},
+    )  # fmt: skip
+    (part / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
+    _sync(part / CARD)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+
+
+@contextmanager
+def _alone(place: Path, on_note: Note) -> Iterator[None]:
+    """While one process builds `place`. The system frees the lock of a process that dies."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock(place)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_note(f"waiting for another process, which decodes the same data into {place}")
+            lock.acquire()
+    except OSError as error:
+        raise InputError(
+            f"NAS_CACHE must be a folder that can be written, got {place.parent} ({error.strerror}); set it to another"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _sweep(cache: Path) -> None:
+    """Removes what killed builds left: nobody holds their locks."""
+    for lock in cache.glob("*.lock"):
+        with suppress(OSError, Timeout), _lock(place := lock.with_suffix("")).acquire(timeout=0):
+            shutil.rmtree(_part(place), ignore_errors=True)
+
+
+def _part(place: Path) -> Path:
+    return place.with_name(f"{place.name}.part")
+
+
+def _lock(place: Path) -> FileLock:
+    return FileLock(place.with_name(f"{place.name}.lock"))
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A store for `decoding.decode`: an array per split in a folder, written by many processes."""
+
+    folder: Path
+    shared = True
+
+    def create(self, shapes: Mapping[str, Shape]) -> None:
+        """Empty arrays with their disk space taken. Raises InputError where there is too little."""
+        needed = sum(map(math.prod, shapes.values()))
+        for split in shapes:
+            self._file(split).unlink(missing_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise InputError(
+                f"disk must have {compact(needed)}B free for the decoded images, got {compact(free)}B in "
+                f"{self.folder.parent}; free some, {ELSEWHERE}"
+            )
+        for split, shape in shapes.items():
+            array = np.lib.format.open_memmap(self._file(split), "w+", np.uint8, shape)
+            if hasattr(os, "posix_fallocate"):  # so that a disk that fills up meanwhile is no surprise later
+                with self._file(split).open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
+
+    def write(self, split: str, start: int, pixels: Pixels) -> None:
+        """Plain writes, not through a map: a full disk is then an error, not a signal."""
+        array = np.load(self._file(split), mmap_mode="r")
+        with self._file(split).open("r+b") as file:
+            file.seek(array.offset + start * math.prod(array.shape[1:]))
+            file.write(pixels.data)
+
+    def images(self) -> Mapping[str, Pixels]:
+        """What was written, mapped read-only."""
+        return {path.stem: np.load(path, mmap_mode="r") for path in self.folder.glob("*.npy")}
+
+    def _file(self, split: str) -> Path:
+        return self.folder / f"{split}.npy"

@@ -1,0 +1,200 @@
+"""Decoding: the images of all splits into a store, in the processes or threads that the machine has.
+
+Memory stays flat: a worker reads, decodes and writes one chunk at a time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import connection
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nas.data.images import Encoded, Pixels, Row, pixels, read, size_error
+from space.reading import InputError
+
+Shape = tuple[int, int, int, int]  # N, H, W, C
+Progress = Callable[[int, int], None]  # images done, of how many
+
+CHUNK = 64  # images per task of a worker
+SMALL = 128 * 128  # pixels below which one thread is fastest, see `_threads`
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows `numbers` (N,) of one split of the source, read as they are needed."""
+
+    split: str
+    numbers: NDArray[np.int64]
+    read: Callable[[list[int]], list[Encoded]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, part: slice) -> list[Row]:
+        numbers = self.numbers[part].tolist()
+        return [Row(self.split, number, image) for number, image in zip(numbers, self.read(numbers), strict=True)]
+
+
+class Store(Protocol):
+    """Where decoded images go: `write` is called from workers, which are other processes where `shared` says so."""
+
+    @property
+    def shared(self) -> bool: ...
+
+    def create(self, shapes: Mapping[str, Shape]) -> None:
+        """Makes room for every split, in place of what was there."""
+
+    def write(self, split: str, start: int, pixels: Pixels) -> None:
+        """Images `start` to `start + len(pixels)` of a split."""
+
+    def images(self) -> Mapping[str, Pixels]:
+        """All that was written."""
+
+
+class Memory:
+    """A store in this process."""
+
+    shared = False
+
+    def __init__(self) -> None:
+        self._images: dict[str, Pixels] = {}
+
+    def create(self, shapes: Mapping[str, Shape]) -> None:
+        self._images = {split: np.empty(shape, np.uint8) for split, shape in shapes.items()}
+
+    def write(self, split: str, start: int, pixels: Pixels) -> None:
+        self._images[split][start : start + len(pixels)] = pixels
+
+    def images(self) -> Mapping[str, Pixels]:
+        return self._images
+
+
+class _Colour(Exception):
+    """A picture with colours among images taken for grey."""
+
+
+def decode(
+    parts: Mapping[str, Rows],
+    first: Row,
+    image_size: int | None,
+    store: Store,
+    on_progress: Progress = lambda done, total: None,
+) -> None:
+    """Writes every split's images to `store` as uint8 (N, S, S, C): C is 1 when all are grey, else 3 (RGB).
+
+    S is `image_size`, to which other sizes are cropped (a centred square) and resized; without it the one size
+    that all images share, `first`'s. Alpha is dropped, 16-bit grey scaled to 8, EXIF rotation applied.
+    Memory does not grow with the number of images, beyond what the store takes.
+    Raises InputError for an unreadable image, and for sizes that differ or are not square.
+    """
+    image = read(first)
+    same = image.size if image_size is None else None
+    if same and same[0] != same[1]:
+        raise size_error(first, image)
+    task = _Task(parts, image_size or image.width, same, 1 if image.mode == "L" else 3, store)
+    killed = 0
+    while True:
+        try:
+            return _run(task, image, on_progress)
+        except _Colour:
+            task = replace(task, channels=3)
+        except BrokenProcessPool as error:  # a process was killed: all begins anew
+            if (killed := killed + 1) == 3:
+                raise InputError(
+                    f"data must be decoded by {cpus()} processes, got one killed (out of memory?); "
+                    "free memory and start again"
+                ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What all workers know."""
+
+    parts: Mapping[str, Rows]
+    size: int
+    same: tuple[int, int] | None
+    channels: int
+    store: Store
+
+    def chunks(self) -> list[tuple[str, int]]:
+        return [(split, start) for split, rows in self.parts.items() for start in range(0, len(rows), CHUNK)]
+
+    def work(self, chunk: tuple[str, int]) -> int:
+        """Decodes and writes one chunk. Returns its number of images."""
+        split, start = chunk
+        rows = self.parts[split][start : start + CHUNK]
+        decoded = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
+        for place, row in zip(decoded, rows, strict=True):
+            image = pixels(row, self.size, self.same)
+            if image.ndim == 3 and self.channels == 1:
+                raise _Colour
+            place[:] = image if image.ndim == 3 else image[..., None]
+        self.store.write(split, start, decoded)
+        return len(rows)
+
+
+def _run(task: _Task, image: Image.Image, on_progress: Progress) -> None:
+    size, total, done = task.size, sum(map(len, task.parts.values())), 0
+    task.store.create({split: (len(rows), size, size, task.channels) for split, rows in task.parts.items()})
+    pool: Executor = _processes(task) if task.store.shared else ThreadPoolExecutor(_threads(image))
+    try:
+        for count in pool.map(_work if task.store.shared else task.work, task.chunks()):
+            done += count
+            on_progress(done, total)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_task: _Task  # of a worker process
+
+
+def _processes(task: _Task) -> ProcessPoolExecutor:
+    """Worker processes that know `task`. Forked on Linux: nothing is imported or pickled again, and a person's script
+    needs no `if __name__ == "__main__"`; they use neither torch nor CUDA."""
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    return ProcessPoolExecutor(cpus(), context, _begin, (task,))
+
+
+def _begin(task: _Task) -> None:
+    """A worker leaves Ctrl-C to its parent, and ends when that is killed."""
+    global _task
+    _task = task
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+def _work(chunk: tuple[str, int]) -> int:
+    return _task.work(chunk)
+
+
+def _threads(image: Image.Image) -> int:
+    """Threads for images like this one.
+
+    PIL holds the GIL for most of the time that a 32x32 JPEG takes, so threads slow small images down and speed up
+    only large ones.
+    """
+    return 1 if image.width * image.height < SMALL else cpus()

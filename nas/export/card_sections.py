@@ -1,0 +1,74 @@
+"""Pieces of a model card that every export has: its header, its files, how to load them, its stages, its timings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from nas.analysis.cost_axes import LIMIT, is_busy
+from nas.analysis.wording import part_words
+from nas.data.sources import HUB
+from nas.export.formats import File
+from nas.latency.timing import Timing
+from space import Arch, Task, breakdown
+from space.cost import Cost
+
+
+def header(name: str, data: str, accuracy: float | None, images: int | None) -> str:
+    """The metadata of a Hugging Face model card. `accuracy`: top-1 on `data`'s test split, 0 to 1."""
+    plain: dict[str, Any] = {
+        "pipeline_tag": "image-classification", "library_name": "pytorch",
+        "tags": ["image-classification", "convnext", "neural-architecture-search"], "metrics": ["accuracy"],
+    }  # fmt: skip
+    if data in HUB:
+        plain["datasets"] = [HUB[data]]
+    if accuracy is not None:
+        metric = {"type": "accuracy", "name": f"top-1, n = {images:,}", "value": round(accuracy, 4)}
+        dataset = {"name": data, "type": HUB.get(data, data), "split": "test"}
+        result = {"task": {"type": "image-classification"}, "dataset": dataset, "metrics": [metric]}
+        plain["model-index"] = [{"name": name, "results": [result]}]
+    return f"---\n{yaml.safe_dump(plain, sort_keys=False, width=120)}---\n"
+
+
+def stages(arch: Arch, task: Task) -> str:
+    """The network part by part."""
+    rows = breakdown(arch, task)
+    total = sum((row.cost for row in rows), Cost())
+    lines = ["| part | output | network | FLOPs | params |", "|---|---|---|---|---|"]
+    for row, what in zip(rows, part_words(arch), strict=True):
+        size = f"{row.width} x {row.size} x {row.size}"
+        lines.append(f"| {row.name} | {size} | {what} | {row.cost.flops:,} | {row.cost.params:,} |")
+    return "\n".join([*lines, f"| all | | | {total.flops:,} | {total.params:,} |"])
+
+
+def loading(files: Sequence[File]) -> str:
+    """How each file is loaded, and how near its logits are to the network's."""
+    lines = ["| file | size | image size | largest logit difference |", "|---|---|---|---|"]
+    lines += [f"| `{f.name}` | {f.size:,} bytes | {f.sizes} | {f.difference:.2g} |" for f in files]
+    code = [f"```python\n{file.usage.replace('{folder}', 'this-folder')}\n```" for file in files]
+    words = "Each was loaded in a fresh process and its logits compared with those of the network in float32:"
+    return "\n\n".join([*code, words, "\n".join(lines)])
+
+
+def timings(rows: Sequence[Timing]) -> str:
+    """Latency and throughput, as they were measured at the export."""
+    if not rows:
+        return "Not measured here."
+    lines = [
+        "| batch | latency, median | quartiles | images/s | passes | reference kernel |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {t.batch} | {1e3 * t.median:.2f} ms | {1e3 * t.low:.2f} to {1e3 * t.high:.2f} ms "
+        f"| {t.images_per_second:,.0f} | {t.passes} | {t.slowdown:.2f} x its best |"
+        for t in rows
+    ]
+    busy = any(is_busy(t.slowdown) for t in rows)
+    words = "it was, and these are no measure" if busy else "it was not"
+    return (
+        f"On {rows[0].device}, float32, torch without compilation. A reference kernel was timed among the passes: a "
+        f"machine on which it takes over {LIMIT:g} times its best of these seconds is busy ({words}).\n\n"
+        + "\n".join(lines)
+    )

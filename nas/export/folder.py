@@ -1,0 +1,148 @@
+"""Writing an export's folder: aside, each file checked in a fresh process, then given its name."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+from torch import Tensor
+
+from nas.export.arch_source import ARCH, PREPROCESS
+from nas.export.formats import File, verify, write_base, write_formats
+from nas.export.load import CARD, WEIGHTS, Preprocess
+from nas.latency.reference_kernel import Reference
+from nas.latency.timing import Timing, measure
+from space import InputError
+from space.network import Network
+
+CHECKED = 64  # images whose logits are compared
+BATCHES = (1, 64)  # that the card's timings are of
+SECONDS = 0.3  # of each
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the card says of the folder: its files and timings on the device at hand."""
+
+    files: tuple[File, ...]
+    timings: tuple[Timing, ...]
+
+
+def check_out(out: Path, force: bool) -> None:
+    """Raises InputError for a folder that exists, unless `force` may overwrite it: an export and nothing else."""
+    if not out.exists() and not out.is_symlink():
+        return
+    if not force:
+        raise InputError(
+            f"out must be a new folder, got {out}, which exists; choose another, or overwrite with --force"
+        )
+    if not out.is_dir() or not all((out / name).is_file() for name in (WEIGHTS, ARCH, PREPROCESS)):
+        raise InputError(f"out must be an export to be overwritten, got {out}; remove it by hand")
+
+
+def write(
+    out: Path,
+    network: Network,
+    preprocess: Preprocess,
+    images: Tensor,
+    card: Callable[[Written], str],
+    *,
+    formats: Collection[str] = (),
+    extra: Callable[[Path], None] = lambda folder: None,
+    check: Callable[[Path], None] = lambda folder: None,
+    force: bool = False,
+    timed: bool = True,
+) -> Written:
+    """Writes the folder `out`: the network in `formats`, its card, and what `extra` adds; `check` sees it before it
+    gets its name. `images`: normalised (N, C, H, W), to compare logits on. Whatever interrupts it, nothing half-written
+    stands under that name."""
+    _sweep(out)
+    check_out(out, force)
+    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    network = network.cpu().eval()
+    with _terminable():
+        try:
+            aside.mkdir(parents=True)
+            files = write_base(aside, network, preprocess) + write_formats(aside, network, formats)
+            files = verify(aside, network, files, images[:CHECKED])
+            timings = _timings(network) if timed else []
+            written = Written(tuple(files), tuple(timings))
+            extra(aside)
+            (aside / CARD).write_text(card(written), encoding="utf-8")
+            check(aside)
+            _sync(aside)
+            _name(aside, out)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return written
+
+
+def _timings(network: Network) -> list[Timing]:
+    """Short and once, as nobody waits for a quiet machine here; the card says where it was busy."""
+    reference = Reference(torch.device("cpu"))
+    each = [measure(network, network.task, batch, reference, SECONDS, tries=1) for batch in BATCHES]
+    return [timing for timings in each for timing in timings]
+
+
+def _sweep(out: Path) -> None:
+    """What processes that were killed left beside `out`: half-written folders go, an export that one was replacing
+    comes back."""
+    for path in out.parent.iterdir() if out.parent.is_dir() else ():
+        left = re.fullmatch(rf"\.{re.escape(out.name)}\.(\d+)\.(tmp|old)", path.name)
+        if left is None or Path(f"/proc/{left[1]}").exists():
+            continue
+        if left[2] == "old" and not out.exists():
+            path.rename(out)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _name(aside: Path, out: Path) -> None:
+    """`aside` becomes `out`; what stood there goes once it does."""
+    if not out.exists():
+        aside.rename(out)
+        return
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    out.rename(old)
+    try:
+        aside.rename(out)
+    except OSError:
+        old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """To the disk, so that a name never stands for files that a power cut left empty."""
+    for path in [*sorted(path for path in folder.rglob("*") if path.is_file()), folder]:
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does, so that what is aside is removed."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,96 @@
+"""The front as a picture for a model card: SVG written by hand, which needs no browser. Pure: records -> text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from nas.analysis.pareto import accuracy, flops, merged, pareto_front
+from nas.records.trial import Trial
+from space import Band, compact
+
+WIDTH, HEIGHT = 720, 420
+LEFT, RIGHT, TOP, BOTTOM = 66, 20, 36, 56  # margins
+BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#7F7F7F"  # Okabe-Ito; legible on white and on black
+STEPS = (1, 2, 5)
+
+
+def front_svg(trials: Sequence[Trial], band: Band, chosen: Trial, title: str) -> str:
+    """Every trained network at the mean of its seeds, over log FLOPs; the front as a staircase; `chosen` ringed."""
+    points, front = merged(trials), pareto_front(trials)
+    marked = next((t for t in points if t.number == chosen.number or (t.key and t.key == chosen.key)), chosen)
+    plot = _Plot([*points, marked], band)
+    on_front = {trial.number for trial in front}
+    lines = [*plot.axes(), plot.staircase(front, band)]
+    for trial in points:
+        filled = trial.number in on_front
+        about = f"trial {trial.number}: {100 * accuracy(trial):.2f}%, {compact(flops(trial))} FLOPs"
+        paint = f'fill="{BLUE}"' if filled else f'fill="{GREY}" fill-opacity="0.45"'
+        lines.append(f'<circle {plot.place(trial)} r="{5 if filled else 3.5}" {paint}><title>{about}</title></circle>')
+    lines.append(f'<circle {plot.place(marked)} r="10" fill="none" stroke="{VERMILLION}" stroke-width="3"/>')
+    label = f"this network: {100 * accuracy(marked):.2f}%, {compact(flops(marked))}"
+    x, y = plot.x(flops(marked)), plot.y(accuracy(marked))
+    end, side = ("end", -15) if x > (WIDTH + LEFT) / 2 else ("start", 15)
+    lines.append(f'<text x="{x + side:.1f}" y="{y + 22:.1f}" text-anchor="{end}" fill="{VERMILLION}">{label}</text>')
+    heading = f'<text x="{LEFT}" y="20" fill="{GREY}" font-weight="bold">{escape(title)}</text>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
+        f'font-size="13" role="img" aria-label="{escape(label)}">\n{heading}\n' + "\n".join(lines) + "\n</svg>\n"
+    )
+
+
+class _Plot:
+    """From FLOPs and accuracies to pixels."""
+
+    def __init__(self, points: Sequence[Trial], band: Band) -> None:
+        costs, scores = [flops(t) for t in points], [accuracy(t) for t in points]
+        self.low, self.high = math.log(min(band.low, *costs)) - 0.05, math.log(max(band.high, *costs)) + 0.05
+        spread = max(max(scores) - min(scores), 0.01)
+        self.bottom, self.top = min(scores) - 0.08 * spread, max(scores) + 0.08 * spread
+
+    def x(self, cost: float) -> float:
+        share = (math.log(cost) - self.low) / (self.high - self.low)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+    def y(self, score: float) -> float:
+        return HEIGHT - BOTTOM - (score - self.bottom) / (self.top - self.bottom) * (HEIGHT - TOP - BOTTOM)
+
+    def place(self, trial: Trial) -> str:
+        return f'cx="{self.x(flops(trial)):.1f}" cy="{self.y(accuracy(trial)):.1f}"'
+
+    def staircase(self, front: Sequence[Trial], band: Band) -> str:
+        if not front:
+            return ""
+        path = [f"M{self.x(flops(front[0])):.1f} {self.y(accuracy(front[0])):.1f}"]
+        for trial in front[1:]:
+            path += [f"H{self.x(flops(trial)):.1f}", f"V{self.y(accuracy(trial)):.1f}"]
+        path.append(f"H{self.x(max(band.high, flops(front[-1]))):.1f}")
+        return f'<path d="{" ".join(path)}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
+
+    def axes(self) -> Iterable[str]:
+        """Grid lines with their numbers, and what they are."""
+        floor, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+        for cost in _round_costs(math.exp(self.low), math.exp(self.high)):
+            x = f"{self.x(cost):.1f}"
+            yield f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{floor}" stroke="{GREY}" stroke-opacity="0.3"/>'
+            yield f'<text x="{x}" y="{floor + 18}" text-anchor="middle" fill="{GREY}">{compact(cost)}</text>'
+        for score in _round_scores(self.bottom, self.top):
+            y = self.y(score)
+            yield f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GREY}" stroke-opacity="0.3"/>'
+            yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{GREY}">{100 * score:g}%</text>'
+        middle = (LEFT + right) / 2
+        words = "FLOPs (conv + linear multiply-accumulates, batch 1), log scale; validation top-1"
+        yield f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle" fill="{GREY}">{words}</text>'
+
+
+def _round_costs(low: float, high: float) -> list[int]:
+    """1, 2 and 5 times powers of ten."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [step * 10**power for power in powers for step in STEPS if low <= step * 10**power <= high and power >= 0]
+
+
+def _round_scores(low: float, high: float) -> list[float]:
+    """About five round numbers."""
+    step = min((s * 10**p for p in range(-5, 1) for s in STEPS), key=lambda s: abs((high - low) / s - 5))
+    return [round(i * step, 10) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]

@@ -1,0 +1,178 @@
+"""The model card of an export: what the network is, how it was found, how good it is, how to load it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nas.analysis.pareto import accuracy, by_network, pareto_front
+from nas.analysis.seed_noise import Network as Row
+from nas.analysis.seed_noise import networks
+from nas.analysis.wording import CONVENTION, mean_words, signed
+from nas.export import card_sections as papers
+from nas.export.folder import Written
+from nas.records.settings import Settings
+from nas.records.trial import Trial
+from space import compact
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """`validation` and `test`: top-1 of the exported weights in float32, 0 to 1."""
+
+    trial: Trial
+    settings: Settings
+    trials: Sequence[Trial]
+    validation: float
+    test: float
+    note: str | None  # how the weights came to be, where not from the search itself
+    versions: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.trial.to_json(), "study": self.settings.name, "validation_accuracy": self.validation,
+            "validation_images": self.settings.data.validation, **self._means(), "test_accuracy": self.test,
+            "test_images": self.settings.data.test, "difference": self.validation - self.test,
+        }  # fmt: skip
+
+    def _means(self) -> dict[str, Any]:
+        """The network's accuracy: the mean of its seeds, of which the exported weights are one."""
+        row = self.row
+        assert row is not None  # an exported trial is complete
+        return {"mean_accuracy": row.trial.accuracy, "seeds": row.seeds, "interval": row.interval}
+
+    @cached_property
+    def row(self) -> Row | None:
+        """The network with all its seeds."""
+        return networks(self.trials).of(self.trial)
+
+    def summary(self, out: Path) -> str:
+        """For the terminal."""
+        several = f"{self.seeds_line()}\n" if self.row and self.row.probability is not None else ""
+        return (
+            f"exported trial {self.trial.number} of {self.settings.name} to {out}, reloaded and verified\n"
+            f"{several}{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n{self.cost_line()}\n"
+            f"load it:\n{_indent(self.usage(out))}"
+        )
+
+    def test_line(self) -> str:
+        """The one line that verification compares."""
+        data = self.settings.data
+        split = f"top-1, {data.name} test split, n = {data.test:,}, 1 seed, untouched by the search"
+        return f"test accuracy {self.test:.4f} ({split})"
+
+    def validation_line(self) -> str:
+        data = self.settings.data
+        return (
+            f"validation accuracy of these weights {self.validation:.4f} (top-1, n = {data.validation:,}, 1 seed, the "
+            f"split they were selected on; {self.trial.accuracy:.4f} in the search)"
+        )
+
+    def difference_line(self) -> str:
+        """What selection on the validation split and the two splits' sampling make of it."""
+        data = self.settings.data
+        error = math.hypot(_error(self.validation, data.validation), _error(self.test, data.test))
+        count = len(by_network(self.trials))
+        return (
+            f"validation - test {signed(self.validation - self.test, 4)} (standard error {error:.4f} from the two n "
+            f"alone); a choice among {count:,} networks on one validation split tends to flatter there: quote the test "
+            "accuracy"
+        )
+
+    def seeds_line(self) -> str:
+        """What is known of the network's accuracy over seeds."""
+        row = self.row
+        if row is None or row.probability is None:
+            return "one seed a network in this study: nothing is known of what another seed would give"
+        seeds = f"validation accuracy of this network, {mean_words(accuracy(row.trial), row.seeds)}"
+        if row.interval is None:
+            return f"{seeds}; the study has too few further seeds for an interval"
+        low, high = row.interval
+        return (
+            f"{seeds} (95% interval over seeds {low:.2%} to {high:.2%}, of this network alone; seed noise pooled over "
+            "the study's repeated networks)"
+        )
+
+    def cost_line(self) -> str:
+        trial = self.trial
+        size = self.settings.task.image_size
+        return (
+            f"{compact(trial.flops or 0)} FLOPs (conv + linear multiply-accumulates, batch 1, {size} px), "
+            f"{compact(trial.params or 0)} parameters"
+        )
+
+    def usage(self, out: Path) -> str:
+        return f'import nas\nmodel, preprocess = nas.load_export("{out}")\nlogits = model(preprocess(image))'
+
+    def markdown(self, written: Written) -> str:
+        """The whole card, of a folder in which front.svg lies."""
+        settings, trial, data = self.settings, self.trial, self.settings.data
+        count, front = len(by_network(self.trials)), pareto_front(self.trials)
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
+        remark = f"- {self.note}\n" if self.note else ""
+        title = f"{settings.name}, trial {trial.number}"
+        return f"""{papers.header(title, data.name, self.test, data.test)}
+# {title}
+
+An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
+{len(data.classes)} classes. Found by a search of the space `{settings.space_name}` for accuracy under a FLOPs budget.
+
+![Accuracy against FLOPs of the networks of the search, with this one marked](front.svg)
+
+## How good
+
+- {self.test_line()}
+- {self.seeds_line()}
+- {self.validation_line()}
+- {self.difference_line()}
+- standard error of the test accuracy from n alone: {_error(self.test, data.test):.4f}
+{remark}
+## What it costs
+
+{CONVENTION}.
+
+{papers.stages(trial.network(), settings.task)}
+
+{papers.timings(written.timings)}
+
+## Load it
+
+{papers.loading(written.files)}
+
+`image` is a PIL image or a uint8 array; `preprocess.classes` names the logits. Weights: `model.safetensors`; the
+network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.
+
+## How it was found
+
+    {settings.command}
+
+Sampler {settings.sampler}, seed {settings.seed}, budget {settings.band} FLOPs. This is trial {trial.number}; of
+{count} trained networks {len(front)} are on the front. It was trained for {trial.seconds or 0:.1f} s on
+{settings.device} with seed {trial.seed}.
+
+- data: {data.source}, fingerprint {data.fingerprint}
+- splits: train {data.train:,}, validation {data.validation:,}, test {data.test:,} images
+- training: {settings.training}; {recipe}
+- versions: {versions}
+
+## Limits
+
+Trained briefly, to compare networks: longer training will give better weights of the same network. The best of many on
+one validation split looks better there than it is; the test accuracy above is the one to quote. Classifies into the
+classes of {data.name} and nothing else; tested on its test split alone, not on other cameras, crops or corruptions.
+Timings and logit differences are of the machine that wrote this.
+"""
+
+
+def _error(accuracy: float, images: int) -> float:
+    """The binomial's standard error."""
+    return math.sqrt(accuracy * (1 - accuracy) / images)
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,172 @@
+"""The model card of a network that was trained to its end, or whose weights came from elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas.analysis.wording import CONVENTION, describe
+from nas.data.dataset import Data
+from nas.export import card_sections as papers
+from nas.export.folder import Written
+from nas.final.recipe import FullRecipe
+from nas.final.training import FullEpoch
+from space import Arch, Task, compact, cost
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Top-1 of some weights in float32 on the validation and the test split, 0 to 1."""
+
+    weights: str
+    validation: float
+    test: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedCard:
+    """`scores[0]` is of the weights that are exported: those that are best on the validation split."""
+
+    name: str
+    arch: Arch
+    data: Data
+    recipe: FullRecipe
+    start: str  # what the first weights were
+    command: str
+    seed: int
+    device: str
+    scores: Sequence[Score]
+    curve: Sequence[FullEpoch]
+    versions: dict[str, str]
+
+    @property
+    def task(self) -> Task:
+        return Task(self.data.image_size, self.data.channels, len(self.data.classes))
+
+    def to_json(self) -> dict[str, Any]:
+        counts, best = cost(self.arch, self.task), self.scores[0]
+        return {
+            "key": self.arch.key, "flops": counts.flops, "params": counts.params, "weights": best.weights,
+            "validation_accuracy": best.validation, "validation_images": len(self.data.validation.labels),
+            "test_accuracy": best.test, "test_images": len(self.data.test.labels), "seeds": 1,
+            "all_weights": {s.weights: {"validation": s.validation, "test": s.test} for s in self.scores},
+            "seconds": self.curve[-1].seconds, "epochs": len(self.curve),
+        }  # fmt: skip
+
+    def summary(self, out: object) -> str:
+        """For the terminal."""
+        lines = [
+            f"trained {self.arch.key} for {len(self.curve)} epochs and exported it to {out}, reloaded and verified"
+        ]
+        return "\n".join([*lines, *map(self.line, self.scores), self.cost_line()])
+
+    def line(self, score: Score) -> str:
+        """One kind of weights on both splits."""
+        name, validation, test = self.data.name, len(self.data.validation.labels), len(self.data.test.labels)
+        error = math.sqrt(score.test * (1 - score.test) / test)
+        return (
+            f"{score.weights}: test accuracy {score.test:.4f} (top-1, {name} test split, n = {test:,}, 1 seed, "
+            f"standard error {error:.4f} from n alone), validation {score.validation:.4f} (n = {validation:,})"
+        )
+
+    def cost_line(self) -> str:
+        counts = cost(self.arch, self.task)
+        return (
+            f"{compact(counts.flops)} FLOPs (conv + linear multiply-accumulates, batch 1, {self.data.image_size} px), "
+            f"{compact(counts.params)} parameters"
+        )
+
+    def markdown(self, written: Written) -> str:
+        """The whole card."""
+        data, best = self.data, self.scores[0]
+        recipe = ", ".join(f"{key} {value}" for key, value in self.recipe.to_dict().items() if value is not None)
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        lines = "\n".join(f"- {self.line(score)}" for score in self.scores)
+        return f"""{papers.header(self.name, data.name, best.test, len(data.test.labels))}
+# {self.name}
+
+An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
+{len(data.classes)} classes. Network: `{describe(self.arch)}`.
+
+## How good
+
+{lines}
+
+`model.safetensors` holds the first of them, chosen on the validation split. The test split was read once, at the end.
+
+## What it costs
+
+{CONVENTION}.
+
+{papers.stages(self.arch, self.task)}
+
+{papers.timings(written.timings)}
+
+## Load it
+
+{papers.loading(written.files)}
+
+`image` is a PIL image or a uint8 array; `preprocess.classes` names the logits.
+
+## How it was trained
+
+    {self.command}
+
+From {self.start}, {len(self.curve)} epochs in {self.curve[-1].seconds:,.0f} s on {self.device}, seed {self.seed};
+epoch by epoch in `curve.csv`. Peak learning rate {self.recipe.peak_lr:g}, by the linear rule.
+
+- data: {data.source}, fingerprint {data.fingerprint}; train {len(data.train.labels):,}, validation
+  {len(data.validation.labels):,}, test {len(data.test.labels):,} images
+- recipe: {recipe}
+- versions: {versions}
+
+## Limits
+
+One seed: nothing is known of what another would give. Classifies into the classes of {data.name} and nothing else;
+tested on its test split alone, not on other cameras, crops or corruptions. Timings and logit differences are of the
+machine that wrote this.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedCard:
+    """Weights from outside, of which nothing was measured here but that they load."""
+
+    source: str
+    naming: str
+    arch: Arch
+    task: Task
+
+    def summary(self, out: object) -> str:
+        return f"imported {self.source} ({self.naming}) to {out} as {self.arch.key}, reloaded and verified"
+
+    def markdown(self, written: Written) -> str:
+        """The whole card."""
+        return f"""{papers.header(self.source, "", None, None)}
+# {self.source}
+
+`{describe(self.arch)}`, {self.task.classes:,} classes, with weights imported from `{self.source}` ({self.naming}).
+
+## How good
+
+Not measured here: `nas train` and the data tell.
+
+## What it costs
+
+{CONVENTION}.
+
+{papers.stages(self.arch, self.task)}
+
+{papers.timings(written.timings)}
+
+## Load it
+
+{papers.loading(written.files)}
+
+## Limits
+
+What the weights were trained on, their class names and their normalisation are not in the file. The classes are
+numbered here, and ImageNet's mean and standard deviation assumed: set them in `preprocess.json` where they are others.
+"""

@@ -1,0 +1,297 @@
+"""`nas train` and `nas import`: a network trained to its end, or weights from elsewhere, as an export."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from nas.data.dataset import Data
+from nas.data.dataset import load as load_data
+from nas.export.arch_source import ARCH, load_arch, load_network
+from nas.export.folder import check_out, write
+from nas.export.formats import check_formats
+from nas.export.load import WEIGHTS, Preprocess, load_export
+from nas.export.write import checked_images
+from nas.final.batches import Share
+from nas.final.card import ImportedCard, Score, TrainedCard
+from nas.final.recipe import FullRecipe
+from nas.final.training import BOARD, CURVE, FullEpoch, FullyTrained, processes, train_fully
+from nas.latency.timing import device_name
+from nas.storage.study_folder import package_versions
+from nas.training.brief import DeviceSplit, choose_device, evaluate
+from space import Arch, InputError, Task
+from space.network import Network
+from space.weights import load_weights
+
+RECIPE = "recipe.yaml"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+NEEDS = ("timm", "torchvision", "tensorboard")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the command line of `nas train` says."""
+
+    target: str
+    data: str
+    out: Path
+    recipe: str = "convnext"
+    epochs: int | None = None
+    batch_size: int | None = None
+    image_size: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    workers: int | None = None
+    formats: Collection[str] = ()
+    force: bool = False
+
+
+class Board(Protocol):
+    """TensorBoard's writer, or none."""
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None: ...
+
+
+def run_training(order: Order, console: Console) -> TrainedCard | None:
+    """Trains, or goes on, and exports; None in every process but the first.
+
+    The training's own folder, `OUT.training`, holds checkpoint, curve and TensorBoard's files until the export stands.
+    Raises InputError for what a person can mend.
+    """
+    for package in NEEDS:
+        if find_spec(package) is None:
+            raise InputError(
+                f"nas train must have {package} installed, got none; pip install -e '.[train]' in the clone of nas"
+            )
+    check_out(order.out, order.force)
+    recipe = FullRecipe.load(order.recipe, order.epochs, order.batch_size)
+    device = _device(order.device)
+    with processes(device) as share:
+        quiet = console if share.rank == 0 else Console(quiet=True)
+        network, data, start = _begin(order, recipe, quiet)
+        check_formats(order.formats, network)
+        folder = order.out.with_name(f"{order.out.name}.training")
+        folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(recipe.to_dict(), sort_keys=False)
+        identity = _identity(network, data, recipe, order.seed, start)
+        workers = _workers(share) if order.workers is None else order.workers
+        with _watching(quiet, folder, share, recipe) as watch:
+            trained = train_fully(
+                network, data, recipe, folder, seed=order.seed, device=device, share=share, workers=workers,
+                identity=identity, on_step=watch.step, on_epoch=watch.epoch,
+            )  # fmt: skip
+        if share.rank:
+            return None
+        card = _export(order, trained, network.arch, data, recipe, start, device, folder, text)
+        shutil.rmtree(folder)
+        return card
+
+
+def _device(name: str) -> torch.device:
+    """Of this process: under torchrun, with `auto` or `cuda`, the GPU of its own number."""
+    rank = os.environ.get("LOCAL_RANK")
+    if rank is None or name not in ("auto", "cuda") or not torch.cuda.is_available():
+        return choose_device(name)
+    if int(rank) >= (there := torch.cuda.device_count()):
+        raise InputError(
+            f"processes must be at most one for each of the {there} GPUs here, got another; lower --nproc-per-node"
+        )
+    torch.cuda.set_device(int(rank))
+    return torch.device("cuda", int(rank))
+
+
+def _begin(order: Order, recipe: FullRecipe, console: Console) -> tuple[Network, Data, str]:
+    """The network with its first weights, the data, and what the weights are."""
+    folder, size = Path(order.target), order.image_size
+    exported = load_export(folder) if (folder / ARCH).is_file() and (folder / WEIGHTS).is_file() else None
+    arch, task = load_arch(order.target)
+    if task is not None and size is None:
+        size = task.image_size
+    with console.status(f"reading {order.data}"):
+        data = load_data(order.data, size)
+    torch.manual_seed(order.seed)
+    network = Network(arch, Task(data.image_size, data.channels, len(data.classes)), recipe.drop_path)
+    if exported is None:
+        return network, data, "fresh weights"
+    if exported.preprocess.channels != data.channels:
+        raise InputError(
+            f"data must have the export's {exported.preprocess.channels} channel(s), got {data.channels}; convert it"
+        )
+    own, weights = network.state_dict(), exported.model.state_dict()
+    fresh = exported.preprocess.classes != data.classes
+    kept = {name: value for name, value in weights.items() if not fresh or value.shape == own[name].shape}
+    network.load_state_dict({**own, **kept})
+    if fresh:
+        _new_classifier(network, recipe.head_init)
+    digest = hashlib.sha256(save({name: value.contiguous() for name, value in weights.items()})).hexdigest()[:12]
+    return network, data, f"the weights {digest} of an export" + (", with a new classifier" if fresh else "")
+
+
+def _new_classifier(network: Network, scale: float) -> None:
+    """The last linear layer of the head, drawn anew and scaled."""
+    linear = [module for module in network.head.modules() if isinstance(module, nn.Linear)][-1]
+    nn.init.trunc_normal_(linear.weight, std=0.02)
+    nn.init.zeros_(linear.bias)
+    with torch.no_grad():
+        linear.weight.mul_(scale)
+
+
+def _identity(network: Network, data: Data, recipe: FullRecipe, seed: int, start: str) -> dict[str, Any]:
+    """What must be the same for a training to go on."""
+    fields = {f"recipe.{key}": value for key, value in recipe.to_dict().items()}
+    about = {"network": network.arch.key, "data": data.fingerprint, "start": start, "seed": seed}
+    return {**about, **fields}
+
+
+def _workers(share: Share) -> int:
+    """Processes that augment: this process's share of the cores, all of them at most 8."""
+    return min(8, max(1, (os.cpu_count() or 1) // share.processes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Progress in the terminal and on TensorBoard."""
+
+    console: Console
+    progress: Progress
+    bar: Any
+    board: Board | None
+    epochs: int
+
+    def step(self, done: int, total: int) -> None:
+        self.progress.update(self.bar, completed=done, total=total)
+
+    def epoch(self, row: FullEpoch) -> None:
+        ema = "" if row.ema_accuracy is None else f", averaged weights {row.ema_accuracy:.2%}"
+        text = f"epoch {row.epoch}/{self.epochs}  loss {row.loss:.4f}  validation {row.accuracy:.2%}{ema}"
+        self.console.print(text, highlight=False)
+        if self.board is not None:
+            for name in ("lr", "loss", "accuracy", "ema_accuracy"):
+                value = getattr(row, name)
+                if value is not None:
+                    self.board.add_scalar(name, value, row.epoch)
+
+
+@contextmanager
+def _watching(console: Console, folder: Path, share: Share, recipe: FullRecipe) -> Iterator[_Watch]:
+    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
+        bar = progress.add_task("training", total=None)
+        if share.rank:
+            yield _Watch(console, progress, bar, None, recipe.epochs)
+            return
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(str(folder / BOARD)) as board:
+            yield _Watch(console, progress, bar, board, recipe.epochs)
+
+
+def _export(
+    order: Order,
+    trained: FullyTrained,
+    arch: Arch,
+    data: Data,
+    recipe: FullRecipe,
+    start: str,
+    device: torch.device,
+    folder: Path,
+    text: str,
+) -> TrainedCard:
+    """The better weights, tested and written with curve, recipe and TensorBoard's files."""
+    found = {"weights of the last step": trained.network}
+    if trained.averaged is not None:
+        found["averaged weights"] = trained.averaged
+    scores = []
+    for name, module in found.items():
+        splits = (DeviceSplit(split, data, device) for split in (data.validation, data.test))
+        scores.append(Score(name, *(evaluate(module, split) for split in splits)))
+    scores.sort(key=lambda score: score.validation, reverse=True)
+    network = Network(arch, Task(data.image_size, data.channels, len(data.classes)))
+    network.load_state_dict({k: v.cpu() for k, v in found[scores[0].weights].state_dict().items()})
+    card = TrainedCard(
+        name=order.out.name, arch=arch, data=data, recipe=recipe, start=start, seed=order.seed, scores=scores,
+        command=shlex.join(["nas", *sys.argv[1:]]), device=device_name(device), curve=trained.curve,
+        versions=package_versions(),
+    )  # fmt: skip
+
+    def extra(aside: Path) -> None:
+        (aside / RECIPE).write_text(text, encoding="utf-8")
+        shutil.copy(folder / CURVE, aside / CURVE)
+        shutil.copytree(folder / BOARD, aside / BOARD)
+
+    preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
+    write(
+        order.out, network, preprocess, checked_images(data), card.markdown, formats=order.formats, force=order.force,
+        extra=extra,
+    )  # fmt: skip
+    return card
+
+
+def run_import(
+    checkpoint: Path, arch_name: str, out: Path, *, image_size: int | None, formats: Collection[str], force: bool
+) -> ImportedCard:
+    """Weights in timm's, the official or this project's names as an export. Raises InputError where they do not fit."""
+    check_out(out, force)
+    state = read_weights(checkpoint)
+    classes, channels = _outer(state)
+    arch, task = load_network(arch_name, image_size, channels, classes)
+    network = Network(arch, task)
+    naming = load_weights(network, state)
+    check_formats(formats, network)
+    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if channels == 3 else ((0.5,) * channels, (0.25,) * channels)
+    names = tuple(str(i) for i in range(classes))
+    card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=task)
+    noise = torch.randn(4, channels, task.image_size, task.image_size, generator=torch.Generator().manual_seed(0))
+    preprocess = Preprocess(task.image_size, channels, mean, std, names)
+    write(out, network, preprocess, noise, card.markdown, formats=formats, force=force)
+    return card
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of one that torch.save wrote, where they may stand under `model` or the
+    like. Only tensors and plain values are read: nothing in the file is run."""
+    if not path.is_file():
+        raise InputError(f"checkpoint must be a file, got {path}; check the path")
+    try:
+        found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"checkpoint must be safetensors or torch's, got {path.name} ({reason}); convert it"
+        ) from error
+    except Exception as error:  # pickle's own
+        raise InputError(
+            f"checkpoint must hold tensors alone, got {path.name} ({type(error).__name__}); save its state dict"
+        ) from error
+    for key in ("model_ema", "state_dict_ema", "model", "state_dict"):
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    if not isinstance(found, dict) or not found or not all(isinstance(v, Tensor) for v in found.values()):
+        raise InputError(f"checkpoint must map names to tensors, got {path.name}; save its state dict")
+    return {name.removeprefix("module."): value.float() for name, value in found.items()}
+
+
+def _outer(state: dict[str, Tensor]) -> tuple[int, int]:
+    """Classes and channels, of the head's last matrix and the stem's first convolution."""
+    matrices = [value for name, value in state.items() if value.dim() == 2 and "head" in name]
+    maps = [v for name, v in state.items() if v.dim() == 4 and name.startswith(("stem", "downsample_layers.0"))]
+    if not matrices or not maps:
+        raise InputError("checkpoint must have a convolution and a classifier, got neither or one; is it a ConvNeXt?")
+    return len(matrices[-1]), maps[0].shape[1]

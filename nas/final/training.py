@@ -1,0 +1,275 @@
+"""Training a network to its end: the whole recipe, a checkpoint every epoch, one process or several.
+
+`torchrun --nproc-per-node N -m nas train ...` trains on N devices: every batch and every validation is shared out, and
+losses are those of one process with the same batch. After a kill the same command goes on; on a CPU with the same
+threads it ends with the same numbers to the last digit, on CUDA (see `nas.training.brief`) nearly so.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nas.data.dataset import Data
+from nas.final.batches import Augmented, Mix, Share, batches, mixing, seed_all, seed_of
+from nas.final.checkpoint import damaged, read_checkpoint, write_checkpoint
+from nas.final.distributed_layers import share_layers
+from nas.final.recipe import FullRecipe
+from nas.records.files import write_whole
+from nas.training.brief import DeviceSplit, autocast, count_correct
+from nas.training.device import own_stream
+from space import InputError
+from space.network import Network
+
+CHECKPOINT, CURVE, BOARD = "checkpoint.pt", "curve.csv", "tensorboard"
+DRAWN = 2**32  # step seeds are told from those of images by this
+
+
+@dataclass(frozen=True, slots=True)
+class FullEpoch:
+    """One row of the curve."""
+
+    epoch: int  # from 1
+    lr: float  # of its last step
+    loss: float  # mean training loss, of augmented and mixed images
+    accuracy: float  # validation top-1
+    ema_accuracy: float | None  # of the averaged weights
+    seconds: float  # of training and evaluation so far, over all runs
+
+
+@dataclass(frozen=True, slots=True)
+class FullyTrained:
+    """The network after its last epoch, and its averaged weights where the recipe has them."""
+
+    network: Network
+    averaged: Network | None
+    curve: tuple[FullEpoch, ...]
+
+
+@contextmanager
+def processes(device: torch.device) -> Iterator[Share]:
+    """This process's share; where `torchrun` started several, they are joined."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield Share()
+        return
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")  # of 1-channel kernels
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Share(dist.get_rank(), count)
+    finally:
+        dist.destroy_process_group()
+
+
+def train_fully(
+    network: Network,
+    data: Data,
+    recipe: FullRecipe,
+    folder: Path,
+    *,
+    seed: int,
+    device: torch.device,
+    share: Share = Share(),  # noqa: B008 - frozen
+    workers: int = 0,
+    identity: dict[str, Any],
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_epoch: Callable[[FullEpoch], None] = lambda epoch: None,
+) -> FullyTrained:
+    """Trains for the recipe's epochs, or for what is left of them after the checkpoint in `folder`.
+
+    `identity` is what a resumed training must share with the one that wrote the checkpoint; InputError names the first
+    difference. Raises InputError too for a batch that does not divide, and for a loss that is no longer a number.
+    """
+    batch, steps = _batch(len(data.train.labels), recipe, share)
+    with own_stream(device):
+        share_layers(network, share.places(batch), batch, share.processes, device)
+        network = network.to(device)
+        run = _Run(network, recipe, steps, device, share)
+        start, rows = run.resume(folder / CHECKPOINT, identity)
+        augmented, mix = Augmented(data, recipe, seed), mixing(recipe, network.task.classes)
+        judges = len(data.validation.labels)
+        validation = DeviceSplit(data.validation, data, device, share.rows(judges))
+        began = time.perf_counter() - (rows[-1].seconds if rows else 0.0)
+        for epoch in range(start + 1, recipe.epochs + 1):
+            network.train()
+            total = torch.zeros((), device=device)
+            for images, labels in batches(augmented, epoch, batch, share, workers, device.type == "cuda"):
+                total += run.step_on(images, labels, mix, seed)
+                on_step(run.step, run.last)
+            loss = run.mean(total / steps)
+            if not math.isfinite(loss):
+                raise InputError(f"loss must stay a number, got {loss} in epoch {epoch}; lower lr in the recipe")
+            own = run.accuracy(network, validation, judges)
+            ema = None if run.ema is None else run.accuracy(run.ema.module, validation, judges)
+            rows.append(FullEpoch(epoch, run.rate(run.step - 1), loss, own, ema, time.perf_counter() - began))
+            if share.rank == 0:
+                run.save(folder, epoch, rows, identity)
+                on_epoch(rows[-1])
+    averaged = None if run.ema is None else cast(Network, run.ema.module)
+    return FullyTrained(network, averaged, tuple(rows))
+
+
+class _Run:
+    """What a training changes: weights, their average, the optimizer, the step."""
+
+    def __init__(self, network: Network, recipe: FullRecipe, steps: int, device: torch.device, share: Share) -> None:
+        from timm.utils.model_ema import ModelEmaV3
+
+        self.network, self.recipe, self.device, self.share = network, recipe, device, share
+        self.step, self.warmup, self.last = 0, round(recipe.warmup_epochs * steps), recipe.epochs * steps
+        groups = parameter_groups(network, recipe)
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.peak_lr, fused=True)
+        self.ema: Any = ModelEmaV3(network, decay=recipe.ema, use_warmup=True) if recipe.ema else None
+        self.module: nn.Module = network
+        if share.processes > 1:
+            self.module = DistributedDataParallel(network, [device] if device.type == "cuda" else None)
+
+    def rate(self, step: int) -> float:
+        """Linear warm-up, then half a cosine to `min_lr`."""
+        peak, low = self.recipe.peak_lr, self.recipe.min_lr
+        if step < self.warmup:
+            return peak * (step + 1) / (self.warmup + 1)
+        share = (step - self.warmup) / max(1, self.last - self.warmup)
+        return low + 0.5 * (peak - low) * (1 + math.cos(math.pi * share))
+
+    def step_on(self, images: Tensor, labels: Tensor, mix: Mix, seed: int) -> Tensor:
+        """One step on this process's part of a batch, from the host; the loss of that part."""
+        drawn = seed_of(seed, DRAWN, self.step)
+        images, labels = (part.to(self.device, non_blocking=True) for part in (images, labels))
+        x, y = mix(images, labels, drawn)
+        seed_all(drawn)
+        loss = self.forward(x, y)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.update()
+        return loss.detach()
+
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy of images (B, C, H, W) with targets (B, classes)."""
+        with autocast(self.recipe.precision, self.device):
+            logits = self.module(images)
+        return nn.functional.cross_entropy(logits.float(), targets)
+
+    def update(self) -> None:
+        """Weights by their gradients, and the average by the weights."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(self.step) * group["scale"]
+        self.optimizer.step()
+        self.step += 1
+        if self.ema is not None:
+            self.ema.update(self.network, self.step)
+
+    def mean(self, value: Tensor) -> float:
+        """Over all processes."""
+        if self.share.processes > 1:
+            dist.all_reduce(value)
+        return value.item() / self.share.processes
+
+    def accuracy(self, network: nn.Module, part: DeviceSplit, images: int) -> float:
+        """Top-1 of `images`, of which each process has a part."""
+        correct = count_correct(network, part, self.recipe.precision)
+        if self.share.processes > 1:
+            dist.all_reduce(correct)
+        return int(correct) / images
+
+    def save(self, folder: Path, epoch: int, rows: list[FullEpoch], identity: dict[str, Any]) -> None:
+        """The checkpoint, then the curve; each written aside, on the disk, and renamed."""
+        state = {
+            "identity": identity, "epoch": epoch, "step": self.step, "curve": [list(astuple(row)) for row in rows],
+            "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "ema": None if self.ema is None else self.ema.module.state_dict(),
+        }  # fmt: skip
+        write_checkpoint(folder / CHECKPOINT, state)
+        write_whole(folder / CURVE, curve_csv(rows).encode())
+
+    def resume(self, path: Path, identity: dict[str, Any]) -> tuple[int, list[FullEpoch]]:
+        """(epochs done, their rows) of the checkpoint at `path`, whose state is taken up; (0, []) without one."""
+        if not path.is_file():
+            return 0, []
+        state = read_checkpoint(path)
+        same_identity(state["identity"], identity, path.parent)
+        try:
+            self.network.load_state_dict(state["network"])
+            if self.ema is not None:
+                self.ema.module.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            rows = [FullEpoch(*row) for row in state["curve"]]
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise damaged(path, f"one of something else ({reason})") from error
+        self.step = state["step"]
+        return state["epoch"], rows
+
+
+def same_identity(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+    """Raises InputError with the first thing that differs between a checkpoint and the command."""
+    for key in old | new:
+        if old.get(key) != new.get(key):
+            raise InputError(
+                f"{key} must be {old.get(key)} to go on in {folder}, got {new.get(key)}; choose another --out, or "
+                "remove that folder to begin again"
+            )
+
+
+def parameter_groups(network: Network, recipe: FullRecipe) -> list[dict[str, Any]]:
+    """No decay for 1-D parameters; each block's rate is `layer_decay` times the next one's, the head's is whole."""
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    last = network.arch.depth + 1
+    for name, parameter in network.named_parameters():
+        layer, plain = _layer(name, network), parameter.dim() <= 1
+        new = {
+            "params": [], "weight_decay": 0.0 if plain else recipe.weight_decay,
+            "scale": recipe.layer_decay ** (last - layer),
+        }  # fmt: skip
+        groups.setdefault((layer if recipe.layer_decay < 1 else last, plain), new)["params"].append(parameter)
+    return list(groups.values())
+
+
+def _layer(name: str, network: Network) -> int:
+    """0 for the stem, the number of the block from 1, one more for the head; a downsampling goes with what follows."""
+    part, *rest = name.split(".")
+    if part == "stem":
+        return 0
+    if part == "head":
+        return network.arch.depth + 1
+    before = sum(stage.depth for stage in network.arch.stages[: int(rest[0])])
+    return before + 1 + (int(rest[2]) if rest[1] == "blocks" else 0)
+
+
+def curve_csv(rows: list[FullEpoch]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(FullEpoch)])
+    writer.writerows([["" if value is None else repr(value) for value in astuple(row)] for row in rows])
+    return text.getvalue()
+
+
+def _batch(images: int, recipe: FullRecipe, share: Share) -> tuple[int, int]:
+    """The batch of all processes together and the steps of an epoch."""
+    unit = 2 * share.processes
+    if recipe.batch_size % unit:
+        raise InputError(
+            f"batch_size must be a multiple of {unit}, pairs in {share.processes} processes, got {recipe.batch_size}; "
+            "change it"
+        )
+    if recipe.batch_size > images:
+        raise InputError(
+            f"batch_size must be at most the {images:,} training images, got {recipe.batch_size:,}; set --batch-size"
+        )
+    return recipe.batch_size, images // recipe.batch_size

@@ -1,0 +1,202 @@
+"""Measuring a network on the device at hand: latency beside a reference kernel, throughput, memory of its tensors."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+import statistics
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.analysis import cost_axes as measures
+from nas.latency.device_names import CAPTURED, EAGER
+from nas.latency.reference_kernel import Reference, timed
+from nas.latency.tensor_memory import peak_tensor_bytes
+from nas.training.device import stream
+from space import InputError, Task
+
+CPUINFO = Path("/proc/cpuinfo")
+WARM_UP = 3  # forward passes before the clock
+SECONDS = 0.5  # of measuring, per batch size, with at least ROUNDS passes
+ROUNDS = 10
+SLICES = 5  # of those, with a burst of the reference kernel before, between and after
+TRIES = 4  # to measure while the machine is quiet
+NO_ROOM = ("can't allocate memory", "out of memory", "bad_alloc", "alloc_failed", "overflow")  # in errors, lower case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Forward passes in evaluation mode and float32, one at a time, synchronised. Seconds per batch."""
+
+    device: str  # with the threads on a CPU, with how kernels are launched on a GPU
+    batch: int
+    median: float
+    low: float  # first quartile
+    high: float  # third quartile
+    passes: int
+    reference: float  # seconds of the reference kernel, mean of its runs before, between and after the passes
+    reference_best: float  # at its best on this device so far
+    peak_tensor_bytes: int  # `nas.latency.tensor_memory`
+
+    @property
+    def images_per_second(self) -> float:
+        return self.batch / self.median
+
+    @property
+    def slowdown(self) -> float:
+        """How many times its best the reference kernel took."""
+        return self.reference / self.reference_best
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "images_per_second": self.images_per_second}
+
+    def report(self) -> str:
+        """In a line; a second one where the machine was busy."""
+        line = (
+            f"{self.device}: "
+            f"batch {self.batch}: {1e3 * self.median:.2f} ms (quartiles {1e3 * self.low:.2f} to {1e3 * self.high:.2f}, "
+            f"{self.passes} passes), {self.images_per_second:,.0f} images/s, tensors at the peak "
+            f"{self.peak_tensor_bytes / 1e6:,.2f} MB"
+        )
+        if not measures.is_busy(self.slowdown):
+            return line
+        return (
+            f"{line}\nbusy: a reference kernel took {self.slowdown:.1f} times its best meanwhile, "
+            f"{measures.LIMIT:g} is the limit; end other programs and measure again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Passes that were timed, the reference kernel's mean time among them, and that by its best."""
+
+    took: tuple[float, ...]
+    reference: float
+    slowdown: float
+
+
+def measure(
+    network: nn.Module, task: Task, batch: int, reference: Reference, seconds: float | None = None, tries: int = TRIES
+) -> list[Timing]:
+    """Times `network`, which must be on the reference's device, on noise of the task's size: once on a CPU; on a GPU
+    with its kernels launched one by one, and all of them at once as a captured CUDA graph.
+
+    Raises InputError without room.
+    """
+    if batch < 1:
+        raise InputError(f"batch must be at least 1, got {batch}; use e.g. 1 or 64")
+    device, seconds = reference.device, SECONDS if seconds is None else seconds
+    network.eval()
+    try:
+        with _on(device), torch.inference_mode():
+            images = torch.randn(batch, task.channels, task.image_size, task.image_size, device=device)
+            memory = peak_tensor_bytes(network, images)
+            return [
+                _timing(name, batch, memory, reference, quietest(_tries(run, reference, seconds), tries))
+                for name, run in zip(device_names(device), _ways(network, images), strict=True)
+            ]
+    except (RuntimeError, MemoryError, TypeError) as error:
+        if not _is_for_room(error):
+            raise
+        raise InputError(f"batch must fit the memory of {device}, got {batch}; lower it") from error
+
+
+def quietest(tries: Iterable[Try], most: int = TRIES) -> Try:
+    """The first beside which the reference kernel kept within the limit; else, of `most`, the one nearest to it."""
+    seen: list[Try] = []
+    for each in itertools.islice(tries, most):
+        seen.append(each)
+        if not measures.is_busy(each.slowdown):
+            break
+    return min(seen, key=lambda each: each.slowdown)
+
+
+def captured(network: nn.Module, images: Tensor) -> Callable[[], Tensor]:
+    """A forward pass as a CUDA graph: replayed, its kernels run without the host launching each. Reads `images` anew
+    each time and returns the same tensor."""
+    own = stream(images.device.index, "measuring")
+    own.wait_stream(torch.cuda.current_stream(images.device))
+    with torch.cuda.stream(own):
+        for _ in range(WARM_UP):  # torch's libraries choose their kernels, which may not happen in a capture
+            network(images)
+    torch.cuda.current_stream(images.device).wait_stream(own)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=own):
+        logits: Tensor = network(images)
+
+    def replay() -> Tensor:
+        graph.replay()
+        return logits
+
+    return replay
+
+
+def device_names(device: torch.device) -> list[str]:
+    """What measurements on it are kept under: numbers of one name may be compared."""
+    name = device_name(device)
+    return [f"{name}, {EAGER}", f"{name}, {CAPTURED}"] if device.type == "cuda" else [name]
+
+
+def device_name(device: torch.device) -> str:
+    """`NVIDIA H200`; `Intel(R) Xeon(R) Platinum 8488C, 2 threads`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{_processor()}, {threads} thread{'s' * (threads > 1)}"
+
+
+def _ways(network: nn.Module, images: Tensor) -> Iterator[Callable[[], object]]:
+    """As in `device_names`."""
+    yield lambda: network(images)
+    if images.device.type == "cuda":
+        yield captured(network, images)
+
+
+def _tries(run: Callable[[], object], reference: Reference, seconds: float) -> Iterator[Try]:
+    for _ in range(WARM_UP):
+        timed(run, reference.device)
+    while True:
+        took: list[float] = []
+        beside = reference.burst()
+        for part in range(1, SLICES + 1):
+            while len(took) < part * ROUNDS / SLICES or sum(took) < part * seconds / SLICES:
+                took.append(timed(run, reference.device))
+            beside += reference.burst()
+        mean = statistics.fmean(beside)
+        yield Try(tuple(took), mean, mean / reference.best)
+
+
+def _timing(name: str, batch: int, memory: int, reference: Reference, chosen: Try) -> Timing:
+    low, median, high = statistics.quantiles(chosen.took, n=4, method="inclusive")
+    return Timing(
+        device=name, batch=batch, median=median, low=low, high=high, passes=len(chosen.took),
+        reference=chosen.reference, reference_best=reference.best, peak_tensor_bytes=memory,
+    )  # fmt: skip
+
+
+def _is_for_room(error: Exception) -> bool:
+    """Whether it is for lack of memory, which torch has no one class for: its CPU's allocator raises RuntimeError, and
+    a size that no number holds TypeError too."""
+    said = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in NO_ROOM)
+
+
+def _on(device: torch.device) -> AbstractContextManager[object]:
+    """What is captured goes to streams of the current device, so it must be this one."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def _processor() -> str:
+    """Its name; where the system has none (ARM, macOS), the machine's, so that different ones never share theirs."""
+    try:
+        lines = CPUINFO.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(filter(None, names), f"{platform.machine()} {platform.node()}")

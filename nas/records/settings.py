@@ -1,0 +1,157 @@
+"""Settings: what a study was started with, frozen in its folder as study.yaml. Needs neither torch nor Optuna."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import yaml
+from pydantic import ConfigDict, Strict
+
+from nas.records.files import write_whole
+from nas.records.recipe import Recipe
+from space import Band, Budget, InputError, Space, Task
+from space.reading import check, is_file, load_yaml
+
+VERSION = 3  # of the folder's layout; 2: the vocabulary of stems, blocks and heads; 3: early stopping
+FILE = "study.yaml"
+JOURNAL = "journal.log"
+STUDY = "nas"  # Optuna's name of the study in a journal
+ARTIFACTS = "artifacts"
+Sampler = Literal["ehvi", "tpe", "nsga2", "random"]
+Stop = Literal["none", "quantile", "moasha"]
+Int = Annotated[int, Strict()]
+
+_CLOSED = ConfigDict(extra="forbid")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataCard:
+    """Which images: enough to load them again and to see that they are the same."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    source: str
+    name: str
+    fingerprint: str
+    image_size: Int
+    channels: Int
+    classes: tuple[str, ...]
+    train: Int  # images
+    validation: Int
+    test: Int
+
+
+class Away(InputError):
+    """A server that does not answer: what is wrong now may be right in a moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where the trials of a study are that has no journal."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    url: str  # without a password
+    study: str  # its name there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A study: a space, a budget, a recipe, data, and how networks are drawn."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    version: Int = VERSION
+    name: str
+    created: str  # ISO 8601, UTC
+    command: str
+    space_name: str
+    space: dict[str, Any]
+    flops_low: Int
+    flops_high: Int
+    data: DataCard
+    recipe: dict[str, Any]
+    sampler: Sampler
+    stop: Stop = "none"  # the rule of early stopping; studies before version 3 had none
+    seed: Int
+    device: str
+    versions: dict[str, str]
+    server: Server | None = None  # None: the journal in the folder
+    artifacts: str | None = None  # an S3 store's URL; None: the folder
+
+    @property
+    def band(self) -> Band:
+        return Band(self.flops_low, self.flops_high)
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(flops=self.band)
+
+    @property
+    def task(self) -> Task:
+        return Task(self.data.image_size, self.data.channels, len(self.data.classes))
+
+    @property
+    def training(self) -> str:
+        """What each network is trained on: `6,000 of 45,000 training images, 3 epochs`."""
+        part = min(self.recipe.get("train_images") or self.data.train, self.data.train)
+        images = f"{part:,}" if part == self.data.train else f"{part:,} of {self.data.train:,}"
+        return f"{images} training images, {self.recipe['epochs']} epochs"
+
+    def check_resumable(self) -> None:
+        """Raises InputError for a study of an older version: its axes and keys are others, so that it is only read."""
+        if self.version != VERSION:
+            raise InputError(
+                f"study {self.name} must have version {VERSION} to be resumed, got {self.version}; "
+                "start another study with --study NAME"
+            )
+
+    def build_space(self) -> Space:
+        return Space.from_dict(self.space, self.space_name, FILE)
+
+    def build_recipe(self) -> Recipe:
+        return check(Recipe, self.recipe, f"{FILE}: recipe")
+
+    def write(self, folder: Path) -> None:
+        """Writes study.yaml."""
+        plain = {key: value for key, value in asdict(self).items() if value or key not in ("server", "artifacts")}
+        plain["data"]["classes"] = list(self.data.classes)
+        write_whole(folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120))
+
+    @staticmethod
+    def read(folder: Path) -> Settings:
+        """From the study's folder. InputError says what is missing or wrong."""
+        path = folder / FILE
+        if not path.is_file():
+            raise InputError(f"study must be a folder with {FILE}, got {folder}; `nas studies` lists what there is")
+        plain = load_yaml(path)
+        if plain.get("version") not in range(1, VERSION + 1):
+            raise InputError(
+                f"{path}: version must be from 1 to {VERSION}, got {plain.get('version')}; "
+                "read it with the release of nas that wrote it"
+            )
+        return check(Settings, plain, str(path))
+
+
+def find_study(study: str, runs: Path) -> Path:
+    """The folder of STUDY: a name under `runs`, or a path to a study's folder."""
+    for folder in (runs / study, Path(study)):
+        if is_file(folder / FILE):
+            return folder
+    known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))) or "none"
+    known = known if runs.is_dir() else "no such folder"
+    raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; there: {known}")
+
+
+def check_name(name: str) -> str:
+    """A study's name, if it is fit for a folder's name."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"study must be 1 to 64 letters, digits, dots, dashes or underscores, got {name[:80]!r}; "
+            "choose e.g. first-try"
+        )
+    return name

@@ -1,0 +1,79 @@
+"""Trial: one network trained once, and its epochs. Plain data: needs neither torch nor Optuna."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from space import Arch, InputError
+
+State = Literal["complete", "stopped", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
+ENDED = ("complete", "stopped", "failed")  # trained, or tried to be: such a trial counts
+_ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
+CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One network trained once. None where the trial did not get that far.
+
+    States: complete; stopped (early, by the study's stopping rule); failed (diverged or crashed, `reason` says);
+    running (drawn, or training); waiting (queued); interrupted (by Ctrl-C or a dead process: its network comes next);
+    outside (never trained: its shape cannot meet the budget); repeat (never trained: the network was trained before;
+    a network trained again on purpose, with another seed, is an ordinary trial with `repeat_of`).
+    """
+
+    number: int
+    state: State
+    accuracy: float | None = None  # top-1 on the validation split, 0 to 1
+    flops: int | None = None  # conv + linear multiply-accumulates, batch 1
+    params: int | None = None
+    activations: int | None = None
+    key: str | None = None
+    log_density: float | None = None  # of its settings in one random draw; None where a sampler chose that learns
+    seconds: float | None = None  # of training and evaluation
+    epochs: int | None = None  # trained; None in studies of version 2 and before, which trained all of them
+    seed: int | None = None
+    repeat_of: int | None = None  # the first trial of the same network, where this one is another seed of it
+    retry_of: int | None = None  # the interrupted trial whose network this one trains again
+    begun: int | None = None  # its place among all that began to train, the same for every reader
+    accuracies: tuple[float, ...] = ()  # validation accuracy after each epoch up to the last rung, also while it trains
+    decisions: tuple[
+        dict[str, Any], ...
+    ] = ()  # of the stopping rule at its rungs: `nas.samplers.early_stopping.Decision`
+    arch: dict[str, Any] | None = None
+    reason: str | None = None
+    owner: str | None = None  # host and process of its worker
+    started: datetime | None = None  # UTC
+    finished: datetime | None = None
+
+    def network(self) -> Arch:
+        """The trial's Arch. Raises InputError where the trial has none."""
+        if self.arch is None:
+            raise InputError(f"trial must have a network, got trial {self.number} ({self.state}); choose another")
+        return Arch.from_dict(self.arch, f"trial {self.number}")
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`: plain values, times left out."""
+        return {key: value for key, value in asdict(self).items() if key not in ("begun", "started", "finished")}
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One row of a trial's curve."""
+
+    epoch: int  # from 1
+    loss: float  # mean training loss
+    accuracy: float  # validation top-1 after this epoch
+    seconds: float  # since training began
+
+
+def artifact_ids(attributes: Mapping[str, Any], name: str) -> list[str]:
+    """Ids of a trial's artifacts of that file name, the latest first, from its Optuna system attributes."""
+    metas = [json.loads(value) for key, value in attributes.items() if key.startswith(_ARTIFACT)]
+    found = [str(meta["artifact_id"]) for meta in metas if meta["filename"] == name]
+    return [i for i in reversed(found) if i == Path(i).name]  # an id is a plain file name, never a path

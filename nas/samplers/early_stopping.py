@@ -1,0 +1,306 @@
+"""Early stopping with two objectives: a trial is judged at rungs against others of about its FLOPs. Needs no torch.
+
+FLOPs are known before training and never change, so a rule that sorts accuracy and FLOPs together spares small
+networks, however poor. `QuantileRule` asks instead: will this trial end above the networks of about its FLOPs?
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import NormalDist
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.records.settings import Stop
+from space import InputError
+
+StopName = Stop
+Array = NDArray[np.float64]
+
+NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted
+MISSES = 0.05  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
+RUNGS = 6  # at most; from a quarter of the epochs on; earlier rungs stopped more wrongly
+LEAST = 8  # finished rivals below which a region counts as sparse
+NEIGHBOURS = 32  # finished rivals that the window is opened for, from NEAR to FAR
+NEAR, FAR = math.log(2), math.log(4)  # of FLOPs, to either side
+ETA = 3  # MO-ASHA continues one of so many
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A trial as a rule sees it. `accuracies`: validation accuracy after each epoch so far, from epoch 1, without a
+    gap: what has reached an epoch has an accuracy for every one before it."""
+
+    number: int
+    flops: int
+    accuracies: tuple[float, ...]
+
+    def reached(self, epoch: int) -> bool:
+        return len(self.accuracies) >= epoch
+
+    def at(self, epoch: int) -> float:
+        """Accuracy after an epoch that it has reached, from 1."""
+        return self.accuracies[epoch - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a rule said of a trial at a rung.
+
+    `why`: below (the threshold) or kept; kept too are protected ones (below, but of the part that is never stopped),
+    those in a sparse region (too few rivals finished) and the cheapest of their region. `threshold`: the accuracy at
+    this epoch that the trial had to reach, its earlier ones moved as much; None where the rule has none. `rivals`:
+    trials it was compared with.
+    """
+
+    epoch: int
+    accuracy: float
+    stop: bool
+    why: str
+    threshold: float | None
+    rivals: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(plain: Mapping[str, Any]) -> Decision:
+        return Decision(**plain)
+
+
+class StoppingRule(Protocol):
+    """Deterministic: the same trial among the same others gets the same decision in every worker."""
+
+    @property
+    def name(self) -> StopName: ...
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs after which to judge, all before the last one."""
+
+    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
+        """At a rung. `others`: every other trial with a curve: running, stopped and finished."""
+
+    def describe(self) -> str:
+        """The rule in a sentence."""
+
+
+def build_rule(name: StopName, epochs: int, seed: int) -> StoppingRule:
+    """The rule for trainings of `epochs`; `seed` (the study's) chooses the trials that are never stopped."""
+    match name:
+        case "none":
+            return NoRule()
+        case "quantile":
+            return QuantileRule(epochs, seed)
+        case "moasha":
+            return MoashaRule(epochs)
+    raise InputError(f"stop must be one of none, quantile, moasha, got {name}; choose one")
+
+
+@dataclass(frozen=True, slots=True)
+class NoRule:
+    """Every trial is trained to its end."""
+
+    name: StopName = "none"
+    rungs: tuple[int, ...] = ()
+
+    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
+        return Decision(epoch, trial.at(epoch), False, "kept", None, 0)
+
+    def describe(self) -> str:
+        return "none: every trial is trained to its end"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileRule:
+    """Stops the trials that are least likely to end on the front, as long as those cost it few of its members.
+
+    Among finished trials of about its FLOPs a regression forecasts the final accuracy from the last two epochs and
+    log FLOPs, with its standard deviation. The forecast gives each trial that reached this rung its chance to end
+    above the best finished rival that costs no more. By rising chance, trials are below the threshold as long as their
+    chances sum to at most `misses` of all chances: the part of the front that these stops are expected to cost.
+    """
+
+    epochs: int
+    seed: int
+    misses: float = MISSES
+    name: StopName = "quantile"
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """At most RUNGS, evenly from a quarter of the epochs to the last but one."""
+        first, last = math.ceil(self.epochs / 4), self.epochs - 1
+        count = min(RUNGS, last - first + 1)
+        return tuple(round(epoch) for epoch in np.linspace(first, last, max(count, 0)))
+
+    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
+        accuracy = trial.at(epoch)
+        finished, reached = self._rivals(trial, epoch, others)
+        if len(finished) < LEAST:
+            return Decision(epoch, accuracy, False, "sparse", None, len(finished))
+        forecast = _Forecast.fit(finished, epoch, self.epochs, trial.flops)
+        bars = _bars([*reached, trial], finished, self.epochs)
+        if bars[-1] == 0:
+            return Decision(epoch, accuracy, False, "cheapest", None, len(finished))
+        means, deviations = forecast([*reached, trial], epoch)
+        scores = (means - bars) / deviations  # in standard deviations above the bar
+        score = self._cut(scores[:-1])
+        if score is None or forecast.slope <= 0:
+            return Decision(epoch, accuracy, False, "kept", None, len(finished))
+        threshold = float(accuracy + (score - scores[-1]) * deviations[-1] / forecast.slope)
+        below = accuracy < threshold
+        spared = below and is_never_stopped(self.seed, trial.number)
+        why = "protected" if spared else "below" if below else "kept"
+        return Decision(epoch, accuracy, below and not spared, why, threshold, len(finished))
+
+    def describe(self) -> str:
+        epochs = ", ".join(map(str, self.rungs)) or "none"
+        return (
+            f"quantile: after epochs {epochs} a trial is stopped if, among networks of about its FLOPs, it is one of "
+            f"those least likely to end on the front, which together may cost it {self.misses:.0%} of its members; "
+            f"one of {round(1 / NEVER)} is never stopped"
+        )
+
+    def _rivals(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> tuple[list[Standing], list[Standing]]:
+        """Of about its FLOPs: those trained to the end, and all that reached this epoch."""
+        beside = [other for other in others if other.number != trial.number]
+        apart = np.abs(np.log(np.array([other.flops for other in beside]) / trial.flops))
+        ended = np.array([other.reached(self.epochs) for other in beside], dtype=bool)
+        ends = np.sort(apart[ended])
+        window = min(max(ends[:NEIGHBOURS][-1], NEAR), FAR) if len(ends) else NEAR
+        near = apart <= window
+        finished = [beside[i] for i in np.flatnonzero(near & ended)]
+        return finished, [beside[i] for i in np.flatnonzero(near) if beside[i].reached(epoch)]
+
+    def _cut(self, scores: Array) -> float | None:
+        """The score up to which trials are stopped; None where already the least likely one is too likely."""
+        rising = np.sort(scores)
+        chances = np.array([_NORMAL.cdf(score) for score in rising])
+        allowed = self.misses / len(self.rungs) * chances.sum()
+        count = int(np.searchsorted(np.cumsum(chances), allowed, side="right"))
+        return float(rising[count - 1]) if count else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Forecast:
+    """Final accuracy as a linear function of log FLOPs and the accuracies of a rung's last epochs."""
+
+    flops: int  # about which FLOPs are centred
+    weights: Array  # (features,)
+    precision: Array  # (features, features), inverse Gram matrix
+    variance: float  # of the finals about the fit
+
+    @staticmethod
+    def fit(finished: Sequence[Standing], epoch: int, epochs: int, flops: int) -> _Forecast:
+        """Least squares; accuracies of neighbouring epochs go together, so their weights are kept small."""
+        x = _features(finished, epoch, flops)
+        y = np.array([standing.at(epochs) for standing in finished])
+        ridge = np.diag([0.0, 0.0] + [1e-4] * (x.shape[1] - 2))
+        gram = x.T @ x + ridge + 1e-12 * np.eye(x.shape[1])  # all FLOPs may be equal
+        precision = np.linalg.inv(gram).astype(np.float64)
+        weights = precision @ (x.T @ y)
+        left = len(y) - x.shape[1]
+        residuals = y - x @ weights
+        return _Forecast(flops, weights, precision, float(residuals @ residuals) / max(left - 2, 1) + 1e-12)
+
+    @property
+    def slope(self) -> float:
+        """Change of the forecast with the accuracies of the rung, moved together."""
+        return float(self.weights[2:].sum())
+
+    def __call__(self, standings: Sequence[Standing], epoch: int) -> tuple[Array, Array]:
+        """Means and standard deviations, each (standings,); these count what the fit itself does not know."""
+        x = _features(standings, epoch, self.flops)
+        leverage = np.einsum("nf,fg,ng->n", x, self.precision, x)
+        return x @ self.weights, np.sqrt(self.variance * (1 + leverage))
+
+
+def _features(standings: Iterable[Standing], epoch: int, flops: int) -> Array:
+    """(standings, 3 or 4): 1, log FLOPs, accuracy at the epoch and, from epoch 2 on, at the one before."""
+    before = [epoch - 1] if epoch > 1 else []
+    return np.array([[1.0, math.log(s.flops / flops), *(s.at(e) for e in [epoch, *before])] for s in standings])
+
+
+def _bars(standings: Sequence[Standing], finished: Sequence[Standing], epochs: int) -> Array:
+    """For each of `standings` the best final accuracy of others that cost as much to half as much; 0 for none."""
+    costs = np.array([standing.flops for standing in standings])[:, None]
+    numbers = np.array([standing.number for standing in standings])[:, None]
+    rivals = np.array([standing.flops for standing in finished])
+    eligible = (rivals <= costs) & (2 * rivals >= costs) & (np.array([s.number for s in finished]) != numbers)
+    finals = np.array([standing.at(epochs) for standing in finished])
+    best: Array = np.where(eligible, finals, 0.0).max(axis=1)
+    return best
+
+
+def is_never_stopped(seed: int, number: int) -> bool:
+    """Whether a trial is of the part that is trained to its end whatever the rule says."""
+    digest = hashlib.sha256(f"never stopped/{seed}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") < NEVER * 2**32
+
+
+@dataclass(frozen=True, slots=True)
+class MoashaRule:
+    """Multi-objective asynchronous successive halving (arXiv 2106.12639): the reference to beat.
+
+    At rungs 1, eta, eta^2, ... the trials that got there are sorted by (accuracy, FLOPs): non-dominated front by front,
+    within a front by an epsilon-net; those of the first 1/eta go on. No trial is protected.
+    """
+
+    epochs: int
+    eta: int = ETA
+    name: StopName = "moasha"
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        return tuple(self.eta**i for i in range(64) if self.eta**i < self.epochs)
+
+    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
+        accuracy = trial.at(epoch)
+        rivals = [o for o in others if o.number != trial.number and o.reached(epoch)]
+        everyone = [*rivals, trial]
+        errors = [1 - standing.at(epoch) for standing in everyone]
+        costs = [math.log(standing.flops) for standing in everyone]
+        place = place_of_last(np.column_stack([errors, costs]))
+        stop = place > len(everyone) / self.eta
+        return Decision(epoch, accuracy, stop, "below" if stop else "kept", None, len(rivals))
+
+    def describe(self) -> str:
+        epochs = ", ".join(map(str, self.rungs)) or "none"
+        return (
+            f"moasha: after epochs {epochs} a trial goes on if it is in the first 1/{self.eta} by non-dominated "
+            "sorting of accuracy and FLOPs (arXiv 2106.12639)"
+        )
+
+
+def place_of_last(points: Array) -> int:
+    """How many of `points` (n, 2; less is better) come before the last one: front by front, each by an epsilon-net."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    scaled = (points - low) / np.where(high > low, high - low, 1)
+    last = len(points) - 1
+    left = np.lexsort((scaled[:, 1], scaled[:, 0]))
+    while True:
+        seconds = scaled[left, 1]
+        is_front = seconds < np.minimum.accumulate(np.concatenate([[np.inf], seconds[:-1]]))
+        front = left[is_front]
+        if last in front:
+            return len(points) - len(left) + [front[i] for i in _epsilon_net(scaled[front])].index(last)
+        left = left[~is_front]
+
+
+def _epsilon_net(points: Array) -> list[int]:
+    """The best in the first objective, then each time the one farthest from those chosen (Clarkson 2005)."""
+    chosen = [int(np.argmin(points[:, 0]))]
+    distances = np.linalg.norm(points - points[chosen[0]], axis=1)
+    distances[chosen[0]] = -1
+    while len(chosen) < len(points):
+        new = int(np.argmax(distances))
+        chosen.append(new)
+        distances = np.minimum(distances, np.linalg.norm(points - points[new], axis=1))
+        distances[chosen] = -1
+    return chosen

@@ -1,0 +1,177 @@
+"""Which network a worker trains next: asked of the sampler, counted, and begun or refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from nas.analysis.seed_noise import next_repeat
+from nas.records.settings import Settings
+from nas.records.trial import Trial
+from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
+from nas.search.leases import Pulse
+from nas.search.trial_index import TrialIndex
+from nas.storage.journal import BEGUN, Journal
+from nas.storage.owners import owner
+from nas.storage.reader import SILENCE
+from space import Arch
+from space.draw import Proposal
+
+KEPT = ("seed", "stand_in", "repeat_of", "deaths")  # attributes of an interrupted trial that its retry keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A trial of this worker, and its network."""
+
+    trial: optuna.Trial
+    arch: Arch
+
+
+class Asker:
+    """Asks for one worker. A trial that nothing is to be trained for is ended at once, with its reason.
+
+    A worker first writes that its trial begins, then looks: in the journal all beginnings have one order, so that every
+    worker knows which of them are among the wanted ones, and of two equal networks which one trains.
+    """
+
+    def __init__(
+        self, study: optuna.Study, storage: Journal, index: TrialIndex, settings: Settings, pulse: Pulse,
+        on_note: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.study, self.storage, self.index, self.settings = study, storage, index, settings
+        self.pulse, self.on_note = pulse, on_note
+        self.space = settings.build_space()
+        self.exhausted = False  # the space holds no further network
+
+    def next(self, total: int, repeats: int) -> Begun | None:
+        """A new network while fewer than `total` have begun, then further seeds of the study's, up to `repeats`. None
+        where there is nothing to train, unless another worker hands something back."""
+        try:
+            return self._network(total, repeats) or self._repeat(total, repeats)
+        except UpdateFinishedTrialError:
+            self.pulse.held.clear()
+            self.on_note("a network was taken back while this worker was held up")
+            return self.next(total, repeats)
+
+    def _network(self, total: int, repeats: int) -> Begun | None:
+        """One that was interrupted, else one of the sampler's, else, where that finds none that is new and in the
+        budget, a random one."""
+        asks = 0
+        while self.index.refresh().begun() < total and asks < 2 * PATIENCE:
+            queued = self._queue_interrupted(repeats=False) or self.index.waiting(repeats=False)
+            if not queued and (self.exhausted or (asks >= PATIENCE and not self._queue_unseen(asks))):
+                return None
+            if begun := self._begin(total, repeats):
+                return begun
+            asks += 1
+        if asks == 2 * PATIENCE:
+            self._give_up()
+        return None
+
+    def _repeat(self, total: int, repeats: int) -> Begun | None:
+        """Another seed of a network: one that is queued, else of the network that is most worth it."""
+        while self.index.refresh().repeats_begun() < repeats:
+            if not (self._queue_interrupted(repeats=True) or self.index.waiting(repeats=True)):
+                number = next_repeat(self.index.reader.trials(), repeats, self.settings.seed)
+                if number is None:
+                    return None
+                self._queue(number, {"repeat_of": number})
+            if begun := self._begin(total, repeats):
+                return begun
+        return None
+
+    def _queue_interrupted(self, *, repeats: bool) -> bool:
+        """Whether there was a trial whose network is to be trained again. Two workers may queue the same at once: then
+        the later one is a repeat."""
+        if (left := self.index.interrupted(repeats=repeats)) is None:
+            return False
+        attrs = self.index.reader.frozen()[left.number].user_attrs
+        self._queue(left.number, {name: attrs[name] for name in KEPT if name in attrs} | {"retry_of": left.number})
+        return True
+
+    def _queue(self, number: int, attrs: dict[str, Any]) -> None:
+        """Queues the network of a trial. A retry may have died before all of its parameters were on record again."""
+        frozen = self.index.reader.frozen()[number]
+        params = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
+        self.study.enqueue_trial(params, user_attrs=attrs)
+
+    def _queue_unseen(self, asks: int) -> bool:
+        """A random network that the study does not have; False, for good, where there is none."""
+        seed = trial_seed(self.settings.seed, len(self.index.reader.frozen()) + asks)
+        params = unseen_params(self.space, self.settings, self.index.seen(), seed)
+        if params is None:
+            self._give_up()
+            return False
+        self.study.enqueue_trial(params, user_attrs={"stand_in": True})  # its density is another one
+        return True
+
+    def _give_up(self) -> None:
+        self.exhausted = True
+        self.on_note(f"space {self.space.name} holds no further network in {self.settings.band}")
+
+    def _begin(self, total: int, repeats: int) -> Begun | None:
+        """Asks for one trial and draws its network; begins it where it is to be trained, else ends it."""
+        trial = self.study.ask()
+        trial.set_user_attr("owner", owner())
+        self.pulse.held.add(trial._trial_id)
+        proposal = self._draw(trial)
+        violation = self.settings.band.violation(proposal.cost.flops)
+        if violation > 0:
+            self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.band}")
+            return None
+        trial.set_user_attr(BEGUN, True)
+        known = self.index.refresh().reader.trials()[trial.number]
+        if known.repeat_of is None and (first := self.index.first(known)) is not None:
+            self._end(trial, TrialState.FAIL, "repeat", f"same network as trial {first}")
+        elif not self._fits(known, total, repeats):
+            self._end(trial, TrialState.FAIL, "interrupted", "all that were wanted had begun; its network is queued")
+        else:
+            return Begun(trial, proposal.arch)
+        return None
+
+    def _fits(self, trial: Trial, total: int, repeats: int) -> bool:
+        """Whether a trial that begins is among those that are wanted."""
+        if trial.repeat_of is None:
+            return self.index.begun(before=trial) < total
+        return self.index.repeats_begun(before=trial) < repeats
+
+    def _draw(self, trial: optuna.Trial) -> Proposal:
+        """The trial's network, and what is known before training, on record."""
+        random = self.settings.sampler == "random" and not {"stand_in", "repeat_of"} & trial.user_attrs.keys()
+        chooser = TrialChooser(trial, 0.0 if random else None)
+        with self.storage.together():
+            if self.pulse.lease > SILENCE:  # views wait as long
+                trial.set_user_attr("lease", self.pulse.lease)
+            proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
+            trial.set_constraint("budget", self.settings.band.violation(proposal.cost.flops))
+            record_network(trial, proposal)
+            trial.set_user_attr("seed", trial.user_attrs.get("seed", trial_seed(self.settings.seed, trial.number)))
+            if proposal.inside and proposal.log_density is not None:
+                trial.set_user_attr("log_density", proposal.log_density)
+        return proposal
+
+    def _end(self, trial: optuna.Trial, state: TrialState, outcome: str, reason: str) -> None:
+        self.pulse.held.discard(trial._trial_id)
+        end(self.study, self.storage, trial, state, outcome, reason)
+
+
+def end(
+    study: optuna.Study, storage: Journal, trial: optuna.Trial, state: TrialState, outcome: str, reason: str
+) -> None:  # fmt: skip
+    """Ends a trial that was not trained to its end, with its outcome and the reason for it."""
+    with storage.together():
+        trial.set_user_attr("outcome", outcome)
+        trial.set_user_attr("reason", reason)
+    study.tell(trial, state=state, skip_if_finished=True)
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """The seed of a trial, from the study's and its number."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") >> 1

@@ -1,0 +1,158 @@
+"""Audit: a FLOPs-spread sample of a study's networks trained for longer, to see what brief training is worth.
+
+Kept in the study's folder as audit.json, network by network, so that an audit that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from nas.analysis.pareto import accuracy, flops, merged
+from nas.analysis.rank_agreement import NEEDED, Agreement, Audited, agreement
+from nas.data.study_data import load_study_data
+from nas.records.files import write_whole
+from nas.records.trial import Trial
+from nas.search.ask import trial_seed
+from nas.storage.reader import Reader
+from nas.training.brief import DeviceData, Diverged, choose_device, train
+from space import InputError
+
+FILE = "audit.json"
+FEWEST = 4  # networks, to fit what depends on FLOPs and have some left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an audit was begun with; `sample` are numbers of trials by rising FLOPs."""
+
+    networks: int
+    epochs: int
+    seed: int
+    sample: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """A plan and what was trained of it. `failed`: trial -> why its long training gave no accuracy."""
+
+    plan: Plan
+    rows: tuple[Audited, ...] = ()
+    failed: dict[int, str]
+
+    def left(self) -> list[int]:
+        """Trials still to train, in the plan's order."""
+        done = {row.number for row in self.rows} | set(self.failed)
+        return [number for number in self.plan.sample if number not in done]
+
+    def report(self) -> Agreement:
+        return agreement(self.rows, self.plan.seed)
+
+    def to_json(self, brief_epochs: int) -> dict[str, Any]:
+        """For `--json`: the plan, the report, and every network."""
+        rows = [{key: value for key, value in asdict(row).items() if key != "arch"} for row in self.rows]
+        return {
+            **asdict(self.plan), "brief_epochs": brief_epochs, "agreement": self.report().to_json(), "rows": rows,
+            "failed": self.failed,
+        }  # fmt: skip
+
+    def write(self, folder: Path) -> None:
+        """Writes audit.json."""
+        write_whole(folder / FILE, json.dumps(asdict(self), indent=1))
+
+    @staticmethod
+    def read(folder: Path) -> Audit | None:
+        """The audit in a study's folder, if one was begun. Raises InputError for a damaged file."""
+        path = folder / FILE
+        if not path.is_file():
+            return None
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            plan = Plan(**(plain["plan"] | {"sample": tuple(plain["plan"]["sample"])}))
+            failed = {int(number): reason for number, reason in plain["failed"].items()}
+            return Audit(plan=plan, rows=tuple(Audited(**row) for row in plain["rows"]), failed=failed)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{path} must be a whole audit, got {reason}; remove it to begin another") from error
+
+
+def run_audit(
+    reader: Reader, *, networks: int, epochs: str, seed: int, data_source: str | None, device: str, console: Console
+) -> Audit:
+    """Begins an audit, or goes on with the one in the study's folder, until every network of the sample is trained.
+
+    Networks are trained as in the study but for `epochs` (`5x` or `50`), with a seed that is not the trial's, so that
+    luck in brief training is not repeated. Raises InputError for an audit begun with other settings.
+    """
+    settings = reader.settings
+    trials = {trial.number: trial for trial in merged(reader.trials())}
+    many = parse_epochs(epochs, settings.build_recipe().epochs)
+    audit = Audit.read(reader.folder)
+    if audit is None:
+        sample = spread(list(trials.values()), networks, seed)
+        audit = Audit(plan=Plan(networks=networks, epochs=many, seed=seed, sample=tuple(sample)), failed={})
+    for field, value in (("networks", networks), ("epochs", many), ("seed", seed)):
+        if (old := getattr(audit.plan, field)) != value:
+            raise InputError(
+                f"{field} must be {old} to go on with the audit of {settings.name}, got {value}; "
+                f"remove {reader.folder / FILE} to begin another"
+            )
+    if not audit.left():
+        return audit
+    if len(audit.plan.sample) < NEEDED:
+        note = f"{len(audit.plan.sample)} networks are too few for intervals, {NEEDED} are needed"
+        console.print(f"note: {note}; raise --networks", markup=False, highlight=False)
+    target = choose_device(device)
+    recipe = replace(settings.build_recipe(), epochs=many)
+    data = DeviceData.place(load_study_data(reader.settings, data_source, console), recipe, target)
+    for number in audit.left():
+        trial = trials[number]
+        own_seed = trial_seed(seed, -1 - number)  # no trial has a negative number
+        try:
+            trained = train(trial.network(), settings.task, data, recipe, seed=own_seed)
+        except Diverged as error:
+            audit = replace(audit, failed=audit.failed | {number: str(error)})
+            console.print(f"trial {number}: {error}", markup=False, highlight=False)
+        else:
+            row = Audited(
+                number=number, arch=trial.network().to_dict(), flops=flops(trial), brief=accuracy(trial),
+                long=trained.accuracy, seconds=trained.seconds, seed=own_seed,
+            )  # fmt: skip
+            audit = replace(audit, rows=(*audit.rows, row))
+            done = f"{len(audit.rows) + len(audit.failed)} of {len(audit.plan.sample)}"
+            console.print(
+                f"network {done}: trial {number}, {row.brief:.2%} after brief training, {row.long:.2%} after {many} "
+                f"epochs ({row.seconds:.0f} s)",
+                highlight=False,
+            )
+        audit.write(reader.folder)
+    return audit
+
+
+def parse_epochs(text: str, brief: int) -> int:
+    """`5x` (times the study's) or `50`. Raises InputError unless it is more than `brief`."""
+    number = text.removesuffix("x")
+    many = int(number) * (brief if text.endswith("x") else 1) if number.isascii() and number.isdigit() else 0
+    if many <= brief:
+        raise InputError(f"epochs must be more than the study's {brief}, got {text}; write e.g. 5x or {5 * brief}")
+    return many
+
+
+def spread(trials: Sequence[Trial], count: int, seed: int) -> list[int]:
+    """Numbers of `count` trials, or all if there are fewer, by rising FLOPs: a random one of each of `count` groups of
+    neighbours in FLOPs. Raises InputError where there are too few."""
+    ordered = sorted(trials, key=lambda trial: (flops(trial), trial.number))
+    if min(count, len(ordered)) < FEWEST:
+        raise InputError(
+            f"networks must be {FEWEST} or more of those that finished, got {count} of {len(ordered)}; "
+            "search on, or raise --networks"
+        )
+    rng = np.random.default_rng(seed)
+    groups = np.array_split(np.arange(len(ordered)), min(count, len(ordered)))
+    return [ordered[int(rng.choice(group))].number for group in groups]

@@ -1,0 +1,224 @@
+"""One search from a command's options: data, settings, folder, then the loop, here or in workers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from nas.analysis.pareto import outcome
+from nas.data.dataset import Data
+from nas.data.decoding import cpus
+from nas.data.study_data import describe_data, load_with_progress
+from nas.records.errors import terminable
+from nas.records.recipe import Recipe
+from nas.records.settings import FILE, Sampler, Settings, Stop, check_name
+from nas.search.loop import Search, Watch
+from nas.search.processes import Process
+from nas.search.progress import SearchProgress, Stopping
+from nas.search.worker import on_record
+from nas.search.workers import Fleet
+from nas.storage.artifacts import parse_artifacts
+from nas.storage.postgres import parse_server
+from nas.storage.reader import Reader
+from nas.storage.study_folder import (
+    open_folder,
+    open_study,
+    package_versions,
+    set_goal,
+)
+from nas.training.brief import DeviceData, choose_device
+from nas.training.trainer import BriefTrainer, Trainer
+from space import Band, Budget, InputError, Space, Task
+
+DEFAULT_SAMPLER: Sampler = "ehvi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a search is to do: all that the command says beside the space, the data and the budget."""
+
+    trials: int  # networks in all, earlier runs of the study included
+    repeats: int = 0  # further seeds of them
+    baseline: bool = False  # then as many epochs of random search, in a study beside
+    workers: int | None = None  # processes that train at once; None: one, or one a GPU
+    recipe_file: Path | None = None
+    epochs: int | None = None
+    name: str | None = None
+    runs: Path = Path("runs")
+    seed: int = 0
+    sampler: Sampler = DEFAULT_SAMPLER
+    stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
+    device: str = "auto"
+    image_size: int | None = None
+    storage: str | None = None  # a server's URL; None: a journal in the study's folder
+    artifacts: str | None = None  # an S3 store's URL; None: the study's folder
+    on: str | None = None  # a Ray cluster; None: this machine
+    cpus_per_worker: float = 1.0  # on Ray
+    gpus_per_worker: float | None = None  # None: one, on the CPU none
+    command: str = ""
+
+    @property
+    def rule(self) -> Stop:
+        return self.stop or default_stop(self.sampler)
+
+
+def default_stop(sampler: Sampler) -> Stop:
+    """The stopping rule of a sampler that was given none."""
+    return "none" if sampler == "random" else "quantile"
+
+
+def run_search(space: Space, source: str, band: Band, plan: Plan, console: Console) -> tuple[Path, bool]:
+    """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
+    if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
+        raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
+    with ExitStack() as stack:
+        stack.enter_context(terminable())
+        cluster = stack.enter_context(_cluster(plan.on)) if plan.on else None
+        target = _device_on(cluster, plan.device) if cluster else choose_device(plan.device)
+        recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
+        size = plan.image_size or space.image_size
+        space.check_size(size, f"space {space.name}")
+        data = load_with_progress(source, size, console)
+        card = describe_data(data)
+        space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
+        settings = Settings(
+            name=check_name(plan.name) if plan.name else study_name(space, data, band, plan),
+            created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command, space_name=space.name,
+            space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card, recipe=recipe.to_dict(),
+            sampler=plan.sampler, stop=plan.rule, seed=plan.seed, device=str(target), versions=package_versions(),
+            artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
+        )  # fmt: skip
+        if plan.storage:
+            settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
+        folder = plan.runs / settings.name
+        stopping = stack.enter_context(Stopping(console).listening())
+        workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not cluster else 1)
+        begin: Begin
+        # placed in either case: a recipe that does not fit the data is refused here, not by each worker
+        alone = workers == 1 and not cluster
+        placed = DeviceData.place(data, recipe, target if alone else torch.device("cpu"))
+        if alone:
+            begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
+        else:
+            del data, placed  # workers read it themselves
+            if cluster:
+                begin = partial(_on_ray, cluster, source, target, plan)
+            else:
+                if target.type == "cpu" and workers > cpus():
+                    console.print(f"note: {workers} workers on {cpus()} cores hold each other up", highlight=False)
+                begin = partial(_together, source, target, workers)
+        return folder, _run_both(folder, settings, plan, begin, console, stopping)
+
+
+Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up to trials and repeats
+
+
+def _alone(trainer: Trainer, folder: Path, watch: Watch, trials: int, repeats: int) -> bool:
+    """In this process."""
+    search = Search(folder, trainer, watch)
+    set_goal(search.study, search.reader, trials, repeats)
+    return search.run(trials, repeats)
+
+
+def _together(
+    source: str, target: torch.device, workers: int, folder: Path, watch: Watch, trials: int, repeats: int
+) -> bool:
+    """In worker processes that share the device, or the devices of its kind."""
+    study, storage = open_study(folder, watch.on_note)
+    set_goal(study, Reader(folder, storage), trials, repeats)
+    threads = max(1, torch.get_num_threads() // workers)
+    devices = [str(target)]
+    if str(target) == "cuda":
+        devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+
+    def start(place: int) -> Process:
+        return Process(place, [
+            "worker", str(folder), "--data", source, "--device", devices[place % len(devices)],
+            "--threads", str(threads), "--place", str(place), "--tied",
+        ])  # fmt: skip
+
+    return Fleet(Reader(folder, storage), workers, start, watch).run()
+
+
+def _on_ray(
+    ray: Any, source: str, target: torch.device, plan: Plan, folder: Path, watch: Watch, trials: int, repeats: int
+) -> bool:
+    """In actors of a Ray cluster."""
+    from nas.search.on_ray import Assignment, Share, environment, starter
+
+    study, storage = open_study(folder, watch.on_note)
+    set_goal(study, Reader(folder, storage), trials, repeats)
+    gpus = plan.gpus_per_worker if plan.gpus_per_worker is not None else float(target.type == "cuda")
+    share, there = Share(plan.cpus_per_worker, gpus), ray.cluster_resources()
+    workers = plan.workers or share.fit(there.get("CPU", 0.0), there.get("GPU", 0.0))
+    place = Path(source)
+    start = starter(ray, share, lambda number: Assignment(
+        str(folder.absolute()), Settings.read(folder), str(place.absolute()) if place.exists() else source,
+        str(target), number, max(1, int(share.cpus)), environment(),
+    ))  # fmt: skip
+    return Fleet(Reader(folder, storage), workers, start, watch).run()
+
+
+def _cluster(address: str) -> AbstractContextManager[Any]:
+    from nas.search.on_ray import cluster
+
+    return cluster(address)
+
+
+def _device_on(ray: Any, device: str) -> torch.device:
+    """What workers of a cluster train on: each sees its own share of a machine's devices as the first ones."""
+    if device != "auto":
+        return torch.device(device)
+    return torch.device("cuda" if ray.cluster_resources().get("GPU") else "cpu")
+
+
+def _run_both(folder: Path, settings: Settings, plan: Plan, begin: Begin, console: Console, stopping: Stopping) -> bool:
+    """The study, then its baseline where there shall be one. False if it was asked to stop before."""
+    finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping)
+    if finished and plan.baseline:
+        epochs = outcome(Reader(folder).trials(), settings).epochs
+        beside = replace(settings, name=check_name(f"{settings.name}-random"), sampler="random", stop="none")
+        if server := Settings.read(folder).server:
+            beside = replace(beside, server=replace(server, study=f"{server.study}-random"))
+        total = max(1, round(epochs / int(settings.recipe["epochs"])))
+        console.print(f"baseline: random search with the same {epochs} epochs of training", highlight=False)
+        finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping)
+    return finished
+
+
+def _run(
+    folder: Path, settings: Settings, trials: int, repeats: int, begin: Begin, console: Console, stopping: Stopping
+) -> bool:
+    """One study, up to its total. False if it was asked to stop before."""
+    if (folder / FILE).exists():
+        Settings.read(folder).check_resumable()
+    notes = open_folder(folder, settings)
+    epochs = int(settings.recipe["epochs"])
+    console.print(
+        f"study {folder}: {trials} trials, {settings.band} FLOPs, {epochs} epochs on {settings.device}", highlight=False
+    )
+    with SearchProgress(console, trials, epochs, stopping) as progress:
+        watch = progress.watch()
+        for note in notes:
+            watch.on_note(note)
+        progress.resumed(Reader(folder).trials())
+        with on_record(folder):
+            return begin(folder, watch, trials, repeats)
+
+
+def study_name(space: Space, data: Data, band: Band, plan: Plan) -> str:
+    """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study."""
+    words = [space.name] + [data.name] * (data.name != space.name) + str(band).split("..")
+    words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
+    words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
+    words += [f"seed{plan.seed}"] * (plan.seed != 0)
+    return check_name("-".join(words))

@@ -1,0 +1,111 @@
+"""Leases: a trial belongs to the worker that trains it for as long as that gives signs of life. Needs no torch.
+
+A worker writes a beat, the time by its clock, into its trials every few seconds. Another one that has seen no new beat
+for LEASE seconds by its own clock takes the trial back, so that clocks of machines need not agree; a process of the
+same machine that has ended is known at once.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+from optuna.exceptions import OptunaError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.storage.owners import is_alive, owner
+from space import InputError
+
+DEFAULT = 60.0  # seconds
+VARIABLE = "NAS_LEASE"  # the environment's, in seconds
+MAX_DEATHS = 5  # workers that may die of a network before it counts as failed
+
+
+def lease_seconds() -> float:
+    """How long a worker may be silent. Raises InputError for what is no such time."""
+    text = os.environ.get(VARIABLE, str(DEFAULT))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86_400:
+        raise InputError(f"{VARIABLE} must be 1 to 86400 seconds, got {text}; unset it for {DEFAULT:.0f}")
+    return seconds
+
+
+class Pulse:
+    """Beats for the trials that a worker holds, from a thread of its own: a training step may be long. A context."""
+
+    def __init__(self, storage: BaseStorage, lease: float) -> None:
+        self.storage, self.lease = storage, lease
+        self.held: set[int] = set()  # Optuna's ids
+        self.ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.ended.clear()
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.ended.set()
+
+    def _beat(self) -> None:
+        while not self.ended.wait(self.lease / 4):
+            for trial_id in tuple(self.held):
+                try:
+                    self.storage.set_trial_user_attr(trial_id, "beat", round(time.time(), 1))
+                except (OSError, OptunaError, InputError):  # lost, or not to be written: the search meets it too
+                    continue
+
+
+class Leases:
+    """What a worker has seen of the others' beats, and what it does with the trials of those that are silent."""
+
+    def __init__(self, storage: BaseStorage, lease: float) -> None:
+        self.storage, self.lease = storage, lease
+        self.seen: dict[int, tuple[float, float]] = {}  # by trial: its last beat, and when that was new
+        self.looked = -math.inf  # when, last
+
+    def lapsed(self, frozen: FrozenTrial) -> str | None:
+        """Why a running trial of another worker, or of an earlier search in this process, is to be taken back; None
+        while it may be alive."""
+        whose, beat, now = frozen.user_attrs.get("owner"), frozen.user_attrs.get("beat", 0), time.monotonic()
+        if whose == owner() or (whose and not is_alive(whose)):
+            return "its process ended"
+        if now - self.looked > self.lease / 2:  # held up, with all others perhaps, it does not know who else lives
+            self.seen.clear()
+        self.looked = now
+        last, since = self.seen.get(frozen.number, (None, now))
+        if beat != last:
+            self.seen[frozen.number] = (beat, now)
+        elif now - since > self.lease:
+            return f"its worker gave no sign of life for {self.lease:.0f} s"
+        return None
+
+    def take_back(self, others: Iterable[FrozenTrial]) -> Iterator[str]:
+        """Of the trials that are not the worker's own, those whose worker has died or is silent; a note on each."""
+        for frozen in others:
+            if frozen.state == TrialState.RUNNING and (why := self.lapsed(frozen)):
+                again = self.hand_back(frozen, why, died=True)
+                yield f"trial {frozen.number}: {why}; {again or 'another worker was quicker'}"
+
+    def hand_back(self, frozen: FrozenTrial, why: str, died: bool = False) -> str | None:
+        """Ends a trial that runs. Where it has a network, whoever asks next trains that, with the same seed: the trials
+        that were interrupted are the queue. What was done, in words; None where the trial has ended meanwhile."""
+        attrs = frozen.user_attrs
+        deaths = attrs.get("deaths", 0) + died
+        outcome, again = "interrupted", "its network is queued again" if "seed" in attrs else "it had no network yet"
+        if deaths > MAX_DEATHS:
+            outcome, again = "failed", f"{deaths} workers died of this network, which has failed"
+        try:
+            for name, value in {"deaths": deaths, "outcome": outcome, "reason": f"{why}; {again}"}.items():
+                self.storage.set_trial_user_attr(frozen._trial_id, name, value)
+            self.storage.set_trial_state_values(frozen._trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            return None
+        return again

@@ -1,0 +1,214 @@
+"""The search: ask -> cost -> train -> tell, until the study has the networks that are wanted.
+
+One `Search` is one worker, which trains a network at a time. Any number of them, in processes of their own, work on a
+study: all that they know of each other is in its storage. A study is a folder that resumes.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from nas.records.settings import Settings
+from nas.records.trial import Epoch, Trial
+from nas.samplers.build import build_sampler
+from nas.samplers.early_stopping import Decision, Standing, build_rule
+from nas.search.ask import Asker, Begun, end
+from nas.search.leases import Leases, Pulse, lease_seconds
+from nas.search.trial_index import TrialIndex, accuracies_of
+from nas.storage.artifacts import drop_weights, open_store, save_curve, save_weights
+from nas.storage.reader import Reader
+from nas.storage.study_folder import open_study
+from nas.training.brief import Interrupted, Verdict
+from nas.training.trainer import Failed, Finished, Result, Trainer
+from space import Arch, InputError
+
+MAX_FAILURES = 5  # failed trials in a row before the search stops
+TICK = 1.0  # seconds between looks at what other workers do, where there is nothing to train
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a search tells whoever watches it, and whether it is asked to stop (looked at after each epoch)."""
+
+    on_trial: Callable[[int, Arch, int], None] = lambda number, arch, done: None  # a trial starts
+    on_epoch: Callable[[int, int], None] = lambda number, epoch: None  # so many are over
+    on_finish: Callable[[Trial, int], None] = lambda trial, done: None  # it is complete, stopped or failed
+    on_note: Callable[[str], None] = lambda note: None
+    stop: Callable[[], bool] = lambda: False
+
+
+class Search:
+    """One worker on a study."""
+
+    def __init__(self, folder: Path, trainer: Trainer, watch: Watch, place: int = 0) -> None:
+        """`place`: another one for each worker on the study, so that their samplers draw differently."""
+        self.settings = Settings.read(folder)
+        self.settings.build_space().check_budget(self.settings.budget, self.settings.task)
+        self.rule = build_rule(self.settings.stop, self.settings.build_recipe().epochs, self.settings.seed)
+        self.trainer, self.watch, self.files = trainer, watch, open_store(folder)
+        self.study, self.storage = open_study(folder, watch.on_note)
+        self.reader = Reader(folder, self.storage)
+        self.index = TrialIndex(self.reader)
+        self.study.sampler = build_sampler(self.settings, len(self.reader.frozen()), place)
+        self.lease = lease_seconds()
+        self.pulse, self.leases = Pulse(self.storage, self.lease), Leases(self.storage, self.lease)
+        self.asker = Asker(self.study, self.storage, self.index, self.settings, self.pulse, watch.on_note)
+        self.left: str | None = None  # why it is to end at its next step
+        self.abandoned = threading.Event()
+        self.failures = 0  # in a row
+
+    def run(self, total: int, repeats: int = 0) -> bool:
+        """Trains until `total` networks are complete, stopped or failed, then up to `repeats` further seeds of them;
+        what other workers train counts. Ends when there is nothing left that could come back from one of them.
+
+        False if it was asked to stop before. Raises InputError when trial after trial fails.
+        """
+        with self.pulse:
+            try:
+                while not self._asked_to_stop():
+                    self._take_back()
+                    if begun := self._next(total, repeats):
+                        self._tell(begun, *self._train(begun))
+                    elif self.index.refresh().running:  # others train; two shall not look at once
+                        time.sleep(min(TICK, self.lease / 8) * random.uniform(0.1, 0.5))
+                    else:
+                        self._sweep()
+                        return True
+                return False
+            except BaseException as error:
+                asked = isinstance(error, (KeyboardInterrupt, SystemExit))
+                self._hand_back("stopped by the user" if asked else "an error ended its worker")
+                raise
+
+    def abandon(self, why: str) -> None:
+        """Ends the search at its next training step; the trial is handed back. Any thread may call it."""
+        self.left = self.left or why
+        self.abandoned.set()
+
+    def _asked_to_stop(self) -> bool:
+        return self.abandoned.is_set() or self.watch.stop()
+
+    def _next(self, total: int, repeats: int) -> Begun | None:
+        """A network to train, its cost known and within the budget."""
+        return self.asker.next(total, repeats)
+
+    def _take_back(self) -> None:
+        """The trials of workers that died or went silent."""
+        frozen = self.reader.frozen()
+        others = [frozen[trial.number] for trial in self.index.refresh().running]
+        for note in self.leases.take_back(each for each in others if each._trial_id not in self.pulse.held):
+            self.watch.on_note(note)
+
+    def _train(self, begun: Begun) -> tuple[Result | None, list[Epoch]]:
+        """Result (None: it was asked to stop) and curve."""
+        self.watch.on_trial(begun.trial.number, begun.arch, self.index.networks)
+        curve: list[Epoch] = []
+
+        def on_epoch(epoch: Epoch) -> Verdict:
+            curve.append(epoch)
+            self.watch.on_epoch(begun.trial.number, epoch.epoch)
+            self._take_back()
+            return "interrupt" if self._asked_to_stop() else self._judge(begun, curve)
+
+        try:
+            seed = begun.trial.user_attrs["seed"]
+            return self.trainer(begun.arch, seed, on_epoch, self.abandoned.is_set), curve
+        except Interrupted:
+            return None, curve
+
+    def _judge(self, begun: Begun, curve: list[Epoch]) -> Verdict:
+        """Whether a trial goes on, by the study's stopping rule, among all others of about its FLOPs."""
+        trial, epoch = begun.trial, len(curve)
+        try:
+            trial.set_user_attr("epochs", epoch)
+            if epoch not in self.rule.rungs or "repeat_of" in trial.user_attrs:
+                return "go on"
+            standing = Standing(trial.number, trial.user_attrs["flops"], accuracies_of(curve))
+            decision = self.rule.judge(standing, epoch, self.index.refresh().rivals(trial.number))
+            trial.set_user_attr("accuracies", standing.accuracies)
+            trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), decision.to_dict()])
+        except UpdateFinishedTrialError:  # taken back while this process was held up; `_tell` says so
+            return "interrupt"
+        return "stop" if decision.stop else "go on"
+
+    def _tell(self, begun: Begun, result: Result | None, curve: list[Epoch]) -> None:
+        """A training has ended: on record, how. A result that comes too late is dropped."""
+        trial = begun.trial
+        try:
+            if self.reader.frozen()[trial.number].state.is_finished():
+                raise UpdateFinishedTrialError
+            if result is None:
+                self._hand_back(self.left or "stopped by the user")
+            else:
+                self._record(trial, result, curve)
+        except UpdateFinishedTrialError:
+            note = f"trial {trial.number} was taken back while this worker was held up; its result is dropped"
+            self.watch.on_note(note)
+        self.pulse.held.discard(trial._trial_id)
+
+    def _record(self, trial: optuna.Trial, result: Result, curve: list[Epoch]) -> None:
+        with self.storage.together():
+            trial.set_user_attr("seconds", result.seconds)
+            trial.set_user_attr("epochs", len(curve))
+            save_curve(self.files, trial, curve)
+        match result:
+            case Failed(reason=reason):
+                end(self.study, self.storage, trial, TrialState.FAIL, "failed", reason)
+            case Finished(stopped=True):
+                why = _why(trial.user_attrs["decisions"][-1])
+                end(self.study, self.storage, trial, TrialState.PRUNED, "stopped", why)
+            case Finished():
+                self._keep_weights(trial, result)
+                self.study.tell(trial, [result.accuracy, trial.user_attrs["flops"]], skip_if_finished=True)
+        self.watch.on_finish(self.reader.trials()[trial.number], self.index.refresh().networks)
+        self.failures = self.failures + 1 if isinstance(result, Failed) else 0
+        if isinstance(result, Failed) and self.failures == MAX_FAILURES:
+            raise InputError(
+                f"trials must not fail {MAX_FAILURES} times in a row, got {result.reason}; "
+                "change the recipe (a lower lr?) or the space"
+            )
+
+    def _keep_weights(self, trial: optuna.Trial, done: Finished) -> None:
+        """Weights are kept for the front alone: a trial that others beat loses its own."""
+        index, attrs = self.index.refresh(), trial.user_attrs
+        new = Trial(
+            number=trial.number, state="complete", accuracy=done.accuracy, flops=attrs["flops"], key=attrs["key"],
+            repeat_of=attrs.get("repeat_of"),
+        )  # fmt: skip
+        before, after = ({t.number for t in front} for front in (index.front, index.front_with(new)))
+        if trial.number in after:
+            save_weights(self.files, trial, done.weights)
+        frozen = self.reader.frozen()
+        for loser in before - after:
+            drop_weights(self.files, frozen[loser])
+
+    def _sweep(self) -> None:
+        """Weights off the front: two workers may each have kept those of a trial that the other one's beats."""
+        front = {trial.number for trial in self.index.refresh().front}
+        for frozen in self.reader.frozen():
+            if frozen.state == TrialState.COMPLETE and frozen.number not in front:
+                drop_weights(self.files, frozen)
+
+    def _hand_back(self, why: str) -> None:
+        """What this worker holds, for whoever asks next."""
+        for frozen in self.reader.frozen():
+            if frozen._trial_id in self.pulse.held and not frozen.state.is_finished():
+                self.leases.hand_back(frozen, why)
+        self.pulse.held.clear()
+
+
+def _why(plain: dict[str, Any]) -> str:
+    """The decision that ended a trial, in words."""
+    decision = Decision.from_dict(plain)
+    wanted = "" if decision.threshold is None else f" of the {decision.threshold:.2%} wanted"
+    return f"{decision.accuracy:.2%}{wanted} after epoch {decision.epoch}, among {decision.rivals} of about its FLOPs"

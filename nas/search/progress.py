@@ -1,0 +1,103 @@
+"""A search as seen in the terminal: a live bar, a line per finished trial, and Ctrl-C. Everything goes to stderr."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from nas.analysis.pareto import Point, accuracy, scored, top
+from nas.analysis.wording import mean_words, trial_line
+from nas.records.trial import ENDED, Trial
+from nas.search.loop import Watch
+from space import Arch
+
+
+class SearchProgress:
+    """A context manager; `watch()` is what the search reports to."""
+
+    def __init__(self, console: Console, total: int, epochs: int, stopping: Stopping) -> None:
+        self.console, self.total, self.epochs, self.stopping = console, total, epochs, stopping
+        self.trials: dict[int, Trial] = {}  # those that have an accuracy
+        self.best: Point | None = None  # the most accurate network
+        self.done = self.begun = 0  # trials: ended in all, begun since this looks on
+        self.running: dict[int, int] = {}  # epochs of the trials that train
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console, transient=True, speed_estimate_period=600)
+        self.task = self.progress.add_task("starting", total=total * epochs)
+
+    def __enter__(self) -> Self:
+        self.progress.__enter__()
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.progress.__exit__(*error)  # type: ignore[arg-type]
+
+    def watch(self) -> Watch:
+        return Watch(self._trial, self._epoch, self._finish, self._note, lambda: self.stopping.asked)
+
+    def resumed(self, trials: list[Trial]) -> None:
+        """Where an older study stands."""
+        self._take(trials)
+        self.done = sum(trial.state in ENDED and trial.repeat_of is None for trial in trials)
+        if self.done:
+            self._note(f"resuming after {self.done} of {self.total} trials")
+
+    def _trial(self, number: int, arch: Arch, done: int) -> None:
+        self.done, self.begun = done, self.begun + 1
+        self._show(number, 0)
+
+    def _epoch(self, number: int, epoch: int) -> None:
+        self._show(number, epoch)
+
+    def _finish(self, trial: Trial, done: int) -> None:
+        self.done = done
+        self._take([trial])
+        self._show(trial.number, None)
+        self.console.print(trial_line(trial), markup=False, highlight=False, soft_wrap=True)
+
+    def _take(self, trials: list[Trial]) -> None:
+        self.trials |= {trial.number: trial for trial in scored(trials)}
+        self.best = top(self.trials.values())
+
+    def _note(self, note: str) -> None:
+        self.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+
+    def _show(self, number: int, epoch: int | None) -> None:
+        """Moves the bar; `epoch` None: the trial has ended."""
+        self.running.pop(number, None)
+        if epoch is not None:
+            self.running[number] = epoch
+        best = ""
+        if self.best is not None:
+            best = f", best {mean_words(accuracy(self.best.trial), self.best.seeds)}"
+        what = f"trial {number} ({min(self.done + 1, self.total)}/{self.total})"
+        what += f" epoch {epoch}/{self.epochs}" if epoch else ""
+        completed = self.done * self.epochs + sum(self.running.values())
+        self.progress.update(self.task, description=what + best, completed=completed)
+
+
+class Stopping:
+    """Ctrl-C: the first asks the search to end after the current epoch, the second ends it at once."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.asked = console, False
+
+    @contextmanager
+    def listening(self) -> Iterator[Self]:
+        before = signal.signal(signal.SIGINT, self._hear)
+        try:
+            yield self
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        self.console.print("stopping after this epoch (Ctrl-C again: at once)")

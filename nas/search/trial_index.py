@@ -1,0 +1,143 @@
+"""What a search asks of its trials at every turn, kept up as they end: no turn looks at all of them again.
+
+A trial that has ended never changes, so each is taken in once; only those that are still open are read anew. Trials of
+other processes on the same study come in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nas.analysis.pareto import pareto_front, scored
+from nas.records.trial import ENDED, Epoch, Trial
+from nas.samplers.early_stopping import Standing
+from nas.storage.reader import Reader
+
+
+@dataclass
+class TrialIndex:
+    """Kept up by `refresh`. Of the trials that have ended: see the fields; `open`: those that wait or train.
+
+    Trials begin in the order in which their beginnings are in the journal, which is the same for every worker:
+    `before` counts by it. Of several that begin the last network at once, the first in the journal trains it.
+    """
+
+    reader: Reader
+    open: list[Trial] = field(default_factory=list)
+    networks: int = 0  # complete, stopped or failed; further seeds of one are not counted
+    repeats: int = 0  # those further seeds
+    keys: dict[str, int] = field(default_factory=dict)  # of these networks: the number of their first trial
+    standings: list[Standing] = field(default_factory=list)  # complete and stopped, as the stopping rule sees them
+    _interrupted: dict[int, Trial] = field(default_factory=dict)
+    _retried: set[int] = field(default_factory=set)  # interrupted trials whose network was queued again
+    _complete: dict[str | int, list[Trial]] = field(default_factory=dict)  # the seeds of each network
+    _front: list[Trial] | None = field(default_factory=list)  # None: a mean has moved
+    _read: int = 0
+
+    def refresh(self) -> TrialIndex:
+        """Takes in what the journal has grown by."""
+        trials = self.reader.trials()
+        fresh, self.open = [*(t.number for t in self.open), *range(self._read, len(trials))], []
+        self._read = len(trials)
+        for number in fresh:
+            trial = trials[number]
+            if trial.retry_of is not None:
+                self._retried.add(trial.retry_of)
+            if trial.state in ("running", "waiting"):
+                self.open.append(trial)
+            elif trial.state == "interrupted" and trial.seed is not None:
+                self._interrupted[number] = trial
+            elif trial.state in ENDED:
+                self._take(trial)
+        return self
+
+    @property
+    def front(self) -> list[Trial]:
+        """The front of all complete trials, as `nas.analysis.pareto.pareto_front` gives it."""
+        if self._front is None:
+            self._front = pareto_front(trial for seeds in self._complete.values() for trial in seeds)
+        return self._front
+
+    def front_with(self, trial: Trial) -> list[Trial]:
+        """The front once this trial is complete too."""
+        seeds = self._complete.get(trial.key or trial.number)
+        if not seeds:
+            return pareto_front([*self.front, trial])
+        return pareto_front([*(t for others in self._complete.values() for t in others), trial])
+
+    def seen(self) -> set[str]:
+        """Keys of the networks that have ended or train."""
+        return self.keys.keys() | {trial.key for trial in self.open if trial.key}
+
+    def interrupted(self, *, repeats: bool) -> Trial | None:
+        """The first trial that was interrupted and whose network is to be trained again: one of those further seeds
+        (`repeats`), or a network of its own."""
+        left = (trial for number, trial in self._interrupted.items() if number not in self._retried)
+        return next((trial for trial in left if (trial.repeat_of is not None) == repeats), None)
+
+    def waiting(self, *, repeats: bool) -> bool:
+        """Whether such a trial is queued already."""
+        return any(trial.state == "waiting" and (trial.repeat_of is not None) == repeats for trial in self.open)
+
+    def first(self, trial: Trial) -> int | None:
+        """The trial of the same network that this one would repeat: one that has ended, or that began before it."""
+        if trial.key in self.keys:
+            return self.keys[trial.key]
+        return min((other.number for other in self.before(trial) if other.key == trial.key), default=None)
+
+    def before(self, trial: Trial) -> list[Trial]:
+        """Those that train and began before this one."""
+        if trial.begun is None:
+            return []
+        return [t for t in self.running if t.begun is not None and t.begun < trial.begun]
+
+    def begun(self, before: Trial | None = None) -> int:
+        """Networks that have ended, are drawn or train, here or in another process, further seeds not counted. `before`
+        a trial: of those that are not over, the ones that began to train before it."""
+        open_ones = self.running if before is None else self.before(before)
+        return self.networks + sum(trial.repeat_of is None for trial in open_ones)
+
+    def repeats_begun(self, before: Trial | None = None) -> int:
+        """The same for those further seeds."""
+        open_ones = self.running if before is None else self.before(before)
+        return self.repeats + sum(trial.repeat_of is not None for trial in open_ones)
+
+    @property
+    def running(self) -> list[Trial]:
+        """Those that are drawn or train, here or in another process."""
+        return [trial for trial in self.open if trial.state == "running"]
+
+    def rivals(self, number: int) -> list[Standing]:
+        """Every network but that of trial `number` as the stopping rule sees it. Those that train in other processes
+        are known up to their last rung, where they write what they have reached."""
+        return [*self.standings, *self._training(number)]
+
+    def _training(self, number: int) -> Iterator[Standing]:
+        for trial in self.running:
+            if trial.number != number and trial.repeat_of is None and trial.accuracies and trial.flops is not None:
+                yield Standing(trial.number, trial.flops, trial.accuracies)
+
+    def _take(self, trial: Trial) -> None:
+        if trial.key:
+            self.keys.setdefault(trial.key, trial.number)
+        if trial.repeat_of is not None:
+            self.repeats += 1
+        else:
+            self.networks += 1
+            if trial.state != "failed" and trial.flops is not None:
+                accuracies = accuracies_of(self.reader.curve(trial.number)) or trial.accuracies
+                if accuracies:
+                    self.standings.append(Standing(trial.number, trial.flops, accuracies))
+        if scored([trial]):
+            seeds = self._complete.setdefault(trial.key or trial.number, [])
+            seeds.append(trial)
+            if len(seeds) > 1:
+                self._front = None
+            elif self._front is not None:
+                self._front = pareto_front([*self._front, trial])
+
+
+def accuracies_of(curve: Sequence[Epoch]) -> tuple[float, ...]:
+    """Validation accuracy after each epoch."""
+    return tuple(epoch.accuracy for epoch in curve)

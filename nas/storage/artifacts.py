@@ -1,0 +1,158 @@
+"""A study's journal, for writing, and its trials' files, in the folder or in an S3 store: nothing half-written keeps a
+final name."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.trial import FrozenTrial
+
+from nas.records.files import write_whole
+from nas.records.settings import ARTIFACTS, JOURNAL, Away, Settings
+from nas.records.trial import CURVE, WEIGHTS, Epoch, artifact_ids
+from nas.storage.journal import Journal, JournalLock, open_file
+from space import InputError
+
+if TYPE_CHECKING:
+    from optuna.artifacts._protocol import ArtifactStore
+
+TRIES = 8  # of a call to an S3 store, with growing pauses: half a minute in all
+LARGEST_KEPT = 1_000_000  # bytes of a file from an S3 store that is kept in the folder
+
+
+class AtomicStore(FileSystemArtifactStore):
+    """Optuna's artifacts as files, each written aside, synced and renamed."""
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        write_whole(Path(self._get_filepath(artifact_id)), content_body.read())
+
+
+class S3Store:
+    """Optuna's artifacts in an S3 store. Small ones (every worker wants every curve) are kept in the folder too.
+
+    Where the store is, and who may use it, boto3 finds as usual: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ~/.aws, ...
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        try:
+            import boto3
+            from botocore.config import Config
+        except ImportError as error:
+            raise InputError(
+                "artifacts in an S3 store must have boto3, got none; pip install -e '.[s3]' in the clone of nas"
+            ) from error
+        from optuna.artifacts import Boto3ArtifactStore
+
+        parts = urlsplit(url)
+        self.url, self.prefix = url, parts.path.strip("/")
+        self.folder, self.kept = folder, AtomicStore(folder)
+        retries = Config(retries={"max_attempts": TRIES, "mode": "standard"}, connect_timeout=10, read_timeout=60)
+        with self._answering():
+            self.inner = Boto3ArtifactStore(parts.netloc, boto3.client("s3", config=retries))
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        try:
+            return self.kept.open_reader(artifact_id)
+        except ArtifactNotFound:
+            with self._answering():
+                content = self.inner.open_reader(self._key(artifact_id)).read()
+        if len(content) <= LARGEST_KEPT:
+            with suppress(OSError):  # the folder may only be read, or is full: it is fetched again
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self.kept.write(artifact_id, io.BytesIO(content))
+        return io.BytesIO(content)
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        with self._answering():
+            self.inner.write(self._key(artifact_id), content_body)
+
+    def remove(self, artifact_id: str) -> None:
+        with self._answering():
+            self.inner.remove(self._key(artifact_id))
+        try:
+            self.kept.remove(artifact_id)
+        except ArtifactNotFound:
+            return  # it was too large to be kept
+
+    def _key(self, artifact_id: str) -> str:
+        return f"{self.prefix}/{artifact_id}".lstrip("/")
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except (BotoCoreError, ClientError, Boto3Error) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise Away(
+                f"artifacts must be in a store that answers, got {self.url} ({reason}); "
+                "see AWS_ENDPOINT_URL, the bucket and the credentials"
+            ) from error
+
+
+def parse_artifacts(url: str) -> str:
+    """An S3 store's URL, s3://bucket/prefix. Raises InputError for another."""
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc or "@" in parts.netloc or parts.query:
+        got = "one with a password or options" if "@" in parts.netloc or parts.query else url
+        raise InputError(f"artifacts must be s3://bucket/prefix, got {got}; credentials go into the environment")
+    return f"s3://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
+
+
+def open_store(folder: Path, settings: Settings | None = None) -> ArtifactStore:
+    """The artifact store of the study in a folder."""
+    url = (settings or Settings.read(folder)).artifacts
+    (folder / ARTIFACTS).mkdir(parents=True, exist_ok=True)
+    return open_to_read(folder, url)
+
+
+def open_to_read(folder: Path, url: str | None) -> ArtifactStore:
+    """The same, which makes no folder. `url`: None, or an S3 store's."""
+    return S3Store(url, folder / ARTIFACTS) if url else AtomicStore(folder / ARTIFACTS)
+
+
+def open_for_writing(folder: Path, on_note: Callable[[str], None]) -> Journal:
+    """The study's journal; a torn tail is cut off first, then and before each line."""
+    path = folder / JOURNAL
+    lock = JournalLock(path, on_note)
+    with lock:
+        return open_file(path, lock)
+
+
+def save_curve(store: ArtifactStore, trial: optuna.Trial, curve: Iterable[Epoch]) -> None:
+    """The trial's curve.csv."""
+    lines = ["epoch,loss,accuracy,seconds"]
+    lines += [f"{e.epoch},{e.loss:.6g},{e.accuracy:.6g},{e.seconds:.3f}" for e in curve]
+    _upload(store, trial, CURVE, ("\n".join(lines) + "\n").encode())
+
+
+def save_weights(store: ArtifactStore, trial: optuna.Trial, content: bytes) -> None:
+    """The trial's weights.safetensors."""
+    _upload(store, trial, WEIGHTS, content)
+
+
+def drop_weights(store: ArtifactStore, frozen: FrozenTrial) -> None:
+    """Removes the weights of a trial that has left the front."""
+    for artifact_id in artifact_ids(frozen.system_attrs, WEIGHTS):
+        try:
+            store.remove(artifact_id)
+        except ArtifactNotFound:
+            continue  # another worker was quicker
+
+
+def _upload(store: ArtifactStore, trial: optuna.Trial, name: str, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / name
+        path.write_bytes(content)
+        upload_artifact(artifact_store=store, file_path=str(path), study_or_trial=trial)

@@ -1,0 +1,269 @@
+"""Reading a study: its trials, curves and state, without a lock and without writing anything. Needs no torch.
+
+Optuna is imported only when a journal is read, so that importing this module stays quick.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from nas.records.settings import ARTIFACTS, JOURNAL, Server, Settings
+from nas.records.trial import CURVE, Epoch, State, Trial, artifact_ids
+from nas.storage.owners import is_alive
+from space import InputError
+
+if TYPE_CHECKING:
+    from optuna.artifacts._protocol import ArtifactStore
+    from optuna.trial import FrozenTrial
+
+    from nas.storage.journal import Journal
+
+_ATTRIBUTES = (
+    "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed", "repeat_of", "retry_of",
+    "arch",
+)  # fmt: skip
+SILENCE = 60.0  # seconds without a sign of life after which a trial is shown as interrupted, unless its lease is longer
+
+
+class Reader:
+    """Reads one study; each call reads only what the journal has grown by. Never writes, never locks."""
+
+    def __init__(self, folder: Path, storage: Journal | None = None) -> None:
+        """`storage`: where the process has it open already."""
+        self.folder = folder
+        self.settings = Settings.read(folder)
+        self._storage, self._changes = storage, 0
+        self._store: ArtifactStore | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._frozen: list[FrozenTrial] = []
+        self._trials: list[Trial] = []
+        self._open: list[int] = []  # of them those that can still change
+
+    def trials(self) -> list[Trial]:
+        """All trials by number. InputError if the journal is damaged; an empty or missing journal has none."""
+        self.frozen()
+        return list(self._trials)
+
+    def shown(self) -> list[Trial]:
+        """The same for whoever looks: what trained in a process that has ended, or that gave no sign of life for
+        SILENCE or its longer lease, was interrupted, though no worker took it back yet. A search goes by `trials`."""
+        trials = self.trials()
+        for number in self._open:
+            if trials[number].state != "running":
+                continue
+            if why := _lost(self._frozen[number]):
+                trials[number] = replace(
+                    trials[number], state="interrupted", reason=f"{why}; it is trained again when the study goes on",
+                    finished=datetime.fromtimestamp(_sign_of_life(self._frozen[number]), UTC),
+                )  # fmt: skip
+        return trials
+
+    def frozen(self) -> list[FrozenTrial]:
+        """The same as Optuna has them."""
+        if self.settings.server:
+            self._ask(self.settings.server)
+            return self._frozen
+        path = self.folder / JOURNAL
+        if not path.is_file() or path.stat().st_size == 0:  # gone, or not begun; Optuna would make one
+            self._forget()
+            return []
+        from optuna.exceptions import OptunaError
+
+        try:
+            self._read(lambda: open_journal(path))
+        except (ValueError, KeyError, TypeError, AssertionError, OptunaError) as error:
+            self._storage = None
+            self._forget()
+            raise InputError(
+                f"{path} must be a whole journal, got {damage(path)} ({str(error).splitlines()[0]}); "
+                "restore it from a copy, or remove that line"
+            ) from error
+        return self._frozen
+
+    def changed(self) -> int:
+        """How often a trial has begun or changed, as far as this reader has seen: for studies that have no file."""
+        self.frozen()
+        return self._changes
+
+    def _ask(self, server: Server) -> None:
+        from nas.storage.postgres import connect_to_read
+
+        self._read(lambda: connect_to_read(server))
+
+    def _read(self, connect: Callable[[], Journal | None]) -> None:
+        """Asks for the trials that are new or were open: a list of thousands takes Optuna milliseconds."""
+        if self._storage is None:
+            self._storage = connect()
+        if self._storage is None:
+            return
+        studies = self._storage.get_all_studies()
+        if not studies:
+            return
+        study = studies[0]._study_id
+        if self._frozen:
+            fresh = [self._storage.get_trial(self._frozen[number]._trial_id) for number in self._open]
+            fresh += _after(self._storage, study, len(self._frozen))
+        else:
+            fresh = self._storage.get_all_trials(study, deepcopy=False)
+        self._open = [frozen.number for frozen in fresh if not frozen.state.is_finished()]
+        for frozen in fresh:
+            trial = _trial(frozen, self._storage.begun(frozen._trial_id))
+            if frozen.number == len(self._frozen):
+                self._frozen.append(frozen)
+                self._trials.append(trial)
+                self._changes += 1
+            elif trial != self._trials[frozen.number]:
+                self._frozen[frozen.number], self._trials[frozen.number] = frozen, trial
+                self._changes += 1
+            else:
+                self._frozen[frozen.number] = frozen
+
+    def is_running(self) -> bool:
+        """Whether a process that lives still works on one of its trials."""
+        self.frozen()
+        return any(
+            "owner" in self._frozen[number].user_attrs and not _lost(self._frozen[number]) for number in self._open
+        )
+
+    def error(self) -> str | None:
+        """What ended the study's last search, in one line; None where it ended well, or is not known to have ended."""
+        found = self.study_attributes().get("error")
+        return None if found is None else str(found)
+
+    def goal(self) -> tuple[int, int] | None:
+        """How far the study shall go, in all: trials and further seeds; None where that is not on record."""
+        found = self.study_attributes().get("goal")
+        return None if found is None else (int(found["trials"]), int(found["repeats"]))
+
+    def curve(self, number: int) -> list[Epoch]:
+        """The epochs of a trial; empty where it has no curve (yet)."""
+        content = self.artifact(number, CURVE)
+        rows = csv.DictReader(io.StringIO(content.decode())) if content else ()
+        return [Epoch(int(r["epoch"]), float(r["loss"]), float(r["accuracy"]), float(r["seconds"])) for r in rows]
+
+    def artifact(self, number: int, name: str) -> bytes | None:
+        """A file of a trial, None where it has none."""
+        frozen = self.frozen()
+        if not 0 <= number < len(frozen):
+            raise InputError(f"trial must be from 0 to {len(frozen) - 1}, got {number}; `nas trials` lists them")
+        for artifact_id in artifact_ids(frozen[number].system_attrs, name):
+            path = self.folder / ARTIFACTS / artifact_id
+            if path.is_file():
+                return path.read_bytes()
+            if self.settings.artifacts and (content := self._fetched(self.settings.artifacts, artifact_id)) is not None:
+                return content
+        return None
+
+    def _fetched(self, url: str, artifact_id: str) -> bytes | None:
+        from optuna.artifacts.exceptions import ArtifactNotFound
+
+        from nas.storage.artifacts import open_to_read
+
+        if self._store is None:
+            self._store = open_to_read(self.folder, url)
+        try:
+            return self._store.open_reader(artifact_id).read()
+        except ArtifactNotFound:
+            return None
+
+    def study_attributes(self) -> dict[str, Any]:
+        """What is on record of the study as a whole."""
+        self.frozen()
+        studies = self._storage.get_all_studies() if self._storage else []
+        return studies[0].user_attrs if studies else {}
+
+
+def open_journal(path: Path) -> Journal:
+    """Optuna's storage on a journal file that exists."""
+    import optuna
+
+    from nas.storage.journal import open_file
+
+    optuna.logging.set_verbosity(logging.WARNING)
+    return open_file(path)
+
+
+def _after(storage: Journal, study: int, number: int) -> Iterator[FrozenTrial]:
+    """The trials from `number` on."""
+    while True:
+        try:
+            trial_id = storage.get_trial_id_from_study_id_trial_number(study, number)
+        except KeyError:  # there is none
+            return
+        yield storage.get_trial(trial_id)
+        number += 1
+
+
+def damage(path: Path) -> str:
+    """The first line of a journal that is no entry, in words."""
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+        try:
+            whole = json.loads(line)["op_code"] in range(11)  # optuna.storages.journal._storage.JournalOperation
+        except (ValueError, TypeError, KeyError):
+            whole = False
+        if not whole:
+            return f"damage in line {number}"
+    return "an entry that Optuna refuses"
+
+
+def _trial(frozen: FrozenTrial, begun: int | None) -> Trial:
+    attrs = frozen.user_attrs
+    values = frozen.values if frozen.state.name == "COMPLETE" else None
+    return Trial(
+        number=frozen.number,
+        state=_state(frozen),
+        accuracy=values[0] if values else None,
+        **{name: attrs.get(name) for name in _ATTRIBUTES},
+        begun=begun,
+        accuracies=tuple(attrs.get("accuracies", ())),
+        decisions=tuple(attrs.get("decisions", ())),
+        reason=attrs.get("reason"),
+        owner=_owner_words(attrs.get("owner")),
+        started=_utc(frozen.datetime_start),
+        finished=_utc(frozen.datetime_complete),
+    )
+
+
+def _state(frozen: FrozenTrial) -> State:
+    fallback = {"COMPLETE": "complete", "RUNNING": "running", "WAITING": "waiting", "PRUNED": "outside"}
+    outcome = frozen.user_attrs.get("outcome") if frozen.state.is_finished() else None
+    return cast(State, outcome or fallback.get(frozen.state.name, "failed"))
+
+
+def _lost(frozen: FrozenTrial) -> str | None:
+    """Why a trial that was left open trains no more; None while it may."""
+    whose = frozen.user_attrs.get("owner")
+    if whose and not is_alive(whose):
+        return "its process ended"
+    silence = max(SILENCE, float(frozen.user_attrs.get("lease", 0)))
+    if time.time() - _sign_of_life(frozen) > silence:
+        return f"its worker gave no sign of life for {silence:.0f} s"
+    return None
+
+
+def _sign_of_life(frozen: FrozenTrial) -> float:
+    """The last, as Unix time by the worker's clock: its beat, and before the first one when it was drawn, which Optuna
+    writes in local time. Beats of older studies are small numbers, and say nothing."""
+    beat = float(frozen.user_attrs.get("beat", 0))
+    if beat > 1e9:
+        return beat
+    return frozen.datetime_start.timestamp() if frozen.datetime_start else 0.0
+
+
+def _owner_words(owner: Any) -> str | None:
+    return f"{owner.get('host')}:{owner.get('pid')}" if isinstance(owner, dict) else None
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)  # Optuna's times are naive local ones

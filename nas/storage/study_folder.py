@@ -1,0 +1,150 @@
+"""A study's folder: what it is begun with, what a later search must share with it, and how far it shall go."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import OptunaError
+from optuna.study import StudyDirection
+
+from nas import __version__
+from nas.records.settings import FILE, JOURNAL, STUDY, Away, Settings
+from nas.storage.artifacts import open_for_writing
+from nas.storage.journal import Journal
+from nas.storage.postgres import connect
+from nas.storage.reader import Reader
+from space import InputError
+
+DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # validation accuracy, FLOPs
+ERROR = "error"  # what ended its last search, in one line, or None
+GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
+SHARED = ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data")
+PACKAGES = ("torch", "optuna", "numpy", "datasets", "scikit-learn")
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions that a result may depend on."""
+    return {"nas": __version__, **{name: version(name) for name in PACKAGES}}
+
+
+def open_folder(folder: Path, settings: Settings) -> list[str]:
+    """Makes the study's folder, or checks that the one there was started with the same settings.
+
+    Returns notes (other versions or device). Raises InputError with the first difference otherwise.
+    """
+    if not (folder / FILE).exists():
+        if (folder / JOURNAL).exists():
+            raise InputError(f"study must have its {FILE}, got a folder {folder} without it; restore it or use --study")
+        folder.mkdir(parents=True, exist_ok=True)
+        settings.write(folder)
+        return []
+    began = Settings.read(folder)
+    old, new = asdict(began) | {"recipe": began.build_recipe().to_dict()}, asdict(settings)
+    for key in SHARED:
+        _same(key, old[key], new[key], folder)
+    if settings.artifacts:
+        _same("artifacts", began.artifacts or "the study's folder", settings.artifacts, folder)
+    if settings.server and (began.server is None or began.server.url != settings.server.url):
+        _same("storage", began.server.url if began.server else "the journal in its folder", settings.server.url, folder)
+    was = {"device": old["device"], **old["versions"]}
+    now = {"device": new["device"], **new["versions"]}
+    return [
+        f"{key} was {was[key]} when the study began, is now {now.get(key)}" for key in was if was[key] != now.get(key)
+    ]
+
+
+def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, Journal]:
+    """Optuna's study, and its storage, to be written to: the folder's journal, or one on the server that it names."""
+    server = Settings.read(folder).server
+    storage = connect(server, on_note) if server else open_for_writing(folder, on_note)
+    return optuna.create_study(study_name=STUDY, storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
+
+
+def set_goal(study: optuna.Study, reader: Reader, trials: int, repeats: int) -> None:
+    """Puts on record how far a study shall go, and with what settings and code: what workers that join it take up.
+    Raises InputError where others train it at this moment with another code."""
+    before = study.user_attrs.get(GOAL, {})
+    if before and reader.is_running():
+        _check_code(before.get("code"), reader.folder)
+    study.set_user_attr(GOAL, {"trials": trials, "repeats": repeats, "code": code()})
+    study.set_user_attr("settings", _comparable(reader.settings))
+    goes_on(study)
+
+
+def goes_on(study: optuna.Study) -> None:
+    """What ended the last search is history."""
+    if study.user_attrs.get(ERROR):
+        study.set_user_attr(ERROR, None)
+
+
+def put_error(folder: Path, line: str, error: Exception) -> None:
+    """Puts on record what ended a study's search, where the study can be written to."""
+    if isinstance(error, Away):  # so is the record
+        return
+    try:
+        study, _ = open_study(folder, lambda note: None)
+        study.set_user_attr(ERROR, line)
+    except (OSError, ValueError, OptunaError) as problem:
+        print(f"note: the error is not on record in {folder}: {problem}", file=sys.stderr)
+
+
+def goal_to_join(reader: Reader) -> tuple[int, int]:
+    """Trials and repeats, in all, of the last `set_goal`. Raises InputError where there was none, and where this
+    machine's code or copy of the settings is another than that of whoever began."""
+    attributes, found = reader.study_attributes(), reader.goal()
+    if found is None:
+        raise InputError(f"study must have been begun to be joined, got {reader.folder}; begin it with `nas search`")
+    _check_code(attributes[GOAL].get("code"), reader.folder)
+    began, here = attributes.get("settings", {}), _comparable(reader.settings)
+    for key in began:
+        _same(key, began[key], here[key], reader.folder)
+    return found
+
+
+@cache
+def code() -> str:
+    """A digest of this release's source: workers of a study at the same time must have the same."""
+    digest, root = sha256(), Path(__file__).parents[2]
+    for package in ("nas", "space"):
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in (".py", ".c", ".yaml"):
+                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _check_code(other: str | None, folder: Path) -> None:
+    if other not in (None, code()):
+        raise InputError(
+            f"code must be the same as that of {folder.name}'s other workers, {other}, got {code()}; "
+            "install the same release of nas on both machines"
+        )
+
+
+def _comparable(settings: Settings) -> dict[str, Any]:
+    """What the settings of all workers share, as it comes back from JSON."""
+    plain = asdict(settings) | {"recipe": settings.build_recipe().to_dict()}
+    kept: dict[str, Any] = json.loads(json.dumps({key: plain[key] for key in SHARED}))
+    return kept
+
+
+def _same(field: str, old: Any, new: Any, folder: Path) -> None:
+    """Raises InputError at the first place where two settings differ. A data source may move; its images may not."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old | new:
+            if (field, key) not in (("data", "source"), ("data", "name")):
+                _same(f"{field}.{key}", old.get(key), new.get(key), folder)
+    elif old != new:
+        raise InputError(
+            f"{field} must be {old} to resume {folder.name}, got {new}; start another study with --study NAME"
+        )

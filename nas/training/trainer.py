@@ -1,0 +1,84 @@
+"""Trains one network of a search: its result, whatever comes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from safetensors.torch import save
+
+from nas.records.recipe import Recipe
+from nas.records.trial import Epoch
+from nas.training.brief import DeviceData, Diverged, Verdict, train
+from space import Arch, Task, compact, cost
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A network is trained, to its end or until it was stopped. `weights`: safetensors."""
+
+    accuracy: float
+    seconds: float
+    stopped: bool
+    weights: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A training that came to nothing; `reason` in one line."""
+
+    reason: str
+    seconds: float
+
+
+Result = Finished | Failed
+
+
+class Trainer(Protocol):
+    """Trains a network. After each epoch `on_epoch` says how to go on; `abandoned` is looked at before each step.
+    Raises Interrupted where one of them ends the training, and what is not the network's own."""
+
+    def __call__(
+        self, arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+    ) -> Result: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BriefTrainer:
+    """Brief training on data that is in place."""
+
+    task: Task
+    data: DeviceData
+    recipe: Recipe
+
+    def __call__(
+        self, arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+    ) -> Result:
+        """A loss that is no number, or a network that the memory does not hold, fails the network. Anything else, such
+        as a disk that cannot be read or a fault in this program, says nothing of the network and is raised."""
+        started = time.perf_counter()
+        try:
+            trained = train(
+                arch, self.task, self.data, self.recipe, seed=seed, on_epoch=on_epoch, abandoned=abandoned
+            )  # fmt: skip
+            weights = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
+            return Finished(trained.accuracy, trained.seconds, trained.stopped, save(weights))
+        except Diverged as error:
+            return Failed(str(error), time.perf_counter() - started)
+        except (NotImplementedError, RecursionError):  # Python's own kinds of RuntimeError
+            raise
+        except (RuntimeError, MemoryError) as error:  # RuntimeError: torch's, out of memory included
+            first = (str(error).splitlines() or [""])[0]
+            reason = f"{type(error).__name__}: {first} ({describe_size(arch, self.task)})"
+            return Failed(reason, time.perf_counter() - started)
+
+
+def describe_size(arch: Arch, task: Task) -> str:
+    """A network that could not be trained: its key, FLOPs, parameters and activations."""
+    counts = cost(arch, task)
+    return (
+        f"network {arch.key}, {compact(counts.flops)} FLOPs, {compact(counts.params)} parameters, "
+        f"{compact(counts.activations)} activations"
+    )

@@ -1,0 +1,229 @@
+"""Recording: what studies trained comes back from the table; what does not fit or is damaged is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pyarrow.parquet as parquet
+import pytest
+
+from nas.benchmark.table import RecordedTable, Recording, gather
+from nas.benchmark.table_card import card, rank_correlations, seed_noise
+from nas.records.settings import JOURNAL, VERSION, Settings
+from nas.records.trial import Epoch
+from nas.storage.artifacts import open_store, save_curve
+from nas.storage.owners import owner
+from nas.storage.reader import open_journal
+from space import InputError
+from tests.nas.conftest import Run
+from tests.nas.made_up import NOISE, TAUS, make_settings, make_table
+
+
+def write_study(folder: Path, recordings: tuple[Recording, ...], *, running: bool = False, **changes: Any) -> Path:
+    """A study's folder with these trainings, as a search leaves it; and a failed trial, which is no training."""
+    folder.mkdir(parents=True)
+    make_settings(**{"name": folder.name, **changes}).write(folder)
+    (folder / JOURNAL).touch()
+    study = optuna.create_study(storage=open_journal(folder / JOURNAL), directions=["maximize", "minimize"])
+    store = open_store(folder)
+    for one in recordings:
+        trial = study.ask()
+        names = ("key", "flops", "params", "activations", "seed", "log_density", "seconds")
+        for name, value in {**{n: getattr(one, n) for n in names}, "arch": dict(one.arch), "owner": owner()}.items():
+            trial.set_user_attr(name, value)
+        save_curve(store, trial, one.curve)
+        study.tell(trial, [one.accuracy, one.flops])
+    study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    if running:
+        study.ask().set_user_attr("owner", owner())
+    return folder
+
+
+def assert_same(one: Recording, two: Recording) -> None:
+    """Equal to the six digits of a curve's file."""
+    plain, other = asdict(one), asdict(two)
+    curves = [np.array([list(epoch.values()) for epoch in each.pop("curve")]) for each in (plain, other)]
+    assert plain == other
+    np.testing.assert_allclose(curves[0], curves[1], atol=2e-3)
+
+
+def test_trainings_come_back_from_studies_and_from_the_file(tmp_path: Path) -> None:
+    table = make_table(6, twice=2, epochs=3)
+    first = write_study(tmp_path / "a", table.recordings[:4], epochs=3)
+    second = write_study(tmp_path / "b", table.recordings[2:], epochs=3, seed=5)  # two of them again
+    gathered = gather([first, second])
+    assert len(gathered.recordings) == 8
+    for one, two in zip(gathered.recordings, table.recordings, strict=True):
+        assert_same(one, two)
+    assert [s["trainings"] for s in gathered.made["studies"]] == [4, 4]
+    assert [len(rows) for rows in gathered.networks.values()] == [2, 2, 1, 1, 1, 1]
+    assert "../data" not in json.dumps(asdict(gathered.settings))
+
+    path = tmp_path / "out" / "table.parquet"
+    gathered.save(path)
+    back = RecordedTable.load(path)
+    assert back.recordings == gathered.recordings
+    assert back.settings == gathered.settings
+    assert back.made == gathered.made
+    assert sorted(p.name for p in path.parent.iterdir()) == ["table.md", "table.parquet"]
+    assert (back.epochs, back.images, back.band) == (3, 12_000, gathered.settings.band)
+
+
+def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = make_table(5, epochs=2)
+    table.save(tmp_path / "t.parquet")
+    text = (tmp_path / "t.md").read_text()
+    lines = text.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(lines, names)
+    assert names["curves"].shape == (5, 2)
+    assert list(names["curves"].index) == [one.key for one in table.recordings]
+    frame: pd.DataFrame = names["table"]
+    assert list(frame.columns) == [
+        "key", "arch", "flops", "params", "activations", "seed", "log_density", "accuracy", "seconds", "epochs",
+        "epoch_loss", "epoch_accuracy", "epoch_seconds",
+    ]  # fmt: skip
+    assert frame["flops"].tolist() == [one.flops for one in table.recordings]
+    assert "Too few networks (5) for correlations." in text
+    assert all(len(line) < 400 for line in text.splitlines())
+
+
+def test_the_card_finds_the_noise_and_the_correlations_that_were_put_in() -> None:
+    table = make_table(400, twice=150)
+    noise = seed_noise(table)
+    assert noise is not None
+    assert noise[0] == pytest.approx(NOISE, rel=0.15)
+    assert noise[1] == 150
+    firsts = [rows[0] for rows in table.networks.values()]
+    assert rank_correlations(firsts) == pytest.approx(TAUS, abs=0.06)
+    text = card(table, Path("t.parquet"))
+    assert f"Seed noise: {100 * noise[0]:.2f} points (standard deviation, 150 networks with repeats)" in text
+    assert "conv + linear multiply-accumulates" in text
+    assert seed_noise(make_table(20)) is None
+
+
+def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.parquet"
+    make_table(5, epochs=2).save(path)
+    before = path.read_bytes()
+
+    def full_disk(file: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        make_table(7, epochs=2).save(path)
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sampler": "tpe"}, "sampler must be random in a recorded study, got tpe in b; a sampler that learns biases the table"),
+        ({"stop": "quantile"}, "stop must be none in a recorded study, got quantile in b; a table needs every curve to its end"),
+        ({"version": 1}, f"study b must have version {VERSION} to be recorded, got 1; search anew"),
+        ({"running": True}, "study must rest to be recorded, got b, which runs; wait for its end, or stop it"),
+        ({"flops_high": 31_000_000}, "flops_high must be 30000000 as in a, got 31000000 in b; record them apart"),
+        ({"epochs": 4}, "recipe.epochs must be 3 as in a, got 4 in b; record them apart"),
+        ({"data": replace(make_settings().data, fingerprint="1" * 16)}, f"data.fingerprint must be {'0' * 16} as in a, got {'1' * 16} in b; record them apart"),
+    ],
+)  # fmt: skip
+def test_studies_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    first = write_study(tmp_path / "a", make_table(2, epochs=3).recordings, epochs=3)
+    second = write_study(tmp_path / "b", make_table(2, epochs=3).recordings, **{"epochs": 3, **changes})
+    with pytest.raises(InputError) as refused:
+        gather([first, second])
+    assert str(refused.value) == message
+
+
+def test_a_study_without_a_training_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="table must hold a training, got none"):
+        gather([write_study(tmp_path / "a", ())])
+
+
+def spoilt(path: Path, how: str) -> None:
+    if how == "torn":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif how == "foreign":
+        pd.DataFrame({"a": [1]}).to_parquet(path)
+    elif how == "text":
+        path.write_text("hello")
+    elif how == "format":
+        table = parquet.read_table(path)
+        papers = json.loads(table.schema.metadata[b"nas"])
+        content = json.dumps({**papers, "format": 99}).encode()
+        parquet.write_table(table.replace_schema_metadata({b"nas": content}), path)
+    elif how == "column":
+        table = parquet.read_table(path)
+        parquet.write_table(table.drop_columns(["flops"]), path)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("torn", "table must be a whole file of `nas record`, got "),
+        ("text", "table must be a whole file of `nas record`, got "),
+        ("foreign", "table must be a whole file of `nas record`, got "),
+        ("column", "table must be a whole file of `nas record`, got "),
+        ("format", "{path}: format must be 1, got 99; record it again with `nas record`"),
+    ],
+)
+def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path, how: str, message: str) -> None:
+    path = tmp_path / "t.parquet"
+    make_table(5, epochs=2).save(path)
+    spoilt(path, how)
+    with pytest.raises(InputError) as refused:
+        RecordedTable.load(path)
+    assert str(refused.value).startswith(message.format(path=path))
+    assert "; record it again with `nas record`" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"flops": 0}, "row 1: flops must be positive, got 0; record it again"),
+        ({"accuracy": 0.9}, "row 1: accuracy must be the curve's last, "),
+        ({"seconds": float("nan")}, "row 1: seconds must not be negative, got nan; record it again"),
+        ({"curve": ()}, "row 1: curve must have the recipe's 2 epochs, got 0; record it again"),
+        ({"curve": (Epoch(1, 1.0, 0.5, 1.0), Epoch(2, 1.0, 1.5, 2.0))}, "row 1: accuracy must be from 0 to 1, got 1.5"),
+        ({"arch": {"stages": []}}, "row 1: stages must be 1 to 8, got 0; record it again"),
+    ],
+)  # fmt: skip
+def test_trainings_that_cannot_be_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    table = make_table(3, epochs=2)
+    rows = list(table.recordings)
+    rows[1] = replace(rows[1], **changes)
+    with pytest.raises(InputError) as refused:
+        RecordedTable(tuple(rows), table.settings, table.made).check("t")
+    assert str(refused.value).startswith(f"t: {message}")
+
+
+def test_no_table_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"table must be a parquet file of `nas record`, got .*nowhere; check the path"
+    ):
+        RecordedTable.load(tmp_path / "nowhere")
+
+
+def test_the_command(run: Run, tmp_path: Path) -> None:
+    table = make_table(5, epochs=2)
+    write_study(tmp_path / "runs" / "a", table.recordings, epochs=2)
+    out = tmp_path / "t.parquet"
+    code, text, err = run("record", "a", "--runs", tmp_path / "runs", "--out", out)
+    assert (code, err) == (0, "")
+    assert text.startswith(f"{out}: 5 trainings of 5 networks, ")
+    assert len(RecordedTable.load(out).recordings) == 5
+    assert isinstance(RecordedTable.load(out).settings, Settings)
+    code, text, err = run("record", "b", "--runs", tmp_path / "runs")
+    assert (code, text) == (2, "")
+    assert err.startswith("error: study must be a name under")

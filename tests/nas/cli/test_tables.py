@@ -1,0 +1,267 @@
+"""Lines and tables of the terminal: that they say what their numbers are, and show what failed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from nas.analysis.seed_noise import networks
+from nas.analysis.studies import Summary
+from nas.analysis.wording import CONVENTION, caption, cost_line, describe, signed, trial_line
+from nas.cli.tables import (
+    SEED_OF_A_ROW,
+    baseline_line,
+    flattery_words,
+    front_records,
+    front_table,
+    studies_table,
+    trials_table,
+)
+from nas.records.recipe import Recipe
+from nas.records.settings import Settings
+from nas.records.trial import Trial
+from space import Arch, Cost, Stage, Task, cost
+from space.blocks import Block, Bottleneck, ConvNeXt, Modulation
+from space.heads import Conv2FormerHead
+from space.layers import Layers, Linear
+from space.stems import Patchify, ResNetStem
+from tests.dashboard.studies import make_settings
+
+SETTINGS = make_settings("mine", recipe=Recipe(epochs=7).to_dict())
+NETWORK = Arch(
+    stem=Patchify(stride=2), stages=(Stage(depth=2, width=40, block=ConvNeXt(kernel=5)), Stage(depth=3, width=80))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneConv(Block):
+    """A block of another package, with no option at all."""
+
+    name = "One"
+
+    def layers(self, stride: int = 1, project: bool = False) -> Layers:
+        return {"conv": Linear("out", "out")}
+
+
+def trial(number: int, flops: int, accuracy: float) -> Trial:
+    plain = NETWORK.to_dict()
+    return Trial(
+        number=number, state="complete", flops=flops, params=12_345, accuracy=accuracy, seconds=3.14, arch=plain
+    )
+
+
+TRIALS = [trial(0, 1_000_000, 0.5), trial(1, 1_500_000, 0.9), trial(2, 2_000_000, 0.8), trial(3, 4_000_000, 0.95)]
+
+
+def show(table: Table, width: int = 200) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(table)
+    return console.export_text()
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a table's body."""
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line[:1] == "│"]
+
+
+def test_a_caption_says_split_count_seeds_epochs_and_convention() -> None:
+    text = caption(replace(SETTINGS, data=replace(SETTINGS.data, validation=12_345)))
+    for part in ("top-1", "digits's validation split", "n = 12,345", "1 seed a network", "7 epochs", CONVENTION):
+        assert part in text
+    assert CONVENTION == "FLOPs: conv + linear multiply-accumulates, batch 1"
+
+
+@pytest.mark.parametrize("build", [front_table, trials_table])
+def test_every_table_of_a_study_carries_the_caption(build: Callable[[Sequence[Trial], Settings], Table]) -> None:
+    expected = caption(SETTINGS, SEED_OF_A_ROW) if build is trials_table else caption(SETTINGS)
+    for width in (60, 200):
+        words = show(build(TRIALS, SETTINGS), width).split()
+        assert " ".join(expected.split()) in " ".join(words)
+
+
+def test_the_front_rises_and_marks_its_knee_and_best() -> None:
+    text = show(front_table(TRIALS, SETTINGS))
+    assert text.startswith("mine: front of 4 trials in 1M..4M FLOPs, hypervolume 0.")
+    assert [(row[0], row[1], row[2], row[-1]) for row in rows(text)] == [
+        ("0", "50.00%", "1M", ""),
+        ("1", "90.00%", "1.5M", "knee"),
+        ("3", "95.00%", "4M", "best"),
+    ]
+
+
+FEW = [replace(row, key=f"key {row.number}") for row in TRIALS]
+FEW += [replace(FEW[1], number=4, accuracy=0.88), replace(FEW[3], number=5, accuracy=0.92)]
+REPEATED = [*FEW, replace(FEW[1], number=6, accuracy=0.89), replace(FEW[3], number=7, accuracy=0.91)]
+
+
+def test_a_study_of_one_seed_says_that_it_has_no_interval() -> None:
+    text = show(front_table(TRIALS, SETTINGS))
+    assert "One seed a network: no interval, and near ones may be ties." in " ".join(text.split())
+    for word in ("±", "on front", "tie with"):
+        assert word not in text
+
+
+def test_a_front_of_repeated_networks_shows_mean_interval_seeds_probability_and_ties() -> None:
+    text = show(front_table(REPEATED, SETTINGS), 240)
+    found = networks(REPEATED)
+    assert text.startswith("mine: front of 4 networks, 8 trainings, in 1M..4M FLOPs, hypervolume 0.")
+    half = [100 * row.half for row in found.front if row.half]
+    chances = [f"{row.probability:.0%}" for row in found.front]
+    marks = ["", "knee", "best, tie with trial 1"]
+    expected = zip(("0", "1", "3"), ("50.00", "89.00", "92.67"), half, "133", chances, marks, strict=True)
+    assert [(row[0], row[1], row[2], row[3], row[-1]) for row in rows(text)] == [
+        (number, f"{mean} ± {width:.2f}%", n, chance, mark) for number, mean, width, n, chance, mark in expected
+    ]
+
+
+def test_the_caption_of_intervals_says_what_they_cover_and_leave_out() -> None:
+    noise = networks(REPEATED).noise
+    assert noise
+    text = " ".join(show(front_table(REPEATED, SETTINGS), 240).split())
+    for part in (
+        "mean top-1 of n seeds on digits's validation split of 360 images",
+        f"each by itself (Student's t, 4 degrees of freedom; the standard deviation of one training, {100 * noise.sd:.2f}",
+        "tie: within noise of the next cheaper member, 95% for all 2 neighbours together (Bonferroni).",
+        "The split's sampling error, 1.37 points at the best, is not in it",  # sqrt(.9267 * .0733 / 360)
+        "The front's means are ",
+        CONVENTION,
+    ):
+        assert part in text
+
+
+def test_two_further_seeds_are_too_few_for_intervals_and_ties() -> None:
+    text = " ".join(show(front_table(FEW, SETTINGS), 240).split())
+    assert "±: too few for an interval: 2 seeds, and 4 are needed beyond the first of a network (--repeats)." in text
+    assert "tie" not in text
+    assert "89.00% │ 2 │" in text, "the mean and its seeds stay"
+    assert [row["interval"] for row in front_records(FEW)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (0.034, "Chosen as the highest, the front's means flatter by about 0.03 points. "),
+        (0.0049, "Chosen as the highest, the front's means may flatter, here by less than 0.01 points. "),
+        (-0.0012, "Chosen as the highest, the front's means may flatter, here by less than 0.01 points. "),
+        (-0.1, "The front's means are 0.10 points lower than further seeds are expected to give. "),
+    ],
+)
+def test_flattery_is_said_whatever_its_sign_and_size(points: float, words: str) -> None:
+    assert flattery_words(points) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"), [(0.0004, 3, "0.000"), (-0.0004, 3, "0.000"), (-0.0006, 3, "-0.001"), (2, 1, "+2.0")]
+)
+def test_what_rounds_to_nothing_has_no_sign(value: float, digits: int, text: str) -> None:
+    assert signed(value, digits) == text
+
+
+def test_rivals_off_the_front_are_named() -> None:
+    rivals = [replace(REPEATED[1], number=9, key="rival", flops=1_500_001, accuracy=0.889)]
+    text = " ".join(show(front_table([*REPEATED, *rivals], SETTINGS), 240).split())
+    assert "Rivals off the front: trial 9 (" in text
+
+
+def test_records_hold_what_the_table_shows_and_what_the_baseline_reaches() -> None:
+    plain = front_records(TRIALS)
+    assert [row["number"] for row in plain] == [0, 1, 3]
+    assert {row[name] for row in plain for name in ("interval", "expected", "probability", "baseline_accuracy")} == {
+        None
+    }
+    records = front_records(REPEATED, [trial(0, 1_200_000, 0.7), trial(1, 4_000_001, 0.99)])
+    assert [row["accuracy"] for row in records] == pytest.approx([0.5, 0.89, 0.9266667])
+    assert [row["seeds"] for row in records] == [1, 3, 3]
+    assert [row["tie"] for row in records] == [None, None, 1]
+    assert [row["baseline_accuracy"] for row in records] == [None, 0.7, 0.7]
+    for row in records:
+        assert row["interval"][0] < row["accuracy"] < row["interval"][1]
+        assert 0 <= row["probability"] <= 1
+
+
+def test_a_baseline_is_set_beside_with_the_training_of_both() -> None:
+    random = replace(SETTINGS, name="mine-random", sampler="random")
+    failed = Trial(number=2, state="failed", seconds=2.0)
+    own, base = baseline_line(REPEATED, SETTINGS, [*TRIALS[:2], failed], random).splitlines()
+    assert own.startswith("mine: 3 of 4 networks on the front, hypervolume 0.")
+    assert own.endswith(", 8 trainings, 56 epochs, 25 s of training")
+    assert base.startswith("baseline, random search: mine-random: 2 of 2 networks on the front, hypervolume 0.")
+    assert base.endswith(", 3 trainings, 14 epochs, 8 s of training")
+
+
+def test_a_front_of_nothing_is_an_empty_table() -> None:
+    text = show(front_table([], SETTINGS))
+    assert "front of 0 trials" in text
+    assert rows(text) == []
+
+
+def test_a_failed_trial_shows_its_reason() -> None:
+    reason = "RuntimeError: shape [conv] of [/b] is wrong [2, 3]"
+    failed = Trial(number=4, state="failed", reason=reason, flops=2_000_000, params=1_000, arch=NETWORK.to_dict())
+    waiting = Trial(number=5, state="waiting")
+    table = rows(show(trials_table([*TRIALS, failed, waiting], SETTINGS)))
+    assert table[0] == ["0", "50.00%", "1M", "12.3K", "3.1", "complete", describe(NETWORK)]
+    assert table[4] == ["4", "", "2M", "1K", "", "failed", reason]
+    assert table[5] == ["5", "", "", "", "", "waiting", ""]
+
+
+def test_a_line_of_a_trial() -> None:
+    start = ["trial", "7", "96.10%", "2.31M", "FLOPs", "12.3K", "params", "3.1", "s"]
+    assert trial_line(trial(7, 2_312_000, 0.961)).split() == [*start, *describe(NETWORK).split()]
+    failed = trial_line(replace(trial(8, 2_000_000, 0.0), accuracy=None, state="failed", reason="loss is nan"))
+    assert "failed: loss is nan" in failed
+    assert trial_line(replace(trial(9, 2_000_000, 0.9), repeat_of=7)).endswith("  (trial 7 with another seed)")
+
+
+def test_a_network_in_a_line() -> None:
+    assert describe(NETWORK) == "stem 2 | c2x40k5 c3x80k7 | ln gelu e4"
+    mixed = Arch(
+        stem=ResNetStem(),
+        stages=(
+            Stage(depth=1, width=8, block=Modulation(kernel=3, expansion=2.5, act="silu")),
+            Stage(depth=1, width=16, block=ConvNeXt(norm="bn", act="silu")),
+            Stage(depth=2, width=8, block=Bottleneck()),
+        ),
+        head=Conv2FormerHead(),
+    )
+    assert describe(mixed) == (
+        "stem resnet | m1x8k3 c1x16k7 b2x8:32k3 | ln/bn/bn silu/silu/relu e2.5/4/4 | head conv2former"
+    )
+
+
+def test_a_block_without_kernel_norm_and_act_is_said_without_them() -> None:
+    plain, dense = Stage(depth=2, width=8, block=OneConv()), Stage(depth=1, width=8)
+    assert describe(Arch(stages=(plain,))) == "stem 4 | O2x8"
+    assert describe(Arch(stages=(plain, dense))) == "stem 4 | O2x8 c1x8k7 | -/ln -/gelu e-/4"
+
+
+def test_studies_say_their_budget_or_what_is_wrong() -> None:
+    moment = datetime(2025, 11, 21, 2, 0, tzinfo=UTC)
+    good = Summary(
+        name="mine", folder=Path("mine"), state="resting", settings=SETTINGS, complete=30, failed=2, best=0.967,
+        seeds=3, updated=moment,
+    )  # fmt: skip
+    broken = Summary(name="old [b]", folder=Path("old"), state="broken", problem="journal [/x] is damaged in line 3")
+    table = rows(show(studies_table([good, broken])))
+    local = moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    assert table[0] == ["mine", "resting", "30", "2", "96.70% (3)", "digits", "1M..4M", local]
+    assert table[1] == ["old [b]", "broken", "0", "0", "", "", "journal [/x] is damaged in line 3", ""]
+
+
+def test_a_cost_in_full_says_its_conventions() -> None:
+    tiny = Arch.load("convnext_tiny")
+    assert cost_line(cost(tiny, Task()), tiny.key, Task()).splitlines()[:2] == [
+        "flops 4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1, 224 px, 3 channels, 1,000 classes)",
+        "params 28,589,128 (28.6M)",
+    ]
+    assert cost_line(Cost(1, 2, 3456), "abc", Task(8, 1, 1)).splitlines()[2:] == [
+        "activations 3,456 (3.46K; outputs of conv and linear, batch 1)",
+        "key abc",
+    ]

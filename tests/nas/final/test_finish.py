@@ -1,0 +1,239 @@
+"""`nas train` and `nas import` from end to end: exports that are as good as they say, fine-tuning, and every refusal."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import nas
+import space
+from nas.data.dataset import load
+from nas.export import formats
+from nas.export import verify_in_process as fresh
+from nas.export.formats import verify, write_base, write_formats
+from nas.export.load import Preprocess
+from nas.final.finish import _device, read_weights
+from space import Arch, InputError, Task
+from space.network import Network
+from space.weights import timm_model, to_official, to_timm
+from tests.nas.conftest import Run
+from tests.space.networks import arch
+from tests.space.test_weights import four, images, randomise
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without fresh processes and the clock, which other tests have seen."""
+    monkeypatch.setattr("nas.export.folder.verify", lambda folder, network, files, images: files)
+    monkeypatch.setattr("nas.export.folder.BATCHES", ())
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "arch.yaml"
+    path.write_text(arch(8, 12, kernel=3, layer_scale=None).to_yaml())
+    return path
+
+
+def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
+    tiny: Path, tmp_path: Path, run: Run, quick: None
+) -> None:
+    out = tmp_path / "long"
+    words = ["--recipe", "brief", "--epochs", 2, "--batch-size", 64, "--workers", 0, "--device", "cpu"]
+    code, said, err = run("train", tiny, "--data", "digits", *words, "--out", out, "--json")
+    assert (code, "epoch 2/2  loss " in err) == (0, True)
+    stated = json.loads(said)
+    model, preprocess = nas.load_export(out)
+    digits = load("digits")
+    with torch.no_grad():
+        answers = model(preprocess(digits.test.images)).argmax(1).numpy()
+    assert (answers == digits.test.labels).mean() == pytest.approx(stated["test_accuracy"], abs=1e-6)
+    assert stated["test_accuracy"] > 0.3
+    assert {path.name for path in out.iterdir()} == {
+        "README.md", "arch.yaml", "curve.csv", "model.safetensors", "modeling.py", "preprocess.json", "recipe.yaml",
+        "tensorboard",
+    }  # fmt: skip
+    assert list((out / "tensorboard").iterdir())
+    assert yaml.safe_load((out / "recipe.yaml").read_text())["warmup_epochs"] == pytest.approx(0.2)
+    text = (out / "README.md").read_text()
+    for words_in in (
+        f"test accuracy {stated['test_accuracy']:.4f} (top-1, digits test split, n = 359",
+        "fresh weights",
+    ):
+        assert words_in in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["arch.yaml", "long"]
+
+    for i in range(60):
+        folder = tmp_path / "three" / f"class{i % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 80 * (i % 3) + i % 7, np.uint8)).save(folder / f"{i}.png")
+    words = ["--recipe", "finetune", "--epochs", 1, "--batch-size", 16, "--workers", 0, "--device", "cpu"]
+    code, _, err = run("train", out, "--data", tmp_path / "three", *words, "--out", tmp_path / "tuned")
+    assert code == 0, err
+    tuned, labels = nas.load_export(tmp_path / "tuned")
+    assert labels.classes == ("class0", "class1", "class2")
+    before, after = model.state_dict(), tuned.state_dict()
+    assert after["head.linear.weight"].shape[0] == 3
+    assert after["head.linear.weight"].abs().max() < 0.01  # drawn anew, times .001
+    change = (after["stem.conv.weight"] - before["stem.conv.weight"]).abs().max()
+    assert 0 < change < 1e-3
+    assert "of an export, with a new classifier" in (tmp_path / "tuned" / "README.md").read_text()
+
+
+def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").mkdir()
+    code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "there")
+    assert (code, "out must be a new folder, got " in err) == (2, True)
+    code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
+    assert (code, "batch_size must be at most the 1,079 training images, got 4,096" in err) == (2, True)
+    code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new", "--format", "onx")
+    assert (code, "format must be of onnx, pt2, all, got onx; did you mean onnx?" in err) == (2, True)
+    monkeypatch.setattr("nas.final.finish.find_spec", lambda name: None)
+    code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
+    assert (
+        code,
+        "nas train must have timm installed, got none; pip install -e '.[train]' in the clone of nas" in err,
+    ) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_a_process_of_torchrun_has_a_gpu_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told apart from a machine without one by torch's answers alone: this is arithmetic."""
+    chosen: list[int] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.set_device", chosen.append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert _device(name) == torch.device("cuda", 1)
+    assert chosen == [1]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(
+        InputError, match=r"processes must be at most one for each of the 2 GPUs here, got another; low"
+    ):
+        _device(name)
+
+
+@pytest.mark.parametrize("naming", ["timm", "official"])
+def test_import_takes_weights_from_outside(naming: str, tmp_path: Path, run: Run, quick: None) -> None:
+    network, task = four(layer_scale=1.0), Task(32, 3, 7)
+    (tmp_path / "arch.yaml").write_text(network.to_yaml())
+    ours = randomise(Network(network, task))
+    if naming == "timm":
+        path = tmp_path / "weights.safetensors"
+        save_file({k: v.contiguous() for k, v in to_timm(ours.state_dict(), network).items()}, path)
+    else:
+        path = tmp_path / "weights.pth"
+        torch.save({"model": to_official(ours.state_dict(), network), "epoch": 3}, path)
+    words = ("import", path, "--as", tmp_path / "arch.yaml", "--image-size", 32, "--out", tmp_path / "out", "--timm")
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    assert f"imported {path.name} (names of {'timm' if naming == 'timm' else 'the official ConvNeXt code'}" in out
+    model = nas.load_export(tmp_path / "out").model
+    theirs = timm.create_model(
+        **json.loads((tmp_path / "out" / "timm.json").read_text()),
+        checkpoint_path=str(tmp_path / "out" / "timm.safetensors"),
+    ).eval()
+    x = images(32)
+    with torch.no_grad():
+        assert torch.equal(model(x), ours(x))
+        torch.testing.assert_close(theirs(x), ours(x), atol=1e-4, rtol=1e-5)
+    assert "Not measured here: `nas train`" in (tmp_path / "out" / "README.md").read_text()
+
+
+class Code:
+    """Runs something when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemError('ran')",)
+
+
+def test_checkpoints_that_are_none_are_refused(tmp_path: Path, run: Run) -> None:
+    files = {"a.safetensors": b"half", "b.pth": pickle.dumps({"model": Code()}), "c.pth": b"PK"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=r"checkpoint must (be safetensors or torch's|hold tensors alone), got"):
+            read_weights(tmp_path / name)
+    torch.save({"epoch": 3}, tmp_path / "d.pth")
+    with pytest.raises(InputError, match=r"checkpoint must map names to tensors, got d.pth; save its state dict"):
+        read_weights(tmp_path / "d.pth")
+    with pytest.raises(InputError, match=r"checkpoint must be a file, got .*; check the path"):
+        read_weights(tmp_path / "gone.pth")
+    state = Network(arch(8), Task(8, 1, 3)).state_dict()
+    save_file(state, tmp_path / "e.safetensors")
+    code, _, err = run(
+        "import", tmp_path / "e.safetensors", "--as", "convnextv2_atto", "--out", tmp_path / "o", "--image-size", 32
+    )
+    assert code == 2
+    assert "must" in err
+    assert not (tmp_path / "o").exists()
+    save_file({"x": torch.zeros(3)}, tmp_path / "f.safetensors")
+    code, _, err = run("import", tmp_path / "f.safetensors", "--as", "convnextv2_atto", "--out", tmp_path / "o")
+    assert (code, "checkpoint must have a convolution and a classifier" in err) == (2, True)
+
+
+def shrunk(name: str) -> Arch:
+    """The first two stages of a named network, with a part of their widths and one block each."""
+    plain = Arch.load(name).to_dict()
+    plain["stages"] = plain["stages"][:2]
+    for stage in plain["stages"]:
+        stage |= {"width": max(8, stage["width"] // 16 // 2 * 2), "depth": 1}
+    return Arch.from_dict(plain)
+
+
+FAMILIES = ("convnextv2_atto", "convnext_iso_small", "conv2former_n", "resnet50")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_leaves_in_every_format_for_any_batch_and_size(name: str, tmp_path: Path) -> None:
+    ours = randomise(Network(shrunk(name), Task(64, 3, 10)))
+    files = write_formats(tmp_path, ours, ("pt2", "onnx"))
+    assert {file.sizes for file in files} == {"from 64 px"}
+    x = torch.randn(3, 3, 80, 96)
+    with torch.no_grad():
+        expected = ours(x)
+        torch.testing.assert_close(fresh.pt2(tmp_path)(x), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(fresh.onnx(tmp_path)(x), expected, atol=1e-4, rtol=1e-4)
+    here = str(Path(space.__file__).parent.parent).encode()  # a path of this machine
+    with zipfile.ZipFile(tmp_path / "model.pt2") as parts:
+        assert not any(here in parts.read(part) for part in parts.namelist())
+    assert here not in (tmp_path / "model.onnx").read_bytes()
+
+
+def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "ONE_FILE", 1000)  # as if it were
+    network = randomise(Network(four(), Task(32, 3, 10)))
+    files = write_formats(tmp_path, network, ("onnx",))
+    beside = tmp_path / "model.onnx.data"
+    (checked,) = verify(tmp_path, network, files, images(32))
+    assert checked.size == (tmp_path / "model.onnx").stat().st_size + beside.stat().st_size
+    assert beside.stat().st_size > 4 * sum(p.numel() for p in network.parameters()) / 2
+    beside.unlink()
+    with pytest.raises(InputError, match="onnx must load in a fresh process, got"):
+        verify(tmp_path, network, files, images(32))
+
+
+def test_timm_checkpoint_gives_equal_logits_in_a_fresh_process(tmp_path: Path) -> None:
+    network = randomise(Network(four(), Task(32, 3, 10)))
+    preprocess = Preprocess(32, 3, (0.5,) * 3, (0.2,) * 3, tuple("0123456789"))
+    files = [*write_base(tmp_path, network, preprocess), *write_formats(tmp_path, network, ("timm",))]
+    assert [file.kind for file in files] == ["own", "modeling", "timm"]
+    (checked,) = verify(tmp_path, network, files[2:], images(32))
+    assert checked.difference < 1e-4
+    assert 'timm.create_model("convnext_tiny", ' in checked.usage
+    assert timm_model(network.arch, network.task)["depths"] == [1, 2, 1, 2]
+    assert load_file(tmp_path / "timm.safetensors")["head.fc.weight"].shape == (10, 32)
+    (tmp_path / "modeling.py").write_text("import numpy\n")
+    with pytest.raises(InputError, match=r"modeling must load in a fresh process, got ModuleNotFoundError: .*numpy"):
+        verify(tmp_path, network, [files[1]], images(32))

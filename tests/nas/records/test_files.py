@@ -1,0 +1,39 @@
+"""A file is whole or as it was."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from nas.records.files import write_whole
+
+
+def test_it_replaces_what_was_there(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a", "über")
+    write_whole(tmp_path / "a", b"second")
+    assert (tmp_path / "a").read_bytes() == b"second"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    write_whole(tmp_path / "a", "first")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "a", "second")
+    assert (tmp_path / "a").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_many_write_the_same_file_at_once(tmp_path: Path) -> None:
+    contents = [str(i) * 100_000 for i in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            [*threads.map(lambda content: write_whole(tmp_path / "a", content), contents)]
+            assert (tmp_path / "a").read_text() in contents
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -1,0 +1,149 @@
+"""Settings: what is frozen in a study's folder comes back, and what is not a study is refused in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nas.records.recipe import Recipe
+from nas.records.settings import FILE, Settings, check_name, find_study
+from space import Band, InputError, Space, Task
+from tests.dashboard.studies import make_settings
+
+CLASSES = ("0", "yes", "1e5", "null", "Größe", "it's: #1", "🐈", "", "2025-01-01", "a\tb")
+
+
+def test_settings_come_back_as_they_were_written(tmp_path: Path) -> None:
+    settings = make_settings("mine")
+    data = replace(settings.data, classes=CLASSES, source="data/a b", name="user/data")
+    written = replace(settings, data=data, seed=7, command="nas search 'a b' --data \"x\" # not a comment")
+    written.write(tmp_path)
+    assert Settings.read(tmp_path) == written
+    assert [path.name for path in tmp_path.iterdir()] == [FILE], "nothing is left aside"
+
+
+def test_settings_can_be_written_again(tmp_path: Path) -> None:
+    make_settings("one").write(tmp_path)
+    make_settings("two").write(tmp_path)
+    assert Settings.read(tmp_path).name == "two"
+
+
+@pytest.mark.parametrize(("asked", "said"), [(None, "1,077"), (500, "500 of 1,077"), (1077, "1,077"), (5000, "1,077")])
+def test_images_are_those_trained_on_and_not_those_asked_for(asked: int | None, said: str) -> None:
+    """A recipe for more images than the data has trains on all of them."""
+    settings = make_settings("mine", recipe=Recipe(epochs=3, train_images=asked).to_dict())
+    assert settings.training == f"{said} training images, 3 epochs"
+
+
+def test_what_they_mean(tmp_path: Path) -> None:
+    make_settings("mine", recipe=Recipe(epochs=3).to_dict()).write(tmp_path)
+    settings = Settings.read(tmp_path)
+    assert settings.band == Band(1_000_000, 4_000_000)
+    assert settings.task == Task(image_size=8, channels=1, classes=10)
+    assert settings.build_space() == Space.load("digits")
+    assert settings.build_recipe() == Recipe(epochs=3)
+
+
+def spoil(folder: Path, **changes: Any) -> Path:
+    """A study.yaml with other values; None takes a key away."""
+    make_settings("mine").write(folder)
+    plain = yaml.safe_load((folder / FILE).read_text()) | changes
+    kept = {key: value for key, value in plain.items() if value is not None}
+    (folder / FILE).write_text(yaml.safe_dump(kept))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 4}, "version must be from 1 to 3, got 4; read it with the release of nas that wrote it"),
+        ({"version": None}, "version must be from 1 to 3, got None; read it with the release of nas that wrote it"),
+        ({"sede": 1}, "sede must be a known key; did you mean seed?"),
+        ({"seed": None}, "seed must be given, got nothing; add it"),
+        ({"seed": "one"}, "seed must be a whole number, got 'one'; correct it"),
+        ({"sampler": "tpa"}, "sampler must be one of ehvi, tpe, nsga2, random, got tpa; did you mean tpe?"),
+        ({"data": {"name": "x", "nmae": "y"}}, "data.nmae must be a known key; did you mean name?"),
+        ({"space": [1]}, "space must be a valid dictionary, got [1]; correct it"),
+    ],
+)
+def test_a_spoilt_study_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        Settings.read(spoil(tmp_path, **changes))
+    assert str(refusal.value) == f"{tmp_path / FILE}: {message}"
+
+
+def test_a_spoilt_space_recipe_or_band_is_refused_where_it_is_used(tmp_path: Path) -> None:
+    axes = {"depth": [3], "width": [8], "kernal": [3]}
+    spoil(tmp_path, space={"image_size": 8, "axes": axes}, recipe={"epochs": 0}, flops_low=5, flops_high=4)
+    settings = Settings.read(tmp_path)
+    for use, message in (
+        (settings.build_space, "study.yaml: axes.kernal must be a known axis; did you mean kernel?"),
+        (settings.build_recipe, "study.yaml: recipe: epochs must be from 1 to 10000, got 0; correct it"),
+        (lambda: settings.band, "flops must rise from low to high, got 5..4; write e.g. 1M..4M"),
+    ):
+        with pytest.raises(InputError) as refusal:
+            use()
+        assert str(refusal.value) == message
+
+
+def test_an_older_study_is_read_but_not_resumed(tmp_path: Path) -> None:
+    old = Settings.read(spoil(tmp_path, version=1))
+    assert (old.version, old.name) == (1, "mine")
+    with pytest.raises(InputError) as refusal:
+        old.check_resumable()
+    assert str(refusal.value) == (
+        "study mine must have version 3 to be resumed, got 1; start another study with --study NAME"
+    )
+    make_settings("mine").check_resumable()
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refusal:
+        Settings.read(tmp_path)
+    assert str(refusal.value) == (
+        f"study must be a folder with study.yaml, got {tmp_path}; `nas studies` lists what there is"
+    )
+
+
+def test_a_study_is_found_by_name_and_by_path(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for name in ("b-first", "a-second"):
+        (runs / name).mkdir(parents=True)
+        make_settings(name).write(runs / name)
+    (runs / "no-study").mkdir()
+    assert find_study("b-first", runs) == runs / "b-first"
+    assert find_study(str(runs / "b-first"), tmp_path / "elsewhere") == runs / "b-first"
+    for study in ("b-frist", "no-study", "x" * 300, str(runs)):
+        with pytest.raises(InputError) as refusal:
+            find_study(study, runs)
+        assert str(refusal.value) == (
+            f"study must be a name under {runs} or a study's folder, got {study}; there: a-second, b-first"
+        )
+
+
+def test_where_there_is_no_study_at_all(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"got first; there: none$"):
+        find_study("first", tmp_path)
+    with pytest.raises(InputError, match=r"got first; there: no such folder$"):
+        find_study("first", tmp_path / "runs")
+
+
+@pytest.mark.parametrize("name", ["a", "0", "digits-1M-4M", "a.b_c-d", "A" * 64])
+def test_names_that_fit_a_folder(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../up", "a/b", "a\\b", "a b", " a", "a\n", "-a", ".hidden", "A" * 65, "x" * 300, "🐈", "grün"],
+)
+def test_names_that_do_not(name: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        check_name(name)
+    assert str(refusal.value) == (
+        f"study must be 1 to 64 letters, digits, dots, dashes or underscores, got {name[:80]!r}; choose e.g. first-try"
+    )

@@ -1,0 +1,147 @@
+"""Leases: who is taken to be alive, by what can be seen of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial
+
+from nas.search.leases import Leases, Pulse
+from nas.storage.owners import is_alive, owner
+
+
+def leases_of(lease: float) -> Leases:
+    return Leases(optuna.storages.InMemoryStorage(), lease)
+
+
+ELSEWHERE = {"host": "another", "pid": 1}
+
+
+def running(number: int, **attrs: Any) -> FrozenTrial:
+    trial = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs=attrs)
+    trial.number = number
+    return trial
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr("nas.search.leases.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(clock: list[float]) -> None:
+    leases = leases_of(60)
+    for beat, now in ((0, 1000), (0, 1030), (0, 1055), (1, 1058), (1, 1088), (1, 1117), (2, 1118)):
+        clock[0] = now
+        assert leases.lapsed(running(3, owner=ELSEWHERE, beat=beat)) is None
+    for now in (1140, 1160, 1178):
+        clock[0] = now
+        assert leases.lapsed(running(3, owner=ELSEWHERE, beat=2)) is None
+    clock[0] = 1179
+    assert leases.lapsed(running(3, owner=ELSEWHERE, beat=2)) == "its worker gave no sign of life for 60 s"
+    assert leases.lapsed(running(4, owner=ELSEWHERE, beat=2)) is None, "just seen"
+
+
+def test_a_trial_that_has_no_owner_yet_is_waited_for(clock: list[float]) -> None:
+    leases = leases_of(60)
+    for _ in range(3):
+        assert leases.lapsed(running(0)) is None
+        clock[0] += 21
+    assert leases.lapsed(running(0)) == "its worker gave no sign of life for 60 s"
+
+
+def test_who_was_held_up_itself_begins_to_watch_anew(clock: list[float]) -> None:
+    leases = leases_of(60)
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 600
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 29
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 29
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 29
+    assert leases.lapsed(running(0, owner=ELSEWHERE))
+
+
+def test_the_death_of_a_process_here_is_seen_at_once() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    trial = running(0, owner=owner(process.pid))
+    leases = leases_of(60)
+    assert leases.lapsed(trial) is None
+    process.kill()
+    process.wait()
+    assert leases.lapsed(trial) == "its process ended"
+    assert leases.lapsed(running(1, owner=owner())) == "its process ended", "left by an earlier search of this one"
+
+
+def test_a_process_that_has_the_id_of_an_owner_is_not_taken_for_it() -> None:
+    began = owner()["began"]
+    assert isinstance(began, int)
+    assert not is_alive({**owner(), "began": began - 1})
+    assert is_alive(owner())
+
+
+def test_an_owner_that_has_ended_and_not_been_waited_for_is_dead() -> None:
+    process = subprocess.Popen(["true"])
+    whose = owner(process.pid)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(whose)
+    process.wait()
+
+
+GONE = 2**22 + 1  # no process has that id
+
+
+@pytest.mark.parametrize("other", [{"host": "another"}, {"boot": "another"}, {"processes": "pid:[1]"}])
+def test_of_a_process_that_cannot_be_seen_from_here_the_lease_decides(other: dict[str, str]) -> None:
+    assert not is_alive({**owner(), "pid": GONE})
+    assert is_alive({**owner(), "pid": GONE, **other})
+
+
+def test_owners_of_earlier_studies_are_read() -> None:
+    """They have a host and a process id alone."""
+    host = socket.gethostname()
+    assert is_alive({"host": host, "pid": os.getpid()})
+    assert not is_alive({"host": host, "pid": GONE})
+    assert is_alive({"host": "another", "pid": GONE})
+
+
+IN_CONTAINER = """
+import json, sys
+from nas.storage.reader import is_alive, owner
+outside = json.loads(sys.argv[1])
+print(json.dumps([is_alive(outside), is_alive({"host": outside["host"], "pid": outside["pid"]}), is_alive(owner())]))
+"""
+
+
+def test_a_container_of_the_same_host_name_does_not_take_ones_trial_for_lost() -> None:
+    """One with process ids of its own: there this process has no id."""
+    alone = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*alone, "true"], check=False).returncode:
+        pytest.skip("needs a system that lets processes have ids of their own")
+    words = [*alone, sys.executable, "-c", IN_CONTAINER, json.dumps(owner())]
+    seen = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    assert seen == [True, False, True], "the owner; as earlier releases had it; itself"
+
+
+def test_beats_come_for_what_is_held_and_outlive_what_is_lost() -> None:
+    study = optuna.create_study()
+    lost, kept, _ = study.ask(), study.ask(), study.ask()
+    with Pulse(study._storage, 0.04) as pulse:
+        pulse.held |= {trial._trial_id for trial in (lost, kept)}
+        study.tell(lost, state=optuna.trial.TrialState.FAIL)
+        time.sleep(0.2)
+    attrs = [trial.user_attrs for trial in study.get_trials()]
+    assert attrs[1]["beat"] == pytest.approx(time.time(), abs=60), "the time by the worker's clock"
+    assert not {"beat"} & {*attrs[0], *attrs[2]}
+    time.sleep(0.25)
+    assert study.get_trials()[1].user_attrs["beat"] == attrs[1]["beat"], "closed"

@@ -1,0 +1,670 @@
+"""The study: totals, resumption, crashes, repeats, what is kept, and what is refused. Real trainings, tiny networks."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import re
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from nas.analysis.pareto import pareto_front
+from nas.analysis.studies import summarise
+from nas.data.dataset import Data, load
+from nas.data.study_data import describe_data
+from nas.records.recipe import Recipe
+from nas.records.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
+from nas.records.trial import CURVE, WEIGHTS, Epoch
+from nas.samplers.early_stopping import Decision, Standing
+from nas.search.ask import trial_seed
+from nas.search.leases import MAX_DEATHS
+from nas.search.loop import Search, Watch
+from nas.storage.reader import Reader
+from nas.storage.study_folder import open_folder, package_versions
+from nas.training.brief import DeviceData, Verdict
+from nas.training.trainer import BriefTrainer, Finished, Result
+from space import Arch, Band, InputError, Space, cost
+from space.draw import Proposal
+from tests.nas.commands import Command, check_whole, wait_until
+
+BAND = Band.parse("20K..200K")
+RECIPE = Recipe(epochs=1, train_images=128)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+@pytest.fixture
+def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search]:
+    """Opens a search on `tmp_path / name`; keyword arguments change its settings."""
+
+    def make(
+        name: str = "study",
+        watch: Watch | None = None,
+        sampler: Sampler = "tpe",
+        seed: int = 0,
+        band: Band = BAND,
+        stop: Stop = "none",
+        epochs: int = 1,
+        place: int = 0,
+    ) -> Search:
+        folder = tmp_path / name
+        space = Space.load(tiny_space)
+        settings = Settings(
+            name=name, created="2026-01-01T00:00:00+00:00", command="test", space_name="tiny", space=space.to_dict(),
+            flops_low=band.low, flops_high=band.high, data=describe_data(digits),
+            recipe=replace(RECIPE, epochs=epochs).to_dict(), sampler=sampler, stop=stop, seed=seed, device="cpu", versions=package_versions(),
+        )  # fmt: skip
+        open_folder(folder, settings)
+        return Search(folder, trainer_of(settings, digits), watch or Watch(), place)
+
+    return make
+
+
+def trainer_of(settings: Settings, digits: Data) -> BriefTrainer:
+    recipe = settings.build_recipe()
+    return BriefTrainer(settings.task, DeviceData.place(digits, recipe, CPU), recipe)
+
+
+def placed(search: Search) -> DeviceData:
+    """The data that the search's trainer works on."""
+    assert isinstance(search.trainer, BriefTrainer)
+    return search.trainer.data
+
+
+def die(search: Search, number: int) -> None:
+    """As another worker sees it: the worker of that trial has died."""
+    assert search.leases.hand_back(search.reader.frozen()[number], "its process ended", died=True)
+
+
+def counted(search: Search) -> list[int]:
+    return [trial.number for trial in search.reader.trials() if trial.state in ("complete", "failed")]
+
+
+@pytest.mark.parametrize("sampler", ["ehvi", "tpe", "nsga2", "random"])
+def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], sampler: Sampler) -> None:
+    search = make(sampler=sampler)
+    assert search.run(5)
+    done = [trial for trial in search.reader.trials() if trial.state == "complete"]
+    assert len(done) == 5
+    assert len({trial.key for trial in done}) == 5
+    for trial in done:
+        arch = trial.network()
+        assert arch in search.asker.space
+        counts = cost(arch, search.settings.task)
+        assert (trial.flops, trial.params, trial.activations) == (counts.flops, counts.params, counts.activations)
+        assert counts.flops in BAND
+        assert trial.accuracy is not None
+        assert 0 <= trial.accuracy <= 1
+        assert trial.seed == trial_seed(0, trial.number)
+        assert (trial.log_density is not None and trial.log_density < 0) == (sampler == "random"), "others learn"
+        assert len(search.reader.curve(trial.number)) == RECIPE.epochs
+
+
+def test_a_shape_that_no_width_brings_into_the_budget_is_never_trained(make: Callable[..., Search]) -> None:
+    band = Band.parse("60K..70K")
+    search = make(band=band)
+    search.run(4)
+    trials = search.reader.trials()
+    outside = [trial for trial in trials if trial.state == "outside"]
+    assert outside, "the band must be narrow enough for some shapes to miss it"
+    for trial in outside:
+        assert trial.flops is not None
+        assert trial.flops not in band
+        assert (trial.accuracy, trial.seconds, search.reader.curve(trial.number)) == (None, None, [])
+        assert trial.reason == "no width brings this shape into 60K..70K"
+    assert all(trial.flops and trial.flops in band for trial in trials if trial.state == "complete")
+
+
+def test_weights_are_kept_for_the_front_alone(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(6)
+    trials = search.reader.trials()
+    front = {trial.number for trial in pareto_front(trials)}
+    kept = {trial.number for trial in trials if search.reader.artifact(trial.number, WEIGHTS)}
+    assert kept == front
+    files = len(list((search.reader.folder / ARTIFACTS).iterdir()))
+    assert files == len(front) + sum(bool(search.reader.artifact(t.number, CURVE)) for t in trials)
+
+
+def test_the_same_seed_finds_the_same_networks_and_accuracies(make: Callable[..., Search]) -> None:
+    first, again, other = make("one"), make("two"), make("three", seed=1)
+    for search in (first, again, other):
+        search.run(4)
+    rows = [[(t.key, t.accuracy, t.seed, t.state) for t in s.reader.trials()] for s in (first, again, other)]
+    assert rows[0] == rows[1] != rows[2]
+
+
+def test_it_resumes_to_the_total(make: Callable[..., Search]) -> None:
+    make().run(3)
+    finished: list[int] = []
+    search = make(watch=Watch(on_finish=lambda trial, done: finished.append(done)))
+    assert search.run(5)
+    assert finished == [4, 5]
+    assert len(counted(search)) == 5
+    assert make().run(5)
+    assert len(counted(search)) == 5
+
+
+def test_asked_to_stop_it_queues_the_network_again_with_its_seed(make: Callable[..., Search]) -> None:
+    asked: list[bool] = []
+    search = make(watch=Watch(on_finish=lambda trial, done: asked.append(True), stop=lambda: bool(asked)))
+    assert not search.run(5)
+    assert len(counted(search)) == 1
+    assert make().run(5)
+    assert len(counted(search)) == 5
+
+
+def test_a_second_ctrl_c_leaves_a_study_that_resumes(make: Callable[..., Search]) -> None:
+    def interrupt(number: int, epoch: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(watch=Watch(on_epoch=interrupt)).run(2)
+    search = make()
+    states = [trial.state for trial in search.reader.trials()]
+    assert states == ["interrupted"]
+    search.run(2)
+    trials = search.reader.trials()
+    assert [trial.state for trial in trials] == ["interrupted", "complete", "complete"]
+    assert (trials[0].key, trials[0].seed) == (trials[1].key, trials[1].seed)
+    assert trials[1].retry_of == 0
+    assert len(counted(search)) == 2
+
+
+def test_a_space_with_no_new_network_ends_with_a_note(tmp_path: Path, tiny_space: Path, digits: Data) -> None:
+    """Two networks in all: they are trained once each, however many trials are asked for."""
+    raw = Space.load(tiny_space).to_dict()
+    one = {name: values if isinstance(values, dict) else values[:1] for name, values in raw["axes"].items()}
+    one.update(block=["convnext"], width=[8, 16], depth=[2])
+    space = Space.from_dict({"image_size": 8, "axes": one}, "pair", "pair")
+    settings = Settings(
+        name="pair", created="x", command="test", space_name="pair", space=space.to_dict(), flops_low=1000,
+        flops_high=10**6, data=describe_data(digits), recipe=RECIPE.to_dict(), sampler="tpe", seed=0, device="cpu",
+        versions={},
+    )  # fmt: skip
+    open_folder(tmp_path / "pair", settings)
+    notes: list[str] = []
+    search = Search(tmp_path / "pair", trainer_of(settings, digits), Watch(on_note=notes.append))
+    assert search.run(10)
+    done = [trial for trial in search.reader.trials() if trial.state == "complete"]
+    assert len(done) == len({trial.key for trial in done}) == 2
+    assert notes == ["space pair holds no further network in 1K..1M"]
+    repeats = [trial for trial in search.reader.trials() if trial.state == "repeat"]
+    assert repeats
+    assert all(trial.reason and trial.reason.startswith("same network as trial") for trial in repeats)
+
+
+def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[..., Search]) -> None:
+    search = make()
+    healthy = placed(search).train.mean.clone()
+
+    def poison(number: int, arch: object, done: int) -> None:
+        placed(search).train.mean.copy_(torch.full_like(healthy, math.nan) if done == 1 else healthy)
+
+    search.watch = Watch(on_trial=poison)
+    assert search.run(4)
+    trials = [t for t in search.reader.trials() if t.state in ("complete", "failed")]
+    assert [trial.state for trial in trials] == ["complete", "failed", "complete", "complete"]
+    assert trials[1].reason == "loss became nan in epoch 1 of 1"
+    assert trials[1].accuracy is None
+    assert trials[1] not in pareto_front(trials)
+
+
+def test_five_failures_in_a_row_end_the_search_with_the_reason(make: Callable[..., Search]) -> None:
+    search = make()
+    placed(search).train.mean.fill_(math.nan)
+    with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan in epoch 1 of 1"):
+        search.run(20)
+    assert len(counted(search)) == 5
+
+
+def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]) -> None:
+    search = make()
+    whole = placed(search).train.images
+    calls: list[int] = []
+
+    def starve(number: int, arch: object, done: int) -> None:
+        calls.append(number)
+        placed(search).train.images = (
+            whole if done or whole is None else whole.as_strided((128, 2**18, 2**18, 1), (0, 0, 0, 0))
+        )  # 4 TB a batch
+
+    search.watch = Watch(on_trial=starve)
+    search.run(2)
+    trials = [trial for trial in search.reader.trials() if trial.state in ("complete", "failed")]
+    assert [trial.state for trial in trials] == ["failed", "complete"]
+    assert trials[0].reason
+    assert trials[0].key
+    assert trials[0].key in trials[0].reason
+    assert "allocate" in trials[0].reason
+    assert re.search(r"\(network \w{12}, [\d.]+K FLOPs, [\d.]+K parameters, [\d.]+K activations\)$", trials[0].reason)
+
+
+class Below:
+    """Stops every second trial after its first epoch."""
+
+    name: Stop = "quantile"
+    rungs = (1,)
+    seen: ClassVar[dict[int, list[Standing]]] = {}
+
+    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
+        self.seen[trial.number] = list(others)
+        return Decision(epoch, trial.at(epoch), trial.number % 2 == 1, "below", 0.5, len(others))
+
+
+def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Callable[..., Search]) -> None:
+    search = make(stop="quantile", epochs=2)
+    search.rule = Below()  # type: ignore[assignment]
+    assert search.run(4)
+    trials = search.reader.trials()
+    assert [trial.state for trial in trials] == ["complete", "stopped", "complete", "stopped"]
+    stopped = trials[1]
+    assert (stopped.accuracy, stopped.epochs, trials[0].epochs) == (None, 1, 2)
+    curve = search.reader.curve(1)
+    assert len(curve) == 1
+    (decision,) = stopped.decisions
+    assert decision["accuracy"] == pytest.approx(curve[0].accuracy, abs=1e-6)
+    assert {**decision, "accuracy": 0} == Decision(1, 0, True, "below", 0.5, 1).to_dict()
+    assert stopped.reason == f"{curve[0].accuracy:.2%} of the 50.00% wanted after epoch 1, among 1 of about its FLOPs"
+    assert not {1, 3} & {trial.number for trial in pareto_front(trials)}
+    frozen = search.study.get_trials(deepcopy=False)[1]
+    assert frozen.state == TrialState.PRUNED
+    assert set(frozen.constraints) == {"budget"}
+    assert frozen.constraints["budget"] <= 0
+    assert [len(standing.accuracies) for standing in Below.seen[3]] == [2, 1, 2]
+
+    again = make(stop="quantile", epochs=2)  # curves of ended trials come from their files
+    again.rule = Below()  # type: ignore[assignment]
+    again.run(5)
+    assert [len(standing.accuracies) for standing in Below.seen[4]] == [2, 1, 2, 1]
+
+
+def test_rungs_of_a_trial_that_another_machine_trains_are_seen(
+    make: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_LEASE", "6")  # after which it is taken back
+    search = make(stop="quantile", epochs=2)
+    search.rule = Below()  # type: ignore[assignment]
+    elsewhere = search.study.ask()
+    decision = Decision(1, 0.25, False, "kept", None, 0).to_dict()
+    attrs = {
+        "owner": {"host": "another", "pid": 1},
+        "key": "0",
+        "flops": 30_000,
+        "accuracies": [0.25],
+        "decisions": [decision],
+    }
+    for name, value in attrs.items():
+        elsewhere.set_user_attr(name, value)
+    assert search.run(2)
+    assert Standing(0, 30_000, (0.25,)) in Below.seen[1]
+    trials = search.reader.trials()
+    assert trials[0].reason == "its worker gave no sign of life for 6 s; it had no network yet"
+    assert sum(trial.state in ("complete", "stopped") for trial in trials) == 2
+
+
+def test_repeats_train_members_of_the_front_with_other_seeds(make: Callable[..., Search]) -> None:
+    search = make()
+    assert search.run(4, repeats=3)
+    trials = search.reader.trials()
+    again = [trial for trial in trials if trial.repeat_of is not None]
+    assert len(trials) == 7
+    assert len(again) == 3
+    members = {trial.key for trial in pareto_front(trials[:4])}
+    assert again[0].key in members
+    for trial in again:
+        first = trials[trial.repeat_of or 0]
+        assert (trial.key, trial.flops, trial.state) == (first.key, first.flops, "complete")
+        assert trial.seed != first.seed
+    assert make().run(4, repeats=3)
+    assert len(search.reader.trials()) == 7, "they are not spent twice"
+
+
+def instant(
+    arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+) -> Result:  # fmt: skip
+    """A trainer that needs no time."""
+    on_epoch(Epoch(1, 1.0, seed % 100 / 100, 0.01))
+    return Finished(seed % 100 / 100, 0.01, False, b"")
+
+
+@pytest.mark.parametrize("sampler", ["ehvi", "random"])
+def test_of_many_workers_that_begin_at_once_the_total_is_trained_and_no_network_twice(
+    make: Callable[..., Search], sampler: Sampler
+) -> None:
+    """Six processes that do nothing but ask and tell, so that they meet at every turn."""
+    make(sampler=sampler)
+
+    def work(place: int) -> None:
+        search = make(sampler=sampler, place=place)
+        search.trainer = instant
+        assert search.run(24, repeats=4)
+
+    workers = [multiprocessing.get_context("fork").Process(target=work, args=(place,)) for place in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+        assert worker.exitcode == 0
+    trials = make(sampler=sampler).reader.trials()
+    networks = [trial for trial in trials if trial.state == "complete" and trial.repeat_of is None]
+    assert len(networks) == len({trial.key for trial in networks}) == 24
+    assert sum(trial.repeat_of is not None and trial.state == "complete" for trial in trials) == 4
+    assert not [trial for trial in trials if trial.state in ("running", "waiting")]
+
+
+def test_of_two_that_begin_the_last_network_at_once_the_first_in_the_journal_trains_it(
+    make: Callable[..., Search],
+) -> None:
+    """Both have written that they begin before either looks; the later number is earlier in the journal."""
+    one, two = make(), make(place=1)
+    drawn = []
+    for search in (one, two):
+        drawn.append(search.study.ask())
+        drawn[-1].set_user_attr("owner", {"host": "another", "pid": 1})
+        search.asker._draw(drawn[-1])
+    drawn[1].set_user_attr("begun", True)
+    drawn[0].set_user_attr("begun", True)
+    first, second = one.index.refresh().reader.trials()
+    assert (first.begun, second.begun) == (1, 0)
+    assert [one.asker._fits(trial, 1, 0) for trial in (first, second)] == [False, True]
+    two.index.refresh()
+    assert [two.asker._fits(trial, 1, 0) for trial in (first, second)] == [False, True], "every worker sees the same"
+
+
+def test_what_was_begun_too_many_is_trained_first_when_the_study_goes_on(make: Callable[..., Search]) -> None:
+    search = make()
+    search.trainer = instant
+    frozen = search.study.ask()  # another machine's, which begins the only one
+    frozen.set_user_attr("owner", {"host": "another", "pid": 1})
+    search.asker._draw(frozen)
+    frozen.set_user_attr("begun", True)
+    with search.pulse:
+        assert search.asker._begin(1, 0) is None
+    left = search.reader.trials()[1]
+    assert (left.state, left.reason) == ("interrupted", "all that were wanted had begun; its network is queued")
+    search.study.tell(frozen, [0.5, frozen.user_attrs["flops"]])
+    assert make().run(2)
+    trials = search.reader.trials()
+    assert (trials[2].state, trials[2].key, trials[2].retry_of) == ("complete", left.key, 1)
+
+
+def test_workers_draw_differently(make: Callable[..., Search]) -> None:
+    keys = []
+    for name, place in (("one", 0), ("two", 0), ("three", 1)):
+        search = make(name=name, place=place)
+        search.run(1)
+        keys.append(search.reader.trials()[0].key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Callable[..., Search]) -> None:
+    """By what another worker does to a trial whose owner is silent."""
+    notes: list[str] = []
+
+    def take(number: int, epoch: int) -> None:
+        if not notes:
+            other = make(place=1, epochs=2)
+            frozen = other.reader.frozen()[number]
+            assert other.leases.hand_back(frozen, "its worker gave no sign of life for 60 s", died=True)
+            assert other.leases.hand_back(frozen, "again") is None, "once only"
+
+    search = make(watch=Watch(on_epoch=take, on_note=notes.append), epochs=2)
+    assert search.run(2)
+    trials = search.reader.trials()
+    assert notes == ["trial 0 was taken back while this worker was held up; its result is dropped"]
+    assert trials[0].state == "interrupted"
+    assert trials[0].reason == "its worker gave no sign of life for 60 s; its network is queued again"
+    assert (trials[0].accuracy, search.reader.curve(0)) == (None, [])
+    again = next(trial for trial in trials if trial.retry_of == 0)
+    assert again.state == "complete"
+    assert (again.key, again.seed) == (trials[0].key, trials[0].seed)
+    assert len([trial for trial in trials if trial.state == "complete"]) == 2
+
+
+def test_a_worker_that_is_abandoned_hands_its_trial_back_at_the_next_step(make: Callable[..., Search]) -> None:
+    """As where the process that started it has ended, which another thread hears of."""
+    search = make(epochs=1000)
+    threading.Timer(0.5, lambda: search.abandon("the process that started its worker ended")).start()
+    assert not search.run(100)
+    last = search.reader.trials()[-1]
+    assert (last.state, last.reason) == (
+        "interrupted", "the process that started its worker ended; its network is queued again",
+    )  # fmt: skip
+    assert not search.pulse.held
+
+
+def test_a_network_that_is_being_drawn_may_be_taken_back_too(make: Callable[..., Search]) -> None:
+    """Its worker was held up in between."""
+    notes: list[str] = []
+    search = make(watch=Watch(on_note=notes.append))
+    draw = search.asker._draw
+
+    def slowly(trial: optuna.Trial) -> Proposal:
+        proposal = draw(trial)
+        if not notes:
+            die(make(place=1), trial.number)
+        return proposal
+
+    search.asker._draw = slowly  # type: ignore[method-assign]
+    assert search.run(2)
+    assert notes == ["a network was taken back while this worker was held up"]
+    trials = search.reader.trials()
+    assert [trial.state for trial in trials] == ["interrupted", "complete", "complete"]
+    assert trials[1].key == trials[0].key
+
+
+def test_a_network_of_which_workers_keep_dying_fails(make: Callable[..., Search]) -> None:
+    search = make()
+    for death in range(MAX_DEATHS + 1):
+        begun = search.asker.next(1, 0)
+        assert begun
+        die(search, begun.trial.number)
+        state = search.reader.trials()[begun.trial.number].state
+        assert state == ("failed" if death == MAX_DEATHS else "interrupted")
+    trials = search.reader.trials()
+    assert len({trial.key for trial in trials}) == len({trial.seed for trial in trials}) == 1
+    assert trials[-1].reason == "its process ended; 6 workers died of this network, which has failed"
+    assert search.run(2)
+    assert sum(trial.state in ("complete", "failed") for trial in search.reader.trials()) == 2
+
+
+def test_a_network_is_queued_whole_by_whoever_dies_before_it_is_on_record_again(make: Callable[..., Search]) -> None:
+    search = make()
+    begun = search.asker.next(1, 0)
+    assert begun
+    die(search, begun.trial.number)
+    name, distribution = next(iter(search.reader.frozen()[begun.trial.number].distributions.items()))
+    for on_record in (0, 1):  # of the network's parameters, when the next one dies
+        assert search.asker.index.refresh()
+        assert search.asker._queue_interrupted(repeats=False)
+        trial = search.study.ask()
+        if on_record:
+            trial._suggest(name, distribution)
+        assert len(search.reader.frozen()[trial.number].params) == on_record
+        die(search, trial.number)
+    again = search.asker.next(1, 0)
+    assert again
+    assert again.arch == begun.arch
+    assert again.trial.user_attrs["seed"] == begun.trial.user_attrs["seed"]
+
+
+def test_a_queued_further_seed_is_trained_though_no_other_is_wanted(make: Callable[..., Search]) -> None:
+    search = make()
+    assert search.run(3, repeats=1)
+    first = next(trial for trial in search.reader.trials() if trial.state == "complete")
+    search.study.enqueue_trial(search.reader.frozen()[first.number].params, user_attrs={"repeat_of": first.number})
+    assert make().run(3, repeats=2)
+    again = [trial for trial in search.reader.trials() if trial.repeat_of is not None]
+    assert [trial.state for trial in again] == ["complete", "complete"]
+
+
+def test_a_lease_that_is_no_time_is_refused(make: Callable[..., Search], monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("0", "soon", "-3", "nan", "1e9"):
+        monkeypatch.setenv("NAS_LEASE", text)
+        with pytest.raises(InputError) as error:
+            make()
+        assert str(error.value) == f"NAS_LEASE must be 1 to 86400 seconds, got {text}; unset it for 60"
+
+
+def test_an_error_of_the_search_is_not_taken_for_a_trainers_death(make: Callable[..., Search]) -> None:
+    def full(number: int, epoch: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        make(watch=Watch(on_epoch=full)).run(2)
+
+
+def test_killed_it_leaves_a_study_that_resumes_to_the_total(command: Command) -> None:
+    process = command.search("--trials", 40)
+    wait_until(lambda: len(command.ended()) >= 2, process)
+    process.kill()
+    process.wait()
+    before = len(command.ended())
+    states = [trial.state for trial in command.trials()]
+    assert summarise(command.folder).state == "resting"
+    again = command.search("--trials", before + 2)
+    errors = again.communicate(timeout=300)[1]
+    assert again.returncode == 0, errors
+    rows = check_whole(command, before + 2)
+    if "running" in states:
+        lost = states.index("running")
+        assert rows[lost].state == "interrupted"
+        assert f"trial {lost}: its process ended; its network is queued again" in errors
+
+
+def test_ctrl_c_ends_the_epoch_and_says_how_to_go_on(command: Command) -> None:
+    process = command.search("--trials", 500)
+    wait_until(lambda: command.ended(), process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert "stopping after this epoch (Ctrl-C again: at once)" in errors
+    assert "stopped; to go on: nas search" in errors
+    assert "Traceback" not in errors
+    assert not [trial for trial in command.trials() if trial.state == "running"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("flops_high", 10**6, "flops_high must be 200000 to resume study, got 1000000; start another study with"),
+        ("sampler", "random", "sampler must be tpe to resume study, got random"),
+        ("seed", 5, "seed must be 0 to resume study, got 5"),
+        ("recipe", replace(RECIPE, lr=0.5).to_dict(), "recipe.lr must be 0.002 to resume study, got 0.5"),
+    ],
+)
+def test_resuming_with_anything_different_is_refused(
+    make: Callable[..., Search], field: str, value: object, message: str
+) -> None:
+    search = make()
+    with pytest.raises(InputError, match=message):
+        open_folder(search.reader.folder, replace(search.settings, **{field: value}))  # type: ignore[arg-type]
+
+
+def test_other_data_and_another_space_are_refused(make: Callable[..., Search]) -> None:
+    search = make()
+    data = replace(search.settings.data, fingerprint="0" * 16)
+    with pytest.raises(InputError, match=r"data.fingerprint must be [0-9a-f]{16} to resume study, got 0{16}"):
+        open_folder(search.reader.folder, replace(search.settings, data=data))
+    space = search.asker.space.to_dict()
+    space["axes"]["depth"] = [2]
+    with pytest.raises(InputError, match=r"space.axes.depth must be \[2, 3\] to resume study, got \[2\]"):
+        open_folder(search.reader.folder, replace(search.settings, space=space))
+
+
+def test_the_same_images_from_another_place_and_other_versions_are_accepted(make: Callable[..., Search]) -> None:
+    search = make()
+    moved = replace(search.settings, data=replace(search.settings.data, source="elsewhere"), versions={"torch": "1"})
+    notes = open_folder(search.reader.folder, moved)
+    assert f"torch was {search.settings.versions['torch']} when the study began, is now 1" in notes
+
+
+def test_a_folder_that_lost_its_settings_is_not_written_to(make: Callable[..., Search]) -> None:
+    search = make()
+    (search.reader.folder / FILE).unlink()
+    with pytest.raises(InputError, match=r"study must have its study.yaml, got a folder"):
+        open_folder(search.reader.folder, search.settings)
+
+
+def test_a_torn_last_line_is_cut_off_and_kept(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(2)
+    path = search.reader.folder / JOURNAL
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"op_code": 4, "wor')
+    assert len(Reader(search.reader.folder).trials()) == len(search.reader.trials())  # readers pass over it
+    assert path.read_bytes().endswith(b"wor")  # and leave it
+    notes: list[str] = []
+    again = make(watch=Watch(on_note=notes.append))
+    assert notes == ["cut an unfinished last line of 19 bytes off journal.log; it is kept in journal.log.torn"]
+    assert path.read_bytes().startswith(whole)
+    assert path.with_name("journal.log.torn").read_bytes() == b'{"op_code": 4, "wor'
+    assert again.run(3)
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_a_journal_damaged_in_the_middle_names_the_line_and_is_left_alone(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(1)
+    path = search.reader.folder / JOURNAL
+    lines = path.read_bytes().split(b"\n")
+    lines[3] = lines[3][:10]
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(InputError, match=r"journal.log must be a whole journal, got damage in line 4"):
+        Reader(search.reader.folder).trials()
+    assert path.read_bytes() == b"\n".join(lines)
+    assert summarise(search.reader.folder).state == "broken"
+
+
+def test_reading_writes_nothing_and_takes_no_lock(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(1)
+    folder = search.reader.folder
+
+    def listing() -> Sequence[tuple[str, int]]:
+        return sorted((str(path), path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+    before = listing()
+    (folder / f"{JOURNAL}.lock").symlink_to(JOURNAL)  # somebody holds the lock
+    reader = Reader(folder)
+    assert len(reader.trials()) == 1
+    assert reader.curve(0)
+    (folder / f"{JOURNAL}.lock").unlink()
+    assert listing() == before
+
+
+def test_optuna_itself_reads_the_study(make: Callable[..., Search]) -> None:
+    search = make()
+    search.run(4)
+    backend = optuna.storages.journal.JournalFileBackend(str(search.reader.folder / JOURNAL))
+    study = optuna.load_study(study_name="nas", storage=optuna.storages.JournalStorage(backend))
+    ours = {trial.number for trial in pareto_front(search.reader.trials())}
+    assert {trial.number for trial in study.best_trials} >= ours
+    assert all(json.dumps(trial.user_attrs) for trial in study.trials)
+
+
+def test_a_reader_whose_journal_goes_away_has_no_trials_and_reads_the_next_one(tmp_path: Path) -> None:
+    kept = Path(__file__).parents[1] / "older" / "version_1"
+    folder = Path(shutil.copytree(kept, tmp_path / "study"))
+    reader, journal = Reader(folder), folder / "journal.log"
+    assert len(reader.trials()) == 30
+    journal.unlink()
+    assert reader.trials() == []
+    shutil.copy(kept / "journal.log", journal)
+    assert len(reader.trials()) == 30

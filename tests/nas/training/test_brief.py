@@ -1,0 +1,303 @@
+"""Training: it learns, repeats, augments as said, and says when it diverges."""
+
+from __future__ import annotations
+
+import math
+import traceback
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from nas.data.dataset import Augment, Data, Split, load
+from nas.records.recipe import Recipe
+from nas.records.trial import Epoch
+from nas.training.allocator import give_back_memory
+from nas.training.brief import (
+    DeviceData,
+    DeviceSplit,
+    Diverged,
+    Interrupted,
+    Verdict,
+    _rates,
+    _Training,
+    chance_level,
+    choose_device,
+    eval_batch,
+    evaluate,
+    predict,
+    steps_per_epoch,
+    train,
+)
+from space import Arch, InputError, Stage, Task
+from space.blocks import ConvNeXt, Modulation
+from space.modules import DropPath
+from space.network import Network
+from space.stems import Patchify
+
+CPU = torch.device("cpu")
+TASK = Task(8, 1, 10)
+ARCH = Arch(
+    stem=Patchify(stride=2),
+    stages=(
+        Stage(depth=1, width=16, block=ConvNeXt(kernel=3, expansion=2, layer_scale=None)),
+        Stage(depth=1, width=32, block=Modulation(kernel=3, expansion=2, layer_scale=None)),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+def noise(count: int, size: int, channels: int = 3) -> Data:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+    split = Split(images, rng.integers(0, 10, count))
+    names = tuple("0123456789")
+    return Data(
+        "noise", "noise", split, split, split, names, (0.5,) * channels, (0.25,) * channels, Augment(2, True), "f"
+    )
+
+
+def test_it_learns_digits(digits: Data) -> None:
+    recipe = Recipe(epochs=6)
+    trained = train(ARCH, TASK, DeviceData.place(digits, recipe, CPU), recipe, seed=0)
+    assert trained.accuracy > 0.85
+    assert [epoch.epoch for epoch in trained.curve] == [1, 2, 3, 4, 5, 6]
+    assert trained.curve[-1].loss < trained.curve[0].loss
+    assert (
+        trained.curve[-1].accuracy
+        == trained.accuracy
+        == evaluate(trained.network, DeviceSplit(digits.validation, digits, CPU))
+    )
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"drop_path": 0.2, "crop": 1, "flip": True, "cutout": 2},
+        {"mixup": 0.8, "cutmix": 1.0},
+        {"ema": 0.9},
+        {"precision": "bfloat16"},
+    ],
+)
+def test_the_same_seed_repeats_to_the_last_bit_and_another_does_not(digits: Data, extra: dict[str, object]) -> None:
+    recipe = replace(Recipe(epochs=1, train_images=256), **extra)  # type: ignore[arg-type]
+    data = DeviceData.place(digits, recipe, CPU)
+    first, again, other = (train(ARCH, TASK, data, recipe, seed=seed) for seed in (1, 1, 2))
+    assert [e.loss for e in first.curve] == [e.loss for e in again.curve] != [e.loss for e in other.curve]
+    for a, b in zip(first.network.state_dict().values(), again.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("extra", [{}, {"crop": 1, "flip": True, "mixup": 0.4}])
+def test_streamed_images_train_the_same_network(
+    digits: Data, monkeypatch: pytest.MonkeyPatch, extra: dict[str, object]
+) -> None:
+    recipe = replace(Recipe(epochs=2, train_images=256), **extra)  # type: ignore[arg-type]
+    whole = DeviceData.place(digits, recipe, CPU)
+    monkeypatch.setenv("NAS_DEVICE_DATA_LIMIT", "1K")
+    streamed = DeviceData.place(digits, recipe, CPU)
+    assert whole.train.images is not None
+    assert streamed.train.images is streamed.validation.images is None
+    a, b = (train(ARCH, TASK, data, recipe, seed=3) for data in (whole, streamed))
+    assert [(e.loss, e.accuracy) for e in a.curve] == [(e.loss, e.accuracy) for e in b.curve]
+
+
+def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None:
+    """Against the definition, with weights kept after every step; running statistics too."""
+    recipe = Recipe(epochs=1, train_images=256, ema=0.9)
+    arch = replace(ARCH, stages=(replace(ARCH.stages[0], block=ConvNeXt(kernel=3, norm="bn")),))
+    training = _Training(Network(arch, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
+    expected: dict[str, torch.Tensor] = {}
+    step = training._step
+
+    def watched() -> None:
+        step()
+        for name, value in training.network.state_dict().items():
+            if value.is_floating_point():
+                share = max(0.1, 1 / int(training.done))
+                expected[name] = torch.lerp(expected.get(name, value), value, share)
+
+    training._step = watched  # type: ignore[method-assign]
+    training.epoch()
+    got = training.evaluated.state_dict()
+    assert len(expected) > 10
+    for name, value in expected.items():
+        torch.testing.assert_close(got[name], value)
+        assert not torch.equal(got[name], training.network.state_dict()[name])
+
+
+def test_a_mixed_samples_loss_is_of_both_labels_by_its_share(digits: Data) -> None:
+    recipe = Recipe(batch_size=3, mixup=1.0)
+    training = _Training(Network(ARCH, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
+    logits = torch.randn(3, 10)
+    labels, share = torch.tensor([1, 5, 7]), torch.tensor([1.0, 0.25, 0.5])
+    soft = torch.zeros(3, 10)
+    for row, (own, other) in enumerate(((1, 7), (5, 1), (7, 5))):
+        soft[row, own] += share[row]
+        soft[row, other] += 1 - share[row]
+    expected = torch.nn.functional.cross_entropy(logits, soft, label_smoothing=0.1)
+    torch.testing.assert_close(training._loss(logits, (labels, share)), expected)
+
+
+@pytest.mark.parametrize(("said", "last"), [(None, 0.3), (0.0, 0.0), (0.2, 0.2)])
+def test_drop_path_is_the_networks_own_unless_the_recipe_says_another(
+    digits: Data, said: float | None, last: float
+) -> None:
+    recipe = Recipe(epochs=1, train_images=64, drop_path=said)
+    arch = replace(ARCH, drop_path=0.3)
+    trained = train(arch, TASK, DeviceData.place(digits, recipe, CPU), recipe, seed=0)
+    rates = [module.rate for module in trained.network.modules() if isinstance(module, DropPath)]
+    assert rates == pytest.approx([0, last])
+
+
+def test_normalisation_is_by_the_mean_and_std_of_the_data() -> None:
+    data = noise(5, 6)
+    got = DeviceSplit(data.train, data, CPU).normalise(torch.from_numpy(data.train.images))
+    expected = (torch.from_numpy(data.train.images).float() / 255 - 0.5) / 0.25
+    torch.testing.assert_close(got, expected)
+
+
+def test_rates_warm_up_linearly_then_fall_as_a_cosine() -> None:
+    rates = list(_rates(Recipe(lr=1.0, warmup=0.1), 100))
+    assert len(rates) == 100
+    assert rates[:10] == pytest.approx([(i + 1) / 11 for i in range(10)])
+    assert rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5 * (1 + math.cos(math.pi / 2)))
+    assert 0 < rates[-1] < 1e-3
+
+
+def test_a_batch_larger_than_the_data_is_one_batch() -> None:
+    assert steps_per_epoch(100, Recipe(batch_size=512)) == 1
+    assert steps_per_epoch(1000, Recipe(batch_size=300)) == 3
+
+
+def test_divergence_names_the_epoch(digits: Data) -> None:
+    recipe = Recipe(epochs=3, train_images=128)
+    data = DeviceData.place(digits, recipe, CPU)
+    data.train.mean.fill_(math.nan)
+    with pytest.raises(Diverged, match="loss became nan in epoch 1 of 3"):
+        train(ARCH, TASK, data, recipe, seed=0)
+
+
+@pytest.mark.parametrize(("epochs", "lr", "learns"), [(7, 1e-8, False), (6, 1e-8, True), (7, 2e-3, True)])
+def test_a_network_that_never_leaves_chance_has_failed(digits: Data, epochs: int, lr: float, learns: bool) -> None:
+    recipe = Recipe(epochs=epochs, lr=lr)  # at 1e-8 nothing is learnt; 6 epochs of 16 steps are too few to say so
+    data = DeviceData.place(digits, recipe, CPU)
+    if learns:
+        train(ARCH, TASK, data, recipe, seed=0)
+        return
+    with pytest.raises(Diverged, match=r"accuracy never left chance, 1\d\.\d\d% at best in 7 epochs"):
+        train(ARCH, TASK, data, recipe, seed=0)
+
+
+def test_chance_is_the_share_of_the_commonest_class_and_its_error() -> None:
+    labels = torch.tensor([0] * 30 + [1] * 60 + [2] * 10)
+    assert chance_level(labels) == pytest.approx(0.6 + 3 * math.sqrt(0.24 / 100))
+
+
+def test_it_stops_after_the_epoch_in_which_it_is_asked(digits: Data) -> None:
+    recipe = Recipe(epochs=5, train_images=128)
+    data = DeviceData.place(digits, recipe, CPU)
+    seen: list[int] = []
+
+    def at_two(word: Verdict) -> Callable[[Epoch], Verdict]:
+        def answer(epoch: Epoch) -> Verdict:
+            seen.append(epoch.epoch)
+            return word if epoch.epoch == 2 else "go on"
+
+        return answer
+
+    with pytest.raises(Interrupted):
+        train(ARCH, TASK, data, recipe, seed=0, on_epoch=at_two("interrupt"))
+    stopped = train(ARCH, TASK, data, recipe, seed=0, on_epoch=at_two("stop"))
+    assert seen == [1, 2, 1, 2]
+    assert stopped.stopped
+    assert stopped.accuracy == stopped.curve[1].accuracy
+    whole = train(ARCH, TASK, data, recipe, seed=0)
+    assert not whole.stopped
+    assert whole.curve[:2] == tuple(
+        replace(e, seconds=w.seconds) for e, w in zip(stopped.curve, whole.curve, strict=False)
+    )
+
+
+class Greedy(Network):
+    """At the end of its first forward pass it asks for more memory than any machine has."""
+
+    made: ClassVar[list[weakref.ref[Network]]] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.made.append(weakref.ref(self))
+        logits = super().forward(x)
+        torch.empty(2**50)
+        return logits
+
+
+def test_out_of_memory_gives_all_back_while_the_error_is_looked_at(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[bool] = []  # networks, once garbage is collected, before which a GPU's memory is not given back
+
+    def watched() -> None:
+        give_back_memory()
+        alive.append(Greedy.made[-1]() is not None)
+
+    monkeypatch.setattr("nas.training.brief.give_back_memory", watched)
+    monkeypatch.setattr("nas.training.brief.Network", Greedy)
+    recipe = Recipe(epochs=1, train_images=64)
+    data = DeviceData.place(digits, recipe, CPU)
+    with pytest.raises(RuntimeError, match="memory") as caught:
+        train(ARCH, TASK, data, recipe, seed=0)
+    assert alive == [False]
+    assert "in _forward" in "".join(traceback.format_exception(caught.value)), "where it was stays known"
+
+
+def test_train_images_takes_the_same_part_for_every_seed(digits: Data) -> None:
+    first, again = (DeviceData.place(digits, Recipe(train_images=100), CPU).train for _ in range(2))
+    assert len(first) == 100
+    assert first.images is not None
+    assert again.images is not None
+    assert torch.equal(first.images, again.images)
+
+
+def test_a_crop_as_large_as_the_image_is_refused(digits: Data) -> None:
+    with pytest.raises(InputError, match="crop must be under the image size, got 8 for 8 px; lower it"):
+        DeviceData.place(digits, Recipe(crop=8), CPU)
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="device must be one that torch finds here, got abacus"):
+        choose_device("abacus")
+    assert choose_device("auto").type in ("cpu", "cuda")
+
+
+def test_a_batch_of_evaluation_takes_as_much_memory_at_any_size() -> None:
+    batches = {size: eval_batch(size) for size in (8, 32, 33, 64, 224, 4096)}
+    assert batches[8] == batches[32] == 1024
+    assert batches[64] == 256
+    assert batches[4096] == 1
+    assert all(count * size**2 <= 1024 * 32**2 for size, count in batches.items() if 32 <= size < 1024)
+    data, seen = noise(600, 48), []
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48 * 48 * 3, 2))
+    network.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
+    assert len(predict(network, DeviceSplit(data.test, data, CPU))) == 600
+    assert seen == [455, 145]
+
+
+def test_prediction_is_the_same_in_any_batch(digits: Data) -> None:
+    torch.manual_seed(0)
+    network = Network(ARCH, TASK)
+    split = DeviceSplit(digits.test, digits, CPU)
+    whole = predict(network, split)
+    with torch.no_grad():
+        alone = network(split.normalise(torch.from_numpy(digits.test.images[:7])).permute(0, 3, 1, 2))
+    torch.testing.assert_close(whole[:7], alone, atol=1e-5, rtol=1e-5)
+    assert not network.training
