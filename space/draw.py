@@ -12,7 +12,7 @@ from space.blocks import Block
 from space.budget import Budget
 from space.cost import Cost, count
 from space.heads import Head
-from space.ladder import Ladder
+from space.scaling import Scaling
 from space.stems import Stem
 
 Counts = tuple[int, int, int]  # flops, params, activations
@@ -21,7 +21,7 @@ NEWTON = 6  # steps by the square root of the cost, before halving takes over
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A network but for its size: row d of `depths` gives every stage's depth, rung i of the ladder its width; both
+    """A network but for its size: row d of `depths` gives every stage's depth, rung i of the scaling its width; both
     rise, and the counts with them."""
 
     stem: Stem
@@ -29,11 +29,11 @@ class Shape:
     head: Head
     drop_path: float
     depths: tuple[tuple[int, ...], ...]
-    ladder: Ladder
+    scaling: Scaling
 
     def rows(self, d: int, i: int) -> list[tuple[Block, str, int, int]]:
         """(block, downsample, depth, width) of every stage."""
-        sizes = zip(self.blocks, self.depths[d], self.ladder.widths[i], strict=True)
+        sizes = zip(self.blocks, self.depths[d], self.scaling.widths[i], strict=True)
         return [(block, downsample, depth, width) for (block, downsample), depth, width in sizes]
 
     def arch(self, d: int, i: int) -> Arch:
@@ -53,10 +53,10 @@ class Shape:
         return spans(self.count(0, 0, task), self.count(-1, -1, task), budget)
 
     def depths_in(self, task: Task, budget: Budget) -> range:
-        """The depths at which the ladder reaches into every band: the narrowest network is not above it, the widest
+        """The depths at which the scaling reaches into every band: the narrowest network is not above it, the widest
         not below it."""
         first, last = 0, len(self.depths) - 1
-        top = len(self.ladder.widths) - 1
+        top = len(self.scaling.widths) - 1
         for place, band in budget.bands:
             if self.count(last, 0, task)[place] > band.high:
                 last = _last_where(lambda d, p=place, b=band: self.count(d, 0, task)[p] <= b.high, last)  # type: ignore[misc]

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise, product
-from typing import TYPE_CHECKING
 
 from space.arch import MAX_WIDTH, Task
 from space.axes import Axis
 from space.budget import COUNTS, Band, Budget
 from space.cost import count_stem
+from space.cost_range import cost_range
 from space.parts import find_part, options
 from space.reading import InputError
 from space.stems import Stem
-
-if TYPE_CHECKING:
-    from space.space import Space
+from space.structure import Structure
 
 
-def check_networks(space: Space, where: str) -> None:
+def check_networks(space: Structure, where: str) -> None:
     """Raises InputError where some choice of the axes makes no network."""
-    rows = {widths for stages in space.stage_counts for ladder in space.ladders(stages) for widths in ladder.widths}
+    rows = {widths for stages in space.stage_counts for scaling in space.scalings(stages) for widths in scaling.widths}
     refusals = (stem.refusal(width) for stem in space.stems() for width in sorted({row[0] for row in rows}))
     refusal = next(filter(None, refusals), None) or _block_refusal(space, rows)
     if refusal:
@@ -28,7 +26,7 @@ def check_networks(space: Space, where: str) -> None:
     check_size(space, space.image_size, where)
 
 
-def _block_refusal(space: Space, rows: set[tuple[int, ...]]) -> str | None:
+def _block_refusal(space: Structure, rows: set[tuple[int, ...]]) -> str | None:
     """Why some block cannot be built at some of these widths of the stages."""
     kept = [n for n in space.block_axes if n == "block" or _moves(space, n, "flops")]
     choices = product(*(space.axes[name].values for name in kept))
@@ -43,17 +41,17 @@ def _block_refusal(space: Space, rows: set[tuple[int, ...]]) -> str | None:
     return None
 
 
-def _moves(space: Space, name: str, count: str) -> bool:
+def _moves(space: Structure, name: str, count: str) -> bool:
     """Whether an axis of the blocks moves a count in some block."""
     kinds = (options(find_part("block", str(kind))) for kind in space.axes["block"].values)
     return any(name in known and count in known[name].metadata["moves"] for known in kinds)
 
 
-def check_budget(space: Space, budget: Budget, task: Task) -> None:
+def check_budget(space: Structure, budget: Budget, task: Task) -> None:
     """Raises InputError that names the axis in the way, and what is possible, if no network can be in a band."""
     check_size(space, task.image_size, f"space {space.name}")
     for place, band in budget.bands:
-        ends = space.reach(task, COUNTS[place])
+        ends = cost_range(space, task, place)
         if band.low <= ends.high and ends.low <= band.high:
             continue
         axis = _blocking(space, band, task, place)
@@ -65,9 +63,9 @@ def check_budget(space: Space, budget: Budget, task: Task) -> None:
         )
 
 
-def _blocking(space: Space, band: Band, task: Task, place: int) -> str:
+def _blocking(space: Structure, band: Band, task: Task, place: int) -> str:
     """The axis that, extended alone, lets the band in; if none does, the stem's stride or the width."""
-    small = band.high < space.reach(task, COUNTS[place]).low
+    small = band.high < cost_range(space, task, place).low
     grid = space.axes["width"].grid or 8
     growth = max(float(str(value)) for value in space.axes["growth"].values) ** (max(space.stage_counts) - 1)
     most = max(int(MAX_WIDTH / (1 if space.axes["width"].each_stage else growth)) // grid * grid, grid)
@@ -77,13 +75,13 @@ def _blocking(space: Space, band: Band, task: Task, place: int) -> str:
     for name, value in ends.items():
         axis = space.axes[name]
         wider = Axis(name, tuple(sorted({*space.ints(name), value})), axis.each_stage)
-        ends_now = replace(space, axes=space.axes | {name: wider}, _numbers={}, _reach={}).reach(task, COUNTS[place])
+        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _numbers={}, _ranges={}), task, place)
         if band.low <= ends_now.high and ends_now.low <= band.high:
             return name
     return "stem.stride" if small and place != COUNTS.index("params") and "stem.stride" in space.axes else "width"
 
 
-def check_size(space: Space, image_size: int, where: str) -> None:
+def check_size(space: Structure, image_size: int, where: str) -> None:
     """Raises InputError where some choice of stem and stages would shrink `image_size` below one pixel."""
     stages = max(space.stage_counts)
     strided = all(find_part("block", str(kind)).strides for kind in space.axes["block"].values)

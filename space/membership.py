@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from space.arch import Arch
 from space.axes import Value, ratios_for, share
 from space.blocks import Block
 from space.parts import find_part, options
-
-if TYPE_CHECKING:
-    from space.space import Space
+from space.structure import Structure
 
 
-def contains(space: Space, arch: Arch) -> bool:
+def contains(space: Structure, arch: Arch) -> bool:
     """Whether some choices of the axes give `arch`, or a network equal to it. Its drop path counts only where the
     space has several to choose from."""
     stages, drop_paths = len(arch.stages), space.axes["drop_path"].values
@@ -33,19 +31,19 @@ def contains(space: Space, arch: Arch) -> bool:
     )
 
 
-def _allows_widths(space: Space, widths: tuple[int, ...]) -> bool:
+def _allows_widths(space: Structure, widths: tuple[int, ...]) -> bool:
     if space.axes["width"].each_stage:
         return all(width in space.axes["width"].values for width in widths)
-    return any(widths in ladder.widths for ladder in space.ladders(len(widths)))
+    return any(widths in scaling.widths for scaling in space.scalings(len(widths)))
 
 
-def _allows_downsampling(space: Space, arch: Arch) -> bool:
+def _allows_downsampling(space: Structure, arch: Arch) -> bool:
     axis = space.axes["downsample"]
     used = {stage.downsample for stage in arch.stages[1:] if stage.block.strides}
     return used <= set(axis.values) and (axis.each_stage or len(used) <= 1)
 
 
-def _allows_part(space: Space, kind: Any, part: Any, norm: str) -> bool:
+def _allows_part(space: Structure, kind: Any, part: Any, norm: str) -> bool:
     if part.name not in space.axes[kind].values:
         return False
     for name, option in options(type(part)).items():
@@ -56,7 +54,7 @@ def _allows_part(space: Space, kind: Any, part: Any, norm: str) -> bool:
     return True
 
 
-def _allows_blocks(space: Space, blocks: list[Block]) -> bool:
+def _allows_blocks(space: Structure, blocks: list[Block]) -> bool:
     """Whether each block equals one of a kind and options that the axes have, chosen as the axes choose."""
     kinds = [str(kind) for kind in space.axes["block"].values]
     ways = [[same for kind in kinds if (same := _same(space, block, kind)) is not None] for block in blocks]
@@ -65,7 +63,7 @@ def _allows_blocks(space: Space, blocks: list[Block]) -> bool:
     return any(all(len({row[name] for row in way if name in row}) <= 1 for name in together) for way in product(*ways))
 
 
-def _same(space: Space, block: Block, kind: str) -> dict[str, Value] | None:
+def _same(space: Structure, block: Block, kind: str) -> dict[str, Value] | None:
     """Choices of the axes that give a block of `kind` equal to `block`; None if there are none."""
     cls = find_part("block", kind)
     chosen: dict[str, Value] = {}

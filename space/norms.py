@@ -48,7 +48,7 @@ class BatchNorm(ChannelNorm):
 
     @staticmethod
     def module(width: int) -> nn.Module:
-        from space.modules import ChannelBatchNorm
+        from space.norm_modules import ChannelBatchNorm
 
         return ChannelBatchNorm(width)
 
@@ -59,7 +59,7 @@ class GroupNorm(ChannelNorm):
 
     @staticmethod
     def module(width: int) -> nn.Module:
-        from space.modules import ImageNorm
+        from space.norm_modules import ImageNorm
 
         return ImageNorm(width)
 

@@ -57,7 +57,7 @@ def _depths(space: Space, stages: int) -> set[tuple[int, ...]]:
 def _widths(space: Space, stages: int) -> int:
     if space.axes["width"].each_stage:
         return int(len(space.axes["width"].values) ** stages)
-    return len({widths for ladder in space.ladders(stages) for widths in ladder.widths})
+    return len({widths for scaling in space.scalings(stages) for widths in scaling.widths})
 
 
 def _blocks(space: Space, stages: int) -> int:
@@ -138,7 +138,7 @@ def every(space: Space) -> Iterator[Arch]:
     while plan is not None:
         path = _Path(plan)
         shape, scale = space.shape(path)
-        rungs = range(len(shape.ladder.widths)) if math.isnan(scale) else [shape.ladder.at(scale)]
+        rungs = range(len(shape.scaling.widths)) if math.isnan(scale) else [shape.scaling.at(scale)]
         for d in range(len(shape.depths)):
             yield from (shape.arch(d, i) for i in rungs)
         taken = path.taken

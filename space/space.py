@@ -2,7 +2,7 @@
 
 A network is settled in two steps. First its relative shape: stages, ratio and depth, growth, blocks, kernels, ... each
 a choice from an axis; options that the chosen part does not have are not asked for. Then its size: of all rungs of the
-ladder of widths, the one whose count comes closest to a target inside the band. So a draw lands in the band wherever
+scaling of widths, the one whose count comes closest to a target inside the band. So a draw lands in the band wherever
 any width does, and samplers see no parameter that the budget overrules.
 """
 
@@ -13,7 +13,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,15 +24,14 @@ from space.blocks import Block
 from space.budget import COUNTS, Band, Budget
 from space.chooser import Chooser, RandomChooser
 from space.cost import Cost
+from space.cost_range import cost_range
 from space.draw import Landing, Proposal, Shape, land, spans
 from space.feasible import check_budget, check_networks, check_size
-from space.heads import Head
-from space.ladder import Ladder, grown, listed, scaled
 from space.membership import contains
 from space.parts import find_part, options
-from space.reach import reach
 from space.reading import InputError, find, load_yaml, nearest
-from space.stems import Stem
+from space.scaling import scaled
+from space.structure import Structure, cached_block
 
 ATTEMPTS = 1000
 
@@ -46,17 +44,11 @@ class _Plan(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Space:
-    """What may be built. `image_size` is the side in pixels that the space is meant for."""
+class Space(Structure):
+    """What may be built, and how it is drawn."""
 
-    name: str
-    image_size: int
-    axes: dict[str, Axis]
     # What was worked out once:
     _plans: dict[tuple[str, ...], _Plan] = field(default_factory=dict, compare=False, repr=False)
-    _numbers: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
-    _reach: dict[tuple[Task, int], Band] = field(default_factory=dict, compare=False, repr=False)
-    _stems_and_heads: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict, compare=False, repr=False)
     _checked: set[tuple[Budget, Task]] = field(default_factory=set, compare=False, repr=False)
 
     @staticmethod
@@ -88,73 +80,6 @@ class Space:
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.to_dict(), sort_keys=False, default_flow_style=None)
-
-    # What the axes give
-
-    @property
-    def stage_counts(self) -> tuple[int, ...]:
-        """Choices of the number of stages."""
-        return self.ints("stages")
-
-    @property
-    def block_axes(self) -> list[str]:
-        """`block`, `downsample` and the options of blocks that are axes."""
-        structure = ("stages", "ratio", "depth", "width", "growth", "stem", "head", "drop_path")
-        return [name for name in self.axes if name not in structure and "." not in name]
-
-    @property
-    def derived(self) -> str:
-        """What the budget settles: `width`, or `depth` where the width has a single choice."""
-        width = self.axes["width"]
-        return "depth" if len(width.values) == 1 and len(self.axes["depth"].values) > 1 else "width"
-
-    def make_block(self, chosen: dict[str, Value]) -> Block:
-        """The block of these choices; options that are no axes, or that it does not have, keep its defaults."""
-        kind = str(chosen.get("block", self.axes["block"].values[0]))
-        known = options(find_part("block", kind))
-        return _block(kind, tuple((name, value) for name, value in chosen.items() if name in known))
-
-    def stems(self, norm: str | None = None) -> list[Stem]:
-        """Every stem that the axes can give beside blocks of that norm, which it follows; None: its default norm."""
-        return self._parts("stem", norm)
-
-    def heads(self, norm: str | None = None) -> list[Head]:
-        return self._parts("head", norm)
-
-    def _parts(self, kind: Any, norm: str | None) -> list[Any]:
-        if (kind, norm) not in self._stems_and_heads:
-            found: dict[Any, None] = {}
-            for name in self.axes[kind].values:
-                cls = find_part(kind, str(name))
-                own = {
-                    option: self.axes[f"{kind}.{option}"].values
-                    for option in options(cls)
-                    if f"{kind}.{option}" in self.axes
-                }
-                if norm and self._follows(kind, cls):
-                    own["norm"] = (norm,)
-                for values in product(*own.values()):
-                    found[cls(**dict(zip(own, values, strict=True)))] = None
-            self._stems_and_heads[kind, norm] = list(found)
-        return self._stems_and_heads[kind, norm]
-
-    def _follows(self, kind: str, cls: type[Any]) -> bool:
-        """Whether the norm of a stem or head is the kind that the blocks beside it have: no axis names it."""
-        option = options(cls).get("norm")
-        return option is not None and option.default is not None and f"{kind}.norm" not in self.axes
-
-    def ladders(self, stages: int) -> list[Ladder]:
-        """The ladders of widths, one per growth."""
-        axis, widths = self.axes["width"], self.ints("width")
-        if axis.each_stage:
-            return [Ladder((0.0, 1.0), ((min(widths),) * stages, (max(widths),) * stages))]
-        return [self._ladder(float(str(growth)), stages) for growth in self.axes["growth"].values]
-
-    def _ladder(self, growth: float, stages: int) -> Ladder:
-        axis, widths = self.axes["width"], self.ints("width")
-        if axis.grid:
-            return grown(widths[0], widths[-1], axis.grid, growth, stages)
-        return listed(widths, growth, stages)
 
     # Handling
 
@@ -205,7 +130,7 @@ class Space:
     def shape(
         self, chooser: Chooser, allow: Callable[[list[Shape]], list[int]] = lambda shapes: list(range(len(shapes)))
     ) -> tuple[Shape, float]:
-        """All choices but depth and width, and the scale of its ladder that its own widths have (nan: none yet).
+        """All choices but depth and width, and the scale of its scaling that its own widths have (nan: none yet).
         `allow`: of shapes by rising growth, the places of those to choose from."""
         stages = _int(self._choose(chooser, "stages"))
         ratios = Axis("ratio", ratios_for(self.axes, stages))
@@ -219,7 +144,7 @@ class Space:
             relative = tuple(_int(self._choose(chooser, "width", i)) for i in range(stages))
             return Shape(stem, blocks, head, drop_path, depths, scaled(self.ints("width"), relative)), 1.0
         growths = sorted(map(_float, self.axes["growth"].values))[: 1 if stages == 1 else None]
-        shapes = [Shape(stem, blocks, head, drop_path, depths, self._ladder(growth, stages)) for growth in growths]
+        shapes = [Shape(stem, blocks, head, drop_path, depths, self._scaling(growth, stages)) for growth in growths]
         allowed = allow(shapes) or list(range(len(shapes)))
         if len(shapes) == 1:
             return shapes[0], math.nan
@@ -251,7 +176,7 @@ class Space:
         elif plan.strides:
             for i in plan.strides:
                 between[i] = str(self._choose(chooser, "downsample", i))
-        blocks = (_block(kind, tuple(row)) for kind, row in zip(kinds, rows, strict=True))
+        blocks = (cached_block(kind, tuple(row)) for kind, row in zip(kinds, rows, strict=True))
         return tuple(zip(blocks, between, strict=True))
 
     def _plan(self, kinds: tuple[str, ...]) -> _Plan:
@@ -283,7 +208,7 @@ class Space:
         if budget is None:
             shape, scale = self.shape(chooser)
             d = self.ints("depth").index(_int(self._choose(chooser, "depth")))
-            i = shape.ladder.at(_int(self._choose(chooser, "width")) if math.isnan(scale) else scale)
+            i = shape.scaling.at(_int(self._choose(chooser, "width")) if math.isnan(scale) else scale)
             return Proposal(shape.arch(d, i), Cost(*shape.count(d, i, task)), chooser.log_density, True)
         everywhere = False  # whether every growth and depth can meet the budget, as in the middle of a space
 
@@ -294,7 +219,7 @@ class Space:
 
         shape, _ = self.shape(chooser, allow)
         place, band = budget.bands[0]
-        ends = self.reach(task, COUNTS[place])
+        ends = cost_range(self, task, place)
         low, high = max(band.low, ends.low), min(band.high, ends.high)
         target = (
             chooser.log_uniform(COUNTS[place], low, high) if low < high else float(min(max(low, band.low), band.high))
@@ -314,7 +239,7 @@ class Space:
         self, chooser: Chooser, shape: Shape, task: Task, budget: Budget, aim: tuple[float, float, float],
         everywhere: bool,
     ) -> tuple[int, Landing]:  # fmt: skip
-        """A row of `shape.depths`, and where its ladder lands: the depth chosen, or the next one that lands at all.
+        """A row of `shape.depths`, and where its scaling lands: the depth chosen, or the next one that lands at all.
 
         Depths that a row of failures leads to are so much the more probable: the density counts those failures.
         """
@@ -327,7 +252,7 @@ class Space:
         def at(step: int) -> Landing:
             d = allowed[step % len(allowed)]
             if d not in landings:
-                landings[d] = land(lambda i: shape.count(d, i, task), shape.ladder.scales, budget, *aim)
+                landings[d] = land(lambda i: shape.count(d, i, task), shape.scaling.scales, budget, *aim)
             return landings[d]
 
         steps = next((n for n in range(len(allowed)) if at(begin + n).inside), 0)
@@ -358,14 +283,11 @@ class Space:
         """`sample`, the network alone and without its density, which takes a third of the time."""
         return self.sample(rng, task, budget, with_density=False).arch
 
-    # What it can reach
+    # What its networks cost, and which they are
 
-    def reach(self, task: Task, count: str = "flops") -> Band:
+    def cost_range(self, task: Task, count: str = "flops") -> Band:
         """The lowest and the highest `flops`, `params` or `activations` of its networks, exactly."""
-        place = COUNTS.index(count)
-        if (task, place) not in self._reach:
-            self._reach[task, place] = reach(self, task, place)
-        return self._reach[task, place]
+        return cost_range(self, task, COUNTS.index(count))
 
     def check_budget(self, budget: Budget, task: Task) -> None:
         """Raises InputError that names the axis in the way, and what is possible, if no network can be in a band."""
@@ -387,17 +309,6 @@ class Space:
         if len(axis.values) == 1:
             return axis.values[0]  # no parameter where there is no choice
         return chooser.choice(name if stage is None else f"{name}.{stage + 1}", axis)
-
-    def ints(self, name: str) -> tuple[int, ...]:
-        """The choices of an axis of whole numbers, in rising order."""
-        if name not in self._numbers:
-            self._numbers[name] = tuple(sorted(int(str(value)) for value in self.axes[name].values))
-        return self._numbers[name]
-
-
-@lru_cache(2**14)
-def _block(kind: str, values: tuple[tuple[str, Value], ...]) -> Block:
-    return find_part("block", kind)(**dict(values))  # type: ignore[no-any-return]
 
 
 @lru_cache(2**10)

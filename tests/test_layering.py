@@ -15,7 +15,15 @@ ROOMS = (
     "space", "nas.records", "nas.data", "nas.samplers", "nas.storage", "nas.training", "nas.analysis", "nas.latency",
     "nas.search", "nas.export", "nas.final", "nas.benchmark", "dashboard", "nas", "nas.cli",
 )  # fmt: skip
-WITHOUT_TORCH = ("nas", "space", "nas.cli", "dashboard.pages.app", "dashboard.server", "nas.storage.reader")
+WITHOUT_TORCH = (
+    "nas",
+    "space",
+    "space.weights",
+    "nas.cli",
+    "dashboard.pages.app",
+    "dashboard.server",
+    "nas.storage.reader",
+)
 
 
 def imported(path: Path) -> set[str]:
@@ -47,7 +55,9 @@ def test_rooms_import_only_rooms_below_them() -> None:
         f"{file} imports {other}"
         for file, others in IMPORTS.items()
         for other in others
-        if ROOMS.index(room(other)) > ROOMS.index(room(file)) and other != "nas"  # its version
+        if ROOMS.index(room(other)) > ROOMS.index(room(file))
+        and (file, other) != ("nas.__main__", "nas.cli")
+        and other != "nas"  # its version
     ]
     assert not wrong
 

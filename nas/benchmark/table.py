@@ -5,7 +5,6 @@ A search or a stopping rule can then be replayed in seconds (`nas.benchmark.repl
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import platform
@@ -19,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.records.files import write_whole
 from nas.records.settings import VERSION, Settings
 from nas.records.trial import Epoch, Trial
 from nas.storage.reader import Reader
@@ -85,18 +83,6 @@ class RecordedTable:
         """Training images of an epoch."""
         return int(self.settings.recipe.get("train_images") or self.settings.data.train)
 
-    def save(self, path: Path) -> None:
-        """Writes the parquet file and its card (`.md`) beside it, each whole or not at all."""
-        import pyarrow.parquet as parquet
-
-        from nas.benchmark.table_card import card
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = io.BytesIO()
-        parquet.write_table(self._to_arrow(), content, compression="zstd")
-        write_whole(path, content.getvalue())
-        write_whole(path.with_suffix(".md"), card(self, path))
-
     @staticmethod
     def load(path: Path | None = None) -> RecordedTable:
         """From a file of `save`; None: the table of this package. InputError for a missing, damaged or foreign one."""
@@ -133,7 +119,7 @@ class RecordedTable:
             if problem:
                 raise InputError(f"{where}: row {row}: {problem}; {NEXT_STEP}")
 
-    def _to_arrow(self) -> Any:
+    def to_arrow(self) -> Any:
         """One row a training; lists of `epochs` numbers for the curve."""
         import pyarrow as pa
 

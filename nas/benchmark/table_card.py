@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.parquet as parquet
 
 from nas.analysis.wording import CONVENTION
 from nas.benchmark.table import Floats, RecordedTable, Recording, accuracy_matrix, log_flops
+from nas.records.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LEAST = 10  # networks below which no correlation is given
+
+
+def save_table(table: RecordedTable, path: Path) -> None:
+    """Writes the parquet file and its card (`.md`) beside it, each whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    parquet.write_table(table.to_arrow(), content, compression="zstd")
+    write_whole(path, content.getvalue())
+    write_whole(path.with_suffix(".md"), card(table, path))
 
 
 def card(table: RecordedTable, path: Path) -> str:

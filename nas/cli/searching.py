@@ -282,11 +282,12 @@ def record(
     Example: nas record first second --out table.parquet
     """
     from nas.benchmark.table import gather
+    from nas.benchmark.table_card import save_table
     from nas.records.settings import find_study
 
     table = gather([find_study(study, runs) for study in studies])
     path = out or Path(f"{table.settings.space_name}-{table.settings.data.name}.parquet")
-    table.save(path)
+    save_table(table, path)
     counts = f"{len(table.recordings)} trainings of {len(table.networks)} networks"
     print(f"{path}: {counts}, {path.stat().st_size:,} bytes; its card: {path.with_suffix('.md')}")
 

@@ -107,7 +107,7 @@ def report(space: Space, task: Task, budget: Budget | None, seed: int = 0) -> di
     """How many networks, from which to which cost, and what of them is in the budget."""
     space.check_size(task.image_size, f"space {space.name}")
     size = measure(space)
-    ends = {name: space.reach(task, name) for name in COUNTS}
+    ends = {name: space.cost_range(task, name) for name in COUNTS}
     found: dict[str, Any] = {
         "name": space.name, "image_size": task.image_size, "channels": task.channels, "classes": task.classes,
         "axes": {name: axis.to_plain() for name, axis in space.axes.items()},

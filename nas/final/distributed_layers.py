@@ -8,8 +8,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from space.modules import ChannelBatchNorm, DropPath
+from space.modules import DropPath
 from space.network import Network
+from space.norm_modules import ChannelBatchNorm
 
 
 class SharedDropPath(DropPath):

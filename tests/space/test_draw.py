@@ -22,9 +22,9 @@ from space.blocks import Block
 from space.chooser import RandomChooser
 from space.draw import Counts, Proposal, first_at_least, land
 from space.heads import LinearHead
-from space.ladder import grown, scaled
 from space.parts import find_part
 from space.reading import presets
+from space.scaling import grown, scaled
 from space.stems import Patchify
 
 TASKS = {8: Task(8, 1, 10), 32: Task(32, 3, 10), 64: Task(64, 3, 200), 224: Task(224, 3, 1000)}
@@ -65,7 +65,7 @@ def test_the_first_that_is_at_least_a_target(values: list[int], target: int, pow
     assert first_at_least(lambda i: values[i], scales, target) == expected
 
 
-def test_a_long_ladder_is_searched_in_a_few_steps() -> None:
+def test_a_long_scaling_is_searched_in_a_few_steps() -> None:
     scales, looked = [1 + i / 8 for i in range(1000)], list[int]()
 
     def value(i: int) -> int:
@@ -79,7 +79,7 @@ def test_a_long_ladder_is_searched_in_a_few_steps() -> None:
 
 
 @dataclass(frozen=True)
-class Ladderlike:
+class Scalinglike:
     """Counts (flops, params, activations) of rungs, all three rising, and a budget."""
 
     counts: list[Counts]
@@ -98,42 +98,42 @@ class Ladderlike:
 
 
 @st.composite
-def ladderlikes(draw: st.DrawFn) -> Ladderlike:
+def scalinglikes(draw: st.DrawFn) -> Scalinglike:
     rungs = draw(st.integers(1, 12))
     steps = st.lists(st.integers(1, 1000), min_size=rungs, max_size=rungs)
     columns = [[sum(column[: i + 1]) for i in range(rungs)] for column in draw(st.tuples(steps, steps, steps))]
     ends = [sorted(draw(st.tuples(st.integers(1, 7000), st.integers(1, 7000)))) for _ in columns]
     used = draw(st.sets(st.sampled_from((0, 1, 2)), min_size=1))
     bands = [Band(*pair) if i in used else None for i, pair in enumerate(ends)]
-    return Ladderlike(list(zip(*columns, strict=True)), Budget(*bands))
+    return Scalinglike(list(zip(*columns, strict=True)), Budget(*bands))
 
 
 def log_distance(count: int, target: float) -> float:
     return abs(math.log(count / target))
 
 
-@given(ladderlikes(), st.floats(0, 1))
+@given(scalinglikes(), st.floats(0, 1))
 @settings(max_examples=400, deadline=None)
-def test_it_lands_in_the_budget_nearest_to_the_target(ladder: Ladderlike, part: float) -> None:
-    place, band = ladder.budget.bands[0]
+def test_it_lands_in_the_budget_nearest_to_the_target(scaling: Scalinglike, part: float) -> None:
+    place, band = scaling.budget.bands[0]
     target = band.low * (band.high / band.low) ** part
-    landing = ladder.land(target, band.low, band.high)
-    candidates = ladder.inside or range(len(ladder.counts))
-    nearest = min(log_distance(ladder.counts[i][place], target) for i in candidates)
-    assert landing.inside == bool(ladder.inside)
+    landing = scaling.land(target, band.low, band.high)
+    candidates = scaling.inside or range(len(scaling.counts))
+    nearest = min(log_distance(scaling.counts[i][place], target) for i in candidates)
+    assert landing.inside == bool(scaling.inside)
     assert landing.rung in candidates
-    assert landing.counts == ladder.counts[landing.rung]
+    assert landing.counts == scaling.counts[landing.rung]
     assert math.isclose(log_distance(landing.counts[place], target), nearest, abs_tol=1e-9)
 
 
-@given(ladderlikes())
+@given(scalinglikes())
 @settings(max_examples=100, deadline=None)
-def test_the_probability_of_a_rung_is_the_part_of_the_targets_that_lead_to_it(ladder: Ladderlike) -> None:
-    _, band = ladder.budget.bands[0]
+def test_the_probability_of_a_rung_is_the_part_of_the_targets_that_lead_to_it(scaling: Scalinglike) -> None:
+    _, band = scaling.budget.bands[0]
     found: dict[int, float] = {}
     share_of, n = Counter[int](), 2000
     for i in range(n):
-        landing = ladder.land(band.low * (band.high / band.low) ** ((i + 0.5) / n), band.low, band.high)
+        landing = scaling.land(band.low * (band.high / band.low) ** ((i + 0.5) / n), band.low, band.high)
         share_of[landing.rung] += 1
         found[landing.rung] = landing.probability
         if not landing.inside:
@@ -152,11 +152,11 @@ SHAPES: dict[str, Any] = {
 
 @given(st.integers(0, 10**6), st.tuples(*[st.tuples(st.floats(0, 1), st.floats(0, 1))] * 3), st.integers(1, 7))
 @settings(max_examples=60, deadline=None)
-def test_the_depths_at_which_the_ladder_reaches_into_every_band(
+def test_the_depths_at_which_the_scaling_reaches_into_every_band(
     seed: int, parts: tuple[tuple[float, float], ...], used: int
 ) -> None:
     shape, _ = read(SHAPES).shape(RandomChooser(random.Random(seed)))
-    depths, top = range(len(shape.depths)), len(shape.ladder.widths) - 1
+    depths, top = range(len(shape.depths)), len(shape.scaling.widths) - 1
     ends = [cost(shape.arch(0, 0), TASK), cost(shape.arch(depths[-1], top), TASK)]
     bands: list[Band | None] = [None, None, None]
     for i, (name, pair) in enumerate(zip(("flops", "params", "activations"), parts, strict=True)):
@@ -201,7 +201,7 @@ def test_a_draw_is_the_nearest_of_its_shape_to_its_aim() -> None:
             RandomChooser(random.Random(seed)), lambda shapes: [i for i, s in enumerate(shapes) if s.fits(TASK, budget)]
         )
         rows = [i for i, row in enumerate(shape.depths) if row == tuple(stage.depth for stage in proposal.arch.stages)]
-        every = [shape.count(rows[0], i, TASK)[0] for i in range(len(shape.ladder.widths))]
+        every = [shape.count(rows[0], i, TASK)[0] for i in range(len(shape.scaling.widths))]
         inside = [count for count in every if 300_000 <= count <= 330_000]
         assert proposal.cost == cost(proposal.arch, TASK)
         assert proposal.inside == bool(inside)
@@ -242,7 +242,7 @@ def test_draws_are_in_the_budget_and_in_the_space(name: str, count: str) -> None
 @pytest.mark.parametrize("name", presets("spaces"))
 def test_draws_without_a_budget_are_in_reach_and_in_the_space(name: str) -> None:
     space, task = preset(name)
-    rng, reach = random.Random(0), [space.reach(task, count) for count in COUNTS_OF]
+    rng, reach = random.Random(0), [space.cost_range(task, count) for count in COUNTS_OF]
     for _ in range(25):
         network = space.draw(rng, task)
         assert network in space
@@ -418,7 +418,7 @@ def settings_of_deep() -> Iterator[Setting]:
 
 
 def settings_of_free() -> Iterator[Setting]:
-    """Every relative shape of widths with every rung of its ladder."""
+    """Every relative shape of widths with every rung of its scaling."""
     choices = (8, 12, 20, 44)
     for kernel, depth, relative in product((3, 5), (2, 3, 5, 9), product(choices, repeat=2)):
         block = find_part("block", "convnext")(kernel=kernel, layer_scale=None)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from space.blocks import Block, Bottleneck, ConvNeXt, DepthwiseFirst, Inverted, Modulation, ThreeConvs
 from space.heads import Conv2FormerHead, Head, LinearHead
 from space.layers import Act, Conv, Linear, MaxPool, Norm, Pool, Response, Scale, resolve
-from space.modules import BlockModule, ChannelBatchNorm, DropPath, build, sequence
+from space.modules import BlockModule, DropPath, build, sequence
+from space.norm_modules import ChannelBatchNorm
 from space.norms import norm as norm_record
 from space.parts import find_part, names
 from space.rules import Positions

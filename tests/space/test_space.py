@@ -110,7 +110,7 @@ def test_exact_sizes_are_the_networks_that_are_drawn(number: int) -> None:
     size = measure(space)
     drawn = {space.draw(rng, TASK).key for _ in range(1200)}
     if space.axes["width"].grid:
-        ends = space.reach(TASK)
+        ends = space.cost_range(TASK)
         drawn |= {space.draw(rng, TASK, Budget(flops=ends)).key for _ in range(400)}
     assert size.exact
     assert size.networks == len(drawn)
@@ -126,7 +126,7 @@ def test_the_bound_of_a_huge_space_is_a_product() -> None:
     space = Space.load("convnext_or_modulation_224")
     # Each row of depths once: shares of 8 to 36 blocks in five ratios; every rung of both growths.
     depths = {tuple(share(d, str(r))) for d in range(8, 37) for r in space.axes["ratio"].values}
-    rungs = {widths for ladder in space.ladders(4) for widths in ladder.widths}
+    rungs = {widths for scaling in space.scalings(4) for widths in scaling.widths}
     assert bound(space) == len(depths) * len(rungs) * (2 * 5) ** 4 * 3 * 2 * 3 * 2
     assert measure(space) == Size(bound(space), exact=False)
 
@@ -146,7 +146,7 @@ def assert_reach(space: Space, found: list[Arch], task: Task = TASK) -> None:
     counts = [cost(network, task) for network in found]
     for name in COUNTS:
         values = [getattr(counted, name) for counted in counts]
-        assert space.reach(task, name) == Band(min(values), max(values)), name
+        assert space.cost_range(task, name) == Band(min(values), max(values)), name
 
 
 def test_reach_is_that_of_all_networks() -> None:
@@ -220,8 +220,8 @@ def test_reach_of_the_roadmap_s_blocks_at_odd_image_sizes(image_size: int) -> No
 
 def test_reach_grows_with_the_image() -> None:
     space = Space.load("roadmap_32")
-    assert space.reach(Task(64, 3, 10)).low > space.reach(Task(32, 3, 10)).low
-    assert space.reach(Task(64, 3, 10), "params") == space.reach(Task(32, 3, 10), "params")
+    assert space.cost_range(Task(64, 3, 10)).low > space.cost_range(Task(32, 3, 10)).low
+    assert space.cost_range(Task(64, 3, 10), "params") == space.cost_range(Task(32, 3, 10), "params")
 
 
 # What it holds

@@ -19,7 +19,6 @@ from space.heads import Conv2FormerHead, LinearHead
 from space.network import Network
 from space.stems import Overlapping, Patchify, Stem, TwoConvsStem
 from space.weights import from_official, from_timm, load_weights, timm_model, to_official, to_timm
-from tests.test_layering import loaded
 
 Net = TypeVar("Net", bound=nn.Module)
 DIMS = (8, 16, 24, 32)
@@ -492,10 +491,6 @@ def test_a_depthwise_first_block_with_convnexts_options_is_one() -> None:
     randomise(same, seed=3)
     with torch.no_grad():
         assert torch.equal(ours.eval()(images(32)), same(images(32)))
-
-
-def test_names_need_no_torch() -> None:
-    assert "torch" not in loaded("import space.weights")
 
 
 def four(**choices: Any) -> Arch:

@@ -34,6 +34,7 @@ from nas.benchmark.replay import (
 from nas.benchmark.replay_report import STEPS, Report, estimate, growth, plot, reach, run_replay
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable
+from nas.benchmark.table_card import save_table
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import Decision, NoRule, Standing, StopName, build_rule
 from space import Arch, Cost, InputError
@@ -316,7 +317,7 @@ def test_every_rule_can_be_replayed(name: StopName) -> None:
 
 def test_the_command(run: Command, tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
-    make_table(40).save(path)
+    save_table(make_table(40), path)
     words = ("replay", path, "--sampler", "nsga2", "--stop", "moasha", "--seeds", 2, "--trials", 5, "--processes", 1)
     code, out, err = run(*words, "--json", "--plot", tmp_path / "r.html")
     assert (code, err) == (0, "")
@@ -343,7 +344,7 @@ def test_the_command(run: Command, tmp_path: Path) -> None:
     ],
 )
 def test_unknown_words_are_refused(run: Command, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
-    make_table(5).save(tmp_path / "t.parquet")
+    save_table(make_table(5), tmp_path / "t.parquet")
     code, out, err = run("replay", tmp_path / "t.parquet", *words)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {message}")

@@ -15,7 +15,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from nas.benchmark.table import RecordedTable, Recording, gather
-from nas.benchmark.table_card import card, rank_correlations, seed_noise
+from nas.benchmark.table_card import card, rank_correlations, save_table, seed_noise
 from nas.records.settings import JOURNAL, VERSION, Settings
 from nas.records.trial import Epoch
 from nas.storage.artifacts import open_store, save_curve
@@ -67,7 +67,7 @@ def test_trainings_come_back_from_studies_and_from_the_file(tmp_path: Path) -> N
     assert "../data" not in json.dumps(asdict(gathered.settings))
 
     path = tmp_path / "out" / "table.parquet"
-    gathered.save(path)
+    save_table(gathered, path)
     back = RecordedTable.load(path)
     assert back.recordings == gathered.recordings
     assert back.settings == gathered.settings
@@ -78,7 +78,7 @@ def test_trainings_come_back_from_studies_and_from_the_file(tmp_path: Path) -> N
 
 def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(5, epochs=2)
-    table.save(tmp_path / "t.parquet")
+    save_table(table, tmp_path / "t.parquet")
     text = (tmp_path / "t.md").read_text()
     lines = text.partition("```python\n")[2].partition("```")[0]
     monkeypatch.chdir(tmp_path)
@@ -112,7 +112,7 @@ def test_the_card_finds_the_noise_and_the_correlations_that_were_put_in() -> Non
 
 def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "t.parquet"
-    make_table(5, epochs=2).save(path)
+    save_table(make_table(5, epochs=2), path)
     before = path.read_bytes()
 
     def full_disk(file: int) -> None:
@@ -120,7 +120,7 @@ def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
-        make_table(7, epochs=2).save(path)
+        save_table(make_table(7, epochs=2), path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -179,7 +179,7 @@ def spoilt(path: Path, how: str) -> None:
 )
 def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path, how: str, message: str) -> None:
     path = tmp_path / "t.parquet"
-    make_table(5, epochs=2).save(path)
+    save_table(make_table(5, epochs=2), path)
     spoilt(path, how)
     with pytest.raises(InputError) as refused:
         RecordedTable.load(path)

@@ -59,7 +59,7 @@ def test_space_in_words(run: Run) -> None:
     assert "depth 4 to 12 by 1 9" in lines
     assert any(line.startswith("distinct networks: at most ") for line in lines)
     assert "cost at 32 px, 3 channels, 10 classes (FLOPs: conv + linear multiply-accumulates, batch 1):" in lines
-    reach = Space.load("convnext_or_modulation_32").reach(Task(32, 3, 10))
+    reach = Space.load("convnext_or_modulation_32").cost_range(Task(32, 3, 10))
     assert f"flops {reach}" in lines
     assert lines[-1].startswith("in 20M..22M FLOPs: ")
     assert lines[-1].endswith(" of 300 attempts land there")
@@ -67,7 +67,7 @@ def test_space_in_words(run: Run) -> None:
 
 def test_the_share_is_that_of_random_networks(run: Run, small: Path) -> None:
     task, space = Task(8, 3, 10), Space.load(small)
-    middle = int(math.sqrt(space.reach(task).low * space.reach(task).high))
+    middle = int(math.sqrt(space.cost_range(task).low * space.cost_range(task).high))
     found = json.loads(run("space", small, "--flops", f"..{middle}", "--json")[1])
     above = json.loads(run("space", small, "--flops", f"{middle + 1}..1G", "--json")[1])
     assert found["share"] + above["share"] == pytest.approx(1, abs=0.06)  # 2,000 networks each
@@ -144,7 +144,7 @@ def test_save_never_overwrites(run: Run, small: Path) -> None:
 
 @pytest.mark.parametrize("count", ["flops", "params", "activations"])
 def test_an_impossible_band_is_refused_with_what_is_possible(run: Run, count: str) -> None:
-    reach = Space.load("convnext_224").reach(Task(), count)
+    reach = Space.load("convnext_224").cost_range(Task(), count)
     code, _, err = run("draw", "convnext_224", f"--{count}", "1..2")
     assert code == 2
     assert err.startswith(f"error: {count} must be within {reach} for space convnext_224 at 224 px, got 1..2; axes.")

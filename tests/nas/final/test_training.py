@@ -26,8 +26,8 @@ from nas.final.recipe import FullRecipe
 from nas.final.training import CHECKPOINT, CURVE, _Run, parameter_groups, processes, train_fully
 from nas.records.recipe import Recipe
 from space import Arch, InputError, Task
-from space.modules import ChannelBatchNorm
 from space.network import Network
+from space.norm_modules import ChannelBatchNorm
 from tests.space.networks import arch
 
 TASK = Task(8, 1, 10)

@@ -62,7 +62,7 @@ def settings_of(name: str, band: str | None = None, **changes: Any) -> Settings:
     chosen: Settings = make_settings("mine", space=space.to_dict(), space_name=name, sampler="ehvi", **changes)
     data = asdict(chosen.data) | {"image_size": size, "channels": CHANNELS.get(name, 3)}
     card = type(chosen.data)(**data)
-    reach = space.reach(Task(size, card.channels, 10))
+    reach = space.cost_range(Task(size, card.channels, 10))
     ratio = (reach.high / reach.low) ** (1 / 3)
     limits = Band.parse(band) if band else Band(round(reach.low * ratio), round(reach.high / ratio))
     return make_settings(
@@ -283,7 +283,7 @@ def test_it_is_built_from_settings_and_an_impossible_budget_is_refused_before() 
 def test_a_band_of_a_single_count_is_searched() -> None:
     axes = {"stages": [1], "depth": [2], "width": [8, 64], "stem.stride": [2], "act": ["gelu", "relu", "silu"]}
     space = Space.from_dict({"image_size": 8, "axes": axes}, "few", "few.yaml")
-    least = space.reach(make_settings("x").task).low
+    least = space.cost_range(make_settings("x").task).low
     settings = make_settings("few", space=space.to_dict(), flops_low=least, flops_high=least, sampler="ehvi")
     assert {p.cost.flops for p in fill(in_memory(settings), settings, 3)} == {least}
 

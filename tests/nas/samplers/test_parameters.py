@@ -204,7 +204,7 @@ def test_unseen_params_keep_to_the_budget() -> None:
     axes = {"stages": [1], "depth": [2], "width": [8, 64], "stem.stride": [2]}
     space = Space.from_dict({"image_size": 8, "axes": axes}, "few", "few.yaml")
     task = make_settings("mine").task
-    least = space.reach(task).low
+    least = space.cost_range(task).low
     inside = make_settings("mine", flops_low=least, flops_high=least)
     assert unseen_params(space, inside, set(), 0) is not None
     outside = make_settings("mine", flops_low=least + 1, flops_high=least + 2)

@@ -1,4 +1,4 @@
-"""Ladders: the sizes that one relative shape can take, from the smallest network to the largest.
+"""Scalings: the sizes that one relative shape can take, from the smallest network to the largest.
 
 With a range of widths, the widths of a rung are `s * growth^i`, each rounded to the grid: as the scale s rises, the
 stages step up one after another, so that rungs lie close together in cost. (With strict multiples of the first stage's
@@ -17,7 +17,7 @@ MULTIPLE = 8  # later stages' widths are rounded to multiples of 8, as RegNet's 
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class Scaling:
     """Rung i holds from scale `scales[i]` on; `widths[i]` are its stages' widths, which never fall with i."""
 
     scales: tuple[float, ...]
@@ -29,7 +29,7 @@ class Ladder:
 
 
 @lru_cache(4096)
-def grown(low: int, high: int, step: int, growth: float, stages: int) -> Ladder:
+def grown(low: int, high: int, step: int, growth: float, stages: int) -> Scaling:
     """Widths `s * growth^i`, s from `low` to `high`, rounded half up to multiples of `step`."""
     factors = [1.0]
     for _ in range(stages - 1):
@@ -52,7 +52,7 @@ def grown(low: int, high: int, step: int, growth: float, stages: int) -> Ladder:
 
 
 @lru_cache(4096)
-def listed(widths: tuple[int, ...], growth: float, stages: int) -> Ladder:
+def listed(widths: tuple[int, ...], growth: float, stages: int) -> Scaling:
     """First widths exactly as listed; later ones `growth` times as wide, rounded half up to multiples of 8."""
     rows = []
     for base in sorted(widths):
@@ -61,11 +61,11 @@ def listed(widths: tuple[int, ...], growth: float, stages: int) -> Ladder:
             factor *= growth
             row.append(max(MULTIPLE, int(base * factor / MULTIPLE + 0.5) * MULTIPLE))
         rows.append(tuple(row))
-    return Ladder(tuple(float(row[0]) for row in rows), tuple(rows))
+    return Scaling(tuple(float(row[0]) for row in rows), tuple(rows))
 
 
 @lru_cache(4096)
-def scaled(choices: tuple[int, ...], relative: tuple[int, ...]) -> Ladder:
+def scaled(choices: tuple[int, ...], relative: tuple[int, ...]) -> Scaling:
     """Widths in the proportions `relative`, each stage at the nearest of the `choices`. Scale 1 is `relative`."""
     known = sorted(choices)
     middles = [(a + b) / 2 for a, b in pairwise(known)]
@@ -78,6 +78,6 @@ def scaled(choices: tuple[int, ...], relative: tuple[int, ...]) -> Ladder:
     return _distinct(scales, rows)
 
 
-def _distinct(scales: Sequence[float], rows: Sequence[tuple[int, ...]]) -> Ladder:
+def _distinct(scales: Sequence[float], rows: Sequence[tuple[int, ...]]) -> Scaling:
     kept = [i for i, row in enumerate(rows) if i == 0 or row != rows[i - 1]]
-    return Ladder(tuple(scales[i] for i in kept), tuple(rows[i] for i in kept))
+    return Scaling(tuple(scales[i] for i in kept), tuple(rows[i] for i in kept))

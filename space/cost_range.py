@@ -1,4 +1,4 @@
-"""Reach: the cheapest and the dearest network of a space, exactly, by dynamic programming over its stages.
+"""The range of a cost: the cheapest and the dearest network of a space, exactly, by dynamic programming over stages.
 
 Cost never falls with depth, width, growth, kernel and expansion, so only their ends are looked at; of all other axes
 that move a count every choice is. Choices for the whole network are tried one by one; those made stage by stage are
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from space.arch import Task
 from space.axes import Axis, Value, ratios_for, share
@@ -17,25 +17,29 @@ from space.blocks import Block
 from space.budget import COUNTS, Band
 from space.cost import count_head, count_stage, count_stem
 from space.parts import find_part, options
-
-if TYPE_CHECKING:
-    from space.space import Space
+from space.structure import Structure
 
 End = Callable[..., Any]  # min or max
 
 
-def reach(space: Space, task: Task, place: int) -> Band:
+def cost_range(space: Structure, task: Task, place: int) -> Band:
     """From the lowest to the highest count (COUNTS[place]) of all networks of `space`."""
+    if (task, place) not in space._ranges:
+        space._ranges[task, place] = _range(space, task, place)
+    return space._ranges[task, place]
+
+
+def _range(space: Structure, task: Task, place: int) -> Band:
     return Band(min(_totals(space, task, place, min)), max(_totals(space, task, place, max)))
 
 
-def _totals(space: Space, task: Task, place: int, end: End) -> Iterator[int]:
+def _totals(space: Structure, task: Task, place: int, end: End) -> Iterator[int]:
     """Counts of networks of which one is the lowest (`end=min`) or the highest (`end=max`)."""
     depth = end(int(str(value)) for value in space.axes["depth"].values)
     for stages in space.stage_counts:
         plans = list(_plans(space, stages, place, end))
         depths = {tuple(share(depth, str(ratio))) for ratio in ratios_for(space.axes, stages)}
-        widths = {ladder.widths[0 if end is min else -1] for ladder in space.ladders(stages)}
+        widths = {scaling.widths[0 if end is min else -1] for scaling in space.scalings(stages)}
         for row, blocks, plan in product(widths, depths, plans):
             for norm in dict.fromkeys(block.norm for block, _ in plan[0]):  # stem and head may follow it
                 opening = [(block, between) for block, between in plan[0] if block.norm == norm]
@@ -63,7 +67,7 @@ def _stage(states: States, choices: Choices, i: int, depth: int, width: int, pla
     return found
 
 
-def _plans(space: Space, stages: int, place: int, end: End) -> Iterator[list[Choices]]:
+def _plans(space: Structure, stages: int, place: int, end: End) -> Iterator[list[Choices]]:
     """What the stages can be, one plan for every choice that holds for the whole network."""
     shared = {name: axis for name, axis in space.axes.items() if name in space.block_axes and not axis.each_stage}
     ends = [_ends(space, axis, place, end) for axis in shared.values()]
@@ -72,7 +76,7 @@ def _plans(space: Space, stages: int, place: int, end: End) -> Iterator[list[Cho
         yield [_choices(space, fixed, place, end)] * stages
 
 
-def _choices(space: Space, fixed: dict[str, Value], place: int, end: End) -> Choices:
+def _choices(space: Structure, fixed: dict[str, Value], place: int, end: End) -> Choices:
     """Blocks and downsamplings that one stage can have beside what is fixed."""
     free = [name for name in space.block_axes if name not in fixed]
     found: dict[tuple[Block, str], None] = {}
@@ -83,7 +87,7 @@ def _choices(space: Space, fixed: dict[str, Value], place: int, end: End) -> Cho
     return list(found)
 
 
-def _ends(space: Space, axis: Axis, place: int, end: End) -> tuple[Value, ...]:
+def _ends(space: Structure, axis: Axis, place: int, end: End) -> tuple[Value, ...]:
     """The choices of an axis that can make a network the cheapest or the dearest."""
     if axis.name in ("block", "downsample"):
         return axis.values

@@ -1,0 +1,106 @@
+"""The structure of a space: what its axes give, beneath drawing, counting and membership."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+from space.arch import Task
+from space.axes import Axis, Value
+from space.blocks import Block
+from space.budget import Band
+from space.heads import Head
+from space.parts import find_part, options
+from space.scaling import Scaling, grown, listed
+from space.stems import Stem
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Named axes and their choices. `image_size` is the side in pixels that the space is meant for."""
+
+    name: str
+    image_size: int
+    axes: dict[str, Axis]
+    # What was worked out once:
+    _numbers: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _ranges: dict[tuple[Task, int], Band] = field(default_factory=dict, compare=False, repr=False)
+    _stems_and_heads: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def stage_counts(self) -> tuple[int, ...]:
+        """Choices of the number of stages."""
+        return self.ints("stages")
+
+    @property
+    def block_axes(self) -> list[str]:
+        """`block`, `downsample` and the options of blocks that are axes."""
+        structure = ("stages", "ratio", "depth", "width", "growth", "stem", "head", "drop_path")
+        return [name for name in self.axes if name not in structure and "." not in name]
+
+    @property
+    def derived(self) -> str:
+        """What the budget settles: `width`, or `depth` where the width has a single choice."""
+        width = self.axes["width"]
+        return "depth" if len(width.values) == 1 and len(self.axes["depth"].values) > 1 else "width"
+
+    def make_block(self, chosen: dict[str, Value]) -> Block:
+        """The block of these choices; options that are no axes, or that it does not have, keep its defaults."""
+        kind = str(chosen.get("block", self.axes["block"].values[0]))
+        known = options(find_part("block", kind))
+        return cached_block(kind, tuple((name, value) for name, value in chosen.items() if name in known))
+
+    def stems(self, norm: str | None = None) -> list[Stem]:
+        """Every stem that the axes can give beside blocks of that norm, which it follows; None: its default norm."""
+        return self._parts("stem", norm)
+
+    def heads(self, norm: str | None = None) -> list[Head]:
+        return self._parts("head", norm)
+
+    def _parts(self, kind: Any, norm: str | None) -> list[Any]:
+        if (kind, norm) not in self._stems_and_heads:
+            found: dict[Any, None] = {}
+            for name in self.axes[kind].values:
+                cls = find_part(kind, str(name))
+                own = {
+                    option: self.axes[f"{kind}.{option}"].values
+                    for option in options(cls)
+                    if f"{kind}.{option}" in self.axes
+                }
+                if norm and self._follows(kind, cls):
+                    own["norm"] = (norm,)
+                for values in product(*own.values()):
+                    found[cls(**dict(zip(own, values, strict=True)))] = None
+            self._stems_and_heads[kind, norm] = list(found)
+        return self._stems_and_heads[kind, norm]
+
+    def _follows(self, kind: str, cls: type[Any]) -> bool:
+        """Whether the norm of a stem or head is the kind that the blocks beside it have: no axis names it."""
+        option = options(cls).get("norm")
+        return option is not None and option.default is not None and f"{kind}.norm" not in self.axes
+
+    def scalings(self, stages: int) -> list[Scaling]:
+        """The scalings of widths, one per growth."""
+        axis, widths = self.axes["width"], self.ints("width")
+        if axis.each_stage:
+            return [Scaling((0.0, 1.0), ((min(widths),) * stages, (max(widths),) * stages))]
+        return [self._scaling(float(str(growth)), stages) for growth in self.axes["growth"].values]
+
+    def _scaling(self, growth: float, stages: int) -> Scaling:
+        axis, widths = self.axes["width"], self.ints("width")
+        if axis.grid:
+            return grown(widths[0], widths[-1], axis.grid, growth, stages)
+        return listed(widths, growth, stages)
+
+    def ints(self, name: str) -> tuple[int, ...]:
+        """The choices of an axis of whole numbers, in rising order."""
+        if name not in self._numbers:
+            self._numbers[name] = tuple(sorted(int(str(value)) for value in self.axes[name].values))
+        return self._numbers[name]
+
+
+@lru_cache(2**14)
+def cached_block(kind: str, values: tuple[tuple[str, Value], ...]) -> Block:
+    return find_part("block", kind)(**dict(values))  # type: ignore[no-any-return]
