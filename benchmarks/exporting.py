@@ -20,8 +20,8 @@ from torch import Tensor
 import nas
 from benchmarks.machine import heading
 from nas.data.dataset import load
-from nas.export import verify_in_process as fresh
-from nas.export.formats import run_fresh
+from nas.export import verify_in_process
+from nas.export.formats import run_in_process
 
 NAMES = {
     "own": "model.safetensors", "modeling": "modeling.py", "pt2": "model.pt2", "onnx": "model.onnx",
@@ -53,17 +53,17 @@ def main() -> None:
     x, labels = preprocess(data.test.images), torch.from_numpy(data.test.labels)
     with torch.no_grad():
         expected = model(x)
-    kinds = [kind for kind in fresh.KINDS if (arguments.export / NAMES[kind]).exists()]
+    kinds = [kind for kind in verify_in_process.KINDS if (arguments.export / NAMES[kind]).exists()]
     print(heading("torch", "onnxruntime"))
     print(
         f"\n{data.name} test split, n = {len(labels):,}, 1 seed; latency: median, {torch.get_num_threads()} thread(s)\n"
     )
     print("| file | test accuracy | largest logit difference | bytes | batch 1 | batch 64 |\n|---|---|---|---|---|---|")
     for kind in kinds:
-        (found,) = run_fresh([kind], arguments.export, {"x": x})[kind].values()
+        (found,) = run_in_process([kind], arguments.export, {"x": x})[kind].values()
         accuracy = (found.argmax(1) == labels).float().mean().item()
         difference = (found - expected).abs().max().item()
-        run = fresh.KINDS[kind](arguments.export)
+        run = verify_in_process.KINDS[kind](arguments.export)
         one, many = (1e3 * latency(run, x[:size]) for size in (1, 64))
         size = (arguments.export / NAMES[kind]).stat().st_size
         print(f"| `{NAMES[kind]}` | {accuracy:.2%} | {difference:.2g} | {size:,} | {one:.2f} ms | {many:.2f} ms |")

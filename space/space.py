@@ -36,7 +36,7 @@ from space.structure import Structure, cached_block
 ATTEMPTS = 1000
 
 
-class _Plan(NamedTuple):
+class _BlockPlan(NamedTuple):
     """What is chosen for blocks: (option, whether stage by stage, stages that have it), and the stages that stride."""
 
     options: tuple[tuple[str, bool, tuple[int, ...]], ...]
@@ -48,7 +48,7 @@ class Space(Structure):
     """What may be built, and how it is drawn."""
 
     # What was worked out once:
-    _plans: dict[tuple[str, ...], _Plan] = field(default_factory=dict, compare=False, repr=False)
+    _plans: dict[tuple[str, ...], _BlockPlan] = field(default_factory=dict, compare=False, repr=False)
     _checked: set[tuple[Budget, Task]] = field(default_factory=set, compare=False, repr=False)
 
     @staticmethod
@@ -179,7 +179,7 @@ class Space(Structure):
         blocks = (cached_block(kind, tuple(row)) for kind, row in zip(kinds, rows, strict=True))
         return tuple(zip(blocks, between, strict=True))
 
-    def _plan(self, kinds: tuple[str, ...]) -> _Plan:
+    def _plan(self, kinds: tuple[str, ...]) -> _BlockPlan:
         """What is to be chosen for stages of these kinds of blocks."""
         if kinds not in self._plans:
             classes = [find_part("block", kind) for kind in kinds]
@@ -189,7 +189,7 @@ class Space(Structure):
                 if where and name not in ("block", "downsample"):
                     asked.append((name, self.axes[name].each_stage, where))
             strides = tuple(i for i, cls in enumerate(classes) if cls.strides and i > 0)
-            self._plans[kinds] = _Plan(tuple(asked), strides)
+            self._plans[kinds] = _BlockPlan(tuple(asked), strides)
         return self._plans[kinds]
 
     def _part(self, chooser: Chooser, kind: Any, norm: str) -> Any:

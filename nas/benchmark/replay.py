@@ -35,7 +35,7 @@ BACKWARD = 3  # training an image costs about three times what running it does
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Plan:
+class ReplayPlan:
     """What is replayed: who draws the networks, what stops them, and where their curves are from."""
 
     world: World
@@ -47,9 +47,9 @@ class Plan:
 
 
 COMPARED = (
-    *(Plan("table", "random", stop) for stop in get_args(StopName)),
-    *(Plan("surrogate", sampler, "none") for sampler in ("random", "tpe", "nsga2")),
-    Plan("surrogate", "random", "moasha"), Plan("surrogate", "ehvi", "quantile"),
+    *(ReplayPlan("table", "random", stop) for stop in get_args(StopName)),
+    *(ReplayPlan("surrogate", sampler, "none") for sampler in ("random", "tpe", "nsga2")),
+    ReplayPlan("surrogate", "random", "moasha"), ReplayPlan("surrogate", "ehvi", "quantile"),
 )  # fmt: skip
 
 
@@ -87,16 +87,16 @@ class Run:
     exhausted: bool  # no network was left before the budget was spent
 
 
-def plans(samplers: Sequence[Sampler], stops: Sequence[StopName]) -> list[Plan]:
+def plans(samplers: Sequence[Sampler], stops: Sequence[StopName]) -> list[ReplayPlan]:
     """Stopping rules (none named: all) on the table's real curves; samplers on the surrogate with the rules named, and
     random search beside them. Without stopping each of them too, for comparison. Nothing named: COMPARED."""
     if not samplers and not stops:
         return list(COMPARED)
-    found = [Plan("table", "random", stop) for stop in dict.fromkeys(["none", *(stops or get_args(StopName))])]
+    found = [ReplayPlan("table", "random", stop) for stop in dict.fromkeys(["none", *(stops or get_args(StopName))])]
     learning = [sampler for sampler in samplers if sampler != "random"]
     if learning:
-        found.append(Plan("surrogate", "random", "none"))
-        found += [Plan("surrogate", *pair) for pair in product(learning, dict.fromkeys(["none", *stops]))]
+        found.append(ReplayPlan("surrogate", "random", "none"))
+        found += [ReplayPlan("surrogate", *pair) for pair in product(learning, dict.fromkeys(["none", *stops]))]
     return list(dict.fromkeys(found))
 
 
@@ -242,7 +242,7 @@ class Bench:
     unit: Unit
     limit: float  # cost at which a run ends
 
-    def run(self, plan: Plan, seed: int) -> Run:
+    def run(self, plan: ReplayPlan, seed: int) -> Run:
         source: Source
         if plan.world == "table":
             source = TableSource(self.table, seed, self.unit)
@@ -253,7 +253,7 @@ class Bench:
         return simulate(source, rule, self.table.epochs, self.table.band, self.limit)
 
 
-def replay(bench: Bench, plans: Sequence[Plan], seeds: int, processes: int) -> dict[Plan, list[Run]]:
+def replay(bench: Bench, plans: Sequence[ReplayPlan], seeds: int, processes: int) -> dict[ReplayPlan, list[Run]]:
     """Every plan with seeds 0, 1, ...; seeds are shared: run i of each plan in the table has the same order."""
     jobs = list(product(plans, range(seeds)))
     if processes == 1:
@@ -261,7 +261,7 @@ def replay(bench: Bench, plans: Sequence[Plan], seeds: int, processes: int) -> d
     else:
         with ProcessPoolExecutor(processes, initializer=_share, initargs=(bench,)) as pool:
             runs = list(pool.map(_run, jobs, chunksize=max(1, min(4, len(jobs) // (4 * processes)))))
-    found: dict[Plan, list[Run]] = {plan: [] for plan in plans}
+    found: dict[ReplayPlan, list[Run]] = {plan: [] for plan in plans}
     for (plan, _), run in zip(jobs, runs, strict=True):
         found[plan].append(run)
     return found
@@ -277,5 +277,5 @@ def _share(bench: Bench) -> None:
     threadpool_limits(1)
 
 
-def _run(job: tuple[Plan, int]) -> Run:
+def _run(job: tuple[ReplayPlan, int]) -> Run:
     return _shared.run(*job)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from nas.analysis.multiple_comparisons import VALUES, each, rule, too_few
 from nas.analysis.seed_noise import student_t
-from nas.benchmark.replay import Bench, Plan, Run, Unit, World, budget, plans, replay
+from nas.benchmark.replay import Bench, ReplayPlan, Run, Unit, World, budget, plans, replay
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import Floats, RecordedTable
 from nas.records.files import write_whole
@@ -45,7 +45,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ShareToReach:
     """The part of the budget at which a plan's mean hypervolume reaches what a reference has at the end; None: never.
     The interval is of resamples of the seeds, None in it: not within the budget; none at all for fewer than VALUES."""
 
@@ -60,13 +60,13 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class ReplaySummary:
     """One plan over all seeds."""
 
-    plan: Plan
+    plan: ReplayPlan
     seeds: int
     volumes: tuple[Estimate, ...]  # at SHARES of the budget
-    reaches: tuple[Reach, ...]
+    reaches: tuple[ShareToReach, ...]
     trials: float  # mean
     stopped: float  # share of trials
     spent: float  # cost over what the same trials had cost without stopping
@@ -78,7 +78,7 @@ class Summary:
         return asdict(self)
 
 
-def growth(run: Run, limit: float) -> Floats:
+def hypervolume_at_shares(run: Run, limit: float) -> Floats:
     """(STEPS + 1,) hypervolume at 0, ..., 1 of the budget; 0 before the first trial has finished."""
     costs = np.array([cost for cost, _ in run.steps])
     volumes = np.array([0.0, *(volume for _, volume in run.steps)])
@@ -87,21 +87,21 @@ def growth(run: Run, limit: float) -> Floats:
     return found
 
 
-def summarise(runs: Mapping[Plan, Sequence[Run]], bench: Bench) -> list[Summary]:
+def summarise_runs(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench) -> list[ReplaySummary]:
     """One summary a plan, each compared with the references of its own world."""
-    curves = {plan: np.array([growth(run, bench.limit) for run in each]) for plan, each in runs.items()}
+    curves = {plan: np.array([hypervolume_at_shares(run, bench.limit) for run in each]) for plan, each in runs.items()}
     return [_summary(plan, runs[plan], curves) for plan in runs]
 
 
-def _summary(plan: Plan, runs: Sequence[Run], curves: Mapping[Plan, Floats]) -> Summary:
+def _summary(plan: ReplayPlan, runs: Sequence[Run], curves: Mapping[ReplayPlan, Floats]) -> ReplaySummary:
     own = curves[plan]
     places = [round(share * STEPS) for share in SHARES]
     references = [other for other in _references(plan.world) if other in curves]
     beside = sum(other.world == plan.world for other in curves)  # plans of the same tables
     missed, level = np.array([run.missed / run.front for run in runs]), each(beside * len(references))
-    return Summary(
+    return ReplaySummary(
         plan=plan, seeds=len(runs), volumes=tuple(estimate(own[:, at], each(beside * len(places))) for at in places),
-        reaches=tuple(reach(str(other), own, curves[other][:, -1], level) for other in references),
+        reaches=tuple(share_to_reach(str(other), own, curves[other][:, -1], level) for other in references),
         trials=float(np.mean([run.trials for run in runs])),
         stopped=float(np.mean([run.stopped / run.trials for run in runs])),
         spent=float(np.mean([run.cost / run.full_cost for run in runs])),
@@ -110,8 +110,8 @@ def _summary(plan: Plan, runs: Sequence[Run], curves: Mapping[Plan, Floats]) -> 
     )  # fmt: skip
 
 
-def _references(world: World) -> list[Plan]:
-    return [Plan(world, sampler, stop) for sampler, stop in REFERENCES]  # type: ignore[arg-type]
+def _references(world: World) -> list[ReplayPlan]:
+    return [ReplayPlan(world, sampler, stop) for sampler, stop in REFERENCES]  # type: ignore[arg-type]
 
 
 def estimate(values: Floats, level: float) -> Estimate:
@@ -124,18 +124,18 @@ def estimate(values: Floats, level: float) -> Estimate:
     return Estimate(mean, *(ends if ends[0] >= 0 and ends[1] <= 1 else (None, None)))
 
 
-def reach(reference: str, own: Floats, finals: Floats, level: float) -> Reach:
+def share_to_reach(reference: str, own: Floats, finals: Floats, level: float) -> ShareToReach:
     """`own`: (seeds, STEPS + 1) curves; `finals`: (seeds,) of the reference."""
     share = _finite(_crossing(own.mean(axis=0), finals.mean()))
     if min(len(own), len(finals)) < VALUES:
-        return Reach(reference, share, None)
+        return ShareToReach(reference, share, None)
     rng = np.random.default_rng(0)
     picks = rng.integers(len(own), size=(RESAMPLES, len(own)))
     targets = finals[rng.integers(len(finals), size=(RESAMPLES, len(finals)))].mean(axis=1)
     weights = np.apply_along_axis(np.bincount, 1, picks, minlength=len(own)) / len(own)
     found = np.array([_crossing(curve, target) for curve, target in zip(weights @ own, targets, strict=True)])
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="nearest")
-    return Reach(reference, share, (_finite(low), _finite(high)))
+    return ShareToReach(reference, share, (_finite(low), _finite(high)))
 
 
 def _finite(value: float) -> float | None:
@@ -171,7 +171,7 @@ def notes(bench: Bench, seeds: int) -> list[str]:
     return lines
 
 
-def tables(summaries: Sequence[Summary]) -> list[Table]:
+def tables(summaries: Sequence[ReplaySummary]) -> list[Table]:
     """Per world: hypervolume as it grows, what was stopped, and when the references are reached."""
     found = []
     for world in dict.fromkeys(summary.plan.world for summary in summaries):
@@ -194,7 +194,7 @@ def tables(summaries: Sequence[Summary]) -> list[Table]:
     return found
 
 
-def _stopping_table(world: World, rows: Sequence[Summary]) -> Table:
+def _stopping_table(world: World, rows: Sequence[ReplaySummary]) -> Table:
     names = ["trials", "stopped", "cost", "kept", "wrong stops"]
     table = _table(f"{world}: trials, and what their early stops saved and cost", names)
     for row in rows:
@@ -220,13 +220,13 @@ def _table(title: str, columns: Sequence[str]) -> Table:
 class Report:
     """A replay that has run."""
 
-    runs: Mapping[Plan, Sequence[Run]]
+    runs: Mapping[ReplayPlan, Sequence[Run]]
     bench: Bench
     seeds: int
 
     @cached_property
-    def summaries(self) -> list[Summary]:
-        return summarise(self.runs, self.bench)
+    def summaries(self) -> list[ReplaySummary]:
+        return summarise_runs(self.runs, self.bench)
 
     def tables(self) -> list[Table]:
         return tables(self.summaries)
@@ -261,10 +261,14 @@ def _known(field: str, words: Sequence[str], kind: Any) -> list[Any]:
     return list(words)
 
 
-def to_json(summaries: Sequence[Summary], runs: Mapping[Plan, Sequence[Run]], bench: Bench) -> dict[str, Any]:
+def to_json(
+    summaries: Sequence[ReplaySummary], runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench
+) -> dict[str, Any]:
     """Everything that the tables and the plot are made of."""
     surrogate = bench.surrogate
-    curves = {plan: np.array([growth(run, bench.limit) for run in each])[:, ::5] for plan, each in runs.items()}
+    curves = {
+        plan: np.array([hypervolume_at_shares(run, bench.limit) for run in each])[:, ::5] for plan, each in runs.items()
+    }
     return {
         "unit": bench.unit,
         "budget": bench.limit,
@@ -283,13 +287,13 @@ def to_json(summaries: Sequence[Summary], runs: Mapping[Plan, Sequence[Run]], be
     }
 
 
-def _alone(plan: Plan, runs: Mapping[Plan, Sequence[Run]]) -> float:
+def _alone(plan: ReplayPlan, runs: Mapping[ReplayPlan, Sequence[Run]]) -> float:
     """The level of a curve's interval: the curves of a picture hold together, each point of them by itself."""
     return each(sum(other.world == plan.world for other in runs))
 
 
-def plot(runs: Mapping[Plan, Sequence[Run]], bench: Bench, path: Path, seeds: int) -> None:
-    """Writes a page with the growth of hypervolume; it holds all it needs, and may fetch nothing."""
+def plot(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench, path: Path, seeds: int) -> None:
+    """Writes a page with the hypervolume_at_shares of hypervolume; it holds all it needs, and may fetch nothing."""
     import plotly.graph_objects as go  # type: ignore[import-untyped]
     from plotly.io import to_html  # type: ignore[import-untyped]
 
@@ -297,7 +301,7 @@ def plot(runs: Mapping[Plan, Sequence[Run]], bench: Bench, path: Path, seeds: in
     for world in dict.fromkeys(plan.world for plan in runs):
         figure = go.Figure()
         for colour, plan in zip(COLOURS * 3, [plan for plan in runs if plan.world == world], strict=False):
-            curves = np.array([growth(run, bench.limit) for run in runs[plan]])
+            curves = np.array([hypervolume_at_shares(run, bench.limit) for run in runs[plan]])
             _draw(figure, str(plan), curves, colour, _alone(plan, runs))
         figure.update_layout(
             title=world, template="simple_white", height=520, hovermode="x unified",
@@ -334,10 +338,10 @@ def _draw(figure: Any, name: str, curves: Floats, colour: str, level: float) -> 
     )
 
 
-def _range(runs: Mapping[Plan, Sequence[Run]], bench: Bench, world: World) -> list[float]:
+def _range(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench, world: World) -> list[float]:
     """From what the worst plan has at a tenth of the budget."""
     means = [
-        np.mean([growth(run, bench.limit) for run in each], axis=0)
+        np.mean([hypervolume_at_shares(run, bench.limit) for run in each], axis=0)
         for plan, each in runs.items()
         if plan.world == world
     ]

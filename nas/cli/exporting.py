@@ -87,7 +87,7 @@ def train(
     from rich.console import Console
 
     from nas.export.formats import parse_formats
-    from nas.final.finish import Order, run_training
+    from nas.final.to_export import Order, run_training
 
     order = Order(
         target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, image_size=image_size,
@@ -113,7 +113,7 @@ def import_weights(
     Example: nas import convnext_tiny.safetensors --as convnext_tiny --out exports/tiny
     """
     from nas.export.formats import parse_formats
-    from nas.final.finish import run_import
+    from nas.final.to_export import run_import
 
     chosen = parse_formats(formats, timm)
     print(run_import(checkpoint, arch, out, image_size=image_size, formats=chosen, force=force).summary(out))

@@ -68,13 +68,13 @@ def search(
     """
     from rich.console import Console
 
-    from nas.search.launch import Plan, run_search
+    from nas.search.launch import SearchPlan, run_search
     from space import Space
 
     console = Console(stderr=True)
     if storage:
         _remember(storage)
-    plan = Plan(
+    plan = SearchPlan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, stop=stop, device=device, image_size=image_size,
         storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker,

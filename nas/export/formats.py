@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
-from nas.export import verify_in_process as fresh
+from nas.export import verify_in_process
 from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.load import WEIGHTS, Preprocess
 from nas.export.modeling import MODELING, modeling_source
@@ -178,7 +178,7 @@ def verify(folder: Path, network: Network, files: list[File], images: Tensor) ->
     kinds = [file.kind for file in files]
     alone, rest = [kind for kind in kinds if kind == "modeling"], [kind for kind in kinds if kind != "modeling"]
     with ThreadPoolExecutor() as pool:  # each waits for a process that mostly imports
-        runs = list(pool.map(lambda kinds: run_fresh(kinds, folder, inputs), (alone, rest)))
+        runs = list(pool.map(lambda kinds: run_in_process(kinds, folder, inputs), (alone, rest)))
     found = runs[0] | runs[1]
     return [_checked(folder, file, found[file.kind], expected) for file in files]
 
@@ -195,13 +195,13 @@ def _checked(folder: Path, file: File, found: dict[str, Tensor], expected: Mappi
     return replace(file, size=size, difference=difference)
 
 
-def run_fresh(kinds: Collection[str], folder: Path, inputs: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+def run_in_process(kinds: Collection[str], folder: Path, inputs: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """Logits by kind of file and name of batch, from another process. Raises VerificationError with what it said."""
     if not kinds:
         return {}
     with tempfile.TemporaryDirectory(prefix="nas-") as scratch:
         torch.save(dict(inputs), Path(scratch) / "inputs.pt")
-        command = [sys.executable, "-I", fresh.__file__, str(folder), scratch, *kinds]
+        command = [sys.executable, "-I", verify_in_process.__file__, str(folder), scratch, *kinds]
         env = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
         if done.returncode:

@@ -13,7 +13,7 @@ from nas.analysis.pareto import accuracy, by_network, pareto_front
 from nas.analysis.seed_noise import Network as Row
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import CONVENTION, mean_words, signed
-from nas.export import card_sections as papers
+from nas.export import card_sections
 from nas.export.folder import Written
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -116,7 +116,7 @@ class ModelCard:
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
         remark = f"- {self.note}\n" if self.note else ""
         title = f"{settings.name}, trial {trial.number}"
-        return f"""{papers.header(title, data.name, self.test, data.test)}
+        return f"""{card_sections.header(title, data.name, self.test, data.test)}
 # {title}
 
 An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
@@ -136,13 +136,13 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 {CONVENTION}.
 
-{papers.stages(trial.network(), settings.task)}
+{card_sections.stages(trial.network(), settings.task)}
 
-{papers.timings(written.timings)}
+{card_sections.timings(written.timings)}
 
 ## Load it
 
-{papers.loading(written.files)}
+{card_sections.loading(written.files)}
 
 `image` is a PIL image or a uint8 array; `preprocess.classes` names the logits. Weights: `model.safetensors`; the
 network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nas.data.cache import Labels
 from nas.data.dataset import Data
-from nas.final.recipe import FullRecipe
+from nas.final.recipe import FinalRecipe
 
 Key = tuple[int, int]  # epoch, row of the training images
 Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
@@ -50,7 +50,7 @@ def seed_image(seed: int) -> None:
 class Augmented(Dataset[tuple[Tensor, int]]):
     """Training images by (epoch, row): float (C, H, W), normalised and augmented, and label."""
 
-    def __init__(self, data: Data, recipe: FullRecipe, seed: int) -> None:
+    def __init__(self, data: Data, recipe: FinalRecipe, seed: int) -> None:
         self.data, self.seed = data, seed
         self.before, self.erase = _pictures(data, recipe), _erasing(recipe)
         self.mean = torch.tensor(data.mean).view(-1, 1, 1)
@@ -69,7 +69,7 @@ class Augmented(Dataset[tuple[Tensor, int]]):
         return self.erase((x - self.mean) / self.std), int(self.data.train.labels[row])
 
 
-def _pictures(data: Data, recipe: FullRecipe) -> Callable[[Image.Image], Image.Image]:
+def _pictures(data: Data, recipe: FinalRecipe) -> Callable[[Image.Image], Image.Image]:
     """Crop, mirror and RandAugment on a picture."""
     from timm.data.auto_augment import rand_augment_transform
     from torchvision import transforms  # type: ignore[import-untyped]
@@ -92,7 +92,7 @@ def _pictures(data: Data, recipe: FullRecipe) -> Callable[[Image.Image], Image.I
     return composed
 
 
-def _erasing(recipe: FullRecipe) -> Callable[[Tensor], Tensor]:
+def _erasing(recipe: FinalRecipe) -> Callable[[Tensor], Tensor]:
     from timm.data import random_erasing
 
     erase: Callable[[Tensor], Tensor] = cast(Any, random_erasing).RandomErasing(
@@ -101,7 +101,7 @@ def _erasing(recipe: FullRecipe) -> Callable[[Tensor], Tensor]:
     return erase if recipe.erasing else lambda x: x
 
 
-def mixing(recipe: FullRecipe, classes: int) -> Mix:
+def mixing(recipe: FinalRecipe, classes: int) -> Mix:
     """Images (B, ...) and labels (B,) and the step's seed -> mixed images, and targets (B, classes) with smoothing."""
     from timm.data import mixup
 

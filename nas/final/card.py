@@ -9,10 +9,10 @@ from typing import Any
 
 from nas.analysis.wording import CONVENTION, describe
 from nas.data.dataset import Data
-from nas.export import card_sections as papers
+from nas.export import card_sections
 from nas.export.folder import Written
-from nas.final.recipe import FullRecipe
-from nas.final.training import FullEpoch
+from nas.final.recipe import FinalRecipe
+from nas.final.training import FinalEpoch
 from space import Arch, Task, compact, cost
 
 
@@ -32,13 +32,13 @@ class TrainedCard:
     name: str
     arch: Arch
     data: Data
-    recipe: FullRecipe
+    recipe: FinalRecipe
     start: str  # what the first weights were
     command: str
     seed: int
     device: str
     scores: Sequence[Score]
-    curve: Sequence[FullEpoch]
+    curve: Sequence[FinalEpoch]
     versions: dict[str, str]
 
     @property
@@ -84,7 +84,7 @@ class TrainedCard:
         recipe = ", ".join(f"{key} {value}" for key, value in self.recipe.to_dict().items() if value is not None)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         lines = "\n".join(f"- {self.line(score)}" for score in self.scores)
-        return f"""{papers.header(self.name, data.name, best.test, len(data.test.labels))}
+        return f"""{card_sections.header(self.name, data.name, best.test, len(data.test.labels))}
 # {self.name}
 
 An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
@@ -100,13 +100,13 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 {CONVENTION}.
 
-{papers.stages(self.arch, self.task)}
+{card_sections.stages(self.arch, self.task)}
 
-{papers.timings(written.timings)}
+{card_sections.timings(written.timings)}
 
 ## Load it
 
-{papers.loading(written.files)}
+{card_sections.loading(written.files)}
 
 `image` is a PIL image or a uint8 array; `preprocess.classes` names the logits.
 
@@ -144,7 +144,7 @@ class ImportedCard:
 
     def markdown(self, written: Written) -> str:
         """The whole card."""
-        return f"""{papers.header(self.source, "", None, None)}
+        return f"""{card_sections.header(self.source, "", None, None)}
 # {self.source}
 
 `{describe(self.arch)}`, {self.task.classes:,} classes, with weights imported from `{self.source}` ({self.naming}).
@@ -157,13 +157,13 @@ Not measured here: `nas train` and the data tell.
 
 {CONVENTION}.
 
-{papers.stages(self.arch, self.task)}
+{card_sections.stages(self.arch, self.task)}
 
-{papers.timings(written.timings)}
+{card_sections.timings(written.timings)}
 
 ## Load it
 
-{papers.loading(written.files)}
+{card_sections.loading(written.files)}
 
 ## Limits
 

@@ -1,4 +1,4 @@
-"""FullRecipe: how a network is trained to its end. `convnext`, `finetune` and `brief` are YAML files in recipes/."""
+"""FinalRecipe: how a network is trained to its end. `convnext`, `finetune` and `brief` are YAML files in recipes/."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FullRecipe:
+class FinalRecipe:
     """AdamW (betas .9, .999; no decay on 1-D parameters), linear warm-up then cosine to `min_lr`, both per step."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -68,13 +68,13 @@ class FullRecipe:
         return asdict(self)
 
     @staticmethod
-    def load(name: str, epochs: int | None = None, batch_size: int | None = None) -> FullRecipe:
+    def load(name: str, epochs: int | None = None, batch_size: int | None = None) -> FinalRecipe:
         """A YAML file or the name of a recipe here. Other `epochs` scale the warm-up with them."""
         known = sorted(path.stem for path in RECIPES.glob("*.yaml"))
         path = Path(name) if is_file(Path(name)) else RECIPES / f"{name}.yaml"
         if not is_file(path):
             raise InputError(f"recipe must be a YAML file or a name, got {name}; {nearest(name, known)}")
-        recipe = check(FullRecipe, load_yaml(path), str(path) if is_file(Path(name)) else name)
+        recipe = check(FinalRecipe, load_yaml(path), str(path) if is_file(Path(name)) else name)
         if epochs is not None:
             warmup = recipe.warmup_epochs * epochs / recipe.epochs
             recipe = replace(recipe, epochs=epochs, warmup_epochs=warmup)

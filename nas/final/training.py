@@ -28,7 +28,7 @@ from nas.data.dataset import Data
 from nas.final.batches import Augmented, Mix, Share, batches, mixing, seed_all, seed_of
 from nas.final.checkpoint import damaged, read_checkpoint, write_checkpoint
 from nas.final.distributed_layers import share_layers
-from nas.final.recipe import FullRecipe
+from nas.final.recipe import FinalRecipe
 from nas.records.files import write_whole
 from nas.training.brief import DeviceSplit, autocast, count_correct
 from nas.training.device import own_stream
@@ -40,7 +40,7 @@ DRAWN = 2**32  # step seeds are told from those of images by this
 
 
 @dataclass(frozen=True, slots=True)
-class FullEpoch:
+class FinalEpoch:
     """One row of the curve."""
 
     epoch: int  # from 1
@@ -52,12 +52,12 @@ class FullEpoch:
 
 
 @dataclass(frozen=True, slots=True)
-class FullyTrained:
+class FinalResult:
     """The network after its last epoch, and its averaged weights where the recipe has them."""
 
     network: Network
     averaged: Network | None
-    curve: tuple[FullEpoch, ...]
+    curve: tuple[FinalEpoch, ...]
 
 
 @contextmanager
@@ -75,10 +75,10 @@ def processes(device: torch.device) -> Iterator[Share]:
         dist.destroy_process_group()
 
 
-def train_fully(
+def train_to_end(
     network: Network,
     data: Data,
-    recipe: FullRecipe,
+    recipe: FinalRecipe,
     folder: Path,
     *,
     seed: int,
@@ -87,8 +87,8 @@ def train_fully(
     workers: int = 0,
     identity: dict[str, Any],
     on_step: Callable[[int, int], None] = lambda done, total: None,
-    on_epoch: Callable[[FullEpoch], None] = lambda epoch: None,
-) -> FullyTrained:
+    on_epoch: Callable[[FinalEpoch], None] = lambda epoch: None,
+) -> FinalResult:
     """Trains for the recipe's epochs, or for what is left of them after the checkpoint in `folder`.
 
     `identity` is what a resumed training must share with the one that wrote the checkpoint; InputError names the first
@@ -115,18 +115,18 @@ def train_fully(
                 raise InputError(f"loss must stay a number, got {loss} in epoch {epoch}; lower lr in the recipe")
             own = run.accuracy(network, validation, judges)
             ema = None if run.ema is None else run.accuracy(run.ema.module, validation, judges)
-            rows.append(FullEpoch(epoch, run.rate(run.step - 1), loss, own, ema, time.perf_counter() - began))
+            rows.append(FinalEpoch(epoch, run.rate(run.step - 1), loss, own, ema, time.perf_counter() - began))
             if share.rank == 0:
                 run.save(folder, epoch, rows, identity)
                 on_epoch(rows[-1])
     averaged = None if run.ema is None else cast(Network, run.ema.module)
-    return FullyTrained(network, averaged, tuple(rows))
+    return FinalResult(network, averaged, tuple(rows))
 
 
 class _Run:
     """What a training changes: weights, their average, the optimizer, the step."""
 
-    def __init__(self, network: Network, recipe: FullRecipe, steps: int, device: torch.device, share: Share) -> None:
+    def __init__(self, network: Network, recipe: FinalRecipe, steps: int, device: torch.device, share: Share) -> None:
         from timm.utils.model_ema import ModelEmaV3
 
         self.network, self.recipe, self.device, self.share = network, recipe, device, share
@@ -186,7 +186,7 @@ class _Run:
             dist.all_reduce(correct)
         return int(correct) / images
 
-    def save(self, folder: Path, epoch: int, rows: list[FullEpoch], identity: dict[str, Any]) -> None:
+    def save(self, folder: Path, epoch: int, rows: list[FinalEpoch], identity: dict[str, Any]) -> None:
         """The checkpoint, then the curve; each written aside, on the disk, and renamed."""
         state = {
             "identity": identity, "epoch": epoch, "step": self.step, "curve": [list(astuple(row)) for row in rows],
@@ -196,7 +196,7 @@ class _Run:
         write_checkpoint(folder / CHECKPOINT, state)
         write_whole(folder / CURVE, curve_csv(rows).encode())
 
-    def resume(self, path: Path, identity: dict[str, Any]) -> tuple[int, list[FullEpoch]]:
+    def resume(self, path: Path, identity: dict[str, Any]) -> tuple[int, list[FinalEpoch]]:
         """(epochs done, their rows) of the checkpoint at `path`, whose state is taken up; (0, []) without one."""
         if not path.is_file():
             return 0, []
@@ -207,7 +207,7 @@ class _Run:
             if self.ema is not None:
                 self.ema.module.load_state_dict(state["ema"])
             self.optimizer.load_state_dict(state["optimizer"])
-            rows = [FullEpoch(*row) for row in state["curve"]]
+            rows = [FinalEpoch(*row) for row in state["curve"]]
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
@@ -227,7 +227,7 @@ def same_identity(old: dict[str, Any], new: dict[str, Any], folder: Path) -> Non
             )
 
 
-def parameter_groups(network: Network, recipe: FullRecipe) -> list[dict[str, Any]]:
+def parameter_groups(network: Network, recipe: FinalRecipe) -> list[dict[str, Any]]:
     """No decay for 1-D parameters; each block's rate is `layer_decay` times the next one's, the head's is whole."""
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     last = network.arch.depth + 1
@@ -252,15 +252,15 @@ def _layer(name: str, network: Network) -> int:
     return before + 1 + (int(rest[2]) if rest[1] == "blocks" else 0)
 
 
-def curve_csv(rows: list[FullEpoch]) -> str:
+def curve_csv(rows: list[FinalEpoch]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(FullEpoch)])
+    writer.writerow([field.name for field in fields(FinalEpoch)])
     writer.writerows([["" if value is None else repr(value) for value in astuple(row)] for row in rows])
     return text.getvalue()
 
 
-def _batch(images: int, recipe: FullRecipe, share: Share) -> tuple[int, int]:
+def _batch(images: int, recipe: FinalRecipe, share: Share) -> tuple[int, int]:
     """The batch of all processes together and the steps of an epoch."""
     unit = 2 * share.processes
     if recipe.batch_size % unit:

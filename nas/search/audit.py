@@ -29,7 +29,7 @@ FEWEST = 4  # networks, to fit what depends on FLOPs and have some left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class AuditPlan:
     """What an audit was begun with; `sample` are numbers of trials by rising FLOPs."""
 
     networks: int
@@ -42,7 +42,7 @@ class Plan:
 class Audit:
     """A plan and what was trained of it. `failed`: trial -> why its long training gave no accuracy."""
 
-    plan: Plan
+    plan: AuditPlan
     rows: tuple[Audited, ...] = ()
     failed: dict[int, str]
 
@@ -74,7 +74,7 @@ class Audit:
             return None
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
-            plan = Plan(**(plain["plan"] | {"sample": tuple(plain["plan"]["sample"])}))
+            plan = AuditPlan(**(plain["plan"] | {"sample": tuple(plain["plan"]["sample"])}))
             failed = {int(number): reason for number, reason in plain["failed"].items()}
             return Audit(plan=plan, rows=tuple(Audited(**row) for row in plain["rows"]), failed=failed)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -96,7 +96,7 @@ def run_audit(
     audit = Audit.read(reader.folder)
     if audit is None:
         sample = spread(list(trials.values()), networks, seed)
-        audit = Audit(plan=Plan(networks=networks, epochs=many, seed=seed, sample=tuple(sample)), failed={})
+        audit = Audit(plan=AuditPlan(networks=networks, epochs=many, seed=seed, sample=tuple(sample)), failed={})
     for field, value in (("networks", networks), ("epochs", many), ("seed", seed)):
         if (old := getattr(audit.plan, field)) != value:
             raise InputError(

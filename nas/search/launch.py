@@ -43,7 +43,7 @@ DEFAULT_SAMPLER: Sampler = "ehvi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SearchPlan:
     """What a search is to do: all that the command says beside the space, the data and the budget."""
 
     trials: int  # networks in all, earlier runs of the study included
@@ -76,7 +76,7 @@ def default_stop(sampler: Sampler) -> Stop:
     return "none" if sampler == "random" else "quantile"
 
 
-def run_search(space: Space, source: str, band: Band, plan: Plan, console: Console) -> tuple[Path, bool]:
+def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console: Console) -> tuple[Path, bool]:
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
@@ -150,7 +150,7 @@ def _together(
 
 
 def _on_ray(
-    ray: Any, source: str, target: torch.device, plan: Plan, folder: Path, watch: Watch, trials: int, repeats: int
+    ray: Any, source: str, target: torch.device, plan: SearchPlan, folder: Path, watch: Watch, trials: int, repeats: int
 ) -> bool:
     """In actors of a Ray cluster."""
     from nas.search.on_ray import Assignment, Share, environment, starter
@@ -181,7 +181,9 @@ def _device_on(ray: Any, device: str) -> torch.device:
     return torch.device("cuda" if ray.cluster_resources().get("GPU") else "cpu")
 
 
-def _run_both(folder: Path, settings: Settings, plan: Plan, begin: Begin, console: Console, stopping: Stopping) -> bool:
+def _run_both(
+    folder: Path, settings: Settings, plan: SearchPlan, begin: Begin, console: Console, stopping: Stopping
+) -> bool:
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
     finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping)
     if finished and plan.baseline:
@@ -215,7 +217,7 @@ def _run(
             return begin(folder, watch, trials, repeats)
 
 
-def study_name(space: Space, data: Data, band: Band, plan: Plan) -> str:
+def study_name(space: Space, data: Data, band: Band, plan: SearchPlan) -> str:
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study."""
     words = [space.name] + [data.name] * (data.name != space.name) + str(band).split("..")
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)

@@ -27,7 +27,7 @@ from nas.export.model_card import ModelCard
 from nas.export.write import export_trial
 from nas.records.settings import ARTIFACTS
 from nas.records.trial import WEIGHTS, Trial, artifact_ids
-from nas.search.launch import Plan, run_search
+from nas.search.launch import SearchPlan, run_search
 from nas.storage.reader import Reader
 from space import Arch, Band, InputError, Space, cost
 from tests.dashboard.studies import SPACE, TASK, make_settings
@@ -45,7 +45,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     (folder / "recipe.yaml").write_text(TINY_RECIPE + "batch_size: 32\n")
     path, finished = run_search(
         Space.load(folder / "tiny.yaml"), "digits", Band.parse("20K..200K"),
-        Plan(trials=6, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas search tiny.yaml ..."),
+        SearchPlan(trials=6, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas search tiny.yaml ..."),
         QUIET,
     )  # fmt: skip
     assert finished

@@ -22,8 +22,8 @@ from PIL import Image
 from nas.data.dataset import Data, Split, load
 from nas.final.batches import Augmented, Share, batches, mixing
 from nas.final.distributed_layers import SharedBatchNorm, SharedDropPath
-from nas.final.recipe import FullRecipe
-from nas.final.training import CHECKPOINT, CURVE, _Run, parameter_groups, processes, train_fully
+from nas.final.recipe import FinalRecipe
+from nas.final.training import CHECKPOINT, CURVE, _Run, parameter_groups, processes, train_to_end
 from nas.records.recipe import Recipe
 from space import Arch, InputError, Task
 from space.network import Network
@@ -32,7 +32,7 @@ from tests.space.networks import arch
 
 TASK = Task(8, 1, 10)
 # Every piece of the recipe is on.
-RECIPE = replace(FullRecipe.load("convnext", epochs=3, batch_size=128), drop_path=0.2, lr=0.05)
+RECIPE = replace(FinalRecipe.load("convnext", epochs=3, batch_size=128), drop_path=0.2, lr=0.05)
 
 
 def tiny(norm: str = "ln") -> Arch:
@@ -66,7 +66,7 @@ def run(folder: Path, data: Data, workers: int = 0, rank: int = 0, world: int = 
             judged.append(len(given[0]))
 
     with torch.nn.modules.module.register_module_forward_hook(judge), processes(torch.device("cpu")) as share:
-        train_fully(
+        train_to_end(
             Network(tiny(norm), TASK, RECIPE.drop_path), data, RECIPE, folder, seed=0, device=torch.device("cpu"),
             share=share, workers=workers, identity={"seed": 0},
         )  # fmt: skip
@@ -165,7 +165,7 @@ def test_batch_norm_of_one_process_is_torchs_own(monkeypatch: pytest.MonkeyPatch
 
 
 def test_rates_warm_up_by_the_linear_rule_and_end_at_the_lowest() -> None:
-    recipe = replace(FullRecipe.load("convnext"), batch_size=1024)
+    recipe = replace(FinalRecipe.load("convnext"), batch_size=1024)
     run = _Run(Network(tiny(), TASK), recipe, 10, torch.device("cpu"), Share())
     rates = [run.rate(step) for step in range(3000)]
     assert max(rates) == pytest.approx(1e-3) == recipe.peak_lr
@@ -177,7 +177,7 @@ def test_rates_warm_up_by_the_linear_rule_and_end_at_the_lowest() -> None:
 
 def test_layers_decay_and_one_dimensional_parameters_do_not() -> None:
     network = Network(tiny(), TASK)
-    groups = parameter_groups(network, FullRecipe.load("finetune"))
+    groups = parameter_groups(network, FinalRecipe.load("finetune"))
     of = {id(p): group for group in groups for p in group["params"]}
     assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
     found = {name: of[id(p)] for name, p in network.named_parameters()}
@@ -188,7 +188,7 @@ def test_layers_decay_and_one_dimensional_parameters_do_not() -> None:
     assert found["stem.conv.weight"]["scale"] == pytest.approx(0.7**5)
     for name, parameter in network.named_parameters():
         assert (found[name]["weight_decay"] == 0) == (parameter.dim() == 1)
-    assert len(parameter_groups(network, FullRecipe.load("convnext"))) == 2
+    assert len(parameter_groups(network, FinalRecipe.load("convnext"))) == 2
 
 
 def test_shares_of_a_batch_are_mirrored_and_whole(digits: Data) -> None:
@@ -249,20 +249,20 @@ def test_drop_path_is_drawn_for_the_whole_batch() -> None:
 
 
 def test_recipes_are_as_published_and_brief_is_the_searchs() -> None:
-    convnext, brief, own = FullRecipe.load("convnext"), FullRecipe.load("brief"), Recipe()
+    convnext, brief, own = FinalRecipe.load("convnext"), FinalRecipe.load("brief"), Recipe()
     assert (convnext.epochs, convnext.peak_lr, convnext.warmup_epochs, convnext.ema) == (300, 4e-3, 20, 0.9999)
     assert (convnext.mixup, convnext.cutmix, convnext.erasing, convnext.label_smoothing) == (0.8, 1.0, 0.25, 0.1)
     for field in ("epochs", "batch_size", "weight_decay", "label_smoothing", "mixup", "cutmix", "ema", "drop_path"):
         assert getattr(brief, field) == getattr(own, field)
     assert brief.peak_lr == own.lr
     assert brief.warmup_epochs == pytest.approx(own.warmup * own.epochs)
-    assert FullRecipe.load("convnext", epochs=30).warmup_epochs == pytest.approx(2)
+    assert FinalRecipe.load("convnext", epochs=30).warmup_epochs == pytest.approx(2)
 
 
 def test_refusals(digits: Data, tmp_path: Path) -> None:
-    def refused(message: str, recipe: FullRecipe = RECIPE, share: Share = Share(), seed: int = 0) -> None:  # noqa: B008
+    def refused(message: str, recipe: FinalRecipe = RECIPE, share: Share = Share(), seed: int = 0) -> None:  # noqa: B008
         with pytest.raises(InputError, match=message):
-            train_fully(
+            train_to_end(
                 Network(tiny(), TASK), digits, recipe, tmp_path, seed=0, device=torch.device("cpu"), share=share,
                 identity={"recipe.lr": recipe.lr, "seed": seed},
             )  # fmt: skip
@@ -273,7 +273,7 @@ def test_refusals(digits: Data, tmp_path: Path) -> None:
         replace(RECIPE, batch_size=2048),
     )
     with pytest.raises(InputError, match=r"recipe must be a YAML file or a name, got convnxt; did you mean convnext\?"):
-        FullRecipe.load("convnxt")
+        FinalRecipe.load("convnxt")
     with pytest.raises(InputError, match=r"warmup_epochs must be below the 3 epochs, got 5"):
         replace(RECIPE, warmup_epochs=5.0)
     with pytest.raises(InputError, match=r"batch_size must be even, for mixing in pairs, got 33"):
@@ -293,7 +293,7 @@ def test_another_commands_checkpoint_and_damaged_ones_are_refused_in_a_line(
 
     def refused(rule: str, **identity: object) -> None:
         with pytest.raises(InputError) as caught:
-            train_fully(
+            train_to_end(
                 Network(tiny(), TASK), digits, RECIPE, tmp_path, seed=0, device=torch.device("cpu"),
                 identity={"seed": 0} | identity,
             )  # fmt: skip

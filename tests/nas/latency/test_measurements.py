@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from nas.analysis.cost_axes import busy_alone, measures
-from nas.export import card_sections as papers
+from nas.export import card_sections
 from nas.export.pick import Wish, device_words, pick
 from nas.latency.device_names import CAPTURED, EAGER
 from nas.latency.measurements import (
@@ -157,8 +157,8 @@ def test_memory_grows_with_the_batch_and_a_card_says_whether_the_machine_was_bus
     monkeypatch.setattr("nas.analysis.cost_axes.LIMIT", 1.25)
     plain = {name: getattr(one, name) for name in Timing.__slots__}
     quiet, busy = (Timing(**plain | {"reference": r, "reference_best": 1.0}) for r in (1.0, 1.5))
-    assert "is busy (it was not)." in papers.timings([quiet])
-    text = papers.timings([quiet, busy])
+    assert "is busy (it was not)." in card_sections.timings([quiet])
+    text = card_sections.timings([quiet, busy])
     assert "1.25 times its best of these seconds is busy (it was, and these are no measure)." in text
     assert "| 1.50 x its best |" in text
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from nas.data.dataset import Data, load
-from nas.final.recipe import FullRecipe
-from nas.final.training import FullEpoch, FullyTrained, train_fully
+from nas.final.recipe import FinalRecipe
+from nas.final.training import FinalEpoch, FinalResult, train_to_end
 from nas.records.recipe import Recipe
 from nas.training.brief import NO_GRAPHS, DeviceData, DeviceSplit, Trained, evaluate, train
 from nas.training.trainer import BriefTrainer, Finished
@@ -111,17 +111,17 @@ def test_out_of_memory_gives_all_back_while_the_error_is_looked_at(digits: Data)
 
 
 def test_nas_train_goes_on_where_it_was(digits: Data, tmp_path: Path) -> None:
-    recipe = replace(FullRecipe.load("convnext", epochs=2, batch_size=128), drop_path=0.2, precision="float32")
+    recipe = replace(FinalRecipe.load("convnext", epochs=2, batch_size=128), drop_path=0.2, precision="float32")
 
-    def go(folder: Path, on_epoch: Callable[[FullEpoch], None] = lambda epoch: None) -> FullyTrained:
+    def go(folder: Path, on_epoch: Callable[[FinalEpoch], None] = lambda epoch: None) -> FinalResult:
         torch.manual_seed(0)
         network = Network(NETWORK, TASK, recipe.drop_path)
         folder.mkdir(exist_ok=True)
-        return train_fully(
+        return train_to_end(
             network, digits, recipe, folder, seed=0, device=DEVICE, identity={"seed": 0}, on_epoch=on_epoch
         )
 
-    def leave(epoch: FullEpoch) -> None:
+    def leave(epoch: FinalEpoch) -> None:
         raise KeyboardInterrupt
 
     whole = go(tmp_path / "whole")

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nas.data.dataset import Augment, Data, Split
 from nas.final.batches import Share, mixing
 from nas.final.distributed_layers import SharedBatchNorm, SharedDropPath, share_layers
-from nas.final.recipe import FullRecipe
+from nas.final.recipe import FinalRecipe
 from nas.final.training import _Run
 from nas.records.recipe import Recipe
 from nas.training.augmentation import Chances
@@ -192,7 +192,7 @@ def test_a_step_of_nas_train_is_on_the_device_alone(norm: str, count: int, monke
     """Mixing, forward, loss, AdamW and average. What comes before, RandAugment among it, is done on the host."""
     monkeypatch.setattr("torch.distributed.all_reduce", lambda x: None)
     monkeypatch.setattr("torch.distributed.get_world_size", lambda: count)
-    recipe = replace(FullRecipe.load("convnext", 3, 2 * BATCH), drop_path=0.2, precision="float32")
+    recipe = replace(FinalRecipe.load("convnext", 3, 2 * BATCH), drop_path=0.2, precision="float32")
     network, places = Network(arch(8, 12, depth=2, norm=norm), TASK, recipe.drop_path), Share(0, count).places(8)
     share_layers(network, places, 8, count, CPU)
     run, was = _Run(network, recipe, 10, CPU, Share()), list(network.parameters())

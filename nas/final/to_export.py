@@ -31,8 +31,8 @@ from nas.export.load import WEIGHTS, Preprocess, load_export
 from nas.export.write import checked_images
 from nas.final.batches import Share
 from nas.final.card import ImportedCard, Score, TrainedCard
-from nas.final.recipe import FullRecipe
-from nas.final.training import BOARD, CURVE, FullEpoch, FullyTrained, processes, train_fully
+from nas.final.recipe import FinalRecipe
+from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, processes, train_to_end
 from nas.latency.timing import device_name
 from nas.storage.study_folder import package_versions
 from nas.training.brief import DeviceSplit, choose_device, evaluate
@@ -81,7 +81,7 @@ def run_training(order: Order, console: Console) -> TrainedCard | None:
                 f"nas train must have {package} installed, got none; pip install -e '.[train]' in the clone of nas"
             )
     check_out(order.out, order.force)
-    recipe = FullRecipe.load(order.recipe, order.epochs, order.batch_size)
+    recipe = FinalRecipe.load(order.recipe, order.epochs, order.batch_size)
     device = _device(order.device)
     with processes(device) as share:
         quiet = console if share.rank == 0 else Console(quiet=True)
@@ -93,7 +93,7 @@ def run_training(order: Order, console: Console) -> TrainedCard | None:
         identity = _identity(network, data, recipe, order.seed, start)
         workers = _workers(share) if order.workers is None else order.workers
         with _watching(quiet, folder, share, recipe) as watch:
-            trained = train_fully(
+            trained = train_to_end(
                 network, data, recipe, folder, seed=order.seed, device=device, share=share, workers=workers,
                 identity=identity, on_step=watch.step, on_epoch=watch.epoch,
             )  # fmt: skip
@@ -117,7 +117,7 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda", int(rank))
 
 
-def _begin(order: Order, recipe: FullRecipe, console: Console) -> tuple[Network, Data, str]:
+def _begin(order: Order, recipe: FinalRecipe, console: Console) -> tuple[Network, Data, str]:
     """The network with its first weights, the data, and what the weights are."""
     folder, size = Path(order.target), order.image_size
     exported = load_export(folder) if (folder / ARCH).is_file() and (folder / WEIGHTS).is_file() else None
@@ -153,7 +153,7 @@ def _new_classifier(network: Network, scale: float) -> None:
         linear.weight.mul_(scale)
 
 
-def _identity(network: Network, data: Data, recipe: FullRecipe, seed: int, start: str) -> dict[str, Any]:
+def _identity(network: Network, data: Data, recipe: FinalRecipe, seed: int, start: str) -> dict[str, Any]:
     """What must be the same for a training to go on."""
     fields = {f"recipe.{key}": value for key, value in recipe.to_dict().items()}
     about = {"network": network.arch.key, "data": data.fingerprint, "start": start, "seed": seed}
@@ -178,7 +178,7 @@ class _Watch:
     def step(self, done: int, total: int) -> None:
         self.progress.update(self.bar, completed=done, total=total)
 
-    def epoch(self, row: FullEpoch) -> None:
+    def epoch(self, row: FinalEpoch) -> None:
         ema = "" if row.ema_accuracy is None else f", averaged weights {row.ema_accuracy:.2%}"
         text = f"epoch {row.epoch}/{self.epochs}  loss {row.loss:.4f}  validation {row.accuracy:.2%}{ema}"
         self.console.print(text, highlight=False)
@@ -190,7 +190,7 @@ class _Watch:
 
 
 @contextmanager
-def _watching(console: Console, folder: Path, share: Share, recipe: FullRecipe) -> Iterator[_Watch]:
+def _watching(console: Console, folder: Path, share: Share, recipe: FinalRecipe) -> Iterator[_Watch]:
     columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
         bar = progress.add_task("training", total=None)
@@ -205,10 +205,10 @@ def _watching(console: Console, folder: Path, share: Share, recipe: FullRecipe) 
 
 def _export(
     order: Order,
-    trained: FullyTrained,
+    trained: FinalResult,
     arch: Arch,
     data: Data,
-    recipe: FullRecipe,
+    recipe: FinalRecipe,
     start: str,
     device: torch.device,
     folder: Path,

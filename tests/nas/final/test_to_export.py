@@ -18,11 +18,10 @@ from safetensors.torch import load_file, save_file
 import nas
 import space
 from nas.data.dataset import load
-from nas.export import formats
-from nas.export import verify_in_process as fresh
+from nas.export import formats, verify_in_process
 from nas.export.formats import verify, write_base, write_formats
 from nas.export.load import Preprocess
-from nas.final.finish import _device, read_weights
+from nas.final.to_export import _device, read_weights
 from space import Arch, InputError, Task
 from space.network import Network
 from space.weights import timm_model, to_official, to_timm
@@ -98,7 +97,7 @@ def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest
     assert (code, "batch_size must be at most the 1,079 training images, got 4,096" in err) == (2, True)
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new", "--format", "onx")
     assert (code, "format must be of onnx, pt2, all, got onx; did you mean onnx?" in err) == (2, True)
-    monkeypatch.setattr("nas.final.finish.find_spec", lambda name: None)
+    monkeypatch.setattr("nas.final.to_export.find_spec", lambda name: None)
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
     assert (
         code,
@@ -201,8 +200,8 @@ def test_every_family_leaves_in_every_format_for_any_batch_and_size(name: str, t
     x = torch.randn(3, 3, 80, 96)
     with torch.no_grad():
         expected = ours(x)
-        torch.testing.assert_close(fresh.pt2(tmp_path)(x), expected, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(fresh.onnx(tmp_path)(x), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(verify_in_process.pt2(tmp_path)(x), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(verify_in_process.onnx(tmp_path)(x), expected, atol=1e-4, rtol=1e-4)
     here = str(Path(space.__file__).parent.parent).encode()  # a path of this machine
     with zipfile.ZipFile(tmp_path / "model.pt2") as parts:
         assert not any(here in parts.read(part) for part in parts.namelist())
