@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -22,6 +21,7 @@ from nas.settings import Sampler
 from nas.stopping import StopName
 from nas.surrogate import Surrogate
 from space import InputError
+from space.processor import cores
 
 SHARES = (0.1, 0.2, 0.33, 0.5, 1.0)  # of the budget, at which the table gives hypervolumes
 STEPS = 500  # of the grid of costs
@@ -78,7 +78,7 @@ class Summary:
         return asdict(self)
 
 
-def growth(run: Run, limit: float) -> Floats:
+def volumes_along(run: Run, limit: float) -> Floats:
     """(STEPS + 1,) hypervolume at 0, ..., 1 of the budget; 0 before the first trial has finished."""
     costs = np.array([cost for cost, _ in run.steps])
     volumes = np.array([0.0, *(volume for _, volume in run.steps)])
@@ -89,7 +89,7 @@ def growth(run: Run, limit: float) -> Floats:
 
 def summarise(runs: Mapping[Plan, Sequence[Run]], bench: Bench) -> list[Summary]:
     """One summary a plan, each compared with the references of its own world."""
-    curves = {plan: np.array([growth(run, bench.limit) for run in each]) for plan, each in runs.items()}
+    curves = {plan: np.array([volumes_along(run, bench.limit) for run in each]) for plan, each in runs.items()}
     return [_summary(plan, runs[plan], curves) for plan in runs]
 
 
@@ -101,7 +101,7 @@ def _summary(plan: Plan, runs: Sequence[Run], curves: Mapping[Plan, Floats]) -> 
     missed, level = np.array([run.missed / run.front for run in runs]), each(beside * len(references))
     return Summary(
         plan=plan, seeds=len(runs), volumes=tuple(estimate(own[:, at], each(beside * len(places))) for at in places),
-        reaches=tuple(reach(str(other), own, curves[other][:, -1], level) for other in references),
+        reaches=tuple(share_needed(str(other), own, curves[other][:, -1], level) for other in references),
         trials=float(np.mean([run.trials for run in runs])),
         stopped=float(np.mean([run.stopped / run.trials for run in runs])),
         spent=float(np.mean([run.cost / run.full_cost for run in runs])),
@@ -124,7 +124,7 @@ def estimate(values: Floats, level: float) -> Estimate:
     return Estimate(mean, *(ends if ends[0] >= 0 and ends[1] <= 1 else (None, None)))
 
 
-def reach(reference: str, own: Floats, finals: Floats, level: float) -> Reach:
+def share_needed(reference: str, own: Floats, finals: Floats, level: float) -> Reach:
     """`own`: (seeds, STEPS + 1) curves; `finals`: (seeds,) of the reference."""
     share = _finite(_crossing(own.mean(axis=0), finals.mean()))
     if min(len(own), len(finals)) < VALUES:
@@ -248,7 +248,7 @@ def run_replay(
     wants = any(plan.world == "surrogate" for plan in chosen)
     limit = budget(table, trials or min(40, max(1, len(table.networks) // 4)), unit)
     bench = Bench(table, Surrogate.fit(table) if wants else None, unit, limit)
-    report = Report(replay(bench, chosen, seeds, processes or os.cpu_count() or 1), bench, seeds)
+    report = Report(replay(bench, chosen, seeds, processes or cores()), bench, seeds)
     if page is not None:
         plot(report.runs, bench, page, seeds)
     return report
@@ -264,7 +264,7 @@ def _known(field: str, words: Sequence[str], kind: Any) -> list[Any]:
 def to_json(summaries: Sequence[Summary], runs: Mapping[Plan, Sequence[Run]], bench: Bench) -> dict[str, Any]:
     """Everything that the tables and the plot are made of."""
     surrogate = bench.surrogate
-    curves = {plan: np.array([growth(run, bench.limit) for run in each])[:, ::5] for plan, each in runs.items()}
+    curves = {plan: np.array([volumes_along(run, bench.limit) for run in each])[:, ::5] for plan, each in runs.items()}
     return {
         "unit": bench.unit,
         "budget": bench.limit,
@@ -297,7 +297,7 @@ def plot(runs: Mapping[Plan, Sequence[Run]], bench: Bench, path: Path, seeds: in
     for world in dict.fromkeys(plan.world for plan in runs):
         figure = go.Figure()
         for colour, plan in zip(COLOURS * 3, [plan for plan in runs if plan.world == world], strict=False):
-            curves = np.array([growth(run, bench.limit) for run in runs[plan]])
+            curves = np.array([volumes_along(run, bench.limit) for run in runs[plan]])
             _draw(figure, str(plan), curves, colour, _alone(plan, runs))
         figure.update_layout(
             title=world, template="simple_white", height=520, hovermode="x unified",
@@ -337,7 +337,7 @@ def _draw(figure: Any, name: str, curves: Floats, colour: str, level: float) -> 
 def _range(runs: Mapping[Plan, Sequence[Run]], bench: Bench, world: World) -> list[float]:
     """From what the worst plan has at a tenth of the budget."""
     means = [
-        np.mean([growth(run, bench.limit) for run in each], axis=0)
+        np.mean([volumes_along(run, bench.limit) for run in each], axis=0)
         for plan, each in runs.items()
         if plan.world == world
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 import sys
@@ -34,6 +33,7 @@ from nas.train import DeviceData, choose_device
 from nas.trainer import Thread, Trainer
 from nas.trials import Reader
 from space import Band, Budget, InputError, Space, Task
+from space.processor import cores
 
 DEFAULT_SAMPLER: Sampler = "ehvi"
 
@@ -289,11 +289,6 @@ def run_worker(
     if finished and not shown[0].begun:
         console.print(f"nothing was left to do: {folder.name} has all that `nas search` asked for", highlight=False)
     return finished
-
-
-def cores() -> int:
-    """Of this machine, as far as this process may use them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _load(source: str, size: int, console: Console) -> Data:

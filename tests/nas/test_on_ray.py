@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nas.on_ray import Assignment, Share, cluster, reach
+from nas.on_ray import Assignment, Share, cluster, folder_here
 from nas.settings import FILE, Server, Settings
 from nas.trials import Trial
 from space import InputError
@@ -125,16 +125,16 @@ def test_a_machine_that_does_not_see_the_folder_needs_a_server_and_a_store(
     def assignment(folder: Path, settings: Settings) -> Assignment:
         return Assignment(str(folder), settings, "digits", "cpu", 0, 1, {})
 
-    assert reach(assignment(command.folder, settings)) == command.folder
+    assert folder_here(assignment(command.folder, settings)) == command.folder
     nowhere = tmp_path / "not" / "here"
     with pytest.raises(InputError, match=r"study must be in a folder that every machine sees, got .*/not/here, which"):
-        reach(assignment(nowhere, settings))
+        folder_here(assignment(nowhere, settings))
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "other machine"))
     everywhere = replace(settings, server=Server(url="postgresql://host/base", study="s-1"), artifacts="s3://bucket")
-    own = reach(assignment(nowhere, everywhere))
+    own = folder_here(assignment(nowhere, everywhere))
     assert own.is_relative_to(tmp_path / "other machine")
     assert Settings.read(own) == everywhere
     assert (own / FILE).exists()
     (tmp_path / "other machine" / f"nas-{os.getuid()}").chmod(0o777)
     with pytest.raises(InputError, match="must be a folder that only this user writes, got another's; remove it, or"):
-        reach(assignment(nowhere, everywhere))
+        folder_here(assignment(nowhere, everywhere))
