@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
+
+from space import processor
 
 
 def heading(*packages: str) -> str:
     """`2026-01-31, Intel(R) Xeon(R) ..., 2 cores, Python 3.11.7, torch 2.15.0`."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cpu = models[0] if models else platform.processor() or platform.machine()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cpu = processor.model() or platform.processor() or platform.machine()
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     day = datetime.now(UTC).date().isoformat()
-    return f"{day}, {cpu}, {cores} cores, Python {platform.python_version()}, {versions}"
+    return f"{day}, {cpu}, {processor.cores()} cores, Python {platform.python_version()}, {versions}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 import torch
 from PIL import Image
@@ -129,14 +129,3 @@ def _on(loader: DataLoader[tuple[Tensor, int]], device: torch.device, tuned: boo
     layout = torch.channels_last if tuned else torch.contiguous_format
     for images, labels in loader:
         yield images.to(device, non_blocking=True, memory_format=layout), labels.to(device, non_blocking=True)
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """torch with that many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from space.private import is_private
+from space.processor import instructions
 
 SOURCE = Path(__file__).with_name("depthwise.c")
 KERNELS = (5, 7, 9, 11)  # of 3, torch's is as fast
@@ -111,7 +112,8 @@ def _library(compiler: str) -> ctypes.CDLL:
     """The library for this source, compiler and processor, from the cache; where others may write there, one of this
     process's own."""
     source = SOURCE.read_bytes()
-    about = repr((source, compiler, FLAGS, platform.machine(), _processor()))
+    # a cache may be shared by machines that differ
+    about = repr((source, compiler, FLAGS, platform.machine(), instructions()))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
     folder = Path(os.environ.get("NAS_CACHE") or cache) / f"compiled-{os.getuid()}"  # the cache may be shared
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -154,12 +156,3 @@ def _load(path: Path) -> ctypes.CDLL | None:
         return None
     finally:
         os.close(file)
-
-
-def _processor() -> str:
-    """What `-march=native` compiles for: a cache may be shared by machines that differ."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")

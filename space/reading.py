@@ -153,7 +153,8 @@ def _sentence(error: ErrorDetails, kind: type) -> str:
             return f"{field} must be one of {', '.join(choices)}, got {got}; {nearest(str(got), choices)}"
         case _:
             rule = _RULES.get(error["type"], error["msg"].removeprefix("Input should be "))
-            return f"{field} must be {rule}, got {_short(got)}; {_mend(error['type'], got)}"
+            mend = as_yaml_number(got) if error["type"] == "float_type" else "correct it"
+            return f"{field} must be {rule}, got {_short(got)}; {mend}"
 
 
 _RULES = {
@@ -166,10 +167,10 @@ _RULES = {
 }
 
 
-def _mend(kind: str, got: Any) -> str:
-    """`write 1.0e-06` for 1e-6, which YAML 1.1 takes for text."""
-    if kind == "float_type" and isinstance(got, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d{1,2}", got.lower()):
-        return f"write {yaml.safe_dump(float(got)).split()[0]}"
+def as_yaml_number(value: Any) -> str:
+    """`write 1.0e-06` for 1e-6, which YAML 1.1 takes for text; else `correct it`."""
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d{1,2}", value.lower()):
+        return f"write {yaml.safe_dump(float(value)).split()[0]}"
     return "correct it"
 
 

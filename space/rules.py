@@ -5,12 +5,11 @@ Reading YAML, the axes of a space, the docs' tables and the generators of the te
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from space.reading import InputError, nearest
+from space.reading import InputError, as_yaml_number, nearest
 
 COUNTS = ("flops", "params", "activations")
 
@@ -79,7 +78,7 @@ class Number(Rule):
 
     def check(self, value: Any) -> float:
         if type(value) not in (int, float):
-            raise refuse("be a number", value, _as_yaml_number(value))
+            raise refuse("be a number", value, as_yaml_number(value))
         if not (self.above < value <= self.most or (self.zero and value == self.above)):
             raise refuse(f"be {self}", value, f"use e.g. {self.examples[0]:g}")
         return float(value)
@@ -193,11 +192,3 @@ class Groups(Rule):
 
     def __str__(self) -> str:
         return f"`depthwise`, or from 1 (dense) to {self.most}"
-
-
-def _as_yaml_number(value: Any) -> str:
-    """`write 1.0e-06` for 1e-6, which YAML 1.1 takes for text."""
-    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d{1,2}", value.lower()):
-        digits, _, power = value.lower().partition("e")
-        return f"write {float(digits)}e{int(power):+03d}"
-    return "correct it"

@@ -22,7 +22,12 @@ _FIRST = ("block", "kernel", "norm", "act", "expansion", *SIZES)
 
 def traits(trial: Trial) -> Traits:
     """Of a trial's network, as the journal has it, unchecked; empty where there is none."""
-    arch = trial.arch if isinstance(trial.arch, dict) else {}
+    return traits_of(trial.arch)
+
+
+def traits_of(plain: object) -> Traits:
+    """Of a network's plain dictionary, likewise."""
+    arch = plain if isinstance(plain, dict) else {}
     listed = arch.get("stages")
     stages = [s for s in listed if isinstance(s, dict)] if isinstance(listed, (list, tuple)) else []
     depths = [s.get("depth") for s in stages]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.analysis.choices import traits_of
 from nas.analysis.multiple_comparisons import FREEDOM, each
 from nas.analysis.seed_noise import Floats, student_t
 from space import Arch
@@ -209,18 +210,6 @@ def _varies(column: Floats) -> bool:
 
 def _traits(arch: Arch) -> dict[tuple[str, str], float]:
     """(axis, choice) -> the share of the blocks that have it; depth and width in doublings."""
-    traits: dict[tuple[str, str], float] = {
-        ("depth", DOUBLED): math.log2(arch.depth), ("width", DOUBLED): math.log2(arch.stages[0].width),
-    }  # fmt: skip
-    for stage in arch.stages:
-        options = {"block": stage.block.name, **stage.block.to_dict()}
-        for axis, value in options.items():
-            name = (axis, _word(value))
-            traits[name] = traits.get(name, 0.0) + stage.depth / arch.depth
-    parts = {"stages": len(arch.stages), "stem": arch.stem.name, "head": arch.head.name}
-    parts |= {f"stem.{axis}": value for axis, value in arch.stem.to_dict().items()}
-    return traits | {(axis, _word(value)): 1.0 for axis, value in parts.items()}
-
-
-def _word(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+    sizes = {("depth", DOUBLED): math.log2(arch.depth), ("width", DOUBLED): math.log2(arch.stages[0].width)}
+    axes = {axis: shares for axis, shares in traits_of(arch.to_dict()).items() if axis not in ("depth", "width")}
+    return sizes | {(axis, choice): share for axis, shares in axes.items() for choice, share in shares.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -22,6 +21,7 @@ from nas.records.files import write_whole
 from nas.records.settings import Sampler
 from nas.samplers.early_stopping import StopName
 from space import InputError
+from space.processor import cores
 
 SHARES = (0.1, 0.2, 0.33, 0.5, 1.0)  # of the budget, at which the table gives hypervolumes
 STEPS = 500  # of the grid of costs
@@ -78,7 +78,7 @@ class ReplaySummary:
         return asdict(self)
 
 
-def hypervolume_at_shares(run: Run, limit: float) -> Floats:
+def volumes_along(run: Run, limit: float) -> Floats:
     """(STEPS + 1,) hypervolume at 0, ..., 1 of the budget; 0 before the first trial has finished."""
     costs = np.array([cost for cost, _ in run.steps])
     volumes = np.array([0.0, *(volume for _, volume in run.steps)])
@@ -89,7 +89,7 @@ def hypervolume_at_shares(run: Run, limit: float) -> Floats:
 
 def summarise_runs(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench) -> list[ReplaySummary]:
     """One summary a plan, each compared with the references of its own world."""
-    curves = {plan: np.array([hypervolume_at_shares(run, bench.limit) for run in each]) for plan, each in runs.items()}
+    curves = {plan: np.array([volumes_along(run, bench.limit) for run in each]) for plan, each in runs.items()}
     return [_summary(plan, runs[plan], curves) for plan in runs]
 
 
@@ -101,7 +101,7 @@ def _summary(plan: ReplayPlan, runs: Sequence[Run], curves: Mapping[ReplayPlan, 
     missed, level = np.array([run.missed / run.front for run in runs]), each(beside * len(references))
     return ReplaySummary(
         plan=plan, seeds=len(runs), volumes=tuple(estimate(own[:, at], each(beside * len(places))) for at in places),
-        reaches=tuple(share_to_reach(str(other), own, curves[other][:, -1], level) for other in references),
+        reaches=tuple(share_needed(str(other), own, curves[other][:, -1], level) for other in references),
         trials=float(np.mean([run.trials for run in runs])),
         stopped=float(np.mean([run.stopped / run.trials for run in runs])),
         spent=float(np.mean([run.cost / run.full_cost for run in runs])),
@@ -124,7 +124,7 @@ def estimate(values: Floats, level: float) -> Estimate:
     return Estimate(mean, *(ends if ends[0] >= 0 and ends[1] <= 1 else (None, None)))
 
 
-def share_to_reach(reference: str, own: Floats, finals: Floats, level: float) -> ShareToReach:
+def share_needed(reference: str, own: Floats, finals: Floats, level: float) -> ShareToReach:
     """`own`: (seeds, STEPS + 1) curves; `finals`: (seeds,) of the reference."""
     share = _finite(_crossing(own.mean(axis=0), finals.mean()))
     if min(len(own), len(finals)) < VALUES:
@@ -248,7 +248,7 @@ def run_replay(
     wants = any(plan.world == "surrogate" for plan in chosen)
     limit = budget(table, trials or min(40, max(1, len(table.networks) // 4)), unit)
     bench = Bench(table, Surrogate.fit(table) if wants else None, unit, limit)
-    report = Report(replay(bench, chosen, seeds, processes or os.cpu_count() or 1), bench, seeds)
+    report = Report(replay(bench, chosen, seeds, processes or cores()), bench, seeds)
     if page is not None:
         plot(report.runs, bench, page, seeds)
     return report
@@ -266,9 +266,7 @@ def to_json(
 ) -> dict[str, Any]:
     """Everything that the tables and the plot are made of."""
     surrogate = bench.surrogate
-    curves = {
-        plan: np.array([hypervolume_at_shares(run, bench.limit) for run in each])[:, ::5] for plan, each in runs.items()
-    }
+    curves = {plan: np.array([volumes_along(run, bench.limit) for run in each])[:, ::5] for plan, each in runs.items()}
     return {
         "unit": bench.unit,
         "budget": bench.limit,
@@ -293,7 +291,7 @@ def _alone(plan: ReplayPlan, runs: Mapping[ReplayPlan, Sequence[Run]]) -> float:
 
 
 def plot(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench, path: Path, seeds: int) -> None:
-    """Writes a page with the hypervolume_at_shares of hypervolume; it holds all it needs, and may fetch nothing."""
+    """Writes a page with the volumes_along of hypervolume; it holds all it needs, and may fetch nothing."""
     import plotly.graph_objects as go  # type: ignore[import-untyped]
     from plotly.io import to_html  # type: ignore[import-untyped]
 
@@ -301,7 +299,7 @@ def plot(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench, path: Path, see
     for world in dict.fromkeys(plan.world for plan in runs):
         figure = go.Figure()
         for colour, plan in zip(COLOURS * 3, [plan for plan in runs if plan.world == world], strict=False):
-            curves = np.array([hypervolume_at_shares(run, bench.limit) for run in runs[plan]])
+            curves = np.array([volumes_along(run, bench.limit) for run in runs[plan]])
             _draw(figure, str(plan), curves, colour, _alone(plan, runs))
         figure.update_layout(
             title=world, template="simple_white", height=520, hovermode="x unified",
@@ -341,7 +339,7 @@ def _draw(figure: Any, name: str, curves: Floats, colour: str, level: float) -> 
 def _range(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench, world: World) -> list[float]:
     """From what the worst plan has at a tenth of the budget."""
     means = [
-        np.mean([hypervolume_at_shares(run, bench.limit) for run in each], axis=0)
+        np.mean([volumes_along(run, bench.limit) for run in each], axis=0)
         for plan, each in runs.items()
         if plan.world == world
     ]

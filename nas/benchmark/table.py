@@ -6,7 +6,6 @@ A search or a stopping rule can then be replayed in seconds (`nas.benchmark.repl
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.records.settings import VERSION, Settings
+from nas.records.settings import VERSION, Settings, difference
 from nas.records.trial import Epoch, Trial
 from nas.storage.reader import Reader
-from space import Arch, Band, InputError
+from space import Arch, Band, InputError, processor
 from space.reading import check, is_file
 
 FORMAT = 1  # of the file
@@ -175,11 +174,7 @@ def gather(folders: Sequence[Path], created: datetime | None = None) -> Recorded
 
 def machine() -> str:
     """`AMD EPYC ..., 2 cores`: where the table was recorded."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cpu = models[0] if models else platform.processor() or platform.machine()
-    return f"{cpu}, {os.cpu_count()} cores"
+    return f"{processor.model() or platform.processor() or platform.machine()}, {processor.cores()} cores"
 
 
 def _check_study(reader: Reader, first: Settings) -> None:
@@ -198,18 +193,9 @@ def _check_study(reader: Reader, first: Settings) -> None:
     if reader.is_running():
         raise InputError(f"study must rest to be recorded, got {own.name}, which runs; wait for its end, or stop it")
     for field, wanted in asdict(first).items():
-        if field not in _FREE:
-            _same(field, wanted, asdict(own)[field], first.name, own.name)
-
-
-def _same(field: str, wanted: Any, got: Any, first: str, name: str) -> None:
-    """Raises InputError at the first place where two studies differ; a data source may move, its images may not."""
-    if isinstance(wanted, dict) and isinstance(got, dict):
-        for key in wanted | got:
-            if (field, key) not in (("data", "source"), ("data", "name")):
-                _same(f"{field}.{key}", wanted.get(key), got.get(key), first, name)
-    elif wanted != got:
-        raise InputError(f"{field} must be {wanted} as in {first}, got {got} in {name}; record them apart")
+        if field not in _FREE and (found := difference(field, wanted, asdict(own)[field])):
+            place, there, here = found
+            raise InputError(f"{place} must be {there} as in {first.name}, got {here} in {own.name}; record them apart")
 
 
 def _anonymous(settings: Settings) -> Settings:

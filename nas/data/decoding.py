@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nas.data.images import Encoded, Pixels, Row, pixels, read, size_error
+from space.processor import cores
 from space.reading import InputError
 
 Shape = tuple[int, int, int, int]  # N, H, W, C
@@ -113,7 +114,7 @@ def decode(
         except BrokenProcessPool as error:  # a process was killed: all begins anew
             if (killed := killed + 1) == 3:
                 raise InputError(
-                    f"data must be decoded by {cpus()} processes, got one killed (out of memory?); "
+                    f"data must be decoded by {cores()} processes, got one killed (out of memory?); "
                     "free memory and start again"
                 ) from error
 
@@ -157,11 +158,6 @@ def _run(task: _Task, image: Image.Image, on_progress: Progress) -> None:
         pool.shutdown(cancel_futures=True)
 
 
-def cpus() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 _task: _Task  # of a worker process
 
 
@@ -169,7 +165,7 @@ def _processes(task: _Task) -> ProcessPoolExecutor:
     """Worker processes that know `task`. Forked on Linux: nothing is imported or pickled again, and a person's script
     needs no `if __name__ == "__main__"`; they use neither torch nor CUDA."""
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
-    return ProcessPoolExecutor(cpus(), context, _begin, (task,))
+    return ProcessPoolExecutor(cores(), context, _begin, (task,))
 
 
 def _begin(task: _Task) -> None:
@@ -197,4 +193,4 @@ def _threads(image: Image.Image) -> int:
     PIL holds the GIL for most of the time that a 32x32 JPEG takes, so threads slow small images down and speed up
     only large ones.
     """
-    return 1 if image.width * image.height < SMALL else cpus()
+    return 1 if image.width * image.height < SMALL else cores()

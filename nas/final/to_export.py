@@ -38,6 +38,7 @@ from nas.storage.study_folder import package_versions
 from nas.training.brief import DeviceSplit, choose_device, evaluate
 from space import Arch, InputError, Task
 from space.network import Network
+from space.processor import cores
 from space.weights import load_weights
 
 RECIPE = "recipe.yaml"
@@ -162,7 +163,7 @@ def _identity(network: Network, data: Data, recipe: FinalRecipe, seed: int, star
 
 def _workers(share: Share) -> int:
     """Processes that augment: this process's share of the cores, all of them at most 8."""
-    return min(8, max(1, (os.cpu_count() or 1) // share.processes))
+    return min(8, max(1, cores() // share.processes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ with two threads and 2 to 40 ms on average, since a thread that waits for its co
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from space import InputError
+from space.processor import cores
 
 ROWS = {"cpu": 64, "cuda": 16_384}  # of 256 channels: 34M and 8.6G multiply-accumulates, a millisecond or so
 WIDTH, WIDER = 256, 1024
@@ -62,9 +62,8 @@ def timed(run: Callable[[], object], device: torch.device) -> float:
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """torch with so many threads on the CPU. Raises InputError for more than there are cores for this process."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not 1 <= count <= cores:
-        raise InputError(f"threads must be from 1 to {cores}, the cores here, got {count}; use 1")
+    if not 1 <= count <= cores():
+        raise InputError(f"threads must be from 1 to {cores()}, the cores here, got {count}; use 1")
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

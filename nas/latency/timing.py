@@ -8,7 +8,6 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,9 +18,8 @@ from nas.latency.device_names import CAPTURED, EAGER
 from nas.latency.reference_kernel import Reference, timed
 from nas.latency.tensor_memory import peak_tensor_bytes
 from nas.training.device import stream
-from space import InputError, Task
+from space import InputError, Task, processor
 
-CPUINFO = Path("/proc/cpuinfo")
 WARM_UP = 3  # forward passes before the clock
 SECONDS = 0.5  # of measuring, per batch size, with at least ROUNDS passes
 ROUNDS = 10
@@ -194,9 +192,4 @@ def _on(device: torch.device) -> AbstractContextManager[object]:
 
 def _processor() -> str:
     """Its name; where the system has none (ARM, macOS), the machine's, so that different ones never share theirs."""
-    try:
-        lines = CPUINFO.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(filter(None, names), f"{platform.machine()} {platform.node()}")
+    return processor.model() or f"{platform.machine()} {platform.node()}"

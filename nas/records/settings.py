@@ -137,6 +137,16 @@ class Settings:
         return check(Settings, plain, str(path))
 
 
+def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
+    """The first place where two settings differ, as `recipe.epochs`, and what stands there; None where they agree. A
+    data source may move; its images may not."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return None if was == now else (field, was, now)
+    keys = (key for key in was | now if (field, key) not in (("data", "source"), ("data", "name")))
+    found = (difference(f"{field}.{key}", was.get(key), now.get(key)) for key in keys)
+    return next(filter(None, found), None)
+
+
 def find_study(study: str, runs: Path) -> Path:
     """The folder of STUDY: a name under `runs`, or a path to a study's folder."""
     for folder in (runs / study, Path(study)):

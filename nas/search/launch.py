@@ -16,7 +16,6 @@ from rich.console import Console
 
 from nas.analysis.pareto import outcome
 from nas.data.dataset import Data
-from nas.data.decoding import cpus
 from nas.data.study_data import describe_data, load_with_progress
 from nas.records.errors import terminable
 from nas.records.recipe import Recipe
@@ -38,6 +37,7 @@ from nas.storage.study_folder import (
 from nas.training.brief import DeviceData, choose_device
 from nas.training.trainer import BriefTrainer, Trainer
 from space import Band, Budget, InputError, Space, Task
+from space.processor import cores
 
 DEFAULT_SAMPLER: Sampler = "ehvi"
 
@@ -113,8 +113,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
             if cluster:
                 begin = partial(_on_ray, cluster, source, target, plan)
             else:
-                if target.type == "cpu" and workers > cpus():
-                    console.print(f"note: {workers} workers on {cpus()} cores hold each other up", highlight=False)
+                if target.type == "cpu" and workers > cores():
+                    console.print(f"note: {workers} workers on {cores()} cores hold each other up", highlight=False)
                 begin = partial(_together, source, target, workers)
         return folder, _run_both(folder, settings, plan, begin, console, stopping)
 

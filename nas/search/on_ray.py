@@ -82,7 +82,7 @@ class Actor:
         watch = Watch(on_note=lambda note: said.append(f"note: {note}"), stop=self.asked.is_set)
         try:
             finished = work(
-                study_folder_here(assignment), assignment.source, assignment.device, assignment.place,
+                folder_here(assignment), assignment.source, assignment.device, assignment.place,
                 assignment.threads,
                 lambda notes, trials: watch, Console(file=io.StringIO()), self._hold,
             )  # fmt: skip
@@ -104,7 +104,7 @@ class Actor:
         self.search = search
 
 
-def study_folder_here(assignment: Assignment) -> Path:
+def folder_here(assignment: Assignment) -> Path:
     """The study's folder on this machine: the shared one, or one of its own where all that is in it is elsewhere."""
     shared, settings = Path(assignment.folder), assignment.settings
     if (shared / FILE).exists():

@@ -17,7 +17,7 @@ from optuna.exceptions import OptunaError
 from optuna.study import StudyDirection
 
 from nas import __version__
-from nas.records.settings import FILE, JOURNAL, STUDY, Away, Settings
+from nas.records.settings import FILE, JOURNAL, STUDY, Away, Settings, difference
 from nas.storage.artifacts import open_for_writing
 from nas.storage.journal import Journal
 from nas.storage.postgres import connect
@@ -52,11 +52,13 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
     began = Settings.read(folder)
     old, new = asdict(began) | {"recipe": began.build_recipe().to_dict()}, asdict(settings)
     for key in SHARED:
-        _same(key, old[key], new[key], folder)
+        _check_same(key, old[key], new[key], folder)
     if settings.artifacts:
-        _same("artifacts", began.artifacts or "the study's folder", settings.artifacts, folder)
+        _check_same("artifacts", began.artifacts or "the study's folder", settings.artifacts, folder)
     if settings.server and (began.server is None or began.server.url != settings.server.url):
-        _same("storage", began.server.url if began.server else "the journal in its folder", settings.server.url, folder)
+        _check_same(
+            "storage", began.server.url if began.server else "the journal in its folder", settings.server.url, folder
+        )
     was = {"device": old["device"], **old["versions"]}
     now = {"device": new["device"], **new["versions"]}
     return [
@@ -108,7 +110,7 @@ def goal_to_join(reader: Reader) -> tuple[int, int]:
     _check_code(attributes[GOAL].get("code"), reader.folder)
     began, here = attributes.get("settings", {}), _comparable(reader.settings)
     for key in began:
-        _same(key, began[key], here[key], reader.folder)
+        _check_same(key, began[key], here[key], reader.folder)
     return found
 
 
@@ -138,13 +140,10 @@ def _comparable(settings: Settings) -> dict[str, Any]:
     return kept
 
 
-def _same(field: str, old: Any, new: Any, folder: Path) -> None:
-    """Raises InputError at the first place where two settings differ. A data source may move; its images may not."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old | new:
-            if (field, key) not in (("data", "source"), ("data", "name")):
-                _same(f"{field}.{key}", old.get(key), new.get(key), folder)
-    elif old != new:
+def _check_same(field: str, old: Any, new: Any, folder: Path) -> None:
+    """Raises InputError with the first difference."""
+    if found := difference(field, old, new):
+        place, was, now = found
         raise InputError(
-            f"{field} must be {old} to resume {folder.name}, got {new}; start another study with --study NAME"
+            f"{place} must be {was} to resume {folder.name}, got {now}; start another study with --study NAME"
         )

@@ -27,6 +27,13 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     found.close()
 
 
+@pytest.fixture
+def images(place: Place) -> None:
+    """Pictures in the folder in which the commands are typed."""
+    if not (place.folder / "images").exists():
+        write_images(place.folder / "images")
+
+
 def write_images(folder: Path) -> None:
     """Class folders of 32 px images: of each of four classes 50, which differ in colour and noise."""
     rng = np.random.default_rng(0)

@@ -6,18 +6,12 @@ import re
 
 import pytest
 
-from tests.documented.conftest import write_images
 from tests.documented.extracted import ROOT
 from tests.documented.place import Place, check
 from tests.documented.table import CHAINS, Row
 
 CHAIN = "cifar"
-
-
-@pytest.fixture(autouse=True)
-def images(place: Place) -> None:
-    if not (place.folder / "images").exists():
-        write_images(place.folder / "images")
+pytestmark = pytest.mark.usefixtures("images")
 
 
 @pytest.mark.parametrize("row", CHAINS[CHAIN], ids=lambda row: row.typed)

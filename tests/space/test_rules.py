@@ -70,7 +70,7 @@ def test_what_a_rule_allows_it_gives_back_in_one_type(rule: Rule, value: Any, ke
         (Number(0, 16), True, "must be a number, got True; correct it"),
         (Number(0, 16), "four", "must be a number, got 'four'; correct it"),
         (Number(0, 16), "1e-6", "must be a number, got '1e-6'; write 1.0e-06"),
-        (Number(0, 16), "-2.5E3", "must be a number, got '-2.5E3'; write -2.5e+03"),
+        (Number(0, 16), "-2.5E3", "must be a number, got '-2.5E3'; write -2500.0"),
         (Number(0, 0.99, zero=True), -1, "must be from 0 to 0.99, got -1; use e.g. 0.99"),
         (Flag(), 1, "must be true or false, got 1; correct it"),
         (Flag(), "true", "must be true or false, got 'true'; correct it"),

@@ -31,7 +31,7 @@ from nas.benchmark.replay import (
     replay,
     simulate,
 )
-from nas.benchmark.replay_report import STEPS, Report, estimate, hypervolume_at_shares, plot, run_replay, share_to_reach
+from nas.benchmark.replay_report import STEPS, Report, estimate, plot, run_replay, share_needed, volumes_along
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable
 from nas.benchmark.table_card import save_table
@@ -232,7 +232,7 @@ def a_run(*steps: tuple[float, float]) -> Run:
 
 
 def test_growth_is_a_staircase_over_cost() -> None:
-    curve = hypervolume_at_shares(a_run((10.0, 0.2), (50.0, 0.6)), 100.0)
+    curve = volumes_along(a_run((10.0, 0.2), (50.0, 0.6)), 100.0)
     assert len(curve) == STEPS + 1
     for share, value in ((0, 0), (0.098, 0), (0.1, 0.2), (0.498, 0.2), (0.5, 0.6), (1, 0.6)):
         assert curve[round(share * STEPS)] == value
@@ -241,15 +241,15 @@ def test_growth_is_a_staircase_over_cost() -> None:
 def test_reach_is_where_the_mean_crosses() -> None:
     slow = np.array([np.linspace(0, 1, STEPS + 1)] * 20)
     fast = np.minimum(2 * slow, 1)
-    found = share_to_reach("slow", fast, slow[:, -1], 0.95)
+    found = share_needed("slow", fast, slow[:, -1], 0.95)
     assert (found.share, found.interval) == (0.5, (0.5, 0.5))
     assert str(found) == "50%"
-    never = share_to_reach("fast", slow / 2, fast[:, -1], 0.95)
+    never = share_needed("fast", slow / 2, fast[:, -1], 0.95)
     assert (never.share, never.interval) == (None, (None, None))
     assert str(never) == "never"
     mixed = np.concatenate([fast, slow])  # the interval holds the mean's crossing
-    some = share_to_reach("x", mixed, np.full(5, 0.7), 0.95)
-    wide = share_to_reach("x", mixed, np.full(5, 0.7), 0.995)
+    some = share_needed("x", mixed, np.full(5, 0.7), 0.95)
+    wide = share_needed("x", mixed, np.full(5, 0.7), 0.995)
     low, high = some.interval or (None, None)
     assert some.share is not None
     assert low is not None
@@ -258,7 +258,7 @@ def test_reach_is_where_the_mean_crosses() -> None:
     assert wide.interval is not None
     assert wide.interval[0] is not None
     assert wide.interval[0] < low
-    few = share_to_reach("slow", fast[:4], slow[:, -1], 0.95)
+    few = share_needed("slow", fast[:4], slow[:, -1], 0.95)
     assert (few.share, few.interval, str(few)) == (0.5, None, "50%")
 
 
@@ -285,7 +285,7 @@ def test_the_intervals_of_a_table_hold_together_and_say_so() -> None:
     assert "±: 95% for all 10 intervals together (Bonferroni)." in text
     assert "[ ]: 95% for all 2 intervals together (Bonferroni)." in text
     for summary in report.summaries:
-        finals = np.array([hypervolume_at_shares(run, bench.limit)[-1] for run in report.runs[summary.plan]])
+        finals = np.array([volumes_along(run, bench.limit)[-1] for run in report.runs[summary.plan]])
         assert summary.volumes[-1] == estimate(finals, 1 - 0.05 / 10)
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from nas.data import cache, decoding, images, sources
 from nas.data import dataset as data
+from space.processor import cores
 from space.reading import InputError
 
 PREAMBLE = """if True:
@@ -426,8 +427,7 @@ def test_a_process_that_is_killed_while_it_decodes_ends_nothing(
 def test_a_worker_that_is_killed(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "pixels", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     assert refusal(folders(tmp_path / "set"), home) == (
-        f"data must be decoded by {decoding.cpus()} processes, got one killed (out of memory?); "
-        "free memory and start again"
+        f"data must be decoded by {cores()} processes, got one killed (out of memory?); free memory and start again"
     )
 
 

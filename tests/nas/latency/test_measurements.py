@@ -454,7 +454,7 @@ def test_of_a_machines_names_one_is_the_default_and_said(tmp_path: Path, run: Ru
 
 def test_a_processor_without_a_name_goes_by_its_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "cpuinfo"
-    monkeypatch.setattr("nas.latency.timing.CPUINFO", info)
+    monkeypatch.setattr("space.processor.CPUINFO", info)
     nameless = f"{platform.machine()} {platform.node()}, "
     assert device_name(CPU).startswith(nameless), "no such file"
     info.write_text("processor\t: 0\nBogoMIPS\t: 243.75\n")

@@ -12,7 +12,7 @@ import pytest
 
 from nas.records.settings import FILE, Server, Settings
 from nas.records.trial import Trial
-from nas.search.on_ray import Assignment, Share, cluster, study_folder_here
+from nas.search.on_ray import Assignment, Share, cluster, folder_here
 from space import InputError
 from tests.nas.commands import Command, check_whole, wait_until
 from tests.nas.conftest import Run
@@ -125,16 +125,16 @@ def test_a_machine_that_does_not_see_the_folder_needs_a_server_and_a_store(
     def assignment(folder: Path, settings: Settings) -> Assignment:
         return Assignment(str(folder), settings, "digits", "cpu", 0, 1, {})
 
-    assert study_folder_here(assignment(command.folder, settings)) == command.folder
+    assert folder_here(assignment(command.folder, settings)) == command.folder
     nowhere = tmp_path / "not" / "here"
     with pytest.raises(InputError, match=r"study must be in a folder that every machine sees, got .*/not/here, which"):
-        study_folder_here(assignment(nowhere, settings))
+        folder_here(assignment(nowhere, settings))
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "other machine"))
     everywhere = replace(settings, server=Server(url="postgresql://host/base", study="s-1"), artifacts="s3://bucket")
-    own = study_folder_here(assignment(nowhere, everywhere))
+    own = folder_here(assignment(nowhere, everywhere))
     assert own.is_relative_to(tmp_path / "other machine")
     assert Settings.read(own) == everywhere
     assert (own / FILE).exists()
     (tmp_path / "other machine" / f"nas-{os.getuid()}").chmod(0o777)
     with pytest.raises(InputError, match="must be a folder that only this user writes, got another's; remove it, or"):
-        study_folder_here(assignment(nowhere, everywhere))
+        folder_here(assignment(nowhere, everywhere))
