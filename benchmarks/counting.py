@@ -61,7 +61,7 @@ def counting() -> None:
         space = Space.load(name)
         task, budget = narrow(space)
         rng = random.Random(0)
-        archs = [space.draw(rng, task, budget) for _ in range(1000)]
+        archs = [space.random_arch(rng, task, budget) for _ in range(1000)]
         first: list[float] = []
         again: list[float] = []
         traced: list[float] = []
@@ -102,7 +102,7 @@ def drawing() -> None:
             tries = [space.compose(RandomChooser(rng, None), task, budget) for _ in range(DRAWS)]
             landed += sum(proposal.inside for proposal in tries)
             counts += [proposal.cost.flops for proposal in tries if proposal.inside]
-            built.append(DRAWS / seconds(lambda: [space.draw(rng, task, budget) for _ in range(DRAWS)]))  # noqa: B023
+            built.append(DRAWS / seconds(lambda: [space.random_arch(rng, task, budget) for _ in range(DRAWS)]))  # noqa: B023
             dense.append(DRAWS / seconds(lambda: [space.sample(rng, task, budget) for _ in range(DRAWS)]))  # noqa: B023
             started = time.perf_counter()
             free = [space.compose(RandomChooser(rng, None), task).cost.flops in budget.flops for _ in range(5 * DRAWS)]

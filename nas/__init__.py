@@ -1,20 +1,45 @@
-"""A design-space explorer for ConvNeXt-family networks. `nas.load_export(DIR)` loads what `nas export` wrote."""
+"""A design-space explorer for ConvNeXt-family networks.
+
+    import nas
+    study = nas.search("digits", data="digits", flops="200K..4M", trials=30)
+    study.front()
+
+`Space`, `Arch`, `Task` and `Cost` say what may be built and what it costs; `cost` counts a network, `Network` builds
+it; `search` runs a study and `Study` reads one; `load_export` loads what was exported. Importing this is quick: each
+name brings what it needs when it is first used.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.api import Study, cost, search
     from nas.export.load import Exported, Preprocess, load_export
+    from space import Arch, Cost, InputError, Space, Task
+    from space.network import Network
 
-__all__ = ["Exported", "Preprocess", "load_export"]
 __version__ = "0.1.0"
+__all__ = [
+    "Arch", "Cost", "Exported", "InputError", "Network", "Preprocess", "Space", "Study", "Task", "cost", "load_export",
+    "search",
+]  # fmt: skip
+_MODULES = {
+    "nas.api": ("Study", "cost", "search"),
+    "nas.export.load": ("Exported", "Preprocess", "load_export"),
+    "space": ("Arch", "Cost", "InputError", "Space", "Task"),
+    "space.network": ("Network",),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Loads torch only when an export is loaded."""
-    if name in __all__:
-        import nas.export.load
-
-        return getattr(nas.export.load, name)
+    for module, names in _MODULES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(module), name)
+            return found
     raise AttributeError(f"module 'nas' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

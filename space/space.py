@@ -279,7 +279,20 @@ class Space(Structure):
             f"{budget}, where none of {attempts} draws fell; widen the band or lower the step of axes.width"
         )
 
-    def draw(self, rng: random.Random, task: Task, budget: Budget | None = None) -> Arch:
+    def draw(
+        self, *, flops: str | None = None, params: str | None = None, activations: str | None = None,
+        task: Task | None = None, seed: int = 0,
+    ) -> Arch:  # fmt: skip
+        """A random network inside bands such as `flops="1M..4M"`; the same seed gives the same one on every machine.
+        `task`: what the counts are of, by default the space's image size, 3 channels and 10 classes (1,000 from 128 px
+        on). Raises InputError for a budget that no network meets."""
+        bands = {"flops": flops, "params": params, "activations": activations}
+        given = {name: Band.parse(text, name) for name, text in bands.items() if text is not None}
+        aim = task or Task(self.image_size, 3, 1000 if self.image_size >= 128 else 10)
+        self.check_size(aim.image_size, f"space {self.name}")
+        return self.random_arch(random.Random(seed), aim, Budget(**given) if given else None)
+
+    def random_arch(self, rng: random.Random, task: Task, budget: Budget | None = None) -> Arch:
         """`sample`, the network alone and without its density, which takes a third of the time."""
         return self.sample(rng, task, budget, with_density=False).arch
 

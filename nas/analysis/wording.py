@@ -121,10 +121,15 @@ def shares(values: Iterable[int]) -> list[str]:
 
 def caption(settings: Settings, seeds: str = "1 seed a network") -> str:
     """What the numbers of a study's tables are."""
+    return f"{basis(settings, seeds)} {LEGEND}."
+
+
+def basis(settings: Settings, seeds: str) -> str:
+    """What accuracies and FLOPs of a study are."""
     data = settings.data
     return (
         f"accuracy: top-1 on {data.name}'s validation split, n = {data.validation:,}, {seeds}, "
-        f"{settings.training}. {CONVENTION}. {LEGEND}."
+        f"{settings.training}. {CONVENTION}."
     )
 
 

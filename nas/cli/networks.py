@@ -38,17 +38,19 @@ def cost(
     image_size: ItsSize = None,
     classes: ItsClasses = None,
     channels: ItsChannels = None,
+    check: Annotated[bool, typer.Option("--check", help="Also build them and count with fvcore.")] = False,
     as_json: Json = False,
 ) -> None:
     """Count networks by arithmetic: FLOPs (conv + linear multiply-accumulates), parameters, activations.
 
+    --check counts the built networks with fvcore too: all must be equal, as integers.
     --json prints one object for one network, a list for several. Example: nas cost resnet50 convnext_tiny
     """
     from nas.analysis.wording import cost_line, cost_record
     from nas.export.arch_source import load_network
 
     found = [load_network(arch, image_size, channels, classes) for arch in archs]
-    counts = [count_cost(network, task) for network, task in found]
+    counts = [_checked(network, task) if check else count_cost(network, task) for network, task in found]
     if len(found) > 1:
         _print_costs(archs, found, counts, as_json)
         return
@@ -57,6 +59,14 @@ def cost(
         print(json.dumps(cost_record(counted, network.key, task)))
     else:
         print(cost_line(counted, network.key, task))
+
+
+def _checked(network: Arch, task: Task) -> Cost:
+    from space.fvcore_count import check_with_fvcore
+
+    counted = check_with_fvcore(network, task)
+    print(f"{network.key}: fvcore counts the same in the built network", file=sys.stderr)
+    return counted
 
 
 def _print_costs(names: list[str], found: list[tuple[Arch, Task]], counts: list[Cost], as_json: bool) -> None:

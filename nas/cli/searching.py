@@ -365,8 +365,9 @@ def _check_there(runs: Path) -> None:
 
 
 def _print_front(folder: Path, as_json: bool) -> None:
+    from nas.analysis.data_frames import front_records
     from nas.analysis.pareto import baseline_of
-    from nas.cli.tables import baseline_line, front_records, front_table
+    from nas.cli.tables import baseline_line, front_table
     from nas.storage.reader import Reader
 
     reader, beside = Reader(folder), baseline_of(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from rich import box
 from rich.markup import escape
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.analysis.multiple_comparisons import FREEDOM, rule, too_few
-from nas.analysis.pareto import Outcome, accuracy, flops, hypervolume, knee, outcome, pareto_front, scored, under
+from nas.analysis.pareto import Outcome, accuracy, hypervolume, knee, outcome, scored
 from nas.analysis.rank_agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
 from nas.analysis.seed_noise import Network, Networks, Noise, networks
 from nas.analysis.studies import Summary
@@ -122,25 +121,6 @@ def _outcome_words(found: Outcome) -> str:
         f"{found.study}: {found.front} of {found.networks} networks on the front, hypervolume {found.hypervolume:.4f}, "
         f"{found.trainings} trainings, {found.epochs:,} epochs, {found.seconds:,.0f} s of training"
     )
-
-
-def front_records(trials: Sequence[Trial], beside: Sequence[Trial] = ()) -> list[dict[str, Any]]:
-    """The front for `--json`: each member at its mean `accuracy` over `seeds`, its 95% `interval`, the `expected`
-    accuracy (shrunk) and `probability` of being on the front (null without any repeat, the interval also for too few),
-    the cheaper member that it ties with, and what the baseline's front reaches at no more FLOPs."""
-    base = pareto_front(beside)
-    return [
-        {
-            **row.trial.to_json(),
-            **{name: getattr(row, name) for name in ("seeds", "interval", "expected", "probability", "tie")},
-            "baseline_accuracy": _reached(base, flops(row.trial)),
-        }
-        for row in networks(trials).front
-    ]
-
-
-def _reached(front: Sequence[Trial], limit: int) -> float | None:
-    return accuracy(under(front, limit)) if front and flops(front[0]) <= limit else None
 
 
 def agreement_table(found: Agreement, epochs: int, settings: Settings) -> Table:

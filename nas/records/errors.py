@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import tempfile
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,10 @@ class Terminated(SystemExit):
 @contextmanager
 def terminable() -> Iterator[None]:
     """Raises Terminated in the main thread where the process is told to end. One that was started to outlive its
-    terminal (nohup) ignores SIGHUP, and goes on to."""
+    terminal (nohup) ignores SIGHUP, and goes on to. In another thread it changes nothing."""
+    if threading.current_thread() is not threading.main_thread():  # only that one hears signals
+        yield
+        return
     heard = [number for number in ENDING_SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     for number in heard:
         signal.signal(number, _terminate)

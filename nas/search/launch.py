@@ -26,7 +26,7 @@ from nas.search.progress import SearchProgress, Stopping
 from nas.search.worker import on_record
 from nas.search.workers import Fleet
 from nas.storage.artifacts import parse_artifacts
-from nas.storage.postgres import parse_server
+from nas.storage.postgres import environment, parse_server
 from nas.storage.reader import Reader
 from nas.storage.study_folder import (
     open_folder,
@@ -144,7 +144,7 @@ def _together(
         return Process(place, [
             "worker", str(folder), "--data", source, "--device", devices[place % len(devices)],
             "--threads", str(threads), "--place", str(place), "--tied",
-        ])  # fmt: skip
+        ], environment(Settings.read(folder).server))  # fmt: skip
 
     return Fleet(Reader(folder, storage), workers, start, watch).run()
 
@@ -153,7 +153,7 @@ def _on_ray(
     ray: Any, source: str, target: torch.device, plan: SearchPlan, folder: Path, watch: Watch, trials: int, repeats: int
 ) -> bool:
     """In actors of a Ray cluster."""
-    from nas.search.on_ray import Assignment, Share, environment, starter
+    from nas.search.on_ray import Assignment, Share, passed_on, starter
 
     study, storage = open_study(folder, watch.on_note)
     set_goal(study, Reader(folder, storage), trials, repeats)
@@ -161,9 +161,10 @@ def _on_ray(
     share, there = Share(plan.cpus_per_worker, gpus), ray.cluster_resources()
     workers = plan.workers or share.fit(there.get("CPU", 0.0), there.get("GPU", 0.0))
     place = Path(source)
+    settings = Settings.read(folder)
     start = starter(ray, share, lambda number: Assignment(
-        str(folder.absolute()), Settings.read(folder), str(place.absolute()) if place.exists() else source,
-        str(target), number, max(1, int(share.cpus)), environment(),
+        str(folder.absolute()), settings, str(place.absolute()) if place.exists() else source,
+        str(target), number, max(1, int(share.cpus)), passed_on(settings.server),
     ))  # fmt: skip
     return Fleet(Reader(folder, storage), workers, start, watch).run()
 

@@ -20,12 +20,12 @@ from typing import Any
 from rich.console import Console
 
 from nas.records.errors import STOPPED, exit_code, line_of
-from nas.records.settings import FILE, Settings
+from nas.records.settings import FILE, Server, Settings
 from nas.search.loop import Search, Watch
 from nas.search.worker import work
 from nas.search.workers import MAX_CRASHES, PATIENCE, Ending
 from nas.storage.known_servers import name
-from nas.storage.postgres import PASSWORD
+from nas.storage.postgres import PASSWORD, environment
 from nas.storage.study_folder import open_folder
 from space import InputError
 from space.private import is_private
@@ -174,10 +174,23 @@ class Remote:
 
 
 @contextmanager
+def _no_usage_statistics() -> Iterator[None]:
+    """A cluster that is started inside sends none, unless the person's environment says otherwise."""
+    name = "RAY_USAGE_STATS_ENABLED"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+@contextmanager
 def cluster(address: str) -> Iterator[Any]:
     """Ray, connected: `ray` (the cluster that RAY_ADDRESS names, else this machine's own) or ray://host:port.
     Raises InputError where it cannot be reached."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError as error:
@@ -187,10 +200,11 @@ def cluster(address: str) -> Iterator[Any]:
         raise InputError(f"on must be ray or ray://host:port, got {address}; correct it")
     try:
         own = not where and "RAY_ADDRESS" not in os.environ
-        ray.init(
-            where, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False,
-            include_dashboard=False if own else None,
-        )  # fmt: skip
+        with _no_usage_statistics():
+            ray.init(
+                where, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False,
+                include_dashboard=False if own else None,
+            )  # fmt: skip
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
@@ -211,6 +225,7 @@ def starter(ray: Any, share: Share, assign: Callable[[int], Assignment]) -> Call
     return lambda place: Remote(place, made.remote(), assign(place))
 
 
-def environment() -> dict[str, str]:
-    """Of this process, what workers elsewhere need."""
-    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+def passed_on(server: Server | None) -> dict[str, str]:
+    """Variables of this process that workers elsewhere need."""
+    own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return own | environment(server)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,12 +31,14 @@ main()"""
 class Process:
     """A worker, which runs `nas` with some words; what it writes to stderr is kept."""
 
-    def __init__(self, place: int, words: Sequence[str]) -> None:
+    def __init__(self, place: int, words: Sequence[str], environment: Mapping[str, str]) -> None:
+        """`environment`: variables beside those of this process."""
         self.place = place
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _BEGIN, *words, str(Path(__file__).parents[2])],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self.errors, bufsize=0,
+            env=os.environ | environment,
         )  # fmt: skip
 
     def look(self) -> Ending | None:

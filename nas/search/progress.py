@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -90,6 +91,9 @@ class Stopping:
 
     @contextmanager
     def listening(self) -> Iterator[Self]:
+        if threading.current_thread() is not threading.main_thread():  # only that one hears signals
+            yield self
+            return
         before = signal.signal(signal.SIGINT, self._hear)
         try:
             yield self

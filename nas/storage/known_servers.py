@@ -18,6 +18,7 @@ from space import InputError
 from space.private import is_private
 
 STORAGE = "NAS_STORAGE"  # environment: URLs, separated by blanks
+_by_this_process: set[str] = set()
 
 
 def check_named(server: Server) -> None:
@@ -32,10 +33,14 @@ def check_named(server: Server) -> None:
 
 
 def name(url: str) -> None:
-    """For this process and those that it starts."""
-    known = os.environ.get(STORAGE, "").split()
-    if url not in known:
-        os.environ[STORAGE] = " ".join([*known, url])
+    """For this process, and for those that are started with `environment`."""
+    _by_this_process.add(url)
+
+
+def environment() -> dict[str, str]:
+    """Variables that tell a process of this search which servers were named."""
+    known = [*os.environ.get(STORAGE, "").split(), *sorted(_by_this_process)]
+    return {STORAGE: " ".join(dict.fromkeys(known))} if known else {}
 
 
 def remember(url: str) -> None:
@@ -65,7 +70,7 @@ def named() -> set[str]:
         raise InputError(
             f"{STORAGE} must be URLs such as postgresql://user@host/database, got what is none; correct it"
         ) from None
-    return given | set(_remembered())
+    return given | _by_this_process | set(_remembered())
 
 
 def _remembered() -> Iterator[str]:

@@ -12,7 +12,6 @@ transaction of several statements (docs/scale.md).
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import uuid
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from nas.records.settings import Away, Server
+from nas.storage import known_servers
 from nas.storage.journal import Journal
 from nas.storage.known_servers import check_named, name, without_password
 from space import InputError
@@ -34,6 +34,7 @@ PAGE = 50_000  # entries, some 12 MB, that are read at once: so much comes in ti
 PAUSE = 2.0  # between tries
 FRESH = 0.02  # seconds for which what was read last counts as read now
 PASSWORD = "PGPASSWORD"
+_passwords: dict[str, str] = {}  # by URL, of this process: those that came in a URL
 T = TypeVar("T")
 
 _TABLE = """create table if not exists nas_journal (
@@ -60,9 +61,17 @@ def parse_server(url: str, study: str) -> Server:
     if "password" in parts.query:
         raise _wrong("a password among its options")
     if parts.password:
-        os.environ[PASSWORD] = unquote(parts.password)
+        _passwords[plain] = unquote(parts.password)
     name(plain)
     return Server(url=plain, study=study)
+
+
+def environment(server: Server | None) -> dict[str, str]:
+    """Variables for a process that works on a study of that server: who named it, and the password."""
+    if server is None:
+        return {}
+    password = _passwords.get(server.url)
+    return known_servers.environment() | ({} if password is None else {PASSWORD: password})
 
 
 def _wrong(got: str) -> InputError:
@@ -159,7 +168,9 @@ class Table:
                 from nas.storage.postgres_connection import connect as open_connection
 
                 answer = ANSWER if self.on_note else ANSWER / 3
-                self.connection = open_connection(self.server.url, answer, read_only=not self.on_note)
+                self.connection = open_connection(
+                    self.server.url, answer, read_only=not self.on_note, password=_passwords.get(self.server.url)
+                )
             return call(self.connection)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if self.connection is not None:

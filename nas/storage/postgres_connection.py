@@ -31,12 +31,18 @@ class Bounded(psycopg.Connection[tuple[Any, ...]]):
             raise
 
 
-def connect(url: str, answer: float, read_only: bool) -> Bounded:
+def connect(url: str, answer: float, read_only: bool, password: str | None = None) -> Bounded:
     """Each call is a transaction of its own. The server ends what takes longer too, and sooner what holds a lock and
     says no more, so that a machine that is cut off does not keep all others waiting."""
     milliseconds = round(1000 * answer)
     found = Bounded.connect(
-        url, autocommit=True, connect_timeout=CONNECT, application_name="nas", tcp_user_timeout=milliseconds, **ALIVE
+        url,
+        password=password,
+        autocommit=True,
+        connect_timeout=CONNECT,
+        application_name="nas",
+        tcp_user_timeout=milliseconds,
+        **ALIVE,
     )
     found.answer = answer
     found.execute(

@@ -83,7 +83,7 @@ def add_trial(
     study = optuna.load_study(study_name=None, storage=storage)
     kinds = {"complete": TrialState.COMPLETE, "running": TrialState.RUNNING, "waiting": TrialState.WAITING}
     kind = kinds.get(state, TrialState.PRUNED if state in ("outside", "repeat", "stopped") else TrialState.FAIL)
-    arch = SPACE.draw(rng, TASK, Budget(flops=BAND))
+    arch = SPACE.random_arch(rng, TASK, Budget(flops=BAND))
     if repeat_of is not None:
         arch = Arch.from_dict(study.trials[repeat_of].user_attrs["arch"], "repeat")
         attrs["repeat_of"] = repeat_of

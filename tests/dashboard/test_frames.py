@@ -15,7 +15,7 @@ from nas.records.trial import Trial
 from space import Arch, Task, cost
 from tests.dashboard.studies import SPACE, TASK
 
-ARCH = SPACE.draw(random.Random(5), TASK)
+ARCH = SPACE.random_arch(random.Random(5), TASK)
 
 
 def test_trials_frame_has_a_row_per_trial_by_number() -> None:

@@ -46,20 +46,9 @@ def generated(number: int, seed: int = 1) -> Iterator[tuple[Arch, Task]]:
 
 
 def measure(row: tuple[Arch, Task]) -> Cost:
-    """FLOPs by fvcore's count of conv and linear in a trace of the network; parameters as torch holds them; elements
-    that convolutions and linear layers put out, by forward hooks."""
-    from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
+    from space.fvcore_count import count_with_fvcore
 
-    net, task, outputs = Network(*row), row[1], []
-    image = torch.zeros(1, task.channels, task.image_size, task.image_size)
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.register_forward_hook(lambda module, args, output: outputs.append(int(output.numel())))
-    analysis = FlopCountAnalysis(net.eval(), image).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    counts = analysis.by_operator()
-    assert not set(counts) & {"matmul", "addmm", "bmm", "einsum"}, "a multiplication outside conv and linear"
-    params = sum(parameter.numel() for parameter in net.parameters())
-    return Cost(round(counts["conv"] + counts["linear"]), params, sum(outputs))
+    return count_with_fvcore(*row)
 
 
 def make_ready() -> None:
@@ -77,7 +66,6 @@ def rows() -> list[tuple[Arch, Task]]:
 
 @pytest.mark.timeout(900)  # about two minutes on two cores that others use too
 def test_cost_equals_fvcore_and_torch_on_generated_networks(rows: list[tuple[Arch, Task]]) -> None:
-    pytest.importorskip("fvcore")
     # In processes of their own, which also keeps the stack short: torch's tracer writes it down at every operation.
     with ProcessPoolExecutor(2, get_context("spawn"), make_ready) as pool:
         for (network, task), found in zip(rows, pool.map(measure, rows, chunksize=50), strict=True):

@@ -244,7 +244,7 @@ def test_draws_without_a_budget_are_in_reach_and_in_the_space(name: str) -> None
     space, task = preset(name)
     rng, reach = random.Random(0), [space.cost_range(task, count) for count in COUNTS_OF]
     for _ in range(25):
-        network = space.draw(rng, task)
+        network = space.random_arch(rng, task)
         assert network in space
         assert all(value in band for value, band in zip(_triple(cost(network, task)), reach, strict=True))
 
@@ -290,7 +290,7 @@ def test_a_seed_decides_the_draws() -> None:
 
     def keys(seed: int) -> list[str]:
         rng = random.Random(seed)
-        return [space.draw(rng, task, flops("1M..4M")).key for _ in range(10)]
+        return [space.random_arch(rng, task, flops("1M..4M")).key for _ in range(10)]
 
     assert keys(1) == keys(1)
     assert not set(keys(1)) & set(keys(2))
@@ -301,7 +301,7 @@ def test_the_density_does_not_change_what_is_drawn() -> None:
     with_density, without = random.Random(4), random.Random(4)
     for _ in range(10):
         proposal = space.sample(with_density, task, flops("30M..40M"))
-        assert proposal.arch == space.draw(without, task, flops("30M..40M"))
+        assert proposal.arch == space.random_arch(without, task, flops("30M..40M"))
 
 
 # The first 20 networks of seed 0 in a band of 5% around the second centre: every machine and Python draws these.
@@ -326,7 +326,7 @@ GOLDEN = {
 def test_every_machine_draws_the_same_networks(name: str) -> None:
     space, task = preset(name)
     rng, budget = random.Random(0), Budget(flops=around(CENTRES[space.image_size][1]))
-    keys = [space.draw(rng, task, budget).key for _ in range(20)]
+    keys = [space.random_arch(rng, task, budget).key for _ in range(20)]
     assert hashlib.sha256(" ".join(keys).encode()).hexdigest()[:16] == GOLDEN[name]
 
 
@@ -522,7 +522,7 @@ def test_depths_that_do_not_land_lead_to_the_next_that_does() -> None:
 
 def test_reaching_and_drawing_agree_where_there_is_one_network_alone() -> None:
     space = read({"stages": [1], "depth": [2], "width": [16], "stem.stride": [2]})
-    only = space.draw(random.Random(0), TASK)
+    only = space.random_arch(random.Random(0), TASK)
     counted = cost(only, TASK)
     for budget in (Budget(flops=Band(counted.flops, counted.flops)), Budget(params=Band(1, 10**9)),
                    Budget(*(Band(value, value) for value in _triple(counted)))):  # fmt: skip
@@ -554,7 +554,7 @@ def test_a_budget_out_of_reach_names_the_axis_and_what_is_possible(
 ) -> None:
     space, task = preset(name)
     with pytest.raises(InputError) as refusal:
-        space.draw(random.Random(0), task, Budget(**{count: Band.parse(band)}))
+        space.random_arch(random.Random(0), task, Budget(**{count: Band.parse(band)}))
     assert str(refusal.value) == (
         f"{count} must be within {reach} for space {name} at {space.image_size} px, got {band}; "
         f"{part} keeps it out: extend that axis or move the band"
@@ -565,7 +565,7 @@ def test_a_budget_out_of_reach_names_the_axis_and_what_is_possible(
 def test_a_band_between_two_networks_is_refused(count: str) -> None:
     space = read({"stages": [2], "depth": [2, 3], "width": [8, 24], "stem.stride": [2], "kernel": [3, 5]})
     rng = random.Random(0)
-    counts = sorted({getattr(cost(space.draw(rng, TASK), TASK), count) for _ in range(200)})
+    counts = sorted({getattr(cost(space.random_arch(rng, TASK), TASK), count) for _ in range(200)})
     below, above = max(pairwise(counts), key=lambda pair: pair[1] - pair[0])
     band = Band(below + 1, above - 1)
     with pytest.raises(InputError) as refusal:

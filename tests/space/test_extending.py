@@ -208,7 +208,7 @@ def test_spaces_have_its_options_as_axes() -> None:
     }  # fmt: skip
     space, rng, seen = Space.from_dict({"image_size": 33, "axes": axes}, "mine", "mine.yaml"), random.Random(0), set()
     for _ in range(40):
-        network = space.draw(rng, Task(33, 3, 10))
+        network = space.random_arch(rng, Task(33, 3, 10))
         seen |= parts_of(network)
         seen |= {("small", stage.block.small) for stage in network.stages if stage.block.name == "dual"}  # type: ignore[attr-defined]
         assert network.head.to_dict()["features"] in (32, 64)

@@ -108,10 +108,10 @@ def test_exact_sizes_are_the_networks_that_are_drawn(number: int) -> None:
     """All that hundreds of draws find; where the width is a range, at every size that a budget leads to."""
     space, rng = read(FEW[number]), random.Random(0)
     size = measure(space)
-    drawn = {space.draw(rng, TASK).key for _ in range(1200)}
+    drawn = {space.random_arch(rng, TASK).key for _ in range(1200)}
     if space.axes["width"].grid:
         ends = space.cost_range(TASK)
-        drawn |= {space.draw(rng, TASK, Budget(flops=ends)).key for _ in range(400)}
+        drawn |= {space.random_arch(rng, TASK, Budget(flops=ends)).key for _ in range(400)}
     assert size.exact
     assert size.networks == len(drawn)
     assert size.networks <= bound(space)
@@ -232,7 +232,7 @@ def test_it_contains_exactly_what_it_builds() -> None:
     found = everything()
     assert all(network in space for network in found[:: len(found) // 500])
     known = distinct([network for network in found if len(network.stages) == 1])
-    drawn = {network.key for _ in range(3000) if len((network := space.draw(rng, TASK)).stages) == 1}
+    drawn = {network.key for _ in range(3000) if len((network := space.random_arch(rng, TASK)).stages) == 1}
     assert drawn <= set(known)
     assert len(drawn) > 0.95 * len(known)
 
@@ -345,7 +345,7 @@ def test_widths_stage_by_stage_come_from_the_axis() -> None:
     space = read({"stages": [2], "depth": [2, 3], "width": {"each_stage": [8, 12, 20, 44]}, "stem.stride": [2]})
     rng, seen = random.Random(0), set()
     for _ in range(300):
-        network = space.draw(rng, TASK, Budget(flops=Band.parse("20K..200K")))
+        network = space.random_arch(rng, TASK, Budget(flops=Band.parse("20K..200K")))
         assert network in space
         seen.add(tuple(stage.width for stage in network.stages))
     assert {width for pair in seen for width in pair} == {8, 12, 20, 44}
@@ -401,7 +401,7 @@ def test_narrowing_keeps_the_choices_that_are_named() -> None:
     assert narrow.axes["expansion"].each_stage
     assert narrow.axes["width"] == space.axes["width"]
     rng = random.Random(0)
-    drawn = [narrow.draw(rng, TASK) for _ in range(50)]
+    drawn = [narrow.random_arch(rng, TASK) for _ in range(50)]
     assert {
         (n.stages[0].block.to_dict()["kernel"], n.stem.to_dict()["stride"], n.head.to_dict()["norm"]) for n in drawn
     } == {(5, 2, "rms")}
@@ -485,7 +485,7 @@ def test_differences_are_the_axes_that_differ() -> None:
 def test_an_image_too_small_is_refused_before_drawing() -> None:
     space = Space.load("convnext_224")
     with pytest.raises(InputError) as refusal:
-        space.draw(random.Random(0), Task(31), Budget(flops=Band.parse("1M..4M")))
+        space.random_arch(random.Random(0), Task(31), Budget(flops=Band.parse("1M..4M")))
     assert str(refusal.value) == (
         "space convnext_224: image_size must be at least 32 for stem patchify 4 and 4 stages, got 31; "
         "lower the stem's stride or axes.stages"
@@ -501,4 +501,4 @@ def test_every_network_of_the_smallest_image_has_a_pixel_left() -> None:
     ):  # fmt: skip
         space = read({"stages": [4], "depth": [4, 5], "width": [8, 16], **axes}, needed)
         for _ in range(60):
-            assert cost(space.draw(rng, Task(needed)), Task(needed)).flops > 0
+            assert cost(space.random_arch(rng, Task(needed)), Task(needed)).flops > 0

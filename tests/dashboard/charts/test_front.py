@@ -33,7 +33,7 @@ def traces(figure: Figure, mode: str) -> list[dict[str, Any]]:
 
 
 def test_every_figure_is_valid_plotly() -> None:
-    arch = SPACE.draw(random.Random(0), TASK)
+    arch = SPACE.random_arch(random.Random(0), TASK)
     as_plotly(front_figure(TRIALS, BAND, running=[trial(9, 0, 2_000_000, state="running")]))
     as_plotly(curve_figure([Epoch(1, math.nan, 0.1, 0.5), Epoch(2, 1.0, 0.5, 1.0)]))
     as_plotly(network_figure(arch, TASK))

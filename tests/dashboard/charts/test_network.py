@@ -15,7 +15,7 @@ from tests.dashboard.studies import SPACE, TASK
 
 
 def test_shares_are_percent_of_the_whole() -> None:
-    arch = SPACE.draw(random.Random(3), TASK)
+    arch = SPACE.random_arch(random.Random(3), TASK)
     figure, total = network_figure(arch, TASK), cost(arch, TASK)
     for axis, count in (("y2", total.flops), ("y3", total.params)):
         (bars,) = [t for t in figure["data"] if t.get("yaxis") == axis]

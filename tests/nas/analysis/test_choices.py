@@ -54,7 +54,7 @@ def test_axes_that_vary_and_their_choices_in_order() -> None:
 
 def test_axes_of_drawn_networks_are_those_of_their_space() -> None:
     space, rng = Space.load("convnext_or_modulation_32"), random.Random(0)
-    rows = [traits(trial(space.draw(rng, Task(32, 3, 10)).to_dict())) for _ in range(60)]
+    rows = [traits(trial(space.random_arch(rng, Task(32, 3, 10)).to_dict())) for _ in range(60)]
     axes = {name for name, axis in space.axes.items() if len(axis.values) > 1}
     assert set(varied(rows)) <= axes | {"stages"}
     assert {"block", "kernel", "norm", "act", "expansion", "depth", "width", "stem.stride"} <= set(varied(rows))

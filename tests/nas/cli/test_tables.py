@@ -12,18 +12,11 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from nas.analysis.data_frames import front_records
 from nas.analysis.seed_noise import networks
 from nas.analysis.studies import Summary
 from nas.analysis.wording import CONVENTION, caption, cost_line, describe, signed, trial_line
-from nas.cli.tables import (
-    SEED_OF_A_ROW,
-    baseline_line,
-    flattery_words,
-    front_records,
-    front_table,
-    studies_table,
-    trials_table,
-)
+from nas.cli.tables import SEED_OF_A_ROW, baseline_line, flattery_words, front_table, studies_table, trials_table
 from nas.records.recipe import Recipe
 from nas.records.settings import Settings
 from nas.records.trial import Trial

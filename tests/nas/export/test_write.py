@@ -144,7 +144,7 @@ def card_of(*trials: Trial) -> ModelCard:
 
 
 def test_the_card_sets_test_beside_validation_and_says_that_selection_flatters() -> None:
-    arch = SPACE.draw(random.Random(0), TASK).to_dict()
+    arch = SPACE.random_arch(random.Random(0), TASK).to_dict()
     one = Trial(number=0, state="complete", key="a", flops=2_000_000, accuracy=0.95, arch=arch)
     other = Trial(number=1, state="complete", key="b", flops=1_000_000, accuracy=0.9)
     again = Trial(number=2, state="complete", key="a", flops=2_000_000, accuracy=0.93)

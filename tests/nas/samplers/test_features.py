@@ -49,7 +49,7 @@ def test_features_are_those_of_the_plain_form(name: str) -> None:
     space, rng = Space.load(name), random.Random(0)
     task = Task(space.image_size, 3, 10)
     for _ in range(40):
-        arch = space.draw(rng, task)
+        arch = space.random_arch(rng, task)
         assert describe(arch, cost(arch, task)) == pytest.approx(from_plain(arch, task))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from dashboard.study_cache import StudyCache
 from nas.records.settings import Away, Server, Settings
+from nas.storage import known_servers
 from nas.storage.known_servers import STORAGE, name, named, remember
 from nas.storage.postgres import PASSWORD, connect_to_read
 from nas.storage.study_folder import open_study
@@ -25,6 +26,7 @@ from tests.nas.empty_study import write_empty_study
 @pytest.fixture(autouse=True)
 def nothing_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(known_servers, "_by_this_process", set())
     monkeypatch.setenv(STORAGE, "")
     monkeypatch.setenv(PASSWORD, "mine")
 
@@ -145,4 +147,6 @@ def test_what_a_process_names_the_processes_that_it_starts_know() -> None:
     name("postgresql://one/base")
     name("postgresql://two/base")
     name("postgresql://one/base")
-    assert os.environ[STORAGE].split() == ["postgresql://one/base", "postgresql://two/base"]
+    told = known_servers.environment()[STORAGE].split()
+    assert told == ["postgresql://one/base", "postgresql://two/base"]
+    assert os.environ[STORAGE] == "", "no variable is set behind a user's back"

@@ -19,8 +19,10 @@ import yaml
 import nas.storage.postgres
 from dashboard.study_cache import StudyCache
 from nas.records.settings import FILE, JOURNAL, Away, Server
+from nas.storage import known_servers
+from nas.storage import postgres as postgres_module
 from nas.storage.known_servers import STORAGE
-from nas.storage.postgres import PASSWORD, Table, connect, connect_to_read, parse_server
+from nas.storage.postgres import PASSWORD, Table, connect, connect_to_read, environment, parse_server
 from nas.storage.reader import Reader
 from space import InputError
 from tests.nas.commands import Command, check_killed, check_whole, kill_at_random, wait_until
@@ -52,6 +54,8 @@ def no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD, "")  # so that it is put back
     monkeypatch.delenv(PASSWORD)
     monkeypatch.setenv(STORAGE, NOBODY)
+    monkeypatch.setattr(known_servers, "_by_this_process", set())
+    monkeypatch.setattr(postgres_module, "_passwords", {})
 
 
 def files_with(folder: Path, text: str) -> list[Path]:
@@ -279,7 +283,8 @@ def test_other_storage_is_refused(url: str) -> None:
 def test_a_url_keeps_all_but_its_password() -> None:
     found = parse_server("postgresql://me%40home:p%40ss%2Fword@[::1]:5433/base?sslmode=require", "s")
     assert found.url == "postgresql://me%40home@[::1]:5433/base?sslmode=require"
-    assert os.environ[PASSWORD] == "p@ss/word"
+    assert environment(found)[PASSWORD] == "p@ss/word"
+    assert PASSWORD not in os.environ, "no variable is set behind a user's back"
     with pytest.raises(InputError, match="got a password among its options"):
         parse_server("postgresql://host/base?password=x", "s")
 

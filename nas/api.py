@@ -1,0 +1,171 @@
+"""The Python API behind `import nas`: cost, search and studies. The command line calls the same functions."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from nas.records.trial import Trial
+from space import Arch, Band, Cost, Space, Task
+from space.cost import cost as count
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go  # type: ignore[import-untyped]
+
+    from nas.records.settings import Sampler, Settings, Stop
+
+RUNS = Path("runs")
+
+
+def cost(
+    arch: Arch, *, image_size: int = 224, classes: int = 1000, channels: int = 3, check: bool = False
+) -> Cost:  # fmt: skip
+    """FLOPs (conv + linear multiply-accumulates, batch 1), parameters and activations of a network, by arithmetic.
+
+    `check=True` also builds it and counts it with fvcore; both must be equal as integers.
+    """
+    task = Task(image_size, channels, classes)
+    if not check:
+        return count(arch, task)
+    from space.fvcore_count import check_with_fvcore
+
+    return check_with_fvcore(arch, task)
+
+
+def search(
+    space: Space | str | Path,
+    *,
+    data: str | Path,
+    flops: str,
+    trials: int,
+    epochs: int | None = None,
+    recipe: str | Path | None = None,
+    study: str | None = None,
+    runs: str | Path = RUNS,
+    seed: int = 0,
+    sampler: Sampler = "ehvi",
+    stop: Stop | None = None,
+    repeats: int = 0,
+    baseline: bool = False,
+    workers: int | None = None,
+    device: str = "auto",
+    image_size: int | None = None,
+    storage: str | None = None,
+    artifacts: str | None = None,
+) -> Study:
+    """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
+    all; the same call again goes on. Options as those of `nas search`, which explains them.
+
+    Progress goes to stderr, in a notebook below the cell. Ctrl-C ends the current epoch, raises KeyboardInterrupt and
+    leaves a study that the same call goes on with. Raises InputError, one line, for what a person can mend.
+    """
+    from rich.console import Console
+
+    from nas.search.launch import SearchPlan, run_search
+
+    chosen = space if isinstance(space, Space) else Space.load(space)
+    plan = SearchPlan(
+        trials=trials, repeats=repeats, baseline=baseline, workers=workers,
+        recipe_file=None if recipe is None else Path(recipe), epochs=epochs, name=study, runs=Path(runs), seed=seed,
+        sampler=sampler, stop=stop, device=device, image_size=image_size, storage=storage, artifacts=artifacts,
+        command=shlex.join(["nas", "search", chosen.name, "--data", str(data), "--flops", flops]) + "  # from Python",
+    )  # fmt: skip
+    folder, finished = run_search(chosen, str(data), Band.parse(flops), plan, Console(stderr=True))
+    if not finished:
+        raise KeyboardInterrupt
+    return Study(folder)
+
+
+class Study:
+    """A study's folder: its trials, front and networks, read anew at each call, also while it runs."""
+
+    def __init__(self, folder: str | Path, *, runs: str | Path = RUNS) -> None:
+        """`folder`: of the study, or its name under `runs`. Raises InputError where there is none."""
+        from nas.records.settings import find_study
+        from nas.storage.reader import Reader
+
+        self.folder = find_study(str(folder), Path(runs))
+        self._reader = Reader(self.folder)
+
+    def __repr__(self) -> str:
+        trained = sum(trial.accuracy is not None for trial in self._reader.trials())
+        return f"Study({str(self.folder)!r}): {trained} trials with an accuracy, {self.settings.band} FLOPs"
+
+    @property
+    def settings(self) -> Settings:
+        """What the study was begun with: space, budget, recipe, data."""
+        return self._reader.settings
+
+    def trials(self) -> pd.DataFrame:
+        """A row a trial, by its number; see `nas.analysis.data_frames.trials_data` for the columns."""
+        from nas.analysis.data_frames import trials_data
+
+        return trials_data(self._reader.shown())
+
+    def front(self) -> pd.DataFrame:
+        """A row a network of the Pareto front, by rising FLOPs, at the mean of its seeds; see
+        `nas.analysis.data_frames.front_data` for the columns."""
+        from nas.analysis.data_frames import front_data
+
+        return front_data(self._reader.trials(), self._baseline())
+
+    def plot(self) -> go.Figure:
+        """Accuracy against FLOPs with the front, as on the dashboard: a plotly figure to show, change or save."""
+        from dashboard.charts.front import front_figure
+        from dashboard.charts.front_caption import front_caption
+        from dashboard.charts.standalone import plotly_figure
+        from nas.analysis.seed_noise import networks
+        from nas.analysis.wording import basis
+
+        trials = self._reader.shown()
+        running, found = [trial for trial in trials if trial.state == "running"], networks(trials)
+        figure = front_figure(trials, self.settings.band, running=running, found=found, beside=self._baseline())
+        said = front_caption(trials, [row.trial for row in found.front], found)
+        return plotly_figure(figure, self.settings.name, f"{said} {basis(self.settings, 'the mean of its seeds').capitalize()}")
+
+    def arch(self, trial: int) -> Arch:
+        """The network of a trial. Raises InputError where it has none."""
+        from nas.export.pick import Wish, pick
+
+        return pick(self.folder, Wish(trial=trial)).network()
+
+    def export(
+        self,
+        out: str | Path,
+        *,
+        pick: Literal["best", "knee"] = "best",
+        trial: int | None = None,
+        max_flops: str | None = None,
+        formats: str | None = None,
+        data: str | Path | None = None,
+        device: str = "auto",
+        force: bool = False,
+    ) -> Path:
+        """Writes a network with its weights, card and files, tests it on the untouched test split and verifies it.
+
+        The network: the `trial`, else the most accurate up to `max_flops` ("2M"), else the front's `pick`. `formats`:
+        "onnx,pt2". `data`: where the study's data is now. Raises InputError as `nas export` does.
+        """
+        from rich.console import Console
+
+        from nas.export.formats import parse_formats
+        from nas.export.pick import Wish
+        from nas.export.pick import pick as choose
+        from nas.export.write import export_trial
+
+        wish = Wish(trial=trial, max_flops=max_flops, pick=None if trial is not None or max_flops else pick)
+        export_trial(
+            self._reader, choose(self.folder, wish), Path(out), data_source=None if data is None else str(data),
+            device=device, console=Console(stderr=True), formats=parse_formats(formats, False), force=force,
+        )  # fmt: skip
+        return Path(out)
+
+    def _baseline(self) -> list[Trial]:
+        """Trials of the random search beside it."""
+        from nas.analysis.pareto import baseline_of
+        from nas.storage.reader import Reader
+
+        beside = baseline_of(self.folder)
+        return Reader(beside).trials() if beside else []
