@@ -213,7 +213,7 @@ def _reader(folder: Path) -> Reader:
     path = folder / JOURNAL
     if not path.is_file() or path.stat().st_size == 0:
         return Reader(folder)
-    from nas.skim import open_skimming
+    from nas.trials import open_journal as open_skimming
 
     try:
         return Reader(folder, open_skimming(path))

@@ -23,9 +23,9 @@ from nas.settings import ARTIFACTS, FILE, JOURNAL, Server, Settings
 from space import Arch, InputError
 
 if TYPE_CHECKING:
-    from optuna.artifacts._protocol import ArtifactStore
     from optuna.trial import FrozenTrial
 
+    from nas.files import ArtifactStore
     from nas.journal import Journal
 
 State = Literal["complete", "stopped", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
@@ -164,9 +164,9 @@ class Reader:
         studies = self._storage.get_all_studies()
         if not studies:
             return
-        study = studies[0]._study_id
+        study = self._storage.get_study_id_from_name(studies[0].study_name)
         if self._frozen:
-            fresh = [self._storage.get_trial(self._frozen[number]._trial_id) for number in self._open]
+            fresh = [_numbered(self._storage, study, number) for number in self._open]
             fresh += _after(self._storage, study, len(self._frozen))
         else:
             fresh = self._storage.get_all_trials(study, deepcopy=False)
@@ -252,11 +252,14 @@ def _after(storage: Journal, study: int, number: int) -> Iterator[FrozenTrial]:
     """The trials from `number` on."""
     while True:
         try:
-            trial_id = storage.get_trial_id_from_study_id_trial_number(study, number)
+            yield _numbered(storage, study, number)
         except KeyError:  # there is none
             return
-        yield storage.get_trial(trial_id)
         number += 1
+
+
+def _numbered(storage: Journal, study: int, number: int) -> FrozenTrial:
+    return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
 def damage(path: Path) -> str:

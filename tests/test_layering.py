@@ -48,7 +48,6 @@ ORDER = {
     "nas/importance.py": TRAINING,
     "nas/course.py": TRAINING,
     "nas/compare.py": TRAINING,
-    "nas/skim.py": TRAINING,
     "nas/agreement.py": TRAINING,
     "nas/stopping.py": TRAINING,
     "nas/replay.py": TRAINING,
