@@ -31,8 +31,7 @@ from typing import Any, NamedTuple
 from benchmarks.grown import grown
 from benchmarks.machine import heading
 from nas.records.settings import JOURNAL
-from nas.storage.reader import Reader, open_journal
-from nas.storage.skim import open_skimming
+from nas.storage.reader import Reader
 
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 STARTS = 5
@@ -95,11 +94,10 @@ def main() -> None:
 
 
 def reading(folder: Path) -> None:
-    """Processor time of a study's first reading, with and without what no page shows."""
-    for name, storage in (("skimmed", open_skimming), ("as Optuna reads it", open_journal)):
-        begun = time.process_time()
-        Reader(folder, storage(folder / JOURNAL)).trials()
-        row(f"the journal {name}, processor time", [time.process_time() - begun], "s")
+    """Processor time of a study's first reading."""
+    begun = time.process_time()
+    Reader(folder).trials()
+    row("the journal read, processor time", [time.process_time() - begun], "s")
 
 
 @contextmanager

@@ -130,10 +130,10 @@ def _reader(folder: Path) -> Reader:
     path = folder / JOURNAL
     if not path.is_file() or path.stat().st_size == 0:
         return Reader(folder)
-    from nas.storage.skim import open_skimming  # loads Optuna
+    from nas.storage.reader import open_journal  # loads Optuna
 
     try:
-        return Reader(folder, open_skimming(path))
+        return Reader(folder, open_journal(path))
     except (ValueError, KeyError, TypeError, AssertionError):
         return Reader(folder)
 

@@ -123,7 +123,8 @@ class Study:
         running, found = [trial for trial in trials if trial.state == "running"], networks(trials)
         figure = front_figure(trials, self.settings.band, running=running, found=found, beside=self._baseline())
         said = front_caption(trials, [row.trial for row in found.front], found)
-        return plotly_figure(figure, self.settings.name, f"{said} {basis(self.settings, 'the mean of its seeds').capitalize()}")
+        rests_on = basis(self.settings, "the mean of each network's seeds")
+        return plotly_figure(figure, self.settings.name, said, rests_on)
 
     def arch(self, trial: int) -> Arch:
         """The network of a trial. Raises InputError where it has none."""

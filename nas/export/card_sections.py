@@ -13,7 +13,7 @@ from nas.data.sources import HUB
 from nas.export.formats import File
 from nas.latency.timing import Timing
 from space import Arch, Task, breakdown
-from space.cost import Cost
+from space.fvcore_count import check_with_fvcore
 
 
 def header(name: str, data: str, accuracy: float | None, images: int | None) -> str:
@@ -33,14 +33,17 @@ def header(name: str, data: str, accuracy: float | None, images: int | None) -> 
 
 
 def stages(arch: Arch, task: Task) -> str:
-    """The network part by part."""
-    rows = breakdown(arch, task)
-    total = sum((row.cost for row in rows), Cost())
+    """The network part by part, and that fvcore counts the same."""
+    rows, total = breakdown(arch, task), check_with_fvcore(arch, task)
     lines = ["| part | output | network | FLOPs | params |", "|---|---|---|---|---|"]
     for row, what in zip(rows, part_words(arch), strict=True):
         size = f"{row.width} x {row.size} x {row.size}"
         lines.append(f"| {row.name} | {size} | {what} | {row.cost.flops:,} | {row.cost.params:,} |")
-    return "\n".join([*lines, f"| all | | | {total.flops:,} | {total.params:,} |"])
+    lines += [
+        f"| all | | | {total.flops:,} | {total.params:,} |", "",
+        f"fvcore, counting conv and linear in the built network: {total.flops:,} FLOPs, the same.",
+    ]  # fmt: skip
+    return "\n".join(lines)
 
 
 def loading(files: Sequence[File]) -> str:

@@ -134,7 +134,7 @@ def trace(network: Network) -> tuple[ExportedProgram, str]:
     try:
         program = torch.export.export(network, (sample,), dynamic_shapes=({0: batch, **sides},))
         sizes = f"from {smallest} px"
-    except (torch._dynamo.exc.UserError, ValueError, RuntimeError):  # a part that fixes the size
+    except (ValueError, RuntimeError):  # a part that fixes the size
         program = torch.export.export(network, (sample,), dynamic_shapes=({0: batch},))
         sizes = f"{smallest} px"
     for node in program.graph.nodes:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import optuna
@@ -16,14 +16,11 @@ from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial
 
-from nas.records.files import write_whole
+from nas.records.files import ArtifactStore, write_whole
 from nas.records.settings import ARTIFACTS, JOURNAL, Away, Settings
 from nas.records.trial import CURVE, WEIGHTS, Epoch, artifact_ids
 from nas.storage.journal import Journal, JournalLock, open_file
 from space import InputError
-
-if TYPE_CHECKING:
-    from optuna.artifacts._protocol import ArtifactStore
 
 TRIES = 8  # of a call to an S3 store, with growing pauses: half a minute in all
 LARGEST_KEPT = 1_000_000  # bytes of a file from an S3 store that is kept in the folder
@@ -32,8 +29,12 @@ LARGEST_KEPT = 1_000_000  # bytes of a file from an S3 store that is kept in the
 class AtomicStore(FileSystemArtifactStore):
     """Optuna's artifacts as files, each written aside, synced and renamed."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        write_whole(Path(self._get_filepath(artifact_id)), content_body.read())
+        write_whole(self.folder / artifact_id, content_body.read())
 
 
 class S3Store:

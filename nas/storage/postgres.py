@@ -5,8 +5,7 @@ The password comes with the URL of the command, for this process and those it st
 programs have it (PGPASSWORD, ~/.pgpass). It is never written or shown, and goes to no server that was not named on this
 machine (`nas.storage.known_servers`).
 
-Optuna's own tables for servers were tried first: about .4 s of each trial went there, because every attribute is a
-transaction of several statements (docs/scale.md).
+Why not Optuna's own tables or its Redis journal: docs/design.md.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ from nas.storage.owners import is_alive
 from space import InputError
 
 if TYPE_CHECKING:
-    from optuna.artifacts._protocol import ArtifactStore
     from optuna.trial import FrozenTrial
 
+    from nas.records.files import ArtifactStore
     from nas.storage.journal import Journal
 
 _ATTRIBUTES = (
@@ -110,9 +110,9 @@ class Reader:
         studies = self._storage.get_all_studies()
         if not studies:
             return
-        study = studies[0]._study_id
+        study = self._storage.get_study_id_from_name(studies[0].study_name)
         if self._frozen:
-            fresh = [self._storage.get_trial(self._frozen[number]._trial_id) for number in self._open]
+            fresh = [_numbered(self._storage, study, number) for number in self._open]
             fresh += _after(self._storage, study, len(self._frozen))
         else:
             fresh = self._storage.get_all_trials(study, deepcopy=False)
@@ -198,11 +198,14 @@ def _after(storage: Journal, study: int, number: int) -> Iterator[FrozenTrial]:
     """The trials from `number` on."""
     while True:
         try:
-            trial_id = storage.get_trial_id_from_study_id_trial_number(study, number)
+            yield _numbered(storage, study, number)
         except KeyError:  # there is none
             return
-        yield storage.get_trial(trial_id)
         number += 1
+
+
+def _numbered(storage: Journal, study: int, number: int) -> FrozenTrial:
+    return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
 def damage(path: Path) -> str:
