@@ -1,0 +1,173 @@
+"""The Python API, used as its users do: in a script, a thread, a notebook."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import plotly.graph_objects as go  # type: ignore[import-untyped]
+import pytest
+import torch
+from nbclient import NotebookClient
+
+import nas
+from nas.analysis.pareto import pareto_front
+from nas.storage.reader import Reader
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "runs" / "cifar10"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> nas.Study:
+    """A small search, from Python."""
+    runs = tmp_path_factory.mktemp("runs")
+    return nas.search("digits", data="digits", flops="200K..4M", trials=4, epochs=1, runs=runs, study="small")
+
+
+def test_importing_it_is_quick_and_brings_no_torch() -> None:
+    code = "import sys, nas; print('torch' in sys.modules or 'optuna' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_every_name_is_there_and_is_listed() -> None:
+    assert set(nas.__all__) <= set(dir(nas))
+    assert all(getattr(nas, name) is not None for name in nas.__all__)
+    with pytest.raises(AttributeError, match="module 'nas' has no attribute 'serach'"):
+        nas.serach  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_space_is_narrowed_drawn_from_counted_and_built() -> None:
+    space = nas.Space.load("convnext_or_modulation_32").narrow(kernel=(5, 7))
+    arch = space.draw(flops="1M..4M", seed=0)
+    assert arch in space
+    assert arch == space.draw(flops="1M..4M", seed=0) != space.draw(flops="1M..4M", seed=1)
+    found = nas.cost(arch, image_size=32, classes=10)
+    assert 1_000_000 <= found.flops <= 4_000_000
+    assert nas.cost(arch, image_size=32, classes=10, check=True) == found
+    network = nas.Network(arch, nas.Task(32, 3, 10))
+    assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+    with pytest.raises(nas.InputError, match="flops must be within "):
+        space.draw(flops="1..2")
+
+
+def test_a_search_gives_a_study_and_goes_on_to_the_total(study: nas.Study) -> None:
+    assert repr(study) == f"Study({str(study.folder)!r}): 4 trials with an accuracy, 200K..4M FLOPs"
+    before = dict(os.environ)
+    again = nas.search(
+        "digits", data="digits", flops="200K..4M", trials=5, epochs=1, runs=study.folder.parent, study="small"
+    )
+    assert again.trials()["accuracy"].notna().sum() == 5
+    assert dict(os.environ) == before, "no variable is set behind a user's back"
+
+
+def test_trials_and_front_are_frames_with_the_documented_columns() -> None:
+    study = nas.Study("cifar10", runs=ROOT / "runs")
+    trials, front, read = study.trials(), study.front(), Reader(COMMITTED).trials()
+    assert isinstance(trials, pd.DataFrame)
+    assert list(trials.index) == [trial.number for trial in read]
+    assert list(trials["flops"]) == [trial.flops for trial in read]
+    assert list(front.index) == [trial.number for trial in pareto_front(read)]
+    assert front["accuracy"].max() == pytest.approx(0.4771)
+    assert front["flops"].is_monotonic_increasing
+    for frame, documented in ((trials, study.trials), (front, study.front)):
+        assert str(documented.__doc__).count("for the columns") == 1
+        assert frame["network"].str.contains("stem").all()
+    import nas.analysis.data_frames as source
+
+    for frame, function in ((trials, source.trials_data), (front, source.front_data)):
+        missing = [name for name in frame.columns if name not in str(function.__doc__)]
+        assert not missing, "each column is explained"
+
+
+def test_the_plot_is_plotlys_and_says_what_its_numbers_rest_on() -> None:
+    figure = nas.Study(COMMITTED).plot()
+    assert isinstance(figure, go.Figure)
+    said = " ".join(figure.layout.title.text.replace("<br>", " ").split())
+    assert "validation split, n = 5,000, the mean of each network's seeds" in said
+    assert "conv + linear multiply-accumulates" in said
+    assert "@" not in figure.to_json().replace("@plotly", "")
+    assert any(trace.name == "random search's front" for trace in figure.data)
+
+
+def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path) -> None:
+    folder = study.export(tmp_path / "best", pick="knee")
+    model, preprocess = nas.load_export(folder)
+    assert model(preprocess(torch.zeros(8, 8).byte().numpy())).shape == (1, 10)
+    text = (folder / "README.md").read_text()
+    assert "fvcore, counting conv and linear in the built network: " in text
+    with pytest.raises(nas.InputError, match="export must have one of"):
+        study.export(tmp_path / "other", trial=0, max_flops="2M")
+
+
+def test_a_study_that_is_none_is_one_line() -> None:
+    with pytest.raises(nas.InputError, match="study must be a name under runs or a study's folder, got nowhere"):
+        nas.Study("nowhere")
+
+
+def test_it_searches_in_another_thread(tmp_path: Path) -> None:
+    """Which hears no signals, and may set no handlers."""
+    found: list[Any] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def work() -> None:
+        found.append(nas.search("digits", data="digits", flops="200K..4M", trials=2, epochs=1, runs=tmp_path))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(found[0].trials()) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+SCRIPT = """
+import sys, nas
+try:
+    nas.search("digits", data="digits", flops="200K..4M", trials=500, epochs=1, runs=sys.argv[1], study="s")
+except KeyboardInterrupt:
+    print("interrupted", len(nas.Study("s", runs=sys.argv[1]).front()) > 0)
+"""
+
+
+def test_ctrl_c_in_a_script_leaves_a_study_that_goes_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "s" / "study.yaml").exists() or not any(
+        trial.state == "complete" for trial in Reader(tmp_path / "s").trials()
+    ):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=120)
+    assert (process.returncode, out) == (0, "interrupted True\n"), errors
+    assert "stopping after this epoch" in errors
+    trained = len(nas.Study(tmp_path / "s").front())
+    assert trained
+    done = sum(trial.state == "complete" for trial in Reader(tmp_path / "s").trials())
+    nas.search("digits", data="digits", flops="200K..4M", trials=done + 1, epochs=1, runs=tmp_path, study="s")
+    assert nas.Study(tmp_path / "s").trials()["accuracy"].notna().sum() == done + 1
+
+
+def test_the_notebook_runs(tmp_path: Path) -> None:
+    """As it is, but for fewer trials and epochs."""
+    notebook = nbformat.read(ROOT / "examples" / "first_search.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    assert all(not cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("trials=12, epochs=4", "trials=3, epochs=1")
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    kinds = {kind for output in shown for kind in output.get("data", {})}
+    assert {"text/html", "application/vnd.plotly.v1+json"} <= kinds, "tables and the figure"
+    errors = "".join(output.get("text", "") for output in shown if output.get("name") == "stderr")
+    assert "ipywidgets" not in errors
+    assert "Traceback" not in errors
+    assert (tmp_path / "exports" / "first-search" / "model.safetensors").is_file()
