@@ -18,10 +18,12 @@ from nas.agreement import NEEDED, Agreement, Audited, agreement
 from nas.export import load_study_data
 from nas.files import write_whole
 from nas.front import accuracy, flops, merged
+from nas.memory import give_back_memory, is_for_room
 from nas.study import trial_seed
 from nas.train import DeviceData, Diverged, choose_device, train
+from nas.trainer import size
 from nas.trials import Reader, Trial
-from space import InputError
+from space import InputError, Task
 
 FILE = "audit.json"
 FEWEST = 4  # networks, to fit what depends on FLOPs and have some left
@@ -115,9 +117,11 @@ def run_audit(
         own_seed = trial_seed(seed, -1 - number)  # no trial has a negative number
         try:
             trained = train(trial.network(), settings.task, data, recipe, seed=own_seed)
-        except Diverged as error:
-            audit = replace(audit, failed=audit.failed | {number: str(error)})
-            console.print(f"trial {number}: {error}", markup=False, highlight=False)
+        except (Diverged, RuntimeError, MemoryError) as error:
+            reason = _own_failure(error, trial, settings.task)
+            audit = replace(audit, failed=audit.failed | {number: reason})
+            console.print(f"trial {number} has failed, the audit goes on: {reason}", markup=False, highlight=False)
+            give_back_memory()
         else:
             row = Audited(
                 number=number, arch=trial.network().to_dict(), flops=flops(trial), brief=accuracy(trial),
@@ -132,6 +136,15 @@ def run_audit(
             )
         audit.write(reader.folder)
     return audit
+
+
+def _own_failure(error: Exception, trial: Trial, task: Task) -> str:
+    """Why a network's long training gave no accuracy. Raises the error again where that is not the network's own."""
+    if isinstance(error, Diverged):
+        return str(error)
+    if not is_for_room(error):
+        raise error
+    return f"out of memory: {(str(error).splitlines() or [type(error).__name__])[0]} ({size(trial.network(), task)})"
 
 
 def parse_epochs(text: str, brief: int) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nas import measures
 from nas.device import stream
 from nas.device_names import CAPTURED, EAGER
+from nas.memory import is_for_room
 from nas.reference import Reference, timed
 from nas.tensor_memory import peak_tensor_bytes
 from space import InputError, Task, processor
@@ -25,7 +26,6 @@ SECONDS = 0.5  # of measuring, per batch size, with at least ROUNDS passes
 ROUNDS = 10
 SLICES = 5  # of those, with a burst of the reference kernel before, between and after
 TRIES = 4  # to measure while the machine is quiet
-NO_ROOM = ("can't allocate memory", "out of memory", "bad_alloc", "alloc_failed", "overflow")  # in errors, lower case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def measure(
                 for name, run in zip(device_names(device), _ways(network, images), strict=True)
             ]
     except (RuntimeError, MemoryError, TypeError) as error:
-        if not _is_for_room(error):
+        if not is_for_room(error):
             raise
         raise InputError(f"batch must fit the memory of {device}, got {batch}; lower it") from error
 
@@ -176,13 +176,6 @@ def _timing(name: str, batch: int, memory: int, reference: Reference, chosen: Tr
         device=name, batch=batch, median=median, low=low, high=high, passes=len(chosen.took),
         reference=chosen.reference, reference_best=reference.best, peak_tensor_bytes=memory,
     )  # fmt: skip
-
-
-def _is_for_room(error: Exception) -> bool:
-    """Whether it is for lack of memory, which torch has no one class for: its CPU's allocator raises RuntimeError, and
-    a size that no number holds TypeError too."""
-    said = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in NO_ROOM)
 
 
 def _on(device: torch.device) -> AbstractContextManager[object]:
