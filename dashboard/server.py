@@ -32,7 +32,7 @@ def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
     Raises InputError before anything starts where the port is taken or Streamlit is missing.
     """
     if find_spec("streamlit") is None:
-        raise InputError("streamlit must be installed, got none; run `pip install streamlit`")
+        raise InputError("streamlit must be installed, got none; run `make install`")
     _check_free(port)
     os.environ[RUNS] = str(runs)
     signal.signal(signal.SIGTERM, _interrupt)

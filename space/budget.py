@@ -35,8 +35,11 @@ class Band:
         """`1M..4M`; `..4M` or `0..4M` for 1 to 4M. A lone `4M` might mean both of `..4M` and `4M..4M`: refused."""
         low, dots, high = (part.strip() for part in text.partition(".."))
         numbers = [_count(part) for part in (low or "1", high if dots else low)]
+        if low and dots and not high and numbers[0]:
+            raise InputError(f"{field} must have an upper end, got {text}; write e.g. {low}..{compact(4 * numbers[0])}")
         if None in numbers:
-            raise InputError(f"{field} must be a band of numbers with K, M or G, got {text}; write e.g. 1M..4M")
+            got = text.strip() or "nothing"
+            raise InputError(f"{field} must be a band of numbers with K, M or G, got {got}; write e.g. 1M..4M")
         if not dots:
             raise InputError(f"{field} must be a band, got {text}; write ..{text.strip()} for up to it, or e.g. 1M..4M")
         least, most = (number or 0 for number in numbers)

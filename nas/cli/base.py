@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas import __version__
+
 if TYPE_CHECKING:  # rich is imported by the commands that print a table
     from rich.table import Table
 
@@ -21,8 +23,24 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"nas {__version__}, torch {version('torch')}, optuna {version('optuna')}")
+        raise typer.Exit
+
+
 @app.callback()
-def every(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, too.")] = False) -> None:
+def every(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, too.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version, and those of torch and Optuna."
+        ),
+    ] = False,
+) -> None:
     """Explore the design space of ConvNeXt-family networks under a FLOPs budget."""
 
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ from space import Arch, InputError, Task
 from space.reading import nearest
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     from nas.latency.reference_kernel import Reference
     from nas.latency.timing import Timing
 
@@ -151,7 +154,42 @@ def read(folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except ValueError as error:
         raise InputError(f"{path} must be JSON, got {error}; remove it to measure again") from error
+    _check_shape(path, found)
     return found
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is relied on of a timing in the file."""
+
+    median: float
+    low: float
+    high: float
+    reference: float | None = None
+    reference_best: float | None = None
+    peak_tensor_bytes: float | None = None
+
+
+@cache
+def _shape() -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(dict[str, dict[str, dict[int, _Kept]]])  # device, network, batch
+
+
+def _check_shape(path: Path, found: Any) -> None:
+    """Raises InputError with the first place that is not what `nas measure` writes."""
+    from pydantic import ValidationError
+
+    try:
+        _shape().validate_python(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ", ".join(map(str, first["loc"])) or "the whole"
+        raise InputError(
+            f"{path} must be as `nas measure` writes it, got {str(first['input'])[:60]} at {place}; "
+            "remove it to measure again"
+        ) from None
 
 
 def joined(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from nas.analysis import cost_axes as measures
 from nas.latency.device_names import CAPTURED, EAGER
 from nas.latency.reference_kernel import Reference, timed
 from nas.latency.tensor_memory import peak_tensor_bytes
+from nas.training.allocator import is_for_room
 from nas.training.device import stream
 from space import InputError, Task, processor
 
@@ -25,7 +26,6 @@ SECONDS = 0.5  # of measuring, per batch size, with at least ROUNDS passes
 ROUNDS = 10
 SLICES = 5  # of those, with a burst of the reference kernel before, between and after
 TRIES = 4  # to measure while the machine is quiet
-NO_ROOM = ("can't allocate memory", "out of memory", "bad_alloc", "alloc_failed", "overflow")  # in errors, lower case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def measure(
                 for name, run in zip(device_names(device), _ways(network, images), strict=True)
             ]
     except (RuntimeError, MemoryError, TypeError) as error:
-        if not _is_for_room(error):
+        if not is_for_room(error):
             raise
         raise InputError(f"batch must fit the memory of {device}, got {batch}; lower it") from error
 
@@ -176,13 +176,6 @@ def _timing(name: str, batch: int, memory: int, reference: Reference, chosen: Tr
         device=name, batch=batch, median=median, low=low, high=high, passes=len(chosen.took),
         reference=chosen.reference, reference_best=reference.best, peak_tensor_bytes=memory,
     )  # fmt: skip
-
-
-def _is_for_room(error: Exception) -> bool:
-    """Whether it is for lack of memory, which torch has no one class for: its CPU's allocator raises RuntimeError, and
-    a size that no number holds TypeError too."""
-    said = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in NO_ROOM)
 
 
 def _on(device: torch.device) -> AbstractContextManager[object]:

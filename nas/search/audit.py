@@ -21,8 +21,10 @@ from nas.records.files import write_whole
 from nas.records.trial import Trial
 from nas.search.ask import trial_seed
 from nas.storage.reader import Reader
+from nas.training.allocator import give_back_memory, is_for_room
 from nas.training.brief import DeviceData, Diverged, choose_device, train
-from space import InputError
+from nas.training.trainer import describe_size
+from space import InputError, Task
 
 FILE = "audit.json"
 FEWEST = 4  # networks, to fit what depends on FLOPs and have some left
@@ -116,9 +118,11 @@ def run_audit(
         own_seed = trial_seed(seed, -1 - number)  # no trial has a negative number
         try:
             trained = train(trial.network(), settings.task, data, recipe, seed=own_seed)
-        except Diverged as error:
-            audit = replace(audit, failed=audit.failed | {number: str(error)})
-            console.print(f"trial {number}: {error}", markup=False, highlight=False)
+        except (Diverged, RuntimeError, MemoryError) as error:
+            reason = _own_failure(error, trial, settings.task)
+            audit = replace(audit, failed=audit.failed | {number: reason})
+            console.print(f"trial {number} has failed, the audit goes on: {reason}", markup=False, highlight=False)
+            give_back_memory()
         else:
             row = Audited(
                 number=number, arch=trial.network().to_dict(), flops=flops(trial), brief=accuracy(trial),
@@ -133,6 +137,16 @@ def run_audit(
             )
         audit.write(reader.folder)
     return audit
+
+
+def _own_failure(error: Exception, trial: Trial, task: Task) -> str:
+    """Why a network's long training gave no accuracy. Raises the error again where that is not the network's own."""
+    if isinstance(error, Diverged):
+        return str(error)
+    if not is_for_room(error):
+        raise error
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"out of memory: {first} ({describe_size(trial.network(), task)})"
 
 
 def parse_epochs(text: str, brief: int) -> int:

@@ -12,6 +12,7 @@ from functools import cache
 
 import torch
 
+_NO_ROOM = ("can't allocate memory", "out of memory", "bad_alloc", "alloc_failed", "overflow")  # in errors, lower case
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -53,6 +54,13 @@ def give_back_memory() -> None:
         torch.cuda.empty_cache()
     if library := _glibc():
         library.malloc_trim(0)
+
+
+def is_for_room(error: Exception) -> bool:
+    """Whether it is for lack of memory, which torch has no one class for: its CPU's allocator raises RuntimeError, and
+    a size that no number holds TypeError too."""
+    said = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in _NO_ROOM)
 
 
 def forget_locals(error: BaseException) -> None:

@@ -73,7 +73,7 @@ def test_only_the_latest_questions_are_kept(tmp_path: Path) -> None:
 
 def test_latencies_that_cannot_be_read_for_now_are_said_and_read_once_they_can(tmp_path: Path) -> None:
     folder, cache = make_study(tmp_path, complete=1), StudyCache()
-    keep(folder, "A Phone", "key", {"1": {"median": 1.0}})
+    keep(folder, "A Phone", "key", {"1": {"median": 1.0, "low": 1.0, "high": 1.0}})
     first = cache.read(folder)
     whole = folder / TIMINGS
     aside = whole.rename(folder / "aside")

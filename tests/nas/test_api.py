@@ -42,7 +42,7 @@ def test_every_name_is_there_and_is_listed() -> None:
     assert set(nas.__all__) <= set(dir(nas))
     assert all(getattr(nas, name) is not None for name in nas.__all__)
     with pytest.raises(AttributeError, match="module 'nas' has no attribute 'serach'"):
-        nas.serach  # type: ignore[attr-defined]  # noqa: B018
+        nas.serach  # noqa: B018
 
 
 def test_a_space_is_narrowed_drawn_from_counted_and_built() -> None:

@@ -35,12 +35,26 @@ def test_bands_as_people_write_them(text: str, low: int, high: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "..", "1M..", "1M...4M", "1M-4M", "1..2..3", "-1M..4M", "1e6", "1M..1e9", "4X", "4MM", "1,5M", "9" * 400],
+    ["..", "lots..", "1M...4M", "1M-4M", "1..2..3", "-1M..4M", "1e6", "1M..1e9", "4X", "4MM", "1,5M", "9" * 400],
 )
 def test_what_is_not_a_band_is_refused(text: str) -> None:
     with pytest.raises(InputError) as refusal:
         Band.parse(text)
     assert str(refusal.value) == f"flops must be a band of numbers with K, M or G, got {text}; write e.g. 1M..4M"
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_band_of_nothing_is_refused(text: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        Band.parse(text)
+    assert str(refusal.value) == "flops must be a band of numbers with K, M or G, got nothing; write e.g. 1M..4M"
+
+
+@pytest.mark.parametrize(("text", "told"), [("1M..", "1M..4M"), ("250k ..", "250k..1M")])
+def test_a_band_without_an_upper_end_is_refused_with_one(text: str, told: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        Band.parse(text)
+    assert str(refusal.value) == f"flops must have an upper end, got {text}; write e.g. {told}"
 
 
 @pytest.mark.parametrize("text", ["4M..1M", "..0", "0..0", "1..0.4"])

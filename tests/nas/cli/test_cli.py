@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import nas
 from space import Arch, Space, Task, cost
 from tests.nas.conftest import Run
 
@@ -16,6 +18,11 @@ FIELDS = {
     "repeat_of", "accuracies", "decisions", "arch", "reason", "owner",
 }  # fmt: skip
 FRONT_FIELDS = FIELDS | {"seeds", "interval", "expected", "probability", "tie", "baseline_accuracy"}
+
+
+def test_the_versions(run: Run) -> None:
+    expected = f"nas {nas.__version__}, torch {version('torch')}, optuna {version('optuna')}\n"
+    assert run("--version") == (0, expected, "")
 
 
 def test_cost_of_convnext_tiny(run: Run) -> None:

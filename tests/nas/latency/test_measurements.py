@@ -327,6 +327,24 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     assert (code, "must be JSON, got " in err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        ("[]", "[] at the whole"),
+        ('{"A Phone": []}', "[] at A Phone"),
+        ('{"A Phone": {"k": {"one": {"median": 1, "low": 1, "high": 1}}}}', "one at A Phone, k, one, [key]"),
+        ('{"A Phone": {"k": {"1": {"median": "fast", "low": 1, "high": 1}}}}', "fast at A Phone, k, 1, median"),
+        ('{"A Phone": {"k": {"1": {"median": 1}}}}', "{'median': 1} at A Phone, k, 1, low"),
+    ],
+)
+def test_a_file_of_another_shape_is_one_error_that_names_it(tmp_path: Path, content: str, got: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(InputError) as refusal:
+        read(tmp_path)
+    told = f"{tmp_path / FILE} must be as `nas measure` writes it, got {got}; remove it to measure again"
+    assert str(refusal.value) == told
+
+
 WRITER = """
 import sys, time
 from pathlib import Path
@@ -336,7 +354,7 @@ folder, name = Path(sys.argv[1]), sys.argv[2]
 while not (folder / "go").exists():
     time.sleep(0.001)
 for number in range(10):
-    keep(folder, "A Phone", "shared", {f"{name}{number}": {"median": 1.0}})
+    keep(folder, "A Phone", "shared", {f"{name}{number}": {"median": 1.0, "low": 1.0, "high": 1.0}})
 """
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats  # type: ignore[import-untyped]
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -280,6 +281,40 @@ def test_a_long_training_that_diverges_is_noted_and_left_out(study: Reader, monk
     assert (len(done.rows), list(done.failed.values())) == (3, ["loss became nan in epoch 2 of 4"])
     assert done.left() == []
     assert Audit.read(study.folder) == done
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore"), MemoryError()]
+)
+def test_a_network_that_does_not_fit_is_noted_and_the_audit_goes_on(
+    study: Reader, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    calls = []
+
+    def fails(*args: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == 1:
+            raise error
+        return train(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("nas.search.audit.train", fails)
+    console = Console(record=True, width=300, file=io.StringIO())
+    done = run_audit(study, **{**OPTIONS, "console": console})  # type: ignore[arg-type]
+    ((number, reason),) = done.failed.items()
+    said = "CUDA out of memory. Tried to allocate 2 GiB" if str(error) else "MemoryError"
+    assert reason.startswith(f"out of memory: {said} (network ")
+    assert (len(done.rows), done.left(), Audit.read(study.folder)) == (3, [], done)
+    assert f"trial {number} has failed, the audit goes on: out of memory" in console.export_text()
+
+
+def test_an_error_that_is_not_the_networks_ends_the_audit(study: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: object, **options: object) -> object:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("nas.search.audit.train", fails)
+    with pytest.raises(RuntimeError, match="a mistake"):
+        run_audit(study, **OPTIONS)  # type: ignore[arg-type]
+    assert Audit.read(study.folder) is None
 
 
 def test_the_command_prints_the_report_and_json(study: Reader, run: Run) -> None:
