@@ -34,8 +34,8 @@ from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS
 from nas.records.trial import CURVE, Epoch, Trial
 from nas.samplers.parameters import RecordingChooser
-from nas.search.ask import Begun
-from nas.search.loop import Search, Watch
+from nas.searching.ask import Begun
+from nas.searching.loop import Search, Watch
 from nas.storage.postgres import parse_server
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder, open_study

@@ -30,8 +30,8 @@ from nas.data.study_data import describe_data
 from nas.records.recipe import Recipe
 from nas.records.settings import Sampler, Settings
 from nas.records.trial import Epoch, Trial
-from nas.search.ask import Begun
-from nas.search.loop import Search, Watch
+from nas.searching.ask import Begun
+from nas.searching.loop import Search, Watch
 from nas.storage.study_folder import open_folder, package_versions
 from nas.training.brief import DeviceData, Verdict
 from nas.training.trainer import BriefTrainer, Finished, Result

@@ -1,0 +1,3 @@
+"""The dashboard: studies in the browser, read and never written. Starts without torch."""
+
+RUNS = "NAS_RUNS"  # environment variable of the dashboard's own process: the folder of studies

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from dashboard import RUNS
 from space import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 HOSTS = ["localhost", HOST]  # names under which a page may ask
-RUNS = "NAS_RUNS"  # environment variable with the folder of studies
 
 
 def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:

@@ -63,7 +63,7 @@ def search(
     """
     from rich.console import Console
 
-    from nas.search.launch import SearchPlan, run_search
+    from nas.searching.launch import SearchPlan, run_search
 
     chosen = space if isinstance(space, Space) else Space.load(space)
     plan = SearchPlan(

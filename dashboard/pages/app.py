@@ -13,7 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import address
+from dashboard import RUNS, address
 from dashboard.pages.compare import compare_page
 from dashboard.pages.front import front_page
 from dashboard.pages.network import network_page
@@ -24,7 +24,6 @@ from dashboard.pages.studies import studies_page
 from dashboard.pages.study_page import EVERY, FIRST_SEARCH, Scene, study_page
 from dashboard.pages.text_box import text_box
 from dashboard.pages.trials import trials_page
-from dashboard.server import RUNS
 from dashboard.study_cache import SHARED, study_names
 
 _CSS = """

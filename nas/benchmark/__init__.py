@@ -1,0 +1,1 @@
+"""Recorded trainings, and replaying samplers and stopping rules on them."""

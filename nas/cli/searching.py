@@ -68,7 +68,7 @@ def search(
     """
     from rich.console import Console
 
-    from nas.search.launch import SearchPlan, run_search
+    from nas.searching.launch import SearchPlan, run_search
     from space import Space
 
     console = Console(stderr=True)
@@ -118,7 +118,7 @@ def worker(
     from rich.console import Console
 
     from nas.records.settings import find_study
-    from nas.search.worker import run_worker
+    from nas.searching.worker import run_worker
 
     console = Console(stderr=True)
     folder = find_study(study, runs)
@@ -255,7 +255,7 @@ def audit(
 
     from nas.cli.tables import agreement_table, effects_table
     from nas.records.settings import find_study
-    from nas.search.audit import run_audit
+    from nas.searching.audit import run_audit
     from nas.storage.reader import Reader
 
     reader = Reader(find_study(study, runs))

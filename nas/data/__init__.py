@@ -1,0 +1,1 @@
+"""Data sets: sources, decoding, the cache of decoded images, the splits. No torch."""

@@ -1,0 +1,1 @@
+"""Training a network to its end, on one device or several, into an export."""

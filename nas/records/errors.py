@@ -84,7 +84,7 @@ def _of_the_machine(error: OSError) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The last line of our own code that it went through: `nas/search/trial_index.py, line 101`."""
+    """The last line of our own code that it went through: `nas/searching/trial_index.py, line 101`."""
     frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     own = [(path.relative_to(ROOT), line) for path, line in frames if any(path.is_relative_to(each) for each in OWN)]
     path, line = (own or frames)[-1]

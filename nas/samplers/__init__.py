@@ -1,0 +1,1 @@
+"""Who draws networks: EHVI and what it is made of, Optuna's samplers, early stopping."""

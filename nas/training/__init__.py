@@ -1,0 +1,1 @@
+"""Brief training: data and augmentation on the device, the step, the evaluation."""

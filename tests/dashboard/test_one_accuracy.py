@@ -26,7 +26,7 @@ from nas.export.front_svg import front_svg
 from nas.export.model_card import ModelCard
 from nas.export.pick import Wish, pick
 from nas.latency.measurements import keep
-from nas.search.progress import SearchProgress, Stopping
+from nas.searching.progress import SearchProgress, Stopping
 from nas.storage.reader import Reader
 from tests.dashboard.opened import page, said
 from tests.nas.conftest import Run

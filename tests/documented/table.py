@@ -288,7 +288,7 @@ LEFT = (
     Left(
         ("nas search ... --on ray://head:10001 --workers 8 --gpus-per-worker 0.25",),
         "needs a cluster with GPUs",
-        "tests/nas/search/test_on_ray.py",
+        "tests/nas/searching/test_on_ray.py",
     ),
     Left(("srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",), "needs Slurm", "docs/workers.md"),
     Left(

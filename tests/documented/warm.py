@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 MODULES = (
-    "nas.cli", "nas.search.launch", "nas.training.brief", "nas.export.write", "nas.final.to_export", "nas.final.training", "nas.search.audit", "nas.latency.measurements",
+    "nas.cli", "nas.searching.launch", "nas.training.brief", "nas.export.write", "nas.final.to_export", "nas.final.training", "nas.searching.audit", "nas.latency.measurements",
     "nas.benchmark.replay_report", "nas.benchmark.table", "dashboard.report", "sklearn.datasets", "datasets", "optuna.samplers",
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ from nas.records.trial import ENDED, Trial
 from nas.storage.reader import Reader
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["nas.cli", "nas.search.launch", "nas.samplers.ehvi", "torch._dynamo"])
+CONTEXT.set_forkserver_preload(["nas.cli", "nas.searching.launch", "nas.samplers.ehvi", "torch._dynamo"])
 
 
 class Started:

@@ -20,7 +20,7 @@ from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, tear
 def test_starts_without_torch_and_samplers() -> None:
     code = (
         "import sys, dashboard.pages.app, dashboard.server; "
-        "print([m for m in ('torch', 'optuna', 'optuna.samplers', 'nas.training.brief', 'nas.search.loop') if m in sys.modules])"
+        "print([m for m in ('torch', 'optuna', 'optuna.samplers', 'nas.training.brief', 'nas.searching.loop') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

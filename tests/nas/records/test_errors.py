@@ -35,7 +35,7 @@ def test_a_fault_says_where_leaves_its_traceback_and_stays_on_record_until_the_s
     log = command.folder / LOG
     line = errors.splitlines()[-1]
     assert code == FAULT
-    assert line.startswith("error: nas must not fail, got KeyError: 1 (nas/search/loop.py, line ")
+    assert line.startswith("error: nas must not fail, got KeyError: 1 (nas/searching/loop.py, line ")
     assert line.endswith(f"); please report it with {log}, which has the traceback; what was trained is kept")
     assert "Traceback" not in errors
     assert "raise KeyError(1)" in log.read_text()

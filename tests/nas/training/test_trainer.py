@@ -105,7 +105,7 @@ def test_a_disk_that_cannot_be_read_ends_a_search_in_one_line_and_its_network_is
 LIMITED = """
 import resource, sys
 from nas.cli import main
-import torch, nas.search.launch, nas.search.loop, nas.training.brief, space.network
+import torch, nas.searching.launch, nas.searching.loop, nas.training.brief, space.network
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (used + 900_000_000,) * 2)
 sys.argv = ["nas", *sys.argv[1:]]

@@ -19,7 +19,7 @@ from nas.analysis.rank_agreement import NEEDED, Agreement, Audited, agreement
 from nas.data.study_data import load_study_data
 from nas.records.files import write_whole
 from nas.records.trial import Trial
-from nas.search.ask import trial_seed
+from nas.searching.ask import trial_seed
 from nas.storage.reader import Reader
 from nas.training.allocator import give_back_memory, is_for_room
 from nas.training.brief import DeviceData, Diverged, choose_device, train

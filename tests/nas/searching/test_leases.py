@@ -14,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
-from nas.search.leases import Leases, Pulse
+from nas.searching.leases import Leases, Pulse
 from nas.storage.owners import is_alive, owner
 
 
@@ -34,7 +34,7 @@ def running(number: int, **attrs: Any) -> FrozenTrial:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("nas.search.leases.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nas.searching.leases.time.monotonic", lambda: now[0])
     return now
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from nas.search.workers import PATIENCE, Ending
+from nas.searching.workers import PATIENCE, Ending
 
 # Ctrl-C is for the parent, which tells its workers. The code is that of the parent, whatever the current folder holds.
 _BEGIN = """import signal, sys

@@ -16,9 +16,9 @@ from rich.console import Console
 from nas.data.study_data import describe_data, load_with_progress
 from nas.records.errors import Fault, line_of, terminable
 from nas.records.settings import Settings
-from nas.search.loop import Search, Watch
-from nas.search.processes import tie_to_parent
-from nas.search.progress import SearchProgress, Stopping
+from nas.searching.loop import Search, Watch
+from nas.searching.processes import tie_to_parent
+from nas.searching.progress import SearchProgress, Stopping
 from nas.storage.reader import Reader
 from nas.storage.study_folder import goal_to_join, goes_on, open_folder, package_versions, put_error
 from nas.training.brief import DeviceData, choose_device

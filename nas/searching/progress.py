@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from nas.analysis.pareto import Point, accuracy, scored, top
 from nas.analysis.wording import mean_words, trial_line
 from nas.records.trial import ENDED, Trial
-from nas.search.loop import Watch
+from nas.searching.loop import Watch
 from space import Arch
 
 

@@ -22,9 +22,9 @@ from nas.records.settings import Settings
 from nas.records.trial import Epoch, Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Decision, Standing, build_rule
-from nas.search.ask import Asker, Begun, end
-from nas.search.leases import Leases, Pulse, lease_seconds
-from nas.search.trial_index import TrialIndex, accuracies_of
+from nas.searching.ask import Asker, Begun, end
+from nas.searching.leases import Leases, Pulse, lease_seconds
+from nas.searching.trial_index import TrialIndex, accuracies_of
 from nas.storage.artifacts import drop_weights, open_store, save_curve, save_weights
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_study

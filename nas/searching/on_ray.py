@@ -21,9 +21,9 @@ from rich.console import Console
 
 from nas.records.errors import STOPPED, exit_code, line_of
 from nas.records.settings import FILE, Server, Settings
-from nas.search.loop import Search, Watch
-from nas.search.worker import work
-from nas.search.workers import MAX_CRASHES, PATIENCE, Ending
+from nas.searching.loop import Search, Watch
+from nas.searching.worker import work
+from nas.searching.workers import MAX_CRASHES, PATIENCE, Ending
 from nas.storage.known_servers import name
 from nas.storage.postgres import PASSWORD, environment
 from nas.storage.study_folder import open_folder

@@ -17,8 +17,8 @@ from PIL import Image
 from benchmarks.kills import descendants
 from nas.records.errors import Fault
 from nas.records.settings import FILE, JOURNAL
-from nas.search.loop import Watch
-from nas.search.workers import MAX_CRASHES, MAX_KILLS, Ending, Fleet
+from nas.searching.loop import Watch
+from nas.searching.workers import MAX_CRASHES, MAX_KILLS, Ending, Fleet
 from nas.storage import study_folder as folder
 from nas.storage.reader import Reader
 from space import InputError
@@ -226,8 +226,8 @@ def fleet_of(command: Command, endings: Iterable[Ending], said: list[str]) -> Fl
 
 @pytest.fixture
 def study(command: Command, run: Run, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setattr("nas.search.workers.LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr("nas.search.workers.LOOK", 0.01)
+    monkeypatch.setattr("nas.searching.workers.LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("nas.searching.workers.LOOK", 0.01)
     assert run(*command.words, "--trials", 1)[0] == 0
     return command
 

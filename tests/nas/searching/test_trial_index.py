@@ -11,7 +11,7 @@ import pytest
 from nas.analysis.pareto import pareto_front
 from nas.records.trial import ENDED, Epoch, Trial
 from nas.samplers.early_stopping import Standing
-from nas.search.trial_index import TrialIndex
+from nas.searching.trial_index import TrialIndex
 from nas.storage.reader import Reader
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from nas.records.errors import FAULT, MACHINE, REFUSED, STOPPED, Fault, MachineError
 from nas.records.trial import ENDED, Trial
-from nas.search.loop import Watch
+from nas.searching.loop import Watch
 from nas.storage.reader import Reader
 from space import InputError
 

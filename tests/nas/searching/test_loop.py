@@ -27,9 +27,9 @@ from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
 from nas.records.trial import CURVE, WEIGHTS, Epoch
 from nas.samplers.early_stopping import Decision, Standing
-from nas.search.ask import trial_seed
-from nas.search.leases import MAX_DEATHS
-from nas.search.loop import Search, Watch
+from nas.searching.ask import trial_seed
+from nas.searching.leases import MAX_DEATHS
+from nas.searching.loop import Search, Watch
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder, package_versions
 from nas.training.brief import DeviceData, Verdict

@@ -20,11 +20,11 @@ from nas.data.study_data import describe_data, load_with_progress
 from nas.records.errors import terminable
 from nas.records.recipe import Recipe
 from nas.records.settings import FILE, Sampler, Settings, Stop, check_name
-from nas.search.loop import Search, Watch
-from nas.search.processes import Process
-from nas.search.progress import SearchProgress, Stopping
-from nas.search.worker import on_record
-from nas.search.workers import Fleet
+from nas.searching.loop import Search, Watch
+from nas.searching.processes import Process
+from nas.searching.progress import SearchProgress, Stopping
+from nas.searching.worker import on_record
+from nas.searching.workers import Fleet
 from nas.storage.artifacts import parse_artifacts
 from nas.storage.postgres import environment, parse_server
 from nas.storage.reader import Reader
@@ -153,7 +153,7 @@ def _on_ray(
     ray: Any, source: str, target: torch.device, plan: SearchPlan, folder: Path, watch: Watch, trials: int, repeats: int
 ) -> bool:
     """In actors of a Ray cluster."""
-    from nas.search.on_ray import Assignment, Share, passed_on, starter
+    from nas.searching.on_ray import Assignment, Share, passed_on, starter
 
     study, storage = open_study(folder, watch.on_note)
     set_goal(study, Reader(folder, storage), trials, repeats)
@@ -170,7 +170,7 @@ def _on_ray(
 
 
 def _cluster(address: str) -> AbstractContextManager[Any]:
-    from nas.search.on_ray import cluster
+    from nas.searching.on_ray import cluster
 
     return cluster(address)
 

@@ -12,7 +12,7 @@ import pytest
 
 from nas.records.settings import FILE, Server, Settings
 from nas.records.trial import Trial
-from nas.search.on_ray import Assignment, Share, cluster, folder_here
+from nas.searching.on_ray import Assignment, Share, cluster, folder_here
 from space import InputError
 from tests.nas.commands import Command, check_whole, wait_until
 from tests.nas.conftest import Run

@@ -15,8 +15,8 @@ from nas.analysis.seed_noise import next_repeat
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
-from nas.search.leases import Pulse
-from nas.search.trial_index import TrialIndex
+from nas.searching.leases import Pulse
+from nas.searching.trial_index import TrialIndex
 from nas.storage.journal import BEGUN, Journal
 from nas.storage.owners import owner
 from nas.storage.reader import SILENCE

@@ -1,0 +1,1 @@
+"""The search: ask -> cost -> train -> tell, by one worker or by many. (`nas.search` is the function.)"""
