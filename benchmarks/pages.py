@@ -7,44 +7,28 @@ Writes PNGs under screenshots/, which git ignores. Needs playwright and a `chrom
 
 from __future__ import annotations
 
-import shutil
-import signal
-import subprocess
 import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dashboard import FLAGS, free_port
+from benchmarks.dashboard import chromium, started
 
 OUT = Path("screenshots")
 PAGES = ("", "network", "trials", "progress", "space", "studies", "compare")
+DRAWN = "() => [...document.querySelectorAll('.nas-plot')].every((chart) => chart.querySelector('.main-svg'))"
 SIZES = ((1280, 800), (390, 844))
 
 
 def main() -> None:
-    from playwright.sync_api import sync_playwright
-
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     study, other = sys.argv[1:]
-    port = free_port()
-    command = [sys.executable, "-m", "nas", "dashboard", "--port", str(port), "--no-browser"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     OUT.mkdir(exist_ok=True)
-    try:
-        assert server.stdout
-        server.stdout.readline()  # it answers
-        with sync_playwright() as play:
-            chromium = shutil.which("chromium") or "/usr/bin/chromium"
-            browser = play.chromium.launch(executable_path=chromium, args=FLAGS.split())
-            asked = f"?study={study}&with={study}&with={other}"
-            for name, theme, size in product(PAGES, ("light", "dark"), SIZES):
-                take(browser, f"http://127.0.0.1:{port}/{name}{asked}", name, theme, size)
-            browser.close()
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+    with started(Path("runs")) as (_, address, _), chromium() as browser:
+        asked = f"?study={study}&with={study}&with={other}"
+        for name, theme, size in product(PAGES, ("light", "dark"), SIZES):
+            take(browser, f"{address}/{name}{asked}", name, theme, size)
 
 
 def take(browser: Any, address: str, name: str, theme: str, size: tuple[int, int]) -> None:
@@ -53,7 +37,9 @@ def take(browser: Any, address: str, name: str, theme: str, size: tuple[int, int
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
     page.goto(address)
     page.wait_for_selector("h1", timeout=60_000)
-    page.wait_for_timeout(4000)  # charts, tables, fonts
+    page.wait_for_timeout(2000)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_function(DRAWN, timeout=60_000)
     tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": min(max(tall, height), 5000)})
     page.wait_for_timeout(1500)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import pandas as pd
 
@@ -101,7 +101,7 @@ def typed(data: Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]])
     """Columns, or rows, as a frame. Whole numbers stay exact where one is missing: plain pandas would make them floats;
     a column of which nothing is known is one of numbers."""
     frame = pd.DataFrame(data, dtype=object)
-    kinds = {name: "Int64" for name in _WHOLE if name in frame}
+    kinds: dict[Hashable, str] = {name: "Int64" for name in _WHOLE if name in frame}
     kinds |= {name: "float64" for name in frame if name not in kinds and frame[name].isna().all()}
     return frame.astype(kinds).infer_objects()
 

@@ -39,7 +39,7 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
     names = study_names(runs)
     with st.container(horizontal=True, vertical_alignment="center", key="head", gap="small"):
         st.markdown("**Comparison**", width="content")
-        spot = st.container()
+        spot = st.container(horizontal=True, vertical_alignment="center", gap="small")
     st.title("Which space or method wins?", anchor=False)
     kept = [name for name in st.session_state.get("with", []) if name in names]
     if kept != st.session_state.get("with", []):

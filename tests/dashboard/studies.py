@@ -85,7 +85,7 @@ def add_trial(
     kind = kinds.get(state, TrialState.PRUNED if state in ("outside", "repeat", "stopped") else TrialState.FAIL)
     arch = SPACE.random_arch(rng, TASK, Budget(flops=BAND))
     if repeat_of is not None:
-        arch = Arch.from_dict(study.trials[repeat_of].user_attrs["arch"], "repeat")
+        arch = Arch.from_dict(storage.get_all_trials(0, deepcopy=False)[repeat_of].user_attrs["arch"], "repeat")
         attrs["repeat_of"] = repeat_of
     total = cost(arch, TASK)
     drawn = round(0.90 + 0.035 * (total.flops / 1e6) ** 0.5 - rng.expovariate(60), 4)
@@ -103,7 +103,7 @@ def add_trial(
         user["outcome"] = state
     if state == "complete":  # as a search does: running, then its files, then told
         study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=user | attrs))
-        number = len(study.trials) - 1
+        number = storage.get_n_trials(0) - 1
         add_curve(folder, number, accuracy)
         study.tell(number, [accuracy, float(total.flops)])
     else:
@@ -113,7 +113,7 @@ def add_trial(
 def add_curve(folder: Path, number: int, accuracy: float, epochs: int = 10) -> None:
     """A curve that ends at `accuracy`, as an Optuna artifact of a trial that runs."""
     storage = open_journal(folder / JOURNAL)
-    trial = storage.get_all_trials(0)[number]
+    trial = storage.get_all_trials(0, deepcopy=False)[number]
     (folder / ARTIFACTS).mkdir(exist_ok=True)
     rise = [accuracy * (1 - 0.6**e) / (1 - 0.6**epochs) for e in range(1, epochs + 1)]
     rows = [f"{e},{2.3 * 0.7**e:.4f},{share:.4f},{0.4 * e:.2f}" for e, share in enumerate(rise, 1)]

@@ -26,7 +26,8 @@ CHART = "document.querySelector('.nas-plot')"  # the first of the page is the fr
 POINTS = f"() => {CHART}?.data?.filter(t => t.customdata).reduce((n, t) => n + t.x.length, 0)"
 RANGES = f"() => [{CHART}.layout.xaxis.range, {CHART}.layout.yaxis.range].flat()"
 PIXEL = f"""number => {{
-  const {{ data, layout: {{ xaxis, yaxis }} }} = {CHART}, area = {CHART}.querySelector('.nsewdrag').getBoundingClientRect();
+  const {{ data, layout: {{ xaxis, yaxis }} }} = {CHART};
+  const area = {CHART}.querySelector('.nsewdrag').getBoundingClientRect();  // what the axes span
   const part = (value, [low, high]) => (value - low) / (high - low);
   for (const trace of data) {{
     const i = trace.customdata?.indexOf(number) ?? -1;

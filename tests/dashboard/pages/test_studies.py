@@ -39,7 +39,7 @@ def test_studies_are_compared_in_a_latency_that_all_of_them_have(runs: Path) -> 
     for seed, name in enumerate(["one", "two"]):
         timed(make_study(runs, name, complete=25, seed=seed), "A Phone")
     timed(runs / "one", "Only Here")
-    app = page("compare", **{"with": ["one", "two"], "over": "latency (batch 1, A Phone)"})
+    app = page("compare", over="latency (batch 1, A Phone)", **{"with": ["one", "two"]})
     words = said(app)
     assert "Best over latency (batch 1, A Phone): up to " in words
     assert "At equal latency (batch 1, A Phone) one and two are" in words
