@@ -21,6 +21,7 @@ from nas.cli.base import (
     typed,
 )
 from nas.cli.networks import ItsChannels, ItsClasses, ItsSize
+from nas.records.settings import Sampler, Stop
 from space import Band, InputError
 
 
@@ -35,11 +36,9 @@ def search(
     study: Annotated[str | None, typer.Option(help="The study's name. [default: from space, data and budget]")] = None,
     runs: Runs = RUNS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the study; trials derive theirs from it.")] = 0,
-    sampler: Annotated[
-        Literal["ehvi", "tpe", "nsga2", "random"], typer.Option(help="Who draws the networks.")
-    ] = "ehvi",
+    sampler: Annotated[Sampler, typer.Option(help="Who draws the networks.")] = "ehvi",
     stop: Annotated[
-        Literal["none", "quantile", "moasha"] | None,
+        Stop | None,
         typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
     ] = None,
     repeats: Annotated[int, typer.Option(min=0, help="Further seeds, of the front and its rivals first.")] = 0,
