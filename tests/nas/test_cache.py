@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from nas import cache, data, decoding, images, sources
+from space.processor import cores
 from space.reading import InputError
 
 PREAMBLE = """if True:
@@ -423,8 +424,7 @@ def test_a_process_that_is_killed_while_it_decodes_ends_nothing(
 def test_a_worker_that_is_killed(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "pixels", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     assert refusal(folders(tmp_path / "set"), home) == (
-        f"data must be decoded by {decoding.cores()} processes, got one killed (out of memory?); "
-        "free memory and start again"
+        f"data must be decoded by {cores()} processes, got one killed (out of memory?); free memory and start again"
     )
 
 
