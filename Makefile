@@ -1,9 +1,14 @@
 # `make help` lists what there is. Everything runs in .venv, made on first use.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench dashboard clean
+.PHONY: help install demo test oldest lint bench dashboard clean
 
 PYTHON ?= python3
 BIN := .venv/bin
+# what tells whether a version is too old: a study from search to export, its journal, its lock, charts, and numerics
+QUICK := tests/nas/cli/test_cli.py::test_a_study_from_search_to_export tests/nas/records/test_settings.py \
+  tests/nas/storage/test_journal.py tests/nas/storage/test_journal_lock.py tests/nas/storage/test_reader.py \
+  tests/nas/samplers/test_expected_improvement.py tests/nas/samplers/test_candidates.py tests/space/test_axes.py \
+  tests/dashboard/test_study_cache.py tests/dashboard/test_report.py
 # uv unpacks torch and its companions in parallel, pip does not; `make install INSTALL=".venv/bin/pip install"` does without it
 INSTALL ?= $(BIN)/uv pip install --quiet --python $(BIN)/python
 
@@ -28,6 +33,12 @@ dashboard: .venv/.installed  ## open the dashboard on the studies under runs/
 test: .venv/.dev  ## run the whole test suite
 	$(BIN)/pytest
 
+oldest: .venv/bin/uv  ## run quick tests with the oldest versions that pyproject.toml allows, in .venv-oldest
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-oldest
+	$(BIN)/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct -e . \
+	  'pytest>=8.3' 'pytest-timeout>=2.3' 'pytest-xdist>=3.8' 'hypothesis>=6.100'
+	.venv-oldest/bin/python -m pytest $(QUICK)
+
 lint: .venv/.dev  ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,7 +58,7 @@ bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RE
 	$(BIN)/python -m benchmarks.startup
 
 clean:  ## remove .venv and caches, never runs/ or exports/
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 .venv/bin/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: python must be 3.11 or newer, got %s; set PYTHON=" % sys.version.split()[0])'

@@ -30,7 +30,7 @@ COUNT = """
 import sys
 from pathlib import Path
 from nas.storage.journal import JournalLock
-from tests.nas.test_journal_lock import count
+from tests.nas.storage.test_journal_lock import count
 count(JournalLock(Path(sys.argv[1]), print), 200)
 """
 KILLED = """
