@@ -20,7 +20,7 @@ from torch import Tensor
 import nas
 from benchmarks.machine import heading
 from nas.data.dataset import load
-from nas.export import verify_in_process
+from nas.export import verify_subprocess
 from nas.export.formats import run_in_process
 
 NAMES = {
@@ -53,7 +53,7 @@ def main() -> None:
     x, labels = preprocess(data.test.images), torch.from_numpy(data.test.labels)
     with torch.no_grad():
         expected = model(x)
-    kinds = [kind for kind in verify_in_process.KINDS if (arguments.export / NAMES[kind]).exists()]
+    kinds = [kind for kind in verify_subprocess.KINDS if (arguments.export / NAMES[kind]).exists()]
     print(heading("torch", "onnxruntime"))
     print(
         f"\n{data.name} test split, n = {len(labels):,}, 1 seed; latency: median, {torch.get_num_threads()} thread(s)\n"
@@ -63,7 +63,7 @@ def main() -> None:
         (found,) = run_in_process([kind], arguments.export, {"x": x})[kind].values()
         accuracy = (found.argmax(1) == labels).float().mean().item()
         difference = (found - expected).abs().max().item()
-        run = verify_in_process.KINDS[kind](arguments.export)
+        run = verify_subprocess.KINDS[kind](arguments.export)
         one, many = (1e3 * latency(run, x[:size]) for size in (1, 64))
         size = (arguments.export / NAMES[kind]).stat().st_size
         print(f"| `{NAMES[kind]}` | {accuracy:.2%} | {difference:.2g} | {size:,} | {one:.2f} ms | {many:.2f} ms |")

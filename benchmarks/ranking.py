@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from benchmarks.machine import heading
-from nas.analysis.multiple_comparisons import each, rule
+from nas.analysis.multiple_comparisons import bonferroni_level, bonferroni_note
 from nas.analysis.rank_agreement import NEAR, bootstrap
 from nas.analysis.wording import signed
 from nas.data.dataset import Data, load
@@ -146,13 +146,13 @@ def report(rows: list[dict[str, Any]]) -> str:
     seconds = median(row["seconds"] for row in by[first].values())
     long = median(row["seconds"] for row in by[LONG].values())
     lines += ["", f"Long: {RECIPES[LONG]['epochs']} epochs, {final[LONG].mean():.2%}, spread {final[LONG].std():.2%}."]
-    lines[-1] += f" Intervals: {rule(statements, 'intervals')}."
+    lines[-1] += f" Intervals: {bonferroni_note(statements, 'intervals')}."
     lines[-1] += f" Seconds, median: {long:.0f} long, {seconds:.0f} brief (one thread each)."
     return "\n".join(lines)
 
 
 def _interval(values: np.ndarray[Any, Any], statements: int) -> str:
-    beyond = (1 - each(statements)) / 2
+    beyond = (1 - bonferroni_level(statements)) / 2
     low, high = np.nanquantile(values, [beyond, 1 - beyond])
     return f"{low:.2f} to {high:.2f}"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nas.analysis.multiple_comparisons import VALUES, each, rule
+from nas.analysis.multiple_comparisons import VALUES, bonferroni_level, bonferroni_note
 from nas.analysis.seed_noise import student_t
 from nas.analysis.wording import signed
 from nas.data.dataset import load
@@ -126,11 +126,11 @@ def report(rows: list[dict[str, Any]]) -> None:
             gaps = pairs[name, kind]
             half = ""
             if len(gaps) >= VALUES and name != next(iter(by)):
-                quantile = student_t(len(gaps) - 1, each(statements))
+                quantile = student_t(len(gaps) - 1, bonferroni_level(statements))
                 half = f" +- {quantile * stdev(gaps) / math.sqrt(len(gaps)):.2f}"
             cells.append(f"{kind or 'all'} {signed(mean(gaps), 2)}{half}, n = {len(gaps)}" if gaps else "")
         print(f"{name:36s}", *(f"{cell:>30s}" for cell in cells))
-    print(f"+-: {rule(statements, 'intervals')}; none for fewer than {VALUES} networks")
+    print(f"+-: {bonferroni_note(statements, 'intervals')}; none for fewer than {VALUES} networks")
 
 
 def _gaps(found: dict[str, dict[str, Any]], first: dict[str, dict[str, Any]], kind: str | None) -> list[float]:

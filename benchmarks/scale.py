@@ -125,7 +125,7 @@ def fill(folder: Path, size: int) -> None:
         )  # fmt: skip
 
     storage.create_new_trial(study._study_id, template(len(have)))
-    with storage.together():  # one write
+    with storage.batched():  # one write
         for number in range(len(have), size):
             storage.create_new_trial(study._study_id, template(number))
 

@@ -23,7 +23,7 @@ from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import DEFAULT, RecordedTable, accuracy_matrix
 from nas.samplers.bayesian_ridge import Ridge
 from nas.samplers.early_stopping import MISSES, QuantileRule
-from nas.samplers.features import Features, Floats, describe
+from nas.samplers.features import Features, Floats, network_features
 from space import Arch, Cost
 
 TRIALS = 40  # average networks of the budget
@@ -62,7 +62,9 @@ def forecasts(counts: list[int], draws: int) -> None:
     """Root mean squared error in points; parts are forecast by a ridge, of finished ones without themselves."""
     table = recorded()
     rows = [each[0] for each in table.networks.values()]
-    described = [describe(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations)) for one in rows]
+    described = [
+        network_features(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations)) for one in rows
+    ]
     logs = np.log([float(one.flops) for one in rows])
     logs = (logs - logs.mean()) / logs.std()
     parts = np.column_stack([np.ones_like(logs), logs, logs**2, Features.of(described).matrix(described)])

@@ -6,17 +6,17 @@ import numpy as np
 
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
-from nas.analysis.choices import Traits, traits, varied
-from nas.analysis.cost_axes import Measure, busy_alone, measures
-from nas.analysis.history import Step, course
+from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes
+from nas.analysis.design_choices import Traits, traits, varied
+from nas.analysis.history import Step, hypervolume_history
 from nas.analysis.pareto import Outcome, baseline_of, outcome
-from nas.analysis.seed_noise import Floats, Networks, networks
+from nas.analysis.seed_noise import Floats, NetworkResults, networks
 from nas.latency.measurements import joined
 from nas.records.trial import Trial
 
 
 @once
-def networks_of(snapshot: Snapshot) -> Networks:
+def networks_of(snapshot: Snapshot) -> NetworkResults:
     """The networks of a study, with what its repeats tell of their noise."""
     return networks(snapshot.trials)
 
@@ -36,9 +36,9 @@ def baseline(cache: StudyCache, snapshot: Snapshot) -> Snapshot | None:
 
 
 @once
-def measures_of(snapshot: Snapshot, beside: Snapshot | None) -> dict[str, Measure]:
+def cost_axes_of(snapshot: Snapshot, beside: Snapshot | None) -> dict[str, CostAxis]:
     """What accuracy can be set against, by name; latencies hold for the networks of the baseline as well."""
-    return measures(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
+    return cost_axes(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
 
 
 @once
@@ -73,10 +73,10 @@ def varied_of(snapshot: Snapshot) -> dict[str, list[str]]:
 
 
 @once
-def course_of(snapshot: Snapshot) -> tuple[Step, ...]:
+def history_of(snapshot: Snapshot) -> tuple[Step, ...]:
     """How the study went. The snapshot must have settings."""
     assert snapshot.settings is not None
-    return tuple(course(snapshot.trials, snapshot.settings))
+    return tuple(hypervolume_history(snapshot.trials, snapshot.settings))
 
 
 @once

@@ -10,7 +10,7 @@ import pandas as pd
 from dashboard.charts.blocks import blocks, depths, widths
 from dashboard.charts.network import shares
 from nas.analysis.pareto import accuracy
-from nas.analysis.seed_noise import Network, Networks
+from nas.analysis.seed_noise import NetworkResult, NetworkResults
 from nas.records.trial import Trial
 from space import Arch, Task, breakdown
 
@@ -20,7 +20,7 @@ RUNGS = ["rung", "had", "needed", "rivals"]
 _WHOLE = ("FLOPs", "params", "seeds", "rung", "rivals", "seed")  # columns of whole numbers, which may miss some
 
 
-def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Networks | None = None) -> pd.DataFrame:
+def trials_frame(trials: Sequence[Trial], front: Collection[int], found: NetworkResults | None = None) -> pd.DataFrame:
     """All trials by number. Accuracy in percent (validation top-1) of the trial's own seed; FLOPs and parameters as
     counts; time in seconds.
 
@@ -48,7 +48,7 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
     return typed(columns)
 
 
-def front_frame(front: Sequence[Trial], found: Networks | None = None, *, chances: bool = True) -> pd.DataFrame:
+def front_frame(front: Sequence[Trial], found: NetworkResults | None = None, *, chances: bool = True) -> pd.DataFrame:
     """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated.
     `chances`: of being on it, which are those of the whole study's front over FLOPs and of no other."""
     columns: dict[str, list[object]] = {
@@ -70,7 +70,7 @@ def front_frame(front: Sequence[Trial], found: Networks | None = None, *, chance
     return typed(columns)
 
 
-def _certainty(row: Network | None) -> list[float | None]:
+def _certainty(row: NetworkResult | None) -> list[float | None]:
     """Cells in the order of CERTAINTY; empty for a network that never finished."""
     if row is None or row.probability is None:
         return [None] * len(CERTAINTY)

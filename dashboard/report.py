@@ -20,9 +20,9 @@ from dashboard.charts.front_caption import front_caption, measure_caption
 from dashboard.charts.style import Figure
 from dashboard.derived import (
     baseline,
-    course_of,
+    cost_axes_of,
     designs_of,
-    measures_of,
+    history_of,
     networks_of,
     networks_table,
     outcome_of,
@@ -32,7 +32,7 @@ from dashboard.frames import front_frame
 from dashboard.number_format import FLOPS, NONE, count, evidence, percent, seeds_per_network
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache
-from nas.analysis.cost_axes import COUNTED, Measure
+from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.history import spans
 from nas.analysis.importance import FEWEST, cells, importances, thirds
 from nas.analysis.pareto import accuracy, flops, pareto_front
@@ -121,12 +121,12 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None) -> I
     )
     yield from _chart("front", "The front", caption, figure)
     yield _table(front_frame(snapshot.front, found))
-    for over in measures_of(snapshot, beside).values():
+    for over in cost_axes_of(snapshot, beside).values():
         if over not in COUNTED:
             yield from _latency_front(snapshot, settings, beside, over)
 
 
-def _latency_front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over: Measure) -> Iterator[str]:
+def _latency_front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over: CostAxis) -> Iterator[str]:
     """The front again, over a latency that `nas measure` found."""
     trials, others = [t for t in snapshot.scored if over.of(t)], beside.scored if beside else ()
     front, found = pareto_front(trials, over.on), networks_of(snapshot)
@@ -141,7 +141,7 @@ def _latency_front(snapshot: Snapshot, settings: Settings, beside: Snapshot | No
 
 
 def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:
-    steps, other = course_of(snapshot), course_of(beside) if beside else ()
+    steps, other = history_of(snapshot), history_of(beside) if beside else ()
     caption = progress.growth_caption(steps, other)
     yield from _chart("growth", "Progress", caption, progress.growth_figure(steps, "epochs", other))
     rows = [s for s in spans(snapshot.trials, snapshot.updated or datetime.now(UTC)) if s.state != "running"]
@@ -181,7 +181,7 @@ def _networks(cache: StudyCache, snapshot: Snapshot, settings: Settings) -> Iter
     yield "<h2>Networks of the front</h2>"
     for trial in _spread(snapshot.front):
         try:
-            arch = trial.network()
+            arch = trial.to_arch()
             figure = network.network_figure(arch, settings.task)
             caption = network.network_caption(arch, settings.task)
         except InputError as error:

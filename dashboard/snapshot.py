@@ -15,7 +15,7 @@ from nas.analysis.pareto import Point, pareto_front, scored, top
 from nas.records.settings import Settings
 from nas.records.trial import State, Trial
 
-Mode = Literal["running", "resting", "error", "empty", "away", "broken", "missing"]
+Mode = Literal["running", "idle", "error", "empty", "away", "broken", "missing"]
 P = ParamSpec("P")
 T = TypeVar("T")
 _COMPUTING = RLock()  # one session at a time: threads of Python compute no faster side by side, but twice

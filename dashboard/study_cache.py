@@ -11,13 +11,13 @@ from dashboard.snapshot import Mode, Snapshot
 from nas.analysis.studies import last_change
 from nas.latency.measurements import FILE as TIMINGS
 from nas.latency.measurements import read as read_measured
-from nas.records.settings import FILE, JOURNAL, Away
+from nas.records.settings import FILE, JOURNAL, ServerUnavailable
 from nas.records.trial import Epoch, Trial
 from nas.storage.reader import Reader
 from space import InputError
 
 Stamp = tuple[int, int, int]  # inode, bytes, time in ns
-UNREACHABLE = (OSError, Away)  # errors that may pass
+UNREACHABLE = (OSError, ServerUnavailable)  # errors that may pass
 
 
 @dataclass
@@ -56,7 +56,7 @@ class StudyCache:
                     return replace(last, mode="away", problem=str(error))
                 broken = Snapshot(folder, "broken", problem=str(error), updated=_time(stamps[1]))
                 self._open.pop(folder, None)
-                if not isinstance(error, Away):
+                if not isinstance(error, ServerUnavailable):
                     self._broken[folder] = (*stamps, broken)
                 return broken
 
@@ -153,7 +153,7 @@ def _mode(reader: Reader, trials: tuple[Trial, ...]) -> tuple[Mode, str | None]:
     if reader.is_running():
         return "running", None
     error = reader.error()
-    return ("error" if error else "resting" if trials else "empty"), error
+    return ("error" if error else "idle" if trials else "empty"), error
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -128,9 +128,9 @@ class Study:
 
     def arch(self, trial: int) -> Arch:
         """The network of a trial. Raises InputError where it has none."""
-        from nas.export.pick import Wish, pick
+        from nas.export.pick import Selection, pick
 
-        return pick(self.folder, Wish(trial=trial)).network()
+        return pick(self.folder, Selection(trial=trial)).to_arch()
 
     def export(
         self,
@@ -152,13 +152,13 @@ class Study:
         from rich.console import Console
 
         from nas.export.formats import parse_formats
-        from nas.export.pick import Wish
+        from nas.export.pick import Selection
         from nas.export.pick import pick as choose
         from nas.export.write import export_trial
 
-        wish = Wish(trial=trial, max_flops=max_flops, pick=None if trial is not None or max_flops else pick)
+        selection = Selection(trial=trial, max_flops=max_flops, pick=None if trial is not None or max_flops else pick)
         export_trial(
-            self._reader, choose(self.folder, wish), Path(out), data_source=None if data is None else str(data),
+            self._reader, choose(self.folder, selection), Path(out), data_source=None if data is None else str(data),
             device=device, console=Console(stderr=True), formats=parse_formats(formats, False), force=force,
         )  # fmt: skip
         return Path(out)

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from space.private import is_private
+from space.file_permissions import is_private
 from space.processor import instructions
 
 SOURCE = Path(__file__).with_name("depthwise.c")

@@ -15,8 +15,8 @@ from dashboard.charts.progress import COSTS
 from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, escape, layout, log_axis, tint, title
 from dashboard.number_format import percent
 from nas.analysis.comparison import Distance, Edf, Growth
-from nas.analysis.cost_axes import FLOPS, Measure
-from nas.analysis.multiple_comparisons import VALUES, rule
+from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.multiple_comparisons import VALUES, bonferroni_note
 from nas.analysis.pareto import accuracy
 from nas.records.trial import Trial
 
@@ -25,7 +25,7 @@ POINTS = 400  # of an EDF
 SAID = 3  # distances, in the sentence; the table has all of them
 
 
-def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS) -> Figure:
+def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS) -> Figure:
     """The staircase of every study's front over this measure; a colour, symbol and dash each."""
     chart = layout(380)
     ends = [over.on(trial) for front in fronts.values() for trial in front]
@@ -53,7 +53,7 @@ def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS) 
     return {"data": data, "layout": chart}
 
 
-def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: Measure = FLOPS) -> str:
+def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS) -> str:
     """Who has the best network at three budgets of equal ratio."""
     known = {name: front for name, front in fronts.items() if front}
     if len(known) < 2:
@@ -93,7 +93,7 @@ def edf_figure(rows: Sequence[Edf]) -> Figure:
     return {"data": data, "layout": chart}
 
 
-def edf_caption(rows: Sequence[Edf], distances: Sequence[Distance], over: Measure = FLOPS) -> str:
+def edf_caption(rows: Sequence[Edf], distances: Sequence[Distance], over: CostAxis = FLOPS) -> str:
     """The first distances in words, with what chance has; the p of all of them hold together."""
     counts = ", ".join(f"{row.name} {row.networks:,}" for row in rows)
     gaps = [
@@ -149,5 +149,5 @@ def growth_caption(rows: Sequence[Growth], cost: str) -> str:
     few = [f"{row.name} {row.studies}" for row in rows if row.half is None]
     none = f" Too few runs for an interval, {VALUES} are needed: {', '.join(few)}." if few else ""
     known = len(rows) - len(few)
-    held = f" ±: {rule(known, 'studies')}, at each cost by itself." if known else ""
+    held = f" ±: {bonferroni_note(known, 'studies')}, at each cost by itself." if known else ""
     return f"Hypervolume after {common:,.0f} {COSTS[cost]}: {'; '.join(parts)}.{held}{none}"

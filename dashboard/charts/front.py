@@ -26,10 +26,10 @@ from dashboard.charts.style import (
     log_axis,
     title,
 )
-from nas.analysis.choices import is_numeric, number, one_word, traits
-from nas.analysis.cost_axes import FLOPS, Measure
+from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.design_choices import is_numeric, number, one_word, traits
 from nas.analysis.pareto import accuracy, flops, knee, merged, pareto_front
-from nas.analysis.seed_noise import Networks
+from nas.analysis.seed_noise import NetworkResults
 from nas.records.trial import Trial
 from space import Band, compact
 
@@ -44,7 +44,7 @@ KINDS = "kind of blocks"  # what colours show unless an axis is chosen
 class View:
     """How the front is looked at: what is on the x axis, and what colours show."""
 
-    measure: Measure = FLOPS
+    measure: CostAxis = FLOPS
     colour: str = KINDS  # or an axis of the space
 
 
@@ -54,7 +54,7 @@ def front_figure(
     *,
     view: View | None = None,
     running: Sequence[Trial] = (),
-    found: Networks | None = None,
+    found: NetworkResults | None = None,
     beside: Sequence[Trial] = (),
 ) -> Figure:
     """Every finished network over its log cost, at the mean of its seeds; the front as a staircase, with its 95%
@@ -90,7 +90,7 @@ def front_figure(
     return {"data": data, "layout": chart}
 
 
-def _reach(points: Sequence[Trial], front: Sequence[Trial], found: Networks | None) -> dict[str, Any]:
+def _reach(points: Sequence[Trial], front: Sequence[Trial], found: NetworkResults | None) -> dict[str, Any]:
     """The y axis, around all points and the front's intervals: known before plotly has looked at any of them."""
     if not points:
         return {}
@@ -100,7 +100,7 @@ def _reach(points: Sequence[Trial], front: Sequence[Trial], found: Networks | No
     return {"range": [min(ends) - margin, max(ends) + margin]}
 
 
-def _staircase(front: Sequence[Trial], x: Measure, end: float, kind: str) -> dict[str, Any]:
+def _staircase(front: Sequence[Trial], x: CostAxis, end: float, kind: str) -> dict[str, Any]:
     """The best accuracy for at most so much; it goes on to the end of the axis."""
     across, up = [x.on(t) for t in front], [100 * accuracy(t) for t in front]
     if front and across[-1] < end:
@@ -112,7 +112,7 @@ def _staircase(front: Sequence[Trial], x: Measure, end: float, kind: str) -> dic
 
 
 def _clouds(
-    points: Sequence[Trial], front: set[int], kind: str, found: Networks | None, view: View
+    points: Sequence[Trial], front: set[int], kind: str, found: NetworkResults | None, view: View
 ) -> list[dict[str, Any]]:
     """Two traces per group of networks, those off and those on the front: colour and symbol say which group, size and
     outline which place. Single values and not one per point, so that ten thousand points stay quick; only an axis of
@@ -156,7 +156,7 @@ def _groups(points: Sequence[Trial], axis: str) -> list[tuple[str, Any, str, lis
     return [(escape(f"{axis} {name}"), colour, symbol, named[name]) for colour, symbol, name in looks]
 
 
-def _bars(members: Sequence[Trial], found: Networks, colour: Any) -> dict[str, Any]:
+def _bars(members: Sequence[Trial], found: NetworkResults, colour: Any) -> dict[str, Any]:
     """95% intervals of means over seeds."""
     arms: list[tuple[float, float]] = []
     for trial in members:
@@ -180,7 +180,7 @@ def _across(middles: Sequence[float], quartiles: Iterable[tuple[float, float]], 
 
 
 def _cloud(
-    name: str, on: bool, group: Sequence[Trial], kind: str, x: Measure, colour: Any, symbol: str
+    name: str, on: bool, group: Sequence[Trial], kind: str, x: CostAxis, colour: Any, symbol: str
 ) -> dict[str, Any]:
     shade = colour if isinstance(colour, str) else [colour[trial.number] for trial in group]
     return {
@@ -250,7 +250,7 @@ def bend(front: Sequence[Trial]) -> Trial | None:
     return middle if middle is not None and middle not in (front[0], front[-1]) else None
 
 
-def _knee_label(front: Sequence[Trial], x: Measure) -> list[dict[str, Any]]:
+def _knee_label(front: Sequence[Trial], x: CostAxis) -> list[dict[str, Any]]:
     middle = bend(front) if x is FLOPS else None
     if middle is None:
         return []

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 from dashboard.charts.front import BASELINE, bend
 from dashboard.number_format import count, percent
-from nas.analysis.cost_axes import Measure
-from nas.analysis.multiple_comparisons import FREEDOM, rule, too_few
+from nas.analysis.cost_axes import CostAxis
+from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
 from nas.analysis.pareto import Outcome, by_network, flops, pareto_front
-from nas.analysis.seed_noise import Networks
+from nas.analysis.seed_noise import NetworkResults
 from nas.records.trial import Trial
 from space import compact
 
 
 def front_caption(
-    trials: Sequence[Trial], front: Sequence[Trial], found: Networks | None = None, beside: Outcome | None = None
+    trials: Sequence[Trial], front: Sequence[Trial], found: NetworkResults | None = None, beside: Outcome | None = None
 ) -> str:
     """The chart in sentences, with its numbers, what its bars are, and the baseline; also its alt text."""
     return " ".join(filter(None, [_front_sentence(trials, front), _noise_sentence(found), _baseline_sentence(beside)]))
 
 
 def measure_caption(
-    over: Measure, front: Sequence[Trial], beside: Sequence[Trial] = (), found: Networks | None = None
+    over: CostAxis, front: Sequence[Trial], beside: Sequence[Trial] = (), found: NetworkResults | None = None
 ) -> str:
     """The same where the front is over another measure, or of some networks only."""
     other = pareto_front([t for t in beside if over.of(t)], over.on)
@@ -38,19 +38,19 @@ def measure_caption(
     return " ".join([*said, *([over.note] if over.note else [])])
 
 
-def ends(over: Measure, front: Sequence[Trial]) -> str:
+def ends(over: CostAxis, front: Sequence[Trial]) -> str:
     first, last = (f"{percent(t.accuracy)} at {over.words(over.on(t))}" for t in (front[0], front[-1]))
     return first if len(front) == 1 else f"from {first} to {last}"
 
 
-def _noise_sentence(found: Networks | None) -> str:
+def _noise_sentence(found: NetworkResults | None) -> str:
     if found is None or found.noise is None:
         return ""
     if not found.noise.known:
         return f"No bars: {too_few(found.noise.freedom, 'further seed', FREEDOM)}."
     ties = sum(row.tie is not None for row in found.front)
     said = f" {count(ties, 'member')} of the front cannot be told from the next cheaper one"
-    tied = f"{said}, {rule(len(found.front) - 1, 'neighbours')}." if ties else ""
+    tied = f"{said}, {bonferroni_note(len(found.front) - 1, 'neighbours')}." if ties else ""
     return (
         "Bars: 95% intervals of the mean over seeds, each by itself, seed noise pooled "
         f"({100 * found.noise.sd:.2f} points).{tied}"
@@ -83,7 +83,7 @@ def _front_sentence(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
     return f"{len(front):,} of {finished:,} networks are on the front: the best {reaches}{last}."
 
 
-def other_seed(found: Networks) -> str:
+def other_seed(found: NetworkResults) -> str:
     """How much another seed of a network with one would differ, as far as the study's repeats tell."""
     if found.noise is None:
         return "One seed: how much another would differ is not known; nas search with --repeats 10 spends further ones."

@@ -8,9 +8,9 @@ from typing import Any
 
 from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, VERMILLION, Figure, escape, hatched, layout, title
 from dashboard.number_format import count, short
-from nas.analysis.choices import Shares, Traits, is_numeric, number, one_word
+from nas.analysis.design_choices import Shares, Traits, is_numeric, number, one_word
 from nas.analysis.importance import Cell, Importance
-from nas.analysis.multiple_comparisons import rule
+from nas.analysis.multiple_comparisons import bonferroni_note
 from nas.analysis.pareto import accuracy, flops
 from nas.records.trial import Trial
 from space import Band
@@ -48,7 +48,9 @@ def _importance_bars(name: str, colour: str, hatch: str, names: list[str], share
 def importance_caption(rows: Sequence[Importance], networks: int) -> str:
     """Which axes matter beyond chance, in words."""
     known = [row for row in rows if row.matters]
-    based = f"Chance: {rule(2 * len(rows), 'bars')}. Based on {count(networks, 'network')}, one axis at a time."
+    based = (
+        f"Chance: {bonferroni_note(2 * len(rows), 'bars')}. Based on {count(networks, 'network')}, one axis at a time."
+    )
     if not known:
         return f"No axis explains more of accuracy at equal FLOPs than chance would. {based}"
     top = ", ".join(f"{row.axis} {100 * row.accuracy:.0f}%" for row in known[:4])
@@ -131,7 +133,7 @@ def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band]) -> st
             f"{band}: {best.choice} highest with {100 * best.mean:.1f} ± {100 * best.half:.1f}%{also}{alone}{rest}"
         )
     many = sum(not cell.too_few for cell in cells)
-    held = f" ±: {rule(many, 'intervals')}." if many else ""
+    held = f" ±: {bonferroni_note(many, 'intervals')}." if many else ""
     return f"Mean accuracy by {axis} in parts of the budget. {'; '.join(parts)}.{held}"
 
 

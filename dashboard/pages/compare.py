@@ -13,14 +13,14 @@ import streamlit as st
 
 from dashboard.charts import compare as charts
 from dashboard.charts.progress import COSTS
-from dashboard.derived import course_of, networks_of
+from dashboard.derived import history_of, networks_of
 from dashboard.live_chart import live_chart
 from dashboard.number_format import ago, evidence, seeds_per_network
 from dashboard.pages.study_page import watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.comparison import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
-from nas.analysis.cost_axes import FLOPS, Measure, measures
+from nas.analysis.cost_axes import FLOPS, CostAxis, cost_axes
 from nas.analysis.pareto import pareto_front
 from nas.latency.measurements import joined
 from nas.records.settings import Settings
@@ -81,7 +81,7 @@ def _warn(found: dict[str, Snapshot]) -> None:
         st.warning("These studies have different budgets: hypervolumes over different budgets are not comparable.")
 
 
-def _over(found: dict[str, Snapshot]) -> Measure:
+def _over(found: dict[str, Snapshot]) -> CostAxis:
     """What accuracies are set against: a measure that every study has, chosen by the person."""
     known = _measures(tuple(found.values()))
     name = st.selectbox(
@@ -92,19 +92,19 @@ def _over(found: dict[str, Snapshot]) -> Measure:
 
 
 @lru_cache(maxsize=8)
-def _measures(snapshots: tuple[Snapshot, ...]) -> dict[str, Measure]:
+def _measures(snapshots: tuple[Snapshot, ...]) -> dict[str, CostAxis]:
     measured = joined(snapshot.measured for snapshot in snapshots)
-    each = [measures(snapshot.scored, measured) for snapshot in snapshots]
-    every = measures((trial for snapshot in snapshots for trial in snapshot.scored), measured)
+    each = [cost_axes(snapshot.scored, measured) for snapshot in snapshots]
+    every = cost_axes((trial for snapshot in snapshots for trial in snapshot.scored), measured)
     return {name: measure for name, measure in every.items() if all(name in other for other in each)}
 
 
 @once
-def _front(snapshot: Snapshot, over: Measure) -> tuple[Trial, ...]:
+def _front(snapshot: Snapshot, over: CostAxis) -> tuple[Trial, ...]:
     return tuple(pareto_front([trial for trial in snapshot.scored if over.of(trial)], over.on))
 
 
-def _fronts(found: dict[str, Snapshot], over: Measure) -> None:
+def _fronts(found: dict[str, Snapshot], over: CostAxis) -> None:
     st.header("Fronts", anchor=False)
     fronts = {name: _front(snapshot, over) for name, snapshot in found.items()}
     caption = charts.fronts_caption(fronts, over)
@@ -116,18 +116,18 @@ def _fronts(found: dict[str, Snapshot], over: Measure) -> None:
 
 
 @once
-def _sample(snapshot: Snapshot, over: Measure) -> Sample:
+def _sample(snapshot: Snapshot, over: CostAxis) -> Sample:
     rows = [trial for row in networks_of(snapshot).rows.values() if over.of(trial := row.trial)]
     accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
     return Sample(snapshot.name, accuracy, np.array([over.on(trial) for trial in rows], dtype=float))
 
 
 @lru_cache(maxsize=8)
-def _distances(snapshots: tuple[Snapshot, ...], over: Measure) -> list[Distance]:
+def _distances(snapshots: tuple[Snapshot, ...], over: CostAxis) -> list[Distance]:
     return distances(equal_complexity([_sample(snapshot, over) for snapshot in snapshots]))
 
 
-def _distributions(found: dict[str, Snapshot], over: Measure) -> None:
+def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
     """Of all trained networks, not only of the front: for random search that is the space, else what was chosen."""
     st.header(f"Networks at equal {over.name}", anchor=False)
     even = equal_complexity([_sample(snapshot, over) for snapshot in found.values()])
@@ -164,7 +164,7 @@ def _growth(found: dict[str, Snapshot]) -> None:
     )  # fmt: skip
     groups = methods({name: _settings(snapshot) for name, snapshot in found.items()})
     known = growths(
-        {label: [course_of(found[name]) for name in names] for label, names in groups.items()}, cost or "epochs"
+        {label: [history_of(found[name]) for name in names] for label, names in groups.items()}, cost or "epochs"
     )
     caption = charts.growth_caption(known, cost or "epochs")
     st.text(caption)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.charts.front import HEIGHT, KINDS
 from dashboard.charts.front_caption import front_caption
-from dashboard.derived import measures_of, networks_of, outcome_of, shut_out, varied_of
+from dashboard.derived import cost_axes_of, networks_of, outcome_of, shut_out, varied_of
 from dashboard.frames import csv, csv_name, front_frame
 from dashboard.live_chart import live_chart, mark
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
@@ -143,7 +143,7 @@ def _none_finished(snapshot: Snapshot) -> None:
 
 def _controls(snapshot: Snapshot, beside: Snapshot | None) -> Asked:
     """x axis, colours and filters; all of them in the page's address."""
-    known, axes = measures_of(snapshot, beside), varied_of(snapshot)
+    known, axes = cost_axes_of(snapshot, beside), varied_of(snapshot)
     plain: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
     x = st.selectbox("Accuracy over", list(known), key="x", width=190, **plain)
     colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **plain)

@@ -11,8 +11,8 @@ from dashboard.pages.front_view import Seen
 from dashboard.pages.network import drawing, export_of, pin_button
 from dashboard.pages.selection import choose, link
 from dashboard.pages.study_page import Scene
-from nas.analysis.cost_axes import COUNTED, Measure
-from nas.analysis.seed_noise import Network
+from nas.analysis.cost_axes import COUNTED, CostAxis
+from nas.analysis.seed_noise import NetworkResult
 from nas.records.trial import Trial
 from space import InputError
 
@@ -37,7 +37,7 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budg
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
     try:
-        drawing(scene.settings, trial.network(), key="sketch", brief=True)
+        drawing(scene.settings, trial.to_arch(), key="sketch", brief=True)
     except InputError as error:
         st.text(f"Its network cannot be shown: {error}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -54,7 +54,7 @@ def _limit(view: Seen, budget: float | None) -> str:
     return f"the best up to {view.measure.words(budget)} {view.measure.name}"
 
 
-def _numbers(scene: Scene, view: Seen, trial: Trial, row: Network | None) -> None:
+def _numbers(scene: Scene, view: Seen, trial: Trial, row: NetworkResult | None) -> None:
     with st.container(horizontal=True, gap="medium", key="facts-panel"):
         mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
         st.metric("Accuracy", percent(mean, 2), help=evidence(scene.settings, times), width="content")
@@ -64,7 +64,7 @@ def _numbers(scene: Scene, view: Seen, trial: Trial, row: Network | None) -> Non
             st.metric("Latency", view.measure.words(value), help=_timed(view.measure, trial), width="content")
 
 
-def _timed(latency: Measure, trial: Trial) -> str:
+def _timed(latency: CostAxis, trial: Trial) -> str:
     """What the number is, with its quartiles."""
     label = latency.label[0].upper() + latency.label[1:]
     if latency.quartiles is None:

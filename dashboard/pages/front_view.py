@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from dashboard.charts.front import KINDS, View, front_figure
 from dashboard.charts.front_caption import front_caption, measure_caption
-from dashboard.derived import design_of, measures_of, networks_of, outcome_of
+from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of
 from dashboard.live_chart import packed
 from dashboard.number_format import count
 from dashboard.pages.network import place_on, same_network
 from dashboard.snapshot import Snapshot, once
-from nas.analysis.choices import within
-from nas.analysis.cost_axes import FLOPS, Measure
+from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.design_choices import within
 from nas.analysis.pareto import pareto_front
 from nas.records.trial import Trial
 
@@ -32,7 +32,7 @@ class Seen:
     """The networks that the filters leave: their trials, their front over the measure, what of them is in training, and
     the baseline's."""
 
-    measure: Measure
+    measure: CostAxis
     filtered: bool
     trials: tuple[Trial, ...]
     front: tuple[Trial, ...]
@@ -54,7 +54,7 @@ class Seen:
 
 @once
 def view_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
-    x, wanted = measures_of(snapshot, beside)[asked.measure], dict(asked.filters)
+    x, wanted = cost_axes_of(snapshot, beside)[asked.measure], dict(asked.filters)
 
     def left(trials: Iterable[Trial]) -> tuple[Trial, ...]:
         return tuple(t for t in trials if x.of(t) and (not wanted or within(design_of(t), wanted)))

@@ -22,7 +22,7 @@ from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot
 from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
 from nas.analysis.pareto import accuracy
-from nas.analysis.seed_noise import Network, Networks
+from nas.analysis.seed_noise import NetworkResult, NetworkResults
 from nas.analysis.wording import mean_words
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -61,7 +61,7 @@ def network_page(scene: Scene) -> None:
     if seeds := seed_lines(row):
         st.text(f"Its network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
     try:
-        arch = trial.network()
+        arch = trial.to_arch()
         drawing(scene.settings, arch, key="drawing")
     except InputError as error:
         st.text(f"Its network cannot be shown: {error}")
@@ -107,7 +107,7 @@ def pin_button(trial: Trial, label: str) -> None:
     )  # fmt: skip
 
 
-def scores(settings: Settings, trial: Trial, row: Network | None) -> None:
+def scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None:
     """Of the trial's network; its accuracy is the mean of its seeds."""
     mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
     seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
@@ -207,7 +207,7 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
         return
     st.header(f"What differs from the pinned trial {other.number}", anchor=False)
     try:
-        network = other.network()
+        network = other.to_arch()
         parts = rebuild.differences(arch, network, scene.settings.task)
     except InputError as error:
         st.text(f"The pinned network cannot be shown: {error}")
@@ -219,7 +219,7 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
     drawing(scene.settings, network, key="pinned")
 
 
-def _measured(found: Networks, one: Trial, other: Trial) -> list[tuple[str, str, str]]:
+def _measured(found: NetworkResults, one: Trial, other: Trial) -> list[tuple[str, str, str]]:
     names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
     rows = [("accuracy of the network", _mean(found.of(one)), _mean(found.of(other)))]
     return rows + [(label, short(getattr(one, name)), short(getattr(other, name))) for label, name in names]
@@ -244,6 +244,6 @@ def same_network(one: Trial, other: Trial) -> bool:
     return one.number == other.number or (one.key is not None and one.key == other.key)
 
 
-def _mean(row: Network | None) -> str:
+def _mean(row: NetworkResult | None) -> str:
     """`47.71%, mean of 2 seeds`; a dash for a network that never finished."""
     return NONE if row is None else mean_words(accuracy(row.trial), row.seeds)

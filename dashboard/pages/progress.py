@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.charts import progress as charts
 from dashboard.charts.progress import COSTS
-from dashboard.derived import course_of
+from dashboard.derived import history_of
 from dashboard.live_chart import live_chart
 from dashboard.number_format import NONE
 from dashboard.pages.selection import choose
@@ -18,7 +18,7 @@ from nas.analysis.history import pace, spans
 
 def progress_page(scene: Scene) -> None:
     _pace(scene)
-    steps, beside = course_of(scene.snapshot), course_of(scene.beside) if scene.beside else ()
+    steps, beside = history_of(scene.snapshot), history_of(scene.beside) if scene.beside else ()
     known = [name for name in COSTS if any(getattr(step, name) is not None for step in steps)] or ["epochs"]
     cost = st.segmented_control(
         "Hypervolume over", known, default="epochs", format_func=lambda name: COSTS[name], key="cost",

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.derived import course_of
+from dashboard.derived import history_of
 from dashboard.frames import typed
 from dashboard.number_format import FLOPS, ago, count
 from dashboard.pages.selection import choose
@@ -30,7 +30,7 @@ _TABLE = {
     "hypervolume": st.column_config.NumberColumn(
         format="%.4f", width=92, help="Area under the front over log FLOPs across the budget, 0 to 1"
     ),
-    "course": st.column_config.LineChartColumn(width=110, help="Hypervolume as trials ended", y_min=0),
+    "history": st.column_config.LineChartColumn(width=110, help="Hypervolume as trials ended", y_min=0),
     "trials": st.column_config.TextColumn(help="by state; the page Trials has the others", width=170),
     "rate": st.column_config.TextColumn(width=80),
     "budget": st.column_config.TextColumn(help=FLOPS, width=90),
@@ -80,16 +80,16 @@ def _read(cache: StudyCache, runs: Path, names: list[str]) -> dict[str, Snapshot
 def _row(cache: StudyCache, snapshot: Snapshot) -> dict[str, Any]:
     settings = snapshot.settings
     row: dict[str, Any] = {"study": snapshot.name, "state": snapshot.mode, "updated": ago(snapshot.updated)}
-    row |= {"best, %": None, "seeds": None, "hypervolume": None, "course": [], "trials": "", "rate": ""}
+    row |= {"best, %": None, "seeds": None, "hypervolume": None, "history": [], "trials": "", "rate": ""}
     row |= {"budget": "", "data": "", "sampler": ""}
     if settings is None:
         return row
-    steps = course_of(snapshot)
+    steps = history_of(snapshot)
     if snapshot.best:
         best = {"best, %": 100 * accuracy(snapshot.best.trial), "seeds": snapshot.best.seeds}
         row |= best | {"hypervolume": steps[-1].hypervolume}
     every = max(1, len(steps) // 60)
-    row["course"] = [step.hypervolume for step in steps[::every]] if len(steps) > 1 else []
+    row["history"] = [step.hypervolume for step in steps[::every]] if len(steps) > 1 else []
     counts = Counter(trial.state for trial in snapshot.trials)
     row["trials"] = ", ".join(f"{counts[s]:,} {s}" for s in ("complete", "stopped", "failed", "running") if counts[s])
     if snapshot.running:

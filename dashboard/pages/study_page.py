@@ -24,7 +24,7 @@ from nas.records.settings import Settings
 EVERY = 1.0  # seconds between looks at the journal
 FIRST_SEARCH = "nas search digits --data digits --flops 1M..4M --trials 30"
 COLOURS: dict[Mode, Literal["green", "gray", "red", "orange"]] = {
-    "running": "green", "resting": "gray", "empty": "gray", "away": "orange", "error": "red", "broken": "red",
+    "running": "green", "idle": "gray", "empty": "gray", "away": "orange", "error": "red", "broken": "red",
     "missing": "red",
 }  # fmt: skip
 

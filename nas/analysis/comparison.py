@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.analysis.history import Step
-from nas.analysis.multiple_comparisons import LEVEL, VALUES, each, together
+from nas.analysis.multiple_comparisons import LEVEL, VALUES, bonferroni_level, bonferroni_p
 from nas.analysis.seed_noise import Floats, student_t
 
 Places = NDArray[np.int64]
@@ -118,7 +118,7 @@ def distances(rows: Sequence[Weighted]) -> list[Distance]:
     """Between all pairs, their p holding together."""
     pairs = list(combinations(rows, 2))
     found = [distance(one, other) for one, other in pairs]
-    return [replace(one, p=together(one.p, len(pairs))) for one in found]
+    return [replace(one, p=bonferroni_p(one.p, len(pairs))) for one in found]
 
 
 def _gap(weight: Floats, last: NDArray[np.bool_]) -> float:
@@ -138,19 +138,19 @@ class Growth:
 
 def growths(methods: Mapping[str, Sequence[Sequence[Step]]], cost: str) -> list[Growth]:
     """Of every method that has a step; their intervals hold together, at each cost by itself."""
-    level = each(sum(len(courses) >= VALUES for courses in methods.values()))
-    found = (growth(name, courses, cost, level) for name, courses in methods.items())
+    level = bonferroni_level(sum(len(histories) >= VALUES for histories in methods.values()))
+    found = (growth(name, histories, cost, level) for name, histories in methods.items())
     return [row for row in found if row is not None]
 
 
-def growth(name: str, courses: Sequence[Sequence[Step]], cost: str, level: float = LEVEL) -> Growth | None:
+def growth(name: str, histories: Sequence[Sequence[Step]], cost: str, level: float = LEVEL) -> Growth | None:
     """`cost`: a field of Step. Over the costs that all of these studies have reached; None without a step."""
     rows = [
         [
             (0.0, 0.0),
             *((float(value), step.hypervolume) for step in steps if (value := getattr(step, cost)) is not None),
         ]
-        for steps in courses
+        for steps in histories
     ]
     if not rows or any(len(row) < 2 for row in rows):
         return None

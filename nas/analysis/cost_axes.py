@@ -18,7 +18,7 @@ def _counted(value: float) -> str:
 
 
 @dataclass(frozen=True)
-class Measure:
+class CostAxis:
     """`of` gives None for a trial that was not measured so; `words` writes a value with its unit, where it has one."""
 
     name: str  # as in an address
@@ -40,15 +40,15 @@ class Measure:
         return value
 
 
-FLOPS = Measure("FLOPs", "FLOPs (conv + linear multiply-accumulates, batch 1)", lambda trial: trial.flops)
+FLOPS = CostAxis("FLOPs", "FLOPs (conv + linear multiply-accumulates, batch 1)", lambda trial: trial.flops)
 COUNTED = (
     FLOPS,
-    Measure("parameters", "parameters", lambda trial: trial.params),
-    Measure("activations", "activations (outputs of conv and linear, batch 1)", lambda trial: trial.activations),
+    CostAxis("parameters", "parameters", lambda trial: trial.params),
+    CostAxis("activations", "activations (outputs of conv and linear, batch 1)", lambda trial: trial.activations),
 )
 
 
-def measures(trials: Iterable[Trial], measured: Mapping[str, Any] | None = None) -> dict[str, Measure]:
+def cost_axes(trials: Iterable[Trial], measured: Mapping[str, Any] | None = None) -> dict[str, CostAxis]:
     """Those that any of these trials has, by name. `measured`: what `measurements.read` found beside the study."""
     rows = list(trials)
     keys = {trial.key or "" for trial in rows}
@@ -66,7 +66,7 @@ def busy_alone(trials: Iterable[Trial], measured: Mapping[str, Any]) -> list[str
     ]
 
 
-def latency(networks: Mapping[str, Any], device: str, batch: int, keys: Iterable[str] | None = None) -> Measure:
+def latency(networks: Mapping[str, Any], device: str, batch: int, keys: Iterable[str] | None = None) -> CostAxis:
     """Of a batch on a device, in ms; None where the machine was busy. `networks`: timings by batch by the network's
     key, of which `keys` are asked about."""
     best = reference_best(networks)
@@ -86,7 +86,7 @@ def latency(networks: Mapping[str, Any], device: str, batch: int, keys: Iterable
 
     images = "one image" if batch == 1 else f"{batch} images"
     marks = list(_marks(networks, batch, networks if keys is None else keys))
-    return Measure(
+    return CostAxis(
         _name(device, batch), f"latency of {images}, ms (median, float32, {device})", of,
         lambda value: f"{value:.3g} ms", quartiles, _note(marks),
     )  # fmt: skip

@@ -55,7 +55,7 @@ class Pace:
     left: timedelta | None
 
 
-def course(trials: Sequence[Trial], settings: Settings) -> list[Step]:
+def hypervolume_history(trials: Sequence[Trial], settings: Settings) -> list[Step]:
     """A step for each trial that ended, in the order of their ends."""
     ended = [t for t in trials if t.state in ENDED]
     if all(t.finished for t in ended):

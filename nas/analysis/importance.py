@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.analysis.choices import Traits, is_numeric, number, varied
-from nas.analysis.multiple_comparisons import VALUES, each
+from nas.analysis.design_choices import Traits, is_numeric, number, varied
+from nas.analysis.multiple_comparisons import VALUES, bonferroni_level
 from nas.analysis.seed_noise import Floats, student_t
 from space import Band
 
@@ -75,7 +75,7 @@ def importances(designs: Sequence[Traits], accuracy: Floats, flops: Floats, seed
         return []
     curve = np.stack([np.ones(len(size)), size, size**2], axis=1)
     targets = _Target.of(accuracy, curve, columns), _Target.of(size, np.ones((len(size), 1)), columns)
-    chance = _chance(targets, each(2 * len(axes)), np.random.default_rng(seed))
+    chance = _chance(targets, bonferroni_level(2 * len(axes)), np.random.default_rng(seed))
     own = [target.explained(target.left[:, None])[:, 0] for target in targets]
     rows = np.maximum(0, np.stack([own[0], chance[0], own[1], chance[1]], axis=1))
     return sorted((Importance(axis, *map(float, row)) for axis, row in zip(axes, rows, strict=True)), key=_rank)
@@ -159,7 +159,7 @@ def cells(
         inside = (flops >= band.low) & ((flops <= band.high) if last else (flops < band.high))
         columns = (shares * inside[:, None]).T
         found += [(choice, band, share) for choice, share in zip(choices, columns, strict=True) if share.sum() > 0]
-    level = each(sum(_networks(share) >= VALUES for _, _, share in found))
+    level = bonferroni_level(sum(_networks(share) >= VALUES for _, _, share in found))
     return [_cell(axis, choice, band, share, accuracy, level) for choice, band, share in found]
 
 

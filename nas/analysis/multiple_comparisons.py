@@ -18,17 +18,17 @@ FREEDOM = 4  # degrees of freedom that an interval must rest on
 VALUES = FREEDOM + 1  # seeds, studies or networks behind the interval of a plain mean
 
 
-def each(statements: int) -> float:
+def bonferroni_level(statements: int) -> float:
     """The level of each of so many statements that hold together with 95%."""
     return 1 - (1 - LEVEL) / max(statements, 1)
 
 
-def together(p: float, statements: int) -> float:
+def bonferroni_p(p: float, statements: int) -> float:
     """A p of one test as one of so many: below 5% it holds together with the others."""
     return min(1.0, p * max(statements, 1))
 
 
-def rule(statements: int, noun: str) -> str:
+def bonferroni_note(statements: int, noun: str) -> str:
     """`95% for all 12 intervals together (Bonferroni)`; a single one needs no correction."""
     return "95%" if statements <= 1 else f"95% for all {statements:,} {noun} together (Bonferroni)"
 

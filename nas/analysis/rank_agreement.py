@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.analysis.choices import traits_of
-from nas.analysis.multiple_comparisons import FREEDOM, each
+from nas.analysis.design_choices import traits_of
+from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_level
 from nas.analysis.seed_noise import Floats, student_t
 from space import Arch
 
@@ -136,7 +136,7 @@ def kendall(x: Floats, y: Floats, pairs: NDArray[np.bool_], seed: int = 0, besid
         return Tau(None, None, None, number)
     if len(x) < NEEDED or number < FEWEST:
         return Tau(value, None, None, number)
-    level = each(beside)
+    level = bonferroni_level(beside)
     low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return Tau(value, float(low), float(high), number)
 
@@ -166,8 +166,8 @@ def effects(rows: Sequence[Audited]) -> tuple[Effect, ...]:
     """The effect of every choice that two networks at least have and two have not, the largest first.
 
     Each comes from a regression of long - brief accuracy on the choice's share of the blocks and log FLOPs, with
-    Student's interval at a level that all hold together. Of choices that always go together, or of which one is the
-    lack of the other, the first stands for both. None for fewer than NEEDED networks.
+    Student's interval, Bonferroni-adjusted over all choices. Of choices whose shares are perfectly correlated or
+    anti-correlated the first stands for both. Empty for fewer than NEEDED networks.
     """
     varied = _columns([_traits(Arch.from_dict(row.arch, f"trial {row.number}")) for row in rows])
     freedom = len(rows) - 3
@@ -175,7 +175,7 @@ def effects(rows: Sequence[Audited]) -> tuple[Effect, ...]:
         return ()
     size = np.log([float(row.flops) for row in rows])
     gain = np.array([row.long - row.brief for row in rows])
-    quantile = student_t(freedom, each(len(varied)))
+    quantile = student_t(freedom, bonferroni_level(len(varied)))
     found = []
     for (axis, choice), column in varied.items():
         basis = np.stack([np.ones(len(rows)), size - size.mean(), column], axis=1)

@@ -26,7 +26,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.analysis.multiple_comparisons import FREEDOM, LEVEL, each
+from nas.analysis.multiple_comparisons import FREEDOM, LEVEL, bonferroni_level
 from nas.analysis.pareto import accuracy, best, by_network, flops, merged, pareto_front
 from nas.records.trial import Trial
 
@@ -57,7 +57,7 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class NetworkResult:
     """One network with all its seeds. None where no network of the study was repeated, `half` also for too few."""
 
     trial: Trial  # its first, at the mean accuracy of all seeds
@@ -75,19 +75,19 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Networks:
+class NetworkResults:
     """Every trained network of a study, by the number of its first trial."""
 
     noise: Noise | None
-    rows: dict[int, Network]
+    rows: dict[int, NetworkResult]
 
     @cached_property
-    def front(self) -> list[Network]:
+    def front(self) -> list[NetworkResult]:
         """The members of the front of means, by rising FLOPs."""
         return [self.rows[t.number] for t in pareto_front(row.trial for row in self.rows.values())]
 
     @cached_property
-    def rivals(self) -> list[Network]:
+    def rivals(self) -> list[NetworkResult]:
         """Networks off the front that are on the true one with probability 1/4 or more, the likeliest first."""
         on = {row.trial.number for row in self.front}
         near = [row for row in self.rows.values() if row.trial.number not in on and (row.probability or 0) >= 0.25]
@@ -99,34 +99,34 @@ class Networks:
         gaps = [accuracy(row.trial) - row.expected for row in self.front if row.expected is not None]
         return fmean(gaps) if gaps else None
 
-    def of(self, trial: Trial) -> Network | None:
+    def of(self, trial: Trial) -> NetworkResult | None:
         """The network of a trial, whichever of its seeds that is."""
         return self.rows.get(trial.number) or self._by_key.get(trial.key)
 
     @cached_property
-    def _by_key(self) -> dict[str | None, Network]:
+    def _by_key(self) -> dict[str | None, NetworkResult]:
         return {row.trial.key: row for row in self.rows.values() if row.trial.key}
 
 
-def networks(trials: Iterable[Trial], seed: int = 0) -> Networks:
+def networks(trials: Iterable[Trial], seed: int = 0) -> NetworkResults:
     """The study's networks with intervals, probabilities and ties; `seed` is of the draws."""
     groups = sorted(by_network(trials), key=lambda group: flops(group[0]))
     points, noise = [merged(group)[0] for group in groups], pooled_noise(groups)
     counts = np.array([len(group) for group in groups], dtype=float)
     if noise is None:
-        plain = [Network(trial=t, seeds=1, half=None, expected=None, probability=None) for t in points]
-        return Networks(None, {row.trial.number: row for row in plain})
+        plain = [NetworkResult(trial=t, seeds=1, half=None, expected=None, probability=None) for t in points]
+        return NetworkResults(None, {row.trial.number: row for row in plain})
     costs, means = np.array([flops(t) for t in points], dtype=float), np.array([accuracy(t) for t in points])
     draws = true_accuracies(costs, means, counts, noise, seed, max(300, min(DRAWS, 1000 * DRAWS // len(points))))
     chances, expected = on_front(costs, draws).mean(0), draws.mean(0)
     ties = _ties(points, dict(zip((t.number for t in points), counts, strict=True)), noise)
     rows = {}
     for i, trial in enumerate(points):
-        rows[trial.number] = Network(
+        rows[trial.number] = NetworkResult(
             trial=trial, seeds=len(groups[i]), half=noise.half_width(len(groups[i])),
             expected=float(expected[i]), probability=float(chances[i]), tie=ties.get(trial.number),
         )  # fmt: skip
-    return Networks(noise, rows)
+    return NetworkResults(noise, rows)
 
 
 def pooled_noise(groups: Iterable[Sequence[Trial]]) -> Noise | None:
@@ -200,7 +200,7 @@ def _ties(points: Sequence[Trial], counts: dict[int, float], noise: Noise) -> di
     ties, front = {}, pareto_front(points)
     for cheaper, dearer in pairwise(front):
         seeds = 1 / (1 / counts[cheaper.number] + 1 / counts[dearer.number])
-        half = noise.half_width(seeds, each(len(front) - 1))
+        half = noise.half_width(seeds, bonferroni_level(len(front) - 1))
         if half is not None and accuracy(dearer) - accuracy(cheaper) <= half:
             ties[dearer.number] = cheaper.number
     return ties
@@ -224,7 +224,7 @@ def next_repeat(trials: Sequence[Trial], limit: int, seed: int) -> int | None:
         fresh = [row.trial for row in found.front if begun[row.trial.key or ""] == 1]
         return best(fresh).number if fresh else None
 
-    def gain(row: Network) -> float:
+    def gain(row: NetworkResult) -> float:
         seeds, p = begun[row.trial.key or ""], row.probability or 0.0
         return p * (1 - p) / (seeds * (seeds + 1)) if 0 < seeds < SEEDS and SETTLED < p < 1 - SETTLED else 0.0
 

@@ -22,7 +22,7 @@ class Summary:
 
     name: str
     folder: Path
-    state: Literal["running", "resting", "error", "empty", "broken"]
+    state: Literal["running", "idle", "error", "empty", "broken"]
     problem: str | None = None  # of a search that ended with an error too
     settings: Settings | None = None
     complete: int = 0
@@ -54,7 +54,7 @@ def summarise(folder: Path) -> Summary:
     return Summary(
         name=folder.name,
         folder=folder,
-        state="running" if running else "error" if error else "resting" if trials else "empty",
+        state="running" if running else "error" if error else "idle" if trials else "empty",
         problem=None if running else error,
         settings=reader.settings,
         complete=sum(trial.accuracy is not None for trial in trials),

@@ -36,7 +36,7 @@ def trial_line(trial: Trial) -> str:
     score = f"{trial.accuracy:7.2%}" if trial.accuracy is not None else f"{trial.state}: {trial.reason}"
     cost = f"{compact(trial.flops or 0):>6} FLOPs  {compact(trial.params or 0):>6} params"
     again = "" if trial.repeat_of is None else f"  (trial {trial.repeat_of} with another seed)"
-    return f"trial {trial.number:>3}  {score}  {cost}  {trial.seconds or 0:6.1f} s  {describe(trial.network())}{again}"
+    return f"trial {trial.number:>3}  {score}  {cost}  {trial.seconds or 0:6.1f} s  {describe(trial.to_arch())}{again}"
 
 
 def describe(arch: Arch) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from nas.analysis.multiple_comparisons import VALUES, each, rule, too_few
+from nas.analysis.multiple_comparisons import VALUES, bonferroni_level, bonferroni_note, too_few
 from nas.analysis.seed_noise import student_t
 from nas.benchmark.replay import Bench, ReplayPlan, Run, Unit, World, budget, plans, replay
 from nas.benchmark.surrogate import Surrogate
@@ -98,14 +98,15 @@ def _summary(plan: ReplayPlan, runs: Sequence[Run], curves: Mapping[ReplayPlan, 
     places = [round(share * STEPS) for share in SHARES]
     references = [other for other in _references(plan.world) if other in curves]
     beside = sum(other.world == plan.world for other in curves)  # plans of the same tables
-    missed, level = np.array([run.missed / run.front for run in runs]), each(beside * len(references))
+    at_shares = bonferroni_level(beside * len(places))
+    missed, level = np.array([run.missed / run.front for run in runs]), bonferroni_level(beside * len(references))
     return ReplaySummary(
-        plan=plan, seeds=len(runs), volumes=tuple(estimate(own[:, at], each(beside * len(places))) for at in places),
+        plan=plan, seeds=len(runs), volumes=tuple(estimate(own[:, at], at_shares) for at in places),
         reaches=tuple(share_needed(str(other), own, curves[other][:, -1], level) for other in references),
         trials=float(np.mean([run.trials for run in runs])),
         stopped=float(np.mean([run.stopped / run.trials for run in runs])),
         spent=float(np.mean([run.cost / run.full_cost for run in runs])),
-        kept=float(np.mean([run.kept for run in runs])), missed=estimate(missed, each(beside)),
+        kept=float(np.mean([run.kept for run in runs])), missed=estimate(missed, bonferroni_level(beside)),
         exhausted=sum(run.exhausted for run in runs),
     )  # fmt: skip
 
@@ -189,7 +190,9 @@ def tables(summaries: Sequence[ReplaySummary]) -> list[Table]:
                 none = " Without: the seeds are too few for one." * any(
                     "±" not in str(v) for r in rows for v in r.volumes
                 )
-                table.caption = f"{sign}: {rule(len(rows) * len(columns), 'intervals')}.{none * (sign == '±')}"
+                table.caption = (
+                    f"{sign}: {bonferroni_note(len(rows) * len(columns), 'intervals')}.{none * (sign == '±')}"
+                )
         found += [volumes_table, _stopping_table(world, rows), reaches_table]
     return found
 
@@ -287,11 +290,11 @@ def to_json(
 
 def _alone(plan: ReplayPlan, runs: Mapping[ReplayPlan, Sequence[Run]]) -> float:
     """The level of a curve's interval: the curves of a picture hold together, each point of them by itself."""
-    return each(sum(other.world == plan.world for other in runs))
+    return bonferroni_level(sum(other.world == plan.world for other in runs))
 
 
 def plot(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench, path: Path, seeds: int) -> None:
-    """Writes a page with the volumes_along of hypervolume; it holds all it needs, and may fetch nothing."""
+    """Writes a page with the hypervolume curves; it holds all it needs, and may fetch nothing."""
     import plotly.graph_objects as go  # type: ignore[import-untyped]
     from plotly.io import to_html  # type: ignore[import-untyped]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix
-from nas.samplers.features import Features, Floats, describe
+from nas.samplers.features import Features, Floats, network_features
 from space import Arch, Cost, InputError
 
 FOLDS = 5
@@ -63,7 +63,8 @@ class Surrogate:
                 f"table must hold {LEAST} networks for a surrogate, got {len(firsts)}; record more, or replay random"
             )
         described = [
-            describe(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations)) for one in firsts
+            network_features(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations))
+            for one in firsts
         ]
         features = Features.of(described)
         x = features.matrix(described)
@@ -88,7 +89,7 @@ class Surrogate:
     def curve(self, arch: Arch, cost: Cost, seed: int) -> tuple[float, ...]:
         """Accuracies after each epoch. The same network with the same seed has the same curve; its noise is that of a
         recorded training of about its FLOPs, the model's own error included."""
-        final = float(self.model.predict(self.features.matrix([describe(arch, cost)]))[0])
+        final = float(self.model.predict(self.features.matrix([network_features(arch, cost)]))[0])
         place = math.log(cost.flops)
         near = np.argsort(np.abs(self.log_flops - place))[:NEIGHBOURS]
         digest = hashlib.sha256(f"{seed}/{arch.key}".encode()).digest()

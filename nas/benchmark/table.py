@@ -1,4 +1,4 @@
-"""A recorded table: every training of random-sampler studies with its whole curve, in one parquet file with its papers.
+"""A recorded table: every training of random-sampler studies with its whole curve, in one parquet file.
 
 A search or a stopping rule can then be replayed in seconds (`nas.benchmark.replay`). Needs no torch.
 """
@@ -25,7 +25,7 @@ from space.reading import check, is_file
 
 FORMAT = 1  # of the file
 DEFAULT = Path(__file__).parent / "recorded" / "convnext_or_modulation_32.parquet"
-KEY = b"nas"  # of the papers in the parquet schema's metadata
+KEY = b"nas"  # of the metadata in the parquet schema's metadata
 NEXT_STEP = "record it again with `nas record`"
 _FREE = ("name", "created", "command", "seed", "device", "versions")  # settings in which studies of a table may differ
 Floats = NDArray[np.float64]
@@ -95,17 +95,17 @@ class RecordedTable:
 
         try:
             content = parquet.read_table(path)
-            papers = json.loads((content.schema.metadata or {})[KEY])
-            if papers["format"] != FORMAT:
-                raise InputError(f"{path}: format must be {FORMAT}, got {papers['format']}; {NEXT_STEP}")
-            settings = check(Settings, papers["settings"], f"{path}: settings")
+            metadata = json.loads((content.schema.metadata or {})[KEY])
+            if metadata["format"] != FORMAT:
+                raise InputError(f"{path}: format must be {FORMAT}, got {metadata['format']}; {NEXT_STEP}")
+            settings = check(Settings, metadata["settings"], f"{path}: settings")
             recordings = tuple(map(_recording, content.to_pylist()))
         except (pyarrow.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
             if isinstance(error, InputError):
                 raise
             what = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:100]}"
             raise InputError(f"table must be a whole file of `nas record`, got {path} ({what}); {NEXT_STEP}") from error
-        table = RecordedTable(recordings, settings, papers["made"])
+        table = RecordedTable(recordings, settings, metadata["made"])
         table.check(str(path))
         return table
 
@@ -129,8 +129,8 @@ class RecordedTable:
             "epoch_accuracy": pa.list_(pa.float64()), "epoch_seconds": pa.list_(pa.float64()),
         }  # fmt: skip
         plain = asdict(self.settings)
-        papers = {"format": FORMAT, "settings": plain, "made": dict(self.made)}
-        schema = pa.schema(list(fields.items()), metadata={KEY: json.dumps(papers).encode()})
+        metadata = {"format": FORMAT, "settings": plain, "made": dict(self.made)}
+        schema = pa.schema(list(fields.items()), metadata={KEY: json.dumps(metadata).encode()})
         return pa.Table.from_pylist([_row(one) for one in self.recordings], schema=schema)
 
 
@@ -145,7 +145,7 @@ def log_flops(recordings: Iterable[Recording]) -> Floats:
 
 
 def gather(folders: Sequence[Path], created: datetime | None = None) -> RecordedTable:
-    """The complete trainings of resting random-sampler studies of one space, data set and recipe.
+    """The complete trainings of idle random-sampler studies of one space, data set and recipe.
 
     The same training (network and seed) in several of them counts once. Raises InputError for the first study that
     does not fit.

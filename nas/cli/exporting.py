@@ -40,16 +40,16 @@ def export(
     from rich.console import Console
 
     from nas.export.formats import parse_formats
-    from nas.export.pick import Wish, device_words
+    from nas.export.pick import Selection, device_words
     from nas.export.pick import pick as choose
     from nas.export.write import export_trial
     from nas.records.settings import find_study
     from nas.storage.reader import Reader
 
     folder = find_study(study, runs)
-    wish = Wish(trial=trial, pick=pick, max_flops=max_flops, max_latency=max_latency, by=by, batch=batch)
-    chosen, console = choose(folder, wish), Console(stderr=True)
-    if words := device_words(folder, wish):
+    selection = Selection(trial=trial, pick=pick, max_flops=max_flops, max_latency=max_latency, by=by, batch=batch)
+    chosen, console = choose(folder, selection), Console(stderr=True)
+    if words := device_words(folder, selection):
         console.print(words, highlight=False, markup=False, soft_wrap=True)
     card = export_trial(
         Reader(folder), chosen, out, data_source=data, device=device, console=console,
@@ -87,9 +87,9 @@ def train(
     from rich.console import Console
 
     from nas.export.formats import parse_formats
-    from nas.final.to_export import Order, run_training
+    from nas.final.to_export import TrainOptions, run_training
 
-    order = Order(
+    order = TrainOptions(
         target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, image_size=image_size,
         seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip

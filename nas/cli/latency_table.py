@@ -30,7 +30,7 @@ def table(found: Sequence[Measured], title: str, front: Sequence[Measured]) -> T
         marks = [row.mark, "front" if row.trial.number in on else ""]
         made.add_row(
             str(row.trial.number), f"{accuracy(row.trial):.2%}", str(row.seeds), _times(row),
-            _megabytes(row.peak_tensor_bytes), compact(row.trial.flops or 0), describe(row.trial.network()),
+            _megabytes(row.peak_tensor_bytes), compact(row.trial.flops or 0), describe(row.trial.to_arch()),
             " ".join(filter(None, marks)),
         )  # fmt: skip
     return made

@@ -18,8 +18,8 @@ from space import Band, Budget, InputError, Space, Task, compact
 from space.axes import Value
 from space.budget import COUNTS
 from space.chooser import RandomChooser
+from space.count_networks import count_networks
 from space.draw import Proposal
-from space.size import measure
 
 SAMPLE = 2000  # random networks that a share is estimated from
 ATTEMPTS = 300
@@ -106,7 +106,7 @@ def differences_table(space: Space, other: Space) -> Table:
 def report(space: Space, task: Task, budget: Budget | None, seed: int = 0) -> dict[str, Any]:
     """How many networks, from which to which cost, and what of them is in the budget."""
     space.check_size(task.image_size, f"space {space.name}")
-    size = measure(space)
+    size = count_networks(space)
     ends = {name: space.cost_range(task, name) for name in COUNTS}
     found: dict[str, Any] = {
         "name": space.name, "image_size": task.image_size, "channels": task.channels, "classes": task.classes,

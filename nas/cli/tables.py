@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from nas.analysis.multiple_comparisons import FREEDOM, rule, too_few
+from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
 from nas.analysis.pareto import Outcome, accuracy, hypervolume, knee, outcome, scored
 from nas.analysis.rank_agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
-from nas.analysis.seed_noise import Network, Networks, Noise, networks
+from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
 from nas.analysis.wording import CONVENTION, LEGEND, caption, describe, shares, signed, task_words
 from nas.records.settings import Settings
@@ -38,11 +38,11 @@ def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
     table.add_column("network", overflow="fold")
     table.add_column("")
     for row in found.front:
-        table.add_row(*_measured(row), describe(row.trial.network()), _mark(row, found))
+        table.add_row(*_measured(row), describe(row.trial.to_arch()), _mark(row, found))
     return table
 
 
-def _measured(row: Network) -> list[str]:
+def _measured(row: NetworkResult) -> list[str]:
     """Cells of numbers: with interval, seeds and probability of being on the front, where networks were repeated."""
     number, mean, cost, *rest = _numbers(row.trial)
     if row.probability is None:
@@ -51,14 +51,14 @@ def _measured(row: Network) -> list[str]:
     return [number, spread, str(row.seeds), f"{row.probability:.0%}", cost]
 
 
-def _mark(row: Network, found: Networks) -> str:
+def _mark(row: NetworkResult, found: NetworkResults) -> str:
     """`knee`, `best, tie with trial 12`."""
     front = [other.trial for other in found.front]
     place = "best" if row.trial is front[-1] else "knee" if row.trial is knee(front) else ""
     return ", ".join(filter(None, [place, "" if row.tie is None else f"tie with trial {row.tie}"]))
 
 
-def front_caption(found: Networks, settings: Settings) -> str:
+def front_caption(found: NetworkResults, settings: Settings) -> str:
     """What the numbers of a front are, and how far they can be trusted."""
     if found.noise is None:
         return f"{caption(settings)} One seed a network: no interval, and near ones may be ties."
@@ -71,7 +71,7 @@ def front_caption(found: Networks, settings: Settings) -> str:
     )
 
 
-def noise_words(noise: Noise, settings: Settings, found: Networks) -> str:
+def noise_words(noise: Noise, settings: Settings, found: NetworkResults) -> str:
     """What an interval covers, and what it leaves out; or how many seeds are needed for one."""
     if not noise.known:
         return f"±: {too_few(noise.freedom, 'seed', FREEDOM)} beyond the first of a network (--repeats)."
@@ -85,11 +85,11 @@ def noise_words(noise: Noise, settings: Settings, found: Networks) -> str:
     )
 
 
-def _tie_words(found: Networks) -> str:
+def _tie_words(found: NetworkResults) -> str:
     """What a tie is, where ties can be told."""
     if found.noise is None or not found.noise.known:
         return ""
-    return f"tie: within noise of the next cheaper member, {rule(len(found.front) - 1, 'neighbours')}. "
+    return f"tie: within noise of the next cheaper member, {bonferroni_note(len(found.front) - 1, 'neighbours')}. "
 
 
 def flattery_words(points: float) -> str:
@@ -101,7 +101,7 @@ def flattery_words(points: float) -> str:
     return f"The front's means are {-points:.2f} points lower than further seeds are expected to give. "
 
 
-def _flattery(found: Networks) -> str:
+def _flattery(found: NetworkResults) -> str:
     """The same, and who else may be on it."""
     words = flattery_words(100 * (found.flattery or 0))
     if not found.rivals:
@@ -148,7 +148,8 @@ def _tau_words(found: Agreement) -> str:
     """What the intervals are, or how many networks are needed for any."""
     if found.overall.low is None:
         return f"{too_few(found.networks, 'network', NEEDED).capitalize()}."
-    return f"Intervals: of a bootstrap over networks, {rule(TAUS, 'intervals')}; none for fewer than {FEWEST} pairs."
+    held = bonferroni_note(TAUS, "intervals")
+    return f"Intervals: of a bootstrap over networks, {held}; none for fewer than {FEWEST} pairs."
 
 
 def _tau(tau: Tau) -> list[str]:
@@ -162,8 +163,8 @@ def effects_table(found: Agreement) -> Table:
     note = (
         "change: points of accuracy that long training adds to the network with the most blocks of the choice, less "
         "what it adds to that with the fewest, at equal FLOPs (depth, width: per doubling). Intervals: "
-        f"{rule(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands for those "
-        "that go with it in all of these networks, and against its lack."
+        f"{bonferroni_note(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands "
+        "for those that go with it in all of these networks, and against its lack."
     )
     table = Table(caption=note, caption_justify="left")
     for name in ("axis", "choice"):
@@ -189,7 +190,7 @@ def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
     table.add_column("state")
     table.add_column("network, or reason", overflow="fold")
     for trial in trials:
-        text = trial.reason or (describe(trial.network()) if trial.arch else "")
+        text = trial.reason or (describe(trial.to_arch()) if trial.arch else "")
         text += "" if trial.repeat_of is None else f" (trial {trial.repeat_of} with another seed)"
         table.add_row(*_numbers(trial), trial.state, Text(text))  # a reason's brackets are no markup
     return table
@@ -242,7 +243,7 @@ def network_table(arch: Arch, task: Task) -> Table:
 
 
 def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Cost]) -> Table:
-    """Networks, each with its counts; what they are put to stands in the caption where it is the same for all."""
+    """NetworkResults, each with its counts; what they are put to stands in the caption where it is the same for all."""
     alike = len(set(tasks)) == 1
     note = f"{CONVENTION}{f', {task_words(tasks[0])}' if alike else ''}."
     table = Table(caption=note, caption_justify="left")

@@ -21,14 +21,14 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
-from nas.export import verify_in_process
+from nas.export import verify_subprocess
 from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.load import WEIGHTS, Preprocess
 from nas.export.modeling import MODELING, modeling_source
 from space import InputError
 from space.network import Network
 from space.reading import nearest
-from space.source import Unwritable
+from space.standalone_source import Unwritable
 from space.weights import timm_model, to_timm
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class VerificationError(InputError):
 class File:
     """A file that holds the network: `usage` loads it, `difference` is how far its logits were from the network's."""
 
-    kind: str  # of nas.export.verify_in_process.KINDS
+    kind: str  # of nas.export.verify_subprocess.KINDS
     name: str
     usage: str
     sizes: str  # of image that it takes
@@ -201,7 +201,7 @@ def run_in_process(kinds: Collection[str], folder: Path, inputs: Mapping[str, Te
         return {}
     with tempfile.TemporaryDirectory(prefix="nas-") as scratch:
         torch.save(dict(inputs), Path(scratch) / "inputs.pt")
-        command = [sys.executable, "-I", verify_in_process.__file__, str(folder), scratch, *kinds]
+        command = [sys.executable, "-I", verify_subprocess.__file__, str(folder), scratch, *kinds]
         env = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
         if done.returncode:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.analysis.pareto import accuracy, by_network, pareto_front
-from nas.analysis.seed_noise import Network as Row
+from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import CONVENTION, mean_words, signed
 from nas.export import card_sections
@@ -136,7 +136,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 {CONVENTION}.
 
-{card_sections.stages(trial.network(), settings.task)}
+{card_sections.stages(trial.to_arch(), settings.task)}
 
 {card_sections.timings(written.timings)}
 

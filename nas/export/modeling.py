@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.analysis.wording import CONVENTION, describe
 from nas.export.load import WEIGHTS, Preprocess
 from space import Arch, Task, compact, cost
-from space.source import network_source
+from space.standalone_source import network_source
 
 MODELING = "modeling.py"
 
@@ -33,7 +33,7 @@ def load(folder: str | Path = Path(__file__).parent) -> Network:
 
 
 def modeling_source(arch: Arch, task: Task, preprocess: Preprocess) -> str:
-    """The file's text. Raises `space.source.Unwritable` for a part of another package that cannot be copied."""
+    """The file's text. Raises `standalone_source.Unwritable` for a part of another package that cannot be copied."""
     counts = cost(arch, task)
     about = (
         f'"""{describe(arch)}\n\n{compact(counts.flops)} FLOPs at {task.image_size} px '

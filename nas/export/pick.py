@@ -16,7 +16,7 @@ from space.budget import parse_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Selection:
     """One of the first four; none of them is the best of the front. `by`, `batch`: what the front is over."""
 
     trial: int | None = None
@@ -32,44 +32,44 @@ class Wish:
         return AXIS if self.max_latency is not None and self.by == "flops" else self.by
 
 
-def pick(folder: Path, wish: Wish) -> Trial:
+def pick(folder: Path, selection: Selection) -> Trial:
     """The trial: of a network with several, the first. Raises InputError where the study has none such."""
     rows = Reader(folder).trials()
     named = {
-        "--trial": wish.trial,
-        "--pick": wish.pick,
-        "--max-flops": wish.max_flops,
-        "--max-latency": wish.max_latency,
+        "--trial": selection.trial,
+        "--pick": selection.pick,
+        "--max-flops": selection.max_flops,
+        "--max-latency": selection.max_latency,
     }
     if sum(value is not None for value in named.values()) > 1:
         raise InputError(f"export must have one of {', '.join(named)}, got several; keep one")
-    if wish.trial is not None:
-        if wish.trial >= len(rows):
-            raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {wish.trial}; `nas trials` lists them")
-        return rows[wish.trial]
-    by = wish.over
-    if wish.max_flops is not None and by != "flops":
+    if selection.trial is not None:
+        if selection.trial >= len(rows):
+            raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {selection.trial}; `nas trials` lists them")
+        return rows[selection.trial]
+    by = selection.over
+    if selection.max_flops is not None and by != "flops":
         raise InputError(f"max-flops must stand without --by, got {by}; use --max-latency")
-    cost = FLOPS if by == "flops" else axis(folder, rows, by, wish.batch)
+    cost = FLOPS if by == "flops" else axis(folder, rows, by, selection.batch)
     front = pareto_front([trial for trial in rows if cost.of(trial)], cost.on)
-    if wish.max_flops is not None:
-        chosen = under(front, parse_count(wish.max_flops, "max-flops"))
-    elif wish.max_latency is not None:
-        quick = [trial for trial in front if cost.on(trial) <= wish.max_latency]
+    if selection.max_flops is not None:
+        chosen = under(front, parse_count(selection.max_flops, "max-flops"))
+    elif selection.max_latency is not None:
+        quick = [trial for trial in front if cost.on(trial) <= selection.max_latency]
         if not quick:
             raise InputError(
                 f"max-latency must be at least {cost.words(cost.on(front[0]))}, the quickest network's, got "
-                f"{wish.max_latency:g} ms; raise it"
+                f"{selection.max_latency:g} ms; raise it"
             )
         chosen = quick[-1]
     else:
-        chosen = knee(front, cost.on) if wish.pick == "knee" else best(front)
+        chosen = knee(front, cost.on) if selection.pick == "knee" else best(front)
     return rows[chosen.number]  # a member of the front is at the mean of its seeds; this is the first of them
 
 
-def device_words(folder: Path, wish: Wish) -> str:
-    """Which device's latency the wish is over, where it left that open; else nothing."""
-    if wish.trial is not None or wish.over == "flops":
+def device_words(folder: Path, selection: Selection) -> str:
+    """Which device's latency the selection is over, where it left that open; else nothing."""
+    if selection.trial is not None or selection.over == "flops":
         return ""
-    words = find_device(folder, Reader(folder).trials(), wish.over).words
+    words = find_device(folder, Reader(folder).trials(), selection.over).words
     return f"latency: {words}" if words else ""

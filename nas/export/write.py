@@ -52,7 +52,7 @@ def export_trial(
     check_out(out, force)
     if trial.state != "complete":
         raise InputError(f"trial must be complete, got trial {trial.number} ({trial.state}); choose one of the front")
-    check_formats(formats, Network(trial.network(), reader.settings.task))
+    check_formats(formats, Network(trial.to_arch(), reader.settings.task))
     target = choose_device(device)
     data = load_study_data(reader.settings, data_source, console)
     network, note = _network(reader, trial, data, target, console)
@@ -87,7 +87,7 @@ def _network(
     reader: Reader, trial: Trial, data: Data, device: torch.device, console: Console
 ) -> tuple[Network, str | None]:
     """The trained network, and a remark for its card where it had to be trained again."""
-    settings, arch = reader.settings, trial.network()
+    settings, arch = reader.settings, trial.to_arch()
     readable = settings.version >= 2  # version 1 named its weights otherwise
     kept = reader.artifact(trial.number, KEPT_WEIGHTS) if readable else None
     if kept is None:

@@ -78,7 +78,7 @@ def _summed(x: Tensor) -> Tensor:
 
 
 def share_layers(network: Network, places: list[int], batch: int, processes: int, device: torch.device) -> None:
-    """Puts them in place: drop path always, so that its chances are the same for any number of processes. `device` is
+    """Puts them in place: drop path always, so that its draws are the same for any number of processes. `device` is
     where the network will be."""
     here = torch.tensor(places, device=device)
     for parent in list(network.modules()):

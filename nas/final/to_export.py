@@ -47,7 +47,7 @@ NEEDS = ("timm", "torchvision", "tensorboard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class TrainOptions:
     """What the command line of `nas train` says."""
 
     target: str
@@ -70,7 +70,7 @@ class Board(Protocol):
     def add_scalar(self, tag: str, value: float, step: int) -> None: ...
 
 
-def run_training(order: Order, console: Console) -> TrainedCard | None:
+def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
     """Trains, or goes on, and exports; None in every process but the first.
 
     The training's own folder, `OUT.training`, holds checkpoint, curve and TensorBoard's files until the export stands.
@@ -118,7 +118,7 @@ def _device(name: str) -> torch.device:
     return torch.device("cuda", int(rank))
 
 
-def _begin(order: Order, recipe: FinalRecipe, console: Console) -> tuple[Network, Data, str]:
+def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[Network, Data, str]:
     """The network with its first weights, the data, and what the weights are."""
     folder, size = Path(order.target), order.image_size
     exported = load_export(folder) if (folder / ARCH).is_file() and (folder / WEIGHTS).is_file() else None
@@ -205,7 +205,7 @@ def _watching(console: Console, folder: Path, share: Share, recipe: FinalRecipe)
 
 
 def _export(
-    order: Order,
+    order: TrainOptions,
     trained: FinalResult,
     arch: Arch,
     data: Data,

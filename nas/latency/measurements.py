@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from nas.analysis import cost_axes as measures
-from nas.analysis.cost_axes import Measure, is_busy, latency, mark, reference_best, slowdown
+from nas.analysis import cost_axes
+from nas.analysis.cost_axes import CostAxis, is_busy, latency, mark, reference_best, slowdown
 from nas.analysis.pareto import accuracy, baseline_of, merged, points
 from nas.latency.device_names import Device, meant, threads_of
 from nas.records.files import write_whole
@@ -40,7 +40,7 @@ AXIS = "latency"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class How:
+class MeasureOptions:
     """On which device, at which batch sizes, and with how many threads of the CPU networks are measured."""
 
     device: str = "auto"
@@ -76,7 +76,7 @@ class Measured:
         return {**found, "flops": self.trial.flops, **plain, "mark": self.mark}
 
 
-def measure_arch(arch: Arch, task: Task, how: How) -> list[Timing]:
+def measure_arch(arch: Arch, task: Task, how: MeasureOptions) -> list[Timing]:
     """One network with fresh weights: of each batch size one timing on a CPU, two on a GPU."""
     from nas.latency.reference_kernel import Reference, threads
     from nas.training.brief import choose_device
@@ -89,7 +89,7 @@ def measure_study(
     folder: Path,
     trials: Iterable[Trial],
     task: Task,
-    how: How,
+    how: MeasureOptions,
     on_network: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[str]:
     """Measures every network that was trained to its end and was not measured so yet, or not on a quiet machine;
@@ -110,7 +110,7 @@ def measure_study(
             assert trial.key is not None
             missing = [batch for batch in how.batches if not _is_there(folder, names, trial.key, batch)]
             if missing:
-                for timing in _timings(trial.network(), task, missing, reference):
+                for timing in _timings(trial.to_arch(), task, missing, reference):
                     keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
                 give_back_memory()
     return names
@@ -280,14 +280,14 @@ def quiet_front(folder: Path, found: Sequence[Measured]) -> list[Measured]:
 
 
 def busy_words(folder: Path, found: Sequence[Measured]) -> str:
-    """How many of these were measured while the machine was busy, and what to do; nothing where none was."""
+    """MeasureOptions many of these were measured while the machine was busy, and what to do; nothing where none was."""
     slow = [row.slowdown for row in found if row.slowdown is not None and is_busy(row.slowdown)]
     if not slow:
         return ""
     times = " to ".join(dict.fromkeys(f"{end:.1f}" for end in (min(slow), max(slow))))
     return (
         f"{len(slow)} of {len(found)} networks measured while a reference kernel took {times} times its best on this "
-        f"device (limit {measures.LIMIT:g}); end other programs, then "
+        f"device (limit {cost_axes.LIMIT:g}); end other programs, then "
         f"{again(folder, found[0].device, found[0].batch)}"
     )
 
@@ -334,7 +334,7 @@ def find_device(folder: Path, trials: Iterable[Trial], by: str) -> Device:
     return found
 
 
-def axis(folder: Path, trials: Sequence[Trial], by: str, batch: int) -> Measure:
+def axis(folder: Path, trials: Sequence[Trial], by: str, batch: int) -> CostAxis:
     """The measure that `latency@WORDS` means. Raises InputError for a device or batch that was not measured, or only
     while the machine was busy."""
     device = find_device(folder, trials, by).name

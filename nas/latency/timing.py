@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.analysis import cost_axes as measures
+from nas.analysis import cost_axes
 from nas.latency.device_names import CAPTURED, EAGER
 from nas.latency.reference_kernel import Reference, timed
 from nas.latency.tensor_memory import peak_tensor_bytes
@@ -62,11 +62,11 @@ class Timing:
             f"{self.passes} passes), {self.images_per_second:,.0f} images/s, tensors at the peak "
             f"{self.peak_tensor_bytes / 1e6:,.2f} MB"
         )
-        if not measures.is_busy(self.slowdown):
+        if not cost_axes.is_busy(self.slowdown):
             return line
         return (
             f"{line}\nbusy: a reference kernel took {self.slowdown:.1f} times its best meanwhile, "
-            f"{measures.LIMIT:g} is the limit; end other programs and measure again"
+            f"{cost_axes.LIMIT:g} is the limit; end other programs and measure again"
         )
 
 
@@ -110,7 +110,7 @@ def quietest(tries: Iterable[Try], most: int = TRIES) -> Try:
     seen: list[Try] = []
     for each in itertools.islice(tries, most):
         seen.append(each)
-        if not measures.is_busy(each.slowdown):
+        if not cost_axes.is_busy(each.slowdown):
             break
     return min(seen, key=lambda each: each.slowdown)
 

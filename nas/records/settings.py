@@ -45,7 +45,7 @@ class DataCard:
     test: Int
 
 
-class Away(InputError):
+class ServerUnavailable(InputError):
     """A server that does not answer: what is wrong now may be right in a moment."""
 
 

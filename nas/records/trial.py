@@ -51,7 +51,7 @@ class Trial:
     started: datetime | None = None  # UTC
     finished: datetime | None = None
 
-    def network(self) -> Arch:
+    def to_arch(self) -> Arch:
         """The trial's Arch. Raises InputError where the trial has none."""
         if self.arch is None:
             raise InputError(f"trial must have a network, got trial {self.number} ({self.state}); choose another")

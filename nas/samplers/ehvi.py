@@ -23,7 +23,7 @@ from nas.records.settings import Settings
 from nas.samplers.bayesian_ridge import Fit, Forecast, Ridge
 from nas.samplers.candidates import Aimed, Mutation
 from nas.samplers.expected_improvement import expected_gain, staircase
-from nas.samplers.features import Features, Floats, describe
+from nas.samplers.features import Features, Floats, network_features
 from nas.samplers.parameters import ATTEMPTS, RecordingChooser
 from space import Arch, Cost
 from space.chooser import Chooser, RandomChooser
@@ -95,7 +95,7 @@ class EhviSampler(BaseSampler):
         self.half = max(math.log(band.high / band.low) / 2, 1e-9)
         rng, compose = random.Random(0), self.space.compose
         drawn = [compose(RandomChooser(rng, None), settings.task, settings.budget) for _ in range(SCALE)]
-        self.features = Features.of([describe(each.arch, each.cost) for each in drawn])
+        self.features = Features.of([network_features(each.arch, each.cost) for each in drawn])
         self.ridge = Ridge(TREND, len(TREND) + len(self.features.names))
 
     # What Optuna calls
@@ -175,7 +175,9 @@ class EhviSampler(BaseSampler):
     def _matrix(self, networks: Sequence[tuple[Arch, Cost]]) -> Floats:
         """(networks, columns): 1, log FLOPs from -1 to 1 over the band, their square, and the features."""
         x = (np.log([float(cost.flops) for _, cost in networks]) - self.middle) / self.half
-        return np.column_stack([np.ones_like(x), x, x**2, self.features.matrix([describe(*one) for one in networks])])
+        return np.column_stack(
+            [np.ones_like(x), x, x**2, self.features.matrix([network_features(*one) for one in networks])]
+        )
 
     def _fit(self) -> Fit:
         """Failed and stopped networks belong to it too: without them the model knows only what went well."""

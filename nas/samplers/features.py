@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 LIMIT = 4  # standard deviations; what lies farther out is taken to lie there: no far extrapolation
 
 
-def describe(arch: Arch, cost: Cost) -> dict[str, float]:
+def network_features(arch: Arch, cost: Cost) -> dict[str, float]:
     """Named features of a network; some 20 us.
 
     Numbers are means over blocks and values by stage; words are the share of blocks that have them, and 0 or 1 by

@@ -15,7 +15,7 @@ from nas.analysis.seed_noise import next_repeat
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
-from nas.searching.leases import Pulse
+from nas.searching.leases import Heartbeat
 from nas.searching.trial_index import TrialIndex
 from nas.storage.journal import BEGUN, Journal
 from nas.storage.owners import owner
@@ -42,11 +42,11 @@ class Asker:
     """
 
     def __init__(
-        self, study: optuna.Study, storage: Journal, index: TrialIndex, settings: Settings, pulse: Pulse,
+        self, study: optuna.Study, storage: Journal, index: TrialIndex, settings: Settings, heartbeat: Heartbeat,
         on_note: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.study, self.storage, self.index, self.settings = study, storage, index, settings
-        self.pulse, self.on_note = pulse, on_note
+        self.heartbeat, self.on_note = heartbeat, on_note
         self.space = settings.build_space()
         self.exhausted = False  # the space holds no further network
 
@@ -56,7 +56,7 @@ class Asker:
         try:
             return self._network(total, repeats) or self._repeat(total, repeats)
         except UpdateFinishedTrialError:
-            self.pulse.held.clear()
+            self.heartbeat.held.clear()
             self.on_note("a network was taken back while this worker was held up")
             return self.next(total, repeats)
 
@@ -120,7 +120,7 @@ class Asker:
         """Asks for one trial and draws its network; begins it where it is to be trained, else ends it."""
         trial = self.study.ask()
         trial.set_user_attr("owner", owner())
-        self.pulse.held.add(trial._trial_id)
+        self.heartbeat.held.add(trial._trial_id)
         proposal = self._draw(trial)
         violation = self.settings.band.violation(proposal.cost.flops)
         if violation > 0:
@@ -146,9 +146,9 @@ class Asker:
         """The trial's network, and what is known before training, on record."""
         random = self.settings.sampler == "random" and not {"stand_in", "repeat_of"} & trial.user_attrs.keys()
         chooser = TrialChooser(trial, 0.0 if random else None)
-        with self.storage.together():
-            if self.pulse.lease > SILENCE:  # views wait as long
-                trial.set_user_attr("lease", self.pulse.lease)
+        with self.storage.batched():
+            if self.heartbeat.lease > SILENCE:  # views wait as long
+                trial.set_user_attr("lease", self.heartbeat.lease)
             proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
             trial.set_constraint("budget", self.settings.band.violation(proposal.cost.flops))
             record_network(trial, proposal)
@@ -158,7 +158,7 @@ class Asker:
         return proposal
 
     def _end(self, trial: optuna.Trial, state: TrialState, outcome: str, reason: str) -> None:
-        self.pulse.held.discard(trial._trial_id)
+        self.heartbeat.held.discard(trial._trial_id)
         end(self.study, self.storage, trial, state, outcome, reason)
 
 
@@ -166,7 +166,7 @@ def end(
     study: optuna.Study, storage: Journal, trial: optuna.Trial, state: TrialState, outcome: str, reason: str
 ) -> None:  # fmt: skip
     """Ends a trial that was not trained to its end, with its outcome and the reason for it."""
-    with storage.together():
+    with storage.batched():
         trial.set_user_attr("outcome", outcome)
         trial.set_user_attr("reason", reason)
     study.tell(trial, state=state, skip_if_finished=True)

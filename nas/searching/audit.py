@@ -117,7 +117,7 @@ def run_audit(
         trial = trials[number]
         own_seed = trial_seed(seed, -1 - number)  # no trial has a negative number
         try:
-            trained = train(trial.network(), settings.task, data, recipe, seed=own_seed)
+            trained = train(trial.to_arch(), settings.task, data, recipe, seed=own_seed)
         except (Diverged, RuntimeError, MemoryError) as error:
             reason = _own_failure(error, trial, settings.task)
             audit = replace(audit, failed=audit.failed | {number: reason})
@@ -125,7 +125,7 @@ def run_audit(
             give_back_memory()
         else:
             row = Audited(
-                number=number, arch=trial.network().to_dict(), flops=flops(trial), brief=accuracy(trial),
+                number=number, arch=trial.to_arch().to_dict(), flops=flops(trial), brief=accuracy(trial),
                 long=trained.accuracy, seconds=trained.seconds, seed=own_seed,
             )  # fmt: skip
             audit = replace(audit, rows=(*audit.rows, row))
@@ -146,7 +146,7 @@ def _own_failure(error: Exception, trial: Trial, task: Task) -> str:
     if not is_for_room(error):
         raise error
     first = (str(error).splitlines() or [type(error).__name__])[0]
-    return f"out of memory: {first} ({describe_size(trial.network(), task)})"
+    return f"out of memory: {first} ({describe_size(trial.to_arch(), task)})"
 
 
 def parse_epochs(text: str, brief: int) -> int:

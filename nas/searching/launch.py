@@ -20,11 +20,11 @@ from nas.data.study_data import describe_data, load_with_progress
 from nas.records.errors import terminable
 from nas.records.recipe import Recipe
 from nas.records.settings import FILE, Sampler, Settings, Stop, check_name
+from nas.searching.fleet import Fleet
 from nas.searching.loop import Search, Watch
 from nas.searching.processes import Process
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.worker import on_record
-from nas.searching.workers import Fleet
 from nas.storage.artifacts import parse_artifacts
 from nas.storage.postgres import environment, parse_server
 from nas.storage.reader import Reader

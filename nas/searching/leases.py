@@ -38,7 +38,7 @@ def lease_seconds() -> float:
     return seconds
 
 
-class Pulse:
+class Heartbeat:
     """Beats for the trials that a worker holds, from a thread of its own: a training step may be long. A context."""
 
     def __init__(self, storage: BaseStorage, lease: float) -> None:

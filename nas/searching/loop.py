@@ -23,7 +23,7 @@ from nas.records.trial import Epoch, Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Decision, Standing, build_rule
 from nas.searching.ask import Asker, Begun, end
-from nas.searching.leases import Leases, Pulse, lease_seconds
+from nas.searching.leases import Heartbeat, Leases, lease_seconds
 from nas.searching.trial_index import TrialIndex, accuracies_of
 from nas.storage.artifacts import drop_weights, open_store, save_curve, save_weights
 from nas.storage.reader import Reader
@@ -61,8 +61,8 @@ class Search:
         self.index = TrialIndex(self.reader)
         self.study.sampler = build_sampler(self.settings, len(self.reader.frozen()), place)
         self.lease = lease_seconds()
-        self.pulse, self.leases = Pulse(self.storage, self.lease), Leases(self.storage, self.lease)
-        self.asker = Asker(self.study, self.storage, self.index, self.settings, self.pulse, watch.on_note)
+        self.heartbeat, self.leases = Heartbeat(self.storage, self.lease), Leases(self.storage, self.lease)
+        self.asker = Asker(self.study, self.storage, self.index, self.settings, self.heartbeat, watch.on_note)
         self.left: str | None = None  # why it is to end at its next step
         self.abandoned = threading.Event()
         self.failures = 0  # in a row
@@ -73,7 +73,7 @@ class Search:
 
         False if it was asked to stop before. Raises InputError when trial after trial fails.
         """
-        with self.pulse:
+        with self.heartbeat:
             try:
                 while not self._asked_to_stop():
                     self._take_back()
@@ -106,7 +106,7 @@ class Search:
         """The trials of workers that died or went silent."""
         frozen = self.reader.frozen()
         others = [frozen[trial.number] for trial in self.index.refresh().running]
-        for note in self.leases.take_back(each for each in others if each._trial_id not in self.pulse.held):
+        for note in self.leases.take_back(each for each in others if each._trial_id not in self.heartbeat.held):
             self.watch.on_note(note)
 
     def _train(self, begun: Begun) -> tuple[Result | None, list[Epoch]]:
@@ -154,10 +154,10 @@ class Search:
         except UpdateFinishedTrialError:
             note = f"trial {trial.number} was taken back while this worker was held up; its result is dropped"
             self.watch.on_note(note)
-        self.pulse.held.discard(trial._trial_id)
+        self.heartbeat.held.discard(trial._trial_id)
 
     def _record(self, trial: optuna.Trial, result: Result, curve: list[Epoch]) -> None:
-        with self.storage.together():
+        with self.storage.batched():
             trial.set_user_attr("seconds", result.seconds)
             trial.set_user_attr("epochs", len(curve))
             save_curve(self.files, trial, curve)
@@ -202,9 +202,9 @@ class Search:
     def _hand_back(self, why: str) -> None:
         """What this worker holds, for whoever asks next."""
         for frozen in self.reader.frozen():
-            if frozen._trial_id in self.pulse.held and not frozen.state.is_finished():
+            if frozen._trial_id in self.heartbeat.held and not frozen.state.is_finished():
                 self.leases.hand_back(frozen, why)
-        self.pulse.held.clear()
+        self.heartbeat.held.clear()
 
 
 def _why(plain: dict[str, Any]) -> str:

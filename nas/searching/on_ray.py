@@ -21,14 +21,14 @@ from rich.console import Console
 
 from nas.records.errors import STOPPED, exit_code, line_of
 from nas.records.settings import FILE, Server, Settings
+from nas.searching.fleet import MAX_CRASHES, PATIENCE, WorkerExit
 from nas.searching.loop import Search, Watch
 from nas.searching.worker import work
-from nas.searching.workers import MAX_CRASHES, PATIENCE, Ending
 from nas.storage.known_servers import name
 from nas.storage.postgres import PASSWORD, environment
 from nas.storage.study_folder import open_folder
 from space import InputError
-from space.private import is_private
+from space.file_permissions import is_private
 
 SECRETS = (PASSWORD, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
 PASSED_ON = (*SECRETS, "AWS_DEFAULT_REGION", "NAS_LEASE")
@@ -136,16 +136,16 @@ class Remote:
         self.asking = actor.where.remote()
         self.was: tuple[str, int] | None = None
 
-    def look(self) -> Ending | None:
+    def look(self) -> WorkerExit | None:
         if not self.ray.wait([self.result], timeout=0)[0]:
             return None
         try:
             code, lines = self.ray.get(self.result)
         except self.ray.exceptions.RayError as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            return Ending(-1, (), f"was lost by Ray ({first})")
+            return WorkerExit(-1, (), f"was lost by Ray ({first})")
         self.ray.kill(self.actor, no_restart=True)  # its share is free for others
-        return Ending(code, lines)
+        return WorkerExit(code, lines)
 
     def notes(self) -> list[str]:
         if not self.ray.wait([self.asking], timeout=0)[0]:

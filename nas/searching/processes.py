@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from nas.searching.workers import PATIENCE, Ending
+from nas.searching.fleet import PATIENCE, WorkerExit
 
 # Ctrl-C is for the parent, which tells its workers. The code is that of the parent, whatever the current folder holds.
 _BEGIN = """import signal, sys
@@ -41,7 +41,7 @@ class Process:
             env=os.environ | environment,
         )  # fmt: skip
 
-    def look(self) -> Ending | None:
+    def look(self) -> WorkerExit | None:
         code = self.process.poll()
         if code is None:
             return None
@@ -49,7 +49,7 @@ class Process:
         lines = tuple(self.errors.read().decode(errors="replace").strip().splitlines())
         self.leave()
         self.errors.close()
-        return Ending(code, lines)
+        return WorkerExit(code, lines)
 
     def notes(self) -> list[str]:
         return []

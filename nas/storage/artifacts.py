@@ -17,7 +17,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial
 
 from nas.records.files import ArtifactStore, write_whole
-from nas.records.settings import ARTIFACTS, JOURNAL, Away, Settings
+from nas.records.settings import ARTIFACTS, JOURNAL, ServerUnavailable, Settings
 from nas.records.trial import CURVE, WEIGHTS, Epoch, artifact_ids
 from nas.storage.journal import Journal, JournalLock, open_file
 from space import InputError
@@ -96,7 +96,7 @@ class S3Store:
             yield
         except (BotoCoreError, ClientError, Boto3Error) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise Away(
+            raise ServerUnavailable(
                 f"artifacts must be in a store that answers, got {self.url} ({reason}); "
                 "see AWS_ENDPOINT_URL, the bucket and the credentials"
             ) from error

@@ -92,7 +92,7 @@ def cut_torn_line(journal: Path) -> str | None:
     return f"cut an unfinished last line of {len(torn)} bytes off {journal.name}; it is kept in {backup.name}"
 
 
-class Together(BaseJournalBackend):
+class BatchingBackend(BaseJournalBackend):
     """Another backend, which can be told to write several entries at once. Meanwhile nothing new is read.
 
     `begun`: by Optuna's id of a trial, the place of its first entry BEGUN among those of all trials. Every process that
@@ -122,7 +122,7 @@ class Together(BaseJournalBackend):
         self.inner.append_logs(logs)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def batched(self) -> Iterator[None]:
         """What is written inside is written at its end, in order, even where that is an error."""
         self.queue = []
         try:
@@ -138,17 +138,17 @@ class Journal(JournalStorage):
     """Optuna's storage of one study."""
 
     def __init__(self, backend: Backend) -> None:
-        self._entries = Together(backend)
+        self._entries = BatchingBackend(backend)
         super().__init__(self._entries)
 
     def begun(self, trial_id: int) -> int | None:
         """The place of a trial among all that have begun to train, in the order of the journal."""
         return self._entries.begun.get(trial_id)
 
-    def together(self) -> Any:
+    def batched(self) -> Any:
         """A context: entries that are written in it are written at once, and seen by none before, this storage
         included. For attributes and parameters of a trial alone."""
-        return self._entries.together()
+        return self._entries.batched()
 
 
 def open_file(path: Path, lock: JournalLock | None = None) -> Journal:

@@ -13,20 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nas.records.settings import Away, Server
+from nas.records.settings import Server, ServerUnavailable
 from space import InputError
-from space.private import is_private
+from space.file_permissions import is_private
 
 STORAGE = "NAS_STORAGE"  # environment: URLs, separated by blanks
 _by_this_process: set[str] = set()
 
 
 def check_named(server: Server) -> None:
-    """Raises Away for a server that was not named: it may be, in a moment."""
+    """Raises ServerUnavailable for a server that was not named: it may be, in a moment."""
     if server.url in named():
         return
     shown = "".join(letter if letter.isprintable() else "?" for letter in server.url)
-    raise Away(
+    raise ServerUnavailable(
         f"storage must be a server that was named on this machine, got {shown} from the study's folder; "
         f"where you trust it: export {STORAGE}={shlex.quote(shown)}"
     )

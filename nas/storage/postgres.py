@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from nas.records.settings import Away, Server
+from nas.records.settings import Server, ServerUnavailable
 from nas.storage import known_servers
 from nas.storage.journal import Journal
 from nas.storage.known_servers import check_named, name, without_password
@@ -78,8 +78,8 @@ def _wrong(got: str) -> InputError:
 
 
 def connect(server: Server, on_note: Callable[[str], None]) -> Journal:
-    """The study's storage, which waits while the server is away and says so. Raises Away where it cannot be reached at
-    all."""
+    """The study's storage, which waits while the server is away and says so. Raises ServerUnavailable where it cannot
+    be reached at all."""
     table = Table(server, on_note)
     table.create()
     return Journal(table)
@@ -92,8 +92,8 @@ def connect_to_read(server: Server) -> Journal | None:
 
 
 class Table:
-    """The entries of one study. `on_note` None: to be read only, without patience. Raises Away for a server that was
-    not named on this machine."""
+    """The entries of one study. `on_note` None: to be read only, without patience. Raises ServerUnavailable for a
+    server that was not named on this machine."""
 
     def __init__(self, server: Server, on_note: Callable[[str], None] | None = None) -> None:
         check_named(server)
@@ -160,7 +160,7 @@ class Table:
         return not whole
 
     def _once(self, call: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
-        """Raises Away where the server does not answer."""
+        """Raises ServerUnavailable where the server does not answer."""
         psycopg = _psycopg()
         try:
             if self.connection is None or self.connection.closed:
@@ -175,7 +175,7 @@ class Table:
             if self.connection is not None:
                 self.connection.close()
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            raise Away(
+            raise ServerUnavailable(
                 f"storage must be a server that answers, got {self.server.url} ({reason}); "
                 f"start it, or set {PASSWORD} if it wants a password"
             ) from None
@@ -186,7 +186,7 @@ class Table:
         while True:
             try:
                 found = self._once(call)
-            except Away as error:
+            except ServerUnavailable as error:
                 now = time.monotonic()
                 if since is None:
                     since = now
@@ -195,7 +195,7 @@ class Table:
                 if now - since >= self.patience:
                     if not self.on_note:
                         raise
-                    raise Away(
+                    raise ServerUnavailable(
                         f"storage must answer within {PATIENCE:.0f} s, got silence from {self.server.url}; "
                         f"start it and run the same command again (the last try: {error})"
                     ) from None

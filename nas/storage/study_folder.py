@@ -17,7 +17,7 @@ from optuna.exceptions import OptunaError
 from optuna.study import StudyDirection
 
 from nas import __version__
-from nas.records.settings import FILE, JOURNAL, STUDY, Away, Settings, difference
+from nas.records.settings import FILE, JOURNAL, STUDY, ServerUnavailable, Settings, difference
 from nas.storage.artifacts import open_for_writing
 from nas.storage.journal import Journal
 from nas.storage.postgres import connect
@@ -92,7 +92,7 @@ def goes_on(study: optuna.Study) -> None:
 
 def put_error(folder: Path, line: str, error: Exception) -> None:
     """Puts on record what ended a study's search, where the study can be written to."""
-    if isinstance(error, Away):  # so is the record
+    if isinstance(error, ServerUnavailable):  # so is the record
         return
     try:
         study, _ = open_study(folder, lambda note: None)

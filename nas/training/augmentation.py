@@ -1,6 +1,6 @@
 """Augmentation of a batch on the device: crop, mirror, cutout, mixup and cutmix, each sample its own, in a few kernels.
 
-All chances of an epoch are drawn before it, one tensor for each kind, so that a step is a plain function of its inputs:
+All draws of an epoch are drawn before it, one tensor for each kind, so that a step is a plain function of its inputs:
 it can be captured as a CUDA graph, and is the same whether its images lie on the device or are streamed to it.
 """
 
@@ -16,7 +16,7 @@ SWITCH = 0.5  # part of the batch samples that get cutmix where both mixes are o
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class RandomDraws:
     """What was drawn for one epoch, by step and sample: (steps, B, ...). None where that augmentation is off."""
 
     shift: Tensor | None = None  # (steps, B, 2): rows and columns of the crop, from -padding to padding
@@ -25,9 +25,9 @@ class Chances:
     share: Tensor | None = None  # (steps, B): of the sample itself in a mix, 0 to 1
     box: Tensor | None = None  # (steps, B, 4): top, bottom, left, right of what cutmix takes from the other sample
 
-    def at(self, step: int | Tensor) -> Chances:
+    def at(self, step: int | Tensor) -> RandomDraws:
         """Those of one step: (B, ...)."""
-        return Chances(*(None if part is None else part[step] for part in self.parts))
+        return RandomDraws(*(None if part is None else part[step] for part in self.parts))
 
     @property
     def parts(self) -> list[Tensor | None]:
@@ -54,8 +54,8 @@ class Augmentation:
     def mixes(self) -> bool:
         return self.mixup > 0 or self.cutmix > 0
 
-    def draw(self, steps: int, batch: int, generator: torch.Generator) -> Chances:
-        """One epoch's chances, on the generator's device."""
+    def draw(self, steps: int, batch: int, generator: torch.Generator) -> RandomDraws:
+        """One epoch's draws, on the generator's device."""
         device, shape = generator.device, (steps, batch)
         shift = mirror = hole = share = box = None
         if self.crop:
@@ -66,7 +66,7 @@ class Augmentation:
             hole = torch.randint(self.size, (*shape, 2), device=device, generator=generator)
         if self.mixes:
             share, box = self._mixes(shape, generator)
-        return Chances(shift, mirror, hole, share, box)
+        return RandomDraws(shift, mirror, hole, share, box)
 
     def _mixes(self, shape: tuple[int, int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Shares and boxes; a mixup sample's box is empty, a cutmix sample's share is what its box leaves of it."""
@@ -85,17 +85,17 @@ class Augmentation:
         box[~boxed] = 0
         return torch.from_numpy(share).to(generator.device), torch.from_numpy(box).to(generator.device)
 
-    def crop_and_mirror(self, images: Tensor, rows: Tensor, chances: Chances) -> Tensor:
+    def crop_and_mirror(self, images: Tensor, rows: Tensor, draws: RandomDraws) -> Tensor:
         """Images uint8 (N, H, W, C), rows (B,) -> uint8 (B, H, W, C) in one gather."""
-        if chances.shift is None and chances.mirror is None:
+        if draws.shift is None and draws.mirror is None:
             return images.index_select(0, rows)
         line = torch.arange(self.size, device=rows.device)
         y = x = line.expand(len(rows), -1)
-        if chances.mirror is not None:
-            x = torch.where(chances.mirror[:, None], self.size - 1 - x, x)
-        if chances.shift is not None:
-            y = self._inside(y + chances.shift[:, :1])
-            x = self._inside(x + chances.shift[:, 1:])
+        if draws.mirror is not None:
+            x = torch.where(draws.mirror[:, None], self.size - 1 - x, x)
+        if draws.shift is not None:
+            y = self._inside(y + draws.shift[:, :1])
+            x = self._inside(x + draws.shift[:, 1:])
         pixels = (rows[:, None, None] * self.size + y[:, :, None]) * self.size + x[:, None, :]
         flat = images.view(-1, images.shape[-1]).index_select(0, pixels.flatten())
         return flat.view(len(rows), self.size, self.size, -1)
@@ -105,19 +105,19 @@ class Augmentation:
         last = self.size - 1
         return last - (last - line.abs()).abs()
 
-    def cut_and_mix(self, images: Tensor, chances: Chances) -> Tensor:
+    def cut_and_mix(self, images: Tensor, draws: RandomDraws) -> Tensor:
         """Normalised images (B, H, W, C) -> the same with holes, mixed with their neighbours."""
         line = torch.arange(self.size, device=images.device)
-        if chances.hole is not None:
-            top = chances.hole - self.cutout // 2  # (B, 2)
+        if draws.hole is not None:
+            top = draws.hole - self.cutout // 2  # (B, 2)
             along = (line >= top[..., None]) & (line < top[..., None] + self.cutout)  # (B, 2, size)
             images = images.masked_fill((along[:, 0, :, None] & along[:, 1, None, :])[..., None], 0.0)
-        if chances.share is None or chances.box is None:
+        if draws.share is None or draws.box is None:
             return images
-        top, bottom, left, right = (edge[:, None] for edge in chances.box.unbind(-1))
+        top, bottom, left, right = (edge[:, None] for edge in draws.box.unbind(-1))
         boxed = ((line >= top) & (line < bottom))[:, :, None] & ((line >= left) & (line < right))[:, None, :]
         blends = (bottom == top) | (right == left)  # (B, 1): no box
-        own = torch.where(blends[..., None], chances.share[:, None, None], (~boxed).to(images.dtype))
+        own = torch.where(blends[..., None], draws.share[:, None, None], (~boxed).to(images.dtype))
         return torch.lerp(neighbours(images), images, own[..., None].to(images.dtype))
 
 

@@ -25,7 +25,7 @@ from nas.data.dataset import Data, Split
 from nas.records.recipe import Recipe
 from nas.records.trial import Epoch
 from nas.training.allocator import forget_locals, give_back_memory, keep_freed_memory, only_new_garbage
-from nas.training.augmentation import Augmentation, Chances, neighbours
+from nas.training.augmentation import Augmentation, RandomDraws, neighbours
 from nas.training.device import has_bfloat16, own_stream
 from nas.training.prefetch import batches, fits, resident
 from space import Arch, InputError, Task
@@ -236,7 +236,7 @@ class _Training:
         self.step = torch.zeros(1, dtype=torch.int64, device=device)  # steps of this epoch
         self.total = torch.zeros((), device=device)  # loss
         self.order = torch.zeros(self.steps, self.batch, dtype=torch.int64, device=device)
-        self.chances = data.augmentation.draw(self.steps, self.batch, generator)
+        self.draws = data.augmentation.draw(self.steps, self.batch, generator)
         self.streamed: Tensor | None = None  # where the images are not on the device: the batch that came
         if data.train.images is None:
             shape = (self.batch, *data.train.pixels.shape[1:])
@@ -251,7 +251,7 @@ class _Training:
         order = torch.randperm(len(split), device=self.data.device, generator=self.generator)
         self.order.copy_(order[: self.steps * self.batch].view(shape))
         drawn = self.data.augmentation.draw(*shape, self.generator)
-        for place, chance in zip(self.chances.parts, drawn.parts, strict=True):
+        for place, chance in zip(self.draws.parts, drawn.parts, strict=True):
             if place is not None and chance is not None:
                 place.copy_(chance)
         self.step.zero_()
@@ -306,15 +306,15 @@ class _Training:
     def _images(self, rows: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor | None]]:
         """The step's images, float (B, H, W, C), and its labels (B,) with their own share where samples are mixed."""
         split, augmentation = self.data.train, self.data.augmentation
-        chances = Chances(*(None if part is None else _at(part, self.step) for part in self.chances.parts))
+        draws = RandomDraws(*(None if part is None else _at(part, self.step) for part in self.draws.parts))
         if self.streamed is not None:
             within = torch.arange(self.batch, device=self.data.device)
-            images = augmentation.crop_and_mirror(self.streamed, within, chances)
+            images = augmentation.crop_and_mirror(self.streamed, within, draws)
         else:
             assert split.images is not None
-            images = augmentation.crop_and_mirror(split.images, rows, chances)
-        images = augmentation.cut_and_mix(split.normalise(images), chances)
-        return images, (split.labels.index_select(0, rows), chances.share)
+            images = augmentation.crop_and_mirror(split.images, rows, draws)
+        images = augmentation.cut_and_mix(split.normalise(images), draws)
+        return images, (split.labels.index_select(0, rows), draws.share)
 
     def _loss(self, logits: Tensor, labels: tuple[Tensor, Tensor | None]) -> Tensor:
         """Mean cross-entropy; of a mixed sample with both labels, each by its share."""

@@ -18,13 +18,13 @@ from streamlit.testing.v1 import AppTest
 from dashboard.charts.compare import fronts_caption
 from dashboard.report import page as report
 from dashboard.study_cache import StudyCache
-from nas.analysis.history import course
+from nas.analysis.history import hypervolume_history
 from nas.analysis.pareto import top
 from nas.analysis.studies import summarise
 from nas.analysis.wording import mean_words
 from nas.export.front_svg import front_svg
 from nas.export.model_card import ModelCard
-from nas.export.pick import Wish, pick
+from nas.export.pick import Selection, pick
 from nas.latency.measurements import keep
 from nas.searching.progress import SearchProgress, Stopping
 from nas.storage.reader import Reader
@@ -90,7 +90,7 @@ VIEWS: dict[str, Callable[[], str]] = {
     "progress": progress,
     "model card": card,
     "picture of the card": svg,
-    "history": lambda: f"{course(Reader(STUDY).trials(), Reader(STUDY).settings)[-1].best:.2%}",
+    "history": lambda: f"{hypervolume_history(Reader(STUDY).trials(), Reader(STUDY).settings)[-1].best:.2%}",
     "summary": lambda: mean_words(summarise(STUDY).best or 0, summarise(STUDY).seeds or 0),
     "page Studies": lambda: numbers(page("studies")),
     "page Front": lambda: numbers(page(study="cifar10")),
@@ -136,7 +136,7 @@ def test_so_it_is_over_latency(tmp_path: Path, run: Run) -> None:
 def test_a_single_seed_is_shown_only_where_it_is_said_to_be_one(run: Run) -> None:
     trials = Reader(STUDY).trials()
     lucky = max((t for t in trials if t.accuracy is not None), key=lambda t: t.accuracy or 0)
-    assert (f"{lucky.accuracy:.2%}", pick(STUDY, Wish()).number) == ("48.06%", NETWORK)
+    assert (f"{lucky.accuracy:.2%}", pick(STUDY, Selection()).number) == ("48.06%", NETWORK)
     best = top(trials)
     assert best is not None
     assert best.trial.key == lucky.key

@@ -79,7 +79,7 @@ def test_latencies_that_cannot_be_read_for_now_are_said_and_read_once_they_can(t
     aside = whole.rename(folder / "aside")
     whole.symlink_to("/proc/self/mem")  # a plain file, of which the first byte cannot be read
     away = cache.read(folder)
-    assert (away.mode, away.measured is first.measured) == ("resting", True)
+    assert (away.mode, away.measured is first.measured) == ("idle", True)
     assert "Input/output error" in (away.unmeasured or "")
     assert cache.read(folder) is away
     whole.unlink()

@@ -82,7 +82,7 @@ DEMO = (
         "--out exports/shared",
         cold=True,
     ),
-    Row(("nas studies",), "resting"),
+    Row(("nas studies",), "idle"),
     Row(("make help",), "demo +search the digits data", cold=True),
     Row(("source .venv/bin/activate",), cold=True),
     Row(("nas dashboard",), r"Dashboard: http://127\.0\.0\.1:8501 ", cold=True),
@@ -281,6 +281,7 @@ CI, HAND = ".ci/run", "hand"
 LEFT = (
     Left(("make install",), "makes the environment that tests run in", CI),
     Left(("make test",), "runs the tests", CI),
+    Left(("make lint",), "checks format, style and types", CI),
     Left(("make demo", "time make demo"), "the chain `demo` is its commands, shortened; whole it takes 2 minutes", CI),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
     Left(("nas worker 0",), "what `ps` shows", "docs/workers.md"),

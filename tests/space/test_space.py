@@ -15,9 +15,9 @@ import pytest
 from space import Arch, Band, Budget, InputError, Space, Stage, Task, cost
 from space.axes import share
 from space.blocks import Bottleneck, ConvNeXt, DepthwiseFirst, Inverted, Modulation
+from space.count_networks import Size, bound, count_networks
 from space.heads import Conv2FormerHead, LinearHead
 from space.reading import presets
-from space.size import Size, bound, measure
 from space.stems import Patchify, ResNetStem
 from tests.space.networks import arch
 
@@ -77,7 +77,7 @@ def test_the_bound_is_the_number_of_different_choices() -> None:
     """Settings that differ in an option that no block has, or in ratios that give equal depths, are one choice."""
     found = {dataclasses.replace(network) for network in everything()}
     assert len(found) > 3000
-    assert measure(read(TINY)) == Size(bound(read(TINY)), exact=False)
+    assert count_networks(read(TINY)) == Size(bound(read(TINY)), exact=False)
     choices = sum(1 for network in found for _ in range(2 if has_no_grn(network) else 1))
     assert bound(read(TINY)) == choices - sum(1 for network in found if has_no_grn(network))
 
@@ -107,7 +107,7 @@ FEW: list[dict[str, Any]] = [
 def test_exact_sizes_are_the_networks_that_are_drawn(number: int) -> None:
     """All that hundreds of draws find; where the width is a range, at every size that a budget leads to."""
     space, rng = read(FEW[number]), random.Random(0)
-    size = measure(space)
+    size = count_networks(space)
     drawn = {space.random_arch(rng, TASK).key for _ in range(1200)}
     if space.axes["width"].grid:
         ends = space.cost_range(TASK)
@@ -118,8 +118,8 @@ def test_exact_sizes_are_the_networks_that_are_drawn(number: int) -> None:
 
 
 def test_the_bound_counts_networks_with_equal_layers_twice_and_the_measure_does_not() -> None:
-    assert (bound(read(FEW[1])), measure(read(FEW[1]))) == (4, Size(3, exact=True))
-    assert (bound(read(FEW[7])), measure(read(FEW[7]))) == (4, Size(1, exact=True))
+    assert (bound(read(FEW[1])), count_networks(read(FEW[1]))) == (4, Size(3, exact=True))
+    assert (bound(read(FEW[7])), count_networks(read(FEW[7]))) == (4, Size(1, exact=True))
 
 
 def test_the_bound_of_a_huge_space_is_a_product() -> None:
@@ -128,7 +128,7 @@ def test_the_bound_of_a_huge_space_is_a_product() -> None:
     depths = {tuple(share(d, str(r))) for d in range(8, 37) for r in space.axes["ratio"].values}
     rungs = {widths for scaling in space.scalings(4) for widths in scaling.widths}
     assert bound(space) == len(depths) * len(rungs) * (2 * 5) ** 4 * 3 * 2 * 3 * 2
-    assert measure(space) == Size(bound(space), exact=False)
+    assert count_networks(space) == Size(bound(space), exact=False)
 
 
 def test_sizes_in_words() -> None:

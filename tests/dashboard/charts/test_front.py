@@ -19,7 +19,7 @@ from dashboard.charts.front_caption import front_caption, measure_caption, other
 from dashboard.charts.hover import brief_hover, hover, seed_lines
 from dashboard.charts.network import network_figure
 from dashboard.charts.style import Figure
-from nas.analysis.cost_axes import measures
+from nas.analysis.cost_axes import cost_axes
 from nas.analysis.pareto import outcome, pareto_front
 from nas.analysis.seed_noise import networks
 from nas.records.trial import Epoch, Trial
@@ -201,7 +201,7 @@ def test_captions() -> None:
 
 def test_x_may_be_parameters_and_the_front_follows() -> None:
     trials = [trial(i, a, f, params=p) for i, (a, f, p) in enumerate([(0.9, 10, 30), (0.8, 20, 20), (0.7, 30, 10)])]
-    over = measures(trials)
+    over = cost_axes(trials)
     assert list(over) == ["FLOPs", "parameters"]
     figure = front_figure(trials, BAND, view=View(over["parameters"]))
     as_plotly(figure)
@@ -214,7 +214,7 @@ def test_latency_is_a_measure_where_it_was_measured() -> None:
     rows = [trial(0, 0.9, 10, key="a"), trial(1, 0.8, 5, key="b")]
     one = {"median": 0.0035, "low": 0.003, "high": 0.005, "reference": 1.1, "reference_best": 1.0}
     busy = one | {"reference": 2.0}
-    over = measures(rows, {"phone": {"a": {"64": one, "1": one}, "b": {"1": busy}}, "other": {"c": {"1": {}}}})
+    over = cost_axes(rows, {"phone": {"a": {"64": one, "1": one}, "b": {"1": busy}}, "other": {"c": {"1": {}}}})
     assert [name for name in over if "latency" in name] == ["latency (batch 1, phone)", "latency (batch 64, phone)"]
     latency = over["latency (batch 1, phone)"]
     assert latency.of(rows[0]) == pytest.approx(3.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.charts import space
-from nas.analysis.choices import traits, varied
+from nas.analysis.design_choices import traits, varied
 from nas.analysis.importance import Cell, Importance
 from space import Band
 from tests.dashboard.charts.figures import TRIALS, as_plotly

@@ -13,8 +13,8 @@ from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
 from dashboard.pages.front_view import Asked, figure_of
 from dashboard.study_cache import StudyCache
-from nas.analysis.choices import traits, varied, within
 from nas.analysis.cost_axes import FLOPS
+from nas.analysis.design_choices import traits, varied, within
 from nas.analysis.pareto import pareto_front
 from nas.latency.measurements import FILE as MEASURED
 from nas.latency.measurements import keep

@@ -17,7 +17,7 @@ def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
     make_study(runs, "new", complete=0)
     app = page("studies")
     table = app.dataframe[0].value.set_index("study")
-    assert dict(table["state"]) == {"good": "resting", "bad": "broken", "new": "empty"}
+    assert dict(table["state"]) == {"good": "idle", "bad": "broken", "new": "empty"}
     assert table["trials"]["good"] == "12 complete"
     assert table["best, %"]["good"] == pytest.approx(100 * (StudyCache().read(runs / "good").front[-1].accuracy or 0))
     assert "damage in line 3" in said(app)

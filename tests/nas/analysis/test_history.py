@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dashboard.charts.progress import timeline_caption
-from nas.analysis.history import course, pace, spans
+from nas.analysis.history import hypervolume_history, pace, spans
 from nas.analysis.pareto import hypervolume, outcome
 from nas.records.trial import Trial
 from tests.dashboard.studies import BAND, make_settings
@@ -36,7 +36,7 @@ def test_every_step_is_the_hypervolume_of_what_has_ended() -> None:
         for i in range(60)
     ]
     trials += [trial(60 + i, rng.uniform(0.5, 0.9), trials[i * 3].flops or 0, key=f"k{i * 3}") for i in range(12)]
-    steps = course(trials, SETTINGS)
+    steps = hypervolume_history(trials, SETTINGS)
     assert [step.number for step in steps] == list(range(72))
     for at, step in enumerate(steps, 1):
         assert step.hypervolume == pytest.approx(hypervolume(trials[:at], BAND), abs=1e-12)
@@ -46,13 +46,15 @@ def test_every_step_is_the_hypervolume_of_what_has_ended() -> None:
 
 
 def test_trials_count_in_the_order_of_their_ends() -> None:
-    steps = course([trial(0, 0.9, minutes=9), trial(1, 0.8, minutes=2), Trial(number=2, state="running")], SETTINGS)
+    steps = hypervolume_history(
+        [trial(0, 0.9, minutes=9), trial(1, 0.8, minutes=2), Trial(number=2, state="running")], SETTINGS
+    )
     assert [step.number for step in steps] == [1, 0]
-    assert course([], SETTINGS) == []
+    assert hypervolume_history([], SETTINGS) == []
 
 
 def test_equal_flops_keep_the_better() -> None:
-    steps = course([trial(0, 0.5), trial(1, 0.6), trial(2, 0.55)], SETTINGS)
+    steps = hypervolume_history([trial(0, 0.5), trial(1, 0.6), trial(2, 0.55)], SETTINGS)
     assert [step.best for step in steps] == [0.5, 0.6, 0.6]
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import f  # type: ignore[import-untyped]
 from scipy.stats import t as student
 
-from nas.analysis.choices import Traits
+from nas.analysis.design_choices import Traits
 from nas.analysis.importance import FEWEST, cells, importances, thirds
 from space import Band
 

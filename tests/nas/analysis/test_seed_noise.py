@@ -17,7 +17,7 @@ from nas.analysis.pareto import by_network, pareto_front
 from nas.analysis.seed_noise import (
     SEEDS,
     Floats,
-    Networks,
+    NetworkResults,
     Noise,
     networks,
     next_repeat,
@@ -274,7 +274,7 @@ def test_repeats_go_to_the_front_and_its_rivals() -> None:
 def test_draws_repeat_and_are_quick() -> None:
     trials = World.make("normal", 500, 0).search(0)
     trials += [trial(500, trials[7].key, trials[7].flops or 0, 0.6)]
-    one: Networks = networks(trials)
+    one: NetworkResults = networks(trials)
     started = time.process_time()
     assert networks(trials) == one
     assert time.process_time() - started < 0.2, "about .035 s, with room for a busy machine"

@@ -11,7 +11,7 @@ from rich.console import Console
 from nas.export.arch_source import ARCH, PREPROCESS, load_arch, load_network
 from nas.export.load import Preprocess
 from nas.final.recipe import FinalRecipe
-from nas.final.to_export import Order, _begin
+from nas.final.to_export import TrainOptions, _begin
 from space import Arch, InputError, Task, cost
 from space.reading import find
 from tests.nas.conftest import Run
@@ -107,6 +107,6 @@ def test_one_unknown_network_among_many_is_refused(run: Run) -> None:
 def test_training_afresh_takes_images_of_the_exports_size(export: Path) -> None:
     (export / PREPROCESS).write_text(Preprocess(32, 1, (0.5,), (0.25,), tuple("0123456789")).to_json())
     for told, size in ((None, 32), (40, 40)):
-        order = Order(target=str(export / ARCH), data="digits", out=export / "out", image_size=told)
+        order = TrainOptions(target=str(export / ARCH), data="digits", out=export / "out", image_size=told)
         network, data, start = _begin(order, FinalRecipe.load("brief", None, None), Console(quiet=True))
         assert (network.task, data.image_size, start) == (Task(size, 1, 10), size, "fresh weights")

@@ -238,13 +238,13 @@ def test_a_block_without_kernel_norm_and_act_is_said_without_them() -> None:
 def test_studies_say_their_budget_or_what_is_wrong() -> None:
     moment = datetime(2025, 11, 21, 2, 0, tzinfo=UTC)
     good = Summary(
-        name="mine", folder=Path("mine"), state="resting", settings=SETTINGS, complete=30, failed=2, best=0.967,
+        name="mine", folder=Path("mine"), state="idle", settings=SETTINGS, complete=30, failed=2, best=0.967,
         seeds=3, updated=moment,
     )  # fmt: skip
     broken = Summary(name="old [b]", folder=Path("old"), state="broken", problem="journal [/x] is damaged in line 3")
     table = rows(show(studies_table([good, broken])))
     local = moment.astimezone().strftime("%Y-%m-%d %H:%M")
-    assert table[0] == ["mine", "resting", "30", "2", "96.70% (3)", "digits", "1M..4M", local]
+    assert table[0] == ["mine", "idle", "30", "2", "96.70% (3)", "digits", "1M..4M", local]
     assert table[1] == ["old [b]", "broken", "0", "0", "", "", "journal [/x] is damaged in line 3", ""]
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas.export import verify_in_process
+from nas.export import verify_subprocess
 from nas.export.formats import write_base
 from nas.export.load import Preprocess
 from nas.export.modeling import modeling_source
@@ -58,10 +58,10 @@ def test_the_readmes_snippets_agree_and_the_second_needs_no_nas(
     np.save(tmp_path / "pixels.npy", pixels)
     script = f"""
 import importlib.util, sys
-spec = importlib.util.spec_from_file_location("fresh", {verify_in_process.__file__!r})
+spec = importlib.util.spec_from_file_location("fresh", {verify_subprocess.__file__!r})
 fresh = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fresh)
-sys.meta_path.insert(0, verify_in_process.Absent(verify_in_process.PROJECT))
+sys.meta_path.insert(0, verify_subprocess.Absent(verify_subprocess.PROJECT))
 import numpy
 pixels = numpy.load({str(tmp_path / "pixels.npy")!r})
 {ALONE}

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 import nas
 import space
 from nas.data.dataset import load
-from nas.export import formats, verify_in_process
+from nas.export import formats, verify_subprocess
 from nas.export.formats import verify, write_base, write_formats
 from nas.export.load import Preprocess
 from nas.final.to_export import _device, read_weights
@@ -200,8 +200,8 @@ def test_every_family_leaves_in_every_format_for_any_batch_and_size(name: str, t
     x = torch.randn(3, 3, 80, 96)
     with torch.no_grad():
         expected = ours(x)
-        torch.testing.assert_close(verify_in_process.pt2(tmp_path)(x), expected, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(verify_in_process.onnx(tmp_path)(x), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(verify_subprocess.pt2(tmp_path)(x), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(verify_subprocess.onnx(tmp_path)(x), expected, atol=1e-4, rtol=1e-4)
     here = str(Path(space.__file__).parent.parent).encode()  # a path of this machine
     with zipfile.ZipFile(tmp_path / "model.pt2") as parts:
         assert not any(here in parts.read(part) for part in parts.namelist())

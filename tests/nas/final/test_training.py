@@ -1,4 +1,4 @@
-"""Long training: kills that change nothing, processes that agree, rates, groups, chances, and every refusal."""
+"""Long training: kills that change nothing, processes that agree, rates, groups, draws, and every refusal."""
 
 from __future__ import annotations
 

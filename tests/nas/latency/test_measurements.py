@@ -18,14 +18,14 @@ import pytest
 import torch
 from torch import nn
 
-from nas.analysis.cost_axes import busy_alone, measures
+from nas.analysis.cost_axes import busy_alone, cost_axes
 from nas.export import card_sections
-from nas.export.pick import Wish, device_words, pick
+from nas.export.pick import Selection, device_words, pick
 from nas.latency.device_names import CAPTURED, EAGER
 from nas.latency.measurements import (
     FILE,
-    How,
     Measured,
+    MeasureOptions,
     joined,
     keep,
     latency_front,
@@ -128,11 +128,11 @@ def test_other_programs_on_the_core_make_the_machine_busy(brief: None, monkeypat
 def test_threads_are_the_stated_number_and_part_of_the_name(brief: None) -> None:
     before = torch.get_num_threads()
     for count in {1, CORES}:
-        (found,) = measure_arch(arch(8), Task(8), How(device="cpu", threads=count))
+        (found,) = measure_arch(arch(8), Task(8), MeasureOptions(device="cpu", threads=count))
         assert re.search(rf", {count} threads?$", found.device)
     assert torch.get_num_threads() == before
     with pytest.raises(InputError, match=rf"threads must be from 1 to {CORES}, the cores here, got {CORES + 1}; use 1"):
-        measure_arch(arch(8), Task(8), How(device="cpu", threads=CORES + 1))
+        measure_arch(arch(8), Task(8), MeasureOptions(device="cpu", threads=CORES + 1))
 
 
 def test_memory_is_of_the_networks_own_tensors() -> None:
@@ -152,7 +152,7 @@ def test_memory_is_of_the_networks_own_tensors() -> None:
 def test_memory_grows_with_the_batch_and_a_card_says_whether_the_machine_was_busy(
     brief: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, many = measure_arch(arch(8), Task(16), How(device="cpu", batches=(1, 64)))
+    one, many = measure_arch(arch(8), Task(16), MeasureOptions(device="cpu", batches=(1, 64)))
     assert many.peak_tensor_bytes > 2 * one.peak_tensor_bytes
     monkeypatch.setattr("nas.analysis.cost_axes.LIMIT", 1.25)
     plain = {name: getattr(one, name) for name in Timing.__slots__}
@@ -176,8 +176,8 @@ def test_what_was_measured_on_a_busy_machine_is_listed_with_a_mark_and_on_no_fro
     again = "end other programs, then nas measure first --batch 1 --threads 2"
     said = f"busy: 1 of 4 networks measured while a reference kernel took 1.8 times its best on this device (limit 1.25); {again}\n"
     assert said in out
-    assert pick(folder, Wish(by="latency")).number == trials[2].number
-    axis = measures(trials, read(folder))[name]
+    assert pick(folder, Selection(by="latency")).number == trials[2].number
+    axis = cost_axes(trials, read(folder))[name]
     assert axis.of(trials[3]) is None
     assert axis.note.startswith(
         "1 of 4 networks are left out: the machine was busy (a reference kernel took over 1.25 "
@@ -185,7 +185,7 @@ def test_what_was_measured_on_a_busy_machine_is_listed_with_a_mark_and_on_no_fro
     assert axis.quartiles
     assert axis.quartiles(trials[0]) == pytest.approx((1.8, 2.4))
     keep(folder, "A Phone, 2 threads", "another network", {"1": timing(9, 0.5, 0.5)})  # its best was not the best
-    assert name not in measures(trials, read(folder))
+    assert name not in cost_axes(trials, read(folder))
     assert busy_alone(trials, read(folder)) == [
         f"L{name[1:]} was measured on a busy machine only: end other programs and measure again."
     ]
@@ -196,7 +196,7 @@ def test_what_was_measured_on_a_busy_machine_is_listed_with_a_mark_and_on_no_fro
         f"2.0 to 3.6 times its best on this device (limit 1.25); {again}\n",
     )
     with pytest.raises(InputError, match="latency must be measured on a quiet machine, got 4 of 4 networks"):
-        pick(folder, Wish(max_latency=5))
+        pick(folder, Selection(max_latency=5))
 
 
 def test_of_two_timings_the_one_on_the_quieter_machine_stays(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_measurements_of_an_older_release_are_read_said_to_be_unchecked_and_made
     assert [(r["median"], r["mark"], r["slowdown"], r["peak_tensor_bytes"]) for r in found] == [
         (0.002, "not checked", None, None)
     ] * len(found)
-    (axis,) = (m for m in measures(Reader(folder).trials(), read(folder)).values() if m.quartiles)
+    (axis,) = (m for m in cost_axes(Reader(folder).trials(), read(folder)).values() if m.quartiles)
     assert axis.note == "2 of 2 were measured without a check that the machine was not busy."
     assert run("measure", "first", "--runs", tmp_path, "--device", "cpu")[0] == 0
     made = [read(folder)[name][key]["1"] for key in keys]
@@ -249,7 +249,7 @@ def test_each_network_is_gone_and_its_memory_given_back_before_the_next(
     monkeypatch.setattr("space.network.Network", Seen)
     monkeypatch.setattr("nas.training.allocator.give_back_memory", watched)
     folder = make_study(tmp_path, complete=2)
-    measure_study(folder, Reader(folder).trials(), TASK, How(device="cpu", batches=(1, 2)))
+    measure_study(folder, Reader(folder).trials(), TASK, MeasureOptions(device="cpu", batches=(1, 2)))
     assert made
     assert alive == [0, 0]
 
@@ -257,7 +257,7 @@ def test_each_network_is_gone_and_its_memory_given_back_before_the_next(
 def test_a_batch_is_kept_before_the_next_which_may_have_no_room(tmp_path: Path, brief: None) -> None:
     folder = make_study(tmp_path, complete=1)
     with pytest.raises(InputError, match="must fit the memory"):
-        measure_study(folder, Reader(folder).trials(), TASK, How(device="cpu", batches=(1, 10**12)))
+        measure_study(folder, Reader(folder).trials(), TASK, MeasureOptions(device="cpu", batches=(1, 10**12)))
     ((timings,),) = (networks.values() for networks in read(folder).values())
     assert list(timings) == ["1"]
 
@@ -391,25 +391,25 @@ def test_a_network_is_picked_by_latency(tmp_path: Path) -> None:
         keep(folder, "A Phone", trial.key, {"1": timing(milliseconds)})
     latencies = {trial.number: 1e6 / (trial.flops or 1) for trial in trials}
     most = max(trials, key=lambda trial: trial.accuracy or 0)
-    assert pick(folder, Wish(by="latency")).number == most.number
+    assert pick(folder, Selection(by="latency")).number == most.number
     quickest = min(latencies, key=lambda number: latencies[number])
     limit = sorted(latencies.values())[3]
-    chosen = pick(folder, Wish(max_latency=limit))
+    chosen = pick(folder, Selection(max_latency=limit))
     within = [trial for trial in trials if latencies[trial.number] <= limit]
     assert chosen.accuracy == max(trial.accuracy or 0 for trial in within)
-    bend = pick(folder, Wish(pick="knee", by="latency@phone"))
+    bend = pick(folder, Selection(pick="knee", by="latency@phone"))
     front = latency_front(rows(folder, trials, "A Phone", 1))
     assert bend.number in [row.trial.number for row in front]
     with pytest.raises(
         InputError, match=rf"max-latency must be at least {latencies[quickest]:.3g} ms, .* got 0.0001 ms"
     ):
-        pick(folder, Wish(max_latency=0.0001))
+        pick(folder, Selection(max_latency=0.0001))
     with pytest.raises(InputError, match="batch must be one that was measured, got 7; nas measure first --batch 7"):
-        pick(folder, Wish(by="latency", batch=7))
+        pick(folder, Selection(by="latency", batch=7))
     with pytest.raises(InputError, match="max-flops must stand without --by, got latency; use --max-latency"):
-        pick(folder, Wish(max_flops="1M", by="latency"))
+        pick(folder, Selection(max_flops="1M", by="latency"))
     with pytest.raises(InputError, match="must have one of --trial, --pick, --max-flops, --max-latency, got several"):
-        pick(folder, Wish(max_flops="1M", max_latency=3))
+        pick(folder, Selection(max_flops="1M", max_latency=3))
 
 
 def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: Run) -> None:
@@ -450,8 +450,8 @@ def test_a_network_that_random_search_has_too_is_measured_once_for_both(tmp_path
     assert set(networks) == {own}
     assert found[shared] == read(other)[name][shared]["1"]["median"]
     (folder / FILE).unlink()
-    assert pick(folder, Wish(by="latency")).key == shared
-    (drawn,) = (m for m in measures(Reader(folder).trials(), read(other)).values() if m.quartiles)
+    assert pick(folder, Selection(by="latency")).key == shared
+    (drawn,) = (m for m in cost_axes(Reader(folder).trials(), read(other)).values() if m.quartiles)
     assert [drawn.of(trial) is None for trial in Reader(folder).trials()] == [False, True], "as in the dashboard"
 
 
@@ -466,8 +466,10 @@ def test_of_a_machines_names_one_is_the_default_and_said(tmp_path: Path, run: Ru
     assert [row["device"] for row in json.loads(out)] == ["A GPU, CUDA graph"]
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency@eager")
     assert "latency: A GPU" not in out
-    assert device_words(folder, Wish(max_latency=5)) == device_words(folder, Wish(by="latency")) == said
-    assert {device_words(folder, wish) for wish in (Wish(), Wish(trial=0), Wish(by="latency@eager"))} == {""}
+    assert device_words(folder, Selection(max_latency=5)) == device_words(folder, Selection(by="latency")) == said
+    assert {
+        device_words(folder, wish) for wish in (Selection(), Selection(trial=0), Selection(by="latency@eager"))
+    } == {""}
 
 
 def test_a_processor_without_a_name_goes_by_its_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_fault_says_where_leaves_its_traceback_and_stays_on_record_until_the_s
     )
     assert run(*command.words, "--trials", 3)[0] == 0
     (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])
-    assert (row["state"], row["problem"]) == ("resting", None)
+    assert (row["state"], row["problem"]) == ("idle", None)
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(

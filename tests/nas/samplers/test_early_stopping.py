@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nas.records.settings import Stop
 from nas.samplers.early_stopping import (
     ETA,
     FAR,
@@ -64,7 +66,7 @@ def test_rungs_of_the_quantile_rule(epochs: int, rungs: tuple[int, ...]) -> None
     assert build_rule("quantile", epochs, 0).rungs == rungs
 
 
-@given(st.integers(1, 10_000), st.sampled_from(["none", "quantile", "moasha"]))
+@given(st.integers(1, 10_000), st.sampled_from(get_args(Stop)))
 def test_rungs_rise_and_come_before_the_last_epoch(epochs: int, name: str) -> None:
     rungs = build_rule(name, epochs, 0).rungs  # type: ignore[arg-type]
     assert list(rungs) == sorted(set(rungs))
@@ -79,7 +81,7 @@ def test_rungs_of_moasha_and_none() -> None:
 
 
 def test_every_rule_describes_itself_in_a_line() -> None:
-    for name in ("none", "quantile", "moasha"):
+    for name in get_args(Stop):
         rule = build_rule(name, EPOCHS, 0)
         assert rule.describe().startswith(f"{rule.name}: ")
         assert "\n" not in rule.describe()
@@ -107,7 +109,7 @@ def test_the_hopeless_is_stopped_and_the_best_is_kept() -> None:
     assert (best.stop, best.why) == (False, "kept")
 
 
-@pytest.mark.parametrize("name", ["none", "quantile", "moasha"])
+@pytest.mark.parametrize("name", get_args(Stop))
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4, 6, 10, 40])
 def test_rivals_may_be_anywhere_in_their_training(name: str, epochs: int) -> None:
     """Workers train side by side, so a rung is judged among siblings that have come to any other epoch."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.samplers.features import LIMIT, Features, describe
+from nas.samplers.features import LIMIT, Features, network_features
 from space import Arch, Space, Task, cost
 
 SPACES = ("digits", "convnext_32", "conv2former_32", "convnext_or_modulation_32", "roadmap_32", "roadmap_224")
@@ -50,7 +50,7 @@ def test_features_are_those_of_the_plain_form(name: str) -> None:
     task = Task(space.image_size, 3, 10)
     for _ in range(40):
         arch = space.random_arch(rng, task)
-        assert describe(arch, cost(arch, task)) == pytest.approx(from_plain(arch, task))
+        assert network_features(arch, cost(arch, task)) == pytest.approx(from_plain(arch, task))
 
 
 def test_numbers_are_means_over_blocks_and_words_are_shares() -> None:
@@ -59,7 +59,7 @@ def test_numbers_are_means_over_blocks_and_words_are_shares() -> None:
         {"block": "modulation", "depth": 3, "width": 32, "kernel": 7},
     ]
     arch = Arch.from_dict({"stages": stages})
-    found = describe(arch, cost(arch, Task(32, 3, 10)))
+    found = network_features(arch, cost(arch, Task(32, 3, 10)))
     assert (found["kernel"], found["kernel.1"], found["kernel.2"]) == (6.0, 3.0, 7.0)
     assert (found["block=convnext"], found["block=modulation"], found["block=modulation.2"]) == (0.25, 0.75, 1.0)
     assert (found["grn=True"], found["stem.kind=patchify"], found["share.2"]) == (0.25, 1.0, 0.75)

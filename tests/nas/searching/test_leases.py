@@ -14,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
-from nas.searching.leases import Leases, Pulse
+from nas.searching.leases import Heartbeat, Leases
 from nas.storage.owners import is_alive, owner
 
 
@@ -136,8 +136,8 @@ def test_a_container_of_the_same_host_name_does_not_take_ones_trial_for_lost() -
 def test_beats_come_for_what_is_held_and_outlive_what_is_lost() -> None:
     study = optuna.create_study()
     lost, kept, _ = study.ask(), study.ask(), study.ask()
-    with Pulse(study._storage, 0.04) as pulse:
-        pulse.held |= {trial._trial_id for trial in (lost, kept)}
+    with Heartbeat(study._storage, 0.04) as heartbeat:
+        heartbeat.held |= {trial._trial_id for trial in (lost, kept)}
         study.tell(lost, state=optuna.trial.TrialState.FAIL)
         time.sleep(0.2)
     attrs = [trial.user_attrs for trial in study.get_trials()]

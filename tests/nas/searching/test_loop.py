@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import optuna
 import pytest
@@ -95,7 +95,7 @@ def counted(search: Search) -> list[int]:
     return [trial.number for trial in search.reader.trials() if trial.state in ("complete", "failed")]
 
 
-@pytest.mark.parametrize("sampler", ["ehvi", "tpe", "nsga2", "random"])
+@pytest.mark.parametrize("sampler", get_args(Sampler))
 def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], sampler: Sampler) -> None:
     search = make(sampler=sampler)
     assert search.run(5)
@@ -103,7 +103,7 @@ def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], s
     assert len(done) == 5
     assert len({trial.key for trial in done}) == 5
     for trial in done:
-        arch = trial.network()
+        arch = trial.to_arch()
         assert arch in search.asker.space
         counts = cost(arch, search.settings.task)
         assert (trial.flops, trial.params, trial.activations) == (counts.flops, counts.params, counts.activations)
@@ -394,7 +394,7 @@ def test_what_was_begun_too_many_is_trained_first_when_the_study_goes_on(make: C
     frozen.set_user_attr("owner", {"host": "another", "pid": 1})
     search.asker._draw(frozen)
     frozen.set_user_attr("begun", True)
-    with search.pulse:
+    with search.heartbeat:
         assert search.asker._begin(1, 0) is None
     left = search.reader.trials()[1]
     assert (left.state, left.reason) == ("interrupted", "all that were wanted had begun; its network is queued")
@@ -446,7 +446,7 @@ def test_a_worker_that_is_abandoned_hands_its_trial_back_at_the_next_step(make: 
     assert (last.state, last.reason) == (
         "interrupted", "the process that started its worker ended; its network is queued again",
     )  # fmt: skip
-    assert not search.pulse.held
+    assert not search.heartbeat.held
 
 
 def test_a_network_that_is_being_drawn_may_be_taken_back_too(make: Callable[..., Search]) -> None:
@@ -537,7 +537,7 @@ def test_killed_it_leaves_a_study_that_resumes_to_the_total(command: Command) ->
     process.wait()
     before = len(command.ended())
     states = [trial.state for trial in command.trials()]
-    assert summarise(command.folder).state == "resting"
+    assert summarise(command.folder).state == "idle"
     again = command.search("--trials", before + 2)
     errors = again.communicate(timeout=300)[1]
     assert again.returncode == 0, errors

@@ -35,7 +35,7 @@ def test_what_is_written_together_is_one_write_in_order_and_seen_at_its_end(
         append(logs)
 
     monkeypatch.setattr(one._entries.inner, "append_logs", count)
-    with one.together():
+    with one.batched():
         for i in range(5):
             one.set_trial_user_attr(0, "last", i)
             one.set_trial_user_attr(0, f"number {i}", i)
@@ -53,7 +53,7 @@ def test_an_error_inside_loses_nothing_that_was_written_before(journals: tuple[J
     one, other = journals
 
     def fail() -> None:
-        with one.together():
+        with one.batched():
             one.set_trial_user_attr(0, "kept", 1)
             raise RuntimeError
 
@@ -64,6 +64,6 @@ def test_an_error_inside_loses_nothing_that_was_written_before(journals: tuple[J
 
 def test_nothing_is_written_where_nothing_was_said(journals: tuple[Journal, Journal], tmp_path: Path) -> None:
     before = (tmp_path / "journal.log").read_bytes()
-    with journals[0].together():
+    with journals[0].batched():
         pass
     assert (tmp_path / "journal.log").read_bytes() == before

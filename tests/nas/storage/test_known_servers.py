@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.study_cache import StudyCache
-from nas.records.settings import Away, Server, Settings
+from nas.records.settings import Server, ServerUnavailable, Settings
 from nas.storage import known_servers
 from nas.storage.known_servers import STORAGE, name, named, remember
 from nas.storage.postgres import PASSWORD, connect_to_read
@@ -68,7 +68,7 @@ def test_nothing_that_reads_or_writes_a_study_connects_to_a_server_that_was_not_
     assert (row["state"], row["problem"]) == ("broken", refusal(foreign))
     shown = StudyCache().read(runs / "foreign")
     assert (shown.mode, shown.problem) == ("broken", refusal(foreign))
-    with pytest.raises(Away, match="storage must be a server that was named on this machine"):
+    with pytest.raises(ServerUnavailable, match="storage must be a server that was named on this machine"):
         open_study(runs / "foreign", pytest.fail)
     with pytest.raises(BlockingIOError):
         stranger.accept()
@@ -94,7 +94,7 @@ def test_a_server_is_named_by_its_whole_url(foreign: Settings, change: str) -> N
     """Options lead elsewhere, too: what comes with another's folder is as it was named, or refused."""
     assert foreign.server
     name(foreign.server.url)
-    with pytest.raises(Away, match="storage must be a server that was named on this machine") as error:
+    with pytest.raises(ServerUnavailable, match="storage must be a server that was named on this machine") as error:
         connect_to_read(replace(foreign.server, url=foreign.server.url + change))
     assert str(error.value).isprintable()
 

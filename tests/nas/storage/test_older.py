@@ -21,7 +21,7 @@ def test_networks_of_version_1_cost_what_was_recorded() -> None:
     trials = [trial for trial in reader.trials() if trial.arch]
     assert len(trials) >= 30
     for trial in trials:
-        counted = cost(trial.network(), reader.settings.task)
+        counted = cost(trial.to_arch(), reader.settings.task)
         assert (counted.flops, counted.params, counted.activations) == (trial.flops, trial.params, trial.activations)
 
 
@@ -30,8 +30,8 @@ def test_a_study_of_version_1_is_shown() -> None:
     trials = reader.trials()
     first = pareto_front(trials)[0]
     assert trials_table(trials, reader.settings).row_count == len(trials)
-    assert describe(first.network()) == "stem 4 | c2x32k5 m1x64k5 c4x128k5 m1x256k9 | ln relu e4"
+    assert describe(first.to_arch()) == "stem 4 | c2x32k5 m1x64k5 c4x128k5 m1x256k9 | ln relu e4"
     assert "<br>convnext 2 x 32, kernel 5, expansion 4.0, ln, relu<br>" in hover(first)
-    assert parts_frame(first.network(), reader.settings.task)["blocks"].tolist() == [
+    assert parts_frame(first.to_arch(), reader.settings.task)["blocks"].tolist() == [
         "patchify", "2 x convnext", "1 x modulation", "4 x convnext", "1 x modulation", "linear",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ import yaml
 
 import nas.storage.postgres
 from dashboard.study_cache import StudyCache
-from nas.records.settings import FILE, JOURNAL, Away, Server
+from nas.records.settings import FILE, JOURNAL, Server, ServerUnavailable
 from nas.storage import known_servers
 from nas.storage import postgres as postgres_module
 from nas.storage.known_servers import STORAGE
@@ -127,11 +127,13 @@ def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
     nobody = Server(url=NOBODY, study="s")
     with pytest.raises(
-        Away, match=r"storage must answer within 0 s, got silence from postgresql://me@127.0.0.1:1/base"
+        ServerUnavailable, match=r"storage must answer within 0 s, got silence from postgresql://me@127.0.0.1:1/base"
     ):
         Table(nobody, notes.append).append_logs([{}])
     assert notes == ["storage postgresql://me@127.0.0.1:1/base is away; waiting for up to 0 s"]
-    with pytest.raises(Away, match=r"storage must be a server that answers, got postgresql://me@127.0.0.1:1/base \("):
+    with pytest.raises(
+        ServerUnavailable, match=r"storage must be a server that answers, got postgresql://me@127.0.0.1:1/base \("
+    ):
         connect_to_read(nobody)
 
 
@@ -173,7 +175,7 @@ def test_an_entry_whose_answer_was_lost_is_not_written_twice(
     def breaks(call: Callable[[Any], Any]) -> Any:
         found = once(call)
         if next(broken):
-            raise Away("gone")
+            raise ServerUnavailable("gone")
         return found
 
     monkeypatch.setattr(table, "_once", breaks)
@@ -197,7 +199,9 @@ def test_a_network_that_is_cut_is_noticed_and_nothing_is_lost_or_there_twice(
     wire.cut()
     began = time.monotonic()
     time.sleep(nas.storage.postgres.FRESH)
-    with pytest.raises(Away, match=r"storage must be a server that answers, got .* \(wait timeout expired\)"):
+    with pytest.raises(
+        ServerUnavailable, match=r"storage must be a server that answers, got .* \(wait timeout expired\)"
+    ):
         reader.read_logs(1)
     assert time.monotonic() - began < 2, "a reader has no patience"
     threading.Timer(1.5, wire.mend).start()
@@ -235,7 +239,7 @@ def test_a_search_goes_on_when_the_network_is_back(
     monkeypatch.setattr(nas.storage.postgres, "PAUSE", 0.1)
 
     def has_ended() -> bool:
-        with suppress(Away):  # a busy server
+        with suppress(ServerUnavailable):  # a busy server
             return len(command.ended()) >= 1
         return False
 
@@ -306,7 +310,7 @@ def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(
     assert run(*command.words, "--trials", 2, "--storage", postgres.url())[0] == 0
     cache = StudyCache()
     before = cache.read(command.folder)
-    assert (before.mode, len(before.trials)) == ("resting", 2)
+    assert (before.mode, len(before.trials)) == ("idle", 2)
     assert before.updated
     assert cache.read(command.folder) is before, "nothing has changed"
     postgres.stop()

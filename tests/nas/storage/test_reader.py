@@ -37,12 +37,12 @@ def test_a_trial_whose_process_has_ended_is_shown_as_interrupted(tmp_path: Path)
     (_, _, lost) = reader.shown()
     assert (lost.state, lost.reason) == ("interrupted", "its process ended; it is trained again when the study goes on")
     assert not reader.is_running()
-    assert (summarise(folder).state, StudyCache().read(folder).mode) == ("resting", "resting")
+    assert (summarise(folder).state, StudyCache().read(folder).mode) == ("idle", "idle")
     assert not StudyCache().read(folder).running
 
 
 @pytest.mark.parametrize(
-    ("silent", "state", "mode"), [(0.0, "running", "running"), (SILENCE + 10, "interrupted", "resting")]
+    ("silent", "state", "mode"), [(0.0, "running", "running"), (SILENCE + 10, "interrupted", "idle")]
 )
 def test_a_trial_elsewhere_is_shown_as_interrupted_a_minute_after_its_last_beat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: float, state: str, mode: str

@@ -48,7 +48,7 @@ def trained(digits: Data, recipe: Recipe, device: torch.device = DEVICE, network
 def test_captured_steps_are_eager_ones(
     digits: Data, extra: dict[str, object], limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After 16 steps, 13 of them replayed: one that reads other images, chances or rates moves weights by about 1e-3."""
+    """After 16 steps, 13 of them replayed: one that reads other images, draws or rates moves weights by about 1e-3."""
     monkeypatch.setenv("NAS_DEVICE_DATA_LIMIT", limit)
     recipe = replace(Recipe(epochs=2, train_images=512, precision="float32"), **extra)  # type: ignore[arg-type]
     replay, replayed = torch.cuda.CUDAGraph.replay, []

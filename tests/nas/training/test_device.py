@@ -21,7 +21,7 @@ from nas.final.distributed_layers import SharedBatchNorm, SharedDropPath, share_
 from nas.final.recipe import FinalRecipe
 from nas.final.training import _Run
 from nas.records.recipe import Recipe
-from nas.training.augmentation import Chances
+from nas.training.augmentation import RandomDraws
 from nas.training.brief import DeviceData, DeviceSplit, _floats, _Training, count_correct
 from nas.training.device import has_bfloat16
 from space import Arch, Task
@@ -79,7 +79,7 @@ def move_training(training: _Training) -> None:
     for name in ("rates", "rate", "done", "step", "total", "order", "streamed"):
         value = getattr(training, name)
         setattr(training, name, None if value is None else on_cuda(value))
-    training.chances = replace_all(training.chances)
+    training.draws = replace_all(training.draws)
     training.data = replace(training.data, device=CUDA)
     move_split(training.data.train)
     move_split(training.data.validation)
@@ -88,8 +88,8 @@ def move_training(training: _Training) -> None:
         group["lr"], group["capturable"] = training.rate, True
 
 
-def replace_all(chances: Chances) -> Chances:
-    return Chances(*(None if part is None else on_cuda(part) for part in chances.parts))
+def replace_all(draws: RandomDraws) -> RandomDraws:
+    return RandomDraws(*(None if part is None else on_cuda(part) for part in draws.parts))
 
 
 def step_and_evaluate(training: _Training) -> None:

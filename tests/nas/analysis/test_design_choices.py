@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nas.analysis.choices import is_numeric, number, one_word, traits, varied, within
+from nas.analysis.design_choices import is_numeric, number, one_word, traits, varied, within
 from nas.records.trial import Trial
 from space import Space, Task
 

@@ -27,7 +27,7 @@ ENDINGS = (0, STOPPED, REFUSED, FAULT)  # exit codes of workers that are not to 
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class WorkerExit:
     """How a worker ended: its exit code (negative: the signal that ended it), and what it wrote. `lost`: in words, what
     became of one that has no exit code."""
 
@@ -64,7 +64,7 @@ class Worker(Protocol):
 
     place: int
 
-    def look(self) -> Ending | None:
+    def look(self) -> WorkerExit | None:
         """How it ended; None while it lives."""
 
     def notes(self) -> list[str]:
@@ -130,7 +130,7 @@ class Fleet:
             del self.starts[place]
             self.workers[place] = self.start(place)
 
-    def _ended(self, place: int, ending: Ending, again: bool) -> None:
+    def _ended(self, place: int, ending: WorkerExit, again: bool) -> None:
         self._say(ending.notes())
         if ending.code == REFUSED:
             raise InputError(ending.error)
@@ -200,7 +200,7 @@ class Follower:
             self.known[trial.number] = trial
             if trial.state == "running":
                 if before is None:
-                    self.watch.on_trial(trial.number, trial.network(), done)
+                    self.watch.on_trial(trial.number, trial.to_arch(), done)
                 elif trial.epochs and trial.epochs != before.epochs:
                     self.watch.on_epoch(trial.number, trial.epochs)
             elif trial.state == "interrupted":

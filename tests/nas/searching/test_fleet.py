@@ -17,8 +17,8 @@ from PIL import Image
 from benchmarks.kills import descendants
 from nas.records.errors import Fault
 from nas.records.settings import FILE, JOURNAL
+from nas.searching.fleet import MAX_CRASHES, MAX_KILLS, Fleet, WorkerExit
 from nas.searching.loop import Watch
-from nas.searching.workers import MAX_CRASHES, MAX_KILLS, Ending, Fleet
 from nas.storage import study_folder as folder
 from nas.storage.reader import Reader
 from space import InputError
@@ -202,10 +202,10 @@ def test_a_worker_with_nothing_to_do_ends_well(command: Command, run: Run) -> No
 class Scripted:
     """A worker that ends as it is told to."""
 
-    def __init__(self, place: int, ending: Ending) -> None:
+    def __init__(self, place: int, ending: WorkerExit) -> None:
         self.place, self.ending = place, ending
 
-    def look(self) -> Ending:
+    def look(self) -> WorkerExit:
         return self.ending
 
     def notes(self) -> list[str]:
@@ -218,7 +218,7 @@ class Scripted:
     def end(self, until: float) -> None: ...
 
 
-def fleet_of(command: Command, endings: Iterable[Ending], said: list[str]) -> Fleet:
+def fleet_of(command: Command, endings: Iterable[WorkerExit], said: list[str]) -> Fleet:
     """One place, whose workers end one after the other."""
     coming = iter(endings)
     return Fleet(Reader(command.folder), 1, lambda place: Scripted(place, next(coming)), Watch(on_note=said.append))
@@ -226,15 +226,15 @@ def fleet_of(command: Command, endings: Iterable[Ending], said: list[str]) -> Fl
 
 @pytest.fixture
 def study(command: Command, run: Run, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setattr("nas.searching.workers.LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr("nas.searching.workers.LOOK", 0.01)
+    monkeypatch.setattr("nas.searching.fleet.LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("nas.searching.fleet.LOOK", 0.01)
     assert run(*command.words, "--trials", 1)[0] == 0
     return command
 
 
 def test_endings_of_workers(study: Command) -> None:
-    done, killed, crash = Ending(0), Ending(-9), Ending(-11)
-    hiccup = Ending(1, ("error: x must be usable, got Input/output error; mend that and go on",))
+    done, killed, crash = WorkerExit(0), WorkerExit(-9), WorkerExit(-11)
+    hiccup = WorkerExit(1, ("error: x must be usable, got Input/output error; mend that and go on",))
     said: list[str] = []
     assert fleet_of(study, [*[killed] * MAX_KILLS, done], said).run()
     assert said[0] == "worker 0 died of SIGKILL; another takes its place"
@@ -258,18 +258,18 @@ def test_endings_of_workers(study: Command) -> None:
     ):
         fleet_of(study, [killed] * (MAX_KILLS + 1), []).run()
     with pytest.raises(InputError, match=r"^data must be there, got none; mend it$"):
-        fleet_of(study, [Ending(2, ("note: a", "error: data must be there, got none; mend it"))], []).run()
+        fleet_of(study, [WorkerExit(2, ("note: a", "error: data must be there, got none; mend it"))], []).run()
     with pytest.raises(Fault, match=r"^nas must not fail, got this$"):
-        fleet_of(study, [Ending(70, ("error: nas must not fail, got this",))], []).run()
+        fleet_of(study, [WorkerExit(70, ("error: nas must not fail, got this",))], []).run()
 
 
 @pytest.mark.parametrize(
     ("ending", "how"),
     [
-        (Ending(0), ""), (Ending(130), ""), (Ending(143), "died of SIGTERM"), (Ending(-15), "died of SIGTERM"),
-        (Ending(-40), "died of signal 40"), (Ending(1, ("error: full",)), "ended with 1 (full)"), (Ending(3), "ended with 3 (nothing)"),
-        (Ending(-1, (), "was lost by Ray (gone)"), "was lost by Ray (gone)"),
+        (WorkerExit(0), ""), (WorkerExit(130), ""), (WorkerExit(143), "died of SIGTERM"), (WorkerExit(-15), "died of SIGTERM"),
+        (WorkerExit(-40), "died of signal 40"), (WorkerExit(1, ("error: full",)), "ended with 1 (full)"), (WorkerExit(3), "ended with 3 (nothing)"),
+        (WorkerExit(-1, (), "was lost by Ray (gone)"), "was lost by Ray (gone)"),
     ],
 )  # fmt: skip
-def test_endings_in_words(ending: Ending, how: str) -> None:
+def test_endings_in_words(ending: WorkerExit, how: str) -> None:
     assert ending.how == how

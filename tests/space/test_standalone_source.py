@@ -18,7 +18,7 @@ from space.blocks import ConvNeXt
 from space.network import Network
 from space.parts import _known
 from space.reading import presets
-from space.source import Unwritable, network_source
+from space.standalone_source import Unwritable, network_source
 from tests.space.networks import TASK, arch, random_arch
 from tests.space.test_weights import images, randomise
 

@@ -198,7 +198,7 @@ def measure(
     channels: ItsChannels = None,
     as_json: Json = False,
 ) -> None:
-    """Measure latency, throughput and memory on the device at hand; of a study, each network, kept beside it.
+    """CostAxis latency, throughput and memory on the device at hand; of a study, each network, kept beside it.
 
     On a GPU twice: eager, and as a CUDA graph. A fixed reference kernel is timed among the passes; where it takes over
     1.25 times its best, the machine is busy: what is measured is tried again, then marked, and on no front.
@@ -207,13 +207,13 @@ def measure(
     """
     from nas.analysis.wording import task_words
     from nas.export.arch_source import load_network
-    from nas.latency.measurements import How, measure_arch, measure_study, parse_batches
+    from nas.latency.measurements import MeasureOptions, measure_arch, measure_study, parse_batches
     from nas.records.settings import FILE, find_study
     from nas.storage.reader import Reader
     from space.reading import is_file
 
     _check_there(runs)
-    how = How(device=device, batches=parse_batches(batch), threads=threads)
+    how = MeasureOptions(device=device, batches=parse_batches(batch), threads=threads)
     if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
         network, task = load_network(what, image_size, channels, classes)
         timings = measure_arch(network, task, how)
@@ -238,7 +238,7 @@ def measure(
 @app.command()
 def audit(
     study: StudyArg,
-    networks: Annotated[int, typer.Option(min=4, help="How many, spread over the study's FLOPs.")] = 24,
+    networks: Annotated[int, typer.Option(min=4, help="MeasureOptions many, spread over the study's FLOPs.")] = 24,
     epochs: Annotated[str, typer.Option(help="Of the long training: times the study's, or a number.")] = "5x",
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and the long trainings.")] = 0,
     data: Annotated[str | None, typer.Option(help="Where the study's data is now. [default: where it was]")] = None,

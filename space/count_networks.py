@@ -32,7 +32,7 @@ class Size:
         return f"at most {shown} (the choices multiplied; a few of them give the same network)"
 
 
-def measure(space: Space) -> Size:
+def count_networks(space: Space) -> Size:
     """The number of distinct networks of `space`, every rung of its widths among them."""
     settings = bound(space)
     if settings > EXACT:
