@@ -308,7 +308,6 @@ LEFT = (
             "python -m benchmarks.scale --server",
             "OMP_NUM_THREADS=1 python -m benchmarks.scale --readers 500",
             "python -m benchmarks.dashboard",
-            "python -m benchmarks.dashboard --trials 100000",
             "python -m benchmarks.counting",
             "python -m benchmarks.startup",
             "python -m benchmarks.kills",
