@@ -110,7 +110,7 @@ class BatchingBackend(BaseJournalBackend):
 
     def _noted(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         for entry in self.inner.read_logs(log_number_from):
-            if BEGUN in entry.get("user_attr", ()):
+            if isinstance(entry, dict) and BEGUN in entry.get("user_attr", ()):  # a damaged line may be anything
                 self.begun.setdefault(entry["trial_id"], len(self.begun))
             yield entry
 

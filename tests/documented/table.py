@@ -327,7 +327,8 @@ LEFT = (
 
 # python blocks, by how they begin: the folder of a chain to run them in, and what a person has by then
 SNIPPETS = {
-    "import nas\n": ("demo", ".", "from PIL import Image\nimage = Image.new('L', (8, 8))\n"),
+    "import nas\n\nmodel": ("demo", ".", "from PIL import Image\nimage = Image.new('L', (8, 8))\n"),
+    "import nas\n\nspace": ("tests/nas/test_api.py", ".", ""),
     "from modeling import": (
         "demo",
         "exports/digits",

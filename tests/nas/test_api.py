@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -155,6 +156,17 @@ def test_ctrl_c_in_a_script_leaves_a_study_that_goes_on(tmp_path: Path) -> None:
     done = sum(trial.state == "complete" for trial in Reader(tmp_path / "s").trials())
     nas.search("digits", data="digits", flops="200K..4M", trials=done + 1, epochs=1, runs=tmp_path, study="s")
     assert nas.Study(tmp_path / "s").trials()["accuracy"].notna().sum() == done + 1
+
+
+def test_the_readmes_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is printed, but for fewer trials and epochs."""
+    code = next(block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+    assert "trials=30, workers=2" in code
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(code.replace("trials=30,", "trials=3, epochs=1,"), "README.md", "exec"), names)
+    assert names["model"](names["preprocess"](torch.zeros(8, 8).byte().numpy())).shape == (1, 10)
+    assert names["study"].folder == Path("runs/digits-200K-4M")
 
 
 def test_the_notebook_runs(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.nas.conftest import Run
 
 FIELDS = {
     "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed",
-    "repeat_of", "accuracies", "decisions", "arch", "reason", "owner",
+    "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner",
 }  # fmt: skip
 FRONT_FIELDS = FIELDS | {"seeds", "interval", "expected", "probability", "tie", "baseline_accuracy"}
 

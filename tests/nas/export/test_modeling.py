@@ -26,7 +26,7 @@ from tests.space.networks import arch
 ROOT = Path(__file__).parents[3]
 TASK = Task(8, 3, 4)
 PREPROCESS = Preprocess(8, 3, (0.5, 0.4, 0.3), (0.25, 0.2, 0.1), ("a", "b", "c", "d"))
-WITH_NAS, ALONE = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+_, WITH_NAS, ALONE = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ import importlib.util, sys
 spec = importlib.util.spec_from_file_location("fresh", {verify_subprocess.__file__!r})
 fresh = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fresh)
-sys.meta_path.insert(0, verify_subprocess.Absent(verify_subprocess.PROJECT))
+sys.meta_path.insert(0, fresh.Absent(fresh.PROJECT))
 import numpy
 pixels = numpy.load({str(tmp_path / "pixels.npy")!r})
 {ALONE}

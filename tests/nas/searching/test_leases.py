@@ -117,7 +117,7 @@ def test_owners_of_earlier_studies_are_read() -> None:
 
 IN_CONTAINER = """
 import json, sys
-from nas.storage.reader import is_alive, owner
+from nas.storage.owners import is_alive, owner
 outside = json.loads(sys.argv[1])
 print(json.dumps([is_alive(outside), is_alive({"host": outside["host"], "pid": outside["pid"]}), is_alive(owner())]))
 """
