@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
     from nas.records.settings import Sampler, Settings, Stop
+    from nas.searching.launch import SearchPlan
 
 RUNS = Path("runs")
 
@@ -70,12 +72,25 @@ def search(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe), epochs=epochs, name=study, runs=Path(runs), seed=seed,
         sampler=sampler, stop=stop, device=device, image_size=image_size, storage=storage, artifacts=artifacts,
-        command=shlex.join(["nas", "search", chosen.name, "--data", str(data), "--flops", flops]) + "  # from Python",
     )  # fmt: skip
+    plan = replace(plan, command=_as_command(chosen, str(data), flops, plan))
     folder, finished = run_search(chosen, str(data), Band.parse(flops), plan, Console(stderr=True))
     if not finished:
         raise KeyboardInterrupt
     return Study(folder)
+
+
+def _as_command(space: Space, data: str, flops: str, plan: SearchPlan) -> str:
+    """The same search on a command line, as the study keeps it."""
+    words = ["nas", "search", space.name, "--data", data, "--flops", flops]
+    names = {"recipe_file": "recipe", "name": "study"}
+    for field in fields(plan):
+        value = getattr(plan, field.name)
+        if field.name in ("command", "storage") or value == field.default:
+            continue
+        option = f"--{names.get(field.name, field.name)}".replace("_", "-")
+        words += [option] if value is True else [option, str(value)]
+    return shlex.join(words)
 
 
 class Study:

@@ -62,7 +62,7 @@ RUNS = Path("runs")
 
 def typed() -> str:
     """What was typed, without a password in a URL."""
-    words = (re.sub(r"(://[^:/@]+):[^@/]*@", r"\1@", word) for word in sys.argv[1:])
+    words = (re.sub(r"(\w+:/+)([^:/@]*):?[^/]*@", r"\1\2@", word) for word in sys.argv[1:])
     return shlex.join(["nas", *words])
 
 

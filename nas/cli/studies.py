@@ -71,8 +71,6 @@ def search(
     from space import Space
 
     console = Console(stderr=True)
-    if storage:
-        _remember(storage)
     plan = SearchPlan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, stop=stop, device=device, image_size=image_size,
@@ -88,16 +86,6 @@ def search(
     console.print(f"look at it: nas dashboard{place}", markup=False, highlight=False, soft_wrap=True)
     export_to = f"nas export {folder.name}{place} --out exports/{folder.name}"
     console.print(f"export the best: {export_to}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _remember(storage: str) -> None:
-    """A server that a person has named: later commands may connect to it."""
-    from nas.storage.known_servers import named, remember
-    from nas.storage.postgres import parse_server
-
-    known, url = named(), parse_server(storage, "").url
-    if url not in known:
-        remember(url)
 
 
 @app.command()

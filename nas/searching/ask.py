@@ -18,7 +18,6 @@ from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unse
 from nas.searching.leases import Heartbeat
 from nas.searching.trial_index import TrialIndex
 from nas.storage.journal import BEGUN, Journal
-from nas.storage.owners import owner
 from nas.storage.reader import SILENCE
 from space import Arch
 from space.draw import Proposal
@@ -70,7 +69,7 @@ class Asker:
                 return None
             if begun := self._begin(total, repeats):
                 return begun
-            asks += 1
+            asks += not queued
         if asks == 2 * PATIENCE:
             self._give_up()
         return None
@@ -119,8 +118,8 @@ class Asker:
     def _begin(self, total: int, repeats: int) -> Begun | None:
         """Asks for one trial and draws its network; begins it where it is to be trained, else ends it."""
         trial = self.study.ask()
-        trial.set_user_attr("owner", owner())
         self.heartbeat.held.add(trial._trial_id)
+        trial.set_user_attr("owner", self.heartbeat.owner)
         proposal = self._draw(trial)
         violation = self.settings.band.violation(proposal.cost.flops)
         if violation > 0:
@@ -128,7 +127,7 @@ class Asker:
             return None
         trial.set_user_attr(BEGUN, True)
         known = self.index.refresh().reader.trials()[trial.number]
-        if known.repeat_of is None and (first := self.index.first(known)) is not None:
+        if (first := self.index.first(known)) is not None:
             self._end(trial, TrialState.FAIL, "repeat", f"same network as trial {first}")
         elif not self._fits(known, total, repeats):
             self._end(trial, TrialState.FAIL, "interrupted", "all that were wanted had begun; its network is queued")
@@ -158,8 +157,8 @@ class Asker:
         return proposal
 
     def _end(self, trial: optuna.Trial, state: TrialState, outcome: str, reason: str) -> None:
-        self.heartbeat.held.discard(trial._trial_id)
         end(self.study, self.storage, trial, state, outcome, reason)
+        self.heartbeat.held.discard(trial._trial_id)
 
 
 def end(

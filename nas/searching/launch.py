@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from rich.console import Console
@@ -26,7 +26,7 @@ from nas.searching.processes import Process
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.worker import on_record
 from nas.storage.artifacts import parse_artifacts
-from nas.storage.postgres import environment, parse_server
+from nas.storage.postgres import environment, parse_server, remember_server
 from nas.storage.reader import Reader
 from nas.storage.study_folder import (
     open_folder,
@@ -66,6 +66,17 @@ class SearchPlan:
     gpus_per_worker: float | None = None  # None: one, on the CPU none
     command: str = ""
 
+    def __post_init__(self) -> None:
+        """Raises InputError for what no search can be."""
+        for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1)):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < least):
+                raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
+        for name, known in (("sampler", get_args(Sampler)), ("stop", (None, *get_args(Stop)))):
+            if (word := getattr(self, name)) not in known:
+                words = ", ".join(each for each in known if each)
+                raise InputError(f"{name} must be one of {words}, got {word!r}; choose one")
+
     @property
     def rule(self) -> Stop:
         return self.stop or default_stop(self.sampler)
@@ -80,6 +91,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
+    if plan.storage:
+        remember_server(plan.storage)
     with ExitStack() as stack:
         stack.enter_context(terminable())
         cluster = stack.enter_context(_cluster(plan.on)) if plan.on else None
@@ -100,6 +113,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         if plan.storage:
             settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
         folder = plan.runs / settings.name
+        if plan.baseline:
+            check_name(f"{settings.name}-random")
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not cluster else 1)
         begin: Begin

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from nas.records.settings import Settings
@@ -61,7 +61,8 @@ class Search:
         self.index = TrialIndex(self.reader)
         self.study.sampler = build_sampler(self.settings, len(self.reader.frozen()), place)
         self.lease = lease_seconds()
-        self.heartbeat, self.leases = Heartbeat(self.storage, self.lease), Leases(self.storage, self.lease)
+        self.heartbeat = Heartbeat(self.storage, self.lease)
+        self.leases = Leases(self.heartbeat)
         self.asker = Asker(self.study, self.storage, self.index, self.settings, self.heartbeat, watch.on_note)
         self.left: str | None = None  # why it is to end at its next step
         self.abandoned = threading.Event()
@@ -87,7 +88,10 @@ class Search:
                 return False
             except BaseException as error:
                 asked = isinstance(error, (KeyboardInterrupt, SystemExit))
-                self._hand_back("stopped by the user" if asked else "an error ended its worker")
+                try:
+                    self._hand_back("stopped by the user" if asked else "an error ended its worker")
+                except (OSError, OptunaError, InputError) as problem:
+                    self.watch.on_note(f"what trained is not handed back, and taken back later: {problem}")
                 raise
 
     def abandon(self, why: str) -> None:
@@ -168,8 +172,9 @@ class Search:
                 why = _why(trial.user_attrs["decisions"][-1])
                 end(self.study, self.storage, trial, TrialState.PRUNED, "stopped", why)
             case Finished():
-                self._keep_weights(trial, result)
+                losers = self._keep_weights(trial, result)
                 self.study.tell(trial, [result.accuracy, trial.user_attrs["flops"]], skip_if_finished=True)
+                self._drop_weights(trial, losers)
         self.watch.on_finish(self.reader.trials()[trial.number], self.index.refresh().networks)
         self.failures = self.failures + 1 if isinstance(result, Failed) else 0
         if isinstance(result, Failed) and self.failures == MAX_FAILURES:
@@ -178,8 +183,8 @@ class Search:
                 "change the recipe (a lower lr?) or the space"
             )
 
-    def _keep_weights(self, trial: optuna.Trial, done: Finished) -> None:
-        """Weights are kept for the front alone: a trial that others beat loses its own."""
+    def _keep_weights(self, trial: optuna.Trial, done: Finished) -> set[int]:
+        """Weights are kept for the front alone. Returns the trials that leave it for this one."""
         index, attrs = self.index.refresh(), trial.user_attrs
         new = Trial(
             number=trial.number, state="complete", accuracy=done.accuracy, flops=attrs["flops"], key=attrs["key"],
@@ -188,14 +193,20 @@ class Search:
         before, after = ({t.number for t in front} for front in (index.front, index.front_with(new)))
         if trial.number in after:
             save_weights(self.files, trial, done.weights)
+        return before - after
+
+    def _drop_weights(self, trial: optuna.Trial, losers: set[int]) -> None:
+        """Of trials that this one beats, once it is on record."""
         frozen = self.reader.frozen()
-        for loser in before - after:
-            drop_weights(self.files, frozen[loser])
+        if frozen[trial.number].state == TrialState.COMPLETE:
+            for loser in losers:
+                drop_weights(self.files, frozen[loser])
 
     def _sweep(self) -> None:
         """Weights off the front: two workers may each have kept those of a trial that the other one's beats."""
+        known = list(self.reader.frozen())  # before the front: what completes meanwhile is not looked at
         front = {trial.number for trial in self.index.refresh().front}
-        for frozen in self.reader.frozen():
+        for frozen in known:
             if frozen.state == TrialState.COMPLETE and frozen.number not in front:
                 drop_weights(self.files, frozen)
 

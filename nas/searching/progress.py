@@ -94,11 +94,15 @@ class Stopping:
         if threading.current_thread() is not threading.main_thread():  # only that one hears signals
             yield self
             return
-        before = signal.signal(signal.SIGINT, self._hear)
+        before = signal.getsignal(signal.SIGINT)
+        if before == signal.SIG_IGN:  # as that of a command that a script put into the background
+            yield self
+            return
+        signal.signal(signal.SIGINT, self._hear)
         try:
             yield self
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.asked:

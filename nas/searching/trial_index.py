@@ -28,6 +28,7 @@ class TrialIndex:
     networks: int = 0  # complete, stopped or failed; further seeds of one are not counted
     repeats: int = 0  # those further seeds
     keys: dict[str, int] = field(default_factory=dict)  # of these networks: the number of their first trial
+    seeds: dict[tuple[str, int], int] = field(default_factory=dict)  # key and seed, further seeds included: the trial
     standings: list[Standing] = field(default_factory=list)  # complete and stopped, as the stopping rule sees them
     _interrupted: dict[int, Trial] = field(default_factory=dict)
     _retried: set[int] = field(default_factory=set)  # interrupted trials whose network was queued again
@@ -38,18 +39,22 @@ class TrialIndex:
     def refresh(self) -> TrialIndex:
         """Takes in what the journal has grown by."""
         trials = self.reader.trials()
-        fresh, self.open = [*(t.number for t in self.open), *range(self._read, len(trials))], []
+        fresh, opened = [*(t.number for t in self.open), *range(self._read, len(trials))], list[Trial]()
         self._read = len(trials)
-        for number in fresh:
-            trial = trials[number]
-            if trial.retry_of is not None:
-                self._retried.add(trial.retry_of)
-            if trial.state in ("running", "waiting"):
-                self.open.append(trial)
-            elif trial.state == "interrupted" and trial.seed is not None:
-                self._interrupted[number] = trial
-            elif trial.state in ENDED:
-                self._take(trial)
+        try:
+            while fresh:
+                trial = trials[fresh[0]]
+                if trial.retry_of is not None:
+                    self._retried.add(trial.retry_of)
+                if trial.state in ("running", "waiting"):
+                    opened.append(trial)
+                elif trial.state == "interrupted" and trial.seed is not None:
+                    self._interrupted[trial.number] = trial
+                elif trial.state in ENDED:
+                    self._take(trial)
+                fresh.pop(0)
+        finally:
+            self.open = opened + [trials[number] for number in fresh]  # the rest where a curve could not be read
         return self
 
     @property
@@ -81,10 +86,12 @@ class TrialIndex:
         return any(trial.state == "waiting" and (trial.repeat_of is not None) == repeats for trial in self.open)
 
     def first(self, trial: Trial) -> int | None:
-        """The trial of the same network that this one would repeat: one that has ended, or that began before it."""
-        if trial.key in self.keys:
-            return self.keys[trial.key]
-        return min((other.number for other in self.before(trial) if other.key == trial.key), default=None)
+        """The trial that this one would repeat: of the same network, for a further seed also of the same seed, that
+        has ended or began before it."""
+        again = trial.repeat_of is not None
+        same = [t for t in self.before(trial) if t.key == trial.key and (not again or t.seed == trial.seed)]
+        ended = self.seeds.get((trial.key or "", trial.seed or 0)) if again else self.keys.get(trial.key or "")
+        return min((other.number for other in same), default=None) if ended is None else ended
 
     def before(self, trial: Trial) -> list[Trial]:
         """Those that train and began before this one."""
@@ -119,14 +126,17 @@ class TrialIndex:
                 yield Standing(trial.number, trial.flops, trial.accuracies)
 
     def _take(self, trial: Trial) -> None:
+        curve = self.reader.curve(trial.number) if trial.repeat_of is None and trial.state != "failed" else []
         if trial.key:
             self.keys.setdefault(trial.key, trial.number)
+            if trial.seed is not None:
+                self.seeds.setdefault((trial.key, trial.seed), trial.number)
         if trial.repeat_of is not None:
             self.repeats += 1
         else:
             self.networks += 1
             if trial.state != "failed" and trial.flops is not None:
-                accuracies = accuracies_of(self.reader.curve(trial.number)) or trial.accuracies
+                accuracies = accuracies_of(curve) or trial.accuracies
                 if accuracies:
                     self.standings.append(Standing(trial.number, trial.flops, accuracies))
         if scored([trial]):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
@@ -145,10 +146,27 @@ class Journal(JournalStorage):
         """The place of a trial among all that have begun to train, in the order of the journal."""
         return self._entries.begun.get(trial_id)
 
-    def batched(self) -> Any:
+    @contextmanager
+    def batched(self) -> Iterator[None]:
         """A context: entries that are written in it are written at once, and seen by none before, this storage
-        included. For attributes and parameters of a trial alone."""
-        return self._entries.batched()
+        included. For attributes and parameters of a trial alone. Raises UpdateFinishedTrialError at its end where the
+        trial has ended meanwhile: once, although Optuna says so of each entry when it is read back."""
+        try:
+            with self._entries.batched():
+                yield
+        finally:
+            late = self._read_back()
+        if late:
+            raise late
+
+    def _read_back(self) -> UpdateFinishedTrialError | None:
+        late = None
+        while True:
+            try:
+                self.get_all_studies()
+                return late
+            except UpdateFinishedTrialError as error:
+                late = error
 
 
 def open_file(path: Path, lock: JournalLock | None = None) -> Journal:

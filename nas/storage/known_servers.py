@@ -45,7 +45,7 @@ def environment() -> dict[str, str]:
 
 def remember(url: str) -> None:
     """For all later commands of this user. `url`: without a password. Raises InputError where it cannot be written."""
-    if url in _remembered():
+    if url in set(_remembered()) | set(os.environ.get(STORAGE, "").split()):
         return
     path = _file()
     try:

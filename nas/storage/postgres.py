@@ -55,6 +55,8 @@ def parse_server(url: str, study: str) -> Server:
         parts, plain = urlsplit(url), without_password(url)
     except ValueError:
         raise _wrong("a URL that cannot be read") from None
+    if "@" in parts.path or (not parts.netloc and "@" in url):
+        raise _wrong("a URL whose user and password are not between // and @")
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise _wrong(plain if parts.scheme else "something else")
     if "password" in parts.query:
@@ -63,6 +65,11 @@ def parse_server(url: str, study: str) -> Server:
         _passwords[plain] = unquote(parts.password)
     name(plain)
     return Server(url=plain, study=study)
+
+
+def remember_server(url: str) -> None:
+    """A server that a person has named: later commands of this user may connect to it."""
+    known_servers.remember(parse_server(url, "").url)
 
 
 def environment(server: Server | None) -> dict[str, str]:
@@ -120,7 +127,14 @@ class Table:
                 connection.execute(_TABLE)
 
         with self.lock:
-            self._once(make)
+            try:
+                self._once(make)
+            except _psycopg().Error as error:
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise InputError(
+                    f"storage must be a database where this user may make a table, got {self.server.url} ({reason}); "
+                    "grant create on its schema"
+                ) from None
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         with self.lock:

@@ -41,7 +41,7 @@ class Reader:
         """`storage`: where the process has it open already."""
         self.folder = folder
         self.settings = Settings.read(folder)
-        self._storage, self._changes = storage, 0
+        self._storage, self._given, self._changes = storage, storage, 0
         self._store: ArtifactStore | None = None
         self._forget()
 
@@ -76,17 +76,19 @@ class Reader:
             return self._frozen
         path = self.folder / JOURNAL
         if not path.is_file() or path.stat().st_size == 0:  # gone, or not begun; Optuna would make one
+            self._storage = self._given  # another journal may come into its place
             self._forget()
             return []
         from optuna.exceptions import OptunaError
 
         try:
             self._read(lambda: open_journal(path))
-        except (ValueError, KeyError, TypeError, AssertionError, OptunaError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError, OptunaError) as error:
             self._storage = None
             self._forget()
+            first = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
-                f"{path} must be a whole journal, got {damage(path)} ({str(error).splitlines()[0]}); "
+                f"{path} must be a whole journal, got {damage(path)} ({first}); "
                 "restore it from a copy, or remove that line"
             ) from error
         return self._frozen
@@ -240,7 +242,8 @@ def _trial(frozen: FrozenTrial, begun: int | None) -> Trial:
 
 def _state(frozen: FrozenTrial) -> State:
     fallback = {"COMPLETE": "complete", "RUNNING": "running", "WAITING": "waiting", "PRUNED": "outside"}
-    outcome = frozen.user_attrs.get("outcome") if frozen.state.is_finished() else None
+    ended_otherwise = frozen.state.is_finished() and frozen.state.name != "COMPLETE"
+    outcome = frozen.user_attrs.get("outcome") if ended_otherwise else None
     return cast(State, outcome or fallback.get(frozen.state.name, "failed"))
 
 

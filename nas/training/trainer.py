@@ -11,6 +11,7 @@ from safetensors.torch import save
 
 from nas.records.recipe import Recipe
 from nas.records.trial import Epoch
+from nas.training.allocator import is_for_room
 from nas.training.brief import DeviceData, Diverged, Verdict, train
 from space import Arch, Task, compact, cost
 
@@ -67,9 +68,9 @@ class BriefTrainer:
             return Finished(trained.accuracy, trained.seconds, trained.stopped, save(weights))
         except Diverged as error:
             return Failed(str(error), time.perf_counter() - started)
-        except (NotImplementedError, RecursionError):  # Python's own kinds of RuntimeError
-            raise
-        except (RuntimeError, MemoryError) as error:  # RuntimeError: torch's, out of memory included
+        except (RuntimeError, MemoryError) as error:  # RuntimeError: torch's
+            if not is_for_room(error):
+                raise
             first = (str(error).splitlines() or [""])[0]
             reason = f"{type(error).__name__}: {first} ({describe_size(arch, self.task)})"
             return Failed(reason, time.perf_counter() - started)

@@ -109,6 +109,32 @@ def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path) -> None:
         study.export(tmp_path / "other", trial=0, max_flops="2M")
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"trials": 0}, "trials must be a whole number from 1 on, got 0; use e.g. 1"),
+        ({"trials": "3"}, "trials must be a whole number from 1 on, got '3'; use e.g. 1"),
+        ({"trials": 3, "workers": -1}, "workers must be a whole number from 1 on, got -1; use e.g. 1"),
+        ({"trials": 3, "seed": -1}, "seed must be a whole number from 0 on, got -1; use e.g. 0"),
+        ({"trials": 3, "sampler": "evhi"}, "sampler must be one of ehvi, tpe, nsga2, random, got 'evhi'; choose one"),
+        ({"trials": 3, "stop": "asha"}, "stop must be one of none, quantile, moasha, got 'asha'; choose one"),
+    ],
+)
+def test_what_no_search_can_be_is_one_line_and_leaves_nothing(
+    words: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(nas.InputError) as error:
+        nas.search("digits", data="digits", flops="200K..4M", runs=tmp_path, **words)
+    assert str(error.value) == message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_keeps_its_search_as_a_command(study: nas.Study) -> None:
+    command = study.settings.command
+    words = f"--trials 4 --epochs 1 --study small --runs {study.folder.parent}"
+    assert command == f"nas search digits --data digits --flops 200K..4M {words}"
+
+
 def test_a_study_that_is_none_is_one_line() -> None:
     with pytest.raises(nas.InputError, match="study must be a name under runs or a study's folder, got nowhere"):
         nas.Study("nowhere")

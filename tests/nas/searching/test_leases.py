@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -15,12 +16,8 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from nas.searching.leases import Heartbeat, Leases
+from nas.storage.journal import Journal, open_file
 from nas.storage.owners import is_alive, owner
-
-
-def leases_of(lease: float) -> Leases:
-    return Leases(optuna.storages.InMemoryStorage(), lease)
-
 
 ELSEWHERE = {"host": "another", "pid": 1}
 
@@ -32,55 +29,104 @@ def running(number: int, **attrs: Any) -> FrozenTrial:
 
 
 @pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return open_file(tmp_path / "journal.log")
+
+
+@pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
     monkeypatch.setattr("nas.searching.leases.time.monotonic", lambda: now[0])
     return now
 
 
-def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(clock: list[float]) -> None:
-    leases = leases_of(60)
+@pytest.fixture
+def leases(journal: Journal, clock: list[float]) -> Leases:
+    """Of a process whose heartbeat the test moves on: `run_to`."""
+    return Leases(Heartbeat(journal, 60))
+
+
+def run_to(moment: float, leases: Leases, clock: list[float]) -> None:
+    """The process runs until then: its heartbeat ticks every 15 s."""
+    while clock[0] < moment:
+        clock[0] = min(moment, clock[0] + 15)
+        leases.heartbeat.tick()
+
+
+def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(leases: Leases, clock: list[float]) -> None:
     for beat, now in ((0, 1000), (0, 1030), (0, 1055), (1, 1058), (1, 1088), (1, 1117), (2, 1118)):
-        clock[0] = now
+        run_to(now, leases, clock)
         assert leases.lapsed(running(3, owner=ELSEWHERE, beat=beat)) is None
     for now in (1140, 1160, 1178):
-        clock[0] = now
+        run_to(now, leases, clock)
         assert leases.lapsed(running(3, owner=ELSEWHERE, beat=2)) is None
-    clock[0] = 1179
+    run_to(1179, leases, clock)
     assert leases.lapsed(running(3, owner=ELSEWHERE, beat=2)) == "its worker gave no sign of life for 60 s"
     assert leases.lapsed(running(4, owner=ELSEWHERE, beat=2)) is None, "just seen"
 
 
-def test_a_trial_that_has_no_owner_yet_is_waited_for(clock: list[float]) -> None:
-    leases = leases_of(60)
-    for _ in range(3):
-        assert leases.lapsed(running(0)) is None
-        clock[0] += 21
-    assert leases.lapsed(running(0)) == "its worker gave no sign of life for 60 s"
+def test_who_trains_long_epochs_sees_a_silent_worker_too(leases: Leases, clock: list[float]) -> None:
+    """It looks once an epoch."""
+    for now in (1000, 1050):
+        run_to(now, leases, clock)
+        assert leases.lapsed(running(3, owner=ELSEWHERE)) is None
+    run_to(1100, leases, clock)
+    assert leases.lapsed(running(3, owner=ELSEWHERE)) == "its worker gave no sign of life for 60 s"
 
 
-def test_who_was_held_up_itself_begins_to_watch_anew(clock: list[float]) -> None:
-    leases = leases_of(60)
+def test_a_trial_that_has_no_owner_is_not_waited_for_long(leases: Leases, clock: list[float]) -> None:
+    """Its worker died while its network was proposed, which takes a moment."""
+    assert leases.lapsed(running(0)) is None
+    run_to(1011, leases, clock)
+    assert leases.lapsed(running(0)) == "its worker gave no sign of life for 10 s"
+
+
+def test_who_was_held_up_itself_begins_to_watch_anew(leases: Leases, clock: list[float]) -> None:
     assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
-    clock[0] += 600
+    clock[0] += 600  # no tick: it stood still
     assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
-    clock[0] += 29
+    leases.heartbeat.tick()
+    run_to(1659, leases, clock)
     assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
-    clock[0] += 29
-    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
-    clock[0] += 29
+    run_to(1689, leases, clock)
     assert leases.lapsed(running(0, owner=ELSEWHERE))
 
 
-def test_the_death_of_a_process_here_is_seen_at_once() -> None:
+def test_who_stood_still_between_two_looks_knows_it_from_its_heartbeat(leases: Leases, clock: list[float]) -> None:
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+    clock[0] += 600
+    leases.heartbeat.tick()  # the heartbeat wakes first
+    assert leases.lapsed(running(0, owner=ELSEWHERE)) is None
+
+
+def test_the_death_of_a_process_here_is_seen_at_once(journal: Journal) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     trial = running(0, owner=owner(process.pid))
-    leases = leases_of(60)
+    leases = Leases(Heartbeat(journal, 60))
     assert leases.lapsed(trial) is None
     process.kill()
     process.wait()
     assert leases.lapsed(trial) == "its process ended"
-    assert leases.lapsed(running(1, owner=owner())) == "its process ended", "left by an earlier search of this one"
+
+
+def test_of_two_searches_in_one_process_neither_takes_what_the_other_trains(journal: Journal) -> None:
+    """As where a notebook's cell is run again while a thread still searches."""
+    leases = Leases(Heartbeat(journal, 60))
+    with Heartbeat(journal, 60) as other:
+        assert leases.lapsed(running(0, owner=other.owner)) is None
+    assert leases.lapsed(running(0, owner=other.owner)) == "its process ended", "it was left by an earlier search"
+    assert leases.lapsed(running(1, owner=owner())) == "its process ended", "by one of an earlier release"
+
+
+def test_what_gave_a_sign_of_life_while_the_journal_was_locked_is_not_taken_back(journal: Journal) -> None:
+    study = optuna.create_study(storage=journal, directions=["maximize", "minimize"])
+    trial = study.ask()
+    trial.set_user_attr("beat", 1.0)
+    seen = study.get_trials()[0]
+    trial.set_user_attr("beat", 2.0)  # comes once the lock is free, before the one that takes back
+    leases = Leases(Heartbeat(journal, 60))
+    assert leases.hand_back(seen, "its worker gave no sign of life for 60 s", died=True) is None
+    assert study.get_trials()[0].state == optuna.trial.TrialState.RUNNING
 
 
 def test_a_process_that_has_the_id_of_an_owner_is_not_taken_for_it() -> None:
@@ -133,10 +179,10 @@ def test_a_container_of_the_same_host_name_does_not_take_ones_trial_for_lost() -
     assert seen == [True, False, True], "the owner; as earlier releases had it; itself"
 
 
-def test_beats_come_for_what_is_held_and_outlive_what_is_lost() -> None:
-    study = optuna.create_study()
+def test_beats_come_for_what_is_held_and_outlive_what_is_lost(journal: Journal) -> None:
+    study = optuna.create_study(storage=journal)
     lost, kept, _ = study.ask(), study.ask(), study.ask()
-    with Heartbeat(study._storage, 0.04) as heartbeat:
+    with Heartbeat(journal, 0.04) as heartbeat:
         heartbeat.held |= {trial._trial_id for trial in (lost, kept)}
         study.tell(lost, state=optuna.trial.TrialState.FAIL)
         time.sleep(0.2)

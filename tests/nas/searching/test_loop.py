@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 import optuna
 import pytest
@@ -27,9 +27,11 @@ from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
 from nas.records.trial import CURVE, WEIGHTS, Epoch
 from nas.samplers.early_stopping import Decision, Standing
+from nas.searching import loop
 from nas.searching.ask import trial_seed
 from nas.searching.leases import MAX_DEATHS
 from nas.searching.loop import Search, Watch
+from nas.storage.artifacts import save_curve
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder, package_versions
 from nas.training.brief import DeviceData, Verdict
@@ -467,6 +469,106 @@ def test_a_network_that_is_being_drawn_may_be_taken_back_too(make: Callable[...,
     trials = search.reader.trials()
     assert [trial.state for trial in trials] == ["interrupted", "complete", "complete"]
     assert trials[1].key == trials[0].key
+
+
+def test_who_was_held_up_in_the_midst_of_drawing_drops_the_trial_and_goes_on(make: Callable[..., Search]) -> None:
+    """All of a network's entries come too late at once; Optuna refuses each of them when it is read back."""
+    notes: list[str] = []
+    search = make(watch=Watch(on_note=notes.append))
+    compose = search.asker.space.compose
+
+    def slowly(*words: Any) -> Proposal:
+        if not notes:
+            die(make(place=1), 0)
+            notes.append("taken back")
+        return compose(*words)
+
+    object.__setattr__(search.asker.space, "compose", slowly)
+    assert search.run(2)
+    assert notes == ["taken back", "a network was taken back while this worker was held up"]
+    assert [trial.state for trial in search.reader.trials()] == ["interrupted", "complete", "complete"]
+
+
+def test_who_was_held_up_while_it_recorded_a_result_drops_it_and_goes_on(
+    make: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    search = make(watch=Watch(on_note=notes.append))
+    save = save_curve
+
+    def slowly(*words: Any) -> None:
+        if not notes:
+            notes.append("taken back")
+            die(make(place=1), 0)
+        save(*words)
+
+    monkeypatch.setattr(loop, "save_curve", slowly)
+    assert search.run(2)
+    assert notes == ["taken back", "trial 0 was taken back while this worker was held up; its result is dropped"]
+    assert sum(trial.state == "complete" for trial in search.reader.trials()) == 2
+
+
+def test_a_trial_that_completes_while_it_is_taken_back_is_complete(make: Callable[..., Search]) -> None:
+    search = make()
+    search.trainer = instant
+    search.run(1)
+    search = make()
+    begun = search.asker.next(2, 0)
+    assert begun
+    search.storage.set_trial_user_attr(begun.trial._trial_id, "outcome", "interrupted")  # and then it wakes up
+    search.study.tell(begun.trial, [0.5, begun.trial.user_attrs["flops"]])
+    trial = search.reader.trials()[begun.trial.number]
+    assert (trial.state, trial.accuracy) == ("complete", 0.5)
+
+
+def test_a_further_seed_that_two_workers_take_up_at_once_is_trained_once(make: Callable[..., Search]) -> None:
+    search = make()
+    search.trainer = instant
+    assert search.run(2)
+    left = search.asker.next(2, 1)
+    assert left
+    die(search, left.trial.number)
+    one, two = make(place=1), make(place=2)
+    for worker in (one, two):
+        worker.index.refresh()
+    for worker in (one, two):  # neither sees that the other queues it too
+        assert worker.asker._queue_interrupted(repeats=True)
+    begun = [one.asker._begin(2, 2), two.asker._begin(2, 2)]
+    assert [found is not None for found in begun] == [True, False]
+    last = one.reader.trials()[-1]
+    assert last.state == "repeat"
+
+
+def test_weights_of_the_front_are_dropped_only_once_the_better_trial_is_on_record(
+    make: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = make()
+    search.run(2)
+    kept = [trial.number for trial in search.reader.trials() if search.reader.artifact(trial.number, WEIGHTS)]
+
+    def killed(*words: object, **more: object) -> None:
+        raise SystemExit
+
+    search = make()
+    monkeypatch.setattr(search.study, "tell", killed)
+    with pytest.raises(SystemExit):
+        search.run(5)
+    assert all(search.reader.artifact(number, WEIGHTS) for number in kept)
+
+
+def test_queued_copies_do_not_exhaust_a_space(make: Callable[..., Search]) -> None:
+    search = make()
+    search.trainer = instant
+    search.run(1)
+    params = search.reader.frozen()[0].params
+    for _ in range(25):
+        search.study.enqueue_trial(params)
+    notes: list[str] = []
+    again = make(watch=Watch(on_note=notes.append))
+    again.trainer = instant
+    assert again.run(2)
+    assert notes == []
+    assert sum(trial.state == "complete" for trial in again.reader.trials()) == 2
 
 
 def test_a_network_of_which_workers_keep_dying_fails(make: Callable[..., Search]) -> None:

@@ -293,6 +293,17 @@ def test_a_url_keeps_all_but_its_password() -> None:
         parse_server("postgresql://host/base?password=x", "s")
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql:/me:secret@host/db", "postgresql:///me:secret@host/db", "postgresql:me:secret@host/db",
+     "mysql:me:secret@host/db", "postgresql://host/me:secret@db"],
+)  # fmt: skip
+def test_a_url_whose_password_is_in_a_wrong_place_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse_server(url, "s")
+    assert "secret" not in str(error.value)
+
+
 def test_a_wrong_password_is_not_shown(postgres: Postgres) -> None:
     server = parse_server(postgres.url(":wrong-one"), "s")
     assert "wrong-one" not in str(server)
