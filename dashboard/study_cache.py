@@ -121,21 +121,8 @@ class StudyCache:
         opened = self._open.get(folder)
         kept = opened is not None and opened.card == card
         if opened is None or not kept or (not opened.reader.settings.server and _replaced(opened.journal, journal)):
-            opened = self._open[folder] = _Open(_reader(folder), card or (0, 0, 0))
+            opened = self._open[folder] = _Open(Reader(folder), card or (0, 0, 0))
         return opened
-
-
-def _reader(folder: Path) -> Reader:
-    """One that passes over what no page shows; where that fails, the plain one says what is wrong."""
-    path = folder / JOURNAL
-    if not path.is_file() or path.stat().st_size == 0:
-        return Reader(folder)
-    from nas.storage.reader import open_journal  # loads Optuna
-
-    try:
-        return Reader(folder, open_journal(path))
-    except (ValueError, KeyError, TypeError, AssertionError):
-        return Reader(folder)
 
 
 def study_names(runs: Path) -> list[str]:
