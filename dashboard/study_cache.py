@@ -98,7 +98,8 @@ class StudyCache:
             mode, error = _mode(opened.reader, trials)
             now = replace(
                 opened.snapshot or Snapshot(folder, "empty"), mode=mode, problem=error,
-                settings=opened.reader.settings, trials=trials, updated=_time(journal),
+                settings=opened.reader.settings, trials=trials,
+                updated=(None if mode == "running" else last_change(trials)) or _time(journal),
             )  # fmt: skip
             if opened.snapshot is None or journal != opened.journal or not now.same(opened.snapshot):
                 opened.journal, opened.curves, opened.snapshot = journal, {}, now

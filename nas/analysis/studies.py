@@ -62,7 +62,7 @@ def summarise(folder: Path) -> Summary:
         failed=sum(trial.state == "failed" for trial in trials),
         best=best.trial.accuracy if best else None,
         seeds=best.seeds if best else None,
-        updated=(last_change(trials) if reader.settings.server else None) or _touched(folder),
+        updated=(None if running else last_change(trials)) or _touched(folder),  # a clone touches files
     )
 
 
