@@ -80,12 +80,12 @@ def kill(search: subprocess.Popen[bytes], rng: random.Random, folder: Path) -> t
         living = descendants(search.pid)
         seen.update(living)
         if living and ended(folder) >= moments[0]:
-            moments.pop(0)
             victim = rng.choice(living)
             what = "starting worker" if b"--tied" in words_of(victim) and not trains(folder, victim) else kind(victim)
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
                 killed[what] += 1
+                moments.pop(0)
     while search.poll() is None:
         seen.update(descendants(search.pid))
         time.sleep(0.2)

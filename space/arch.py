@@ -1,6 +1,6 @@
 """Arch: one network of the family, completely. Frozen, checked, YAML and JSON round trip, and a key.
 
-Sizes of images and the number of classes are not part of an Arch: they are the Task it is put to.
+Sizes of images and the number of classes are not part of an Arch: they are its Task.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ def _plain(layers: Layers) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a network is put to: square images of `image_size` pixels with `channels`, `classes` answers."""
+    """A task: square images of `image_size` pixels with `channels`, `classes` answers."""
 
     image_size: int = 224
     channels: int = 3

@@ -140,7 +140,7 @@ def task_words(task: Task) -> str:
 
 
 def cost_record(cost: Cost, key: str, task: Task) -> dict[str, Any]:
-    """One network's cost for JSON, and what it was put to."""
+    """One network's cost for JSON, and its task."""
     return {**asdict(cost), "key": key, **asdict(task)}
 
 

@@ -243,7 +243,7 @@ def network_table(arch: Arch, task: Task) -> Table:
 
 
 def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Cost]) -> Table:
-    """NetworkResults, each with its counts; what they are put to stands in the caption where it is the same for all."""
+    """Networks, each with its counts; their task stands in the caption where it is the same for all."""
     alike = len(set(tasks)) == 1
     note = f"{CONVENTION}{f', {task_words(tasks[0])}' if alike else ''}."
     table = Table(caption=note, caption_justify="left")
@@ -251,7 +251,7 @@ def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Co
     for name in ("FLOPs", "params", "activations"):
         table.add_column(name, justify="right", no_wrap=True)
     if not alike:
-        table.add_column("put to")
+        table.add_column("task")
     for name, task, cost in zip(names, tasks, counts, strict=True):
         cells = [f"{count:,}" for count in (cost.flops, cost.params, cost.activations)]
         table.add_row(escape(name), *cells, *([] if alike else [task_words(task)]))

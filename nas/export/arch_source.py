@@ -1,4 +1,4 @@
-"""ARCH on a command line: a YAML file, a preset, or an export, which knows what its network is put to."""
+"""ARCH on a command line: a YAML file, a preset, or an export, which knows its task."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load_arch(target: str) -> tuple[Arch, Task | None]:
 
 
 def _task_of(folder: Path) -> Task | None:
-    """What an export's network is put to; None for an arch.yaml that stands alone."""
+    """The task of an export; None for an arch.yaml that stands alone."""
     path = folder / PREPROCESS
     if not is_file(path):
         return None

@@ -116,7 +116,7 @@ class BatchingBackend(BaseJournalBackend):
             yield entry
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with self.lock:  # a worker's pulse writes too
+        with self.lock:  # a worker's heartbeat writes too
             if self.queue is not None:
                 self.queue += logs
                 return

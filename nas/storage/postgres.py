@@ -106,7 +106,7 @@ class Table:
         check_named(server)
         self.server, self.on_note = server, on_note
         self.patience = PATIENCE if on_note else 0.0
-        self.lock = threading.Lock()  # a worker's pulse writes too
+        self.lock = threading.Lock()  # a worker's heartbeat writes too
         self.connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self.read = 0  # entries
         self.at = -FRESH  # when
