@@ -11,25 +11,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import forkserver
 from pathlib import Path
 from unittest.mock import patch
 
-from benchmarks.kills import descendants, words_of
+from benchmarks.kills import descendants
 from nas.cli import main
 from nas.records.settings import FILE
 from nas.records.trial import ENDED, Trial
 from nas.storage.reader import Reader
+from tests.forked import fork_what_is_started
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["nas.cli", "nas.searching.launch", "nas.samplers.ehvi", "torch._dynamo"])
+CONTEXT.set_forkserver_preload(
+    ["tests.forked", "nas.cli", "nas.searching.worker", "nas.searching.launch", "nas.samplers.ehvi", "torch._dynamo"]
+)
 
 
 class Started:
     """A command that was started, with what `subprocess.Popen` has for one.
 
     It is forked from a process that has imported everything: python and torch take seconds to start. It has its own pid,
-    and dies like any other; workers that it starts are started as for a person.
+    and dies like any other, and so do the workers that it forks. `Command.cold` starts all as for a person.
     """
 
     def __init__(self, words: list[str], environment: dict[str, str]) -> None:
@@ -81,6 +85,7 @@ def _run(words: list[str], environment: dict[str, str], written: list[str]) -> N
         with Path(name).open("ab") as file:
             os.dup2(file.fileno(), number)
     sys.argv = ["nas", *words]
+    fork_what_is_started()
     main()
 
 
@@ -123,8 +128,14 @@ class Command:
 
 
 def workers_of(pid: int | None = None) -> list[int]:
-    """Pids of workers that live, of all that a process, by default this one, has started."""
-    return [found for found in descendants(os.getpid() if pid is None else pid) if b"--tied" in words_of(found)]
+    """Pids of workers that live and have begun, of all that a process, by default this one, has started."""
+
+    def works(pid: int) -> bool:
+        with suppress(OSError):
+            return Path(f"/proc/{pid}/comm").read_text().startswith("nas worker")
+        return False
+
+    return [found for found in descendants(os.getpid() if pid is None else pid) if works(found)]
 
 
 def wait_until(ready: Callable[[], object], process: Started | subprocess.Popen[str], seconds: float = 300) -> None:

@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 import nas
 from nas.analysis.pareto import pareto_front
 from nas.storage.reader import Reader
+from tests.forked import fork_what_is_started
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "runs" / "cifar10"
@@ -99,7 +100,8 @@ def test_the_plot_is_plotlys_and_says_what_its_numbers_rest_on() -> None:
     assert any(trace.name == "random search's front" for trace in figure.data)
 
 
-def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path) -> None:
+def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_what_is_started(monkeypatch.setattr)
     folder = study.export(tmp_path / "best", pick="knee")
     model, preprocess = nas.load_export(folder)
     assert model(preprocess(torch.zeros(8, 8).byte().numpy())).shape == (1, 10)
@@ -188,6 +190,7 @@ def test_the_readmes_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """As it is printed, but for fewer trials and epochs."""
     code = next(block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
     assert "trials=30, workers=2" in code
+    fork_what_is_started(monkeypatch.setattr)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(compile(code.replace("trials=30,", "trials=3, epochs=1,"), "README.md", "exec"), names)

@@ -258,8 +258,8 @@ def test_nine_attempts_of_ten_land_in_a_narrow_band(name: str) -> None:
     rng = random.Random(0)
     for centre in CENTRES[space.image_size]:
         budget = Budget(flops=around(centre))
-        landed = sum(space.compose(RandomChooser(rng, None), task, budget).inside for _ in range(300))
-        assert landed >= 270, f"{landed} of 300 around {centre:g}"
+        landed = sum(space.compose(RandomChooser(rng, None), task, budget).inside for _ in range(100))
+        assert landed >= 90, f"{landed} of 100 around {centre:g}"
 
 
 def kolmogorov(values: Iterable[float]) -> float:
@@ -274,13 +274,13 @@ def kolmogorov(values: Iterable[float]) -> float:
 )
 @pytest.mark.parametrize("wide", [False, True])
 def test_draws_spread_over_the_band_evenly_in_log_flops(name: str, centre: float, wide: bool) -> None:
-    """2,000 draws that were exactly uniform would stay under 0.03 in 95 of 100 cases. Single shapes have gaps between
+    """1,000 draws that were exactly uniform would stay under 0.043 in 95 of 100 cases. Single shapes have gaps between
     their rungs, and not every one reaches both ends of a wide band: 0.06 for that, 0.08 in the roadmap's space, where
     dense networks of all 11x11 kernels cannot be small."""
     space, task = preset(name)
     band = Band(round(centre / 10**0.5), round(centre * 10**0.5)) if wide else around(centre)
     rng, budget = random.Random(0), Budget(flops=band)
-    counts = [space.sample(rng, task, budget, with_density=False).cost.flops for _ in range(2000)]
+    counts = [space.sample(rng, task, budget, with_density=False).cost.flops for _ in range(1000)]
     places = [math.log(count / band.low) / math.log(band.high / band.low) for count in counts]
     assert kolmogorov(places) < (0.08 if name == "roadmap_224" else 0.06)
 

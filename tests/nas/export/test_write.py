@@ -37,7 +37,7 @@ QUIET = Console(quiet=True)
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    """A search of six tiny networks on the digits, two epochs each."""
+    """A search of four tiny networks on the digits, two epochs each."""
     from tests.conftest import TINY_RECIPE, TINY_SPACE
 
     folder = tmp_path_factory.mktemp("export")
@@ -45,7 +45,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     (folder / "recipe.yaml").write_text(TINY_RECIPE + "batch_size: 32\n")
     path, finished = run_search(
         Space.load(folder / "tiny.yaml"), "digits", Band.parse("20K..200K"),
-        SearchPlan(trials=6, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas search tiny.yaml ..."),
+        SearchPlan(trials=4, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas search tiny.yaml ..."),
         QUIET,
     )  # fmt: skip
     assert finished

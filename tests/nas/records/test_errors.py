@@ -65,8 +65,9 @@ def test_a_fault_of_a_worker_ends_the_search_and_says_where(command: Command, ru
     assert run(*command.words, "--trials", 1)[0] == 0
     study, _ = open_study(command.folder, print)
     study.add_trial(create_trial(state=TrialState.COMPLETE, values=[0.5, 1.0], user_attrs={"key": "of no network"}))
-    code, _, errors = run(*command.words, "--trials", 12, "--workers", 2)
-    assert code == FAULT, errors
+    process = command.search("--trials", 12, "--workers", 2)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == FAULT, errors
     assert errors.count("error: ") == 1
     assert "error: nas must not fail, got KeyError: 'flops' (nas/" in errors
     assert "KeyError: 'flops'" in (command.folder / LOG).read_text()

@@ -98,27 +98,27 @@ def test_workers_on_a_server_that_are_killed_lose_nothing_but_their_trial(
     command: Command, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PASSWORD, SECRET)
-    process = command.search("--trials", 60, "--workers", 4, "--storage", postgres.url(""))
-    killed = kill_at_random(process, command, every=12)
-    assert killed >= 4
-    assert SECRET not in check_killed(process, command, 60, killed)
+    process = command.search("--trials", 16, "--workers", 3, "--storage", postgres.url(""))
+    killed = kill_at_random(process, command, every=4)
+    assert killed >= 3
+    assert SECRET not in check_killed(process, command, 16, killed)
 
 
 def test_a_server_that_is_restarted_is_waited_for(
     command: Command, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PASSWORD, SECRET)
-    process = command.search("--trials", 12, "--workers", 2, "--storage", postgres.url(""))
+    process = command.search("--trials", 8, "--workers", 2, "--storage", postgres.url(""))
     wait_until(lambda: len(command.ended()) >= 2, process)
     postgres.stop()
-    time.sleep(3)
+    time.sleep(2)
     postgres.start()
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "is away; " in errors
     assert "waiting for up to 300 s" in errors
     assert "storage is back after" in errors
-    check_whole(command, 12)
+    check_whole(command, 8)
 
 
 def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
