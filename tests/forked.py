@@ -81,7 +81,7 @@ def _run(words: Sequence[str], *, env: Mapping[str, str], **_: object) -> subpro
 
     with tempfile.TemporaryFile() as errors:
         nothing = os.open(os.devnull, os.O_RDONLY)
-        _, status = os.waitpid(_fork(work, env, nothing, errors.fileno()), 0)
+        status = os.waitpid(_fork(work, env, nothing, errors.fileno()), 0)[1]
         os.close(nothing)
         errors.seek(0)
         said = errors.read().decode()
