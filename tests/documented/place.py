@@ -9,6 +9,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,18 +34,27 @@ class Warm:
         self.process: subprocess.Popen[str] | None = None
 
     def run(self, words: list[str], folder: Path, environment: dict[str, str]) -> Ended:
+        return self.start(words, folder, environment)()
+
+    def start(self, words: list[str], folder: Path, environment: dict[str, str]) -> Callable[[], Ended]:
+        """Begins a command. What is returned waits for its end."""
         if self.process is None:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.documented.warm"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                stdin=subprocess.PIPE, text=True, cwd=ROOT,
             )  # fmt: skip
         assert self.process.stdin
-        assert self.process.stdout
-        with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as errors:
-            order = {"words": words, "folder": str(folder), "environment": environment}
-            print(json.dumps({**order, "out": out.name, "errors": errors.name}), file=self.process.stdin, flush=True)
-            code = int(self.process.stdout.readline())
-            return Ended(code, Path(out.name).read_text(), Path(errors.name).read_text())
+        process, files = self.process, {name: tempfile.NamedTemporaryFile() for name in ("out", "errors", "code")}  # noqa: SIM115
+        order = {"words": words, "folder": str(folder), "environment": environment}
+        print(json.dumps(order | {name: file.name for name, file in files.items()}), file=process.stdin, flush=True)
+
+        def end() -> Ended:
+            while not (code := Path(files["code"].name).read_text()).endswith("\n"):
+                assert process.poll() is None
+                time.sleep(0.02)
+            return Ended(int(code), *(Path(files[name].name).read_text() for name in ("out", "errors")))
+
+        return end
 
     def close(self) -> None:
         if self.process:

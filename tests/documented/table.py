@@ -18,7 +18,7 @@ SMALLER = {"convnext_tiny": "convnextv2_atto"}
 class Row:
     """`printed`: forms that come to the same, of which the first is typed, or `run`. `shows`: a pattern in what it
     writes. `cold`: by a shell, as a person does; else in a process that has imported everything, which saves the seconds
-    that python and torch take to start. `before`: commands that make what the page takes for given.
+    that python and torch take to start; what it starts itself is forked there too. `before`: commands that make what the page takes for given.
     """
 
     printed: tuple[str, ...]
@@ -45,18 +45,17 @@ DEMO = (
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 30 --epochs 6",),
         r"front of \d+ trials in 200K\.\.4M FLOPs",
-        "nas search digits --data digits --flops 200K..4M --trials 10 --epochs 2",
+        "nas search digits --data digits --flops 200K..4M --trials 3 --epochs 1",
         cold=True,
     ),
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 60 --epochs 6",),
         r"front of \d+ trials in 200K\.\.4M FLOPs",
-        "nas search digits --data digits --flops 200K..4M --trials 11 --epochs 2",
+        "nas search digits --data digits --flops 200K..4M --trials 4 --epochs 1",
     ),
     Row(
         ("nas export digits-200K-4M --out exports/digits", "nas export STUDY --out DIR"),
         r"to exports/digits, reloaded and verified\n",
-        cold=True,
     ),
     Row(("python examples/predict.py exports/digits",), r"read \d( \d){9} from pictures of 0 1 2 3 4 5 6 7 8 9"),
     Row(
@@ -65,7 +64,7 @@ DEMO = (
             "nas train ARCH --data DATA --batch-size 256 --out DIR",
         ),
         r"exports/digits-long[\s\S]*test accuracy",
-        "nas train exports/digits/arch.yaml --data digits --epochs 2 --batch-size 64 --out exports/digits-long",
+        "nas train exports/digits/arch.yaml --data digits --epochs 1 --batch-size 64 --out exports/digits-long",
     ),
     Row(
         (
@@ -143,7 +142,7 @@ CIFAR = (
         ),
         "baseline, random search: cifar10-random: ",
         "nas search convnext_or_modulation_32 --data images --flops 500K..5M --recipe "
-        "benchmarks/recorded.yaml --trials 10 --repeats 2 --baseline --study cifar10",
+        "benchmarks/recorded.yaml --trials 4 --repeats 1 --epochs 2 --baseline --study cifar10",
     ),
     Row(("python -m benchmarks.against_random cifar10 cifar10-random",), r"\| hypervolume over 500K\.\.5M "),
     Row(("nas front cifar10",), "baseline, random search: cifar10-random: "),
@@ -185,7 +184,6 @@ TABLE = (
         "front of 24 networks, 26 trainings",
         "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 24 --repeats 2 "
         "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
-        cold=True,
     ),
     Row(("nas record recorded --out table.parquet",), r"table\.parquet: 26 trainings of 24 networks"),
     Row(("nas record STUDY",), r"_32-images\.parquet: 26 trainings", "nas record recorded"),
@@ -233,17 +231,15 @@ WORKERS = (
     Row(
         ("... --stop quantile --workers 2 --repeats 10 --baseline",),
         "baseline, random search: two-random: ",
-        "nas search digits --data digits --flops 200K..4M --trials 14 --epochs 6 --study two --stop quantile "
+        "nas search digits --data digits --flops 200K..4M --trials 12 --epochs 6 --study two --stop quantile "
         "--workers 2 --repeats 1 --baseline",
-        cold=True,
     ),
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 60 --workers 4",),
         r"front of \d+ trials",
         "nas search digits --data digits --flops 200K..4M --trials 12 --workers 4 --epochs 2",
-        cold=True,
     ),
-    Row(("nas worker digits-200K-4M",), cold=True),
+    Row(("nas worker digits-200K-4M",)),
 )
 
 # {...}: servers of the tests
@@ -259,14 +255,14 @@ MACHINES = (
             "nas search digits --data digits --flops 200K..4M --trials 60 --storage postgresql://me@host/database "
             "--artifacts s3://bucket/prefix",
         ),
-        "front of 4 trials",
-        "nas search digits --data digits --flops 200K..4M --trials 4 --storage {storage} --artifacts s3://nets/here "
-        "--epochs 2",
+        "front of 2 trials",
+        "nas search digits --data digits --flops 200K..4M --trials 2 --storage {storage} --artifacts s3://nets/here "
+        "--epochs 1",
     ),
     Row(
         ("... --storage postgresql://... --artifacts s3://... --on ray", "nas search ... --on ray"),
         r"front of \d+ trials",
-        "nas search digits --data digits --flops 200K..4M --trials 12 --epochs 2 --study everywhere "
+        "nas search digits --data digits --flops 200K..4M --trials 10 --epochs 2 --study everywhere "
         "--storage {storage} --artifacts s3://nets/there --on ray",
         cold=True,
     ),

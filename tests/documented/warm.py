@@ -1,6 +1,6 @@
 """A process that has imported what commands import, and forks for each one: a real process, without the start.
 
-It reads an order a line on stdin and answers with an exit code.
+It reads an order a line on stdin, and the exit code of each comes in a file. What a command would start is forked too.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import os
 import runpy
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
+
+from tests.forked import fork_what_is_started
 
 MODULES = (
     "nas.cli", "nas.searching.launch", "nas.training.brief", "nas.export.write", "nas.final.to_export", "nas.final.training", "nas.searching.audit", "nas.latency.measurements",
@@ -44,6 +47,7 @@ def become(order: dict[str, Any]) -> NoReturn:
 
 
 def _run(words: list[str]) -> None:
+    fork_what_is_started()
     program, *rest = words
     if program == "nas":
         from nas.cli import main
@@ -64,10 +68,24 @@ def main() -> None:
     for module in MODULES:
         importlib.import_module(module)
     for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            become(json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if os.fork() == 0:
+            wait_for(json.loads(line))
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, 0):
+            pass
+
+
+def wait_for(order: dict[str, Any]) -> NoReturn:
+    """In a fork, so that several commands run at once."""
+    pid = os.fork()
+    if pid == 0:
+        become(order)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    Path(order["code"]).write_text(f"{code}\n")
+    os._exit(0)
 
 
 if __name__ == "__main__":
