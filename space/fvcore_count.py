@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
-from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
 from torch import nn
 
 from space.arch import Arch, Task
 from space.cost import Cost, cost
 from space.network import Network
+
+with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of torch.jit, which fvcore imports
+    from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
 
 MULTIPLYING = {"matmul", "addmm", "bmm", "einsum"}  # operators of fvcore that would be multiply-accumulates too
 
