@@ -1,4 +1,4 @@
-"""Runs the parts of an export in a process of its own: `python -I fresh.py FOLDER SCRATCH KIND...`.
+"""Runs the parts of an export in a process of its own: `python -I verify_subprocess.py FOLDER SCRATCH KIND...`.
 
 Reads inputs.pt from SCRATCH: batches of normalised images by name; writes the logits of each by kind to logits.pt.
 Imports nothing of this project, except where the project's own loader is what is run.
