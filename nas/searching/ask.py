@@ -53,7 +53,7 @@ class Asker:
         """A new network while fewer than `total` have begun, then further seeds of the study's, up to `repeats`. None
         where there is nothing to train, unless another worker hands something back."""
         try:
-            return self._network(total, repeats) or self._repeat(total, repeats)
+            return self._network(total, repeats) or self._repeat(total, repeats) or self._queued(total, repeats)
         except UpdateFinishedTrialError:
             self.heartbeat.held.clear()
             self.on_note("a network was taken back while this worker was held up")
@@ -82,6 +82,14 @@ class Asker:
                 if number is None:
                     return None
                 self._queue(number, {"repeat_of": number})
+            if begun := self._begin(total, repeats):
+                return begun
+        return None
+
+    def _queued(self, total: int, repeats: int) -> Begun | None:
+        """What is queued though all that were wanted have begun: two workers may each have queued one for the last
+        place, and one of them drew instead. None stays queued when a search ends."""
+        while self.index.refresh().waiting(repeats=False) or self.index.waiting(repeats=True):
             if begun := self._begin(total, repeats):
                 return begun
         return None

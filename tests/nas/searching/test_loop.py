@@ -27,6 +27,7 @@ from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
 from nas.records.trial import CURVE, WEIGHTS, Epoch
 from nas.samplers.early_stopping import Decision, Standing
+from nas.samplers.parameters import unseen_params
 from nas.searching import loop
 from nas.searching.ask import trial_seed
 from nas.searching.leases import MAX_DEATHS
@@ -569,6 +570,22 @@ def test_queued_copies_do_not_exhaust_a_space(make: Callable[..., Search]) -> No
     assert again.run(2)
     assert notes == []
     assert sum(trial.state == "complete" for trial in again.reader.trials()) == 2
+
+
+def test_nothing_stays_queued_when_a_search_ends_and_a_larger_one_takes_it_up(make: Callable[..., Search]) -> None:
+    search = make()
+    search.trainer = instant
+    search.run(1)
+    params = unseen_params(search.asker.space, search.settings, search.index.seen(), seed=3)
+    assert params
+    search.study.enqueue_trial(params, user_attrs={"stand_in": True})
+    assert search.run(1)
+    assert [trial.state for trial in search.reader.trials()] == ["complete", "interrupted"]
+    assert search.run(2)
+    trials = search.reader.trials()
+    assert [trial.state for trial in trials] == ["complete", "interrupted", "complete"]
+    assert trials[2].retry_of == 1
+    assert trials[2].key == trials[1].key
 
 
 def test_a_network_of_which_workers_keep_dying_fails(make: Callable[..., Search]) -> None:
