@@ -20,7 +20,7 @@ from space import compact
 from tests.dashboard.conftest import Site
 from tests.dashboard.server import CHROMIUM, FLAGS, needs_chromium
 from tests.dashboard.studies import HOSTILE, add_trial, make_study
-from tests.nas.commands import Started
+from tests.started import Started
 
 SECONDS = 30  # for anything to appear at all; the machine may be busy
 CHART = "document.querySelector('.nas-plot')"  # the first of the page is the front
@@ -149,7 +149,7 @@ def test_a_real_search_is_watched_from_its_first_trial_to_a_network(
 ) -> None:
     """The whole way of a user: a search in one process, its points in the browser, a click, the network behind it."""
     search = Started([
-        "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials", "100000", "--recipe",
+        "nas", "search", str(tiny_space), "--data", "digits", "--flops", "20K..200K", "--trials", "100000", "--recipe",
         str(tiny_recipe), "--runs", str(site.runs), "--study", "watched",
     ], dict(os.environ))  # fmt: skip
     until(lambda: (site.runs / "watched" / "journal.log").exists(), 120)

@@ -1,4 +1,4 @@
-"""The folders that chains are typed in, and the process that most of their commands are forked from."""
+"""The folders that chains are typed in."""
 
 from __future__ import annotations
 
@@ -9,20 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.documented.place import Place, Warm
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
-    found = Warm()
-    yield found
-    found.close()
+from tests.documented.place import Place
 
 
 @pytest.fixture(scope="module")
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Of the module's CHAIN."""
-    found = Place(request.module.CHAIN, tmp_path_factory.mktemp(request.module.CHAIN), warm)
+    found = Place(request.module.CHAIN, tmp_path_factory.mktemp(request.module.CHAIN))
     yield found
     found.close()
 

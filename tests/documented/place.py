@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.documented.extracted import ROOT
 from tests.documented.table import CHAINS, Row
+from tests.started import Started
 
 SHARED = ("benchmarks", "examples", "Makefile")
 
@@ -27,48 +24,14 @@ class Ended:
     errors: str
 
 
-class Warm:
-    """The process of `warm.py`."""
-
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[str] | None = None
-
-    def run(self, words: list[str], folder: Path, environment: dict[str, str]) -> Ended:
-        return self.start(words, folder, environment)()
-
-    def start(self, words: list[str], folder: Path, environment: dict[str, str]) -> Callable[[], Ended]:
-        """Begins a command. What is returned waits for its end."""
-        if self.process is None:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.documented.warm"],
-                stdin=subprocess.PIPE, text=True, cwd=ROOT,
-            )  # fmt: skip
-        assert self.process.stdin
-        process, files = self.process, {name: tempfile.NamedTemporaryFile() for name in ("out", "errors", "code")}  # noqa: SIM115
-        order = {"words": words, "folder": str(folder), "environment": environment}
-        print(json.dumps(order | {name: file.name for name, file in files.items()}), file=process.stdin, flush=True)
-
-        def end() -> Ended:
-            while not (code := Path(files["code"].name).read_text()).endswith("\n"):
-                assert process.poll() is None
-                time.sleep(0.02)
-            return Ended(int(code), *(Path(files[name].name).read_text() for name in ("out", "errors")))
-
-        return end
-
-    def close(self) -> None:
-        if self.process:
-            self.process.communicate()
-
-
 class Place:
     """`values`: what stands for `{name}` in rows."""
 
-    def __init__(self, chain: str, folder: Path, warm: Warm) -> None:
-        self.rows, self.folder, self.warm = CHAINS[chain], folder, warm
+    def __init__(self, chain: str, folder: Path) -> None:
+        self.rows, self.folder = CHAINS[chain], folder
         self.environment, self.values = {**os.environ, "BROWSER": "true"}, dict[str, str]()
         self.done: dict[Row, Ended] = {}
-        self.started: list[subprocess.Popen[str]] = []
+        self.started: list[subprocess.Popen[str] | Started] = []
         for name in SHARED:
             (folder / name).symlink_to(ROOT / name)
         (folder / ".venv").symlink_to(sys.prefix)
@@ -89,10 +52,19 @@ class Place:
             self.environment.update(re.findall(r"(\w+)=(\S+)", command))
             return Ended(0, "", "")
         if not cold:
-            return self.warm.run(shlex.split(command), self.folder, self.environment)
+            return self.run(shlex.split(command))
         process = self.start(command)
         out, errors = process.communicate()
         return Ended(process.returncode, out, errors)
+
+    def run(self, words: list[str], folder: Path | None = None) -> Ended:
+        """In a process that has imported everything."""
+        process = self.fork(words, folder)
+        return Ended(process.wait(), *process.communicate())
+
+    def fork(self, words: list[str], folder: Path | None = None) -> Started:
+        self.started.append(process := Started(words, self.environment, folder or self.folder))
+        return process
 
     def start(self, command: str) -> subprocess.Popen[str]:
         """By a shell, with the environment activated."""

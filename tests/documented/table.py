@@ -181,12 +181,12 @@ TABLE = (
             "nas search convnext_or_modulation_32 --data path/to/cifar10 --flops 500K..5M --trials 400 --repeats 30 "
             "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
         ),
-        "front of 24 networks, 26 trainings",
-        "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 24 --repeats 2 "
+        "front of 10 networks, 12 trainings",
+        "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 10 --repeats 2 "
         "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
     ),
-    Row(("nas record recorded --out table.parquet",), r"table\.parquet: 26 trainings of 24 networks"),
-    Row(("nas record STUDY",), r"_32-images\.parquet: 26 trainings", "nas record recorded"),
+    Row(("nas record recorded --out table.parquet",), r"table\.parquet: 12 trainings of 10 networks"),
+    Row(("nas record STUDY",), r"_32-images\.parquet: 12 trainings", "nas record recorded"),
     Row(("nas audit recorded --networks 20 --epochs 3x",), "tau", "nas audit recorded --networks 4 --epochs 2x"),
     Row(
         ("nas replay table.parquet --sampler ehvi --sampler tpe --stop quantile --plot replay.html --json",),
@@ -231,7 +231,7 @@ WORKERS = (
     Row(
         ("... --stop quantile --workers 2 --repeats 10 --baseline",),
         "baseline, random search: two-random: ",
-        "nas search digits --data digits --flops 200K..4M --trials 12 --epochs 6 --study two --stop quantile "
+        "nas search digits --data digits --flops 50K..200K --trials 12 --epochs 6 --study two --stop quantile "
         "--workers 2 --repeats 1 --baseline",
     ),
     Row(

@@ -22,7 +22,7 @@ def test_a_command(place: Place, row: Row) -> None:
 def test_the_readmes_table_is_what_its_command_prints(place: Place) -> None:
     """On the committed studies, as printed."""
     row = place.rows[2]
-    ended = place.warm.run(["python", *row.typed.split()[1:]], ROOT, place.environment)
+    ended = place.run(["python", *row.typed.split()[1:]], ROOT)
     table = re.findall(r"^\|.*$", ended.out, re.MULTILINE)
     assert len(table) > 10, ended.errors
     assert "\n".join(table[1:]) in (ROOT / "README.md").read_text(encoding="utf-8")

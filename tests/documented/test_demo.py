@@ -37,7 +37,7 @@ def test_a_snippet(place: Place, begin: str, tmp_path: Path) -> None:
     _, folder, given = SNIPPETS[begin]
     file = place.folder / folder / "snippet.py"
     file.write_text(f"{given}{code}\nprint(tuple(logits.shape))\n")
-    ended = place.warm.run(["python", "snippet.py"], file.parent, place.environment)
+    ended = place.run(["python", "snippet.py"], file.parent)
     assert ended.code == 0, ended.errors
     assert re.search(r"\((1|2), 10\)", ended.out)
 

@@ -22,5 +22,5 @@ def test_a_snippet(place: Place) -> None:
     (begin,) = [begin for begin, (chain, *_) in SNIPPETS.items() if chain == CHAIN]
     (code,) = {each.text for each in snippets() if each.text.startswith(begin)}
     (place.folder / "snippet.py").write_text(f"{code}\nprint(curves.shape)\n")
-    ended = place.warm.run(["python", "snippet.py"], place.folder, place.environment)
+    ended = place.run(["python", "snippet.py"])
     assert (ended.code, ended.out) == (0, "(26, 6)\n"), ended.errors

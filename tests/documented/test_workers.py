@@ -7,7 +7,7 @@ import time
 from nas.records.settings import Settings
 from nas.records.trial import ENDED
 from nas.storage.reader import Reader
-from tests.documented.place import Place, check
+from tests.documented.place import Ended, Place, check
 from tests.documented.table import WORKERS
 
 CHAIN = "workers"
@@ -27,13 +27,13 @@ def test_two_workers_further_seeds_and_random_search_beside(place: Place) -> Non
 
 
 def test_four_workers_and_one_more_from_another_terminal(place: Place) -> None:
-    parent = place.warm.start(FOUR.typed.split(), place.folder, place.environment)
+    parent = place.fork(FOUR.typed.split())
     folder = place.folder / "runs/digits-200K-4M"
     while not (folder / "study.yaml").exists():
         time.sleep(0.05)
-    one_more = place.warm.start(ONE_MORE.typed.split(), place.folder, place.environment)
-    check(FOUR, parent())
-    check(ONE_MORE, one_more())
+    one_more = place.fork(ONE_MORE.typed.split())
+    for row, process in ((FOUR, parent), (ONE_MORE, one_more)):
+        check(row, Ended(process.wait(), *process.communicate()))
     reader = Reader(folder)
     assert (reader.settings.sampler, reader.settings.stop) == ("ehvi", "quantile")
     trials = reader.trials()

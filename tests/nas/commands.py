@@ -2,91 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import forkserver
 from pathlib import Path
-from unittest.mock import patch
 
 from benchmarks.kills import descendants
-from nas.cli import main
 from nas.records.settings import FILE
 from nas.records.trial import ENDED, Trial
 from nas.storage.reader import Reader
-from tests.forked import fork_what_is_started
-
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["tests.forked", "nas.cli", "nas.searching.worker", "nas.searching.launch", "nas.samplers.ehvi", "torch._dynamo"]
-)
-
-
-class Started:
-    """A command that was started, with what `subprocess.Popen` has for one.
-
-    It is forked from a process that has imported everything: python and torch take seconds to start. It has its own pid,
-    and dies like any other, and so do the workers that it forks. `Command.cold` starts all as for a person.
-    """
-
-    def __init__(self, words: list[str], environment: dict[str, str]) -> None:
-        self.written = [tempfile.NamedTemporaryFile() for _ in range(2)]  # noqa: SIM115
-        with patch.dict(os.environ, OMP_NUM_THREADS="1"):  # torch's threads are those of the process it forks from
-            self.process = CONTEXT.Process(target=_run, args=(words, environment, [f.name for f in self.written]))
-            self.process.start()
-        assert self.process.pid is not None
-        self.pid = self.process.pid
-
-    def said(self) -> str:
-        """On stderr, until now."""
-        return Path(self.written[1].name).read_text()
-
-    def poll(self) -> int | None:
-        return self.process.exitcode
-
-    @property
-    def returncode(self) -> int:
-        assert self.process.exitcode is not None
-        return self.process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        if self.poll() is None:
-            self.process.kill()
-
-    def wait(self, timeout: float | None = None) -> int:
-        self.process.join(timeout)
-        if self.process.exitcode is None:
-            raise subprocess.TimeoutExpired("nas", timeout or 0)
-        return self.process.exitcode
-
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        self.wait(timeout)
-        out, errors = (Path(file.name).read_text() for file in self.written)
-        return out, errors
-
-
-def _run(words: list[str], environment: dict[str, str], written: list[str]) -> None:
-    """In the new process."""
-    forkserver.ensure_running = forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.clear()
-    os.environ.update(environment)
-    for number, name in enumerate(written, start=1):
-        with Path(name).open("ab") as file:
-            os.dup2(file.fileno(), number)
-    sys.argv = ["nas", *words]
-    fork_what_is_started()
-    main()
+from tests.started import Started
 
 
 class Command:
@@ -104,7 +34,7 @@ class Command:
         return self.run(*self.words, *more, **environment)
 
     def run(self, *words: object, **environment: str) -> Started:
-        started = Started([*map(str, words)], {**os.environ, "OMP_NUM_THREADS": "1", **environment})
+        started = Started(["nas", *map(str, words)], {**os.environ, "OMP_NUM_THREADS": "1", **environment})
         self.started.append(started)
         return started
 

@@ -199,12 +199,15 @@ def test_the_readmes_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert names["study"].folder == Path("runs/digits-200K-4M")
 
 
-def test_the_notebook_runs(tmp_path: Path) -> None:
-    """As it is, but for fewer trials and epochs."""
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is, but for fewer trials and epochs; workers are forked from the kernel."""
     notebook = nbformat.read(ROOT / "examples" / "first_search.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     assert all(not cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
     for cell in notebook.cells:
         cell.source = cell.source.replace("trials=12, epochs=4", "trials=3, epochs=1")
+    fork = nbformat.v4.new_code_cell("from tests.forked import fork_what_is_started; fork_what_is_started()")  # type: ignore[no-untyped-call]
+    notebook.cells.insert(0, fork)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     kinds = {kind for output in shown for kind in output.get("data", {})}

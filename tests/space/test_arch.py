@@ -200,7 +200,7 @@ def other_block(block: Part, rng: random.Random) -> Any:
 
 
 @given(archs(), st.integers(0, 2**32 - 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_keys_of_neighbours_are_equal_exactly_when_networks_are(network: Arch, seed: int) -> None:
     try:
         other = other_choice(network, random.Random(seed))

@@ -57,7 +57,7 @@ rising = st.lists(st.integers(1, 1000), min_size=1, max_size=40).map(
 
 
 @given(rising, st.integers(1, 60_000), st.sampled_from((0.5, 1.0, 3.0)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_first_that_is_at_least_a_target(values: list[int], target: int, power: float) -> None:
     """Scales that rise as the root of the values, faster, or slower: the guesses must not lead astray."""
     scales = [value**power for value in values]
@@ -113,7 +113,7 @@ def log_distance(count: int, target: float) -> float:
 
 
 @given(scalinglikes(), st.floats(0, 1))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_it_lands_in_the_budget_nearest_to_the_target(scaling: Scalinglike, part: float) -> None:
     place, band = scaling.budget.bands[0]
     target = band.low * (band.high / band.low) ** part
@@ -127,7 +127,7 @@ def test_it_lands_in_the_budget_nearest_to_the_target(scaling: Scalinglike, part
 
 
 @given(scalinglikes())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_probability_of_a_rung_is_the_part_of_the_targets_that_lead_to_it(scaling: Scalinglike) -> None:
     _, band = scaling.budget.bands[0]
     found: dict[int, float] = {}
@@ -457,7 +457,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Iterator[Setting]], Budget]]
 def attempts(case: str) -> list[tuple[dict[str, Value], Proposal]]:
     axes, _, budget = CASES[case]
     space, rng, found = read(axes), random.Random(0), []
-    for _ in range(20_000 if case == "narrow" else 4000):
+    for _ in range(12_000 if case == "narrow" else 4000):
         chooser = Noting(rng)
         found.append((chooser.chosen, space.compose(chooser, TASK, budget)))
     return found

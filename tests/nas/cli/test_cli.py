@@ -11,6 +11,7 @@ import pytest
 
 import nas
 from space import Arch, Space, Task, cost
+from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 
 FIELDS = {
@@ -59,7 +60,10 @@ def test_draw_gives_networks_of_the_space_inside_the_band(run: Run) -> None:
     assert "20M" not in run("draw", "convnext_or_modulation_32", "--count", 1)[2]
 
 
-def test_a_study_from_search_to_export(run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path) -> None:
+def test_a_study_from_search_to_export(
+    run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_what_is_started(monkeypatch.setattr)
     runs = ("--runs", tmp_path / "runs")
     words: tuple[Any, ...] = (
         "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s", *runs,
