@@ -51,23 +51,10 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
 def front_frame(front: Sequence[Trial], found: NetworkResults | None = None, *, chances: bool = True) -> pd.DataFrame:
     """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated.
     `chances`: of being on it, which are those of the whole study's front over FLOPs and of no other."""
-    columns: dict[str, list[object]] = {
-        "trial": [t.number for t in front], "top-1, %": [100 * (t.accuracy or 0) for t in front],
-    }  # fmt: skip
-    if found is not None and found.noise is not None:
-        rows = [_certainty(found.rows[t.number]) for t in front]
-        columns |= _columns(CERTAINTY, rows)
-        del columns["mean"]
-        if not chances:
-            del columns["on front"]
-    columns |= {
-        "FLOPs": [t.flops for t in front],
-        "params": [t.params for t in front],
-        "depth": [cell(depths(t)) for t in front],
-        "width": [cell(widths(t)) for t in front],
-        "blocks": [blocks(t) for t in front],
-    }
-    return typed(columns)
+    frame = trials_frame(front, (), found)
+    seeds = CERTAINTY[1:] if chances else CERTAINTY[1:-1]  # a member is at its mean already
+    names = ["trial", OWN, *seeds, "FLOPs", "params", "depth", "width", "blocks"]
+    return frame[[name for name in names if name in frame]].rename(columns={OWN: "top-1, %"})
 
 
 def _certainty(row: NetworkResult | None) -> list[float | None]:
@@ -110,10 +97,6 @@ def cell(text: str | None) -> str:
     """Text for a table that may be saved as CSV: a spreadsheet would take `= + - @` at its start for a formula."""
     plain = text or ""
     return f"'{plain}" if plain.startswith(("=", "+", "-", "@", "\t", "\r")) else plain
-
-
-def csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False)
 
 
 def csv_name(study: str, what: str) -> str:

@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboard import RUNS, address
 from dashboard.pages.compare import compare_page
+from dashboard.pages.elements import text_box
 from dashboard.pages.front import front_page
 from dashboard.pages.network import network_page
 from dashboard.pages.progress import progress_page
@@ -22,7 +23,6 @@ from dashboard.pages.selection import choose, pin, pinned
 from dashboard.pages.space import space_page
 from dashboard.pages.studies import studies_page
 from dashboard.pages.study_page import EVERY, FIRST_SEARCH, Scene, study_page
-from dashboard.pages.text_box import text_box
 from dashboard.pages.trials import trials_page
 from dashboard.study_cache import SHARED, study_names
 

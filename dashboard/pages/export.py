@@ -13,7 +13,7 @@ from typing import IO
 
 import streamlit as st
 
-from dashboard.pages.text_box import text_box
+from dashboard.pages.elements import text_box
 from nas.records.settings import check_name
 from space import InputError
 

@@ -6,17 +6,14 @@ import streamlit as st
 
 from dashboard.charts.hover import seed_lines
 from dashboard.derived import networks_of
-from dashboard.number_format import FLOPS, evidence, percent, short
+from dashboard.pages.elements import metrics
 from dashboard.pages.front_view import Seen
-from dashboard.pages.network import drawing, export_of, pin_button
+from dashboard.pages.network import drawing, export_of, numbers_of, pin_button
 from dashboard.pages.selection import choose, link
 from dashboard.pages.study_page import Scene
 from nas.analysis.cost_axes import COUNTED, CostAxis
-from nas.analysis.seed_noise import NetworkResult
 from nas.records.trial import Trial
 from space import InputError
-
-COUNTS = {measure.name for measure in COUNTED}
 
 
 def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budget: float | None) -> None:
@@ -31,7 +28,10 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budg
         st.badge("chosen" if number is not None else "picked", color="blue")
     why, row = [] if number is not None else [_limit(view, budget)], networks_of(snapshot).of(trial)
     st.text(" · ".join([*why, view.place(trial) if trial.state == "complete" else trial.state]))
-    _numbers(scene, view, trial, row)
+    numbers = numbers_of(scene.settings, trial, row)
+    if view.measure not in COUNTED and (value := view.measure.of(trial)):
+        numbers.append(("Latency", view.measure.words(value), _timed(view.measure, trial)))
+    metrics("panel", numbers)
     if seeds := seed_lines(row):
         st.text("; ".join(seeds) + ".")
     if trial.reason:
@@ -52,16 +52,6 @@ def _limit(view: Seen, budget: float | None) -> str:
     if budget is None:
         return "the most accurate"
     return f"the best up to {view.measure.words(budget)} {view.measure.name}"
-
-
-def _numbers(scene: Scene, view: Seen, trial: Trial, row: NetworkResult | None) -> None:
-    with st.container(horizontal=True, gap="medium", key="facts-panel"):
-        mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
-        st.metric("Accuracy", percent(mean, 2), help=evidence(scene.settings, times), width="content")
-        st.metric("FLOPs", short(trial.flops), help=FLOPS, width="content")
-        st.metric("Parameters", short(trial.params), width="content")
-        if view.measure.name not in COUNTS and (value := view.measure.of(trial)):
-            st.metric("Latency", view.measure.words(value), help=_timed(view.measure, trial), width="content")
 
 
 def _timed(latency: CostAxis, trial: Trial) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dashboard.charts.front import KINDS, View, front_figure
 from dashboard.charts.front_caption import front_caption, measure_caption
+from dashboard.charts.style import Figure
 from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of
-from dashboard.live_chart import packed
 from dashboard.number_format import count
 from dashboard.pages.network import place_on, same_network
 from dashboard.snapshot import Snapshot, once
@@ -65,15 +65,13 @@ def view_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
 
 
 @once
-def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> str:
-    """The chart, packed."""
+def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> Figure:
     assert snapshot.settings is not None
     view = view_of(snapshot, beside, asked)
-    figure = front_figure(
+    return front_figure(
         view.trials, snapshot.settings.band, view=View(view.measure, asked.colour), running=view.running,
         found=networks_of(snapshot), beside=view.beside,
     )  # fmt: skip
-    return packed(figure)
 
 
 def caption_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked, view: Seen) -> str:

@@ -13,10 +13,11 @@ from dashboard.charts.front_caption import other_seed
 from dashboard.charts.hover import seed_lines
 from dashboard.charts.network import network_caption, network_figure
 from dashboard.derived import networks_of
-from dashboard.frames import parts_frame, typed
+from dashboard.frames import OWN, parts_frame, trials_frame
 from dashboard.live_chart import live_chart
 from dashboard.number_format import FLOPS, NONE, evidence, percent, short, standard_error
 from dashboard.pages import export, rebuild
+from dashboard.pages.elements import Metric, captioned_chart, metrics, table
 from dashboard.pages.selection import choose, chosen, link, pin, pinned
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot
@@ -28,13 +29,11 @@ from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import Arch, InputError
 
-NUMBERS = {
+PARTS = {
     "size": st.column_config.NumberColumn("px", help="Side of the output in pixels"),
     "channels": st.column_config.NumberColumn(help="Channels of the output"),
     "width": st.column_config.NumberColumn(help="The width that was chosen; a bottleneck gives more channels"),
-    "FLOPs": st.column_config.NumberColumn(format="compact", help=FLOPS),
     "FLOPs %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
-    "params": st.column_config.NumberColumn(format="compact"),
     "params %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
 }
 COVERS = (
@@ -57,7 +56,7 @@ def network_page(scene: Scene) -> None:
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
     row = networks_of(snapshot).of(trial)
-    scores(scene.settings, trial, row)
+    _scores(scene.settings, trial, row)
     if seeds := seed_lines(row):
         st.text(f"Its network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
     try:
@@ -66,7 +65,7 @@ def network_page(scene: Scene) -> None:
     except InputError as error:
         st.text(f"Its network cannot be shown: {error}")
         return
-    _parts(scene.settings, arch)
+    table(parts_frame(arch, scene.settings.task), "network", PARTS)
     left, right = st.columns(2, gap="large")
     with left:
         _curve(scene, trial)
@@ -107,20 +106,24 @@ def pin_button(trial: Trial, label: str) -> None:
     )  # fmt: skip
 
 
-def scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None:
+def numbers_of(settings: Settings, trial: Trial, row: NetworkResult | None) -> list[Metric]:
     """Of the trial's network; its accuracy is the mean of its seeds."""
     mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
-    seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
-    rows = (
+    return [
         ("Accuracy", percent(mean, 2), evidence(settings, times)),
         ("FLOPs", short(trial.flops), FLOPS),
         ("Parameters", short(trial.params), None),
+    ]
+
+
+def _scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None:
+    seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
+    rest: list[Metric] = [
         ("Activations", short(trial.activations), "Outputs of conv and linear layers, batch 1"),
         ("Training", seconds, f"With its evaluations, on {settings.device}"),
-    )
-    with st.container(horizontal=True, gap="medium", key="facts-scores"):
-        for label, value, said in rows:
-            st.metric(label, value, help=said, width="content")
+    ]
+    metrics("scores", numbers_of(settings, trial, row) + rest)
+    mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
     if mean is not None and trial.accuracy is not None:
         error = 100 * standard_error(mean, settings.data.validation)
         seed = "" if trial.seed is None else f" (seed {trial.seed})"
@@ -135,12 +138,6 @@ def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) ->
     live_chart(network_figure(arch, settings.task, brief=brief), caption, key=key, least=0 if brief else 600)
 
 
-def _parts(settings: Settings, arch: Arch) -> None:
-    st.dataframe(
-        parts_frame(arch, settings.task), hide_index=True, key="network", column_config=NUMBERS, placeholder=""
-    )
-
-
 def _curve(scene: Scene, trial: Trial) -> None:
     st.header("Learning curve", anchor=False)
     try:
@@ -149,8 +146,7 @@ def _curve(scene: Scene, trial: Trial) -> None:
         st.text(f"The curve cannot be read: {error}")
         return
     if epochs:
-        st.text(curve_caption(epochs))
-        live_chart(curve_figure(epochs), curve_caption(epochs), key="curve")
+        captioned_chart(curve_figure(epochs), curve_caption(epochs), "curve")
     else:
         st.text("No curve yet: it is written when an epoch ends." if trial.state == "running" else "It has no curve.")
 
@@ -161,15 +157,8 @@ def _seeds(snapshot: Snapshot, trial: Trial) -> None:
     if len(same) < 2:
         st.text(other_seed(networks_of(snapshot)))
         return
-    rows = [
-        {"trial": t.number, "seed": t.seed, "1 seed, %": None if t.accuracy is None else 100 * t.accuracy,
-         "state": t.state, "seconds": t.seconds}
-        for t in same
-    ]  # fmt: skip
-    numbers = {"1 seed, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy of that seed"),
-               "seconds": st.column_config.NumberColumn(format="%.1f"),
-               "seed": st.column_config.NumberColumn(format="%d")}  # fmt: skip
-    st.dataframe(typed(rows), hide_index=True, key="seeds", column_config=numbers, placeholder="")
+    rows = trials_frame(same, ()).assign(seed=pd.array([t.seed for t in same], "Int64"))
+    table(rows[["trial", "seed", OWN, "state", "seconds"]], "seeds")
 
 
 def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
@@ -215,7 +204,7 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
     here, there = f"trial {trial.number}", f"pinned: trial {other.number}"
     found = networks_of(scene.snapshot)
     rows = [dict(zip(("", here, there), row, strict=True)) for row in [*_measured(found, trial, other), *parts]]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="differs")
+    table(pd.DataFrame(rows), "differs")
     drawing(scene.settings, network, key="pinned")
 
 

@@ -12,9 +12,9 @@ import streamlit as st
 from dashboard.derived import history_of
 from dashboard.frames import typed
 from dashboard.number_format import FLOPS, ago, count
+from dashboard.pages.elements import table, text_box
 from dashboard.pages.selection import choose
 from dashboard.pages.study_page import watch
-from dashboard.pages.text_box import text_box
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.history import pace
@@ -57,12 +57,9 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
     st.text(
         f"{count(len(names), 'study', 'studies')} in {runs}." + (f" {waiting} still to be read." if waiting else "")
     )
-    table = typed([_row(cache, snapshot) for snapshot in found.values()])
     st.text("Tick one to open it, two or more to compare them.")
-    chosen = st.dataframe(
-        table, hide_index=True, key="studies", on_select="rerun", selection_mode="multi-row", column_config=_TABLE,
-        placeholder="",
-    )  # fmt: skip
+    frame = typed([_row(cache, snapshot) for snapshot in found.values()])
+    chosen = table(frame, "studies", _TABLE, on_select="rerun", selection_mode="multi-row")
     rows = [name for i, name in enumerate(found) if i in set(chosen["selection"]["rows"])]
     _ways(rows)
     _troubles(found)
