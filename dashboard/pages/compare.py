@@ -25,13 +25,11 @@ from nas.latency.measurements import joined
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 
-_COMPARABLE: tuple[
-    tuple[str, Callable[[Settings], object]], ...
-] = (  # what must be the same for accuracies to be compared
-    ("data", lambda s: s.data.fingerprint),
-    ("recipe", lambda s: s.recipe),
-    ("image size", lambda s: s.data.image_size),
-)
+_COMPARABLE: dict[str, Callable[[Settings], object]] = {  # what must be the same for accuracies to be compared
+    "data": lambda s: s.data.fingerprint,
+    "recipe": lambda s: s.recipe,
+    "image size": lambda s: s.data.image_size,
+}
 
 
 def compare_page(cache: StudyCache, runs: Path) -> None:
@@ -63,14 +61,9 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
     _growth(found)
 
 
-def _settings(snapshot: Snapshot) -> Settings:
-    assert snapshot.settings is not None
-    return snapshot.settings
-
-
 def _warn(found: dict[str, Snapshot]) -> None:
-    settings = [_settings(snapshot) for snapshot in found.values()]
-    for what, of in _COMPARABLE:
+    settings = [snapshot.read_settings for snapshot in found.values()]
+    for what, of in _COMPARABLE.items():
         if any(of(s) != of(settings[0]) for s in settings):
             st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
     if any(s.band != settings[0].band for s in settings):
@@ -105,7 +98,7 @@ def _fronts(found: dict[str, Snapshot], over: CostAxis) -> None:
     st.header("Fronts", anchor=False)
     fronts = {name: _front(snapshot, over) for name, snapshot in found.items()}
     captioned_chart(charts.fronts_figure(fronts, over), charts.fronts_caption(fronts, over), "fronts", view=over.name)
-    said = {evidence(_settings(s), seeds_per_network(s.trials)): name for name, s in found.items()}
+    said = {evidence(s.read_settings, seeds_per_network(s.trials)): name for name, s in found.items()}
     with st.container(key="facts"):
         st.text("; ".join(f"{name}: {words}" if len(said) > 1 else words for words, name in said.items()) + ".")
 
@@ -148,7 +141,7 @@ def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
 def _growth(found: dict[str, Snapshot]) -> None:
     st.header("Hypervolume over training", anchor=False)
     cost = cost_choice("Over")
-    groups = methods({name: _settings(snapshot) for name, snapshot in found.items()})
+    groups = methods({name: snapshot.read_settings for name, snapshot in found.items()})
     known = growths({label: [history_of(found[name]) for name in names] for label, names in groups.items()}, cost)
     captioned_chart(charts.growth_figure(known, cost), charts.growth_caption(known, cost), "growths")
 

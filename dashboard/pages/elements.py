@@ -13,7 +13,7 @@ from dashboard.charts.style import Figure
 from dashboard.frames import OWN, csv_name
 from dashboard.live_chart import live_chart
 from dashboard.number_format import FLOPS
-from dashboard.pages.selection import choose
+from dashboard.pages.address import choose
 
 Metric = tuple[str, str, str | None]  # name, value, what it is
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # of a choice that the address holds too

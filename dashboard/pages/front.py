@@ -12,10 +12,9 @@ from dashboard.derived import cost_axes_of, networks_of, outcome_of, shut_out, v
 from dashboard.frames import front_frame
 from dashboard.live_chart import live_chart, mark
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
+from dashboard.pages.address import choose, chosen
 from dashboard.pages.elements import KEPT, download, metrics, text_box, trial_table
-from dashboard.pages.front_panel import panel
-from dashboard.pages.front_view import Asked, Seen, caption_of, figure_of, view_of
-from dashboard.pages.selection import choose, chosen
+from dashboard.pages.front_view import Asked, Seen, caption_of, figure_of, panel, view_of
 from dashboard.pages.study_page import Scene, resume
 from dashboard.snapshot import Snapshot
 from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE

@@ -8,25 +8,26 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts.curve import curve_caption, curve_figure
+from dashboard.charts.blocks import seed_lines
 from dashboard.charts.front_caption import other_seed
-from dashboard.charts.hover import seed_lines
 from dashboard.charts.network import network_caption, network_figure
+from dashboard.charts.progress import curve_caption, curve_figure
 from dashboard.derived import networks_of
 from dashboard.frames import OWN, parts_frame, trials_frame
 from dashboard.live_chart import live_chart
 from dashboard.number_format import FLOPS, NONE, evidence, percent, short, standard_error
 from dashboard.pages import export, rebuild
+from dashboard.pages.address import choose, chosen, link, pin, pinned
 from dashboard.pages.elements import Metric, captioned_chart, metrics, table
-from dashboard.pages.selection import choose, chosen, link, pin, pinned
 from dashboard.pages.study_page import Scene
-from dashboard.snapshot import Snapshot
+from dashboard.snapshot import Snapshot, once
+from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
 from nas.analysis.pareto import accuracy
-from nas.analysis.seed_noise import NetworkResult, NetworkResults
+from nas.analysis.seed_noise import NetworkResult
 from nas.analysis.wording import mean_words
 from nas.records.settings import Settings
-from nas.records.trial import Trial
+from nas.records.trial import Epoch, Trial
 from space import Arch, InputError
 
 PARTS = {
@@ -52,7 +53,7 @@ def network_page(scene: Scene) -> None:
     assert trial is not None
     _walk(snapshot, trial)
     why = [] if number is not None else ["the most accurate so far" if snapshot.front else "the first trial"]
-    st.text(" · ".join(filter(None, [*why, place(snapshot, trial)])))
+    st.text(" · ".join(filter(None, [*why, place_on(trial, snapshot.front, FLOPS_MEASURE.name)])))
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
     row = networks_of(snapshot).of(trial)
@@ -79,10 +80,8 @@ def network_page(scene: Scene) -> None:
 
 def _walk(snapshot: Snapshot, trial: Trial) -> None:
     """Which trial, and the ways along the front and into a comparison."""
-    row = networks_of(snapshot).of(trial)
-    here = row.trial.number if row else trial.number
     members = [member.number for member in snapshot.front]
-    at = members.index(here) if here in members else None
+    at = next((at for at, member in enumerate(snapshot.front) if same_network(trial, member)), None)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Trial {trial.number}", anchor=False, width="content")
         before = members[at - 1] if at else None
@@ -138,10 +137,15 @@ def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) ->
     live_chart(network_figure(arch, settings.task, brief=brief), caption, key=key, least=0 if brief else 600)
 
 
+@once
+def _epochs(snapshot: Snapshot, cache: StudyCache, number: int) -> list[Epoch]:
+    return cache.curve(snapshot.folder, number)
+
+
 def _curve(scene: Scene, trial: Trial) -> None:
     st.header("Learning curve", anchor=False)
     try:
-        epochs = scene.cache.curve(scene.snapshot.folder, trial.number)
+        epochs = _epochs(scene.snapshot, scene.cache, trial.number)
     except (InputError, OSError) as error:
         st.text(f"The curve cannot be read: {error}")
         return
@@ -168,8 +172,7 @@ def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
         return
     if trial.number not in {member.number for member in snapshot.front}:
         st.text("Weights are kept for the front only; this network is trained again first.")
-    source = snapshot.settings.data.source if snapshot.settings else ""
-    export.section(runs, snapshot.name, trial.number, source)
+    export.section(runs, snapshot.name, trial.number, snapshot.read_settings.data.source)
 
 
 def _rebuild(settings: Settings, arch: Arch, trial: Trial) -> None:
@@ -203,36 +206,24 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
         return
     here, there = f"trial {trial.number}", f"pinned: trial {other.number}"
     found = networks_of(scene.snapshot)
-    rows = [dict(zip(("", here, there), row, strict=True)) for row in [*_measured(found, trial, other), *parts]]
-    table(pd.DataFrame(rows), "differs")
+    means = (
+        NONE if row is None else mean_words(accuracy(row.trial), row.seeds) for row in map(found.of, (trial, other))
+    )
+    names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
+    counts = [(label, short(getattr(trial, name)), short(getattr(other, name))) for label, name in names]
+    rows = [("accuracy of the network", *means), *counts, *parts]
+    table(pd.DataFrame(rows, columns=["", here, there]), "differs")
     drawing(scene.settings, network, key="pinned")
 
 
-def _measured(found: NetworkResults, one: Trial, other: Trial) -> list[tuple[str, str, str]]:
-    names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
-    rows = [("accuracy of the network", _mean(found.of(one)), _mean(found.of(other)))]
-    return rows + [(label, short(getattr(one, name)), short(getattr(other, name))) for label, name in names]
-
-
-def place(snapshot: Snapshot, trial: Trial) -> str:
-    """`on the front, 3 of 6 by FLOPs`."""
+def place_on(trial: Trial, front: Sequence[Trial], over: str, among: str = "") -> str:
+    """`on the front, 3 of 6 by FLOPs`, whichever of its network's seeds a trial is, or its state where it is not
+    finished; `among`: of which networks."""
     if trial.state != "complete":
         return trial.state
-    return place_on(trial, snapshot.front, FLOPS_MEASURE.name)
-
-
-def place_on(trial: Trial, front: Sequence[Trial], over: str, among: str = "") -> str:
-    """`on the front, 3 of 6 by FLOPs`, whichever of its network's seeds a trial is; `among`: of which networks."""
     at = next((at for at, member in enumerate(front, 1) if same_network(trial, member)), None)
-    return (
-        f"not on the front{among} by {over}" if at is None else f"on the front{among}, {at} of {len(front)} by {over}"
-    )
+    return f"on the front{among}, {at} of {len(front)} by {over}" if at else f"not on the front{among} by {over}"
 
 
 def same_network(one: Trial, other: Trial) -> bool:
     return one.number == other.number or (one.key is not None and one.key == other.key)
-
-
-def _mean(row: NetworkResult | None) -> str:
-    """`47.71%, mean of 2 seeds`; a dash for a network that never finished."""
-    return NONE if row is None else mean_words(accuracy(row.trial), row.seeds)

@@ -10,8 +10,8 @@ from dashboard.charts import progress as charts
 from dashboard.charts.progress import COSTS
 from dashboard.derived import history_of
 from dashboard.number_format import NONE
+from dashboard.pages.address import choose
 from dashboard.pages.elements import captioned_chart, cost_choice, metrics
-from dashboard.pages.selection import choose
 from dashboard.pages.study_page import Scene
 from nas.analysis.history import pace, spans
 
@@ -35,7 +35,7 @@ def progress_page(scene: Scene) -> None:
 
 def _pace(scene: Scene) -> None:
     snapshot = scene.snapshot
-    found = pace(snapshot.trials, scene.settings, scene.cache.goal(snapshot.folder))
+    found = pace(snapshot.trials, scene.settings, snapshot.goal)
     of = "" if found.goal is None else f" of {found.goal:,}"
     left = NONE
     if found.left is not None:
@@ -43,12 +43,9 @@ def _pace(scene: Scene) -> None:
             "done" if found.left <= timedelta(0) else duration(found.left) if snapshot.mode == "running" else "paused"
         )
     rate = NONE if found.per_hour is None else f"{found.per_hour:,.1f} / h"
+    what = "Trials that ended: complete, stopped or failed; further seeds included"
     rows = (
-        (
-            "Trained",
-            f"{found.trainings:,}{of}",
-            "Trials that ended: complete, stopped or failed; further seeds included",
-        ),
+        ("Trained", f"{found.trainings:,}{of}", what),
         ("Running", f"{len(snapshot.running)}", None),
         ("Rate", rate, "Over the latest 20 trials; long pauses are left out"),
         ("Time left", left, "At this rate, until the number of trials that was asked for"),

@@ -6,14 +6,13 @@ import streamlit as st
 
 from dashboard.charts import space as charts
 from dashboard.charts.style import Figure
-from dashboard.derived import designs_of, networks_table, varied_of
+from dashboard.derived import cells_of, designs_of, importances_of, networks_table, varied_of
 from dashboard.number_format import count, evidence, seeds_per_network
 from dashboard.pages.elements import KEPT, captioned_chart
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.analysis.importance import FEWEST, Cell, Importance, cells, importances, thirds
+from nas.analysis.importance import FEWEST
 from nas.analysis.multiple_comparisons import VALUES
-from space import Band
 
 EASY = 500  # trainings whose lines are drawn without being asked for
 
@@ -40,15 +39,10 @@ def space_page(scene: Scene) -> None:
         )
 
 
-@once
-def _importances(snapshot: Snapshot) -> list[Importance]:
-    return importances(*networks_table(snapshot))
-
-
 def _importance(scene: Scene) -> None:
     designs, _, _ = networks_table(scene.snapshot)
     st.header("What matters", anchor=False)
-    rows = _importances(scene.snapshot)
+    rows = importances_of(scene.snapshot)
     if len(designs) < FEWEST:
         st.info(f"Too few networks to say: {count(len(designs), 'network')}, and {FEWEST} are needed.")
         return
@@ -67,20 +61,12 @@ def _importance(scene: Scene) -> None:
         )
 
 
-@once
-def _cells(snapshot: Snapshot, axis: str) -> tuple[list[Cell], list[Band]]:
-    assert snapshot.settings is not None
-    designs, accuracy, flops = networks_table(snapshot)
-    bands = thirds(snapshot.settings.band, flops)
-    return cells(axis, varied_of(snapshot)[axis], designs, accuracy, flops, bands), bands
-
-
 def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     st.header("Accuracy by choice", anchor=False)
-    ranked = [row.axis for row in _importances(snapshot)]
+    ranked = [row.axis for row in importances_of(snapshot)]
     names = [*ranked, *(axis for axis in axes if axis not in ranked)]
     axis = st.selectbox("Axis", names, key="axis", width=220, **KEPT) or names[0]
-    rows, bands = _cells(snapshot, axis)
+    rows, bands = cells_of(snapshot, axis)
     captioned_chart(charts.cells_figure(rows, bands), charts.cells_caption(axis, rows, bands), "cells")
     with st.container(key="facts-cells"):
         st.text(

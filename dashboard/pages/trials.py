@@ -7,12 +7,11 @@ from collections import Counter
 import pandas as pd
 import streamlit as st
 
-from dashboard import frames
 from dashboard.derived import networks_of
-from dashboard.frames import cell
+from dashboard.frames import cell, trials_frame
 from dashboard.number_format import count, evidence, percent
+from dashboard.pages.address import choose, chosen, link
 from dashboard.pages.elements import KEPT, download, table, text_box, trial_table
-from dashboard.pages.selection import choose, chosen, link
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.records.trial import Trial
@@ -40,8 +39,7 @@ def trials_page(scene: Scene) -> None:
         if asked is not None and asked != number:
             choose(int(asked))
             number = int(asked)
-    asked_for = tuple(wanted), (text or "").strip().lower()[:80]
-    frame = shown(snapshot, *asked_for)
+    frame = shown(snapshot, tuple(wanted), (text or "").strip().lower()[:80])
     noise = networks_of(snapshot).noise
     alone = ", with a 95% interval of each by itself" if noise and noise.known else ""
     st.text(
@@ -70,7 +68,7 @@ def _frame(snapshot: Snapshot) -> pd.DataFrame:
     found = networks_of(snapshot)
     front = {row.trial.number for row in found.front}
     seeds = {t.number for t in snapshot.scored if (row := found.of(t)) and row.trial.number in front}
-    return frames.with_rungs(frames.trials_frame(snapshot.trials, seeds, found), snapshot.trials)
+    return trials_frame(snapshot.trials, seeds, found)
 
 
 @once
