@@ -9,10 +9,12 @@ from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes
 from nas.analysis.design_choices import Traits, traits, varied
 from nas.analysis.history import Step, hypervolume_history
+from nas.analysis.importance import Cell, Importance, cells, importances, thirds
 from nas.analysis.pareto import Outcome, baseline_of, outcome
 from nas.analysis.seed_noise import Floats, NetworkResults, networks
 from nas.latency.measurements import joined
 from nas.records.trial import Trial
+from space import Band
 
 
 @once
@@ -23,9 +25,8 @@ def networks_of(snapshot: Snapshot) -> NetworkResults:
 
 @once
 def outcome_of(snapshot: Snapshot) -> Outcome:
-    """A study's front and what it took. The snapshot must have settings."""
-    assert snapshot.settings is not None
-    return outcome(snapshot.trials, snapshot.settings)
+    """A study's front and what it took."""
+    return outcome(snapshot.trials, snapshot.read_settings)
 
 
 def baseline(cache: StudyCache, snapshot: Snapshot) -> Snapshot | None:
@@ -74,9 +75,8 @@ def varied_of(snapshot: Snapshot) -> dict[str, list[str]]:
 
 @once
 def history_of(snapshot: Snapshot) -> tuple[Step, ...]:
-    """How the study went. The snapshot must have settings."""
-    assert snapshot.settings is not None
-    return tuple(hypervolume_history(snapshot.trials, snapshot.settings))
+    """How the study went."""
+    return tuple(hypervolume_history(snapshot.trials, snapshot.read_settings))
 
 
 @once
@@ -85,3 +85,16 @@ def networks_table(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
     rows = [row.trial for row in networks_of(snapshot).rows.values()]
     accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
     return [design_of(trial) for trial in rows], accuracy, np.array([trial.flops for trial in rows], dtype=float)
+
+
+@once
+def importances_of(snapshot: Snapshot) -> list[Importance]:
+    return importances(*networks_table(snapshot))
+
+
+@once
+def cells_of(snapshot: Snapshot, axis: str) -> tuple[list[Cell], list[Band]]:
+    """Accuracy by choice of that axis, and the parts of the budget."""
+    designs, accuracy, flops = networks_table(snapshot)
+    bands = thirds(snapshot.read_settings.band, flops)
+    return cells(axis, varied_of(snapshot)[axis], designs, accuracy, flops, bands), bands

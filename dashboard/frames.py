@@ -7,10 +7,10 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import pandas as pd
 
-from dashboard.charts.blocks import blocks, depths, widths
-from dashboard.charts.network import shares
+from dashboard.charts.blocks import by_stage, mix, stages
 from nas.analysis.pareto import accuracy
 from nas.analysis.seed_noise import NetworkResult, NetworkResults
+from nas.analysis.wording import shares
 from nas.records.trial import Trial
 from space import Arch, Task, breakdown
 
@@ -25,7 +25,8 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
     counts; time in seconds.
 
     Where networks were repeated, also what is known of each trial's network: its mean over seeds with the half of its
-    95% interval, its seeds, and the probability of being on the front, in percent.
+    95% interval, its seeds, and the probability of being on the front, in percent; where a stopping rule judged any,
+    where it judged each last, and against what.
     """
     columns: dict[str, list[object]] = {
         "trial": [t.number for t in trials],
@@ -38,36 +39,25 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
     columns |= {
         "state": [t.state for t in trials],
         "params": [t.params for t in trials],
-        "depth": [cell(depths(t)) for t in trials],
-        "width": [cell(widths(t)) for t in trials],
-        "blocks": [blocks(t) for t in trials],
+        "depth": [cell(by_stage(t, "depth")) for t in trials],
+        "width": [cell(by_stage(t, "width")) for t in trials],
+        "blocks": [mix(t) if stages(t) else "" for t in trials],
         "seconds": [t.seconds for t in trials],
         "worker": [cell(t.owner) for t in trials],
         "reason": [cell(t.reason) for t in trials],
     }
+    if any(trial.decisions for trial in trials):
+        columns |= _columns(RUNGS, [_rung(trial) for trial in trials])
     return typed(columns)
 
 
 def front_frame(front: Sequence[Trial], found: NetworkResults | None = None, *, chances: bool = True) -> pd.DataFrame:
     """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated.
     `chances`: of being on it, which are those of the whole study's front over FLOPs and of no other."""
-    columns: dict[str, list[object]] = {
-        "trial": [t.number for t in front], "top-1, %": [100 * (t.accuracy or 0) for t in front],
-    }  # fmt: skip
-    if found is not None and found.noise is not None:
-        rows = [_certainty(found.rows[t.number]) for t in front]
-        columns |= _columns(CERTAINTY, rows)
-        del columns["mean"]
-        if not chances:
-            del columns["on front"]
-    columns |= {
-        "FLOPs": [t.flops for t in front],
-        "params": [t.params for t in front],
-        "depth": [cell(depths(t)) for t in front],
-        "width": [cell(widths(t)) for t in front],
-        "blocks": [blocks(t) for t in front],
-    }
-    return typed(columns)
+    frame = trials_frame(front, (), found)
+    seeds = CERTAINTY[1:] if chances else CERTAINTY[1:-1]  # a member is at its mean already
+    names = ["trial", OWN, *seeds, "FLOPs", "params", "depth", "width", "blocks"]
+    return frame[[name for name in names if name in frame]].rename(columns={OWN: "top-1, %"})
 
 
 def _certainty(row: NetworkResult | None) -> list[float | None]:
@@ -76,13 +66,6 @@ def _certainty(row: NetworkResult | None) -> list[float | None]:
         return [None] * len(CERTAINTY)
     half = None if row.half is None else 100 * row.half
     return [100 * accuracy(row.trial), half, row.seeds, 100 * row.probability]
-
-
-def with_rungs(frame: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
-    """With where the stopping rule judged each trial last, and against what; as it is where it judged none."""
-    if not any(trial.decisions for trial in trials):
-        return frame
-    return frame.join(typed(_columns(RUNGS, [_rung(trial) for trial in trials])))
 
 
 def _rung(trial: Trial) -> list[float | None]:
@@ -110,10 +93,6 @@ def cell(text: str | None) -> str:
     """Text for a table that may be saved as CSV: a spreadsheet would take `= + - @` at its start for a formula."""
     plain = text or ""
     return f"'{plain}" if plain.startswith(("=", "+", "-", "@", "\t", "\r")) else plain
-
-
-def csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False)
 
 
 def csv_name(study: str, what: str) -> str:

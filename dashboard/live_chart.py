@@ -38,17 +38,16 @@ _mark = st.components.v2.component("nas_mark", html="<span></span>", js=_MARK, i
 
 
 def live_chart(
-    figure: Figure | str,
+    figure: Figure,
     alt: str,
     *,
     key: str,
     on_click: Callable[[int], None] | None = None,
     order: Sequence[int] = (),
-    height: int | None = None,
     view: str = "",
     least: int = 0,
 ) -> None:
-    """Draws `figure`, or the text that `packed` made of it (then with its `height`); `alt` says it in words.
+    """Draws `figure`, as high as its layout says; `alt` says it in words.
 
     `on_click` gets the customdata (a trial's number) of a clicked point. `order`: the numbers that the arrow keys step
     through. `view`: what is looked at; zoom and selection outlive new data, not another view or another study.
@@ -60,19 +59,15 @@ def live_chart(
         if on_click is not None and isinstance(number, int):
             on_click(number)
 
-    high = height or (figure["layout"]["height"] if isinstance(figure, dict) else 400)
+    height = figure["layout"]["height"]
+    plain = json.dumps(figure, allow_nan=False, separators=(",", ":"))
     data = {
-        "figure": figure if isinstance(figure, str) else packed(figure), "alt": alt, "plotly": PLOTLY_URL, "key": key,
-        "order": list(order), "height": high, "least": least, "view": f"{st.session_state.get('study')} {view}",
+        "figure": plain, "alt": alt, "plotly": PLOTLY_URL, "key": key, "order": list(order), "height": height,
+        "least": least, "view": f"{st.session_state.get('study')} {view}",
     }  # fmt: skip
-    _chart(key=key, data=data, height=high, on_trial_change=clicked)
+    _chart(key=key, data=data, height=height, on_trial_change=clicked)
 
 
 def mark(key: str, number: int | None) -> None:
     """Rings the point of that number in the chart of that key, and no other."""
     _mark(key=f"{key}-mark", data={"key": key, "number": number}, height=1)
-
-
-def packed(figure: Figure) -> str:
-    """The figure as JSON: made once, it is quick to send again."""
-    return json.dumps(figure, allow_nan=False, separators=(",", ":"), default=lambda array: array.tolist())

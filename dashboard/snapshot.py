@@ -16,6 +16,7 @@ from nas.records.settings import Settings
 from nas.records.trial import State, Trial
 
 Mode = Literal["running", "idle", "error", "empty", "away", "broken", "missing"]
+COUNTED: tuple[State, ...] = ("complete", "stopped", "failed", "running")
 P = ParamSpec("P")
 T = TypeVar("T")
 _COMPUTING = RLock()  # one session at a time: threads of Python compute no faster side by side, but twice
@@ -33,15 +34,22 @@ class Snapshot:
     mode: Mode
     settings: Settings | None = None
     trials: tuple[Trial, ...] = ()
+    goal: tuple[int, int] | None = None  # trials and repeats that it shall have in all, where that is on record
     problem: str | None = None
     updated: datetime | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)  # latencies: `nas.latency.measurements`
     unmeasured: str | None = None  # why they cannot be read
-    found: dict[str, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False)  # by `once` functions
+    found: dict[Any, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False)  # by `once` functions
 
     @property
     def name(self) -> str:
         return self.folder.name
+
+    @property
+    def read_settings(self) -> Settings:
+        """Of a study that can be read."""
+        assert self.settings is not None
+        return self.settings
 
     @cached_property
     def front(self) -> tuple[Trial, ...]:
@@ -70,6 +78,12 @@ class Snapshot:
     def number_in(self, state: State) -> int:
         return sum(trial.state == state for trial in self.trials)
 
+    @property
+    def counts(self) -> str:
+        """`30 complete, 2 failed`."""
+        numbers = ((self.number_in(state), state) for state in COUNTED)
+        return ", ".join(f"{number:,} {state}" for number, state in numbers if number)
+
     def trial(self, number: int | None) -> Trial | None:
         """The trial of that number, if there is one."""
         return self.trials[number] if number is not None and 0 <= number < len(self.trials) else None
@@ -79,12 +93,10 @@ def once(function: Callable[Concatenate[Snapshot, P], T]) -> Callable[Concatenat
     """Keeps what a function of a snapshot returned for as long as the snapshot lives: for the latest 16 of its other
     arguments, which must be hashable and positional."""
 
-    name = f"{function.__module__}.{function.__qualname__}"
-
     @wraps(function)
     def kept(snapshot: Snapshot, /, *args: P.args, **kwargs: P.kwargs) -> T:
         assert not kwargs
-        found: dict[Any, T] = snapshot.found.setdefault(name, {})
+        found: dict[Any, T] = snapshot.found.setdefault(function, {})
         with suppress(KeyError):
             return found[args]
         with _COMPUTING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -17,7 +17,6 @@ from nas.storage.reader import Reader
 from space import InputError
 
 Stamp = tuple[int, int, int]  # inode, bytes, time in ns
-UNREACHABLE = (OSError, ServerUnavailable)  # errors that may pass
 
 
 @dataclass
@@ -25,11 +24,10 @@ class _Open:
     """A reader with the stamps of the files it has read."""
 
     reader: Reader
-    card: Stamp
+    card: Stamp | None
     journal: Stamp | None = None
     snapshot: Snapshot | None = None
     timings: Stamp | None = None  # of latencies
-    curves: dict[int, list[Epoch]] = field(default_factory=dict)
 
 
 class StudyCache:
@@ -37,7 +35,7 @@ class StudyCache:
 
     def __init__(self) -> None:
         self._open: dict[Path, _Open] = {}
-        self._broken: dict[Path, tuple[Stamp | None, Stamp | None, Snapshot]] = {}  # not parsed again until it changes
+        self._broken: dict[Path, tuple[object, Snapshot]] = {}  # not parsed again until it changes
         self._lock = Lock()  # between the sessions' threads of this server
 
     def read(self, folder: Path) -> Snapshot:
@@ -47,31 +45,19 @@ class StudyCache:
             if not folder.is_dir():
                 self._open.pop(folder, None)
                 return Snapshot(folder, "missing", problem=f"study must be a folder, got {folder}, which is gone")
-            if (known := self._broken.get(folder)) and known[:2] == stamps:
-                return known[2]
+            if (known := self._broken.get(folder)) and known[0] == stamps:
+                return known[1]
             try:
                 return self._read(folder)
             except (InputError, OSError) as error:
-                if isinstance(error, UNREACHABLE) and (last := self._last(folder)):
-                    return replace(last, mode="away", problem=str(error))
+                last = self._open.pop(folder, None)
+                if isinstance(error, OSError | ServerUnavailable) and last and last.snapshot:  # which may pass
+                    self._open[folder] = last
+                    return replace(last.snapshot, mode="away", problem=str(error))
                 broken = Snapshot(folder, "broken", problem=str(error), updated=_time(stamps[1]))
-                self._open.pop(folder, None)
                 if not isinstance(error, ServerUnavailable):
-                    self._broken[folder] = (*stamps, broken)
+                    self._broken[folder] = stamps, broken
                 return broken
-
-    def _last(self, folder: Path) -> Snapshot | None:
-        """The study as it was last read."""
-        opened = self._open.get(folder)
-        return opened.snapshot if opened else None
-
-    def goal(self, folder: Path) -> tuple[int, int] | None:
-        """Trials and repeats, in all, that the study shall have; None where that is not known."""
-        with self._lock:
-            try:
-                return self._opened(folder).reader.goal()
-            except (InputError, OSError):
-                return None
 
     def has(self, folder: Path) -> bool:
         """Whether a study was read before, so that to read it again is quick."""
@@ -80,49 +66,48 @@ class StudyCache:
     def curve(self, folder: Path, number: int) -> list[Epoch]:
         """The epochs of a trial; empty where it has none. Raises InputError where the file is not a curve."""
         with self._lock:
-            opened = self._opened(folder)
-            if number not in opened.curves:
-                try:
-                    opened.curves[number] = opened.reader.curve(number)
-                except (KeyError, ValueError, TypeError) as error:
-                    raise InputError(f"curve of trial {number} must be whole, got {error}; train it again") from error
-            return opened.curves[number]
+            try:
+                return self._opened(folder).reader.curve(number)
+            except (KeyError, ValueError, TypeError) as error:
+                raise InputError(f"curve of trial {number} must be whole, got {error}; train it again") from error
 
     def _read(self, folder: Path) -> Snapshot:
         opened = self._opened(folder)
-        journal = _changes(opened.reader) if opened.reader.settings.server else _stamp(folder / JOURNAL)
-        if opened.snapshot is None or journal != opened.journal or opened.snapshot.mode == "running":
-            trials = tuple(opened.reader.shown())
-            if opened.snapshot is not None and trials == opened.snapshot.trials:  # the journal grew by signs of life
-                trials = opened.snapshot.trials
-            mode, error = _mode(opened.reader, trials)
+        reader, last = opened.reader, opened.snapshot or Snapshot(folder, "empty")
+        journal = _changes(reader) if reader.settings.server else _stamp(folder / JOURNAL)
+        changed = opened.snapshot is None or journal != opened.journal
+        if changed or last.mode == "running":
+            trials = tuple(reader.shown())
+            if trials == last.trials:  # the journal grew by signs of life
+                trials = last.trials
+            mode, problem = _mode(reader, trials)
+            updated = (None if mode == "running" else last_change(trials)) or _time(journal)
             now = replace(
-                opened.snapshot or Snapshot(folder, "empty"), mode=mode, problem=error,
-                settings=opened.reader.settings, trials=trials,
-                updated=(None if mode == "running" else last_change(trials)) or _time(journal),
+                last, mode=mode, problem=problem, settings=reader.settings, trials=trials, updated=updated,
+                goal=reader.goal(),
             )  # fmt: skip
-            if opened.snapshot is None or journal != opened.journal or not now.same(opened.snapshot):
-                opened.journal, opened.curves, opened.snapshot = journal, {}, now
+            opened.journal, last = journal, now if changed or not now.same(last) else last
         if (timings := _stamp(folder / TIMINGS)) != opened.timings:
-            found, problem = opened.snapshot.measured, None
+            found, unmeasured = last.measured, None
             try:
                 found = read_measured(folder)
             except InputError as error:  # of no matter to the rest of the study
-                found, problem = {}, str(error)
+                found, unmeasured = {}, str(error)
             except OSError as error:  # nor is this, which may pass: what was read last stays until it has
-                timings, problem = (0, 0, 0), str(error)
+                timings, unmeasured = (0, 0, 0), str(error)
             opened.timings = timings
-            if found is not opened.snapshot.measured or problem != opened.snapshot.unmeasured:
-                opened.snapshot = replace(opened.snapshot, measured=found, unmeasured=problem)
-        return opened.snapshot
+            if found is not last.measured or unmeasured != last.unmeasured:
+                last = replace(last, measured=found, unmeasured=unmeasured)
+        opened.snapshot = last
+        return last
 
     def _opened(self, folder: Path) -> _Open:
         """The folder's reader, opened anew where the study was replaced or its journal shrank."""
         card, journal = _stamp(folder / FILE), _stamp(folder / JOURNAL)
         opened = self._open.get(folder)
-        kept = opened is not None and opened.card == card
-        if opened is None or not kept or (not opened.reader.settings.server and _replaced(opened.journal, journal)):
-            opened = self._open[folder] = _Open(Reader(folder), card or (0, 0, 0))
+        if opened and opened.card == card and (opened.reader.settings.server or not _replaced(opened.journal, journal)):
+            return opened
+        self._open[folder] = opened = _Open(Reader(folder), card)
         return opened
 
 

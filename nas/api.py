@@ -7,7 +7,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nas.analysis.pareto import baseline_of
+from nas.export.pick import Selection
+from nas.export.pick import pick as choose
+from nas.records.settings import find_study
 from nas.records.trial import Trial
+from nas.storage.reader import Reader
 from space import Arch, Band, Cost, Space, Task
 from space.cost import cost as count
 
@@ -29,11 +34,11 @@ def cost(
     `check=True` also builds it and counts it with fvcore; both must be equal as integers.
     """
     task = Task(image_size, channels, classes)
-    if not check:
-        return count(arch, task)
-    from space.fvcore_count import check_with_fvcore
+    if check:
+        from space.fvcore_count import check_with_fvcore
 
-    return check_with_fvcore(arch, task)
+        return check_with_fvcore(arch, task)
+    return count(arch, task)
 
 
 def search(
@@ -98,9 +103,6 @@ class Study:
 
     def __init__(self, folder: str | Path, *, runs: str | Path = RUNS) -> None:
         """`folder`: of the study, or its name under `runs`. Raises InputError where there is none."""
-        from nas.records.settings import find_study
-        from nas.storage.reader import Reader
-
         self.folder = find_study(str(folder), Path(runs))
         self._reader = Reader(self.folder)
 
@@ -130,7 +132,7 @@ class Study:
         """Accuracy against FLOPs with the front, as on the dashboard: a plotly figure to show, change or save."""
         from dashboard.charts.front import front_figure
         from dashboard.charts.front_caption import front_caption
-        from dashboard.charts.standalone import plotly_figure
+        from dashboard.charts.style import plotly_figure
         from nas.analysis.seed_noise import networks
         from nas.analysis.wording import basis
 
@@ -143,9 +145,7 @@ class Study:
 
     def arch(self, trial: int) -> Arch:
         """The network of a trial. Raises InputError where it has none."""
-        from nas.export.pick import Selection, pick
-
-        return pick(self.folder, Selection(trial=trial)).to_arch()
+        return choose(self.folder, Selection(trial=trial)).to_arch()
 
     def export(
         self,
@@ -167,8 +167,6 @@ class Study:
         from rich.console import Console
 
         from nas.export.formats import parse_formats
-        from nas.export.pick import Selection
-        from nas.export.pick import pick as choose
         from nas.export.write import export_trial
 
         selection = Selection(trial=trial, max_flops=max_flops, pick=None if trial is not None or max_flops else pick)
@@ -180,8 +178,5 @@ class Study:
 
     def _baseline(self) -> list[Trial]:
         """Trials of the random search beside it."""
-        from nas.analysis.pareto import baseline_of
-        from nas.storage.reader import Reader
-
         beside = baseline_of(self.folder)
         return Reader(beside).trials() if beside else []

@@ -1,9 +1,13 @@
-"""What a trial's network is made of, read from the plain dictionary in its journal: unchecked, and so quick."""
+"""What a trial's network is made of, read from the plain dictionary in its journal: unchecked, and so quick; and what
+a chart shows of it under the mouse."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from dashboard.charts.style import COLOURS, SYMBOLS, escape
+from dashboard.number_format import percent, short
+from nas.analysis.seed_noise import NetworkResult
 from nas.records.trial import Trial
 
 PLAIN, MODULATION, MIXED, OTHER = "ConvNeXt blocks", "modulation blocks", "several kinds", "other blocks"
@@ -13,6 +17,7 @@ KINDS = {
     "depthwise_first": DEPTHWISE_FIRST,
 }  # fmt: skip
 MIXES = (*KINDS.values(), OTHER, MIXED)
+LOOKS = dict(zip(MIXES, zip(COLOURS, SYMBOLS, strict=True), strict=True))
 
 
 def stages(trial: Trial) -> list[dict[str, Any]]:
@@ -37,15 +42,32 @@ def stage_line(stage: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def depths(trial: Trial) -> str:
-    """`2-2-6-2`: blocks of each stage."""
-    return "-".join(str(stage.get("depth")) for stage in stages(trial))
+def by_stage(trial: Trial, name: str) -> str:
+    """`2-2-6-2`: the depth, or what else is asked for, of each stage."""
+    return "-".join(str(stage.get(name)) for stage in stages(trial))
 
 
-def widths(trial: Trial) -> str:
-    """`16-32-64-96`: the width of each stage."""
-    return "-".join(str(stage.get("width")) for stage in stages(trial))
+def hover(trial: Trial, row: NetworkResult | None = None, *, brief: bool = False) -> str:
+    """A trial's design in a few lines, escaped for plotly; with what its network's seeds tell, if there are any. Brief,
+    for charts of thousands: `c3x64k7` is 3 ConvNeXt blocks 64 wide, kernel 7."""
+    head = [f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}", *seed_lines(row)]
+    if brief:
+        short_lines = (
+            f"{str(s.get('block'))[:1]}{s.get('depth')}x{s.get('width')}" + (f"k{s['kernel']}" if "kernel" in s else "")
+            for s in stages(trial)
+        )
+        return "<br>".join([*head, escape(" ".join(short_lines), 90)])
+    cost = f"{short(trial.flops)} FLOPs, {short(trial.params)} parameters"
+    return "<br>".join([*head, cost, *(escape(stage_line(stage), 90) for stage in stages(trial)[:8])])
 
 
-def blocks(trial: Trial) -> str:
-    return mix(trial) if stages(trial) else ""
+def seed_lines(row: NetworkResult | None) -> list[str]:
+    """`mean of 3 seeds, 95% interval 92.10% to 93.90%`, `on the front by FLOPs with probability 58%`; none without
+    repeats. The probability and the tie are of the study's front over FLOPs, whatever else is shown."""
+    if row is None or row.probability is None:
+        return []
+    seeds = "1 seed" if row.seeds == 1 else f"mean of {row.seeds} seeds"
+    if row.interval is not None:
+        seeds += ", 95% interval {} to {}".format(*(percent(end, 2) for end in row.interval))
+    tie = "" if row.tie is None else f", a tie with trial {row.tie}"
+    return [seeds, f"on the front by FLOPs with probability {row.probability:.0%}{tie}"]

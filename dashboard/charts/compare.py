@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.charts.progress import COSTS
-from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, escape, layout, log_axis, tint, title
+from dashboard.charts.progress import COSTS, growth_layout, growth_line
+from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, escape, layout, log_axis, title
 from dashboard.number_format import percent
 from nas.analysis.comparison import Distance, Edf, Growth
 from nas.analysis.cost_axes import FLOPS, CostAxis
@@ -29,28 +29,27 @@ def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS)
     """The staircase of every study's front over this measure; a colour, symbol and dash each."""
     chart = layout(380)
     ends = [over.on(trial) for front in fronts.values() for trial in front]
-    data = []
+    data: list[dict[str, Any]] = []
     for place, (name, front) in enumerate(fronts.items()):
         if not front:
             continue
         x, y = [over.on(t) for t in front], [100 * accuracy(t) for t in front]
-        said = [
-            f"{escape(name, 60)}, trial {t.number}<br>{percent(t.accuracy, 2)} at {over.words(over.on(t))}"
-            for t in front
-        ]
-        data.append(
-            {
-                "type": "scatter", "mode": "lines+markers", "name": escape(name, 60), "x": x, "y": y,
-                "text": said, "hovertemplate": "%{text}<extra></extra>",
-                "line": {"shape": "hv", "width": 2, "color": COLOURS[place], "dash": DASHES[place]},
-                "marker": {"symbol": SYMBOLS[place], "size": 9, "color": COLOURS[place]},
-            }
-        )  # fmt: skip
+        said = [f"trial {t.number}<br>{percent(t.accuracy, 2)} at {over.words(over.on(t))}" for t in front]
+        data.append(_step_line(place, name, x, y) | {
+            "mode": "lines+markers", "marker": {"symbol": SYMBOLS[place], "size": 9, "color": COLOURS[place]},
+            "text": said, "hovertemplate": f"{escape(name, 60)}, %{{text}}<extra></extra>",
+        })  # fmt: skip
     if ends:
         chart["xaxis"] |= log_axis(min(ends), max(ends), over.label)
     chart["yaxis"] |= {"title": title("validation top-1, %")}
     chart["legend"] = ABOVE
     return {"data": data, "layout": chart}
+
+
+def _step_line(place: int, name: str, x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
+    """Of the study in that place."""
+    line = {"shape": "hv", "width": 2, "color": COLOURS[place], "dash": DASHES[place]}
+    return {"type": "scatter", "mode": "lines", "name": escape(name, 60), "x": x, "y": y, "line": line}
 
 
 def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS) -> str:
@@ -78,15 +77,11 @@ def edf_figure(rows: Sequence[Edf]) -> Figure:
     data = []
     for place, row in enumerate(rows):
         kept = np.unique(np.linspace(0, len(row.accuracy) - 1, POINTS).astype(int))
-        data.append(
-            {
-                "type": "scatter", "mode": "lines", "name": f"{escape(row.name, 60)} ({row.networks:,})",
-                "x": [float(100 * value) for value in row.accuracy[kept]],
-                "y": [float(100 * share) for share in row.share[kept]],
-                "line": {"shape": "hv", "width": 2, "color": COLOURS[place], "dash": DASHES[place]},
-                "hovertemplate": f"{escape(row.name, 60)}: %{{y:.0f}}% have at most %{{x:.2f}}%<extra></extra>",
-            }
-        )  # fmt: skip
+        x, y = (100 * row.accuracy[kept]).tolist(), (100 * row.share[kept]).tolist()
+        data.append(_step_line(place, row.name, x, y) | {
+            "name": f"{escape(row.name, 60)} ({row.networks:,})",
+            "hovertemplate": f"{escape(row.name, 60)}: %{{y:.0f}}% have at most %{{x:.2f}}%<extra></extra>",
+        })  # fmt: skip
     chart["xaxis"] |= {"title": title("validation top-1, %")}
     chart["yaxis"] |= {"title": title("networks with at most that, %"), "range": [0, 101]}
     chart["legend"] = ABOVE
@@ -97,20 +92,17 @@ def edf_caption(rows: Sequence[Edf], distances: Sequence[Distance], over: CostAx
     """The first distances in words, with what chance has; the p of all of them hold together."""
     counts = ", ".join(f"{row.name} {row.networks:,}" for row in rows)
     gaps = [
-        f"{d.one} and {d.other} are {d.value:.2f} apart (Kolmogorov-Smirnov; p {_p(d.p)})" for d in distances[:SAID]
-    ]  # fmt: skip
+        f"{d.one} and {d.other} are {d.value:.2f} apart (Kolmogorov-Smirnov; "
+        f"p {'< 0.01' if d.p < 0.01 else f'{d.p:.2f}'})"
+        for d in distances[:SAID]
+    ]
     many = len(distances)
     held = f" p: of {many} pairs together (Bonferroni)." if many > 1 else ""
     return f"At equal {over.name} {'; '.join(gaps)}.{held} Networks in the {over.name} that they share: {counts}."
 
 
-def _p(value: float) -> str:
-    return "< 0.01" if value < 0.01 else f"{value:.2f}"
-
-
 def growth_figure(rows: Sequence[Growth], cost: str) -> Figure:
     """Mean hypervolume over cost; a shade is the interval over studies that differ in the seed only."""
-    chart = layout(360)
     data: list[dict[str, Any]] = []
     for place, row in enumerate(rows):
         colour, x = COLOURS[place], row.cost.tolist()
@@ -119,21 +111,13 @@ def growth_figure(rows: Sequence[Growth], cost: str) -> Figure:
             data.append(
                 {
                     "type": "scatter", "mode": "lines", "x": x + x[::-1], "y": high + low[::-1], "fill": "toself",
-                    "fillcolor": tint(colour, 0.18), "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False,
+                    "fillcolor": colour, "opacity": 0.18, "line": {"width": 0}, "hoverinfo": "skip",
+                    "showlegend": False,
                 }
             )  # fmt: skip
         name = escape(row.name, 60) + ("" if row.studies == 1 else f" ({row.studies} seeds)")
-        data.append(
-            {
-                "type": "scatter", "mode": "lines", "name": name, "x": x, "y": row.mean.tolist(),
-                "line": {"shape": "hv", "width": 2.2, "color": colour, "dash": DASHES[place]},
-                "hovertemplate": f"{name}: %{{y:.4f}} after %{{x:,.6~g}} {COSTS[cost]}<extra></extra>",
-            }
-        )  # fmt: skip
-    chart["xaxis"] |= {"title": title(COSTS[cost]), "rangemode": "tozero"}
-    chart["yaxis"] |= {"title": title("hypervolume")}
-    chart["legend"] = ABOVE
-    return {"data": data, "layout": chart}
+        data.append(growth_line(name, x, row.mean.tolist(), cost, colour, DASHES[place]))
+    return {"data": data, "layout": growth_layout(360, cost)}
 
 
 def growth_caption(rows: Sequence[Growth], cost: str) -> str:

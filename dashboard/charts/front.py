@@ -6,26 +6,11 @@ FLOPs: conv + linear multiply-accumulates, batch 1; accuracies are in percent.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from dashboard.charts.blocks import MIXES, mix
-from dashboard.charts.hover import brief_hover, hover
-from dashboard.charts.style import (
-    ABOVE,
-    BLUE_EDGE,
-    BLUE_FILL,
-    COLOURS,
-    GREY,
-    LOOKS,
-    SYMBOLS,
-    Figure,
-    escape,
-    layout,
-    log_axis,
-    title,
-)
+from dashboard.charts.blocks import LOOKS, MIXES, hover, mix
+from dashboard.charts.style import ABOVE, COLOURS, GREY, SYMBOLS, Figure, escape, layout, log_axis, title
 from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.design_choices import is_numeric, number, one_word, traits
 from nas.analysis.pareto import accuracy, flops, knee, merged, pareto_front
@@ -35,36 +20,30 @@ from space import Band, compact
 
 ON_FRONT = 12  # size of a marker, px
 HEIGHT = 430  # of the chart, px
+BLUE_FILL, BLUE_EDGE = "rgba(0,114,178,.07)", "rgba(0,114,178,.55)"
 BASELINE = "random search's front"
 MANY = 1500  # points from which WebGL draws; below, SVG is crisper
 KINDS = "kind of blocks"  # what colours show unless an axis is chosen
-
-
-@dataclass(frozen=True)
-class View:
-    """How the front is looked at: what is on the x axis, and what colours show."""
-
-    measure: CostAxis = FLOPS
-    colour: str = KINDS  # or an axis of the space
 
 
 def front_figure(
     trials: Sequence[Trial],
     band: Band,
     *,
-    view: View | None = None,
+    x: CostAxis = FLOPS,
+    colour: str = KINDS,
     running: Sequence[Trial] = (),
     found: NetworkResults | None = None,
     beside: Sequence[Trial] = (),
 ) -> Figure:
-    """Every finished network over its log cost, at the mean of its seeds; the front as a staircase, with its 95%
-    intervals where `found` has them; over FLOPs the budget as a shaded band.
+    """Every finished network over its log cost `x`, at the mean of its seeds; the front as a staircase, with its 95%
+    intervals where `found` has them; over FLOPs the budget as a shaded band. `colour`: what colours show, the kind of
+    blocks or an axis of the space.
 
     Trials in training, whose accuracy is not known yet, are dotted lines at their cost; stopped ones have none and are
     not drawn. `beside` are the trials of the baseline: its front is a second, quiet staircase.
     """
-    view = view or View()
-    x, of_flops = view.measure, view.measure is FLOPS
+    of_flops = x is FLOPS
     points = [t for t in merged(trials) if x.of(t)]
     front, other = pareto_front(points, x.on), pareto_front([t for t in beside if x.of(t)], x.on)
     kind = "scatter" if len(points) < MANY else "scattergl"
@@ -74,9 +53,10 @@ def front_figure(
     spread = [*map(x.on, [*points, *other]), *in_training, *bars]
     high = max([*spread, *([band.high] if of_flops else [])], default=1.0)
     data = [_staircase(other, x, high, kind) | {"name": BASELINE, "line": {"shape": "hv", **quiet}}] if other else []
-    data += [_staircase(front, x, high, kind), *_clouds(points, {t.number for t in front}, kind, found, view)]
-    _show_each_kind_once(data)
+    data += [_staircase(front, x, high, kind), *_clouds(points, {t.number for t in front}, kind, found, x, colour)]
     chart = layout(HEIGHT)
+    bar = {"title": {"text": colour, "side": "right"}, "thickness": 10, "outlinewidth": 0, "len": 0.9}
+    chart["coloraxis"] = {"colorscale": "Cividis", "colorbar": bar}  # which the colour-blind can read as well
     low = min([*spread, high])
     if of_flops:
         low = low if band.low < low / 1000 else min(low, band.low)  # `..4M` begins at 1
@@ -112,29 +92,31 @@ def _staircase(front: Sequence[Trial], x: CostAxis, end: float, kind: str) -> di
 
 
 def _clouds(
-    points: Sequence[Trial], front: set[int], kind: str, found: NetworkResults | None, view: View
+    points: Sequence[Trial], front: set[int], kind: str, found: NetworkResults | None, x: CostAxis, axis: str
 ) -> list[dict[str, Any]]:
     """Two traces per group of networks, those off and those on the front: colour and symbol say which group, size and
     outline which place. Single values and not one per point, so that ten thousand points stay quick; only an axis of
-    numbers has a colour for each point."""
-    label = hover if len(points) < MANY else brief_hover
+    numbers has a colour for each point. The legend has each group once."""
+    brief = len(points) >= MANY
     rows = found.rows if found else {}
     clouds = []
-    for name, colour, symbol, group in _groups(points, view.colour):
+    for name, colour, symbol, group in _groups(points, axis):
         for on in (False, True):
             members = [trial for trial in group if (trial.number in front) is on]
-            if members:
-                cloud = _cloud(name, on, members, kind, view.measure, colour, symbol)
-                cloud["text"] = [label(trial, rows.get(trial.number)) for trial in members]
-                if on and found and found.noise and found.noise.known:
-                    cloud["error_y"] = _bars(members, found, colour)
-                if on and (quartiles := view.measure.quartiles):
-                    cloud["error_x"] = _across(cloud["x"], map(quartiles, members), colour)
-                clouds.append(cloud)
-    clouds.sort(key=lambda cloud: cloud["marker"]["size"] == ON_FRONT)
-    if clouds and not isinstance(clouds[0]["marker"]["color"], str):
-        _scale(clouds, view.colour)
-    return clouds
+            if not members:
+                continue
+            cloud = _cloud(name, on, members, kind, x, colour, symbol)
+            cloud["showlegend"] = isinstance(colour, str) and (not on or len(members) == len(group))
+            cloud["text"] = [hover(trial, rows.get(trial.number), brief=brief) for trial in members]
+            plain = colour if isinstance(colour, str) else "@text"
+            if on and found and found.noise and found.noise.known:
+                intervals = [found.rows[t.number].interval or (accuracy(t), accuracy(t)) for t in members]
+                ends = [(100 * low, 100 * high) for low, high in intervals]
+                cloud["error_y"] = _bars([100 * accuracy(t) for t in members], ends, plain)
+            if on and x.quartiles:
+                cloud["error_x"] = _bars(cloud["x"], [x.quartiles(t) for t in members], plain)
+            clouds.append(cloud)
+    return sorted(clouds, key=lambda cloud: cloud["marker"]["size"] == ON_FRONT)
 
 
 def _groups(points: Sequence[Trial], axis: str) -> list[tuple[str, Any, str, list[Trial]]]:
@@ -156,65 +138,27 @@ def _groups(points: Sequence[Trial], axis: str) -> list[tuple[str, Any, str, lis
     return [(escape(f"{axis} {name}"), colour, symbol, named[name]) for colour, symbol, name in looks]
 
 
-def _bars(members: Sequence[Trial], found: NetworkResults, colour: Any) -> dict[str, Any]:
-    """95% intervals of means over seeds."""
-    arms: list[tuple[float, float]] = []
-    for trial in members:
-        low, high = found.rows[trial.number].interval or (accuracy(trial), accuracy(trial))
-        arms.append((100 * (accuracy(trial) - low), 100 * (high - accuracy(trial))))
-    plain = colour if isinstance(colour, str) else "@text"
+def _bars(middles: Sequence[float], ends: Sequence[tuple[float, float]], colour: str) -> dict[str, Any]:
+    """From low to high around each point: 95% intervals over seeds, quartiles of what was measured many times."""
     return {
-        "type": "data", "symmetric": False, "array": [up for _, up in arms], "arrayminus": [down for down, _ in arms],
-        "color": plain, "thickness": 1.2, "width": 4,
-    }  # fmt: skip
-
-
-def _across(middles: Sequence[float], quartiles: Iterable[tuple[float, float]], colour: Any) -> dict[str, Any]:
-    """Quartiles of what was measured many times."""
-    ends = list(zip(middles, quartiles, strict=True))
-    return {
-        "type": "data", "symmetric": False, "array": [high - middle for middle, (_, high) in ends],
-        "arrayminus": [middle - low for middle, (low, _) in ends],
-        "color": colour if isinstance(colour, str) else "@text", "thickness": 1.2, "width": 4,
+        "type": "data", "symmetric": False, "color": colour, "thickness": 1.2, "width": 4,
+        "array": [high - middle for middle, (_, high) in zip(middles, ends, strict=True)],
+        "arrayminus": [middle - low for middle, (low, _) in zip(middles, ends, strict=True)],
     }  # fmt: skip
 
 
 def _cloud(
     name: str, on: bool, group: Sequence[Trial], kind: str, x: CostAxis, colour: Any, symbol: str
 ) -> dict[str, Any]:
-    shade = colour if isinstance(colour, str) else [colour[trial.number] for trial in group]
+    marker = {"color": colour, "symbol": symbol, "size": ON_FRONT if on else 7}
+    marker |= {"line": {"color": "@text", "width": 1.5}} if on else {"opacity": 0.6}
+    if not isinstance(colour, str):
+        marker |= {"color": [colour[trial.number] for trial in group], "coloraxis": "coloraxis"}
     return {
-        "type": kind,
-        "mode": "markers",
-        "name": name,
-        "legendgroup": name,
-        "x": [x.on(trial) for trial in group],
-        "y": [round(100 * accuracy(trial), 4) for trial in group],
-        "customdata": [trial.number for trial in group],
-        "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"color": shade, "symbol": symbol, "size": ON_FRONT if on else 7}
-        | ({"line": {"color": "@text", "width": 1.5}} if on else {"opacity": 0.6}),
-    }
-
-
-def _scale(clouds: Sequence[dict[str, Any]], axis: str) -> None:
-    """One colour scale for all, which the colour-blind can read as well (Cividis), with its bar."""
-    values = [value for cloud in clouds for value in cloud["marker"]["color"] if value is not None]
-    bar = {"title": {"text": axis, "side": "right"}, "thickness": 10, "outlinewidth": 0, "len": 0.9}
-    for place, cloud in enumerate(clouds):
-        cloud["marker"] |= {"colorscale": "Cividis", "cmin": min(values, default=0), "cmax": max(values, default=1)}
-        cloud["showlegend"] = False
-        if place == 0:
-            cloud["marker"] |= {"showscale": True, "colorbar": bar}
-
-
-def _show_each_kind_once(data: list[dict[str, Any]]) -> None:
-    """In the legend: by its trace off the front, if it has one."""
-    seen: set[str] = set()
-    for trace in data:
-        if (group := trace.get("legendgroup")) and "showlegend" not in trace:
-            trace["showlegend"] = group not in seen
-            seen.add(group)
+        "type": kind, "mode": "markers", "name": name, "legendgroup": name, "marker": marker,
+        "x": [x.on(trial) for trial in group], "y": [round(100 * accuracy(trial), 4) for trial in group],
+        "customdata": [trial.number for trial in group], "hovertemplate": "%{text}<extra></extra>",
+    }  # fmt: skip
 
 
 def _band_shapes(band: Band) -> list[dict[str, Any]]:

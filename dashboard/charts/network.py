@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dashboard.charts.blocks import KINDS, OTHER
-from dashboard.charts.style import ABOVE, BLUE, GREY, LOOKS, PURPLE, Figure, escape, layout
+from dashboard.charts.blocks import KINDS, LOOKS, OTHER
+from dashboard.charts.style import ABOVE, BLUE, GREY, PURPLE, Figure, escape, layout
 from dashboard.number_format import NONE, count
-from nas.analysis.wording import part_words
+from nas.analysis.wording import part_words, shares
 from space import Arch, Part, Task, breakdown, compact
 
+Spot = tuple[float, float]  # left and right of a part; a block is 1 wide
 _GAP = 0.9  # between parts, in blocks
 _KERNEL = 2.0  # px of the drawing for a pixel of a kernel
 
@@ -24,20 +25,13 @@ def network_figure(arch: Arch, task: Task, *, brief: bool = False) -> Figure:
     chart |= {"barmode": "overlay", "bargap": 0, "showlegend": not brief}
     chart |= {"margin": {"l": 8, "r": 8, "t": 8 if brief else 34, "b": 8}, "legend": ABOVE}
     data = [*_blocks(arch, parts, spots, tall), *_kernels(arch, spots)]
-    quiet: dict[str, Any] = {
-        "showticklabels": False,
-        "showgrid": False,
-        "zeroline": False,
-        "fixedrange": True,
-        "showline": False,
-    }
-    quiet["ticks"] = ""  # a colour of ticks alone would show some
+    quiet = dict.fromkeys(("showticklabels", "showgrid", "showline"), False)
     chart["xaxis"] |= {
         "tickvals": [(left + right) / 2 for left, right in spots],
         "ticktext": [_tick(part, len(parts)) for part in parts],
         "showgrid": False, "showline": False, "range": [-0.4, spots[-1][1] + 0.4], "fixedrange": True,
     }  # fmt: skip
-    chart["yaxis"] |= quiet | {"range": [-0.56 * tall, 0.7 * tall]}
+    chart["yaxis"] |= quiet | {"range": [-0.56 * tall, 0.7 * tall], "fixedrange": True, "ticks": ""}
     chart["annotations"] = [_channels(part, spot) for part, spot in zip(parts[:-1], spots, strict=False)]
     if not brief:
         chart["xaxis"]["anchor"], chart["yaxis"]["domain"] = "y3", [0.48, 1]
@@ -53,8 +47,8 @@ def network_figure(arch: Arch, task: Task, *, brief: bool = False) -> Figure:
     return {"data": data, "layout": chart}
 
 
-def _spots(arch: Arch) -> list[tuple[float, float]]:
-    """(left, right) of the stem, each stage and the head: a block is 1 wide."""
+def _spots(arch: Arch) -> list[Spot]:
+    """Of the stem, each stage and the head."""
     spots, at = [], 0.0
     for wide in (1, *(stage.depth for stage in arch.stages), 1):
         spots.append((at, at + wide))
@@ -62,7 +56,7 @@ def _spots(arch: Arch) -> list[tuple[float, float]]:
     return spots
 
 
-def _blocks(arch: Arch, parts: Sequence[Part], spots: Sequence[tuple[float, float]], tall: int) -> list[dict[str, Any]]:
+def _blocks(arch: Arch, parts: Sequence[Part], spots: Sequence[Spot], tall: int) -> list[dict[str, Any]]:
     """A trace per kind of block; stem and head are grey."""
     rows: dict[str, list[tuple[float, int, str]]] = {}
     said = part_words(arch)
@@ -85,7 +79,7 @@ def _blocks(arch: Arch, parts: Sequence[Part], spots: Sequence[tuple[float, floa
     ]  # fmt: skip
 
 
-def _kernels(arch: Arch, spots: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
+def _kernels(arch: Arch, spots: Sequence[Spot]) -> list[dict[str, Any]]:
     rows = [
         (left + j + 0.5, kernel)
         for stage, (left, _) in zip(arch.stages, spots[1:-1], strict=True)
@@ -106,12 +100,7 @@ def _kernels(arch: Arch, spots: Sequence[tuple[float, float]]) -> list[dict[str,
 
 
 def _share_bars(
-    axis: str,
-    name: str,
-    colour: str,
-    values: Sequence[int],
-    parts: Sequence[Part],
-    spots: Sequence[tuple[float, float]],
+    axis: str, name: str, colour: str, values: Sequence[int], parts: Sequence[Part], spots: Sequence[Spot]
 ) -> dict[str, Any]:
     share = shares(values)
     said = [f"{p.name}: {s:.1f}% of {name}, {v:,}" for p, s, v in zip(parts, share, values, strict=True)]
@@ -128,7 +117,7 @@ def _tick(part: Part, parts: int) -> str:
     return name if part.name == "head" else f"{name}<br>{part.size} px"
 
 
-def _channels(part: Part, spot: tuple[float, float]) -> dict[str, Any]:
+def _channels(part: Part, spot: Spot) -> dict[str, Any]:
     return {
         "x": sum(spot) / 2, "y": part.width / 2, "xref": "x", "yref": "y", "yanchor": "bottom", "showarrow": False,
         "text": f"{part.width}", "font": {"size": 12, "color": "@text"},
@@ -156,9 +145,3 @@ def network_caption(arch: Arch, task: Task) -> str:
         f"{params[0].name} {params[1]:.0f}% of the {compact(sum(p.cost.params for p in parts))} parameters. "
         "To scale: height is channels, the square the kernel, each bar a block."
     )
-
-
-def shares(values: Sequence[int]) -> list[float]:
-    """Each value in percent of their sum."""
-    total = sum(values) or 1
-    return [100 * value / total for value in values]

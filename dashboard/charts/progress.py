@@ -1,15 +1,16 @@
-"""How a study went: its hypervolume as training goes on, and what each worker did when."""
+"""How a study went: its hypervolume as training goes on, what each worker did when; and the curve of one training."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from dashboard.charts.style import ABOVE, BLUE, GREEN, GREY, ORANGE, VERMILLION, Figure, finite, hatched, layout, title
-from dashboard.number_format import count
+from dashboard.number_format import count, percent
 from nas.analysis.history import Span, Step
-from nas.records.trial import Trial
+from nas.records.trial import Epoch, Trial
 
 COSTS = {"epochs": "epochs trained", "seconds": "seconds of training", "clock": "hours since the start"}
 STATES = {
@@ -21,23 +22,24 @@ SHOWN = 500  # trials of a timeline
 
 def growth_figure(steps: Sequence[Step], cost: str, beside: Sequence[Step] = ()) -> Figure:
     """Hypervolume of the front after every trial, over what was spent (a key of COSTS); the baseline's dashed."""
-    chart = layout(330)
     rows = (("this search", steps, BLUE, "solid"), ("random search", beside, GREY, "dash"))
-    data = []
-    for name, line, colour, dash in rows:
-        x, y = _line(line, cost)
-        if x:
-            data.append(
-                {
-                    "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y,
-                    "line": {"shape": "hv", "width": 2.2, "color": colour, "dash": dash},
-                    "hovertemplate": f"{name}: %{{y:.4f}} after %{{x:,.6~g}} {COSTS[cost]}<extra></extra>",
-                }
-            )  # fmt: skip
+    data = [growth_line(name, *_line(line, cost), cost, colour, dash) for name, line, colour, dash in rows]
+    return {"data": [line for line in data if line["x"]], "layout": growth_layout(330, cost)}
+
+
+def growth_line(name: str, x: Sequence[Any], y: Sequence[Any], cost: str, colour: str, dash: str) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y,
+        "line": {"shape": "hv", "width": 2.2, "color": colour, "dash": dash},
+        "hovertemplate": f"{name}: %{{y:.4f}} after %{{x:,.6~g}} {COSTS[cost]}<extra></extra>",
+    }  # fmt: skip
+
+
+def growth_layout(height: int, cost: str) -> dict[str, Any]:
+    chart = layout(height)
     chart["xaxis"] |= {"title": title(COSTS[cost]), "rangemode": "tozero"}
     chart["yaxis"] |= {"title": title("hypervolume"), "nticks": 6}
-    chart["legend"] = ABOVE
-    return {"data": data, "layout": chart}
+    return chart | {"legend": ABOVE}
 
 
 def _line(steps: Sequence[Step], cost: str) -> tuple[list[float | None], list[float | None]]:
@@ -121,3 +123,32 @@ def losses(trials: tuple[Trial, ...]) -> list[str]:
     if lost := sum(trial.state == "interrupted" for trial in trials):
         lines.append(f"Interrupted and queued again: {count(lost, 'trial')}.")
     return lines or ["Nothing was stopped, and nothing failed."]
+
+
+def curve_figure(epochs: Sequence[Epoch]) -> Figure:
+    """Validation accuracy in percent above, mean training loss below, by epoch."""
+    chart = layout(300)
+    x = [e.epoch for e in epochs]
+    panels = (("accuracy", [100 * e.accuracy for e in epochs], BLUE), ("loss", [e.loss for e in epochs], VERMILLION))
+    data = [
+        {
+            "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": finite(y), "yaxis": axis,
+            "line": {"color": colour, "width": 2}, "marker": {"size": 5 if len(x) > 1 else 9}, "showlegend": False,
+            "hovertemplate": f"epoch %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
+        }
+        for (name, y, colour), axis in zip(panels, ("y", "y2"), strict=True)
+    ]  # fmt: skip
+    chart["yaxis"] |= {"domain": [0.56, 1], "title": {"text": "top-1, %"}, "nticks": 5}
+    chart["yaxis2"] = chart["yaxis"] | {"domain": [0, 0.44], "title": {"text": "loss"}, "anchor": "x"}
+    ticks = {"tick0": 1, "dtick": math.ceil(len(x) / 10) or 1}
+    chart["xaxis"] |= {"title": {"text": "epoch", "standoff": 6}, "anchor": "y2"} | ticks
+    return {"data": data, "layout": chart}
+
+
+def curve_caption(epochs: Sequence[Epoch]) -> str:
+    """The curve in a sentence."""
+    last, top = epochs[-1], max(epochs, key=lambda e: e.accuracy)
+    return (
+        f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: {percent(last.accuracy)}, training loss "
+        f"{last.loss:.3g}; highest {percent(top.accuracy)} in epoch {top.epoch}. Of this training's one seed."
+    )

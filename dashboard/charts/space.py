@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, VERMILLION, Figure, escape, hatched, layout, title
 from dashboard.number_format import count, short
-from nas.analysis.design_choices import Shares, Traits, is_numeric, number, one_word
+from nas.analysis.design_choices import Shares, Traits, in_order, is_numeric, number, one_word
 from nas.analysis.importance import Cell, Importance
 from nas.analysis.multiple_comparisons import bonferroni_note
 from nas.analysis.pareto import accuracy, flops
@@ -62,14 +62,13 @@ def importance_caption(rows: Sequence[Importance], networks: int) -> str:
 def cells_figure(cells: Sequence[Cell], bands: Sequence[Band]) -> Figure:
     """Mean accuracy of each choice with its interval, a colour and symbol a FLOPs band; hollow: too few."""
     chart = layout(340)
-    choices = list(dict.fromkeys(cell.choice for cell in sorted(cells, key=_by_choice)))
+    choices = list(dict.fromkeys(sorted((cell.choice for cell in cells), key=in_order)))
     looks = ((BLUE, "circle"), (VERMILLION, "square"), (GREEN, "diamond"))
     data = []
     for place, (band, (colour, symbol)) in enumerate(zip(bands, looks, strict=False)):
         rows = [cell for cell in cells if cell.band == band]
-        known = [cell for cell in rows if not cell.too_few]
         if rows:
-            data.append(_points(rows, known, choices, 0.16 * (place - 1), str(band), colour, symbol))
+            data.append(_points(rows, choices, 0.16 * (place - 1), str(band), colour, symbol))
     chart["xaxis"] |= {
         "tickvals": list(range(len(choices))), "ticktext": [escape(word, 24) for word in choices],
         "range": [-0.6, len(choices) - 0.4], "showgrid": False,
@@ -79,31 +78,18 @@ def cells_figure(cells: Sequence[Cell], bands: Sequence[Band]) -> Figure:
     return {"data": data, "layout": chart}
 
 
-def _by_choice(cell: Cell) -> tuple[int, float, str]:
-    value = number({cell.choice: 1.0})
-    return (0, value, "") if value is not None else (1, 0.0, cell.choice)
-
-
 def _points(
-    rows: Sequence[Cell],
-    known: Sequence[Cell],
-    choices: Sequence[str],
-    shift: float,
-    name: str,
-    colour: str,
-    symbol: str,
+    rows: Sequence[Cell], choices: Sequence[str], shift: float, name: str, colour: str, symbol: str
 ) -> dict[str, Any]:
-    def half(cell: Cell) -> float | None:
-        return 100 * cell.half if cell in known and math.isfinite(cell.half) else None
-
     return {
         "type": "scatter", "mode": "markers", "name": name, "x": [choices.index(cell.choice) + shift for cell in rows],
         "y": [100 * cell.mean for cell in rows],
         "error_y": {
-            "type": "data", "array": [half(cell) for cell in rows], "thickness": 1.4, "width": 4, "color": colour,
+            "type": "data", "array": [None if cell.too_few else 100 * cell.half for cell in rows],
+            "thickness": 1.4, "width": 4, "color": colour,
         },
         "marker": {
-            "color": colour, "size": 10, "symbol": [symbol if cell in known else f"{symbol}-open" for cell in rows],
+            "color": colour, "size": 10, "symbol": [f"{symbol}-open" if cell.too_few else symbol for cell in rows],
         },
         "text": [_said(cell) for cell in rows], "hovertemplate": "%{text}<extra></extra>",
     }  # fmt: skip

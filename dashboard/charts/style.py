@@ -6,11 +6,14 @@ Colours are Okabe-Ito's. `@text`, `@grid` and `@back` stand for the theme's colo
 from __future__ import annotations
 
 import html
+import json
 import math
+import textwrap
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dashboard.charts.blocks import MIXES
+if TYPE_CHECKING:
+    import plotly.graph_objects as go  # type: ignore[import-untyped]
 
 Figure = dict[str, Any]
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -18,15 +21,9 @@ ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#7F7F7F"
 COLOURS = (BLUE, VERMILLION, PURPLE, ORANGE, SKY, GREY, GREEN)
 SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "cross", "diamond")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-LOOKS = dict(zip(MIXES, zip(COLOURS, SYMBOLS, strict=True), strict=True))
-BLUE_FILL, BLUE_EDGE = "rgba(0,114,178,.07)", "rgba(0,114,178,.55)"
 ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}  # a legend over the chart
-
-
-def tint(colour: str, opacity: float) -> str:
-    """`#0072B2`, .2 -> `rgba(0,114,178,0.2)`."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity:g})"
+THEME = {"@text": "#262730", "@grid": "#d0d0d6", "@back": "#ffffff", "inherit": "system-ui, sans-serif"}
+WIDTH = 110  # letters a line of the caption
 
 
 def hatched(shape: str) -> dict[str, Any]:
@@ -57,20 +54,13 @@ def title(text: str) -> dict[str, Any]:
     return {"text": text, "standoff": 8, "font": {"size": 12.5}}
 
 
-def log_ticks(decades: float) -> dict[str, Any]:
-    """Ticks that do not run into each other: as plotly likes within a decade, then at 1, 2, 5, then at powers of 10."""
-    if decades < 1:
-        return {"nticks": 8}
-    return {"dtick": "D2" if decades < 2.5 else 1}
-
-
 def log_axis(low: float, high: float, name: str) -> dict[str, Any]:
-    """A log axis from `low` to `high` with a margin, its ticks as `500k`, `1M`."""
+    """A log axis from `low` to `high` with a margin, its ticks as `500k`, `1M`. They do not run into each other: as
+    plotly likes within a decade, then at 1, 2, 5, then at powers of 10."""
     margin = 0.04 * max(math.log10(high / low), 0.25)
-    span = [math.log10(low) - margin, math.log10(high) + margin]
-    return {
-        "type": "log", "range": span, **log_ticks(span[1] - span[0]), "title": title(name), "tickformat": "~s",
-    }  # fmt: skip
+    start, end = math.log10(low) - margin, math.log10(high) + margin
+    ticks = {"nticks": 8} if end - start < 1 else {"dtick": "D2" if end - start < 2.5 else 1}
+    return {"type": "log", "range": [start, end], **ticks, "title": title(name), "tickformat": "~s"}
 
 
 def finite(values: Iterable[float | None]) -> list[float | None]:
@@ -82,3 +72,23 @@ def escape(text: object, longest: int = 120) -> str:
     """Text for plotly, which reads tags in labels: `&`, `<` and `>` become entities; long text is cut."""
     plain = str(text)
     return html.escape(plain if len(plain) <= longest else plain[: longest - 1] + "…", quote=False)
+
+
+def plotly_figure(figure: Figure, title: str, *captions: str) -> go.Figure:
+    """With a light theme's colours, a title, and below it the captions: what the numbers rest on.
+    For notebooks and scripts."""
+    import plotly.graph_objects as go
+
+    plain = json.dumps(figure)
+    for name, value in THEME.items():
+        plain = plain.replace(f'"{name}"', f'"{value}"')
+    found = go.Figure(json.loads(plain))
+    lines = [line for caption in captions for line in textwrap.wrap(caption, WIDTH)]
+    text = f"{title}<br><sup>{'<br>'.join(lines)}</sup>"
+    above = 16 * len(lines)
+    found.update_layout(
+        title={"text": text, "x": 0.01, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 14}},
+        margin={"t": 90 + above}, height=520 + above, template="none", paper_bgcolor=THEME["@back"],
+        plot_bgcolor=THEME["@back"],
+    )  # fmt: skip
+    return found

@@ -13,34 +13,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import RUNS, address
+from dashboard import RUNS
+from dashboard.pages import address
 from dashboard.pages.compare import compare_page
+from dashboard.pages.elements import text_box
 from dashboard.pages.front import front_page
 from dashboard.pages.network import network_page
 from dashboard.pages.progress import progress_page
-from dashboard.pages.selection import choose, pin, pinned
 from dashboard.pages.space import space_page
 from dashboard.pages.studies import studies_page
 from dashboard.pages.study_page import EVERY, FIRST_SEARCH, Scene, study_page
-from dashboard.pages.text_box import text_box
 from dashboard.pages.trials import trials_page
 from dashboard.study_cache import SHARED, study_names
 
-_CSS = """
-.stMainBlockContainer { padding: 3.6rem 2.2rem 4rem; max-width: 1500px; }
-.stMainBlockContainer h1 { font-size: 1.6rem; padding: 0 0 .5rem; }
-.stMainBlockContainer h2 { font-size: 1.25rem; padding: .2rem 0; }
-[data-testid="stMetricValue"] { font-size: 1.5rem; }
-[class*="st-key-facts"] [data-testid="stText"] { font-size: .85rem; opacity: .8; }
-[class*="-mark"][class*="st-key-"] { display: none; }
-.st-key-head { row-gap: .2rem; }
-[data-tag] { background: color-mix(in srgb, currentColor 14%, transparent) !important; color: inherit !important; }
-@media (max-width: 640px) {
-  .stMainBlockContainer { padding: 3.6rem 1rem 3rem; }
-  .stMainBlockContainer h1 { font-size: 1.3rem; }
-  [data-testid="stMetricValue"] { font-size: 1.2rem; }
-}
-"""
 Body = Callable[[Scene], None]
 PAGES: tuple[tuple[str, str, str, Body], ...] = (
     ("front", "Front", "What is the best network under my budget?", front_page),
@@ -54,7 +39,7 @@ PAGES: tuple[tuple[str, str, str, Body], ...] = (
 def main(first: str = "front") -> None:
     """`first`: the page that is shown where the address names none."""
     st.set_page_config(page_title="nas", layout="wide", initial_sidebar_state=240)
-    st.html(f"<style>{_CSS}</style>")
+    st.html(Path(__file__).with_suffix(".css"))
     runs = Path(os.environ.get(RUNS, "runs"))
     names = study_names(runs)
     if not names:
@@ -97,13 +82,12 @@ def _pick(names: list[str]) -> None:
     if "unknown" in state:
         st.warning("The address asks for a study that is not here. This is the latest one; choose another on the left.")
         text_box(state["unknown"][:200])
-    if asked := address.changed("trial"):
-        choose(number(asked[0]))
-    if asked := address.changed("pin"):
-        pin(number(asked[0]))
+    for name, take in (("trial", address.choose), ("pin", address.pin)):
+        if asked := address.changed(name):
+            take(number(asked[0]))
     address.write("study", study)
-    choose(state.get("trial"))
-    pin(pinned())
+    address.choose(state.get("trial"))
+    address.pin(address.pinned())
 
 
 def number(asked: str | None) -> int | None:
@@ -114,8 +98,8 @@ def number(asked: str | None) -> int | None:
 def _changed() -> None:
     """Another study was chosen in the box: a trial of the last one means nothing there."""
     st.session_state.pop("unknown", None)
-    pin(None)
-    choose(None)
+    address.pin(None)
+    address.choose(None)
 
 
 @st.fragment(run_every=EVERY)

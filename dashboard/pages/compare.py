@@ -12,10 +12,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import compare as charts
-from dashboard.charts.progress import COSTS
 from dashboard.derived import history_of, networks_of
-from dashboard.live_chart import live_chart
 from dashboard.number_format import ago, evidence, seeds_per_network
+from dashboard.pages.elements import KEPT, captioned_chart, cost_choice, table
 from dashboard.pages.study_page import watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
@@ -26,13 +25,11 @@ from nas.latency.measurements import joined
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 
-_COMPARABLE: tuple[
-    tuple[str, Callable[[Settings], object]], ...
-] = (  # what must be the same for accuracies to be compared
-    ("data", lambda s: s.data.fingerprint),
-    ("recipe", lambda s: s.recipe),
-    ("image size", lambda s: s.data.image_size),
-)
+_COMPARABLE: dict[str, Callable[[Settings], object]] = {  # what must be the same for accuracies to be compared
+    "data": lambda s: s.data.fingerprint,
+    "recipe": lambda s: s.recipe,
+    "image size": lambda s: s.data.image_size,
+}
 
 
 def compare_page(cache: StudyCache, runs: Path) -> None:
@@ -44,10 +41,7 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
     kept = [name for name in st.session_state.get("with", []) if name in names]
     if kept != st.session_state.get("with", []):
         st.session_state["with"] = kept
-    wanted = st.multiselect(
-        "Studies", names, key="with", max_selections=charts.MOST, bind="query-params", persist_state="session",
-        placeholder="two to six",
-    )  # fmt: skip
+    wanted = st.multiselect("Studies", names, key="with", max_selections=charts.MOST, placeholder="two to six", **KEPT)
     read = {name: cache.read(runs / name) for name in wanted}
     found = {name: snapshot for name, snapshot in read.items() if snapshot.settings and snapshot.scored}
     with spot:
@@ -67,14 +61,9 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
     _growth(found)
 
 
-def _settings(snapshot: Snapshot) -> Settings:
-    assert snapshot.settings is not None
-    return snapshot.settings
-
-
 def _warn(found: dict[str, Snapshot]) -> None:
-    settings = [_settings(snapshot) for snapshot in found.values()]
-    for what, of in _COMPARABLE:
+    settings = [snapshot.read_settings for snapshot in found.values()]
+    for what, of in _COMPARABLE.items():
         if any(of(s) != of(settings[0]) for s in settings):
             st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
     if any(s.band != settings[0].band for s in settings):
@@ -85,8 +74,9 @@ def _over(found: dict[str, Snapshot]) -> CostAxis:
     """What accuracies are set against: a measure that every study has, chosen by the person."""
     known = _measures(tuple(found.values()))
     name = st.selectbox(
-        "Accuracy over", list(known), key="over", width=340, bind="query-params", persist_state="session",
+        "Accuracy over", list(known), key="over", width=340,
         help="Latencies are offered where each of these studies was measured on the same device at the same batch",
+        **KEPT,
     )  # fmt: skip
     return known[name or FLOPS.name]
 
@@ -107,10 +97,8 @@ def _front(snapshot: Snapshot, over: CostAxis) -> tuple[Trial, ...]:
 def _fronts(found: dict[str, Snapshot], over: CostAxis) -> None:
     st.header("Fronts", anchor=False)
     fronts = {name: _front(snapshot, over) for name, snapshot in found.items()}
-    caption = charts.fronts_caption(fronts, over)
-    st.text(caption)
-    live_chart(charts.fronts_figure(fronts, over), caption, key="fronts", view=over.name)
-    said = {evidence(_settings(s), seeds_per_network(s.trials)): name for name, s in found.items()}
+    captioned_chart(charts.fronts_figure(fronts, over), charts.fronts_caption(fronts, over), "fronts", view=over.name)
+    said = {evidence(s.read_settings, seeds_per_network(s.trials)): name for name, s in found.items()}
     with st.container(key="facts"):
         st.text("; ".join(f"{name}: {words}" if len(said) > 1 else words for words, name in said.items()) + ".")
 
@@ -138,9 +126,7 @@ def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
         st.info(f"Too few networks in the {over.name} that they share to say ({FEWEST} are needed): {', '.join(few)}.")
         return
     rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()), over)
-    caption = charts.edf_caption(rows, gaps, over)
-    st.text(caption)
-    live_chart(charts.edf_figure(rows), caption, key="edf")
+    captioned_chart(charts.edf_figure(rows), charts.edf_caption(rows, gaps, over), "edf")
     with st.container(key="facts-edf"):
         st.text(
             "Every network that was trained to its end, weighted so that each study has as many at the same "
@@ -148,28 +134,16 @@ def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
             "Under random search this is the space; a search that learns shows what it chose."
         )
     if len(gaps) > 1:
-        table = [{"one": g.one, "other": g.other, "distance": g.value, "p": g.p} for g in gaps]
-        numbers = {
-            "distance": st.column_config.NumberColumn(format="%.3f"),
-            "p": st.column_config.NumberColumn(format="%.3f"),
-        }
-        st.dataframe(pd.DataFrame(table), hide_index=True, key="distances", column_config=numbers)
+        found_gaps = pd.DataFrame(map(asdict, gaps)).rename(columns={"value": "distance"})
+        table(found_gaps, "distances", dict.fromkeys(("distance", "p"), st.column_config.NumberColumn(format="%.3f")))
 
 
 def _growth(found: dict[str, Snapshot]) -> None:
     st.header("Hypervolume over training", anchor=False)
-    cost = st.segmented_control(
-        "Over", list(COSTS), default="epochs", format_func=lambda name: COSTS[name], key="cost", bind="query-params",
-        persist_state="session", required=True,
-    )  # fmt: skip
-    groups = methods({name: _settings(snapshot) for name, snapshot in found.items()})
-    known = growths(
-        {label: [history_of(found[name]) for name in names] for label, names in groups.items()}, cost or "epochs"
-    )
-    caption = charts.growth_caption(known, cost or "epochs")
-    st.text(caption)
-    if known:
-        live_chart(charts.growth_figure(known, cost or "epochs"), caption, key="growths")
+    cost = cost_choice("Over")
+    groups = methods({name: snapshot.read_settings for name, snapshot in found.items()})
+    known = growths({label: [history_of(found[name]) for name in names] for label, names in groups.items()}, cost)
+    captioned_chart(charts.growth_figure(known, cost), charts.growth_caption(known, cost), "growths")
 
 
 def methods(settings: dict[str, Settings]) -> dict[str, list[str]]:

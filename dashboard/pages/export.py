@@ -13,7 +13,7 @@ from typing import IO
 
 import streamlit as st
 
-from dashboard.pages.text_box import text_box
+from dashboard.pages.elements import text_box
 from nas.records.settings import check_name
 from space import InputError
 
@@ -81,14 +81,9 @@ def section(runs: Path, study: str, number: int, source: str) -> None:
 
 def _place(study: str, source: str) -> str | None:
     """Where a person says that the data is now; None where it was. Remembered for the study's other networks."""
-    places: dict[str, str] = st.session_state.setdefault("places", {})
-    said = st.text_input(
-        "Where its data is",
-        places.get(study, source),
-        key=f"place-{study}",
-        help="A folder on this machine, or a name. The images must be those of the search.",
-    ).strip()
-    places[study] = place = said or source
+    help = "A folder on this machine, or a name. The images must be those of the search."
+    said = st.text_input("Where its data is", source, key=f"place-{study}", help=help, persist_state="session")
+    place = said.strip() or source
     if place.startswith((".", "/", "~")) and not Path(place).expanduser().is_dir():
         st.text(f"There is no folder {place} on this machine: say where the data of the search is now.")
     return None if place == source else place

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.front import HEIGHT, KINDS
+from dashboard.charts.front import KINDS
 from dashboard.charts.front_caption import front_caption
 from dashboard.derived import cost_axes_of, networks_of, outcome_of, shut_out, varied_of
-from dashboard.frames import csv, csv_name, front_frame
+from dashboard.frames import front_frame
 from dashboard.live_chart import live_chart, mark
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
-from dashboard.pages.front_panel import panel
-from dashboard.pages.front_view import Asked, Seen, caption_of, figure_of, view_of
-from dashboard.pages.selection import choose, chosen
+from dashboard.pages.address import choose, chosen
+from dashboard.pages.elements import KEPT, download, metrics, text_box, trial_table
+from dashboard.pages.front_view import Asked, Seen, caption_of, figure_of, panel, view_of
 from dashboard.pages.study_page import Scene, resume
-from dashboard.pages.text_box import text_box
 from dashboard.snapshot import Snapshot
 from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
 from nas.analysis.pareto import accuracy
@@ -28,13 +26,6 @@ from space import compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
 _STEPS = 20  # of the budget's slider, per factor of ten
-_MEMBERS = {
-    "top-1, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy, mean of the network's seeds"),
-    "± 95%": st.column_config.NumberColumn(format="%.2f", help="Half of the 95% interval over seeds, in points"),
-    "FLOPs": st.column_config.NumberColumn(format="compact", help=FLOPS),
-    "params": st.column_config.NumberColumn(format="compact"),
-    "on front": st.column_config.NumberColumn(format="%.0f%%", help="Probability of being on the true front"),
-}
 
 
 def front_page(scene: Scene) -> None:
@@ -45,45 +36,34 @@ def front_page(scene: Scene) -> None:
         resume(scene.settings)
 
 
-def numbers_of(snapshot: Snapshot) -> dict[str, str]:
-    """What stands over the chart, by name."""
-    best = snapshot.best
-    return {
-        "Best accuracy": percent(accuracy(best.trial) if best else None),
-        "On the front": f"{len(snapshot.front)}",
-        "Finished": f"{snapshot.number_in('complete')}",
-        "Running": f"{len(snapshot.running)}",
-        "Failed": f"{snapshot.number_in('failed')}",
-        "Hypervolume": f"{outcome_of(snapshot).hypervolume:.3f}",
-    }
-
-
 def _numbers(scene: Scene) -> None:
-    snapshot, settings, beside = scene.snapshot, scene.settings, scene.beside
-    own = outcome_of(snapshot)
-    helps = {
-        "Best accuracy": evidence(settings, snapshot.best.seeds if snapshot.best else 1),
-        "On the front": "Networks that no other beats in both accuracy and FLOPs",
-        "Hypervolume": "Area under the front over log FLOPs across the budget, 0 to 1; more is better",
-    }
+    """What stands over the chart, and what it rests on."""
+    snapshot, settings, best = scene.snapshot, scene.settings, scene.snapshot.best
+    volume = outcome_of(snapshot).hypervolume
+    rows = (
+        (
+            "Best accuracy",
+            percent(accuracy(best.trial) if best else None),
+            evidence(settings, best.seeds if best else 1),
+        ),
+        ("On the front", f"{len(snapshot.front)}", "Networks that no other beats in both accuracy and FLOPs"),
+        ("Finished", f"{snapshot.number_in('complete')}", None),
+        ("Running", f"{len(snapshot.running)}", None),
+        ("Failed", f"{snapshot.number_in('failed')}", None),
+        (
+            "Hypervolume",
+            f"{volume:.3f}",
+            "Area under the front over log FLOPs across the budget, 0 to 1; more is better",
+        ),
+    )
     deltas = {}
-    if beside:
-        deltas["Hypervolume"] = f"{signed(own.hypervolume - outcome_of(beside).hypervolume, 3)} to random"
-    with st.container(key="facts-numbers", horizontal=True, gap="medium"):
-        for name, value in numbers_of(snapshot).items():
-            st.metric(
-                name, value, delta=deltas.get(name), delta_color="off", delta_arrow="off", help=helps.get(name),
-                width="content",
-            )  # fmt: skip
-    with st.container(key="facts"):
-        st.text(basis_of(snapshot, settings))
-
-
-def basis_of(snapshot: Snapshot, settings: Settings) -> str:
-    """What the numbers rest on."""
+    if scene.beside:
+        deltas["Hypervolume"] = f"{signed(volume - outcome_of(scene.beside).hypervolume, 3)} to random"
+    metrics("numbers", rows, deltas)
     seeds = seeds_per_network(snapshot.trials)
-    best = f", the best network's of {count(snapshot.best.seeds, 'seed')}" if snapshot.best and seeds[1] > 1 else ""
-    return f"Accuracy: {evidence(settings, seeds)}{best}. Budget: {settings.band} {FLOPS}."
+    of_best = f", the best network's of {count(best.seeds, 'seed')}" if best and seeds[1] > 1 else ""
+    with st.container(key="facts"):
+        st.text(f"Accuracy: {evidence(settings, seeds)}{of_best}. Budget: {settings.band} {FLOPS}.")
 
 
 def _facts(snapshot: Snapshot, settings: Settings) -> str:
@@ -93,10 +73,9 @@ def _facts(snapshot: Snapshot, settings: Settings) -> str:
         f"Data: {data.name}, {data.image_size} px, {classes}; each network saw {settings.training}",
         f"Space: {settings.space_name}, drawn by {settings.sampler}, seed {settings.seed}",
     ]
-    rest = [f"{n} {s}" for s in _REST if (n := snapshot.number_in(s))]
-    if left := snapshot.number_in("running") - len(snapshot.running):
-        rest.append(f"{left} left unfinished by a process that has ended")
-    return ". ".join([*words, *([f"Besides: {', '.join(rest)}"] if rest else [])]) + "."
+    if rest := [f"{n} {s}" for s in _REST if (n := snapshot.number_in(s))]:
+        words.append(f"Besides: {', '.join(rest)}")
+    return ". ".join(words) + "."
 
 
 @st.fragment
@@ -128,7 +107,10 @@ def _explore(scene: Scene) -> None:
         _chart(scene, asked, view, number, pick)
     with right:
         panel(scene, view, number, pick, budget)
-    _members(scene, view)
+    st.header("The front", anchor=False)  # the chart's points for those who cannot point
+    members = front_frame(view.front, networks_of(snapshot), chances=view.whole)
+    trial_table(members, "members")
+    download(members, snapshot.name, "front")
 
 
 def _none_finished(snapshot: Snapshot) -> None:
@@ -144,14 +126,13 @@ def _none_finished(snapshot: Snapshot) -> None:
 def _controls(snapshot: Snapshot, beside: Snapshot | None) -> Asked:
     """x axis, colours and filters; all of them in the page's address."""
     known, axes = cost_axes_of(snapshot, beside), varied_of(snapshot)
-    plain: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
-    x = st.selectbox("Accuracy over", list(known), key="x", width=190, **plain)
-    colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **plain)
+    x = st.selectbox("Accuracy over", list(known), key="x", width=190, **KEPT)
+    colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **KEPT)
     filters = []
     with st.popover("Filters", icon=":material/filter_list:"):
         st.text("Networks whose every stage has one of these: as if the space had been narrowed.")
         for axis, choices in axes.items():
-            if wanted := st.multiselect(axis, choices, key=f"only.{axis}", placeholder="any", **plain):
+            if wanted := st.multiselect(axis, choices, key=f"only.{axis}", placeholder="any", **KEPT):
                 filters.append((axis, tuple(wanted)))
     return Asked(x or FLOPS_MEASURE.name, colour or KINDS, tuple(filters))
 
@@ -169,7 +150,7 @@ def _budget(view: Seen) -> float | None:
     picked = st.select_slider(
         f"My budget, {measure.name} at most", [*words, last], last, key=f"budget.{measure.name}"[:80],
         on_change=choose, args=(None,), help="The most accurate network within it is picked on the right", width=330,
-        bind="query-params", persist_state="session",
+        **KEPT,
     )  # fmt: skip
     return words.get(str(picked))
 
@@ -177,33 +158,15 @@ def _budget(view: Seen) -> float | None:
 def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Trial | None) -> None:
     snapshot, beside = scene.snapshot, scene.beside
     caption = caption_of(snapshot, beside, asked, view)
+    order = [trial.number for trial in view.front]
+    live_chart(
+        figure_of(snapshot, asked, beside), caption, key="front", on_click=choose, order=order, view=asked.measure
+    )
     row = networks_of(snapshot).of(snapshot.trials[number]) if number is not None else None
     ringed = row.trial.number if row else number
-    figure = figure_of(snapshot, asked, beside)
-    order = [trial.number for trial in view.front]
-    live_chart(figure, caption, key="front", on_click=choose, order=order, height=HEIGHT, view=asked.measure)
     mark("front", pick.number if ringed is None and pick else ringed)
     with st.container(key="facts-front"):
         st.text(caption)
     running = [compact(t.flops) for t in view.running if t.flops]
     if running:
         st.text(f"In training: {count(len(running), 'network')} of {', '.join(running[:8])} FLOPs (dotted).")
-
-
-def _members(scene: Scene, view: Seen) -> None:
-    """The front as a table: the chart's points for those who cannot point."""
-    st.header("The front", anchor=False)
-    frame = front_frame(view.front, networks_of(scene.snapshot), chances=view.whole)
-
-    def choose_member() -> None:
-        state = st.session_state["members"]["selection"]["rows"]
-        choose(view.front[state[0]].number if state and state[0] < len(view.front) else None)
-
-    st.dataframe(
-        frame, hide_index=True, key="members", on_select=choose_member, selection_mode="single-row",
-        column_config=_MEMBERS, placeholder="",
-    )  # fmt: skip
-    st.download_button(
-        "Download as CSV", lambda: csv(frame), file_name=csv_name(scene.snapshot.name, "front"),
-        mime="text/csv", on_click="ignore", icon=":material/download:", key="front-csv",
-    )  # fmt: skip

@@ -1,21 +1,29 @@
-"""What of a study the page Front shows: the networks that the filters leave, over the measure that was chosen."""
+"""What of a study the page Front shows: the networks that the filters leave, over the measure that was chosen; and the
+one beside the chart, chosen or the best within the budget."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dashboard.charts.front import KINDS, View, front_figure
+import streamlit as st
+
+from dashboard.charts.blocks import seed_lines
+from dashboard.charts.front import KINDS, front_figure
 from dashboard.charts.front_caption import front_caption, measure_caption
+from dashboard.charts.style import Figure
 from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of
-from dashboard.live_chart import packed
 from dashboard.number_format import count
-from dashboard.pages.network import place_on, same_network
+from dashboard.pages.address import choose, link
+from dashboard.pages.elements import metrics
+from dashboard.pages.network import drawing, export_of, numbers_of, pin_button, place_on, same_network
+from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
 from nas.analysis.design_choices import within
 from nas.analysis.pareto import pareto_front
 from nas.records.trial import Trial
+from space import InputError
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,9 @@ class Seen:
         return self.measure is FLOPS and not self.filtered
 
     def place(self, trial: Trial) -> str:
-        """Where a finished trial's network stands among those shown: `on the front, 2 of 6 by FLOPs`."""
+        """Where a trial's network stands among those shown: `on the front, 2 of 6 by FLOPs`."""
         among = " of the networks shown" if self.filtered else ""
-        if not any(same_network(trial, other) for other in self.trials):
+        if trial.state == "complete" and not any(same_network(trial, other) for other in self.trials):
             return "not among the networks shown"
         return place_on(trial, self.front, self.measure.name, among)
 
@@ -65,15 +73,12 @@ def view_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
 
 
 @once
-def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> str:
-    """The chart, packed."""
-    assert snapshot.settings is not None
+def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> Figure:
     view = view_of(snapshot, beside, asked)
-    figure = front_figure(
-        view.trials, snapshot.settings.band, view=View(view.measure, asked.colour), running=view.running,
+    return front_figure(
+        view.trials, snapshot.read_settings.band, x=view.measure, colour=asked.colour, running=view.running,
         found=networks_of(snapshot), beside=view.beside,
     )  # fmt: skip
-    return packed(figure)
 
 
 def caption_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked, view: Seen) -> str:
@@ -83,3 +88,50 @@ def caption_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked, view: 
     kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
     none = " Random search has no such network." if beside and not view.beside else ""
     return kept + measure_caption(view.measure, view.front, view.beside, found) + none
+
+
+def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budget: float | None) -> None:
+    """`number`: the trial that was chosen; `pick`: the one that the budget picks."""
+    snapshot = scene.snapshot
+    trial = snapshot.trial(number) or (snapshot.trial(pick.number) if pick else None)
+    if trial is None:
+        st.info("No network of the front costs so little; raise the budget.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.header(f"Trial {trial.number}", anchor=False, width="content")
+        st.badge("chosen" if number is not None else "picked", color="blue")
+    why, row = [] if number is not None else [_limit(view, budget)], networks_of(snapshot).of(trial)
+    st.text(" · ".join([*why, view.place(trial)]))
+    numbers = numbers_of(scene.settings, trial, row)
+    if view.measure not in COUNTED and (value := view.measure.of(trial)):
+        numbers.append(("Latency", view.measure.words(value), _timed(view.measure, trial)))
+    metrics("panel", numbers)
+    if seeds := seed_lines(row):
+        st.text("; ".join(seeds) + ".")
+    if trial.reason:
+        st.text(f"{trial.state}: {trial.reason}")
+    try:
+        drawing(scene.settings, trial.to_arch(), key="sketch", brief=True)
+    except InputError as error:
+        st.text(f"Its network cannot be shown: {error}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        link("network", "Open", "schema", study=snapshot.name, trial=trial.number)
+        pin_button(trial, "Pin")
+        if number is not None:
+            st.button("Back to the pick", on_click=choose, args=(None,), key="back")
+    export_of(scene.runs, snapshot, trial)
+
+
+def _limit(view: Seen, budget: float | None) -> str:
+    if budget is None:
+        return "the most accurate"
+    return f"the best up to {view.measure.words(budget)} {view.measure.name}"
+
+
+def _timed(latency: CostAxis, trial: Trial) -> str:
+    """What the number is, with its quartiles."""
+    label = latency.label[0].upper() + latency.label[1:]
+    if latency.quartiles is None:
+        return label
+    low, high = map(latency.words, latency.quartiles(trial))
+    return f"{label}; quartiles {low} to {high}"

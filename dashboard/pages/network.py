@@ -8,33 +8,33 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts.curve import curve_caption, curve_figure
+from dashboard.charts.blocks import seed_lines
 from dashboard.charts.front_caption import other_seed
-from dashboard.charts.hover import seed_lines
 from dashboard.charts.network import network_caption, network_figure
+from dashboard.charts.progress import curve_caption, curve_figure
 from dashboard.derived import networks_of
-from dashboard.frames import parts_frame, typed
+from dashboard.frames import OWN, parts_frame, trials_frame
 from dashboard.live_chart import live_chart
 from dashboard.number_format import FLOPS, NONE, evidence, percent, short, standard_error
 from dashboard.pages import export, rebuild
-from dashboard.pages.selection import choose, chosen, link, pin, pinned
+from dashboard.pages.address import choose, chosen, link, pin, pinned
+from dashboard.pages.elements import Metric, captioned_chart, metrics, table
 from dashboard.pages.study_page import Scene
-from dashboard.snapshot import Snapshot
+from dashboard.snapshot import Snapshot, once
+from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
 from nas.analysis.pareto import accuracy
-from nas.analysis.seed_noise import NetworkResult, NetworkResults
+from nas.analysis.seed_noise import NetworkResult
 from nas.analysis.wording import mean_words
 from nas.records.settings import Settings
-from nas.records.trial import Trial
+from nas.records.trial import Epoch, Trial
 from space import Arch, InputError
 
-NUMBERS = {
+PARTS = {
     "size": st.column_config.NumberColumn("px", help="Side of the output in pixels"),
     "channels": st.column_config.NumberColumn(help="Channels of the output"),
     "width": st.column_config.NumberColumn(help="The width that was chosen; a bottleneck gives more channels"),
-    "FLOPs": st.column_config.NumberColumn(format="compact", help=FLOPS),
     "FLOPs %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
-    "params": st.column_config.NumberColumn(format="compact"),
     "params %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
 }
 COVERS = (
@@ -53,11 +53,11 @@ def network_page(scene: Scene) -> None:
     assert trial is not None
     _walk(snapshot, trial)
     why = [] if number is not None else ["the most accurate so far" if snapshot.front else "the first trial"]
-    st.text(" · ".join(filter(None, [*why, place(snapshot, trial)])))
+    st.text(" · ".join(filter(None, [*why, place_on(trial, snapshot.front, FLOPS_MEASURE.name)])))
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
     row = networks_of(snapshot).of(trial)
-    scores(scene.settings, trial, row)
+    _scores(scene.settings, trial, row)
     if seeds := seed_lines(row):
         st.text(f"Its network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
     try:
@@ -66,7 +66,7 @@ def network_page(scene: Scene) -> None:
     except InputError as error:
         st.text(f"Its network cannot be shown: {error}")
         return
-    _parts(scene.settings, arch)
+    table(parts_frame(arch, scene.settings.task), "network", PARTS)
     left, right = st.columns(2, gap="large")
     with left:
         _curve(scene, trial)
@@ -80,10 +80,8 @@ def network_page(scene: Scene) -> None:
 
 def _walk(snapshot: Snapshot, trial: Trial) -> None:
     """Which trial, and the ways along the front and into a comparison."""
-    row = networks_of(snapshot).of(trial)
-    here = row.trial.number if row else trial.number
     members = [member.number for member in snapshot.front]
-    at = members.index(here) if here in members else None
+    at = next((at for at, member in enumerate(snapshot.front) if same_network(trial, member)), None)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Trial {trial.number}", anchor=False, width="content")
         before = members[at - 1] if at else None
@@ -107,20 +105,24 @@ def pin_button(trial: Trial, label: str) -> None:
     )  # fmt: skip
 
 
-def scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None:
+def numbers_of(settings: Settings, trial: Trial, row: NetworkResult | None) -> list[Metric]:
     """Of the trial's network; its accuracy is the mean of its seeds."""
     mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
-    seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
-    rows = (
+    return [
         ("Accuracy", percent(mean, 2), evidence(settings, times)),
         ("FLOPs", short(trial.flops), FLOPS),
         ("Parameters", short(trial.params), None),
+    ]
+
+
+def _scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None:
+    seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
+    rest: list[Metric] = [
         ("Activations", short(trial.activations), "Outputs of conv and linear layers, batch 1"),
         ("Training", seconds, f"With its evaluations, on {settings.device}"),
-    )
-    with st.container(horizontal=True, gap="medium", key="facts-scores"):
-        for label, value, said in rows:
-            st.metric(label, value, help=said, width="content")
+    ]
+    metrics("scores", numbers_of(settings, trial, row) + rest)
+    mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
     if mean is not None and trial.accuracy is not None:
         error = 100 * standard_error(mean, settings.data.validation)
         seed = "" if trial.seed is None else f" (seed {trial.seed})"
@@ -135,22 +137,20 @@ def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) ->
     live_chart(network_figure(arch, settings.task, brief=brief), caption, key=key, least=0 if brief else 600)
 
 
-def _parts(settings: Settings, arch: Arch) -> None:
-    st.dataframe(
-        parts_frame(arch, settings.task), hide_index=True, key="network", column_config=NUMBERS, placeholder=""
-    )
+@once
+def _epochs(snapshot: Snapshot, cache: StudyCache, number: int) -> list[Epoch]:
+    return cache.curve(snapshot.folder, number)
 
 
 def _curve(scene: Scene, trial: Trial) -> None:
     st.header("Learning curve", anchor=False)
     try:
-        epochs = scene.cache.curve(scene.snapshot.folder, trial.number)
+        epochs = _epochs(scene.snapshot, scene.cache, trial.number)
     except (InputError, OSError) as error:
         st.text(f"The curve cannot be read: {error}")
         return
     if epochs:
-        st.text(curve_caption(epochs))
-        live_chart(curve_figure(epochs), curve_caption(epochs), key="curve")
+        captioned_chart(curve_figure(epochs), curve_caption(epochs), "curve")
     else:
         st.text("No curve yet: it is written when an epoch ends." if trial.state == "running" else "It has no curve.")
 
@@ -161,15 +161,8 @@ def _seeds(snapshot: Snapshot, trial: Trial) -> None:
     if len(same) < 2:
         st.text(other_seed(networks_of(snapshot)))
         return
-    rows = [
-        {"trial": t.number, "seed": t.seed, "1 seed, %": None if t.accuracy is None else 100 * t.accuracy,
-         "state": t.state, "seconds": t.seconds}
-        for t in same
-    ]  # fmt: skip
-    numbers = {"1 seed, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy of that seed"),
-               "seconds": st.column_config.NumberColumn(format="%.1f"),
-               "seed": st.column_config.NumberColumn(format="%d")}  # fmt: skip
-    st.dataframe(typed(rows), hide_index=True, key="seeds", column_config=numbers, placeholder="")
+    rows = trials_frame(same, ()).assign(seed=pd.array([t.seed for t in same], "Int64"))
+    table(rows[["trial", "seed", OWN, "state", "seconds"]], "seeds")
 
 
 def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
@@ -179,8 +172,7 @@ def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
         return
     if trial.number not in {member.number for member in snapshot.front}:
         st.text("Weights are kept for the front only; this network is trained again first.")
-    source = snapshot.settings.data.source if snapshot.settings else ""
-    export.section(runs, snapshot.name, trial.number, source)
+    export.section(runs, snapshot.name, trial.number, snapshot.read_settings.data.source)
 
 
 def _rebuild(settings: Settings, arch: Arch, trial: Trial) -> None:
@@ -214,36 +206,24 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
         return
     here, there = f"trial {trial.number}", f"pinned: trial {other.number}"
     found = networks_of(scene.snapshot)
-    rows = [dict(zip(("", here, there), row, strict=True)) for row in [*_measured(found, trial, other), *parts]]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="differs")
+    means = (
+        NONE if row is None else mean_words(accuracy(row.trial), row.seeds) for row in map(found.of, (trial, other))
+    )
+    names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
+    counts = [(label, short(getattr(trial, name)), short(getattr(other, name))) for label, name in names]
+    rows = [("accuracy of the network", *means), *counts, *parts]
+    table(pd.DataFrame(rows, columns=["", here, there]), "differs")
     drawing(scene.settings, network, key="pinned")
 
 
-def _measured(found: NetworkResults, one: Trial, other: Trial) -> list[tuple[str, str, str]]:
-    names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
-    rows = [("accuracy of the network", _mean(found.of(one)), _mean(found.of(other)))]
-    return rows + [(label, short(getattr(one, name)), short(getattr(other, name))) for label, name in names]
-
-
-def place(snapshot: Snapshot, trial: Trial) -> str:
-    """`on the front, 3 of 6 by FLOPs`."""
+def place_on(trial: Trial, front: Sequence[Trial], over: str, among: str = "") -> str:
+    """`on the front, 3 of 6 by FLOPs`, whichever of its network's seeds a trial is, or its state where it is not
+    finished; `among`: of which networks."""
     if trial.state != "complete":
         return trial.state
-    return place_on(trial, snapshot.front, FLOPS_MEASURE.name)
-
-
-def place_on(trial: Trial, front: Sequence[Trial], over: str, among: str = "") -> str:
-    """`on the front, 3 of 6 by FLOPs`, whichever of its network's seeds a trial is; `among`: of which networks."""
     at = next((at for at, member in enumerate(front, 1) if same_network(trial, member)), None)
-    return (
-        f"not on the front{among} by {over}" if at is None else f"on the front{among}, {at} of {len(front)} by {over}"
-    )
+    return f"on the front{among}, {at} of {len(front)} by {over}" if at else f"not on the front{among} by {over}"
 
 
 def same_network(one: Trial, other: Trial) -> bool:
     return one.number == other.number or (one.key is not None and one.key == other.key)
-
-
-def _mean(row: NetworkResult | None) -> str:
-    """`47.71%, mean of 2 seeds`; a dash for a network that never finished."""
-    return NONE if row is None else mean_words(accuracy(row.trial), row.seeds)

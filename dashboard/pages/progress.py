@@ -9,9 +9,9 @@ import streamlit as st
 from dashboard.charts import progress as charts
 from dashboard.charts.progress import COSTS
 from dashboard.derived import history_of
-from dashboard.live_chart import live_chart
 from dashboard.number_format import NONE
-from dashboard.pages.selection import choose
+from dashboard.pages.address import choose
+from dashboard.pages.elements import captioned_chart, cost_choice, metrics
 from dashboard.pages.study_page import Scene
 from nas.analysis.history import pace, spans
 
@@ -20,21 +20,14 @@ def progress_page(scene: Scene) -> None:
     _pace(scene)
     steps, beside = history_of(scene.snapshot), history_of(scene.beside) if scene.beside else ()
     known = [name for name in COSTS if any(getattr(step, name) is not None for step in steps)] or ["epochs"]
-    cost = st.segmented_control(
-        "Hypervolume over", known, default="epochs", format_func=lambda name: COSTS[name], key="cost",
-        bind="query-params", persist_state="session", required=True,
-    )  # fmt: skip
-    caption = charts.growth_caption(steps, beside)
-    st.text(caption)
-    if steps:
-        live_chart(charts.growth_figure(steps, cost or "epochs", beside), caption, key="growth", view=cost or "epochs")
+    cost = cost_choice("Hypervolume over", known)
+    captioned_chart(
+        charts.growth_figure(steps, cost, beside), charts.growth_caption(steps, beside), "growth", view=cost
+    )
     st.header("Workers", anchor=False)
     now = datetime.now(UTC) if scene.snapshot.mode == "running" else scene.snapshot.updated or datetime.now(UTC)
     rows = spans(scene.snapshot.trials, now)
-    caption = charts.timeline_caption(rows)
-    st.text(caption)
-    if rows:
-        live_chart(charts.timeline_figure(rows), caption, key="timeline", on_click=choose)
+    captioned_chart(charts.timeline_figure(rows), charts.timeline_caption(rows), "timeline", on_click=choose)
     st.header("What did not finish", anchor=False)
     for line in charts.losses(scene.snapshot.trials):
         st.text(line)
@@ -42,29 +35,24 @@ def progress_page(scene: Scene) -> None:
 
 def _pace(scene: Scene) -> None:
     snapshot = scene.snapshot
-    found = pace(snapshot.trials, scene.settings, scene.cache.goal(snapshot.folder))
+    found = pace(snapshot.trials, scene.settings, snapshot.goal)
     of = "" if found.goal is None else f" of {found.goal:,}"
     left = NONE
     if found.left is not None:
         left = (
             "done" if found.left <= timedelta(0) else duration(found.left) if snapshot.mode == "running" else "paused"
         )
-    helps = {
-        "Trained": "Trials that ended: complete, stopped or failed; further seeds included",
-        "Rate": "Over the latest 20 trials; long pauses are left out",
-        "Time left": "At this rate, until the number of trials that was asked for",
-    }
-    values = {
-        "Trained": f"{found.trainings:,}{of}",
-        "Running": f"{len(snapshot.running)}",
-        "Rate": NONE if found.per_hour is None else f"{found.per_hour:,.1f} / h",
-        "Time left": left,
-        "Stopped": f"{snapshot.number_in('stopped')}",
-        "Failed": f"{snapshot.number_in('failed')}",
-    }
-    with st.container(horizontal=True, gap="medium", key="facts-pace"):
-        for name, value in values.items():
-            st.metric(name, value, help=helps.get(name), width="content")
+    rate = NONE if found.per_hour is None else f"{found.per_hour:,.1f} / h"
+    what = "Trials that ended: complete, stopped or failed; further seeds included"
+    rows = (
+        ("Trained", f"{found.trainings:,}{of}", what),
+        ("Running", f"{len(snapshot.running)}", None),
+        ("Rate", rate, "Over the latest 20 trials; long pauses are left out"),
+        ("Time left", left, "At this rate, until the number of trials that was asked for"),
+        ("Stopped", f"{snapshot.number_in('stopped')}", None),
+        ("Failed", f"{snapshot.number_in('failed')}", None),
+    )
+    metrics("pace", rows)
 
 
 def duration(span: timedelta) -> str:

@@ -35,15 +35,9 @@ def command(arch: Arch, task: Task, file: str) -> str:
 
 def differences(one: Arch, other: Arch, task: Task) -> list[tuple[str, str, str]]:
     """(part, what it is in one, in the other) for the parts that differ; empty where a network has no such part."""
-    rows = []
-    names = [[part.name for part in breakdown(arch, task)] for arch in (one, other)]
-    said = [
-        dict(zip(part_names, part_words(arch), strict=True))
-        for part_names, arch in zip(names, (one, other), strict=True)
-    ]
-    longest = max(names, key=len)
-    for name in longest:
-        here, there = said[0].get(name, ""), said[1].get(name, "")
-        if here != there:
-            rows.append((name, here, there))
-    return rows
+    here, there = (
+        {part.name: words for part, words in zip(breakdown(arch, task), part_words(arch), strict=True)}
+        for arch in (one, other)
+    )
+    rows = [(name, here.get(name, ""), there.get(name, "")) for name in max(here, there, key=len)]
+    return [row for row in rows if row[1] != row[2]]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.charts import space as charts
-from dashboard.derived import designs_of, networks_table, varied_of
-from dashboard.live_chart import live_chart, packed
+from dashboard.charts.style import Figure
+from dashboard.derived import cells_of, designs_of, importances_of, networks_table, varied_of
 from dashboard.number_format import count, evidence, seeds_per_network
+from dashboard.pages.elements import KEPT, captioned_chart
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.analysis.importance import FEWEST, Cell, Importance, cells, importances, thirds
+from nas.analysis.importance import FEWEST
 from nas.analysis.multiple_comparisons import VALUES
-from space import Band
 
 EASY = 500  # trainings whose lines are drawn without being asked for
 
@@ -39,22 +39,18 @@ def space_page(scene: Scene) -> None:
         )
 
 
-@once
-def _importances(snapshot: Snapshot) -> list[Importance]:
-    return importances(*networks_table(snapshot))
-
-
 def _importance(scene: Scene) -> None:
     designs, _, _ = networks_table(scene.snapshot)
     st.header("What matters", anchor=False)
-    rows = _importances(scene.snapshot)
+    rows = importances_of(scene.snapshot)
     if len(designs) < FEWEST:
         st.info(f"Too few networks to say: {count(len(designs), 'network')}, and {FEWEST} are needed.")
         return
     caption = charts.importance_caption(rows, len(designs))
-    st.text(caption)
     if rows:
-        live_chart(charts.importance_figure(rows), caption, key="importance")
+        captioned_chart(charts.importance_figure(rows), caption, "importance")
+    else:
+        st.text(caption)
     with st.expander("How this is worked out"):
         st.text(
             "A bar is the part of the variance that the axis alone explains, corrected for its number of choices "
@@ -65,23 +61,13 @@ def _importance(scene: Scene) -> None:
         )
 
 
-@once
-def _cells(snapshot: Snapshot, axis: str) -> tuple[list[Cell], list[Band]]:
-    assert snapshot.settings is not None
-    designs, accuracy, flops = networks_table(snapshot)
-    bands = thirds(snapshot.settings.band, flops)
-    return cells(axis, varied_of(snapshot)[axis], designs, accuracy, flops, bands), bands
-
-
 def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     st.header("Accuracy by choice", anchor=False)
-    ranked = [row.axis for row in _importances(snapshot)]
+    ranked = [row.axis for row in importances_of(snapshot)]
     names = [*ranked, *(axis for axis in axes if axis not in ranked)]
-    axis = st.selectbox("Axis", names, key="axis", width=220, bind="query-params", persist_state="session")
-    rows, bands = _cells(snapshot, axis or names[0])
-    caption = charts.cells_caption(axis or names[0], rows, bands)
-    st.text(caption)
-    live_chart(charts.cells_figure(rows, bands), caption, key="cells")
+    axis = st.selectbox("Axis", names, key="axis", width=220, **KEPT) or names[0]
+    rows, bands = cells_of(snapshot, axis)
+    captioned_chart(charts.cells_figure(rows, bands), charts.cells_caption(axis, rows, bands), "cells")
     with st.container(key="facts-cells"):
         st.text(
             f"Bars: intervals (Student's t), those of this picture together 95%. Hollow: fewer than {VALUES} networks. "
@@ -94,11 +80,9 @@ def _coordinates(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     few = len(snapshot.scored) <= EASY
     if not st.toggle("Draw them", value=few, key="lines", help="Thousands of lines take a browser seconds"):
         return
-    caption = charts.coordinates_caption(snapshot.scored)
-    st.text(caption)
-    live_chart(_lines(snapshot), caption, key="coordinates", height=420, least=860)
+    captioned_chart(_lines(snapshot), charts.coordinates_caption(snapshot.scored), "coordinates", least=860)
 
 
 @once
-def _lines(snapshot: Snapshot) -> str:
-    return packed(charts.coordinates_figure(snapshot.scored, designs_of(snapshot), varied_of(snapshot)))
+def _lines(snapshot: Snapshot) -> Figure:
+    return charts.coordinates_figure(snapshot.scored, designs_of(snapshot), varied_of(snapshot))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import streamlit as st
 from dashboard.derived import history_of
 from dashboard.frames import typed
 from dashboard.number_format import FLOPS, ago, count
-from dashboard.pages.selection import choose
+from dashboard.pages.address import choose
+from dashboard.pages.elements import table, text_box
 from dashboard.pages.study_page import watch
-from dashboard.pages.text_box import text_box
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.history import pace
@@ -57,12 +56,9 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
     st.text(
         f"{count(len(names), 'study', 'studies')} in {runs}." + (f" {waiting} still to be read." if waiting else "")
     )
-    table = typed([_row(cache, snapshot) for snapshot in found.values()])
     st.text("Tick one to open it, two or more to compare them.")
-    chosen = st.dataframe(
-        table, hide_index=True, key="studies", on_select="rerun", selection_mode="multi-row", column_config=_TABLE,
-        placeholder="",
-    )  # fmt: skip
+    frame = typed([_row(snapshot) for snapshot in found.values()])
+    chosen = table(frame, "studies", _TABLE, on_select="rerun", selection_mode="multi-row")
     rows = [name for i, name in enumerate(found) if i in set(chosen["selection"]["rows"])]
     _ways(rows)
     _troubles(found)
@@ -77,7 +73,7 @@ def _read(cache: StudyCache, runs: Path, names: list[str]) -> dict[str, Snapshot
     return found
 
 
-def _row(cache: StudyCache, snapshot: Snapshot) -> dict[str, Any]:
+def _row(snapshot: Snapshot) -> dict[str, Any]:
     settings = snapshot.settings
     row: dict[str, Any] = {"study": snapshot.name, "state": snapshot.mode, "updated": ago(snapshot.updated)}
     row |= {"best, %": None, "seeds": None, "hypervolume": None, "history": [], "trials": "", "rate": ""}
@@ -90,10 +86,9 @@ def _row(cache: StudyCache, snapshot: Snapshot) -> dict[str, Any]:
         row |= best | {"hypervolume": steps[-1].hypervolume}
     every = max(1, len(steps) // 60)
     row["history"] = [step.hypervolume for step in steps[::every]] if len(steps) > 1 else []
-    counts = Counter(trial.state for trial in snapshot.trials)
-    row["trials"] = ", ".join(f"{counts[s]:,} {s}" for s in ("complete", "stopped", "failed", "running") if counts[s])
+    row["trials"] = snapshot.counts
     if snapshot.running:
-        speed = pace(snapshot.trials, settings, cache.goal(snapshot.folder)).per_hour
+        speed = pace(snapshot.trials, settings, snapshot.goal).per_hour
         row["rate"] = f"{speed:,.1f} / h" if speed else ""
     row["budget"] = "..".join(compact(end) for end in (settings.band.low, settings.band.high))
     return row | {"data": settings.data.name, "sampler": f"{settings.sampler}, stop {settings.stop}"}

@@ -16,7 +16,7 @@ import streamlit as st
 from dashboard.derived import baseline
 from dashboard.number_format import ago
 from dashboard.pages import export
-from dashboard.pages.text_box import text_box
+from dashboard.pages.elements import text_box
 from dashboard.snapshot import Mode, Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.records.settings import Settings

@@ -7,35 +7,17 @@ from collections import Counter
 import pandas as pd
 import streamlit as st
 
-from dashboard import frames
 from dashboard.derived import networks_of
-from dashboard.frames import cell, csv, csv_name
-from dashboard.number_format import FLOPS, count, evidence, percent
-from dashboard.pages.selection import choose, chosen, link
+from dashboard.frames import cell, trials_frame
+from dashboard.number_format import count, evidence, percent
+from dashboard.pages.address import choose, chosen, link
+from dashboard.pages.elements import KEPT, download, table, text_box, trial_table
 from dashboard.pages.study_page import Scene
-from dashboard.pages.text_box import text_box
 from dashboard.snapshot import Snapshot, once
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
-from space import InputError
 
-TABLE = {
-    "front": st.column_config.TextColumn(width=46, help="On the front: none beats it in both accuracy and FLOPs"),
-    "trial": st.column_config.NumberColumn(width=50),
-    frames.OWN: st.column_config.NumberColumn(
-        "1 seed, %", width=72, format="%.2f", help="Validation accuracy in percent of this trial's own seed"
-    ),
-    "FLOPs": st.column_config.NumberColumn(width=62, format="compact", help=FLOPS),
-    "mean": st.column_config.NumberColumn(width=60, format="%.2f", help="Mean of the network's seeds, in percent"),
-    "± 95%": st.column_config.NumberColumn(
-        width=54, format="%.2f", help="Half of its interval over seeds, in points; seed noise pooled over the study"
-    ),
-    "seeds": st.column_config.NumberColumn(width=48, format="%d"),
-    "on front": st.column_config.NumberColumn(width=60, format="%.0f%%", help="Probability of being on the true front"),
-    "state": st.column_config.TextColumn(width=82),
-    "params": st.column_config.NumberColumn(format="compact"),
-    "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
-    "reason": st.column_config.TextColumn(width="large"),
+JUDGED = {
     "rung": st.column_config.NumberColumn(help="The epoch after which the stopping rule judged it last"),
     "had": st.column_config.NumberColumn(format="%.2f", help="Its validation accuracy there, %"),
     "needed": st.column_config.NumberColumn(format="%.2f", help="The accuracy that it had to reach there, %"),
@@ -47,22 +29,17 @@ def trials_page(scene: Scene) -> None:
     snapshot = scene.snapshot
     number = chosen(snapshot)
     _counts(scene)
-    states = list(dict.fromkeys(t.state for t in snapshot.trials))
+    states = sorted({t.state for t in snapshot.trials})
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = st.multiselect(
-            "States", sorted(states), key="state", bind="query-params", persist_state="session", width=380,
-            placeholder="all",
-        )  # fmt: skip
+        wanted = st.multiselect("States", states, key="state", width=380, placeholder="all", **KEPT)
         text = st.text_input(
-            "Reason or network holds", key="holds", bind="query-params", persist_state="session", width=260,
-            placeholder="e.g. nan, modulation",
-        )  # fmt: skip
+            "Reason or network holds", key="holds", width=260, placeholder="e.g. nan, modulation", **KEPT
+        )
         asked = st.number_input("Go to trial", 0, max(len(snapshot.trials) - 1, 0), None, key="goto", width=140)
         if asked is not None and asked != number:
             choose(int(asked))
             number = int(asked)
-    asked_for = tuple(wanted), (text or "").strip().lower()[:80]
-    frame = shown(snapshot, *asked_for)
+    frame = shown(snapshot, tuple(wanted), (text or "").strip().lower()[:80])
     noise = networks_of(snapshot).noise
     alone = ", with a 95% interval of each by itself" if noise and noise.known else ""
     st.text(
@@ -71,10 +48,7 @@ def trials_page(scene: Scene) -> None:
     )
     _table(frame, number)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Download as CSV", lambda: csv(frame), file_name=csv_name(snapshot.name, "trials"),
-            mime="text/csv", on_click="ignore", icon=":material/download:",
-        )  # fmt: skip
+        download(frame, snapshot.name, "trials")
         if number is not None:
             link("network", f"Open trial {number}", "schema", study=snapshot.name, trial=number)
     if number is not None and (trial := snapshot.trial(number)):
@@ -85,11 +59,8 @@ def trials_page(scene: Scene) -> None:
 def _counts(scene: Scene) -> None:
     found = Counter(trial.state for trial in scene.snapshot.trials)
     st.text(", ".join(f"{n:,} {state}" for state, n in found.most_common()) + ".")
-    try:
-        rule = build_rule(scene.settings.stop, int(scene.settings.recipe["epochs"]), scene.settings.seed)
-        st.text(f"Stopping rule: {rule.describe()}.")
-    except InputError as error:
-        st.text(str(error))
+    rule = build_rule(scene.settings.stop, int(scene.settings.recipe["epochs"]), scene.settings.seed)
+    st.text(f"Stopping rule: {rule.describe()}.")
 
 
 @once
@@ -97,7 +68,7 @@ def _frame(snapshot: Snapshot) -> pd.DataFrame:
     found = networks_of(snapshot)
     front = {row.trial.number for row in found.front}
     seeds = {t.number for t in snapshot.scored if (row := found.of(t)) and row.trial.number in front}
-    return frames.with_rungs(frames.trials_frame(snapshot.trials, seeds, found), snapshot.trials)
+    return trials_frame(snapshot.trials, seeds, found)
 
 
 @once
@@ -113,25 +84,13 @@ def shown(snapshot: Snapshot, states: tuple[str, ...], text: str) -> pd.DataFram
 
 
 def _table(frame: pd.DataFrame, number: int | None) -> None:
-    """Choosing a row is the way to a trial by keyboard."""
+    """With the row of the selected trial marked, wherever it was selected."""
     numbers = frame["trial"].tolist()
     rows = [numbers.index(number)] if number in numbers else []
-    if selected_rows() != rows:
-        st.session_state["table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
-
-    def choose_row() -> None:
-        rows = selected_rows()
-        choose(numbers[rows[0]] if rows and rows[0] < len(numbers) else None)
-
-    st.dataframe(
-        frame, hide_index=True, key="table", height=480, placeholder="", on_select=choose_row,
-        selection_mode="single-row", column_config=TABLE,
-    )  # fmt: skip
-
-
-def selected_rows() -> list[int]:
     state = st.session_state.get("table")
-    return list(state["selection"]["rows"]) if state else []
+    if (state["selection"]["rows"] if state else []) != rows:
+        st.session_state["table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    trial_table(frame, "table", JUDGED, height=480)
 
 
 def _trial(trial: Trial) -> None:
@@ -149,7 +108,7 @@ def _trial(trial: Trial) -> None:
         }
         for d in trial.decisions
     ]  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="decisions")
+    table(pd.DataFrame(rows), "decisions")
 
 
 def _failures(snapshot: Snapshot) -> None:
@@ -159,7 +118,4 @@ def _failures(snapshot: Snapshot) -> None:
         return
     st.header("Why trials failed", anchor=False)
     rows = [{"times": times, "reason": cell(reason)} for reason, times in found.most_common(50)]
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="failures",
-        column_config={"times": st.column_config.NumberColumn(width=60)},
-    )  # fmt: skip
+    table(pd.DataFrame(rows), "failures", {"times": st.column_config.NumberColumn(width=60)})

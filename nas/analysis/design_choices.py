@@ -82,7 +82,7 @@ def varied(designs: Iterable[Traits]) -> dict[str, list[str]]:
         if len(codes) < 2 or (pattern := tuple(code[id(shares)] for shares in cells)) in seen:
             continue
         seen.add(pattern)
-        kept[name] = sorted({word for shares in distinct.values() for word in shares}, key=_order)
+        kept[name] = sorted({word for shares in distinct.values() for word in shares}, key=in_order)
     return kept
 
 
@@ -108,6 +108,7 @@ def within(design: Traits, wanted: Mapping[str, Collection[str]]) -> bool:
     return all(design.get(axis, {}).keys() <= set(choices) for axis, choices in wanted.items())
 
 
-def _order(word: str) -> tuple[int, float, str]:
+def in_order(word: str) -> tuple[int, float, str]:
+    """Numbers by size, then words by name."""
     value = number({word: 1.0})
     return (0, value, word) if value is not None else (1, 0.0, word)

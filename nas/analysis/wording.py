@@ -112,11 +112,11 @@ def _span(numbers: list[int]) -> str:
     return f"stages {', '.join(map(str, numbers))}"
 
 
-def shares(values: Iterable[int]) -> list[str]:
-    """Each value in percent of their sum: `41.2`."""
+def shares(values: Iterable[int]) -> list[float]:
+    """Each value in percent of their sum."""
     found = list(values)
     total = sum(found) or 1
-    return [f"{100 * value / total:.1f}" for value in found]
+    return [100 * value / total for value in found]
 
 
 def caption(settings: Settings, seeds: str = "1 seed a network") -> str:

@@ -1,4 +1,4 @@
-"""What all commands share: the app, options, and how results are printed."""
+"""What all commands share: the app, and how results, progress and the end are printed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas import __version__
+from nas.cli.options import RUNS
+from nas.records.errors import STOPPED
+from space import InputError
 
 if TYPE_CHECKING:  # rich is imported by the commands that print a table
+    from rich.console import Console
     from rich.table import Table
 
 app = typer.Typer(
@@ -44,26 +48,29 @@ def every(
     """Explore the design space of ConvNeXt-family networks under a FLOPs budget."""
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Runs = Annotated[Path, typer.Option(help="The folder that holds the studies.")]
-SpaceArg = Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file or a preset space.")]
-StudyArg = Annotated[str, typer.Argument(metavar="STUDY", help="A name under --runs, or a study's folder.")]
-Channels = Annotated[int, typer.Option(help="Channels of the images.")]
-BandOption = Annotated[str | None, typer.Option(metavar="LO..HI", help="A band, e.g. 20M..25M.")]
-OwnSize = Annotated[int | None, typer.Option(min=1, help="Side of the images in pixels. [default: the space's]")]
-OwnClasses = Annotated[int | None, typer.Option(min=1, help="[default: 10, from 128 px on 1000]")]
-FormatOption = Annotated[
-    str | None, typer.Option("--format", metavar="onnx,pt2", help="What to write beside the weights; all: both.")
-]
-TimmOption = Annotated[bool, typer.Option("--timm", help="Also weights that timm.create_model loads.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an export.")]
-RUNS = Path("runs")
-
-
 def typed() -> str:
     """What was typed, without a password in a URL."""
     words = (re.sub(r"(\w+:/+)([^:/@]*):?[^/]*@", r"\1\2@", word) for word in sys.argv[1:])
     return shlex.join(["nas", *words])
+
+
+def check_there(runs: Path) -> None:
+    """Raises InputError for a folder that was named and is none; the default one may be still to come."""
+    if runs != RUNS and not runs.is_dir():
+        raise InputError(f"runs must be a folder that exists, got {runs}; check the path")
+
+
+def stopped() -> typer.Exit:
+    """The end of a command that Ctrl-C ended, said on stderr."""
+    print(f"stopped; to go on: {typed()}", file=sys.stderr)
+    return typer.Exit(STOPPED)
+
+
+def progress() -> Console:
+    """Where progress goes."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 def print_json(rows: list[dict[str, Any]]) -> None:
@@ -73,5 +80,4 @@ def print_json(rows: list[dict[str, Any]]) -> None:
 def print_table(table: Table) -> None:
     from rich.console import Console
 
-    console = Console()
-    console.print(table)
+    Console().print(table)

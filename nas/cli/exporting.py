@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from nas.cli.base import RUNS, ForceOption, FormatOption, Json, Runs, StudyArg, TimmOption, app
-from nas.cli.networks import ItsSize
+from nas.cli.base import app, progress
+from nas.cli.options import RUNS, ForceOption, FormatOption, ItsSize, Json, Runs, StudyArg, TimmOption
+from nas.records.settings import find_study
+from nas.storage.reader import Reader
 
 
 @app.command()
@@ -37,28 +40,21 @@ def export(
     Weights as safetensors and modeling.py, which needs torch and safetensors alone, are always written.
     Example: nas export digits-1M-4M --out exports/digits --format onnx,pt2
     """
-    from rich.console import Console
-
     from nas.export.formats import parse_formats
     from nas.export.pick import Selection, device_words
     from nas.export.pick import pick as choose
     from nas.export.write import export_trial
-    from nas.records.settings import find_study
-    from nas.storage.reader import Reader
 
     folder = find_study(study, runs)
     selection = Selection(trial=trial, pick=pick, max_flops=max_flops, max_latency=max_latency, by=by, batch=batch)
-    chosen, console = choose(folder, selection), Console(stderr=True)
+    chosen = choose(folder, selection)
     if words := device_words(folder, selection):
-        console.print(words, highlight=False, markup=False, soft_wrap=True)
+        print(words, file=sys.stderr)
     card = export_trial(
-        Reader(folder), chosen, out, data_source=data, device=device, console=console,
+        Reader(folder), chosen, out, data_source=data, device=device, console=progress(),
         formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
-    if as_json:
-        print(json.dumps(card.to_json()))
-    else:
-        print(card.summary(out))
+    print(json.dumps(card.to_json()) if as_json else card.summary(out))
 
 
 @app.command()
@@ -84,8 +80,6 @@ def train(
     Several GPUs: torchrun --nproc-per-node 4 -m nas train ...
     Example: nas train exports/digits/arch.yaml --data digits --epochs 30 --batch-size 64 --out exports/digits-long
     """
-    from rich.console import Console
-
     from nas.export.formats import parse_formats
     from nas.final.to_export import TrainOptions, run_training
 
@@ -93,7 +87,7 @@ def train(
         target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, image_size=image_size,
         seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
-    card = run_training(order, Console(stderr=True))
+    card = run_training(order, progress())
     if card is not None:
         print(json.dumps(card.to_json()) if as_json else card.summary(out))
 

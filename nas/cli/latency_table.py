@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.analysis.cost_axes import LIMIT
 from nas.analysis.pareto import accuracy
 from nas.analysis.wording import describe
+from nas.cli.base import print_json, print_table
+from nas.latency import measurements
 from nas.latency.measurements import Measured
+from nas.storage.reader import Reader
 from space import compact
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
+def print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
+    """What was measured of a study; or its front in latency alone, beside that of random search."""
+    found = measurements.rows(folder, Reader(folder).trials(), device, batch)
+    chosen, front, base = found, measurements.latency_front(found), None
+    if front_only:
+        chosen = front = measurements.quiet_front(folder, found)
+        base = measurements.baseline_front(folder, device, batch)
+    if as_json:
+        rows = [row.to_json() for row in chosen]
+        if front_only:
+            for plain, row in zip(rows, chosen, strict=True):
+                plain["baseline_accuracy"] = measurements.reached(base or [], row)
+        print_json(rows)
+        return
+    print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency", front))
+    if words := measurements.busy_words(folder, found):
+        print(f"busy: {words}")
+    if line := measurements.baseline_line(folder, base, device, batch):
+        print(line)
+
+
 def table(found: Sequence[Measured], title: str, front: Sequence[Measured]) -> Table:
     """Measured networks, at least one; those on the front in latency are marked, and those that do not hold."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     first = found[0]
-    made = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(first.device, first.batch))
-    for name in ("trial", "top-1", "n", "latency, quartiles", "peak MB", "FLOPs"):
-        made.add_column(name, justify="right")
-    made.add_column("network")
-    made.add_column("")
+    names = ("trial", "top-1", "n", "latency, quartiles", "peak MB", "FLOPs")
+    made = Table(
+        *(Column(name, justify="right") for name in names), "network", "", title=title, title_justify="left",
+        caption=_caption(first.device, first.batch), caption_justify="left",
+    )  # fmt: skip
     on = {row.trial.number for row in front}
     for row in found:
+        peak = "" if row.peak_tensor_bytes is None else f"{row.peak_tensor_bytes / 1e6:.3g}"
         marks = [row.mark, "front" if row.trial.number in on else ""]
         made.add_row(
             str(row.trial.number), f"{accuracy(row.trial):.2%}", str(row.seeds), _times(row),
-            _megabytes(row.peak_tensor_bytes), compact(row.trial.flops or 0), describe(row.trial.to_arch()),
+            peak, compact(row.trial.flops or 0), describe(row.trial.to_arch()),
             " ".join(filter(None, marks)),
         )  # fmt: skip
     return made
@@ -40,10 +66,6 @@ def _times(row: Measured) -> str:
     """Below one another, as eighty columns are not enough for them beside the network."""
     low, median, high = (f"{1e3 * seconds:.3g}" for seconds in (row.low, row.median, row.high))
     return f"{median} ms\n{low} to {high}\n{row.batch / row.median:,.0f} images/s"
-
-
-def _megabytes(count: int | None) -> str:
-    return "" if count is None else f"{count / 1e6:.3g}"
 
 
 def _caption(device: str, batch: int) -> str:

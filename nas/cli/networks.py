@@ -10,26 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.base import (
-    BandOption,
-    Channels,
-    Json,
-    OwnClasses,
-    OwnSize,
-    SpaceArg,
-    app,
-    print_json,
-    print_table,
-)
-from space import Arch, Cost, InputError, Task
+from nas.analysis.wording import cost_line, cost_record, network_lines
+from nas.cli.base import app, print_json, print_table
+from nas.cli.options import BandOption, Channels, ItsChannels, ItsClasses, ItsSize, Json, OwnClasses, OwnSize, SpaceArg
+from nas.export.arch_source import load_network
+from space import Arch, Cost, InputError, Space, Task
 from space.cost import breakdown
 from space.cost import cost as count_cost
 
 NetworksArg = Annotated[list[str], typer.Argument(metavar="ARCH...", help="YAML files, preset networks, or exports.")]
 NetworkArg = Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file, a preset network, or an export.")]
-ItsSize = Annotated[int | None, typer.Option(help="Side of the images in pixels. [default: an export's own, else 224]")]
-ItsClasses = Annotated[int | None, typer.Option(help="Number of classes. [default: an export's own, else 1000]")]
-ItsChannels = Annotated[int | None, typer.Option(help="Channels of the images. [default: an export's own, else 3]")]
 
 
 @app.command()
@@ -46,19 +36,19 @@ def cost(
     --check counts the built networks with fvcore too: all must be equal, as integers.
     --json prints one object for one network, a list for several. Example: nas cost resnet50 convnext_tiny
     """
-    from nas.analysis.wording import cost_line, cost_record
-    from nas.export.arch_source import load_network
-
     found = [load_network(arch, image_size, channels, classes) for arch in archs]
     counts = [_checked(network, task) if check else count_cost(network, task) for network, task in found]
-    if len(found) > 1:
-        _print_costs(archs, found, counts, as_json)
-        return
-    (network, task), counted = found[0], counts[0]
-    if as_json:
-        print(json.dumps(cost_record(counted, network.key, task)))
+    records = [cost_record(counted, network.key, task) for counted, (network, task) in zip(counts, found, strict=True)]
+    if as_json and len(found) > 1:
+        print_json([{"network": name, **record} for name, record in zip(archs, records, strict=True)])
+    elif as_json:
+        print(json.dumps(records[0]))
+    elif len(found) > 1:
+        from nas.cli.tables import costs_table
+
+        print_table(costs_table(archs, [task for _, task in found], counts))
     else:
-        print(cost_line(counted, network.key, task))
+        print(cost_line(counts[0], found[0][0].key, found[0][1]))
 
 
 def _checked(network: Arch, task: Task) -> Cost:
@@ -67,18 +57,6 @@ def _checked(network: Arch, task: Task) -> Cost:
     counted = check_with_fvcore(network, task)
     print(f"{network.key}: fvcore counts the same in the built network", file=sys.stderr)
     return counted
-
-
-def _print_costs(names: list[str], found: list[tuple[Arch, Task]], counts: list[Cost], as_json: bool) -> None:
-    if as_json:
-        from nas.analysis.wording import cost_record
-
-        rows = zip(names, found, counts, strict=True)
-        print_json([{"network": name, **cost_record(cost, arch.key, task)} for name, (arch, task), cost in rows])
-    else:
-        from nas.cli.tables import costs_table
-
-        print_table(costs_table(names, [task for _, task in found], counts))
 
 
 @app.command()
@@ -93,13 +71,10 @@ def show(
 
     Example: nas show resnet50
     """
-    from nas.export.arch_source import load_network
-
     network, task = load_network(arch, image_size, channels, classes)
     if as_json:
         print(json.dumps(_network_json(network, task)))
         return
-    from nas.analysis.wording import network_lines
     from nas.cli.tables import network_table
 
     print_table(network_table(network, task))
@@ -124,18 +99,13 @@ def draw(
     Example: nas draw convnext_or_modulation_32 --count 5 --flops 20M..22M
     """
     from nas.cli import space_report as spaces
-    from space import Space
 
     chosen = Space.load(space)
     task = spaces.task_of(chosen, image_size, channels, classes)
     drawn = spaces.draw(chosen, task, spaces.parse_budget(flops, params, activations), count, seed)
     if as_json:
-        print_json(
-            [
-                {"arch": p.arch.to_dict(), **asdict(p.cost), "key": p.arch.key, "log_density": p.log_density}
-                for p in drawn
-            ]
-        )
+        rows = [(each.arch.to_dict(), asdict(each.cost), each.arch.key, each.log_density) for each in drawn]
+        print_json([{"arch": arch, **cost, "key": key, "log_density": density} for arch, cost, key, density in rows])
     else:
         print_table(spaces.draw_table(drawn, task))
 
@@ -159,7 +129,6 @@ def describe_space(
     Example: nas space convnext_or_modulation_32 --narrow kernel=7,9 --flops 20M..25M
     """
     from nas.cli import space_report as spaces
-    from space import Space
 
     if against is not None and save is not None:
         raise InputError("space must have one of --against and --save, got both; keep one")
@@ -187,8 +156,6 @@ def describe_space(
 
 def _network_json(arch: Arch, task: Task) -> dict[str, Any]:
     """The network, its cost, and the cost and output (channels, side in pixels) of each part."""
-    from nas.analysis.wording import cost_record
-
     parts = [
         {"part": row.name, "channels": row.width, "size": row.size, **asdict(row.cost)} for row in breakdown(arch, task)
     ]

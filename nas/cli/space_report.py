@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rich import box
-from rich.table import Table
+from rich.table import Column, Table
 
 from nas.analysis.wording import CONVENTION, describe, task_words
 from nas.records.files import write_whole
@@ -50,8 +52,7 @@ def draw_table(proposals: Sequence[Proposal], task: Task) -> Table:
     table = Table("key", "FLOPs", "params", "activations", "network", title=title, title_justify="left")
     for proposal in proposals:
         cost = proposal.cost
-        counts = [compact(count) for count in (cost.flops, cost.params, cost.activations)]
-        table.add_row(proposal.arch.key, *counts, describe(proposal.arch))
+        table.add_row(proposal.arch.key, *map(compact, astuple(cost)), describe(proposal.arch))
     return table
 
 
@@ -67,11 +68,10 @@ def narrowed(space: Space, choices: Sequence[str]) -> Space:
 
 
 def _value(text: str) -> Value:
-    try:
+    with suppress(yaml.YAMLError):
         value: Value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = text
-    return value
+        return value
+    return text
 
 
 def save(space: Space, path: Path) -> None:
@@ -83,10 +83,8 @@ def save(space: Space, path: Path) -> None:
 
 def axes_table(space: Space) -> Table:
     """Its axes; those with a single choice below the others."""
-    table = Table(box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("axis", no_wrap=True)
-    table.add_column("choices", overflow="fold")
-    table.add_column("n", justify="right", no_wrap=True)
+    number = Column("n", justify="right", no_wrap=True)
+    table = Table(Column("axis", no_wrap=True), Column("choices", overflow="fold"), number, box=box.SIMPLE_HEAD)
     for axis in sorted(space.axes.values(), key=lambda axis: len(axis.values) == 1):
         table.add_row(axis.name, axis.words(), str(len(axis.values)))
     return table
@@ -94,10 +92,8 @@ def axes_table(space: Space) -> Table:
 
 def differences_table(space: Space, other: Space) -> Table:
     """The axes in which two spaces differ."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("axis", no_wrap=True)
-    for name in (space.name, other.name):
-        table.add_column(name, overflow="fold")
+    names = (Column(name, overflow="fold") for name in (space.name, other.name))
+    table = Table(Column("axis", no_wrap=True), *names, box=box.SIMPLE_HEAD)
     for row in space.differences(other):
         table.add_row(row[0], *(text or "(no such axis)" for text in row[1:]))
     return table
@@ -117,7 +113,7 @@ def report(space: Space, task: Task, budget: Budget | None, seed: int = 0) -> di
     if budget is not None:
         space.check_budget(budget, task)
         rng = random.Random(seed)
-        inside = sum(budget.holds(_counts(space.compose(RandomChooser(rng, None), task))) for _ in range(SAMPLE))
+        inside = sum(budget.holds(astuple(space.compose(RandomChooser(rng, None), task).cost)) for _ in range(SAMPLE))
         built = sum(space.compose(RandomChooser(rng, None), task, budget).inside for _ in range(ATTEMPTS))
         found |= {"budget": str(budget), "share": inside / SAMPLE, "sample": SAMPLE, "acceptance": built / ATTEMPTS}
     return found
@@ -140,7 +136,3 @@ def report_lines(found: dict[str, Any]) -> list[str]:
             f"drawn by construction, {found['acceptance']:.0%} of {ATTEMPTS} attempts land there"
         ]
     return lines
-
-
-def _counts(proposal: Proposal) -> tuple[int, int, int]:
-    return proposal.cost.flops, proposal.cost.params, proposal.cost.activations

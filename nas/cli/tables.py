@@ -4,24 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
-from nas.analysis.pareto import Outcome, accuracy, hypervolume, knee, outcome, scored
+from nas.analysis.pareto import Outcome, accuracy, baseline_of, hypervolume, knee, outcome, scored
 from nas.analysis.rank_agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
 from nas.analysis.wording import CONVENTION, LEGEND, caption, describe, shares, signed, task_words
+from nas.cli.base import print_json, print_table
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
+from nas.storage.reader import Reader
 from space import Arch, Cost, Task, breakdown, compact
 
 SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of its seeds: nas front)"
+
+
+def _table(note: str, *columns: Column | str, **options: Any) -> Table:
+    """With the note below it, left as the title is."""
+    return Table(*columns, caption=note, caption_justify="left", title_justify="left", **options)
+
+
+def _right(*names: str, **options: Any) -> list[Column]:
+    """Columns of numbers."""
+    return [Column(name, justify="right", **options) for name in names]
+
+
+def print_front(folder: Path, as_json: bool) -> None:
+    """The front of a study, beside that of random search where there is one."""
+    reader, beside = Reader(folder), baseline_of(folder)
+    trials, other = reader.trials(), Reader(beside) if beside else None
+    if as_json:
+        from nas.analysis.data_frames import front_records
+
+        print_json(front_records(trials, other.trials() if other else ()))
+        return
+    print_table(front_table(trials, reader.settings))
+    if other:
+        print(baseline_line(trials, reader.settings, other.trials(), other.settings))
 
 
 def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
@@ -30,13 +59,9 @@ def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
     counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks, {count} trainings,"
     title = f"{settings.name}: front of {counts} in {settings.band} FLOPs, hypervolume "
     title += f"{hypervolume(trials, settings.band):.4f}"
-    note = escape(front_caption(found, settings))
-    table = Table(title=title, caption=note, title_justify="left", caption_justify="left")
-    once = ("trial", "accuracy", "FLOPs", "params", "seconds")
-    for name in once if found.noise is None else ("trial", "accuracy", "n", "on front", "FLOPs"):
-        table.add_column(name, justify="right", no_wrap=name == "accuracy")
-    table.add_column("network", overflow="fold")
-    table.add_column("")
+    rest = ("FLOPs", "params", "seconds") if found.noise is None else ("n", "on front", "FLOPs")
+    columns = [*_right("trial"), *_right("accuracy", no_wrap=True), *_right(*rest), Column("network", overflow="fold")]
+    table = _table(escape(front_caption(found, settings)), *columns, "", title=title)
     for row in found.front:
         table.add_row(*_measured(row), describe(row.trial.to_arch()), _mark(row, found))
     return table
@@ -62,12 +87,14 @@ def front_caption(found: NetworkResults, settings: Settings) -> str:
     """What the numbers of a front are, and how far they can be trusted."""
     if found.noise is None:
         return f"{caption(settings)} One seed a network: no interval, and near ones may be ties."
-    data = settings.data
+    data, ties = settings.data, ""
+    if found.noise.known:
+        held = bonferroni_note(len(found.front) - 1, "neighbours")
+        ties = f"tie: within noise of the next cheaper member, {held}. "
     return (
         f"accuracy: mean top-1 of n seeds on {data.name}'s validation split of {data.validation:,} images, "
         f"{settings.training}. {noise_words(found.noise, settings, found)} on front: probability, from the networks' "
-        f"posterior given FLOPs and seeds. {_tie_words(found)}{_flattery(found)}"
-        f"{CONVENTION}. {LEGEND}."
+        f"posterior given FLOPs and seeds. {ties}{_flattery(found)}{CONVENTION}. {LEGEND}."
     )
 
 
@@ -83,13 +110,6 @@ def noise_words(noise: Noise, settings: Settings, found: NetworkResults) -> str:
         f"as equal for all). The split's sampling error, {100 * split:.2f} points at the best, is not in it: it moves "
         "all networks together."
     )
-
-
-def _tie_words(found: NetworkResults) -> str:
-    """What a tie is, where ties can be told."""
-    if found.noise is None or not found.noise.known:
-        return ""
-    return f"tie: within noise of the next cheaper member, {bonferroni_note(len(found.front) - 1, 'neighbours')}. "
 
 
 def flattery_words(points: float) -> str:
@@ -133,10 +153,7 @@ def agreement_table(found: Agreement, epochs: int, settings: Settings) -> Table:
         f"Kendall's tau-b with validation top-1 after {epochs} epochs (n = {settings.data.validation:,} images, 1 seed "
         f"each, not the study's). {_tau_words(found)} {found.verdict()} {found.bias()} {CONVENTION}."
     )
-    table = Table(title=title, caption=escape(note), title_justify="left", caption_justify="left")
-    table.add_column("ranked by")
-    for name in ("pairs", "tau", "interval"):
-        table.add_column(name, justify="right")
+    table = _table(escape(note), "ranked by", *_right("pairs", "tau", "interval"), title=title)
     table.add_row("brief training, all pairs", *_tau(found.overall))
     table.add_row("FLOPs alone, all pairs", *_tau(found.overall_flops), end_section=True)
     table.add_row("brief training, equal FLOPs", *_tau(found.equal))
@@ -166,12 +183,7 @@ def effects_table(found: Agreement) -> Table:
         f"{bonferroni_note(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands "
         "for those that go with it in all of these networks, and against its lack."
     )
-    table = Table(caption=note, caption_justify="left")
-    for name in ("axis", "choice"):
-        table.add_column(name)
-    for name in ("change", "interval"):
-        table.add_column(name, justify="right")
-    table.add_column("by brief training")
+    table = _table(note, "axis", "choice", *_right("change", "interval"), "by brief training")
     for row in found.effects:
         change, interval = "", "too few"
         if row.low is not None and row.high is not None:
@@ -184,11 +196,9 @@ def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
     """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule."""
     rule = build_rule(settings.stop, int(settings.recipe["epochs"]), settings.seed)
     stopping = "" if settings.stop == "none" else f" Stopping: {rule.describe()}."
-    table = Table(caption=escape(caption(settings, SEED_OF_A_ROW) + stopping), caption_justify="left")
-    for name in ("trial", "accuracy,\n1 seed", "FLOPs", "params", "seconds"):
-        table.add_column(name, justify="right")
-    table.add_column("state")
-    table.add_column("network, or reason", overflow="fold")
+    numbers = _right("trial", "accuracy,\n1 seed", "FLOPs", "params", "seconds")
+    note = escape(caption(settings, SEED_OF_A_ROW) + stopping)
+    table = _table(note, *numbers, "state", Column("network, or reason", overflow="fold"))
     for trial in trials:
         text = trial.reason or (describe(trial.to_arch()) if trial.arch else "")
         text += "" if trial.repeat_of is None else f" (trial {trial.repeat_of} with another seed)"
@@ -204,9 +214,8 @@ STUDIES = (
 
 def studies_table(rows: Sequence[Summary]) -> Table:
     """Every study; a broken one says why."""
-    table = Table(caption=STUDIES, caption_justify="left")
-    for name in ("study", "state", "complete", "failed", "best (seeds)", "data", "budget", "updated"):
-        table.add_column(name, overflow="fold")
+    names = ("study", "state", "complete", "failed", "best (seeds)", "data", "budget", "updated")
+    table = _table(STUDIES, *(Column(name, overflow="fold") for name in names))
     for row in rows:
         best = "" if row.best is None else f"{row.best:.2%} ({row.seeds})"
         data = row.settings.data.name if row.settings else ""
@@ -216,28 +225,29 @@ def studies_table(rows: Sequence[Summary]) -> Table:
         table.add_row(*map(Text, cells))  # not markup: a folder's name may hold brackets
     errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]
     if errors:
-        table.caption, table.caption_justify = Text("\n".join(errors)), "left"
+        table.caption = Text("\n".join(errors))
     return table
 
 
 def network_table(arch: Arch, task: Task) -> Table:
     """A network by part: stem, stages with their downsampling, head, and all of it. Shapes are channels x height x
     width of the output."""
-    note = f"{CONVENTION}, {task_words(task)}."
-    table = Table(caption=f"{note} A stage holds the downsampling before it.", caption_justify="left")
-    table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, 0, False  # 36 x depthwise_first fits 80 characters
-    for name in ("part", "blocks", "output"):
-        table.add_column(name, no_wrap=True)
-    for name, letters in (("width", 5), ("kernel", 6), ("FLOPs", 6), ("%", 5), ("params", 7), ("%", 5)):
-        table.add_column(name, justify="right", no_wrap=True, min_width=letters)
+    numbers = (("width", 5), ("kernel", 6), ("FLOPs", 6), ("%", 5), ("params", 7), ("%", 5))
+    columns = [Column(name, no_wrap=True) for name in ("part", "blocks", "output")]
+    columns += [column for name, letters in numbers for column in _right(name, no_wrap=True, min_width=letters)]
+    note = f"{CONVENTION}, {task_words(task)}. A stage holds the downsampling before it."
+    fit = {"box": box.SIMPLE_HEAD, "padding": 0, "pad_edge": False}  # 36 x depthwise_first fits 80 characters
+    table = _table(note, *columns, **fit)
     rows = breakdown(arch, task)
     total = sum((row.cost for row in rows), Cost())
-    design = network_design(arch)
+    stages = [(f"{stage.depth} x {stage.block.name}", stage.width, stage.block) for stage in arch.stages]
+    design = [(arch.stem.name, arch.stages[0].width, arch.stem), *stages, (arch.head.name, "", arch.head)]
     percents = zip(shares(row.cost.flops for row in rows), shares(row.cost.params for row in rows), strict=True)
-    for row, (what, width, kernel), (of_flops, of_params) in zip(rows, design, percents, strict=True):
+    for row, (what, width, block), (of_flops, of_params) in zip(rows, design, percents, strict=True):
         shape = str(row.width) if row is rows[-1] else f"{row.width}x{row.size}x{row.size}"
-        cells = (compact(row.cost.flops), of_flops, compact(row.cost.params), of_params)
-        table.add_row(row.name, what, shape, width, kernel, *cells, end_section=row is rows[-1])
+        cells = (compact(row.cost.flops), f"{of_flops:.1f}", compact(row.cost.params), f"{of_params:.1f}")
+        kernel = str(getattr(block, "kernel", ""))
+        table.add_row(row.name, what, shape, str(width), kernel, *cells, end_section=row is rows[-1])
     table.add_row("all", f"{arch.depth} blocks", "", "", "", compact(total.flops), "100", compact(total.params), "100")
     return table
 
@@ -246,24 +256,12 @@ def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Co
     """Networks, each with its counts; their task stands in the caption where it is the same for all."""
     alike = len(set(tasks)) == 1
     note = f"{CONVENTION}{f', {task_words(tasks[0])}' if alike else ''}."
-    table = Table(caption=note, caption_justify="left")
-    table.add_column("network", overflow="fold")
-    for name in ("FLOPs", "params", "activations"):
-        table.add_column(name, justify="right", no_wrap=True)
-    if not alike:
-        table.add_column("task")
+    numbers = _right("FLOPs", "params", "activations", no_wrap=True)
+    table = _table(note, Column("network", overflow="fold"), *numbers, *([] if alike else ["task"]))
     for name, task, cost in zip(names, tasks, counts, strict=True):
-        cells = [f"{count:,}" for count in (cost.flops, cost.params, cost.activations)]
+        cells = [f"{count:,}" for count in astuple(cost)]
         table.add_row(escape(name), *cells, *([] if alike else [task_words(task)]))
     return table
-
-
-def network_design(arch: Arch) -> list[tuple[str, str, str]]:
-    """What was chosen for each part, as cells: (what it is, its width, its kernel); empty where it has none."""
-    parts = [(arch.stem.name, arch.stages[0].width, arch.stem)]
-    stages = [(f"{stage.depth} x {stage.block.name}", stage.width, stage.block) for stage in arch.stages]
-    rows = [(what, str(width), str(getattr(part, "kernel", ""))) for what, width, part in [*parts, *stages]]
-    return [*rows, (arch.head.name, "", "")]
 
 
 def _numbers(trial: Trial) -> list[str]:

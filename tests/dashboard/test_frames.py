@@ -9,7 +9,7 @@ import random
 import pandas as pd
 import pytest
 
-from dashboard.frames import CERTAINTY, csv, csv_name, front_frame, parts_frame, trials_frame
+from dashboard.frames import CERTAINTY, csv_name, front_frame, parts_frame, trials_frame
 from nas.analysis.seed_noise import networks
 from nas.records.trial import Trial
 from space import Arch, Task, cost
@@ -81,7 +81,7 @@ def test_csv_has_no_formula_and_leaves_empty_cells_empty() -> None:
     trials = [
         Trial(number=0, state="failed", reason='=HYPERLINK("x"), \n', arch={"stages": [{"depth": "=1", "width": 8}]})
     ]
-    (row,) = csv_reader.DictReader(io.StringIO(csv(trials_frame(trials, ()))))
+    (row,) = csv_reader.DictReader(io.StringIO(trials_frame(trials, ()).to_csv(index=False)))
     assert (row["reason"], row["depth"], row["FLOPs"]) == ('\'=HYPERLINK("x"), \n', "'=1", "")
     assert csv_name("../a b", "front") == "a-b-front.csv"
 

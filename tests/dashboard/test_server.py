@@ -61,9 +61,3 @@ def test_ctrl_c_ends_the_server_and_frees_the_port(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((HOST, port))
-
-
-@pytest.mark.parametrize("port", [0, 65536, -1])
-def test_impossible_port(tmp_path: Path, port: int) -> None:
-    with pytest.raises(InputError, match=f"port must be from 1 to 65535, got {port}; use e.g. 8501"):
-        serve(tmp_path, port)

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 import dashboard
-from dashboard.charts.curve import curve_caption, curve_figure
-from dashboard.charts.front import MANY, View, front_figure
+from dashboard.charts.blocks import hover, seed_lines
+from dashboard.charts.front import MANY, front_figure
 from dashboard.charts.front_caption import front_caption, measure_caption, other_seed
-from dashboard.charts.hover import brief_hover, hover, seed_lines
 from dashboard.charts.network import network_figure
+from dashboard.charts.progress import curve_caption, curve_figure
 from dashboard.charts.style import Figure
 from nas.analysis.cost_axes import cost_axes
 from nas.analysis.pareto import outcome, pareto_front
@@ -155,7 +155,7 @@ def test_hover_and_caption_tell_what_seeds_tell() -> None:
     row = found.rows[3]
     assert row.interval
     low, high = (f"{100 * end:.2f}%" for end in row.interval)
-    for text in (hover(row.trial, row), brief_hover(row.trial, row)):
+    for text in (hover(row.trial, row), hover(row.trial, row, brief=True)):
         assert text.startswith(f"<b>trial 3</b>  95.77%<br>mean of 3 seeds, 95% interval {low} to {high}<br>")
         assert f"on the front by FLOPs with probability {row.probability:.0%}" in text
     assert "<br>1 seed, 95% interval" in hover(TRIALS[1], found.rows[1])
@@ -203,7 +203,7 @@ def test_x_may_be_parameters_and_the_front_follows() -> None:
     trials = [trial(i, a, f, params=p) for i, (a, f, p) in enumerate([(0.9, 10, 30), (0.8, 20, 20), (0.7, 30, 10)])]
     over = cost_axes(trials)
     assert list(over) == ["FLOPs", "parameters"]
-    figure = front_figure(trials, BAND, view=View(over["parameters"]))
+    figure = front_figure(trials, BAND, x=over["parameters"])
     as_plotly(figure)
     (stairs,) = traces(figure, "lines")
     assert (stairs["x"], stairs["y"]) == ([10, 20, 30], [70, 80, 90])
@@ -222,7 +222,7 @@ def test_latency_is_a_measure_where_it_was_measured() -> None:
     left_out = "1 of 2 networks are left out: the machine was busy (a reference kernel took over 1.25 times its best)."
     assert measure_caption(latency, rows[:1]).endswith(f"90.0% at 3.5 ms. Bars across: quartiles. {left_out}")
     assert over["latency (batch 64, phone)"].note == ""
-    figure = front_figure(rows, BAND, view=View(latency))
+    figure = front_figure(rows, BAND, x=latency)
     as_plotly(figure)
     (cloud,) = [t for t in figure["data"] if "customdata" in t]
     assert cloud["customdata"] == [0], "only what was measured, and not on a busy machine"
@@ -238,12 +238,12 @@ def test_colours_follow_an_axis() -> None:
         trial(i, 0.9, 1_000_000 + i, arch={"stages": [{**stages, "norm": norm, "kernel": kernel}]})
         for i, (norm, kernel) in enumerate([("ln", 3), ("bn", 7), ("bn", 5)])
     ]
-    words = front_figure(trials, BAND, view=View(colour="norm"))
+    words = front_figure(trials, BAND, colour="norm")
     as_plotly(words)
     clouds = [t for t in words["data"] if "customdata" in t]
     assert {t["name"]: sorted(t["customdata"]) for t in clouds} == {"norm bn": [1, 2], "norm ln": [0]}
     assert len({t["marker"]["symbol"] for t in clouds}) == 2, "symbols too, not colours alone"
-    numbers = front_figure(trials, BAND, view=View(colour="kernel"))
+    numbers = front_figure(trials, BAND, colour="kernel")
     as_plotly(numbers)
     shades = {
         n: c
@@ -252,7 +252,8 @@ def test_colours_follow_an_axis() -> None:
         for n, c in zip(t["customdata"], t["marker"]["color"], strict=True)
     }
     assert shades == {0: 3, 1: 7, 2: 5}
-    assert sum("colorbar" in t["marker"] for t in numbers["data"] if "customdata" in t) == 1
+    assert all(t["marker"]["coloraxis"] == "coloraxis" for t in numbers["data"] if "customdata" in t), "one scale"
+    assert numbers["layout"]["coloraxis"]["colorbar"]["title"]["text"] == "kernel"
 
 
 def test_the_browser_knows_every_theme_colour_that_figures_name() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.charts.hover import brief_hover, hover
+from dashboard.charts.blocks import hover
 from tests.dashboard.charts.figures import trial
 
 
@@ -18,17 +18,17 @@ def test_hover_says_the_design_and_escapes_it() -> None:
 
 
 def test_brief_hover_for_thousands() -> None:
-    assert brief_hover(trial(7, 0.967, 1, ("convnext", "<b>"))) == "<b>trial 7</b>  96.70%<br>c2x64k7 &lt;2x64k7"
+    assert hover(trial(7, 0.967, 1, ("convnext", "<b>")), brief=True) == "<b>trial 7</b>  96.70%<br>c2x64k7 &lt;2x64k7"
 
 
 def test_hovers_leave_out_what_a_block_has_not() -> None:
     own = {"block": "mine", "depth": 2, "width": 64, "downsample": "strided", "act": "relu"}
     text = trial(7, 0.9, 1000, arch={"stages": [own]})
     assert hover(text).endswith("<br>mine 2 x 64, relu, strided")
-    assert brief_hover(text).endswith("<br>m2x64")
+    assert hover(text, brief=True).endswith("<br>m2x64")
 
 
 @pytest.mark.parametrize("arch", [None, {}, {"stages": None}, {"stages": [1, "x"]}, []])
 def test_hover_takes_whatever_a_journal_holds(arch: Any) -> None:
     assert hover(trial(7, 0.5, 1000, arch=arch)).startswith("<b>trial 7</b>")
-    assert brief_hover(trial(7, 0.5, 1000, arch=arch)).startswith("<b>trial 7</b>")
+    assert hover(trial(7, 0.5, 1000, arch=arch), brief=True).startswith("<b>trial 7</b>")

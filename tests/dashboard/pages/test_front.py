@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import shutil
@@ -143,7 +142,7 @@ def test_a_filter_holds_for_random_search_and_what_is_in_training_too(runs: Path
     cache, wanted = StudyCache(), {"norm": ("ln",)}
     snapshot = cache.read(make_study(runs, complete=25, running=6))
     beside = cache.read(make_study(runs, "first-random", complete=25, seed=1))
-    figure = json.loads(figure_of(snapshot, Asked(filters=tuple(wanted.items())), beside))
+    figure = figure_of(snapshot, Asked(filters=tuple(wanted.items())), beside)
     quiet = next(trace for trace in figure["data"] if trace["name"] == BASELINE)
     front = pareto_front([trial for trial in beside.scored if within(traits(trial), wanted)])
     assert [trial.number for trial in front] != [trial.number for trial in beside.front], "a filter that matters"

@@ -122,6 +122,7 @@ def test_a_study_from_search_to_export(
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--recipe", "none.yaml"), "none.yaml must be readable, got No such file or directory; check the path"),
         (("search", "digits"), "Missing option '--data'"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "0"), "Invalid value for '--trials'"),
+        (("dashboard", "--port", "65536"), "Invalid value for '--port'"),
         (("nonsense",), "No such command 'nonsense'"),
     ],
 )  # fmt: skip

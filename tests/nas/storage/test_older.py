@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboard.charts.hover import hover
+from dashboard.charts.blocks import hover
 from dashboard.frames import parts_frame
 from nas.analysis.pareto import pareto_front
 from nas.analysis.wording import describe

@@ -1,0 +1,92 @@
+"""What pages are made of: tables, rows of numbers, charts with their sentences, text to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts.progress import COSTS
+from dashboard.charts.style import Figure
+from dashboard.frames import OWN, csv_name
+from dashboard.live_chart import live_chart
+from dashboard.number_format import FLOPS
+from dashboard.pages.address import choose
+
+Metric = tuple[str, str, str | None]  # name, value, what it is
+KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # of a choice that the address holds too
+COLUMNS = {
+    "front": st.column_config.TextColumn(width=46, help="On the front: none beats it in both accuracy and FLOPs"),
+    "trial": st.column_config.NumberColumn(width=50),
+    OWN: st.column_config.NumberColumn(
+        "1 seed, %", width=72, format="%.2f", help="Validation accuracy in percent of this trial's own seed"
+    ),
+    "top-1, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy, mean of the network's seeds"),
+    "FLOPs": st.column_config.NumberColumn(width=62, format="compact", help=FLOPS),
+    "mean": st.column_config.NumberColumn(width=60, format="%.2f", help="Mean of the network's seeds, in percent"),
+    "± 95%": st.column_config.NumberColumn(
+        width=54, format="%.2f", help="Half of its interval over seeds, in points; seed noise pooled over the study"
+    ),
+    "seeds": st.column_config.NumberColumn(width=48, format="%d"),
+    "on front": st.column_config.NumberColumn(width=60, format="%.0f%%", help="Probability of being on the true front"),
+    "state": st.column_config.TextColumn(width=82),
+    "params": st.column_config.NumberColumn(format="compact"),
+    "seed": st.column_config.NumberColumn(format="%d"),
+    "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
+    "reason": st.column_config.TextColumn(width="large"),
+}
+
+
+def table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """`columns`: how those are shown that are not in COLUMNS. Returns what `st.dataframe` does."""
+    shown: dict[str, Any] = {"hide_index": True, "placeholder": "", "column_config": COLUMNS | dict(columns or {})}
+    return st.dataframe(frame, key=key, **(shown | options))
+
+
+def trial_table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None = None, **options: Any) -> None:
+    """Choosing a row selects its trial: the way to one by keyboard."""
+    numbers = frame["trial"].tolist()
+
+    def choose_row() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        choose(numbers[rows[0]] if rows and rows[0] < len(numbers) else None)
+
+    table(frame, key, columns, on_select=choose_row, selection_mode="single-row", **options)
+
+
+def download(frame: pd.DataFrame, study: str, what: str) -> None:
+    st.download_button(
+        "Download as CSV", lambda: frame.to_csv(index=False), file_name=csv_name(study, what), mime="text/csv",
+        on_click="ignore", icon=":material/download:", key=f"{what}-csv",
+    )  # fmt: skip
+
+
+def metrics(key: str, rows: Iterable[Metric], deltas: Mapping[str, str] | None = None) -> None:
+    """Side by side; `deltas`: what stands below a value, by its name."""
+    with st.container(key=f"facts-{key}", horizontal=True, gap="medium"):
+        for name, value, said in rows:
+            delta = (deltas or {}).get(name)
+            st.metric(name, value, delta=delta, delta_color="off", delta_arrow="off", help=said, width="content")
+
+
+def captioned_chart(figure: Figure, caption: str, key: str, **options: Any) -> None:
+    """A chart below the sentence that says the same; the sentence alone where there is nothing to draw."""
+    st.text(caption)
+    if figure["data"]:
+        live_chart(figure, caption, key=key, **options)
+
+
+def cost_choice(label: str, known: Iterable[str] = COSTS) -> str:
+    """What hypervolume is drawn over: a key of COSTS."""
+    chosen = st.segmented_control(
+        label, list(known), default="epochs", format_func=COSTS.__getitem__, key="cost", required=True, **KEPT
+    )
+    return str(chosen or "epochs")
+
+
+def text_box(text: str | None) -> None:
+    """A command or a reason, letter by letter, with a button that copies it; nothing where there is none."""
+    if text:
+        st.code(text, language=None, wrap_lines=True)

@@ -1,0 +1,144 @@
+"""Commands that measure: latency on a device, how brief training ranks, samplers against recorded trainings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nas.analysis.wording import task_words
+from nas.cli.base import app, check_there, print_table, progress
+from nas.cli.latency_table import print_measured
+from nas.cli.options import RUNS, ItsChannels, ItsClasses, ItsSize, Json, Runs, StudyArg
+from nas.export.arch_source import load_network
+from nas.latency.measurements import MeasureOptions, measure_arch, measure_study, parse_batches
+from nas.records.settings import FILE, find_study
+from nas.storage.reader import Reader
+from space.reading import is_file
+
+
+@app.command()
+def measure(
+    what: Annotated[
+        str, typer.Argument(metavar="STUDY|ARCH", help="A study, or a network: YAML file, preset or export.")
+    ],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    batch: Annotated[str, typer.Option(help="Sizes, e.g. 1,64.")] = "1",
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU; more suffer more from other programs.")] = 1,
+    runs: Runs = RUNS,
+    image_size: ItsSize = None,
+    classes: ItsClasses = None,
+    channels: ItsChannels = None,
+    as_json: Json = False,
+) -> None:
+    """Measure latency, throughput and memory on the device at hand; of a study, each network, kept beside it.
+
+    On a GPU twice: eager, and as a CUDA graph. A fixed reference kernel is timed among the passes; where it takes over
+    1.25 times its best, the machine is busy: what is measured is tried again, then marked, and on no front.
+    Memory is of the network's tensors at the peak of a pass.
+    Example: nas measure digits-1M-4M --batch 1,64, and then: nas front digits-1M-4M --by latency
+    """
+    check_there(runs)
+    how = MeasureOptions(device=device, batches=parse_batches(batch), threads=threads)
+    if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
+        network, task = load_network(what, image_size, channels, classes)
+        timings = measure_arch(network, task, how)
+        records = [timing.to_json() | {"slowdown": timing.slowdown} for timing in timings]
+        lines = [f"{network.key} at {task_words(task)}", *(timing.report() for timing in timings)]
+        print(json.dumps(records) if as_json else "\n".join(lines))
+        return
+    folder = find_study(what, runs)
+    reader = Reader(folder)
+    with progress().status("measuring") as status:
+        names = measure_study(
+            folder, reader.trials(), reader.settings.task, how,
+            lambda done, total: status.update(f"measuring network {done + 1} of {total}"),
+        )  # fmt: skip
+    for name in names:
+        for size in how.batches:
+            print_measured(folder, name, size, as_json)
+
+
+@app.command()
+def audit(
+    study: StudyArg,
+    networks: Annotated[int, typer.Option(min=4, help="How many, spread over the study's FLOPs.")] = 24,
+    epochs: Annotated[str, typer.Option(help="Of the long training: times the study's, or a number.")] = "5x",
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and the long trainings.")] = 0,
+    data: Annotated[str | None, typer.Option(help="Where the study's data is now. [default: where it was]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Train a sample of STUDY's networks for longer, to see whether its brief training ranks them at equal FLOPs.
+
+    Kept in the study's folder; the same command goes on where it was. Example: nas audit digits-1M-4M --epochs 5x
+    """
+    from nas.cli.tables import agreement_table, effects_table
+    from nas.searching.audit import run_audit
+
+    reader = Reader(find_study(study, runs))
+    done = run_audit(
+        reader, networks=networks, epochs=epochs, seed=seed, data_source=data, device=device, console=progress()
+    )
+    if as_json:
+        print(json.dumps(done.to_json(reader.settings.recipe["epochs"])))
+        return
+    print_table(agreement_table(done.report(), done.plan.epochs, reader.settings))
+    if done.report().effects:
+        print_table(effects_table(done.report()))
+
+
+@app.command()
+def record(
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Random-sampler studies that rest.")],
+    out: Annotated[Path | None, typer.Option(help="[default: SPACE-DATA.parquet]")] = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Gather the trainings of studies, with their curves, into one parquet table and its card, for `nas replay`.
+
+    Example: nas record first second --out table.parquet
+    """
+    from nas.benchmark.table import gather
+    from nas.benchmark.table_card import save_table
+
+    table = gather([find_study(study, runs) for study in studies])
+    path = out or Path(f"{table.settings.space_name}-{table.settings.data.name}.parquet")
+    save_table(table, path)
+    counts = f"{len(table.recordings)} trainings of {len(table.networks)} networks"
+    print(f"{path}: {counts}, {path.stat().st_size:,} bytes; its card: {path.with_suffix('.md')}")
+
+
+@app.command()
+def replay(
+    table: Annotated[Path | None, typer.Argument(help="A file of `nas record`. [default: the recorded one]")] = None,
+    sampler: Annotated[
+        list[str] | None, typer.Option(help="Repeatable: random, ehvi, tpe, nsga2. [default: see docs/table.md]")
+    ] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="Repeatable: none, quantile, moasha. [default: likewise]")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 30,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="The budget, in average networks trained to the end. [default: 40]")
+    ] = None,
+    cost: Annotated[Literal["flops", "seconds"], typer.Option(help="What training costs.")] = "flops",
+    processes: Annotated[int | None, typer.Option(min=1, help="[default: one a core]")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a page with the curves, e.g. replay.html.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Replay samplers and stopping rules against recorded trainings: hypervolume as it grows with training cost.
+
+    Example: nas replay --sampler ehvi --sampler tpe --stop quantile --plot replay.html
+    """
+    from nas.benchmark.replay_report import run_replay
+
+    report = run_replay(table, sampler or [], stop or [], seeds, trials, cost, processes, plot)
+    if as_json:
+        print(json.dumps(report.to_json()))
+        return
+    for each in report.tables():
+        print_table(each)
+    print("\n".join(report.notes()))

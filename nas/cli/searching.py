@@ -1,0 +1,93 @@
+"""Commands that search: a whole search, and one more worker of it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli.base import app, progress, stopped, typed
+from nas.cli.options import RUNS, Json, Runs, SpaceArg, StudyArg
+from nas.records.settings import Sampler, Stop, find_study
+from space import Band, Space
+
+
+@app.command()
+def search(
+    space: SpaceArg,
+    data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
+    flops: Annotated[str, typer.Option(help="The budget, e.g. 1M..4M.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trained networks in all, earlier runs of the study included.")],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs per network. [default: the recipe's, 10]")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A YAML file that overrides fields of the recipe.")] = None,
+    study: Annotated[str | None, typer.Option(help="The study's name. [default: from space, data and budget]")] = None,
+    runs: Runs = RUNS,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the study; trials derive theirs from it.")] = 0,
+    sampler: Annotated[Sampler, typer.Option(help="Who draws the networks.")] = "ehvi",
+    stop: Annotated[
+        Stop | None,
+        typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=0, help="Further seeds, of the front and its rivals first.")] = 0,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Then random search, with as many epochs.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that train at once. [default: 1, or one a GPU]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: the space's size]")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="postgresql://user@host/database, for many machines. [default: a journal file]")
+    ] = None,
+    artifacts: Annotated[
+        str | None, typer.Option(help="s3://bucket/prefix, for curves and weights. [default: the study's folder]")
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="ray, or ray://host:port: workers on a Ray cluster.")] = None,
+    cpus_per_worker: Annotated[float, typer.Option(min=0.1, help="Of a Ray cluster.")] = 1.0,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(min=0.01, help="Of a Ray cluster, e.g. 0.25. [default: 1, where it has GPUs]")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Search SPACE for networks inside a FLOPs budget; the same command again goes on to the total of --trials.
+
+    Example: nas search digits --data digits --flops 1M..4M --trials 30
+    """
+    from nas.cli.tables import print_front
+    from nas.searching.launch import SearchPlan, run_search
+
+    plan = SearchPlan(
+        trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
+        name=study, runs=runs, seed=seed, sampler=sampler, stop=stop, device=device, image_size=image_size,
+        storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker,
+        command=typed(),
+    )  # fmt: skip
+    folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress())
+    print_front(folder, as_json)
+    if not finished:
+        raise stopped()
+    place = "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
+    print(f"look at it: nas dashboard{place}", file=sys.stderr)
+    print(f"export the best: nas export {folder.name}{place} --out exports/{folder.name}", file=sys.stderr)
+
+
+@app.command()
+def worker(
+    study: StudyArg,
+    data: Annotated[str | None, typer.Option(help="Where the study's data is here. [default: where it was]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="On a CPU. [default: as many as cores]")] = None,
+    place: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,  # of a worker of `nas search`
+    tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,  # to the `nas search` that started it
+    runs: Runs = RUNS,
+) -> None:
+    """Join STUDY, which `nas search` began, with one more worker, until it has as many trials as it shall have.
+
+    Example: nas worker digits-1M-4M
+    """
+    from nas.searching.worker import run_worker
+
+    if not run_worker(find_study(study, runs), data, device, place, threads, tied, progress()):
+        raise stopped()
