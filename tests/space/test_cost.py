@@ -7,7 +7,6 @@ import random
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from space.network import Network
 from space.parts import Part, find_part, names, options
 from space.stems import Overlapping, Patchify, ResNetStem, Stem, ThreeConvsStem, TwoConvsStem
 from tests.space.networks import arch, random_arch
+from tests.started import CONTEXT
 
 NETWORKS = int(os.environ.get("NAS_NETWORKS", "240"))  # 3,000 take five minutes
 SIZES = range(8, 41)
@@ -66,7 +66,7 @@ def rows() -> list[tuple[Arch, Task]]:
 
 def test_cost_equals_fvcore_and_torch_on_generated_networks(rows: list[tuple[Arch, Task]]) -> None:
     # In processes of their own, which also keeps the stack short: torch's tracer writes it down at every operation.
-    with ProcessPoolExecutor(2, get_context("spawn"), make_ready) as pool:
+    with ProcessPoolExecutor(2, CONTEXT, make_ready) as pool:
         half = rows[::2]  # torch's own counter, which is quicker, sees others
         for (network, task), found in zip(half, pool.map(measure, half, chunksize=10), strict=True):
             assert cost(network, task) == found, (network, task)

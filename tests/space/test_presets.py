@@ -121,6 +121,7 @@ def test_roadmaps_cost_what_the_table_prints(regime: str, printed: tuple[float |
             assert round(cost(load(f"roadmap_{regime}_{row:02d}"), Task()).flops / 1e9, 2) == value
 
 
+@pytest.mark.usefixtures("without_initial_weights")
 @pytest.mark.parametrize(("name", "theirs"), TIMM.items())
 def test_parameters_are_as_many_as_timm_builds(name: str, theirs: str) -> None:
     with torch.device("meta"):
@@ -128,6 +129,7 @@ def test_parameters_are_as_many_as_timm_builds(name: str, theirs: str) -> None:
     assert cost(load(name), Task()).params == parameters(built)
 
 
+@pytest.mark.usefixtures("without_initial_weights")
 @pytest.mark.parametrize("name", ["resnet50", "roadmap_b_00", "convnext_tiny", "convnextv2_atto"])
 def test_flops_are_half_of_what_torch_counts_in_timms(name: str) -> None:
     from torch.utils.flop_counter import FlopCounterMode

@@ -161,6 +161,7 @@ def test_timms_named_models_load_and_agree(name: str) -> None:
 OTHERS = ("mlp", "zepto", "test_")
 
 
+@pytest.mark.usefixtures("without_initial_weights")
 def test_every_named_model_of_timm_has_a_place_for_all_its_weights_and_is_counted() -> None:
     names = [name for name in timm.list_models("convnext*") if not any(other in name for other in OTHERS)]
     assert len(names) > 20
