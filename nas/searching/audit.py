@@ -22,7 +22,9 @@ from nas.records.trial import Trial
 from nas.searching.ask import trial_seed
 from nas.storage.reader import Reader
 from nas.training.allocator import give_back_memory, is_for_room
-from nas.training.brief import DeviceData, Diverged, choose_device, train
+from nas.training.brief import Diverged, train
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
 from nas.training.trainer import describe_size
 from space import InputError, Task
 

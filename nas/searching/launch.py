@@ -34,7 +34,8 @@ from nas.storage.study_folder import (
     package_versions,
     set_goal,
 )
-from nas.training.brief import DeviceData, choose_device
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
 from nas.training.trainer import BriefTrainer, Trainer
 from space import Band, Budget, InputError, Space, Task
 from space.processor import cores

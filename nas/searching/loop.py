@@ -28,7 +28,8 @@ from nas.searching.trial_index import TrialIndex, accuracies_of
 from nas.storage.artifacts import drop_weights, open_store, save_curve, save_weights
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_study
-from nas.training.brief import Interrupted, Verdict
+from nas.training.brief import Verdict
+from nas.training.steps import Interrupted
 from nas.training.trainer import Failed, Finished, Result, Trainer
 from space import Arch, InputError
 

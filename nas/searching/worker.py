@@ -21,7 +21,8 @@ from nas.searching.processes import tie_to_parent
 from nas.searching.progress import SearchProgress, Stopping
 from nas.storage.reader import Reader
 from nas.storage.study_folder import goal_to_join, goes_on, open_folder, package_versions, put_error
-from nas.training.brief import DeviceData, choose_device
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
 from nas.training.trainer import BriefTrainer
 from space import InputError
 

@@ -12,7 +12,8 @@ from safetensors.torch import save
 from nas.records.recipe import Recipe
 from nas.records.trial import Epoch
 from nas.training.allocator import is_for_room
-from nas.training.brief import DeviceData, Diverged, Verdict, train
+from nas.training.brief import Diverged, Verdict, train
+from nas.training.device_data import DeviceData
 from space import Arch, Task, compact, cost
 
 
