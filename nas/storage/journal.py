@@ -169,6 +169,13 @@ class Journal(JournalStorage):
                 late = error
 
 
+def open_for_writing(path: Path, on_note: Callable[[str], None]) -> Journal:
+    """The journal in a file; a torn tail is cut off first, then and before each line."""
+    lock = JournalLock(path, on_note)
+    with lock:
+        return open_file(path, lock)
+
+
 def open_file(path: Path, lock: JournalLock | None = None) -> Journal:
     """The journal in a file; made where there is none. Without our lock it is for reading, which needs none."""
     return Journal(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]  # the base has no public name

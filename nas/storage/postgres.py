@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from nas.records.errors import first_line
 from nas.records.settings import Server, ServerUnavailable
 from nas.storage import known_servers
 from nas.storage.journal import Journal
@@ -130,10 +131,9 @@ class Table:
             try:
                 self._once(make)
             except _psycopg().Error as error:
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise InputError(
-                    f"storage must be a database where this user may make a table, got {self.server.url} ({reason}); "
-                    "grant create on its schema"
+                    f"storage must be a database where this user may make a table, got {self.server.url} "
+                    f"({first_line(error)}); grant create on its schema"
                 ) from None
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:

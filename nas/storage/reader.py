@@ -10,13 +10,15 @@ import io
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nas.records.settings import ARTIFACTS, JOURNAL, Server, Settings
+from nas.records.errors import first_line
+from nas.records.settings import JOURNAL, Server, Settings
 from nas.records.trial import CURVE, Epoch, State, Trial, artifact_ids
 from nas.storage.owners import is_alive
 from space import InputError
@@ -86,9 +88,8 @@ class Reader:
         except (ValueError, KeyError, TypeError, AttributeError, AssertionError, OptunaError) as error:
             self._storage = None
             self._forget()
-            first = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
-                f"{path} must be a whole journal, got {damage(path)} ({first}); "
+                f"{path} must be a whole journal, got {damage(path)} ({first_line(error)}); "
                 "restore it from a copy, or remove that line"
             ) from error
         return self._frozen
@@ -104,7 +105,7 @@ class Reader:
         self._read(lambda: connect_to_read(server))
 
     def _read(self, connect: Callable[[], Journal | None]) -> None:
-        """Asks for the trials that are new or were open: a list of thousands takes Optuna milliseconds."""
+        """Takes in the trials that are new or were open."""
         if self._storage is None:
             self._storage = connect()
         if self._storage is None:
@@ -113,23 +114,14 @@ class Reader:
         if not studies:
             return
         study = self._storage.get_study_id_from_name(studies[0].study_name)
-        if self._frozen:
-            fresh = [_numbered(self._storage, study, number) for number in self._open]
-            fresh += _after(self._storage, study, len(self._frozen))
-        else:
-            fresh = self._storage.get_all_trials(study, deepcopy=False)
-        self._open = [frozen.number for frozen in fresh if not frozen.state.is_finished()]
-        for frozen in fresh:
+        self._frozen = self._storage.get_all_trials(study, deepcopy=False)
+        fresh = [*self._open, *range(len(self._trials), len(self._frozen))]
+        self._open = [number for number in fresh if not self._frozen[number].state.is_finished()]
+        for number in fresh:
+            frozen = self._frozen[number]
             trial = _trial(frozen, self._storage.begun(frozen._trial_id))
-            if frozen.number == len(self._frozen):
-                self._frozen.append(frozen)
-                self._trials.append(trial)
-                self._changes += 1
-            elif trial != self._trials[frozen.number]:
-                self._frozen[frozen.number], self._trials[frozen.number] = frozen, trial
-                self._changes += 1
-            else:
-                self._frozen[frozen.number] = frozen
+            self._changes += self._trials[number : number + 1] != [trial]
+            self._trials[number : number + 1] = [trial]
 
     def is_running(self) -> bool:
         """Whether a process that lives still works on one of its trials."""
@@ -159,25 +151,16 @@ class Reader:
         frozen = self.frozen()
         if not 0 <= number < len(frozen):
             raise InputError(f"trial must be from 0 to {len(frozen) - 1}, got {number}; `nas trials` lists them")
-        for artifact_id in artifact_ids(frozen[number].system_attrs, name):
-            path = self.folder / ARTIFACTS / artifact_id
-            if path.is_file():
-                return path.read_bytes()
-            if self.settings.artifacts and (content := self._fetched(self.settings.artifacts, artifact_id)) is not None:
-                return content
-        return None
-
-    def _fetched(self, url: str, artifact_id: str) -> bytes | None:
         from optuna.artifacts.exceptions import ArtifactNotFound
 
         from nas.storage.artifacts import open_to_read
 
         if self._store is None:
-            self._store = open_to_read(self.folder, url)
-        try:
-            return self._store.open_reader(artifact_id).read()
-        except ArtifactNotFound:
-            return None
+            self._store = open_to_read(self.folder, self.settings.artifacts)
+        for artifact_id in artifact_ids(frozen[number].system_attrs, name):
+            with suppress(ArtifactNotFound), self._store.open_reader(artifact_id) as file:
+                return file.read()
+        return None
 
     def study_attributes(self) -> dict[str, Any]:
         """What is on record of the study as a whole."""
@@ -194,20 +177,6 @@ def open_journal(path: Path) -> Journal:
 
     optuna.logging.set_verbosity(logging.WARNING)
     return open_file(path)
-
-
-def _after(storage: Journal, study: int, number: int) -> Iterator[FrozenTrial]:
-    """The trials from `number` on."""
-    while True:
-        try:
-            yield _numbered(storage, study, number)
-        except KeyError:  # there is none
-            return
-        number += 1
-
-
-def _numbered(storage: Journal, study: int, number: int) -> FrozenTrial:
-    return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
 def damage(path: Path) -> str:

@@ -18,8 +18,7 @@ from optuna.study import StudyDirection
 
 from nas import __version__
 from nas.records.settings import FILE, JOURNAL, STUDY, ServerUnavailable, Settings, difference
-from nas.storage.artifacts import open_for_writing
-from nas.storage.journal import Journal
+from nas.storage.journal import Journal, open_for_writing
 from nas.storage.postgres import connect
 from nas.storage.reader import Reader
 from space import InputError
@@ -69,7 +68,7 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
 def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, Journal]:
     """Optuna's study, and its storage, to be written to: the folder's journal, or one on the server that it names."""
     server = Settings.read(folder).server
-    storage = connect(server, on_note) if server else open_for_writing(folder, on_note)
+    storage = connect(server, on_note) if server else open_for_writing(folder / JOURNAL, on_note)
     return optuna.create_study(study_name=STUDY, storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
 
 
