@@ -66,7 +66,6 @@ class Audit:
         }  # fmt: skip
 
     def write(self, folder: Path) -> None:
-        """Writes audit.json."""
         write_whole(folder / FILE, json.dumps(asdict(self), indent=1))
 
     @staticmethod

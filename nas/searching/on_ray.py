@@ -23,7 +23,7 @@ from nas.records.errors import STOPPED, exit_code, first_line, line_of
 from nas.records.settings import FILE, Settings
 from nas.searching.fleet import MAX_CRASHES, PATIENCE, WorkerExit
 from nas.searching.loop import Search, Watch
-from nas.searching.worker import work
+from nas.searching.worker import on_record, prepare
 from nas.storage.known_servers import name
 from nas.storage.postgres import PASSWORD, environment
 from nas.storage.study_folder import open_folder
@@ -81,11 +81,11 @@ class Actor:
         said: list[str] = []
         watch = Watch(on_note=lambda note: said.append(f"note: {note}"), stop=self.asked.is_set)
         try:
-            finished = work(
-                folder_here(assignment), assignment.source, assignment.device, assignment.place,
-                assignment.threads,
-                lambda notes, trials: watch, Console(file=io.StringIO()), self._hold,
-            )  # fmt: skip
+            folder, console = folder_here(assignment), Console(file=io.StringIO())
+            with on_record(folder, search=False):
+                trainer, _, goal = prepare(folder, assignment.source, assignment.device, assignment.threads, console)
+                self.search = Search(folder, trainer, watch, assignment.place)
+                finished = self.search.run(*goal)
         except Exception as error:
             return exit_code(error), (*said, f"error: {line_of(error)}; on {socket.gethostname()}")
         finally:
@@ -99,9 +99,6 @@ class Actor:
         if self.search:
             self.search.abandon(GONE)
             self.ended.wait(PATIENCE)
-
-    def _hold(self, search: Search) -> None:
-        self.search = search
 
 
 def folder_here(assignment: Assignment) -> Path:

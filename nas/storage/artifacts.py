@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from nas.records.errors import first_line
 from nas.records.files import ArtifactStore, write_whole
-from nas.records.settings import ARTIFACTS, ServerUnavailable, Settings
+from nas.records.settings import ARTIFACTS, ServerUnavailable
 from nas.records.trial import CURVE, WEIGHTS, Epoch, artifact_ids
 from space import InputError
 
@@ -33,6 +33,7 @@ class AtomicStore(FileSystemArtifactStore):
         self.folder = folder
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / artifact_id, content_body.read())
 
 
@@ -54,7 +55,7 @@ class S3Store:
 
         parts = urlsplit(url)
         self.url, self.prefix = url, parts.path.strip("/")
-        self.folder, self.kept = folder, AtomicStore(folder)
+        self.kept = AtomicStore(folder)
         retries = Config(retries={"max_attempts": TRIES, "mode": "standard"}, connect_timeout=10, read_timeout=60)
         with self._answering():
             self.inner = Boto3ArtifactStore(parts.netloc, boto3.client("s3", config=retries))
@@ -67,7 +68,6 @@ class S3Store:
                 content = self.inner.open_reader(self._key(artifact_id)).read()
         if len(content) <= LARGEST_KEPT:
             with suppress(OSError):  # the folder may only be read, or is full: it is fetched again
-                self.folder.mkdir(parents=True, exist_ok=True)
                 self.kept.write(artifact_id, io.BytesIO(content))
         return io.BytesIO(content)
 
@@ -107,27 +107,15 @@ def parse_artifacts(url: str) -> str:
     return f"s3://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
 
 
-def open_store(folder: Path) -> ArtifactStore:
-    """The artifact store of the study in a folder."""
-    (folder / ARTIFACTS).mkdir(parents=True, exist_ok=True)
-    return open_to_read(folder, Settings.read(folder).artifacts)
-
-
-def open_to_read(folder: Path, url: str | None) -> ArtifactStore:
-    """The same, which makes no folder. `url`: None, or an S3 store's."""
+def open_store(folder: Path, url: str | None) -> ArtifactStore:
+    """The artifact store of the study in a folder. `url`: None, or an S3 store's."""
     return S3Store(url, folder / ARTIFACTS) if url else AtomicStore(folder / ARTIFACTS)
 
 
 def save_curve(store: ArtifactStore, trial: optuna.Trial, curve: Iterable[Epoch]) -> None:
-    """The trial's curve.csv."""
     lines = ["epoch,loss,accuracy,seconds"]
     lines += [f"{e.epoch},{e.loss:.6g},{e.accuracy:.6g},{e.seconds:.3f}" for e in curve]
-    _upload(store, trial, CURVE, ("\n".join(lines) + "\n").encode())
-
-
-def save_weights(store: ArtifactStore, trial: optuna.Trial, content: bytes) -> None:
-    """The trial's weights.safetensors."""
-    _upload(store, trial, WEIGHTS, content)
+    save_file(store, trial, CURVE, ("\n".join(lines) + "\n").encode())
 
 
 def drop_weights(store: ArtifactStore, frozen: FrozenTrial) -> None:
@@ -137,7 +125,7 @@ def drop_weights(store: ArtifactStore, frozen: FrozenTrial) -> None:
             store.remove(artifact_id)
 
 
-def _upload(store: ArtifactStore, trial: optuna.Trial, name: str, content: bytes) -> None:
+def save_file(store: ArtifactStore, trial: optuna.Trial, name: str, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / name
         path.write_bytes(content)

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from optuna.storages.journal import BaseJournalBackend
+
 from nas.records.errors import first_line
 from nas.records.settings import Server, ServerUnavailable
 from nas.storage import known_servers
@@ -99,7 +101,7 @@ def connect_to_read(server: Server) -> Journal | None:
     return Journal(table) if table.exists() else None
 
 
-class Table:
+class Table(BaseJournalBackend):
     """The entries of one study. `on_note` None: to be read only, without patience. Raises ServerUnavailable for a
     server that was not named on this machine."""
 
@@ -120,8 +122,6 @@ class Table:
             return row[0] is not None
 
     def create(self) -> None:
-        """Makes the table, if there is none."""
-
         def make(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
             with connection.transaction():
                 connection.execute(_LOCK, ("nas_journal",))  # `if not exists` alone fails where two make it at once
@@ -195,7 +195,6 @@ class Table:
             ) from None
 
     def _patiently(self, call: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
-        """Tries again for PATIENCE seconds."""
         since = None
         while True:
             try:

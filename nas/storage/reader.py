@@ -114,7 +114,7 @@ class Reader:
         if not studies:
             return
         study = self._storage.get_study_id_from_name(studies[0].study_name)
-        self._frozen = self._storage.get_all_trials(study, deepcopy=False)
+        self._frozen[:] = self._storage.get_all_trials(study, deepcopy=False)  # whoever asked before sees it grow
         fresh = [*self._open, *range(len(self._trials), len(self._frozen))]
         self._open = [number for number in fresh if not self._frozen[number].state.is_finished()]
         for number in fresh:
@@ -153,10 +153,10 @@ class Reader:
             raise InputError(f"trial must be from 0 to {len(frozen) - 1}, got {number}; `nas trials` lists them")
         from optuna.artifacts.exceptions import ArtifactNotFound
 
-        from nas.storage.artifacts import open_to_read
+        from nas.storage.artifacts import open_store
 
         if self._store is None:
-            self._store = open_to_read(self.folder, self.settings.artifacts)
+            self._store = open_store(self.folder, self.settings.artifacts)
         for artifact_id in artifact_ids(frozen[number].system_attrs, name):
             with suppress(ArtifactNotFound), self._store.open_reader(artifact_id) as file:
                 return file.read()

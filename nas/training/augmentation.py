@@ -6,7 +6,8 @@ it can be captured as a CUDA graph, and is the same whether its images lie on th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +16,7 @@ from torch import Tensor
 SWITCH = 0.5  # part of the batch samples that get cutmix where both mixes are on (timm's switch_prob)
 
 
-@dataclass(frozen=True, slots=True)
-class RandomDraws:
+class RandomDraws(NamedTuple):
     """What was drawn for one epoch, by step and sample: (steps, B, ...). None where that augmentation is off."""
 
     shift: Tensor | None = None  # (steps, B, 2): rows and columns of the crop, from -padding to padding
@@ -27,11 +27,7 @@ class RandomDraws:
 
     def at(self, step: Tensor) -> RandomDraws:
         """Those of step (1,): (B, ...)."""
-        return RandomDraws(*(None if part is None else row(part, step) for part in self.parts))
-
-    @property
-    def parts(self) -> list[Tensor | None]:
-        return [getattr(self, field.name) for field in fields(self)]
+        return RandomDraws(*(None if part is None else row(part, step) for part in self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ class DeviceSplit:
     def __init__(self, split: Split, data: Data, device: torch.device, rows: Labels | None = None) -> None:
         self.pixels, self.device = split.images, device
         self.rows = np.arange(len(split.labels)) if rows is None else rows
-        whole = fits(split.images[0].nbytes * len(self.rows), device)
-        chosen = split.images if rows is None else split.images[rows] if whole else None
-        self.images = resident(chosen, device) if whole and chosen is not None else None
+        self.images: Tensor | None = None
+        if fits(split.images[0].nbytes * len(self.rows), device):
+            self.images = resident(split.images if rows is None else split.images[rows], device)
         self.labels = torch.from_numpy(split.labels[self.rows]).to(device)
         self.mean = 255 * torch.tensor(data.mean, dtype=torch.float32, device=device)
         self.inverse_std = 1 / (255 * torch.tensor(data.std, dtype=torch.float32, device=device))

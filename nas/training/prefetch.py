@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -112,28 +111,20 @@ def _reading(images: Pixels) -> Iterator[Callable[[Order], None]]:
 
     By `posix_fadvise` and not `madvise`, as Python lets other threads run during the first only.
     """
-    file = _file(images)
-    if file is None:
+    whole: object = images.base  # of a view it is the array that it shows, whose rows are not the file's
+    if (
+        not isinstance(images, np.memmap)
+        or not isinstance(whole, mmap.mmap)
+        or not hasattr(os, "posix_fadvise")
+        or not Path(str(images.filename)).exists()  # removed since
+    ):
         yield lambda rows: None
         return
     size = images.nbytes // len(images)
+    with Path(str(images.filename)).open("rb") as file:
 
-    def ask(rows: Order) -> None:
-        for start in (file.tell() + size * np.sort(rows)).tolist():
-            os.posix_fadvise(file.fileno(), start, size, os.POSIX_FADV_WILLNEED)
+        def ask(rows: Order) -> None:
+            for start in (images.offset + size * np.sort(rows)).tolist():
+                os.posix_fadvise(file.fileno(), start, size, os.POSIX_FADV_WILLNEED)
 
-    with file:
         yield ask
-
-
-def _file(images: Pixels) -> BinaryIO | None:
-    """The file that an array maps, at its first image; None where it maps none, or one that was removed since."""
-    whole: object = images.base  # of a view it is the array that it shows, whose rows are not the file's
-    if not isinstance(images, np.memmap) or not isinstance(whole, mmap.mmap) or not hasattr(os, "posix_fadvise"):
-        return None
-    try:
-        file = Path(str(images.filename)).open("rb")  # noqa: SIM115 - the caller closes it
-    except OSError:
-        return None
-    file.seek(images.offset)
-    return file

@@ -62,7 +62,7 @@ class Training:
         order = torch.randperm(len(split), device=self.data.device, generator=self.generator)
         self.order.copy_(order[: self.steps * self.batch].view(shape))
         drawn = self.data.augmentation.draw(*shape, self.generator)
-        for place, chance in zip(self.draws.parts, drawn.parts, strict=True):
+        for place, chance in zip(self.draws, drawn, strict=True):
             if place is not None and chance is not None:
                 place.copy_(chance)
         self.step.zero_()

@@ -32,7 +32,7 @@ def write_study(folder: Path, recordings: tuple[Recording, ...], *, running: boo
     make_settings(**{"name": folder.name, **changes}).write(folder)
     (folder / JOURNAL).touch()
     study = optuna.create_study(storage=open_journal(folder / JOURNAL), directions=["maximize", "minimize"])
-    store = open_store(folder)
+    store = open_store(folder, None)
     for one in recordings:
         trial = study.ask()
         names = ("key", "flops", "params", "activations", "seed", "log_density", "seconds")

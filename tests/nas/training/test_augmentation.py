@@ -85,13 +85,13 @@ def test_a_mix_is_of_a_sample_and_its_neighbour_in_the_share_of_its_labels(mixup
 def test_every_step_and_every_seed_draws_its_own() -> None:
     augmentation = Augmentation(SIZE, crop=3, flip=True, cutout=2, mixup=1.0, cutmix=1.0)
     draws = draw(augmentation, 16, steps=3)
-    for part in draws.parts:
+    for part in draws:
         assert part is not None
         assert part.shape[:2] == (3, 16)
         assert not torch.equal(part[0], part[1])
     again = draw(augmentation, 16, steps=3)
     other = augmentation.draw(3, 16, torch.Generator().manual_seed(1))
-    for a, b, c in zip(draws.parts, again.parts, other.parts, strict=True):
+    for a, b, c in zip(draws, again, other, strict=True):
         assert a is not None
         assert b is not None
         assert c is not None

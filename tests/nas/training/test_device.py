@@ -91,7 +91,7 @@ def move_training(training: Training) -> None:
 
 
 def replace_all(draws: RandomDraws) -> RandomDraws:
-    return RandomDraws(*(None if part is None else on_cuda(part) for part in draws.parts))
+    return RandomDraws(*(None if part is None else on_cuda(part) for part in draws))
 
 
 def step_and_evaluate(training: Training) -> None:
