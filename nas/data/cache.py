@@ -32,32 +32,28 @@ Labels = NDArray[np.int64]
 Note = Callable[[str], None]
 
 VERSION = 1  # of the folder's layout and of how images are decoded
-CARD = "card.json"
+CARD = "card.json"  # facts, and how many bytes each file has
 SPLITS = ("train", "validation", "test")
-DAMAGE = (OSError, ValueError)  # what reading a folder that is not whole raises
+DAMAGE = (OSError, ValueError, KeyError, TypeError)  # what reading a folder that is not whole raises
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """A data set's arrays by split: images uint8 (N, H, W, C), labels int64 (N,); `mean` and `std` are train's."""
+    """A data set's arrays by split: images uint8 (N, H, W, C), labels int64 (N,)."""
 
     images: Mapping[str, Pixels]
     labels: Mapping[str, Labels]
-    classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    fingerprint: str
+    facts: Facts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """card.json: what is not in the arrays, and how many bytes each file has."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is not in the arrays; `mean` and `std` are train's."""
 
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
-    files: dict[str, int]
 
 
 def folder(name: str, key: str, image_size: int | None) -> Path:
@@ -100,17 +96,14 @@ def obtain(place: Path, build: Callable[[Path], Contents], on_note: Note = lambd
 
 def _read(place: Path) -> Contents:
     """A folder's contents. Raises one of DAMAGE when it is missing, or its files are not as large as they were."""
-    card = check(Card, json.loads((place / CARD).read_text(encoding="utf-8")))
-    for name, size in card.files.items():
+    card = json.loads((place / CARD).read_text(encoding="utf-8"))
+    for name, size in card.pop("files").items():
         if (got := (place / name).stat().st_size) != size:
             raise ValueError(f"{name} must have {size} bytes, got {got}")
     return Contents(
         images={split: np.load(place / f"{split}.npy", mmap_mode="r") for split in SPLITS},
         labels={split: np.load(place / f"{split}.labels.npy") for split in SPLITS},
-        classes=card.classes,
-        mean=card.mean,
-        std=card.std,
-        fingerprint=card.fingerprint,
+        facts=check(Facts, card),
     )
 
 
@@ -140,11 +133,8 @@ def _write_card(part: Path, contents: Contents) -> None:
     files = sorted(part.glob("*.npy"))
     for file in files:
         _sync(file)
-    card = Card(
-        classes=contents.classes, mean=contents.mean, std=contents.std, fingerprint=contents.fingerprint,
-        files={file.name: file.stat().st_size for file in files},
-    )  # fmt: skip
-    (part / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
+    card = asdict(contents.facts) | {"files": {file.name: file.stat().st_size for file in files}}
+    (part / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
     _sync(part / CARD)
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from nas.data import cache, sources
 from nas.data.arrays import Files
-from nas.data.cache import SPLITS, Contents, Labels, Note
+from nas.data.cache import SPLITS, Contents, Facts, Labels, Note
 from nas.data.decoding import Progress, Rows, decode
 from nas.data.images import Pixels, fit
 from space.reading import InputError
@@ -110,11 +110,11 @@ def load(
         train=train,
         validation=validation,
         test=test,
-        classes=found.classes,
-        mean=found.mean,
-        std=found.std,
+        classes=found.facts.classes,
+        mean=found.facts.mean,
+        std=found.facts.std,
         augment=_augment(name, train.images.shape[1]),
-        fingerprint=found.fingerprint,
+        fingerprint=found.facts.fingerprint,
     )
 
 
@@ -195,8 +195,8 @@ def _contents(
 ) -> Contents:
     """Images by our splits and labels by the source's, with what is known of them."""
     ours = {split: labels[origin][rows] for split, (origin, rows) in plan.items()}
-    mean, std = _statistics(images["train"])
-    return Contents(images, ours, classes, mean, std, _fingerprint(images, ours, classes))
+    facts = Facts(classes, *_statistics(images["train"]), _fingerprint(images, ours, classes))
+    return Contents(images, ours, facts)
 
 
 def _strides(images: Pixels) -> Iterator[Pixels]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import optuna
 from filelock import FileLock, Timeout
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import JournalStorage
@@ -24,6 +25,8 @@ PATIENCE = 120.0  # seconds; a writer needs milliseconds, an NFS server may keep
 PAUSE = 0.005  # seconds between tries
 
 BEGUN = "begun"  # attribute of a trial whose worker means to train it
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class JournalLock:

@@ -108,7 +108,6 @@ class Table(BaseJournalBackend):
     def __init__(self, server: Server, on_note: Callable[[str], None] | None = None) -> None:
         check_named(server)
         self.server, self.on_note = server, on_note
-        self.patience = PATIENCE if on_note else 0.0
         self.lock = threading.Lock()  # a worker's heartbeat writes too
         self.connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self.read = 0  # entries
@@ -200,14 +199,12 @@ class Table(BaseJournalBackend):
             try:
                 found = self._once(call)
             except ServerUnavailable as error:
-                now = time.monotonic()
+                if not self.on_note:
+                    raise
                 if since is None:
-                    since = now
-                    if self.on_note:
-                        self.on_note(f"storage {self.server.url} is away; waiting for up to {PATIENCE:.0f} s")
-                if now - since >= self.patience:
-                    if not self.on_note:
-                        raise
+                    since = time.monotonic()
+                    self.on_note(f"storage {self.server.url} is away; waiting for up to {PATIENCE:.0f} s")
+                if time.monotonic() - since >= PATIENCE:
                     raise ServerUnavailable(
                         f"storage must answer within {PATIENCE:.0f} s, got silence from {self.server.url}; "
                         f"start it and run the same command again (the last try: {error})"

@@ -8,17 +8,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nas.records.errors import first_line
-from nas.records.settings import JOURNAL, Server, Settings
+from nas.records.settings import JOURNAL, Settings
 from nas.records.trial import CURVE, Epoch, State, Trial, artifact_ids
 from nas.storage.owners import is_alive
 from space import InputError
@@ -74,7 +74,9 @@ class Reader:
     def frozen(self) -> list[FrozenTrial]:
         """The same as Optuna has them."""
         if self.settings.server:
-            self._ask(self.settings.server)
+            from nas.storage.postgres import connect_to_read
+
+            self._read(partial(connect_to_read, self.settings.server))
             return self._frozen
         path = self.folder / JOURNAL
         if not path.is_file() or path.stat().st_size == 0:  # gone, or not begun; Optuna would make one
@@ -83,8 +85,10 @@ class Reader:
             return []
         from optuna.exceptions import OptunaError
 
+        from nas.storage.journal import open_file
+
         try:
-            self._read(lambda: open_journal(path))
+            self._read(partial(open_file, path))
         except (ValueError, KeyError, TypeError, AttributeError, AssertionError, OptunaError) as error:
             self._storage = None
             self._forget()
@@ -98,11 +102,6 @@ class Reader:
         """How often a trial has begun or changed, as far as this reader has seen: for studies that have no file."""
         self.frozen()
         return self._changes
-
-    def _ask(self, server: Server) -> None:
-        from nas.storage.postgres import connect_to_read
-
-        self._read(lambda: connect_to_read(server))
 
     def _read(self, connect: Callable[[], Journal | None]) -> None:
         """Takes in the trials that are new or were open."""
@@ -167,16 +166,6 @@ class Reader:
         self.frozen()
         studies = self._storage.get_all_studies() if self._storage else []
         return studies[0].user_attrs if studies else {}
-
-
-def open_journal(path: Path) -> Journal:
-    """Optuna's storage on a journal file that exists."""
-    import optuna
-
-    from nas.storage.journal import open_file
-
-    optuna.logging.set_verbosity(logging.WARNING)
-    return open_file(path)
 
 
 def damage(path: Path) -> str:

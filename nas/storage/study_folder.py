@@ -29,8 +29,6 @@ GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
 SHARED = ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data")
 PACKAGES = ("torch", "optuna", "numpy", "datasets", "scikit-learn")
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
 
 def package_versions() -> dict[str, str]:
     """Versions that a result may depend on."""
@@ -54,10 +52,9 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
         _check_same(key, old[key], new[key], folder)
     if settings.artifacts:
         _check_same("artifacts", began.artifacts or "the study's folder", settings.artifacts, folder)
-    if settings.server and (began.server is None or began.server.url != settings.server.url):
-        _check_same(
-            "storage", began.server.url if began.server else "the journal in its folder", settings.server.url, folder
-        )
+    if settings.server:
+        place = began.server.url if began.server else "the journal in its folder"
+        _check_same("storage", place, settings.server.url, folder)
     was = {"device": old["device"], **old["versions"]}
     now = {"device": new["device"], **new["versions"]}
     return [

@@ -10,7 +10,7 @@ import mmap
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,17 +56,9 @@ def batches(images: Pixels, rows: Iterable[Tensor], device: torch.device, ahead:
 
     A thread gathers up to `ahead` batches before they are asked for, into pinned memory where the device is CUDA; it
     makes no CUDA call, so that graphs may be captured meanwhile. It ends with the iterator: after the last batch, or
-    when that is closed or dropped. Its errors are raised here. Raises IndexError for rows that there are not.
+    when that is closed or dropped. Its errors are raised here.
     """
-    assert ahead > 0, "a batch must be gathered before it is handed out"
-    chunks = [np.asarray(chunk.cpu(), np.int64) for chunk in rows]
-    for chunk in chunks:
-        if len(chunk) and not 0 <= chunk.min() <= chunk.max() < len(images):
-            raise IndexError(f"rows must be from 0 to {len(images) - 1}, got {chunk.min()} to {chunk.max()}")
-    return _stream(images, chunks, device, ahead)
-
-
-def _stream(images: Pixels, chunks: Sequence[Order], device: torch.device, ahead: int) -> Iterator[Tensor]:
+    chunks = [np.asarray(chunk) for chunk in rows]
     cuda = device.type == "cuda"
     index = torch.cuda.current_device() if cuda and device.index is None else device.index
     copies = stream(index, "copies") if cuda else None

@@ -62,12 +62,6 @@ def test_no_rows_give_no_batches(images: Pixels) -> None:
     assert [len(batch) for batch in batches(images, [torch.arange(0)], CPU)] == [0]
 
 
-@pytest.mark.parametrize("row", [-1, 50])
-def test_rows_that_are_not_there(images: Pixels, row: int) -> None:
-    with pytest.raises(IndexError, match=rf"rows must be from 0 to 49, got {min(row, 3)} to {max(row, 3)}"):
-        batches(images, [torch.tensor([3, row])], CPU)
-
-
 def test_a_removed_file_is_still_fed(tmp_path: Path) -> None:
     pixels = np.arange(50, dtype=np.uint8)[:, None, None, None]
     images = mapped(tmp_path / "a.npy", pixels)
