@@ -19,14 +19,16 @@ from benchmarks.machine import heading
 from benchmarks.training import networks
 from nas.data.dataset import load
 from nas.records.recipe import Recipe
-from nas.training.brief import DeviceData, _Training, choose_device
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
+from nas.training.steps import Training
 from space import Arch, Task, compact, cost
 from space.network import Network
 
 STEPS = 20
 
 
-def step_seconds(training: _Training, device: torch.device) -> float:
+def step_seconds(training: Training, device: torch.device) -> float:
     start = time.perf_counter()
     training.step.zero_()
     training._step()
@@ -41,7 +43,7 @@ def measure(arch: Arch, task: Task, data: DeviceData, recipe: Recipe) -> tuple[f
     for compiled in (False, True):
         torch.manual_seed(0)
         network = Network(arch, task).to(data.device)
-        training = _Training(network, data, recipe, torch.Generator(data.device).manual_seed(0))
+        training = Training(network, data, recipe, torch.Generator(data.device).manual_seed(0))
         if compiled:
             network.compile()
         trainings.append(training)

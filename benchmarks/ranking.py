@@ -33,7 +33,9 @@ from nas.analysis.rank_agreement import NEAR, bootstrap
 from nas.analysis.wording import signed
 from nas.data.dataset import Data, load
 from nas.records.recipe import Recipe
-from nas.training.brief import DeviceData, choose_device, train
+from nas.training.brief import train
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
 from space import Arch, Band, Budget, Space, Task, cost
 from space.chooser import RandomChooser
 

@@ -25,7 +25,9 @@ from nas.analysis.seed_noise import student_t
 from nas.analysis.wording import signed
 from nas.data.dataset import load
 from nas.records.recipe import Recipe
-from nas.training.brief import DeviceData, choose_device, train
+from nas.training.brief import train
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
 from space import Arch, Band, Budget, Space, Task
 from space.chooser import RandomChooser
 from space.cost import cost

@@ -33,7 +33,8 @@ from nas.records.trial import Epoch, Trial
 from nas.searching.ask import Begun
 from nas.searching.loop import Search, Watch
 from nas.storage.study_folder import open_folder, package_versions
-from nas.training.brief import DeviceData, Verdict
+from nas.training.brief import Verdict
+from nas.training.device_data import DeviceData
 from nas.training.trainer import BriefTrainer, Finished, Result
 from space import Arch, Band, Space
 

@@ -24,8 +24,9 @@ from benchmarks import peer
 from benchmarks.machine import heading
 from nas.data.dataset import load
 from nas.records.recipe import Recipe
-from nas.training.brief import DeviceData, autocast, choose_device
 from nas.training.brief import train as train_ours
+from nas.training.device import autocast, choose_device
+from nas.training.device_data import DeviceData
 from space import Arch, Band, Budget, Space, Task, compact, cost
 from space.chooser import RandomChooser
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -24,42 +23,37 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from nas.data.decoding import Shape
-from nas.data.images import Pixels, first_line
-from space.budget import compact
-from space.reading import InputError
+from nas.data.arrays import ELSEWHERE
+from nas.data.images import Pixels
+from nas.records.errors import first_line
+from space.reading import InputError, check
 
 Labels = NDArray[np.int64]
 Note = Callable[[str], None]
 
 VERSION = 1  # of the folder's layout and of how images are decoded
-CARD = "card.json"
+CARD = "card.json"  # facts, and how many bytes each file has
 SPLITS = ("train", "validation", "test")
-ELSEWHERE = "or set NAS_CACHE to a folder on another disk"
-DAMAGE = (OSError, ValueError, TypeError, KeyError)  # what reading a folder that is not whole raises
+DAMAGE = (OSError, ValueError, KeyError, TypeError)  # what reading a folder that is not whole raises
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """A data set's arrays by split: images uint8 (N, H, W, C), labels int64 (N,); `mean` and `std` are train's."""
+    """A data set's arrays by split: images uint8 (N, H, W, C), labels int64 (N,)."""
 
     images: Mapping[str, Pixels]
     labels: Mapping[str, Labels]
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is not in the arrays; `mean` and `std` are train's."""
+
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """card.json: what is not in the arrays, and how many bytes each file has."""
-
-    classes: list[str]
-    mean: list[float]
-    std: list[float]
-    fingerprint: str
-    files: dict[str, int]
 
 
 def folder(name: str, key: str, image_size: int | None) -> Path:
@@ -102,17 +96,14 @@ def obtain(place: Path, build: Callable[[Path], Contents], on_note: Note = lambd
 
 def _read(place: Path) -> Contents:
     """A folder's contents. Raises one of DAMAGE when it is missing, or its files are not as large as they were."""
-    card = Card(**json.loads((place / CARD).read_text(encoding="utf-8")))
-    for name, size in card.files.items():
+    card = json.loads((place / CARD).read_text(encoding="utf-8"))
+    for name, size in card.pop("files").items():
         if (got := (place / name).stat().st_size) != size:
             raise ValueError(f"{name} must have {size} bytes, got {got}")
     return Contents(
         images={split: np.load(place / f"{split}.npy", mmap_mode="r") for split in SPLITS},
         labels={split: np.load(place / f"{split}.labels.npy") for split in SPLITS},
-        classes=tuple(card.classes),
-        mean=tuple(card.mean),
-        std=tuple(card.std),
-        fingerprint=card.fingerprint,
+        facts=check(Facts, card),
     )
 
 
@@ -131,7 +122,7 @@ def _build(place: Path, build: Callable[[Path], Contents]) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise InputError(
-            f"disk must have room to decode the data, got none left in {place.parent}; free some, {ELSEWHERE}"
+            f"disk must have room to decode the data, got none left in {place.parent}; {ELSEWHERE}"
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -142,11 +133,8 @@ def _write_card(part: Path, contents: Contents) -> None:
     files = sorted(part.glob("*.npy"))
     for file in files:
         _sync(file)
-    card = Card(
-        classes=list(contents.classes), mean=list(contents.mean), std=list(contents.std),
-        fingerprint=contents.fingerprint, files={file.name: file.stat().st_size for file in files},
-    )  # fmt: skip
-    (part / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
+    card = asdict(contents.facts) | {"files": {file.name: file.stat().st_size for file in files}}
+    (part / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
     _sync(part / CARD)
 
 
@@ -189,42 +177,3 @@ def _part(place: Path) -> Path:
 
 def _lock(place: Path) -> FileLock:
     return FileLock(place.with_name(f"{place.name}.lock"))
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """A store for `decoding.decode`: an array per split in a folder, written by many processes."""
-
-    folder: Path
-    shared = True
-
-    def create(self, shapes: Mapping[str, Shape]) -> None:
-        """Empty arrays with their disk space taken. Raises InputError where there is too little."""
-        needed = sum(map(math.prod, shapes.values()))
-        for split in shapes:
-            self._file(split).unlink(missing_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            raise InputError(
-                f"disk must have {compact(needed)}B free for the decoded images, got {compact(free)}B in "
-                f"{self.folder.parent}; free some, {ELSEWHERE}"
-            )
-        for split, shape in shapes.items():
-            array = np.lib.format.open_memmap(self._file(split), "w+", np.uint8, shape)
-            if hasattr(os, "posix_fallocate"):  # so that a disk that fills up meanwhile is no surprise later
-                with self._file(split).open("r+b") as file:
-                    os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
-
-    def write(self, split: str, start: int, pixels: Pixels) -> None:
-        """Plain writes, not through a map: a full disk is then an error, not a signal."""
-        array = np.load(self._file(split), mmap_mode="r")
-        with self._file(split).open("r+b") as file:
-            file.seek(array.offset + start * math.prod(array.shape[1:]))
-            file.write(pixels.data)
-
-    def images(self) -> Mapping[str, Pixels]:
-        """What was written, mapped read-only."""
-        return {path.stem: np.load(path, mmap_mode="r") for path in self.folder.glob("*.npy")}
-
-    def _file(self, split: str) -> Path:
-        return self.folder / f"{split}.npy"

@@ -7,8 +7,9 @@ on a study's seed.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import numpy as np
 from PIL import Image
 
 from nas.data import cache, sources
-from nas.data.cache import SPLITS, Contents, Labels, Note
-from nas.data.decoding import Memory, Progress, Rows, Store, decode
+from nas.data.arrays import Files
+from nas.data.cache import SPLITS, Contents, Facts, Labels, Note
+from nas.data.decoding import Progress, Rows, decode
 from nas.data.images import Pixels, fit
 from space.reading import InputError
 
@@ -108,11 +110,11 @@ def load(
         train=train,
         validation=validation,
         test=test,
-        classes=found.classes,
-        mean=found.mean,
-        std=found.std,
+        classes=found.facts.classes,
+        mean=found.facts.mean,
+        std=found.facts.std,
         augment=_augment(name, train.images.shape[1]),
-        fingerprint=found.fingerprint,
+        fingerprint=found.facts.fingerprint,
     )
 
 
@@ -132,21 +134,23 @@ def _digits(image_size: int | None) -> Contents:
 def _read(origin: sources.Origin, image_size: int | None, on_progress: Progress, on_note: Note) -> Contents:
     """A source's contents: decoded into memory where it is small, else from the cache."""
     build = partial(_decode, origin, image_size, on_progress)
-    if origin.small:
-        return build(None)
-    return cache.obtain(cache.folder(origin.name, origin.key, image_size), build, on_note)
+    if not origin.small:
+        return cache.obtain(cache.folder(origin.name, origin.key, image_size), build, on_note)
+    with tempfile.TemporaryDirectory(prefix="nas-") as folder:
+        found = build(Path(folder))
+        return replace(found, images={split: np.array(mapped) for split, mapped in found.images.items()})
 
 
-def _decode(source: sources.Origin, image_size: int | None, on_progress: Progress, folder: Path | None) -> Contents:
-    """A source's contents, decoded into a folder or memory. Labels are checked before images are decoded."""
+def _decode(source: sources.Origin, image_size: int | None, on_progress: Progress, folder: Path) -> Contents:
+    """A source's contents, decoded into a folder. Labels are checked before images are decoded."""
     with source.tables(folder) as tables:
         labels, classes = sources.labels(tables)
         plan = _plan(labels, classes, HELD_OUT)
         readers = {split: sources.reader(tables[split]) for split in labels}
         parts = {split: Rows(origin, rows, readers[origin]) for split, (origin, rows) in plan.items()}
         first = Rows("train", np.zeros(1, np.int64), readers["train"])[:1][0]
-        store: Store = cache.Files(folder) if folder else Memory()
-        decode(parts, first, image_size, store, on_progress)
+        store = Files(folder)
+        decode(parts, first, image_size, store, on_progress, processes=not source.small)
     return _contents(store.images(), labels, plan, classes)
 
 
@@ -191,8 +195,8 @@ def _contents(
 ) -> Contents:
     """Images by our splits and labels by the source's, with what is known of them."""
     ours = {split: labels[origin][rows] for split, (origin, rows) in plan.items()}
-    mean, std = _statistics(images["train"])
-    return Contents(images, ours, classes, mean, std, _fingerprint(images, ours, classes))
+    facts = Facts(classes, *_statistics(images["train"]), _fingerprint(images, ours, classes))
+    return Contents(images, ours, facts)
 
 
 def _strides(images: Pixels) -> Iterator[Pixels]:

@@ -1,4 +1,4 @@
-"""Decoding: the images of all splits into a store, in the processes or threads that the machine has.
+"""Decoding: the images of all splits into arrays on disk, in the processes that the machine has.
 
 Memory stays flat: a worker reads, decodes and writes one chunk at a time.
 """
@@ -11,25 +11,22 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import connection
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from nas.data.images import Encoded, Pixels, Row, pixels, read, size_error
+from nas.data.arrays import Files
+from nas.data.images import Encoded, Row, pixels, read, size_error
 from space.processor import cores
 from space.reading import InputError
 
-Shape = tuple[int, int, int, int]  # N, H, W, C
 Progress = Callable[[int, int], None]  # images done, of how many
 
 CHUNK = 64  # images per task of a worker
-SMALL = 128 * 128  # pixels below which one thread is fastest, see `_threads`
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +45,6 @@ class Rows:
         return [Row(self.split, number, image) for number, image in zip(numbers, self.read(numbers), strict=True)]
 
 
-class Store(Protocol):
-    """Where decoded images go: `write` is called from workers, which are other processes where `shared` says so."""
-
-    @property
-    def shared(self) -> bool: ...
-
-    def create(self, shapes: Mapping[str, Shape]) -> None:
-        """Makes room for every split, in place of what was there."""
-
-    def write(self, split: str, start: int, pixels: Pixels) -> None:
-        """Images `start` to `start + len(pixels)` of a split."""
-
-    def images(self) -> Mapping[str, Pixels]:
-        """All that was written."""
-
-
-class Memory:
-    """A store in this process."""
-
-    shared = False
-
-    def __init__(self) -> None:
-        self._images: dict[str, Pixels] = {}
-
-    def create(self, shapes: Mapping[str, Shape]) -> None:
-        self._images = {split: np.empty(shape, np.uint8) for split, shape in shapes.items()}
-
-    def write(self, split: str, start: int, pixels: Pixels) -> None:
-        self._images[split][start : start + len(pixels)] = pixels
-
-    def images(self) -> Mapping[str, Pixels]:
-        return self._images
-
-
 class _Colour(Exception):
     """A picture with colours among images taken for grey."""
 
@@ -90,14 +53,16 @@ def decode(
     parts: Mapping[str, Rows],
     first: Row,
     image_size: int | None,
-    store: Store,
-    on_progress: Progress = lambda done, total: None,
+    store: Files,
+    on_progress: Progress,
+    *,
+    processes: bool,
 ) -> None:
     """Writes every split's images to `store` as uint8 (N, S, S, C): C is 1 when all are grey, else 3 (RGB).
 
     S is `image_size`, to which other sizes are cropped (a centred square) and resized; without it the one size
     that all images share, `first`'s. Alpha is dropped, 16-bit grey scaled to 8, EXIF rotation applied.
-    Memory does not grow with the number of images, beyond what the store takes.
+    Memory does not grow with the number of images. `processes`: worth it where there is more to decode than they cost.
     Raises InputError for an unreadable image, and for sizes that differ or are not square.
     """
     image = read(first)
@@ -108,7 +73,7 @@ def decode(
     killed = 0
     while True:
         try:
-            return _run(task, image, on_progress)
+            return _run(task, processes, on_progress)
         except _Colour:
             task = replace(task, channels=3)
         except BrokenProcessPool as error:  # a process was killed: all begins anew
@@ -127,7 +92,7 @@ class _Task:
     size: int
     same: tuple[int, int] | None
     channels: int
-    store: Store
+    store: Files
 
     def chunks(self) -> list[tuple[str, int]]:
         return [(split, start) for split, rows in self.parts.items() for start in range(0, len(rows), CHUNK)]
@@ -146,16 +111,17 @@ class _Task:
         return len(rows)
 
 
-def _run(task: _Task, image: Image.Image, on_progress: Progress) -> None:
+def _run(task: _Task, processes: bool, on_progress: Progress) -> None:
     size, total, done = task.size, sum(map(len, task.parts.values())), 0
     task.store.create({split: (len(rows), size, size, task.channels) for split, rows in task.parts.items()})
-    pool: Executor = _processes(task) if task.store.shared else ThreadPoolExecutor(_threads(image))
+    pool = _processes(task) if processes else None
     try:
-        for count in pool.map(_work if task.store.shared else task.work, task.chunks()):
+        for count in pool.map(_work, task.chunks()) if pool else map(task.work, task.chunks()):
             done += count
             on_progress(done, total)
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool:
+            pool.shutdown(cancel_futures=True)
 
 
 _task: _Task  # of a worker process
@@ -185,12 +151,3 @@ def _end_with_parent() -> None:
 
 def _work(chunk: tuple[str, int]) -> int:
     return _task.work(chunk)
-
-
-def _threads(image: Image.Image) -> int:
-    """Threads for images like this one.
-
-    PIL holds the GIL for most of the time that a 32x32 JPEG takes, so threads slow small images down and speed up
-    only large ones.
-    """
-    return 1 if image.width * image.height < SMALL else cores()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from nas.records.errors import first_line
 from space.reading import InputError
 
 Pixels = NDArray[np.uint8]
@@ -34,12 +35,6 @@ class Row(NamedTuple):
     def __str__(self) -> str:
         path = self.image["path"]
         return f"{self.split} row {self.number}" + (f" ({path})" if path else "")
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line; its type when it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def fit(image: Image.Image, size: int) -> Pixels:

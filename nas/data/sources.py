@@ -7,6 +7,7 @@ import glob
 import hashlib
 import os
 import re
+import ssl
 import tempfile
 import urllib.error
 import urllib.request
@@ -20,7 +21,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.images import Encoded, first_line
+from nas.data.arrays import ELSEWHERE
+from nas.data.images import Encoded
+from nas.records.errors import first_line
 from space.reading import InputError, nearest
 
 if TYPE_CHECKING:
@@ -65,14 +68,13 @@ class Origin:
     """A data set that exists: its name, a `key` that changes when its content does, whether it is `small`, and its
     tables by split (train, and validation and test where it has them) while the context lasts.
 
-    What opening needs on disk goes below the folder given, or the system's temporary folder; nothing is written
-    beside the data.
+    What opening needs on disk goes below the folder given; nothing is written beside the data.
     """
 
     name: str
     key: str
     small: bool
-    tables: Callable[[Path | None], AbstractContextManager[Tables]]
+    tables: Callable[[Path], AbstractContextManager[Tables]]
 
 
 def find(source: str) -> Origin:
@@ -117,7 +119,7 @@ def _stamp(root: Path) -> tuple[str, int]:
 
 
 @contextmanager
-def _folder_tables(source: str, root: Path, key: str, scratch: Path | None) -> Iterator[Tables]:
+def _folder_tables(source: str, root: Path, key: str, scratch: Path) -> Iterator[Tables]:
     """A folder's tables. Their own cache is temporary, so that changed files are read anew."""
     with tempfile.TemporaryDirectory(prefix="nas-", dir=scratch) as cache:
         yield _by_split(_folder(source, root, cache))
@@ -214,7 +216,7 @@ def _folder(source: str, root: Path, cache: str) -> Tables:
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             raise InputError(
                 f"disk must have room for a copy of {source} while it is read, got none left in {Path(cache).parent}; "
-                "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
+                f"{ELSEWHERE}"
             ) from error
         reason = first_line(cause)
         raise InputError(
@@ -294,16 +296,11 @@ def _hub(source: str, repository: str) -> Tables:
 def _answers(endpoint: str) -> bool:
     """Whether a server answers at all within seconds; a refusal is an answer."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=PROBE_SECONDS):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except urllib.error.URLError as error:
-        import ssl
-
-        return isinstance(error.reason, ssl.SSLError)  # Python's certificates may differ from Hugging Face's
-    except OSError:
-        return False
+        urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=PROBE_SECONDS).close()
+    except OSError as error:
+        cause = getattr(error, "reason", None)  # Python's certificates may differ from Hugging Face's
+        return isinstance(error, urllib.error.HTTPError) or isinstance(cause, ssl.SSLError)
+    return True
 
 
 @contextmanager

@@ -23,7 +23,10 @@ from nas.records.trial import WEIGHTS as KEPT_WEIGHTS
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from nas.storage.study_folder import package_versions
-from nas.training.brief import DeviceData, DeviceSplit, choose_device, eval_batch, evaluate, predict, train
+from nas.training.brief import train
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData, DeviceSplit
+from nas.training.evaluation import eval_batch, evaluate, predict
 from space import InputError
 from space.network import Network
 

@@ -35,7 +35,9 @@ from nas.final.recipe import FinalRecipe
 from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, processes, train_to_end
 from nas.latency.timing import device_name
 from nas.storage.study_folder import package_versions
-from nas.training.brief import DeviceSplit, choose_device, evaluate
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceSplit
+from nas.training.evaluation import evaluate
 from space import Arch, InputError, Task
 from space.network import Network
 from space.processor import cores

@@ -30,8 +30,9 @@ from nas.final.checkpoint import damaged, read_checkpoint, write_checkpoint
 from nas.final.distributed_layers import share_layers
 from nas.final.recipe import FinalRecipe
 from nas.records.files import write_whole
-from nas.training.brief import DeviceSplit, autocast, count_correct
-from nas.training.device import own_stream
+from nas.training.device import autocast, own_stream
+from nas.training.device_data import DeviceSplit
+from nas.training.evaluation import count_correct
 from space import InputError
 from space.network import Network
 

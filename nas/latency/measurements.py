@@ -79,7 +79,7 @@ class Measured:
 def measure_arch(arch: Arch, task: Task, how: MeasureOptions) -> list[Timing]:
     """One network with fresh weights: of each batch size one timing on a CPU, two on a GPU."""
     from nas.latency.reference_kernel import Reference, threads
-    from nas.training.brief import choose_device
+    from nas.training.device import choose_device
 
     with threads(how.threads):
         return list(_timings(arch, task, how.batches, Reference(choose_device(how.device))))
@@ -97,7 +97,7 @@ def measure_study(
     from nas.latency.reference_kernel import Reference, threads
     from nas.latency.timing import device_names
     from nas.training.allocator import give_back_memory
-    from nas.training.brief import choose_device
+    from nas.training.device import choose_device
 
     networks = [trial for trial in merged(trials) if trial.key is not None]
     with threads(how.threads):

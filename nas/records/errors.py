@@ -66,6 +66,12 @@ def exit_code(error: Exception) -> int:
     return REFUSED if isinstance(error, InputError) else MACHINE if isinstance(error, OSError) else FAULT
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its type when it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def line_of(error: BaseException, folder: Path | None = None) -> str:
     """The error as one line. Of a fault the traceback goes into a log, of a study where that has a `folder`."""
     if isinstance(error, (InputError, Fault, MachineError)):

@@ -21,10 +21,11 @@ from nas.records.files import write_whole
 from nas.records.trial import Trial
 from nas.searching.ask import trial_seed
 from nas.storage.reader import Reader
-from nas.training.allocator import give_back_memory, is_for_room
-from nas.training.brief import DeviceData, Diverged, choose_device, train
-from nas.training.trainer import describe_size
-from space import InputError, Task
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
+from nas.training.trainer import BriefTrainer, Failed
+from space import InputError
+from space.reading import check
 
 FILE = "audit.json"
 FEWEST = 4  # networks, to fit what depends on FLOPs and have some left
@@ -65,7 +66,6 @@ class Audit:
         }  # fmt: skip
 
     def write(self, folder: Path) -> None:
-        """Writes audit.json."""
         write_whole(folder / FILE, json.dumps(asdict(self), indent=1))
 
     @staticmethod
@@ -75,13 +75,11 @@ class Audit:
         if not path.is_file():
             return None
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-            plan = AuditPlan(**(plain["plan"] | {"sample": tuple(plain["plan"]["sample"])}))
-            failed = {int(number): reason for number, reason in plain["failed"].items()}
-            return Audit(plan=plan, rows=tuple(Audited(**row) for row in plain["rows"]), failed=failed)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path} must be a whole audit, got {reason}; remove it to begin another") from error
+            return check(Audit, json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise InputError(
+                f"{path} must be a whole audit, got a part ({error}); remove it to begin another"
+            ) from error
 
 
 def run_audit(
@@ -113,16 +111,14 @@ def run_audit(
     target = choose_device(device)
     recipe = replace(settings.build_recipe(), epochs=many)
     data = DeviceData.place(load_study_data(reader.settings, data_source, console), recipe, target)
+    trainer = BriefTrainer(settings.task, data, recipe)
     for number in audit.left():
-        trial = trials[number]
-        own_seed = trial_seed(seed, -1 - number)  # no trial has a negative number
-        try:
-            trained = train(trial.to_arch(), settings.task, data, recipe, seed=own_seed)
-        except (Diverged, RuntimeError, MemoryError) as error:
-            reason = _own_failure(error, trial, settings.task)
-            audit = replace(audit, failed=audit.failed | {number: reason})
-            console.print(f"trial {number} has failed, the audit goes on: {reason}", markup=False, highlight=False)
-            give_back_memory()
+        trial, own_seed = trials[number], trial_seed(seed, -1 - number)  # no trial has a negative number
+        trained = trainer(trial.to_arch(), own_seed, lambda epoch: "go on", lambda: False)
+        if isinstance(trained, Failed):
+            audit = replace(audit, failed=audit.failed | {number: trained.reason})
+            said = f"trial {number} has failed, the audit goes on: {trained.reason}"
+            console.print(said, markup=False, highlight=False)
         else:
             row = Audited(
                 number=number, arch=trial.to_arch().to_dict(), flops=flops(trial), brief=accuracy(trial),
@@ -137,16 +133,6 @@ def run_audit(
             )
         audit.write(reader.folder)
     return audit
-
-
-def _own_failure(error: Exception, trial: Trial, task: Task) -> str:
-    """Why a network's long training gave no accuracy. Raises the error again where that is not the network's own."""
-    if isinstance(error, Diverged):
-        return str(error)
-    if not is_for_room(error):
-        raise error
-    first = (str(error).splitlines() or [type(error).__name__])[0]
-    return f"out of memory: {first} ({describe_size(trial.to_arch(), task)})"
 
 
 def parse_epochs(text: str, brief: int) -> int:

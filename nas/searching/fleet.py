@@ -60,8 +60,6 @@ class WorkerExit:
 
 
 class Worker(Protocol):
-    """A worker that was started."""
-
     place: int
 
     def look(self) -> WorkerExit | None:
@@ -184,7 +182,6 @@ class Follower:
         self.known = {trial.number: trial for trial in self.reader.trials() if trial.state in ("interrupted", *ENDED)}
 
     def running(self) -> bool:
-        """Whether anyone trains."""
         return any(trial.state == "running" for trial in self.reader.shown())
 
     def look(self) -> bool:

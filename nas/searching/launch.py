@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +20,7 @@ from nas.data.study_data import describe_data, load_with_progress
 from nas.records.errors import terminable
 from nas.records.recipe import Recipe
 from nas.records.settings import FILE, Sampler, Settings, Stop, check_name
-from nas.searching.fleet import Fleet
+from nas.searching.fleet import Fleet, Worker
 from nas.searching.loop import Search, Watch
 from nas.searching.processes import Process
 from nas.searching.progress import SearchProgress, Stopping
@@ -28,13 +28,9 @@ from nas.searching.worker import on_record
 from nas.storage.artifacts import parse_artifacts
 from nas.storage.postgres import environment, parse_server, remember_server
 from nas.storage.reader import Reader
-from nas.storage.study_folder import (
-    open_folder,
-    open_study,
-    package_versions,
-    set_goal,
-)
-from nas.training.brief import DeviceData, choose_device
+from nas.storage.study_folder import open_folder, open_study, package_versions, set_goal
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
 from nas.training.trainer import BriefTrainer, Trainer
 from space import Band, Budget, InputError, Space, Task
 from space.processor import cores
@@ -95,8 +91,13 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         remember_server(plan.storage)
     with ExitStack() as stack:
         stack.enter_context(terminable())
-        cluster = stack.enter_context(_cluster(plan.on)) if plan.on else None
-        target = _device_on(cluster, plan.device) if cluster else choose_device(plan.device)
+        if plan.on:
+            from nas.searching.on_ray import cluster
+
+            ray = stack.enter_context(cluster(plan.on))
+            target = _device_on(ray, plan.device)
+        else:
+            ray, target = None, choose_device(plan.device)
         recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
         size = plan.image_size or space.image_size
         space.check_size(size, f"space {space.name}")
@@ -116,21 +117,16 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         if plan.baseline:
             check_name(f"{settings.name}-random")
         stopping = stack.enter_context(Stopping(console).listening())
-        workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not cluster else 1)
+        workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
         begin: Begin
         # placed in either case: a recipe that does not fit the data is refused here, not by each worker
-        alone = workers == 1 and not cluster
+        alone = workers == 1 and not ray
         placed = DeviceData.place(data, recipe, target if alone else torch.device("cpu"))
         if alone:
             begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
         else:
             del data, placed  # workers read it themselves
-            if cluster:
-                begin = partial(_on_ray, cluster, source, target, plan)
-            else:
-                if target.type == "cpu" and workers > cores():
-                    console.print(f"note: {workers} workers on {cores()} cores hold each other up", highlight=False)
-                begin = partial(_together, source, target, workers)
+            begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
         return folder, _run_both(folder, settings, plan, begin, console, stopping)
 
 
@@ -145,49 +141,41 @@ def _alone(trainer: Trainer, folder: Path, watch: Watch, trials: int, repeats: i
 
 
 def _together(
-    source: str, target: torch.device, workers: int, folder: Path, watch: Watch, trials: int, repeats: int
+    workers: int, start: Callable[[Path, int], Worker], folder: Path, watch: Watch, trials: int, repeats: int
 ) -> bool:
-    """In worker processes that share the device, or the devices of its kind."""
+    """By workers, each of which `start` begins on the study at a place of its own."""
     study, storage = open_study(folder, watch.on_note)
-    set_goal(study, Reader(folder, storage), trials, repeats)
+    reader = Reader(folder, storage)
+    set_goal(study, reader, trials, repeats)
+    return Fleet(reader, workers, partial(start, folder), watch).run()
+
+
+def _in_processes(source: str, target: torch.device, workers: int, console: Console) -> Begin:
+    """In worker processes that share the device, or the devices of its kind."""
+    if target.type == "cpu" and workers > cores():
+        console.print(f"note: {workers} workers on {cores()} cores hold each other up", highlight=False)
     threads = max(1, torch.get_num_threads() // workers)
     devices = [str(target)]
     if str(target) == "cuda":
         devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
 
-    def start(place: int) -> Process:
+    def start(folder: Path, place: int) -> Process:
         return Process(place, [
             "worker", str(folder), "--data", source, "--device", devices[place % len(devices)],
             "--threads", str(threads), "--place", str(place), "--tied",
         ], environment(Settings.read(folder).server))  # fmt: skip
 
-    return Fleet(Reader(folder, storage), workers, start, watch).run()
+    return partial(_together, workers, start)
 
 
-def _on_ray(
-    ray: Any, source: str, target: torch.device, plan: SearchPlan, folder: Path, watch: Watch, trials: int, repeats: int
-) -> bool:
+def _on_ray(ray: Any, source: str, target: torch.device, plan: SearchPlan) -> Begin:
     """In actors of a Ray cluster."""
-    from nas.searching.on_ray import Assignment, Share, passed_on, starter
+    from nas.searching.on_ray import Share, start
 
-    study, storage = open_study(folder, watch.on_note)
-    set_goal(study, Reader(folder, storage), trials, repeats)
     gpus = plan.gpus_per_worker if plan.gpus_per_worker is not None else float(target.type == "cuda")
     share, there = Share(plan.cpus_per_worker, gpus), ray.cluster_resources()
     workers = plan.workers or share.fit(there.get("CPU", 0.0), there.get("GPU", 0.0))
-    place = Path(source)
-    settings = Settings.read(folder)
-    start = starter(ray, share, lambda number: Assignment(
-        str(folder.absolute()), settings, str(place.absolute()) if place.exists() else source,
-        str(target), number, max(1, int(share.cpus)), passed_on(settings.server),
-    ))  # fmt: skip
-    return Fleet(Reader(folder, storage), workers, start, watch).run()
-
-
-def _cluster(address: str) -> AbstractContextManager[Any]:
-    from nas.searching.on_ray import cluster
-
-    return cluster(address)
+    return partial(_together, workers, partial(start, ray, share, source, str(target)))
 
 
 def _device_on(ray: Any, device: str) -> torch.device:

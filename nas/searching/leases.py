@@ -67,7 +67,6 @@ class Heartbeat:
         return time.monotonic() - self.ticked > self.lease / 2 or self.woke > since
 
     def tick(self) -> None:
-        """Notes that this process runs."""
         now = time.monotonic()
         if now - self.ticked > self.lease / 2:
             self.woke = now

@@ -19,16 +19,17 @@ from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from nas.records.settings import Settings
-from nas.records.trial import Epoch, Trial
+from nas.records.trial import WEIGHTS, Epoch, Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Decision, Standing, build_rule
 from nas.searching.ask import Asker, Begun, end
 from nas.searching.leases import Heartbeat, Leases, lease_seconds
 from nas.searching.trial_index import TrialIndex, accuracies_of
-from nas.storage.artifacts import drop_weights, open_store, save_curve, save_weights
+from nas.storage.artifacts import drop_weights, open_store, save_curve, save_file
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_study
-from nas.training.brief import Interrupted, Verdict
+from nas.training.brief import Verdict
+from nas.training.steps import Interrupted
 from nas.training.trainer import Failed, Finished, Result, Trainer
 from space import Arch, InputError
 
@@ -55,7 +56,7 @@ class Search:
         self.settings = Settings.read(folder)
         self.settings.build_space().check_budget(self.settings.budget, self.settings.task)
         self.rule = build_rule(self.settings.stop, self.settings.build_recipe().epochs, self.settings.seed)
-        self.trainer, self.watch, self.files = trainer, watch, open_store(folder)
+        self.trainer, self.watch, self.files = trainer, watch, open_store(folder, self.settings.artifacts)
         self.study, self.storage = open_study(folder, watch.on_note)
         self.reader = Reader(folder, self.storage)
         self.index = TrialIndex(self.reader)
@@ -192,7 +193,7 @@ class Search:
         )  # fmt: skip
         before, after = ({t.number for t in front} for front in (index.front, index.front_with(new)))
         if trial.number in after:
-            save_weights(self.files, trial, done.weights)
+            save_file(self.files, trial, WEIGHTS, done.weights)
         return before - after
 
     def _drop_weights(self, trial: optuna.Trial, losers: set[int]) -> None:

@@ -11,7 +11,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,11 @@ from typing import Any
 
 from rich.console import Console
 
-from nas.records.errors import STOPPED, exit_code, line_of
-from nas.records.settings import FILE, Server, Settings
+from nas.records.errors import STOPPED, exit_code, first_line, line_of
+from nas.records.settings import FILE, Settings
 from nas.searching.fleet import MAX_CRASHES, PATIENCE, WorkerExit
 from nas.searching.loop import Search, Watch
-from nas.searching.worker import work
+from nas.searching.worker import on_record, prepare
 from nas.storage.known_servers import name
 from nas.storage.postgres import PASSWORD, environment
 from nas.storage.study_folder import open_folder
@@ -81,11 +81,11 @@ class Actor:
         said: list[str] = []
         watch = Watch(on_note=lambda note: said.append(f"note: {note}"), stop=self.asked.is_set)
         try:
-            finished = work(
-                folder_here(assignment), assignment.source, assignment.device, assignment.place,
-                assignment.threads,
-                lambda notes, trials: watch, Console(file=io.StringIO()), self._hold,
-            )  # fmt: skip
+            folder, console = folder_here(assignment), Console(file=io.StringIO())
+            with on_record(folder, search=False):
+                trainer, _, goal = prepare(folder, assignment.source, assignment.device, assignment.threads, console)
+                self.search = Search(folder, trainer, watch, assignment.place)
+                finished = self.search.run(*goal)
         except Exception as error:
             return exit_code(error), (*said, f"error: {line_of(error)}; on {socket.gethostname()}")
         finally:
@@ -99,9 +99,6 @@ class Actor:
         if self.search:
             self.search.abandon(GONE)
             self.ended.wait(PATIENCE)
-
-    def _hold(self, search: Search) -> None:
-        self.search = search
 
 
 def folder_here(assignment: Assignment) -> Path:
@@ -142,8 +139,7 @@ class Remote:
         try:
             code, lines = self.ray.get(self.result)
         except self.ray.exceptions.RayError as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            return WorkerExit(-1, (), f"was lost by Ray ({first})")
+            return WorkerExit(-1, (), f"was lost by Ray ({first_line(error)})")
         self.ray.kill(self.actor, no_restart=True)  # its share is free for others
         return WorkerExit(code, lines)
 
@@ -174,20 +170,6 @@ class Remote:
 
 
 @contextmanager
-def _no_usage_statistics() -> Iterator[None]:
-    """A cluster that is started inside sends none, unless the person's environment says otherwise."""
-    name = "RAY_USAGE_STATS_ENABLED"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = "0"
-    try:
-        yield
-    finally:
-        del os.environ[name]
-
-
-@contextmanager
 def cluster(address: str) -> Iterator[Any]:
     """Ray, connected: `ray` (the cluster that RAY_ADDRESS names, else this machine's own) or ray://host:port.
     Raises InputError where it cannot be reached."""
@@ -198,17 +180,17 @@ def cluster(address: str) -> Iterator[Any]:
     where = None if address == "ray" else address
     if where and not where.startswith("ray://"):
         raise InputError(f"on must be ray or ray://host:port, got {address}; correct it")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here sends none
+    own = not where and "RAY_ADDRESS" not in os.environ
     try:
-        own = not where and "RAY_ADDRESS" not in os.environ
-        with _no_usage_statistics():
-            ray.init(
-                where, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False,
-                include_dashboard=False if own else None,
-            )  # fmt: skip
+        ray.init(
+            where, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False,
+            include_dashboard=False if own else None,
+        )  # fmt: skip
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        asked = where or os.environ.get("RAY_ADDRESS", "ray")
         raise InputError(
-            f"on must be a Ray cluster that answers, got {where or os.environ.get('RAY_ADDRESS', 'ray')} ({first}); "
+            f"on must be a Ray cluster that answers, got {asked} ({first_line(error)}); "
             "start one with `ray start --head`"
         ) from error
     try:
@@ -217,15 +199,16 @@ def cluster(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
-def starter(ray: Any, share: Share, assign: Callable[[int], Assignment]) -> Callable[[int], Remote]:
-    """What starts the worker of a place. Ray restarts it up to MAX_CRASHES times."""
-    made = ray.remote(Actor).options(
+def start(ray: Any, share: Share, source: str, device: str, folder: Path, place: int) -> Remote:
+    """Starts a worker on the study in a folder. Ray restarts it up to MAX_CRASHES times."""
+    settings, data = Settings.read(folder), Path(source)
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    assignment = Assignment(
+        folder=str(folder.absolute()), settings=settings, source=str(data.absolute()) if data.exists() else source,
+        device=device, place=place, threads=max(1, int(share.cpus)),
+        environment=passed_on | environment(settings.server),
+    )  # fmt: skip
+    actor = ray.remote(Actor).options(
         num_cpus=share.cpus, num_gpus=share.gpus, max_restarts=MAX_CRASHES, max_concurrency=4
     )
-    return lambda place: Remote(place, made.remote(), assign(place))
-
-
-def passed_on(server: Server | None) -> dict[str, str]:
-    """Variables of this process that workers elsewhere need."""
-    own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return own | environment(server)
+    return Remote(place, actor.remote(), assignment)

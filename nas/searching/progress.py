@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self
 
 from rich.console import Console
@@ -19,28 +19,21 @@ from nas.searching.loop import Watch
 from space import Arch
 
 
-class SearchProgress:
-    """A context manager; `watch()` is what the search reports to."""
+class SearchProgress(Progress):
+    """A context; `watch()` is what the search reports to."""
 
     def __init__(self, console: Console, total: int, epochs: int, stopping: Stopping) -> None:
-        self.console, self.total, self.epochs, self.stopping = console, total, epochs, stopping
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        super().__init__(*columns, console=console, transient=True, speed_estimate_period=600)
+        self.total, self.epochs, self.stopping = total, epochs, stopping
         self.trials: dict[int, Trial] = {}  # those that have an accuracy
         self.best: Point | None = None  # the most accurate network
         self.done = self.begun = 0  # trials: ended in all, begun since this looks on
         self.running: dict[int, int] = {}  # epochs of the trials that train
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=console, transient=True, speed_estimate_period=600)
-        self.task = self.progress.add_task("starting", total=total * epochs)
-
-    def __enter__(self) -> Self:
-        self.progress.__enter__()
-        return self
-
-    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self.progress.__exit__(*error)  # type: ignore[arg-type]
+        self.bar = self.add_task("starting", total=total * epochs)
 
     def watch(self) -> Watch:
-        return Watch(self._trial, self._epoch, self._finish, self._note, lambda: self.stopping.asked)
+        return Watch(self._trial, self._show, self._finish, self._note, lambda: self.stopping.asked)
 
     def resumed(self, trials: list[Trial]) -> None:
         """Where an older study stands."""
@@ -52,9 +45,6 @@ class SearchProgress:
     def _trial(self, number: int, arch: Arch, done: int) -> None:
         self.done, self.begun = done, self.begun + 1
         self._show(number, 0)
-
-    def _epoch(self, number: int, epoch: int) -> None:
-        self._show(number, epoch)
 
     def _finish(self, trial: Trial, done: int) -> None:
         self.done = done
@@ -80,7 +70,7 @@ class SearchProgress:
         what = f"trial {number} ({min(self.done + 1, self.total)}/{self.total})"
         what += f" epoch {epoch}/{self.epochs}" if epoch else ""
         completed = self.done * self.epochs + sum(self.running.values())
-        self.progress.update(self.task, description=what + best, completed=completed)
+        self.update(self.bar, description=what + best, completed=completed)
 
 
 class Stopping:

@@ -6,7 +6,7 @@ other processes on the same study come in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nas.analysis.pareto import pareto_front, scored
@@ -118,12 +118,11 @@ class TrialIndex:
     def rivals(self, number: int) -> list[Standing]:
         """Every network but that of trial `number` as the stopping rule sees it. Those that train in other processes
         are known up to their last rung, where they write what they have reached."""
-        return [*self.standings, *self._training(number)]
-
-    def _training(self, number: int) -> Iterator[Standing]:
-        for trial in self.running:
-            if trial.number != number and trial.repeat_of is None and trial.accuracies and trial.flops is not None:
-                yield Standing(trial.number, trial.flops, trial.accuracies)
+        return self.standings + [
+            Standing(trial.number, trial.flops, trial.accuracies)
+            for trial in self.running
+            if trial.number != number and trial.repeat_of is None and trial.accuracies and trial.flops is not None
+        ]
 
     def _take(self, trial: Trial) -> None:
         curve = self.reader.curve(trial.number) if trial.repeat_of is None and trial.state != "failed" else []

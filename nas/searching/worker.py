@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from nas.searching.processes import tie_to_parent
 from nas.searching.progress import SearchProgress, Stopping
 from nas.storage.reader import Reader
 from nas.storage.study_folder import goal_to_join, goes_on, open_folder, package_versions, put_error
-from nas.training.brief import DeviceData, choose_device
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData
 from nas.training.trainer import BriefTrainer
 from space import InputError
 
@@ -41,65 +42,52 @@ def on_record(folder: Path, *, search: bool = True) -> Iterator[None]:
         raise Fault(line) from error
 
 
-Join = Callable[[list[str], int], Watch]  # what a worker reports to; notes on what is new, and the trials in all
-
-
-def work(
-    folder: Path, source: str | None, device: str, place: int, threads: int | None, join: Join, console: Console,
-    on_search: Callable[[Search], None] | None = None,
-) -> bool:  # fmt: skip
-    """One more worker on a study that was begun, until that reaches its goal. False if it was asked to stop before.
-    `on_search`, of a worker with a parent, is given the search before it runs."""
+def prepare(
+    folder: Path, source: str | None, device: str, threads: int | None, console: Console
+) -> tuple[BriefTrainer, list[str], tuple[int, int]]:
+    """For one more worker on a study that was begun: its trainer, notes on what is other here than where the study
+    began, and how far the study shall go."""
     settings = Settings.read(folder)
     settings.check_resumable()
-    with on_record(folder, search=False):
-        if threads:
-            torch.set_num_threads(threads)
-        target, recipe = choose_device(device), settings.build_recipe()
-        data = load_with_progress(source or settings.data.source, settings.data.image_size, console)
-        notes = open_folder(
-            folder, replace(settings, data=describe_data(data), device=str(target), versions=package_versions())
-        )
-        trainer = BriefTrainer(settings.task, DeviceData.place(data, recipe, target), recipe)
-        aim = goal_to_join(Reader(folder))
-        search = Search(folder, trainer, join(notes, aim[0]), place)
-        if on_search:
-            on_search(search)
-            return search.run(*aim)
-        goes_on(search.study)
-        with on_record(folder):
-            return search.run(*aim)
+    if threads:
+        torch.set_num_threads(threads)
+    target, recipe = choose_device(device), settings.build_recipe()
+    data = load_with_progress(source or settings.data.source, settings.data.image_size, console)
+    notes = open_folder(
+        folder, replace(settings, data=describe_data(data), device=str(target), versions=package_versions())
+    )
+    trainer = BriefTrainer(settings.task, DeviceData.place(data, recipe, target), recipe)
+    return trainer, notes, goal_to_join(Reader(folder))
 
 
 def run_worker(
     folder: Path, source: str | None, device: str, place: int | None, threads: int | None, tied: bool, console: Console
 ) -> bool:
-    """`work` as a command, in a terminal or, `tied`, for the parent that started it, which reads its stderr.
-    `place` None: any other than the study's own workers have."""
+    """One more worker as a command, in a terminal or, `tied`, for the parent that started it, which reads its stderr.
+    `place` None: any other than the study's own workers have. False if it was asked to stop before the goal."""
     place = random.SystemRandom().randrange(1000, 10**6) if place is None else place
-    if tied:
-        asked = threading.Event()
-        watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
-
-        def tie(search: Search) -> None:
-            tie_to_parent(place, asked.set, lambda: search.abandon("the process that started its worker ended"))
-
-        with terminable():
-            return work(folder, source, device, place, threads, lambda notes, trials: watch, console, tie)
-    shown: list[SearchProgress] = []
-    with ExitStack() as stack:
-        stack.enter_context(terminable())
-        stopping = stack.enter_context(Stopping(console).listening())
-
-        def join(notes: list[str], trials: int) -> Watch:
-            epochs = Settings.read(folder).build_recipe().epochs
-            shown.append(stack.enter_context(SearchProgress(console, trials, epochs, stopping)))
-            watch = shown[0].watch()
-            for note in notes:
-                watch.on_note(note)
-            return watch
-
-        finished = work(folder, source, device, place, threads, join, console)
-    if finished and not shown[0].begun:
+    with terminable(), on_record(folder, search=False):
+        if tied:
+            return _run_tied(folder, *prepare(folder, source, device, threads, console), place)
+        with Stopping(console).listening() as stopping:
+            trainer, notes, goal = prepare(folder, source, device, threads, console)
+            with SearchProgress(console, goal[0], trainer.recipe.epochs, stopping) as progress:
+                watch = progress.watch()
+                for note in notes:
+                    watch.on_note(note)
+                search = Search(folder, trainer, watch, place)
+                goes_on(search.study)
+                with on_record(folder):
+                    finished = search.run(*goal)
+    if finished and not progress.begun:
         console.print(f"nothing was left to do: {folder.name} has all that `nas search` asked for", highlight=False)
     return finished
+
+
+def _run_tied(folder: Path, trainer: BriefTrainer, notes: list[str], goal: tuple[int, int], place: int) -> bool:
+    """Notes on what is other here are the parent's to give."""
+    asked = threading.Event()
+    watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
+    search = Search(folder, trainer, watch, place)
+    tie_to_parent(place, asked.set, lambda: search.abandon("the process that started its worker ended"))
+    return search.run(*goal)

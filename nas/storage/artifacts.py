@@ -1,11 +1,10 @@
-"""A study's journal, for writing, and its trials' files, in the folder or in an S3 store: nothing half-written keeps a
-final name."""
+"""The files of a study's trials, in its folder or in an S3 store: nothing half-written keeps a final name."""
 
 from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -16,10 +15,10 @@ from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial
 
+from nas.records.errors import first_line
 from nas.records.files import ArtifactStore, write_whole
-from nas.records.settings import ARTIFACTS, JOURNAL, ServerUnavailable, Settings
+from nas.records.settings import ARTIFACTS, ServerUnavailable
 from nas.records.trial import CURVE, WEIGHTS, Epoch, artifact_ids
-from nas.storage.journal import Journal, JournalLock, open_file
 from space import InputError
 
 TRIES = 8  # of a call to an S3 store, with growing pauses: half a minute in all
@@ -34,6 +33,7 @@ class AtomicStore(FileSystemArtifactStore):
         self.folder = folder
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / artifact_id, content_body.read())
 
 
@@ -55,7 +55,7 @@ class S3Store:
 
         parts = urlsplit(url)
         self.url, self.prefix = url, parts.path.strip("/")
-        self.folder, self.kept = folder, AtomicStore(folder)
+        self.kept = AtomicStore(folder)
         retries = Config(retries={"max_attempts": TRIES, "mode": "standard"}, connect_timeout=10, read_timeout=60)
         with self._answering():
             self.inner = Boto3ArtifactStore(parts.netloc, boto3.client("s3", config=retries))
@@ -68,7 +68,6 @@ class S3Store:
                 content = self.inner.open_reader(self._key(artifact_id)).read()
         if len(content) <= LARGEST_KEPT:
             with suppress(OSError):  # the folder may only be read, or is full: it is fetched again
-                self.folder.mkdir(parents=True, exist_ok=True)
                 self.kept.write(artifact_id, io.BytesIO(content))
         return io.BytesIO(content)
 
@@ -79,10 +78,8 @@ class S3Store:
     def remove(self, artifact_id: str) -> None:
         with self._answering():
             self.inner.remove(self._key(artifact_id))
-        try:
+        with suppress(ArtifactNotFound):  # it was too large to be kept
             self.kept.remove(artifact_id)
-        except ArtifactNotFound:
-            return  # it was too large to be kept
 
     def _key(self, artifact_id: str) -> str:
         return f"{self.prefix}/{artifact_id}".lstrip("/")
@@ -95,9 +92,8 @@ class S3Store:
         try:
             yield
         except (BotoCoreError, ClientError, Boto3Error) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ServerUnavailable(
-                f"artifacts must be in a store that answers, got {self.url} ({reason}); "
+                f"artifacts must be in a store that answers, got {self.url} ({first_line(error)}); "
                 "see AWS_ENDPOINT_URL, the bucket and the credentials"
             ) from error
 
@@ -111,48 +107,25 @@ def parse_artifacts(url: str) -> str:
     return f"s3://{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
 
 
-def open_store(folder: Path, settings: Settings | None = None) -> ArtifactStore:
-    """The artifact store of the study in a folder."""
-    url = (settings or Settings.read(folder)).artifacts
-    (folder / ARTIFACTS).mkdir(parents=True, exist_ok=True)
-    return open_to_read(folder, url)
-
-
-def open_to_read(folder: Path, url: str | None) -> ArtifactStore:
-    """The same, which makes no folder. `url`: None, or an S3 store's."""
+def open_store(folder: Path, url: str | None) -> ArtifactStore:
+    """The artifact store of the study in a folder. `url`: None, or an S3 store's."""
     return S3Store(url, folder / ARTIFACTS) if url else AtomicStore(folder / ARTIFACTS)
 
 
-def open_for_writing(folder: Path, on_note: Callable[[str], None]) -> Journal:
-    """The study's journal; a torn tail is cut off first, then and before each line."""
-    path = folder / JOURNAL
-    lock = JournalLock(path, on_note)
-    with lock:
-        return open_file(path, lock)
-
-
 def save_curve(store: ArtifactStore, trial: optuna.Trial, curve: Iterable[Epoch]) -> None:
-    """The trial's curve.csv."""
     lines = ["epoch,loss,accuracy,seconds"]
     lines += [f"{e.epoch},{e.loss:.6g},{e.accuracy:.6g},{e.seconds:.3f}" for e in curve]
-    _upload(store, trial, CURVE, ("\n".join(lines) + "\n").encode())
-
-
-def save_weights(store: ArtifactStore, trial: optuna.Trial, content: bytes) -> None:
-    """The trial's weights.safetensors."""
-    _upload(store, trial, WEIGHTS, content)
+    save_file(store, trial, CURVE, ("\n".join(lines) + "\n").encode())
 
 
 def drop_weights(store: ArtifactStore, frozen: FrozenTrial) -> None:
     """Removes the weights of a trial that has left the front."""
     for artifact_id in artifact_ids(frozen.system_attrs, WEIGHTS):
-        try:
+        with suppress(ArtifactNotFound):  # another worker was quicker
             store.remove(artifact_id)
-        except ArtifactNotFound:
-            continue  # another worker was quicker
 
 
-def _upload(store: ArtifactStore, trial: optuna.Trial, name: str, content: bytes) -> None:
+def save_file(store: ArtifactStore, trial: optuna.Trial, name: str, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / name
         path.write_bytes(content)

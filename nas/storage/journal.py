@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import optuna
 from filelock import FileLock, Timeout
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import JournalStorage
@@ -20,20 +21,12 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
 from space import InputError
 
-PATIENCE = (
-    120.0  # seconds; a writer needs milliseconds, an NFS server up to two minutes to give up a lost machine's lock
-)
+PATIENCE = 120.0  # seconds; a writer needs milliseconds, an NFS server may keep a lost machine's lock for two minutes
 PAUSE = 0.005  # seconds between tries
 
 BEGUN = "begun"  # attribute of a trial whose worker means to train it
 
-
-class Backend(Protocol):
-    """Where a journal's entries are."""
-
-    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]: ...
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None: ...
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class JournalLock:
@@ -100,7 +93,7 @@ class BatchingBackend(BaseJournalBackend):
     reads the journal finds the same order.
     """
 
-    def __init__(self, inner: Backend) -> None:
+    def __init__(self, inner: BaseJournalBackend) -> None:
         self.inner = inner
         self.begun: dict[int, int] = {}
         self.lock = threading.Lock()
@@ -138,7 +131,7 @@ class BatchingBackend(BaseJournalBackend):
 class Journal(JournalStorage):
     """Optuna's storage of one study."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: BaseJournalBackend) -> None:
         self._entries = BatchingBackend(backend)
         super().__init__(self._entries)
 
@@ -167,6 +160,13 @@ class Journal(JournalStorage):
                 return late
             except UpdateFinishedTrialError as error:
                 late = error
+
+
+def open_for_writing(path: Path, on_note: Callable[[str], None]) -> Journal:
+    """The journal in a file; a torn tail is cut off first, then and before each line."""
+    lock = JournalLock(path, on_note)
+    with lock:
+        return open_file(path, lock)
 
 
 def open_file(path: Path, lock: JournalLock | None = None) -> Journal:

@@ -50,11 +50,9 @@ def remember(url: str) -> None:
     path = _file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(file, f"\n{url}\n".encode())  # a line of its own, whatever a full disk has left of the last one
-        finally:
-            os.close(file)
+        path.touch(0o600)
+        with path.open("a") as file:
+            file.write(f"\n{url}\n")  # a line of its own, whatever a full disk has left of the last one
     except OSError as error:
         raise InputError(
             f"storage must be remembered in {path}, got {error.strerror}; set XDG_CONFIG_HOME to a folder that can be "

@@ -18,6 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from optuna.storages.journal import BaseJournalBackend
+
+from nas.records.errors import first_line
 from nas.records.settings import Server, ServerUnavailable
 from nas.storage import known_servers
 from nas.storage.journal import Journal
@@ -98,14 +101,13 @@ def connect_to_read(server: Server) -> Journal | None:
     return Journal(table) if table.exists() else None
 
 
-class Table:
+class Table(BaseJournalBackend):
     """The entries of one study. `on_note` None: to be read only, without patience. Raises ServerUnavailable for a
     server that was not named on this machine."""
 
     def __init__(self, server: Server, on_note: Callable[[str], None] | None = None) -> None:
         check_named(server)
         self.server, self.on_note = server, on_note
-        self.patience = PATIENCE if on_note else 0.0
         self.lock = threading.Lock()  # a worker's heartbeat writes too
         self.connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self.read = 0  # entries
@@ -119,8 +121,6 @@ class Table:
             return row[0] is not None
 
     def create(self) -> None:
-        """Makes the table, if there is none."""
-
         def make(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
             with connection.transaction():
                 connection.execute(_LOCK, ("nas_journal",))  # `if not exists` alone fails where two make it at once
@@ -130,10 +130,9 @@ class Table:
             try:
                 self._once(make)
             except _psycopg().Error as error:
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise InputError(
-                    f"storage must be a database where this user may make a table, got {self.server.url} ({reason}); "
-                    "grant create on its schema"
+                    f"storage must be a database where this user may make a table, got {self.server.url} "
+                    f"({first_line(error)}); grant create on its schema"
                 ) from None
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
@@ -195,20 +194,17 @@ class Table:
             ) from None
 
     def _patiently(self, call: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
-        """Tries again for PATIENCE seconds."""
         since = None
         while True:
             try:
                 found = self._once(call)
             except ServerUnavailable as error:
-                now = time.monotonic()
+                if not self.on_note:
+                    raise
                 if since is None:
-                    since = now
-                    if self.on_note:
-                        self.on_note(f"storage {self.server.url} is away; waiting for up to {PATIENCE:.0f} s")
-                if now - since >= self.patience:
-                    if not self.on_note:
-                        raise
+                    since = time.monotonic()
+                    self.on_note(f"storage {self.server.url} is away; waiting for up to {PATIENCE:.0f} s")
+                if time.monotonic() - since >= PATIENCE:
                     raise ServerUnavailable(
                         f"storage must answer within {PATIENCE:.0f} s, got silence from {self.server.url}; "
                         f"start it and run the same command again (the last try: {error})"

@@ -8,15 +8,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nas.records.settings import ARTIFACTS, JOURNAL, Server, Settings
+from nas.records.errors import first_line
+from nas.records.settings import JOURNAL, Settings
 from nas.records.trial import CURVE, Epoch, State, Trial, artifact_ids
 from nas.storage.owners import is_alive
 from space import InputError
@@ -72,7 +74,9 @@ class Reader:
     def frozen(self) -> list[FrozenTrial]:
         """The same as Optuna has them."""
         if self.settings.server:
-            self._ask(self.settings.server)
+            from nas.storage.postgres import connect_to_read
+
+            self._read(partial(connect_to_read, self.settings.server))
             return self._frozen
         path = self.folder / JOURNAL
         if not path.is_file() or path.stat().st_size == 0:  # gone, or not begun; Optuna would make one
@@ -81,14 +85,15 @@ class Reader:
             return []
         from optuna.exceptions import OptunaError
 
+        from nas.storage.journal import open_file
+
         try:
-            self._read(lambda: open_journal(path))
+            self._read(partial(open_file, path))
         except (ValueError, KeyError, TypeError, AttributeError, AssertionError, OptunaError) as error:
             self._storage = None
             self._forget()
-            first = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
-                f"{path} must be a whole journal, got {damage(path)} ({first}); "
+                f"{path} must be a whole journal, got {damage(path)} ({first_line(error)}); "
                 "restore it from a copy, or remove that line"
             ) from error
         return self._frozen
@@ -98,13 +103,8 @@ class Reader:
         self.frozen()
         return self._changes
 
-    def _ask(self, server: Server) -> None:
-        from nas.storage.postgres import connect_to_read
-
-        self._read(lambda: connect_to_read(server))
-
     def _read(self, connect: Callable[[], Journal | None]) -> None:
-        """Asks for the trials that are new or were open: a list of thousands takes Optuna milliseconds."""
+        """Takes in the trials that are new or were open."""
         if self._storage is None:
             self._storage = connect()
         if self._storage is None:
@@ -113,23 +113,14 @@ class Reader:
         if not studies:
             return
         study = self._storage.get_study_id_from_name(studies[0].study_name)
-        if self._frozen:
-            fresh = [_numbered(self._storage, study, number) for number in self._open]
-            fresh += _after(self._storage, study, len(self._frozen))
-        else:
-            fresh = self._storage.get_all_trials(study, deepcopy=False)
-        self._open = [frozen.number for frozen in fresh if not frozen.state.is_finished()]
-        for frozen in fresh:
+        self._frozen[:] = self._storage.get_all_trials(study, deepcopy=False)  # whoever asked before sees it grow
+        fresh = [*self._open, *range(len(self._trials), len(self._frozen))]
+        self._open = [number for number in fresh if not self._frozen[number].state.is_finished()]
+        for number in fresh:
+            frozen = self._frozen[number]
             trial = _trial(frozen, self._storage.begun(frozen._trial_id))
-            if frozen.number == len(self._frozen):
-                self._frozen.append(frozen)
-                self._trials.append(trial)
-                self._changes += 1
-            elif trial != self._trials[frozen.number]:
-                self._frozen[frozen.number], self._trials[frozen.number] = frozen, trial
-                self._changes += 1
-            else:
-                self._frozen[frozen.number] = frozen
+            self._changes += self._trials[number : number + 1] != [trial]
+            self._trials[number : number + 1] = [trial]
 
     def is_running(self) -> bool:
         """Whether a process that lives still works on one of its trials."""
@@ -159,55 +150,22 @@ class Reader:
         frozen = self.frozen()
         if not 0 <= number < len(frozen):
             raise InputError(f"trial must be from 0 to {len(frozen) - 1}, got {number}; `nas trials` lists them")
-        for artifact_id in artifact_ids(frozen[number].system_attrs, name):
-            path = self.folder / ARTIFACTS / artifact_id
-            if path.is_file():
-                return path.read_bytes()
-            if self.settings.artifacts and (content := self._fetched(self.settings.artifacts, artifact_id)) is not None:
-                return content
-        return None
-
-    def _fetched(self, url: str, artifact_id: str) -> bytes | None:
         from optuna.artifacts.exceptions import ArtifactNotFound
 
-        from nas.storage.artifacts import open_to_read
+        from nas.storage.artifacts import open_store
 
         if self._store is None:
-            self._store = open_to_read(self.folder, url)
-        try:
-            return self._store.open_reader(artifact_id).read()
-        except ArtifactNotFound:
-            return None
+            self._store = open_store(self.folder, self.settings.artifacts)
+        for artifact_id in artifact_ids(frozen[number].system_attrs, name):
+            with suppress(ArtifactNotFound), self._store.open_reader(artifact_id) as file:
+                return file.read()
+        return None
 
     def study_attributes(self) -> dict[str, Any]:
         """What is on record of the study as a whole."""
         self.frozen()
         studies = self._storage.get_all_studies() if self._storage else []
         return studies[0].user_attrs if studies else {}
-
-
-def open_journal(path: Path) -> Journal:
-    """Optuna's storage on a journal file that exists."""
-    import optuna
-
-    from nas.storage.journal import open_file
-
-    optuna.logging.set_verbosity(logging.WARNING)
-    return open_file(path)
-
-
-def _after(storage: Journal, study: int, number: int) -> Iterator[FrozenTrial]:
-    """The trials from `number` on."""
-    while True:
-        try:
-            yield _numbered(storage, study, number)
-        except KeyError:  # there is none
-            return
-        number += 1
-
-
-def _numbered(storage: Journal, study: int, number: int) -> FrozenTrial:
-    return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
 def damage(path: Path) -> str:

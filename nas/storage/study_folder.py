@@ -18,8 +18,7 @@ from optuna.study import StudyDirection
 
 from nas import __version__
 from nas.records.settings import FILE, JOURNAL, STUDY, ServerUnavailable, Settings, difference
-from nas.storage.artifacts import open_for_writing
-from nas.storage.journal import Journal
+from nas.storage.journal import Journal, open_for_writing
 from nas.storage.postgres import connect
 from nas.storage.reader import Reader
 from space import InputError
@@ -29,8 +28,6 @@ ERROR = "error"  # what ended its last search, in one line, or None
 GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
 SHARED = ("flops_low", "flops_high", "sampler", "stop", "seed", "space", "recipe", "data")
 PACKAGES = ("torch", "optuna", "numpy", "datasets", "scikit-learn")
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def package_versions() -> dict[str, str]:
@@ -55,10 +52,9 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
         _check_same(key, old[key], new[key], folder)
     if settings.artifacts:
         _check_same("artifacts", began.artifacts or "the study's folder", settings.artifacts, folder)
-    if settings.server and (began.server is None or began.server.url != settings.server.url):
-        _check_same(
-            "storage", began.server.url if began.server else "the journal in its folder", settings.server.url, folder
-        )
+    if settings.server:
+        place = began.server.url if began.server else "the journal in its folder"
+        _check_same("storage", place, settings.server.url, folder)
     was = {"device": old["device"], **old["versions"]}
     now = {"device": new["device"], **new["versions"]}
     return [
@@ -69,7 +65,7 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
 def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Study, Journal]:
     """Optuna's study, and its storage, to be written to: the folder's journal, or one on the server that it names."""
     server = Settings.read(folder).server
-    storage = connect(server, on_note) if server else open_for_writing(folder, on_note)
+    storage = connect(server, on_note) if server else open_for_writing(folder / JOURNAL, on_note)
     return optuna.create_study(study_name=STUDY, storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
 
 

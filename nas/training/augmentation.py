@@ -6,7 +6,8 @@ it can be captured as a CUDA graph, and is the same whether its images lie on th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +16,7 @@ from torch import Tensor
 SWITCH = 0.5  # part of the batch samples that get cutmix where both mixes are on (timm's switch_prob)
 
 
-@dataclass(frozen=True, slots=True)
-class RandomDraws:
+class RandomDraws(NamedTuple):
     """What was drawn for one epoch, by step and sample: (steps, B, ...). None where that augmentation is off."""
 
     shift: Tensor | None = None  # (steps, B, 2): rows and columns of the crop, from -padding to padding
@@ -25,13 +25,9 @@ class RandomDraws:
     share: Tensor | None = None  # (steps, B): of the sample itself in a mix, 0 to 1
     box: Tensor | None = None  # (steps, B, 4): top, bottom, left, right of what cutmix takes from the other sample
 
-    def at(self, step: int | Tensor) -> RandomDraws:
-        """Those of one step: (B, ...)."""
-        return RandomDraws(*(None if part is None else part[step] for part in self.parts))
-
-    @property
-    def parts(self) -> list[Tensor | None]:
-        return [getattr(self, field.name) for field in fields(self)]
+    def at(self, step: Tensor) -> RandomDraws:
+        """Those of step (1,): (B, ...)."""
+        return RandomDraws(*(None if part is None else row(part, step) for part in self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +81,20 @@ class Augmentation:
         box[~boxed] = 0
         return torch.from_numpy(share).to(generator.device), torch.from_numpy(box).to(generator.device)
 
-    def crop_and_mirror(self, images: Tensor, rows: Tensor, draws: RandomDraws) -> Tensor:
-        """Images uint8 (N, H, W, C), rows (B,) -> uint8 (B, H, W, C) in one gather."""
+    def crop_and_mirror(self, images: Tensor, draws: RandomDraws) -> Tensor:
+        """uint8 (B, H, W, C) -> (B, H, W, C) in one gather."""
         if draws.shift is None and draws.mirror is None:
-            return images.index_select(0, rows)
-        line = torch.arange(self.size, device=rows.device)
-        y = x = line.expand(len(rows), -1)
+            return images
+        line = torch.arange(self.size, device=images.device)
+        y = x = line.expand(len(images), -1)
         if draws.mirror is not None:
             x = torch.where(draws.mirror[:, None], self.size - 1 - x, x)
         if draws.shift is not None:
             y = self._inside(y + draws.shift[:, :1])
             x = self._inside(x + draws.shift[:, 1:])
-        pixels = (rows[:, None, None] * self.size + y[:, :, None]) * self.size + x[:, None, :]
-        flat = images.view(-1, images.shape[-1]).index_select(0, pixels.flatten())
-        return flat.view(len(rows), self.size, self.size, -1)
+        sample = torch.arange(len(images), device=images.device)[:, None, None]
+        pixels = (sample * self.size + y[:, :, None]) * self.size + x[:, None, :]
+        return images.view(-1, images.shape[-1]).index_select(0, pixels.flatten()).view(images.shape)
 
     def _inside(self, line: Tensor) -> Tensor:
         """Places beyond the border, mirrored at its pixel: -1 is 1, `size` is `size - 2`."""
@@ -119,6 +115,11 @@ class Augmentation:
         blends = (bottom == top) | (right == left)  # (B, 1): no box
         own = torch.where(blends[..., None], draws.share[:, None, None], (~boxed).to(images.dtype))
         return torch.lerp(neighbours(images), images, own[..., None].to(images.dtype))
+
+
+def row(part: Tensor, step: Tensor) -> Tensor:
+    """Row `step` (1,) of (steps, ...), without the host knowing which one it is."""
+    return part.index_select(0, step)[0]
 
 
 def neighbours(batch: Tensor) -> Tensor:

@@ -1,15 +1,30 @@
-"""The device of a training: whose turn it is in this thread, and what it computes in."""
+"""The device of a training: which one, whose turn it is in this thread, and what it computes in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Literal
 
 import torch
 
+from space import InputError
+
 AMPERE = (8, 0)  # compute capability of the first GPUs with bfloat16 units
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU. Raises InputError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device must be one that torch finds here, got {name} ({reason}); use auto or cpu") from error
+    return device
 
 
 @cache
@@ -36,6 +51,13 @@ def own_stream(device: torch.device) -> Iterator[None]:
         with torch.cuda.stream(own):
             yield
         outer.wait_stream(own)
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 autocast where `precision` asks for it; `auto` does where the device has bfloat16 matrix units."""
+    if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
-import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from queue import SimpleQueue
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -25,49 +22,33 @@ from torch import Tensor
 
 from nas.data.images import Pixels
 from nas.training.device import stream
-from space.reading import InputError
+from space.budget import parse_count
 
 Order = NDArray[np.int64]
 
 LIMIT = "NAS_DEVICE_DATA_LIMIT"  # bytes, such as 64M: larger data is not placed on the device as a whole
 SHARE = 0.5  # of a GPU's free memory, or of the host's, that data may take without a limit
 AHEAD = 2  # batches gathered before they are asked for
-STRIDE = 16_000_000  # bytes per copy of data that goes to the device as a whole
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
-def fits(size: int, device: torch.device, limit: int | None = None) -> bool:
+def fits(size: int, device: torch.device) -> bool:
     """Whether `size` bytes of images go to the device as a whole.
 
-    The limit is `limit` bytes, else `$NAS_DEVICE_DATA_LIMIT` (`64M`, `1.5G`), else half of the GPU's free memory, or of
-    the host's memory for other devices. Raises InputError for a variable that is no number of bytes.
+    The limit is `$NAS_DEVICE_DATA_LIMIT` (`64M`, `1.5G`), else half of the GPU's free memory, or of the host's memory
+    for other devices. Raises InputError for a variable that is no number of bytes.
     """
-    return size <= (_limit(device) if limit is None else limit)
-
-
-def _limit(device: torch.device) -> int:
     if text := os.environ.get(LIMIT):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip().upper())
-        if not match:
-            raise InputError(f"{LIMIT} must be a number of bytes, got {text}; write e.g. 64M or 1.5G")
-        return round(float(match[1]) * UNITS[match[2]])
+        return size <= parse_count(text, LIMIT)
     if device.type == "cuda":
-        return int(SHARE * torch.cuda.mem_get_info(device)[0])
-    return int(SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        return size <= SHARE * torch.cuda.mem_get_info(device)[0]
+    return size <= SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def resident(images: Pixels, device: torch.device) -> Tensor:
     """All images on the device: uint8 (N, H, W, C). On the CPU nothing is copied: it must not be written to, and the
     pages of a mapped file are shared by all processes that map it."""
-    if device.type == "cpu":
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # torch has no read-only tensors
-            return torch.from_numpy(images)
-    whole = torch.empty(images.shape, dtype=torch.uint8, device=device)
-    count = max(1, STRIDE * len(images) // images.nbytes)
-    parts = torch.arange(len(images)).split(count)
-    for start, part in zip(range(0, len(images), count), batches(images, parts, device), strict=True):
-        whole[start : start + len(part)] = part
-    return whole
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # torch has no read-only tensors
+        return torch.from_numpy(images).to(device)
 
 
 def batches(images: Pixels, rows: Iterable[Tensor], device: torch.device, ahead: int = AHEAD) -> Iterator[Tensor]:
@@ -75,38 +56,33 @@ def batches(images: Pixels, rows: Iterable[Tensor], device: torch.device, ahead:
 
     A thread gathers up to `ahead` batches before they are asked for, into pinned memory where the device is CUDA; it
     makes no CUDA call, so that graphs may be captured meanwhile. It ends with the iterator: after the last batch, or
-    when that is closed or dropped. Its errors are raised here. Raises IndexError for rows that there are not.
+    when that is closed or dropped. Its errors are raised here.
     """
-    assert ahead > 0, "a batch must be gathered before it is handed out"
-    chunks = [np.asarray(chunk.cpu(), np.int64) for chunk in rows]
-    for chunk in chunks:
-        if len(chunk) and not 0 <= chunk.min() <= chunk.max() < len(images):
-            raise IndexError(f"rows must be from 0 to {len(images) - 1}, got {chunk.min()} to {chunk.max()}")
-    return _stream(images, chunks, device, ahead)
-
-
-def _stream(images: Pixels, chunks: Sequence[Order], device: torch.device, ahead: int) -> Iterator[Tensor]:
+    chunks = [np.asarray(chunk) for chunk in rows]
     cuda = device.type == "cuda"
     index = torch.cuda.current_device() if cuda and device.index is None else device.index
     copies = stream(index, "copies") if cuda else None
-    # Pinned memory comes from torch's caching allocator, which hands a block out again only after its copy is done.
-    buffers = (torch.empty((len(c), *images.shape[1:]), dtype=torch.uint8, pin_memory=cuda) for c in chunks)
-    empty: SimpleQueue[Tensor | None] = SimpleQueue()
-    full: SimpleQueue[Tensor | BaseException] = SimpleQueue()
-    thread = threading.Thread(target=_gather, args=(images, chunks, empty, full), daemon=True)
-    for buffer in islice(buffers, ahead):
-        empty.put(buffer)
-    thread.start()
-    try:
-        for _ in chunks:
-            filled = full.get()
-            if isinstance(filled, BaseException):
-                raise filled
-            empty.put(next(buffers, None))
-            yield _to_device(filled, device, copies)
-    finally:
-        empty.put(None)
-        thread.join()
+    coming: deque[Future[Tensor]] = deque()
+    with _reading(images) as ask:
+
+        def gather(place: int, buffer: Tensor) -> Tensor:
+            for following in chunks[place + (place > 0) : place + 2]:  # each once, one batch before it is copied
+                ask(following)
+            np.take(images, chunks[place], axis=0, out=buffer.numpy(), mode="clip")  # other modes copy twice
+            return buffer
+
+        thread = ThreadPoolExecutor(1)
+        try:
+            for place in range(len(chunks) + ahead):
+                if place < len(chunks):
+                    # Pinned memory comes from torch's caching allocator, which hands it out again only after its copy.
+                    shape = (len(chunks[place]), *images.shape[1:])
+                    buffer = torch.empty(shape, dtype=torch.uint8, pin_memory=cuda)
+                    coming.append(thread.submit(gather, place, buffer))
+                if place >= ahead:
+                    yield _to_device(coming.popleft().result(), device, copies)
+        finally:
+            thread.shutdown(cancel_futures=True)
 
 
 def _to_device(batch: Tensor, device: torch.device, copies: torch.cuda.Stream | None) -> Tensor:
@@ -121,58 +97,26 @@ def _to_device(batch: Tensor, device: torch.device, copies: torch.cuda.Stream | 
     return moved
 
 
-def _gather(
-    images: Pixels,
-    chunks: Sequence[Order],
-    empty: SimpleQueue[Tensor | None],
-    full: SimpleQueue[Tensor | BaseException],
-) -> None:
-    """The thread: fills empty buffers in order."""
-    try:
-        with _reading(images) as ask:
-            asked = iter(chunks)
-            for chunk in islice(asked, 1):
-                ask(chunk)
-            for chunk in chunks:
-                buffer = empty.get()
-                if buffer is None:
-                    return
-                for following in islice(asked, 1):
-                    ask(following)
-                np.take(images, chunk, axis=0, out=buffer.numpy(), mode="clip")  # other modes copy twice
-                full.put(buffer)
-    except BaseException as error:
-        full.put(error)
-
-
 @contextmanager
 def _reading(images: Pixels) -> Iterator[Callable[[Order], None]]:
     """Asks the system to read rows of a mapped file and does not wait. Other arrays are in memory already.
 
     By `posix_fadvise` and not `madvise`, as Python lets other threads run during the first only.
     """
-    file = _file(images)
-    if file is None:
+    whole: object = images.base  # of a view it is the array that it shows, whose rows are not the file's
+    if (
+        not isinstance(images, np.memmap)
+        or not isinstance(whole, mmap.mmap)
+        or not hasattr(os, "posix_fadvise")
+        or not Path(str(images.filename)).exists()  # removed since
+    ):
         yield lambda rows: None
         return
     size = images.nbytes // len(images)
+    with Path(str(images.filename)).open("rb") as file:
 
-    def ask(rows: Order) -> None:
-        for start in (file.tell() + size * np.sort(rows)).tolist():
-            os.posix_fadvise(file.fileno(), start, size, os.POSIX_FADV_WILLNEED)
+        def ask(rows: Order) -> None:
+            for start in (images.offset + size * np.sort(rows)).tolist():
+                os.posix_fadvise(file.fileno(), start, size, os.POSIX_FADV_WILLNEED)
 
-    with file:
         yield ask
-
-
-def _file(images: Pixels) -> BinaryIO | None:
-    """The file that an array maps, at its first image; None where it maps none, or one that was removed since."""
-    whole: object = images.base  # of a view it is the array that it shows, whose rows are not the file's
-    if not isinstance(images, np.memmap) or not isinstance(whole, mmap.mmap) or not hasattr(os, "posix_fadvise"):
-        return None
-    try:
-        file = Path(str(images.filename)).open("rb")  # noqa: SIM115 - the caller closes it
-    except OSError:
-        return None
-    file.seek(images.offset)
-    return file

@@ -9,10 +9,12 @@ from typing import Protocol
 
 from safetensors.torch import save
 
+from nas.records.errors import first_line
 from nas.records.recipe import Recipe
 from nas.records.trial import Epoch
 from nas.training.allocator import is_for_room
-from nas.training.brief import DeviceData, Diverged, Verdict, train
+from nas.training.brief import Diverged, Verdict, train
+from nas.training.device_data import DeviceData
 from space import Arch, Task, compact, cost
 
 
@@ -71,8 +73,7 @@ class BriefTrainer:
         except (RuntimeError, MemoryError) as error:  # RuntimeError: torch's
             if not is_for_room(error):
                 raise
-            first = (str(error).splitlines() or [""])[0]
-            reason = f"{type(error).__name__}: {first} ({describe_size(arch, self.task)})"
+            reason = f"out of memory: {first_line(error)} ({describe_size(arch, self.task)})"
             return Failed(reason, time.perf_counter() - started)
 
 

@@ -18,7 +18,8 @@ from nas.latency.measurements import keep
 from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS, JOURNAL, DataCard, Settings
 from nas.records.trial import CURVE
-from nas.storage.reader import Reader, open_journal
+from nas.storage.journal import open_file
+from nas.storage.reader import Reader
 from space import Arch, Band, Budget, Space, Task, cost
 
 BAND, TASK = Band(1_000_000, 4_000_000), Task(8, 1, 10)
@@ -55,7 +56,7 @@ def make_study(runs: Path, name: str = "first", complete: int = 30, seed: int = 
     folder.mkdir(parents=True)
     make_settings(name).write(folder)
     (folder / JOURNAL).touch()
-    storage = open_journal(folder / JOURNAL)
+    storage = open_file(folder / JOURNAL)
     optuna.create_study(storage=storage, study_name=name, directions=["maximize", "minimize"])
     rng = random.Random(seed)
     for _ in range(complete):
@@ -79,7 +80,7 @@ def add_trial(
 
     `repeat_of`: the network of that trial, with another accuracy.
     """
-    storage = open_journal(folder / JOURNAL)
+    storage = open_file(folder / JOURNAL)
     study = optuna.load_study(study_name=None, storage=storage)
     kinds = {"complete": TrialState.COMPLETE, "running": TrialState.RUNNING, "waiting": TrialState.WAITING}
     kind = kinds.get(state, TrialState.PRUNED if state in ("outside", "repeat", "stopped") else TrialState.FAIL)
@@ -112,7 +113,7 @@ def add_trial(
 
 def add_curve(folder: Path, number: int, accuracy: float, epochs: int = 10) -> None:
     """A curve that ends at `accuracy`, as an Optuna artifact of a trial that runs."""
-    storage = open_journal(folder / JOURNAL)
+    storage = open_file(folder / JOURNAL)
     trial = storage.get_all_trials(0, deepcopy=False)[number]
     (folder / ARTIFACTS).mkdir(exist_ok=True)
     rise = [accuracy * (1 - 0.6**e) / (1 - 0.6**epochs) for e in range(1, epochs + 1)]

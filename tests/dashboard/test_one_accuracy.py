@@ -53,7 +53,7 @@ def progress() -> str:
     bar = SearchProgress(console, 60, 6, Stopping(console))
     bar.resumed(Reader(STUDY).trials())
     bar._show(3, 1)
-    return bar.progress.tasks[0].description
+    return bar.tasks[0].description
 
 
 def card() -> str:

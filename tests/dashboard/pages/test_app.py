@@ -12,7 +12,8 @@ import optuna
 import pytest
 
 from nas.records.settings import FILE, JOURNAL
-from nas.storage.reader import Reader, open_journal
+from nas.storage.journal import open_file
+from nas.storage.reader import Reader
 from tests.dashboard.opened import checked, metrics, page, said
 from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, tear
 
@@ -103,7 +104,7 @@ def test_study_without_trials(runs: Path) -> None:
 
 def test_a_search_that_ended_with_an_error_says_so_on_every_page(runs: Path) -> None:
     folder = make_study(runs, complete=12)
-    study = optuna.load_study(study_name=None, storage=open_journal(folder / JOURNAL))
+    study = optuna.load_study(study_name=None, storage=open_file(folder / JOURNAL))
     study.set_user_attr("error", "nas must not fail, got KeyError: 1; report it")
     for where in ("front", "progress", "trials", "studies"):
         words = said(page(where, study="first"))

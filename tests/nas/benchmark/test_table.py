@@ -19,8 +19,8 @@ from nas.benchmark.table_card import card, rank_correlations, save_table, seed_n
 from nas.records.settings import JOURNAL, VERSION, Settings
 from nas.records.trial import Epoch
 from nas.storage.artifacts import open_store, save_curve
+from nas.storage.journal import open_file
 from nas.storage.owners import owner
-from nas.storage.reader import open_journal
 from space import InputError
 from tests.nas.conftest import Run
 from tests.nas.made_up import NOISE, TAUS, make_settings, make_table
@@ -31,8 +31,8 @@ def write_study(folder: Path, recordings: tuple[Recording, ...], *, running: boo
     folder.mkdir(parents=True)
     make_settings(**{"name": folder.name, **changes}).write(folder)
     (folder / JOURNAL).touch()
-    study = optuna.create_study(storage=open_journal(folder / JOURNAL), directions=["maximize", "minimize"])
-    store = open_store(folder)
+    study = optuna.create_study(storage=open_file(folder / JOURNAL), directions=["maximize", "minimize"])
+    store = open_store(folder, None)
     for one in recordings:
         trial = study.ask()
         names = ("key", "flops", "params", "activations", "seed", "log_density", "seconds")

@@ -346,11 +346,11 @@ def test_a_full_disk_is_known_before(tmp_path: Path, home: Path, monkeypatch: py
     monkeypatch.setattr(decoding, "pixels", forbid)
     assert refusal(root, home) == (
         f"disk must have 16MB free for the decoded images, got 16MB in {home}; "
-        "free some, or set NAS_CACHE to a folder on another disk"
+        "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
     )
 
 
-@pytest.mark.parametrize("place", ["os.posix_fallocate", "nas.data.cache.Files.write"])
+@pytest.mark.parametrize("place", ["os.posix_fallocate", "nas.data.arrays.Files.write"])
 def test_a_disk_that_fills_up_meanwhile(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -360,7 +360,7 @@ def test_a_disk_that_fills_up_meanwhile(
     monkeypatch.setattr(place, full)
     assert refusal(folders(tmp_path / "set"), home) == (
         f"disk must have room to decode the data, got none left in {home}; "
-        "free some, or set NAS_CACHE to a folder on another disk"
+        "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
     )
 
 

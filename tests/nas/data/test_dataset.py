@@ -294,7 +294,7 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     assert data.load(str(tmp_path)).train.images[0, :8].max() == 0
 
 
-def test_large_images_in_threads_keep_their_order(tmp_path: Path) -> None:
+def test_large_images_keep_their_order(tmp_path: Path) -> None:
     for name, offset in (("cat", 0), ("dog", 100)):
         (tmp_path / name).mkdir()
         for number in range(70):

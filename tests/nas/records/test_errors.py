@@ -16,7 +16,7 @@ from nas.records.errors import FAULT, LOG, Fault, MachineError, exit_code, line_
 from nas.samplers.early_stopping import QuantileRule
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_study
-from nas.training.brief import DeviceData
+from nas.training.device_data import DeviceData
 from space import InputError
 from tests.nas.commands import Command
 from tests.nas.conftest import Run

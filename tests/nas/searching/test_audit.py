@@ -238,7 +238,7 @@ def test_an_audit_that_was_killed_goes_on_where_it_was(study: Reader, monkeypatc
             raise KeyboardInterrupt
         return train(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("nas.searching.audit.train", killed)
+    monkeypatch.setattr("nas.training.trainer.train", killed)
     with pytest.raises(KeyboardInterrupt):
         run_audit(study, **OPTIONS)  # type: ignore[arg-type]
     half = Audit.read(study.folder)
@@ -276,7 +276,7 @@ def test_a_long_training_that_diverges_is_noted_and_left_out(study: Reader, monk
             raise Diverged("loss became nan in epoch 2 of 4")
         return train(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("nas.searching.audit.train", diverges)
+    monkeypatch.setattr("nas.training.trainer.train", diverges)
     done = run_audit(study, **OPTIONS)  # type: ignore[arg-type]
     assert (len(done.rows), list(done.failed.values())) == (3, ["loss became nan in epoch 2 of 4"])
     assert done.left() == []
@@ -297,7 +297,7 @@ def test_a_network_that_does_not_fit_is_noted_and_the_audit_goes_on(
             raise error
         return train(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("nas.searching.audit.train", fails)
+    monkeypatch.setattr("nas.training.trainer.train", fails)
     console = Console(record=True, width=300, file=io.StringIO())
     done = run_audit(study, **{**OPTIONS, "console": console})  # type: ignore[arg-type]
     ((number, reason),) = done.failed.items()
@@ -311,7 +311,7 @@ def test_an_error_that_is_not_the_networks_ends_the_audit(study: Reader, monkeyp
     def fails(*args: object, **options: object) -> object:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr("nas.searching.audit.train", fails)
+    monkeypatch.setattr("nas.training.trainer.train", fails)
     with pytest.raises(RuntimeError, match="a mistake"):
         run_audit(study, **OPTIONS)  # type: ignore[arg-type]
     assert Audit.read(study.folder) is None

@@ -35,7 +35,8 @@ from nas.searching.loop import Search, Watch
 from nas.storage.artifacts import save_curve
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder, package_versions
-from nas.training.brief import DeviceData, Verdict
+from nas.training.brief import Verdict
+from nas.training.device_data import DeviceData
 from nas.training.trainer import BriefTrainer, Finished, Result
 from space import Arch, Band, InputError, Space, cost
 from space.draw import Proposal

@@ -15,8 +15,9 @@ import pytest
 from dashboard.study_cache import StudyCache
 from nas.analysis.studies import summarise
 from nas.records.settings import JOURNAL
+from nas.storage.journal import open_file
 from nas.storage.owners import owner
-from nas.storage.reader import SILENCE, Reader, open_journal
+from nas.storage.reader import SILENCE, Reader
 from space import InputError
 from tests.dashboard.studies import add_trial, make_study
 
@@ -58,7 +59,7 @@ def test_a_trial_elsewhere_is_shown_as_interrupted_a_minute_after_its_last_beat(
     )  # fmt: skip
     if state == "interrupted":
         assert f"its worker gave no sign of life for {SILENCE:.0f} s" in str(reader.shown()[1].reason)
-        storage = open_journal(folder / JOURNAL)
+        storage = open_file(folder / JOURNAL)
         trial = optuna.load_study(study_name=None, storage=storage).trials[1]
         storage.set_trial_user_attr(trial._trial_id, "beat", round(now, 1))
         assert reader.shown()[1].state == "running", "it lives after all"

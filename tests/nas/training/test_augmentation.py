@@ -9,6 +9,7 @@ import torch
 from nas.training.augmentation import Augmentation, RandomDraws, neighbours
 
 SIZE = 8
+FIRST = torch.tensor([0])  # step
 
 
 def pictures(count: int) -> torch.Tensor:
@@ -23,7 +24,7 @@ def test_crops_and_mirrors_are_of_the_image_itself() -> None:
     augmentation = Augmentation(SIZE, crop=2, flip=True)
     images = pictures(60)
     rows = torch.randperm(60)[:40]
-    batch = augmentation.crop_and_mirror(images, rows, draw(augmentation, 40).at(0)).numpy()
+    batch = augmentation.crop_and_mirror(images[rows], draw(augmentation, 40).at(FIRST)).numpy()
     padded = np.pad(images.numpy(), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")[rows]
     found = set()
     for image, source in zip(batch, padded, strict=True):
@@ -43,8 +44,8 @@ def test_crops_and_mirrors_are_of_the_image_itself() -> None:
 def test_nothing_asked_for_changes_nothing() -> None:
     augmentation = Augmentation(SIZE)
     images, rows = pictures(5), torch.tensor([3, 1])
-    draws = draw(augmentation, 2).at(0)
-    assert torch.equal(augmentation.crop_and_mirror(images, rows, draws), images[rows])
+    draws = draw(augmentation, 2).at(FIRST)
+    assert torch.equal(augmentation.crop_and_mirror(images[rows], draws), images[rows])
     floats = torch.randn(2, SIZE, SIZE, 3)
     assert torch.equal(augmentation.cut_and_mix(floats, draws), floats)
 
@@ -52,7 +53,7 @@ def test_nothing_asked_for_changes_nothing() -> None:
 def test_cutout_is_a_square_of_the_mean_around_its_centre_cut_off_at_the_border() -> None:
     augmentation = Augmentation(SIZE, cutout=3)
     images = 1 + torch.rand(50, SIZE, SIZE, 3)
-    draws = draw(augmentation, 50).at(0)
+    draws = draw(augmentation, 50).at(FIRST)
     assert draws.hole is not None
     got = augmentation.cut_and_mix(images, draws)
     for image, before, (y, x) in zip(got, images, draws.hole.tolist(), strict=True):
@@ -66,7 +67,7 @@ def test_a_mix_is_of_a_sample_and_its_neighbour_in_the_share_of_its_labels(mixup
     augmentation = Augmentation(SIZE, mixup=mixup, cutmix=cutmix)
     count = 400
     marks = torch.arange(1.0, count + 1).view(-1, 1, 1, 1).expand(count, SIZE, SIZE, 3)
-    draws = draw(augmentation, count).at(0)
+    draws = draw(augmentation, count).at(FIRST)
     assert draws.share is not None
     got = augmentation.cut_and_mix(marks, draws)
     own, other = marks[:, 0, 0, 0], neighbours(marks)[:, 0, 0, 0]
@@ -84,13 +85,13 @@ def test_a_mix_is_of_a_sample_and_its_neighbour_in_the_share_of_its_labels(mixup
 def test_every_step_and_every_seed_draws_its_own() -> None:
     augmentation = Augmentation(SIZE, crop=3, flip=True, cutout=2, mixup=1.0, cutmix=1.0)
     draws = draw(augmentation, 16, steps=3)
-    for part in draws.parts:
+    for part in draws:
         assert part is not None
         assert part.shape[:2] == (3, 16)
         assert not torch.equal(part[0], part[1])
     again = draw(augmentation, 16, steps=3)
     other = augmentation.draw(3, 16, torch.Generator().manual_seed(1))
-    for a, b, c in zip(draws.parts, again.parts, other.parts, strict=True):
+    for a, b, c in zip(draws, again, other, strict=True):
         assert a is not None
         assert b is not None
         assert c is not None

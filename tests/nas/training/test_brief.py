@@ -17,22 +17,11 @@ from nas.data.dataset import Augment, Data, Split, load
 from nas.records.recipe import Recipe
 from nas.records.trial import Epoch
 from nas.training.allocator import give_back_memory
-from nas.training.brief import (
-    DeviceData,
-    DeviceSplit,
-    Diverged,
-    Interrupted,
-    Verdict,
-    _rates,
-    _Training,
-    chance_level,
-    choose_device,
-    eval_batch,
-    evaluate,
-    predict,
-    steps_per_epoch,
-    train,
-)
+from nas.training.brief import Diverged, Verdict, train
+from nas.training.device import choose_device
+from nas.training.device_data import DeviceData, DeviceSplit
+from nas.training.evaluation import chance_level, eval_batch, evaluate, predict
+from nas.training.steps import Interrupted, Training, _rates, steps_per_epoch
 from space import Arch, InputError, Stage, Task
 from space.blocks import ConvNeXt, Modulation
 from space.modules import DropPath
@@ -115,7 +104,7 @@ def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None
     """Against the definition, with weights kept after every step; running statistics too."""
     recipe = Recipe(epochs=1, train_images=256, ema=0.9)
     arch = replace(ARCH, stages=(replace(ARCH.stages[0], block=ConvNeXt(kernel=3, norm="bn")),))
-    training = _Training(Network(arch, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
+    training = Training(Network(arch, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
     expected: dict[str, torch.Tensor] = {}
     step = training._step
 
@@ -137,7 +126,7 @@ def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None
 
 def test_a_mixed_samples_loss_is_of_both_labels_by_its_share(digits: Data) -> None:
     recipe = Recipe(batch_size=3, mixup=1.0)
-    training = _Training(Network(ARCH, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
+    training = Training(Network(ARCH, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
     logits = torch.randn(3, 10)
     labels, share = torch.tensor([1, 5, 7]), torch.tensor([1.0, 0.25, 0.5])
     soft = torch.zeros(3, 10)
@@ -145,7 +134,7 @@ def test_a_mixed_samples_loss_is_of_both_labels_by_its_share(digits: Data) -> No
         soft[row, own] += share[row]
         soft[row, other] += 1 - share[row]
     expected = torch.nn.functional.cross_entropy(logits, soft, label_smoothing=0.1)
-    torch.testing.assert_close(training._loss(logits, (labels, share)), expected)
+    torch.testing.assert_close(training._loss(logits, labels, share), expected)
 
 
 @pytest.mark.parametrize(("said", "last"), [(None, 0.3), (0.0, 0.0), (0.2, 0.2)])

@@ -13,7 +13,10 @@ from nas.data.dataset import Data, load
 from nas.final.recipe import FinalRecipe
 from nas.final.training import FinalEpoch, FinalResult, train_to_end
 from nas.records.recipe import Recipe
-from nas.training.brief import NO_GRAPHS, DeviceData, DeviceSplit, Trained, evaluate, train
+from nas.training.brief import Trained, train
+from nas.training.device_data import DeviceData, DeviceSplit
+from nas.training.evaluation import evaluate
+from nas.training.steps import NO_GRAPHS
 from nas.training.trainer import BriefTrainer, Finished
 from space import Arch, Task
 from space.network import Network

@@ -22,8 +22,10 @@ from nas.final.recipe import FinalRecipe
 from nas.final.training import _Run
 from nas.records.recipe import Recipe
 from nas.training.augmentation import RandomDraws
-from nas.training.brief import DeviceData, DeviceSplit, _floats, _Training, count_correct
 from nas.training.device import has_bfloat16
+from nas.training.device_data import DeviceData, DeviceSplit
+from nas.training.evaluation import count_correct
+from nas.training.steps import Training, _floats
 from space import Arch, Task
 from space.network import Network
 from space.parts import Kind, names
@@ -53,11 +55,11 @@ def data() -> Data:
     return Data("noise", "noise", split, split, split, classes, mean, std, Augment(2, True), "f")
 
 
-def made(network: Arch, data: Data, augmentation: str) -> _Training:
+def made(network: Arch, data: Data, augmentation: str) -> Training:
     """A training on the host."""
     recipe = replace(Recipe(batch_size=BATCH, precision="float32"), **AUGMENTATIONS[augmentation])  # type: ignore[arg-type]
     placed = DeviceData.place(data, recipe, CPU)
-    training = _Training(Network(network, TASK, recipe.drop_path), placed, recipe, torch.Generator())
+    training = Training(Network(network, TASK, recipe.drop_path), placed, recipe, torch.Generator())
     training.network.train()
     return training
 
@@ -69,14 +71,14 @@ def move_split(split: DeviceSplit) -> None:
         setattr(split, name, None if value is None else on_cuda(value))
 
 
-def move_training(training: _Training) -> None:
+def move_training(training: Training) -> None:
     """All that a step reads and writes goes to the device."""
     was = list(training.network.parameters())
     move(training.network)
     if training.evaluated is not training.network:
         move(training.evaluated)
         training.averaged = list(zip(_floats(training.evaluated), _floats(training.network), strict=True))
-    for name in ("rates", "rate", "done", "step", "total", "order", "streamed"):
+    for name in ("rates", "rate", "done", "step", "total", "order", "images"):
         value = getattr(training, name)
         setattr(training, name, None if value is None else on_cuda(value))
     training.draws = replace_all(training.draws)
@@ -89,10 +91,10 @@ def move_training(training: _Training) -> None:
 
 
 def replace_all(draws: RandomDraws) -> RandomDraws:
-    return RandomDraws(*(None if part is None else on_cuda(part) for part in draws.parts))
+    return RandomDraws(*(None if part is None else on_cuda(part) for part in draws))
 
 
-def step_and_evaluate(training: _Training) -> None:
+def step_and_evaluate(training: Training) -> None:
     """All of it but `backward`."""
     with Watched():
         loss = training._forward()
@@ -123,18 +125,8 @@ def test_each_augmentation_is_on_the_device_alone(data: Data, augmentation: str)
         step_and_evaluate(training)
 
 
-def test_streamed_images_are_augmented_on_the_device(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAS_DEVICE_DATA_LIMIT", "1K")
-    training = made(arch(8), data, "all")
-    assert training.streamed is not None
-    with FakeTensorMode():
-        move_training(training)
-        with Watched():
-            training._forward()
-
-
 def test_kinds_of_numbers_agree_in_bfloat16(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.training.brief.autocast", lambda precision, device: bfloat16())
+    monkeypatch.setattr("nas.training.steps.autocast", lambda precision, device: bfloat16())
     seen = []
     for seed in NETWORKS[:2]:
         training = made(random_arch(random.Random(seed)), data, "all")

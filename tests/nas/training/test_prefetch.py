@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from nas.data.images import Pixels
-from nas.training import prefetch as feed
 from nas.training.prefetch import batches, fits, resident
 from space import InputError
 
@@ -61,12 +60,6 @@ def test_batches_may_differ_in_size(images: Pixels) -> None:
 def test_no_rows_give_no_batches(images: Pixels) -> None:
     assert list(batches(images, [], CPU)) == []
     assert [len(batch) for batch in batches(images, [torch.arange(0)], CPU)] == [0]
-
-
-@pytest.mark.parametrize("row", [-1, 50])
-def test_rows_that_are_not_there(images: Pixels, row: int) -> None:
-    with pytest.raises(IndexError, match=rf"rows must be from 0 to 49, got {min(row, 3)} to {max(row, 3)}"):
-        batches(images, [torch.tensor([3, row])], CPU)
 
 
 def test_a_removed_file_is_still_fed(tmp_path: Path) -> None:
@@ -166,8 +159,6 @@ def test_every_epochs_copies_take_the_same_memory(images: Pixels) -> None:
 
 
 def test_what_fits() -> None:
-    assert fits(100, CPU, 100)
-    assert not fits(101, CPU, 100)
     assert fits(1000, CPU)
     assert not fits(10**16, CPU)
 
@@ -180,13 +171,12 @@ def test_what_fits_a_device() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [("4096", 4096), ("64M", 64_000_000), (" 1.5g ", 1_500_000_000), ("2KB", 2000), ("0", 0)]
+    ("text", "limit"), [("4096", 4096), ("64M", 64_000_000), (" 1.5g ", 1_500_000_000), ("2K", 2000)]
 )
 def test_the_limit_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, text: str, limit: int) -> None:
     monkeypatch.setenv("NAS_DEVICE_DATA_LIMIT", text)
     assert fits(limit, CPU)
     assert not fits(limit + 1, CPU)
-    assert fits(limit + 1, CPU, limit + 1), "an argument stands over it"
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "1M..4M", "M"])
@@ -194,15 +184,13 @@ def test_a_limit_that_is_none(monkeypatch: pytest.MonkeyPatch, text: str) -> Non
     monkeypatch.setenv("NAS_DEVICE_DATA_LIMIT", text)
     with pytest.raises(InputError) as caught:
         fits(1, CPU)
-    assert str(caught.value) == (f"NAS_DEVICE_DATA_LIMIT must be a number of bytes, got {text}; write e.g. 64M or 1.5G")
+    assert str(caught.value) == (
+        f"NAS_DEVICE_DATA_LIMIT must be a number from 1 up, with K, M or G, got {text}; write e.g. 20M"
+    )
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("stride", [1, 1000, 10**9])
-def test_resident_images_are_the_same(
-    images: Pixels, device: str, stride: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed, "STRIDE", stride)
+def test_resident_images_are_the_same(images: Pixels, device: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = resident(images, torch.device(device))

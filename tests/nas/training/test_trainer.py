@@ -17,7 +17,9 @@ import nas.training.trainer
 from nas.data.dataset import Data, load
 from nas.records.recipe import Recipe
 from nas.records.trial import Epoch
-from nas.training.brief import DeviceData, Interrupted, Verdict
+from nas.training.brief import Verdict
+from nas.training.device_data import DeviceData
+from nas.training.steps import Interrupted
 from nas.training.trainer import BriefTrainer, Finished
 from space import Arch, Stage, Task
 from space.blocks import ConvNeXt

@@ -1,0 +1,57 @@
+"""Arrays on disk: the decoded images of a data set, uint8 (N, H, W, C) by split."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nas.data.images import Pixels
+from space.budget import compact
+from space.reading import InputError
+
+Shape = tuple[int, int, int, int]  # N, H, W, C
+ELSEWHERE = "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """An array per split in a folder, written by many processes."""
+
+    folder: Path
+
+    def create(self, shapes: Mapping[str, Shape]) -> None:
+        """Empty arrays with their disk space taken. Raises InputError where there is too little."""
+        needed = sum(map(math.prod, shapes.values()))
+        for split in shapes:
+            self._file(split).unlink(missing_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise InputError(
+                f"disk must have {compact(needed)}B free for the decoded images, got {compact(free)}B in "
+                f"{self.folder.parent}; {ELSEWHERE}"
+            )
+        for split, shape in shapes.items():
+            array = np.lib.format.open_memmap(self._file(split), "w+", np.uint8, shape)
+            if hasattr(os, "posix_fallocate"):  # so that a disk that fills up meanwhile is no surprise later
+                with self._file(split).open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
+
+    def write(self, split: str, start: int, pixels: Pixels) -> None:
+        """Plain writes, not through a map: a full disk is then an error, not a signal."""
+        array = np.load(self._file(split), mmap_mode="r")
+        with self._file(split).open("r+b") as file:
+            file.seek(array.offset + start * math.prod(array.shape[1:]))
+            file.write(pixels.data)
+
+    def images(self) -> Mapping[str, Pixels]:
+        """What was written, mapped read-only."""
+        return {path.stem: np.load(path, mmap_mode="r") for path in self.folder.glob("*.npy")}
+
+    def _file(self, split: str) -> Path:
+        return self.folder / f"{split}.npy"

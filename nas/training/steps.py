@@ -1,0 +1,157 @@
+"""The steps of a training: forward, backward, AdamW and moving average, on CUDA captured once and replayed."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from nas.records.recipe import Recipe
+from nas.training.augmentation import neighbours, row
+from nas.training.device import autocast
+from nas.training.device_data import DeviceData
+from space.network import Network
+
+EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
+NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are launched one kernel at a time
+
+
+class Interrupted(Exception):
+    """Training was asked to end before its last epoch."""
+
+
+def steps_per_epoch(images: int, recipe: Recipe) -> int:
+    """Full batches only; one smaller batch where there are fewer images than that."""
+    return max(1, images // recipe.batch_size)
+
+
+class Training:
+    """One network's training. All that a step reads and writes stays at one place in memory, and the step's own number
+    is a tensor too: so that on CUDA it can be captured once and replayed without the host telling it anything."""
+
+    def __init__(
+        self, network: Network, data: DeviceData, recipe: Recipe, generator: torch.Generator,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        self.network, self.data, self.recipe, self.generator = network, data, recipe, generator
+        self.abandoned = abandoned
+        device, images = data.device, len(data.train)
+        self.steps, self.batch = steps_per_epoch(images, recipe), min(recipe.batch_size, images)
+        self.evaluated = network if recipe.ema is None else copy.deepcopy(network)
+        self.averaged = list(zip(_floats(self.evaluated), _floats(network), strict=True)) if recipe.ema else []
+        rates = torch.tensor(list(_rates(recipe, self.steps * recipe.epochs)), dtype=torch.float32)
+        self.rates, self.rate = rates.to(device), rates[0].clone().to(device)
+        self.optimizer = _optimizer(network, recipe, self.rate)
+        self.done = torch.zeros(1, dtype=torch.int64, device=device)  # steps of the whole training
+        self.step = torch.zeros(1, dtype=torch.int64, device=device)  # steps of this epoch
+        self.total = torch.zeros((), device=device)  # loss
+        self.order = torch.zeros(self.steps, self.batch, dtype=torch.int64, device=device)
+        self.draws = data.augmentation.draw(self.steps, self.batch, generator)
+        self.images = torch.empty((self.batch, *data.train.pixels.shape[1:]), dtype=torch.uint8, device=device)
+        self.captured: torch.cuda.CUDAGraph | None = None
+        self.eager = 0  # steps before the capture
+
+    def epoch(self) -> float:
+        """Mean training loss of one pass. The device is read once, at the end."""
+        self.network.train()
+        split, shape = self.data.train, (self.steps, self.batch)
+        order = torch.randperm(len(split), device=self.data.device, generator=self.generator)
+        self.order.copy_(order[: self.steps * self.batch].view(shape))
+        drawn = self.data.augmentation.draw(*shape, self.generator)
+        for place, chance in zip(self.draws, drawn, strict=True):
+            if place is not None and chance is not None:
+                place.copy_(chance)
+        self.step.zero_()
+        self.total.zero_()
+        for batch in split.batches(self.order):
+            self.images.copy_(batch)
+            self._advance()
+        return self.total.item() / self.steps
+
+    def _advance(self) -> None:
+        """One step: replayed where it is captured. A capture runs nothing, so it is replayed at once."""
+        if self.abandoned():
+            raise Interrupted
+        if self.captured is not None:
+            self.captured.replay()
+        elif self.data.device.type != "cuda" or os.environ.get(NO_GRAPHS) or self.eager < EAGER_STEPS:
+            self.eager += 1
+            self._step()
+        else:
+            self.captured = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.captured, stream=torch.cuda.current_stream(self.data.device)):
+                self._step()
+            self.captured.replay()
+
+    def _step(self) -> None:
+        loss = self._forward()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._update(loss.detach())
+
+    def _forward(self) -> Tensor:
+        """The loss of the step's images."""
+        split, augmentation = self.data.train, self.data.augmentation
+        draws = self.draws.at(self.step)
+        images = split.normalise(augmentation.crop_and_mirror(self.images, draws))
+        images = augmentation.cut_and_mix(images, draws)
+        labels = split.labels.index_select(0, row(self.order, self.step))
+        with autocast(self.recipe.precision, self.data.device):
+            logits = self.network(images.permute(0, 3, 1, 2))  # (N, C, H, W), a channels-last view
+        return self._loss(logits.float(), labels, draws.share)
+
+    def _update(self, loss: Tensor) -> None:
+        """Weights by their gradients, the average by the weights, and what is counted."""
+        self.rate.copy_(row(self.rates, self.done))
+        self.optimizer.step()
+        self._average()
+        self.total += loss
+        self.step += 1
+        self.done += 1
+
+    def _loss(self, logits: Tensor, labels: Tensor, share: Tensor | None) -> Tensor:
+        """Mean cross-entropy; of a mixed sample with its own label and its neighbour's, each by its share (B,)."""
+        smoothing = self.recipe.label_smoothing
+        if share is None:
+            return nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        mine, other = (
+            nn.functional.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+            for target in (labels, neighbours(labels))
+        )
+        return torch.lerp(other, mine, share).mean()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Moves the average towards the weights: at step i by 1 / i, to forget the start, and at least by 1 - ema."""
+        if self.recipe.ema is None:
+            return
+        share = torch.clamp(1 / (self.done[0] + 1), min=1 - self.recipe.ema)
+        for mean, value in self.averaged:
+            mean.lerp_(value, share)
+
+
+def _floats(network: nn.Module) -> list[Tensor]:
+    """Parameters and running statistics, not counters."""
+    return [value for value in network.state_dict().values() if value.is_floating_point()]
+
+
+def _optimizer(network: nn.Module, recipe: Recipe, rate: Tensor) -> torch.optim.Optimizer:
+    """AdamW in one fused step; no decay on 1-D parameters (norms, biases, LayerScale)."""
+    decayed = [p for p in network.parameters() if p.dim() > 1]
+    plain = [p for p in network.parameters() if p.dim() <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=rate.is_cuda)
+
+
+def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
+    """Learning rate per step: linear warm-up, then cosine to 0 after the last step."""
+    warmup = round(recipe.warmup * steps)
+    for step in range(steps):
+        if step < warmup:
+            yield recipe.lr * (step + 1) / (warmup + 1)
+        else:
+            yield recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
