@@ -35,15 +35,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 def trace(arch: Arch, task: Task) -> int:
     """FLOPs by building the network and tracing it: what one does without arithmetic."""
-    import torch
-    from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
-
+    from benchmarks import peer
     from space.network import Network
 
-    image = torch.zeros(1, task.channels, task.image_size, task.image_size)
-    analysis = FlopCountAnalysis(Network(arch, task).eval(), image).unsupported_ops_warnings(False)
-    counts = analysis.by_operator()
-    return int(counts["conv"] + counts["linear"])
+    return peer.flops(Network(arch, task).eval(), task)
 
 
 def narrow(space: Space) -> tuple[Task, Budget]:

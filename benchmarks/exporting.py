@@ -8,14 +8,13 @@ Accuracy and logits are of a fresh process a file, as `nas export` checks them; 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.benchmark import Timer
 
 import nas
 from benchmarks.machine import heading
@@ -27,20 +26,13 @@ NAMES = {
     "own": "model.safetensors", "modeling": "modeling.py", "pt2": "model.pt2", "onnx": "model.onnx",
     "timm": "timm.safetensors",
 }  # fmt: skip
-SECONDS = 2.0
 
 
 def latency(run: Callable[[Any], Any], x: Tensor) -> float:
-    """Median seconds of a call, after three."""
-    took: list[float] = []
+    """Median milliseconds of a call."""
+    timer = Timer("run(x)", globals={"run": run, "x": x}, num_threads=torch.get_num_threads())
     with torch.inference_mode():
-        for _ in range(3):
-            run(x)
-        while sum(took) < SECONDS or len(took) < 10:
-            started = time.perf_counter()
-            run(x)
-            took.append(time.perf_counter() - started)
-    return statistics.median(took)
+        return 1e3 * timer.blocked_autorange(min_run_time=2).median
 
 
 def main() -> None:
@@ -64,7 +56,7 @@ def main() -> None:
         accuracy = (found.argmax(1) == labels).float().mean().item()
         difference = (found - expected).abs().max().item()
         run = verify_subprocess.KINDS[kind](arguments.export)
-        one, many = (1e3 * latency(run, x[:size]) for size in (1, 64))
+        one, many = (latency(run, x[:size]) for size in (1, 64))
         size = (arguments.export / NAMES[kind]).stat().st_size
         print(f"| `{NAMES[kind]}` | {accuracy:.2%} | {difference:.2g} | {size:,} | {one:.2f} ms | {many:.2f} ms |")
 

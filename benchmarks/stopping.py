@@ -20,34 +20,31 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.machine import heading
 from nas.benchmark.replay import Run, SamplerSource, budget, simulate
 from nas.benchmark.surrogate import Surrogate
-from nas.benchmark.table import DEFAULT, RecordedTable, accuracy_matrix
+from nas.benchmark.table import RecordedTable, accuracy_matrix
 from nas.samplers.bayesian_ridge import Ridge
 from nas.samplers.early_stopping import MISSES, QuantileRule
 from nas.samplers.features import Features, Floats, network_features
 from space import Arch, Cost
 
 TRIALS = 40  # average networks of the budget
+ALLOWANCES = (MISSES, 0.12)
+COUNTS, DRAWS = (20, 40, 80, 160, 300), 12  # of finished networks that forecast the others
 FREE = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square
-
-
-def recorded() -> RecordedTable:
-    folder = DEFAULT.parent
-    return RecordedTable.load(folder / "convnext_or_modulation_32.parquet")
 
 
 def one(misses: float, seed: int) -> Run:
     """A search with that allowance."""
     threadpool_limits(1)
-    table = recorded()
+    table = RecordedTable.load()
     source = SamplerSource(table, Surrogate.fit(table), "ehvi", seed, "flops")
     rule = QuantileRule(table.epochs, seed, misses)
     return simulate(source, rule, table.epochs, table.band, budget(table, TRIALS, "flops"))
 
 
-def allowances(values: list[float], seeds: int) -> None:
+def allowances(seeds: int) -> None:
     print(f"allowance, hypervolume x 100, trials, cost of the same trials, wrong stops; {seeds} seeds")
     with ProcessPoolExecutor() as pool:
-        for misses in values:
+        for misses in ALLOWANCES:
             runs = list(pool.map(partial(one, misses), range(seeds)))
             front, missed = sum(run.front for run in runs), sum(run.missed for run in runs)
             print(
@@ -58,9 +55,9 @@ def allowances(values: list[float], seeds: int) -> None:
             )
 
 
-def forecasts(counts: list[int], draws: int) -> None:
+def forecasts() -> None:
     """Root mean squared error in points; parts are forecast by a ridge, of finished ones without themselves."""
-    table = recorded()
+    table = RecordedTable.load()
     rows = [each[0] for each in table.networks.values()]
     described = [
         network_features(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations)) for one in rows
@@ -69,11 +66,11 @@ def forecasts(counts: list[int], draws: int) -> None:
     logs = (logs - logs.mean()) / logs.std()
     parts = np.column_stack([np.ones_like(logs), logs, logs**2, Features.of(described).matrix(described)])
     curves = accuracy_matrix(rows)
-    print(f"error of the forecast final accuracy in points, curve / parts / both, by epoch; {draws} draws")
-    for count in counts:
+    print(f"error of the forecast final accuracy in points, curve / parts / both, by epoch; {DRAWS} draws")
+    for count in COUNTS:
         cells = []
         for epoch in range(1, table.epochs):
-            found = np.mean([_errors(parts, logs, curves, epoch, count, seed) for seed in range(draws)], axis=0)
+            found = np.mean([_errors(parts, logs, curves, epoch, count, seed) for seed in range(DRAWS)], axis=0)
             cells.append(" / ".join(f"{100 * error:.2f}" for error in found))
         print(f"{count:4d} finished: " + ", ".join(cells), flush=True)
 
@@ -102,12 +99,10 @@ def _errors(parts: Floats, logs: Floats, curves: Floats, epoch: int, count: int,
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=60)
-    parser.add_argument("--allowances", type=float, nargs="+", default=[MISSES, 0.12])
-    parser.add_argument("--draws", type=int, default=12)
     options = parser.parse_args()
     print(heading("optuna"))
-    forecasts([20, 40, 80, 160, 300], options.draws)
-    allowances(options.allowances, options.seeds)
+    forecasts()
+    allowances(options.seeds)
 
 
 if __name__ == "__main__":

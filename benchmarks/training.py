@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from statistics import mean, median
+from statistics import mean
 from typing import Any
 
 import torch
+from torch.utils.benchmark import Timer
 
 from benchmarks import peer
 from benchmarks.machine import heading
@@ -27,7 +28,6 @@ from nas.records.recipe import Recipe
 from nas.training.brief import DeviceData, autocast, choose_device
 from nas.training.brief import train as train_ours
 from space import Arch, Band, Budget, Space, Task, compact, cost
-from space.chooser import RandomChooser
 
 BANDS = ("2M..2.2M", "4M..4.4M", "8M..8.8M", "16M..17.6M", "32M..35M")  # FLOPs: conv + linear multiply-accumulates
 
@@ -38,27 +38,16 @@ def networks(task: Task, count: int) -> list[Arch]:
         stages=4, stem_stride=4, block="convnext", expansion=4, norm="ln", act="gelu"
     )
     rng = random.Random(0)
-    found: list[Arch] = []
-    for text in BANDS[:count]:
-        band = Band.parse(text)
-        while not found or cost(found[-1], task).flops not in band:
-            arch = space.compose(RandomChooser(rng), task, Budget(flops=band)).arch
-            if cost(arch, task).flops in band:
-                found.append(arch)
-    return found
+    return [space.random_arch(rng, task, Budget(flops=Band.parse(band))) for band in BANDS[:count]]
 
 
 def matrix_rate() -> float:
     """Multiply-accumulates a second of a large product, in the precision that nas trains in."""
     device = choose_device("auto")
     a = torch.randn(4096, 4096, device=device)
-    times = []
     with autocast("auto", device):
-        for _ in range(7):
-            start = time.perf_counter()
-            (a @ a)[0, 0].item()
-            times.append(time.perf_counter() - start)
-    return 4096**3 / median(times)
+        timer = Timer("a @ a", globals={"a": a}, num_threads=torch.get_num_threads())
+        return 4096**3 / timer.blocked_autorange(min_run_time=1).median
 
 
 def side_by_side(
