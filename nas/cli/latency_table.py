@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nas.analysis.cost_axes import LIMIT
 from nas.analysis.pareto import accuracy
 from nas.analysis.wording import describe
-from nas.latency.measurements import Measured
+from nas.latency.front import Measured
 from space import compact
 
 if TYPE_CHECKING:

@@ -163,7 +163,7 @@ def front(
     if by == "flops":
         _print_front(folder, as_json)
         return
-    from nas.latency.measurements import find_device
+    from nas.latency.front import find_device
     from nas.storage.reader import Reader
 
     device = find_device(folder, Reader(folder).trials(), by)
@@ -195,7 +195,7 @@ def measure(
     """
     from nas.analysis.wording import task_words
     from nas.export.arch_source import load_network
-    from nas.latency.measurements import MeasureOptions, measure_arch, measure_study, parse_batches
+    from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
     from nas.records.settings import FILE, find_study
     from nas.storage.reader import Reader
     from space.reading import is_file
@@ -369,7 +369,7 @@ def _print_front(folder: Path, as_json: bool) -> None:
 
 def _print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
     from nas.cli.latency_table import table
-    from nas.latency.measurements import (
+    from nas.latency.front import (
         baseline_front,
         baseline_line,
         busy_words,

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from tests.forked import fork_what_is_started
 
 MODULES = (
-    "nas.cli", "nas.searching.launch", "nas.training.brief", "nas.export.write", "nas.final.to_export", "nas.final.training", "nas.searching.audit", "nas.latency.measurements",
+    "nas.cli", "nas.searching.launch", "nas.training.brief", "nas.export.write", "nas.final.to_export", "nas.final.training", "nas.searching.audit", "nas.latency.measuring",
     "nas.benchmark.replay_report", "nas.benchmark.table", "dashboard.report", "sklearn.datasets", "datasets", "optuna.samplers",
 )  # fmt: skip
 
