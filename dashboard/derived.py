@@ -62,7 +62,7 @@ def design_of(trial: Trial) -> Traits:
     if found is None or found[0] is not trial.arch:
         if len(_KNOWN) > 100_000:
             _KNOWN.clear()
-        found = _KNOWN[id(trial.arch)] = (trial.arch, traits(trial))
+        found = _KNOWN[id(trial.arch)] = (trial.arch, traits(trial.arch))
     return found[1]
 
 

@@ -145,7 +145,7 @@ def _groups(points: Sequence[Trial], axis: str) -> list[tuple[str, Any, str, lis
         for trial in points:
             kinds[mix(trial)].append(trial)
         return [(name, *LOOKS[name], group) for name, group in kinds.items() if group]
-    shares = [traits(trial).get(axis, {}) for trial in points]
+    shares = [traits(trial.arch).get(axis, {}) for trial in points]
     if is_numeric(list({word for share in shares for word in share})):
         values = {trial.number: number(share) for trial, share in zip(points, shares, strict=True)}
         return [(axis, values, "circle", list(points))]
