@@ -8,16 +8,13 @@ Accuracy and logits are of a fresh process a file, as `nas export` checks them; 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.benchmark import Timer
 
 import nas
-from benchmarks.machine import heading
+from benchmarks.machine import heading, milliseconds
 from nas.data.dataset import load
 from nas.export import verify_subprocess
 from nas.export.formats import run_in_process
@@ -26,13 +23,7 @@ NAMES = {
     "own": "model.safetensors", "modeling": "modeling.py", "pt2": "model.pt2", "onnx": "model.onnx",
     "timm": "timm.safetensors",
 }  # fmt: skip
-
-
-def latency(run: Callable[[Any], Any], x: Tensor) -> float:
-    """Median milliseconds of a call."""
-    timer = Timer("run(x)", globals={"run": run, "x": x}, num_threads=torch.get_num_threads())
-    with torch.inference_mode():
-        return 1e3 * timer.blocked_autorange(min_run_time=2).median
+SECONDS = 2.0
 
 
 def main() -> None:
@@ -56,7 +47,8 @@ def main() -> None:
         accuracy = (found.argmax(1) == labels).float().mean().item()
         difference = (found - expected).abs().max().item()
         run = verify_subprocess.KINDS[kind](arguments.export)
-        one, many = (latency(run, x[:size]) for size in (1, 64))
+        with torch.inference_mode():
+            one, many = (milliseconds(partial(run, x[:size]), SECONDS) for size in (1, 64))
         size = (arguments.export / NAMES[kind]).stat().st_size
         print(f"| `{NAMES[kind]}` | {accuracy:.2%} | {difference:.2g} | {size:,} | {one:.2f} ms | {many:.2f} ms |")
 

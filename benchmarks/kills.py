@@ -28,13 +28,12 @@ from nas.storage.known_servers import name
 from nas.storage.postgres import parse_server
 from nas.storage.reader import Reader
 
-KILLS, NETWORKS, WORKERS = 8, 40, 3
+KILLS, NETWORKS, WORKERS, SEEDS = 8, 40, 3, 5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--storage")
-    parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     if options.storage:
         name(parse_server(options.storage, "s").url)  # this process reads it too
@@ -43,7 +42,7 @@ def main() -> None:
         f"| seed | killed ({KILLS}) | exit code | networks | trained again | left running | processes left | seconds |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for seed in range(1, options.seeds + 1):
+    for seed in range(1, SEEDS + 1):
         with tempfile.TemporaryDirectory() as runs:
             print(row(seed, Path(runs), options.storage), flush=True)
 

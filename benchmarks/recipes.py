@@ -11,14 +11,14 @@ none.
 from __future__ import annotations
 
 from itertools import pairwise
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
 
 from benchmarks.trainings import Row, by_recipe, train_missing
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_level, bonferroni_note
-from nas.analysis.seed_noise import student_t
+from nas.analysis.seed_noise import mean_half_width
 from nas.analysis.wording import signed
 from space import Band
 
@@ -58,12 +58,9 @@ def report(rows: list[Row]) -> None:
         ]
         for kind in KINDS:
             gaps = pairs[name, kind]
-            half = ""
-            if len(gaps) >= VALUES and name != base:
-                half = (
-                    f" +- {student_t(len(gaps) - 1, bonferroni_level(statements)) * stdev(gaps) / len(gaps) ** 0.5:.2f}"
-                )
-            cells.append(f"{kind or 'all'} {signed(mean(gaps), 2)}{half}, n = {len(gaps)}" if gaps else "")
+            half = mean_half_width(np.array(gaps), bonferroni_level(statements)) if name != base else None
+            spread = "" if half is None else f" +- {half:.2f}"
+            cells.append(f"{kind or 'all'} {signed(mean(gaps), 2)}{spread}, n = {len(gaps)}" if gaps else "")
         print(f"{name:36s}", *(f"{cell:>30s}" for cell in cells))
     print(f"+-: {bonferroni_note(statements, 'intervals')}; none for fewer than {VALUES} networks")
 

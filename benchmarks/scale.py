@@ -1,6 +1,6 @@
 """Many workers and many trials: trials a second, what a trial costs beside training, and what readers cost.
 
-    python -m benchmarks.scale [--workers 1 4 16] [--sizes 100 1000 10000] [--server]
+    python -m benchmarks.scale [--server]
 
 Trials only sleep, two seconds in all, so that what is left is the search: drawing, recording, the journal, and what
 workers do to each other. Studies are filled to each size with random networks and made-up accuracies first. --server
@@ -35,12 +35,11 @@ from nas.searching.loop import Watch
 from nas.storage.postgres import parse_server
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder
-from space import Band
 from tests.nas.postgres import Postgres, started
 
 EPOCHS, SECONDS = 4, 2.0  # of a trial
+WORKERS, SIZES = (1, 4, 16), (100, 1000, 10_000)
 SPELL = 10.0  # seconds that a reader reads, then does not
-BAND = Band.parse("200K..4M")
 COMMAND = (sys.executable, "-m", "benchmarks.scale")
 HEAD = f"""\
 trials that sleep {SECONDS:g} s; milliseconds, medians. open: a worker's start, without imports; MB: its memory then
@@ -130,7 +129,7 @@ def run(folder: Path, workers: int, trials: int) -> tuple[float, list[dict[str, 
 def study(server: Postgres | None) -> Iterator[Path]:
     """An empty study."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder, plan = Path(scratch) / "study", settings("digits", BAND, Recipe(epochs=EPOCHS), "ehvi")
+        folder, plan = Path(scratch) / "study", settings(Recipe(epochs=EPOCHS), "ehvi")
         if server:
             plan = replace(plan, server=parse_server(server.url(), "study"))
         open_folder(folder, plan)
@@ -139,8 +138,6 @@ def study(server: Postgres | None) -> Iterator[Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--server", action="store_true")
     parser.add_argument("--readers", type=int, metavar="TRIALS", help="only what a reader costs")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
@@ -157,10 +154,10 @@ def main() -> None:
     print(HEAD)
     with started() if options.server else nullcontext() as server:
         for kind in ["file", *(["server"] if server else [])]:
-            for size in options.sizes:
+            for size in SIZES:
                 with study(server if kind == "server" else None) as folder:
                     fill(folder, size)
-                    for workers in options.workers:
+                    for workers in WORKERS:
                         row = measure(folder, workers, 12 * workers)
                         numbers = "".join(f"{row[name]:8.0f}" for name in ("open", "memory", "ask", "tell", "beside"))
                         print(f"{kind:10s}{size:>8,}{workers:>8}{row['rate']:>10.2f}{numbers}", flush=True)

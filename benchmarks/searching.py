@@ -1,9 +1,9 @@
-"""What a search costs beside training: drawing, recording and telling at growing study sizes, and its memory.
+"""What a search costs beside training: drawing, recording and telling at growing study sizes.
 
     python -m benchmarks.searching
 
 Trainers are replaced by ones that answer at once with a made-up accuracy, so that what is left is the search itself:
-the sampler's proposal, the journal, curves, weights and the stopping rule. Memory is measured with real trainings.
+the sampler's proposal, the journal, curves, weights and the stopping rule.
 """
 
 from __future__ import annotations
@@ -21,25 +21,22 @@ from statistics import median
 from typing import get_args
 
 import optuna
-import torch
 
 from benchmarks.machine import heading
-from nas.data.dataset import load
-from nas.data.study_data import describe_data
 from nas.records.recipe import Recipe
 from nas.records.settings import Sampler, Settings
-from nas.records.trial import Epoch, Trial
+from nas.records.trial import Epoch
 from nas.searching.ask import Begun
 from nas.searching.loop import Search, Watch
-from nas.storage.study_folder import open_folder, package_versions
-from nas.training.brief import DeviceData, Verdict
-from nas.training.trainer import BriefTrainer, Finished, Result
-from space import Arch, Band, Space
+from nas.storage.study_folder import open_folder
+from nas.training.brief import Verdict
+from nas.training.trainer import Finished, Result
+from space import Arch
+from tests.dashboard.studies import make_settings
 
 EPOCHS = 10
 SIZES = (100, 1000, 5000)  # trials of a study
 MEASURED = 20  # trials at each size
-LOOKS = (10, 50, 100, 200, 300, 400, 500)  # trainings after which memory is read
 
 
 @dataclass(frozen=True)
@@ -62,25 +59,17 @@ class MadeUp:
         return Finished(accuracy, self.seconds, False, self.weights)
 
 
-def settings(space: str, band: Band, recipe: Recipe, sampler: Sampler) -> Settings:
-    chosen = Space.load(space)
-    card = describe_data(load("digits"))
-    return Settings(
-        name="bench", created="", command="", space_name=space, space=chosen.to_dict(), flops_low=band.low,
-        flops_high=band.high, data=card, recipe=recipe.to_dict(), sampler=sampler, stop="quantile", seed=0,
-        device="cpu", versions=package_versions(),
-    )  # fmt: skip
+def settings(recipe: Recipe, sampler: Sampler) -> Settings:
+    return make_settings("bench", flops_low=200_000, recipe=recipe.to_dict(), sampler=sampler, stop="quantile")
 
 
 class TimedSearch(Search):
     """Notes how many milliseconds each ask, each decision and each record of an ended training takes."""
 
-    asked: list[float]
-    told: list[float]
-    judged: list[float]
-
     def reset(self) -> None:
-        self.asked, self.told, self.judged = [], [], []
+        self.asked: list[float] = []
+        self.told: list[float] = []
+        self.judged: list[float] = []
 
     def grow(self, size: int) -> None:
         """To so many trials, by random ones, which are quick."""
@@ -113,7 +102,7 @@ def overhead(sampler: Sampler) -> Iterator[tuple[int, list[float]]]:
     """(trials, median milliseconds of ask, tell, a decision and all of a trial) at each of SIZES."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "study"
-        open_folder(folder, settings("digits", Band.parse("200K..4M"), Recipe(epochs=EPOCHS), sampler))
+        open_folder(folder, settings(Recipe(epochs=EPOCHS), sampler))
         ticks: list[float] = []
         watch = Watch(on_finish=lambda trial, done: ticks.append(time.perf_counter()))
         search = TimedSearch(folder, MadeUp(EPOCHS, 0, b"0" * 1_000_000), watch)
@@ -133,25 +122,6 @@ def resident() -> float:
     return int(fields[1]) * 4096 / 1e6
 
 
-def memory() -> list[tuple[int, float]]:
-    """MB after some real trainings of different networks in this process."""
-    recipe = Recipe(epochs=1, train_images=256)
-    digits = load("digits")
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "study"
-        plan = settings("digits", Band.parse("200K..4M"), recipe, "random")
-        open_folder(folder, plan)
-        found: list[tuple[int, float]] = []
-
-        def look(trial: Trial, done: int) -> None:
-            if done in LOOKS:
-                found.append((done, resident()))
-
-        trainer = BriefTrainer(plan.task, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
-        Search(folder, trainer, Watch(on_finish=look)).run(LOOKS[-1])
-        return found
-
-
 def main() -> None:
     print(heading("optuna", "torch"))
     print("milliseconds beside training, medians: ask (a network in the budget, its cost, on record), tell (curve,")
@@ -160,8 +130,6 @@ def main() -> None:
     for sampler in get_args(Sampler):
         for size, row in overhead(sampler):
             print(f"{sampler:8s}{size:>8,}{''.join(f'{number:8.1f}' for number in row)}", flush=True)
-    print(f"memory of one process over {LOOKS[-1]} trainings")
-    print(*(f"{done:>4} trials {megabytes:6.0f} MB" for done, megabytes in memory()), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the stopping rule's allowance buys and costs beside a sampler that learns, and how well early epochs forecast.
 
-    python -m benchmarks.stopping --seeds 60
+    python -m benchmarks.stopping
 
 First searches are replayed on the recorded table (world `surrogate`, sampler `ehvi`, 40 average networks' budget) with
 several allowances of wrong stops. Then finished networks of the table forecast the others' final accuracy at each
@@ -9,7 +9,6 @@ epoch: from the curve alone, from the network's parts alone, and from both.
 
 from __future__ import annotations
 
-import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from statistics import mean
@@ -20,13 +19,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.machine import heading
 from nas.benchmark.replay import Run, SamplerSource, budget, simulate
 from nas.benchmark.surrogate import Surrogate
-from nas.benchmark.table import RecordedTable, accuracy_matrix
+from nas.benchmark.table import RecordedTable, accuracy_matrix, log_flops
 from nas.samplers.bayesian_ridge import Ridge
 from nas.samplers.early_stopping import MISSES, QuantileRule
-from nas.samplers.features import Features, Floats, network_features
-from space import Arch, Cost
+from nas.samplers.features import Features, Floats
 
-TRIALS = 40  # average networks of the budget
+TRIALS, SEEDS = 40, 60  # average networks of the budget; searches with each allowance
 ALLOWANCES = (MISSES, 0.12)
 COUNTS, DRAWS = (20, 40, 80, 160, 300), 12  # of finished networks that forecast the others
 FREE = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square
@@ -41,11 +39,11 @@ def one(misses: float, seed: int) -> Run:
     return simulate(source, rule, table.epochs, table.band, budget(table, TRIALS, "flops"))
 
 
-def allowances(seeds: int) -> None:
-    print(f"allowance, hypervolume x 100, trials, cost of the same trials, wrong stops; {seeds} seeds")
+def allowances() -> None:
+    print(f"allowance, hypervolume x 100, trials, cost of the same trials, wrong stops; {SEEDS} seeds")
     with ProcessPoolExecutor() as pool:
         for misses in ALLOWANCES:
-            runs = list(pool.map(partial(one, misses), range(seeds)))
+            runs = list(pool.map(partial(one, misses), range(SEEDS)))
             front, missed = sum(run.front for run in runs), sum(run.missed for run in runs)
             print(
                 f"{misses:6.0%}  {100 * mean(run.steps[-1][1] for run in runs):.2f}"
@@ -59,10 +57,8 @@ def forecasts() -> None:
     """Root mean squared error in points; parts are forecast by a ridge, of finished ones without themselves."""
     table = RecordedTable.load()
     rows = [each[0] for each in table.networks.values()]
-    described = [
-        network_features(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations)) for one in rows
-    ]
-    logs = np.log([float(one.flops) for one in rows])
+    described = [one.features() for one in rows]
+    logs = log_flops(rows)
     logs = (logs - logs.mean()) / logs.std()
     parts = np.column_stack([np.ones_like(logs), logs, logs**2, Features.of(described).matrix(described)])
     curves = accuracy_matrix(rows)
@@ -97,12 +93,9 @@ def _errors(parts: Floats, logs: Floats, curves: Floats, epoch: int, count: int,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=60)
-    options = parser.parse_args()
     print(heading("optuna"))
     forecasts()
-    allowances(options.seeds)
+    allowances()
 
 
 if __name__ == "__main__":
