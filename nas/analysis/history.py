@@ -127,9 +127,7 @@ def pace(trials: Sequence[Trial], settings: Settings, goal: tuple[int, int] | No
     usual = median(gaps)
     worked = sum(min(gap, 10 * usual + 60) for gap in gaps)  # a night between two sessions is no work
     rate = 3600 * len(gaps) / worked if worked else None
-    left = None
-    if rate and total is not None:
-        left = timedelta(hours=max(0, total - len(ended)) / rate)
+    left = timedelta(hours=max(0, total - len(ended)) / rate) if rate and total is not None else None
     return Pace(len(ended), total, rate, left)
 
 

@@ -79,9 +79,7 @@ class Agreement:
     overall_flops: Tau
     equal: Tau  # over pairs of about equal FLOPs
     equal_flops: Tau
-    effects: tuple[
-        Effect, ...
-    ]  # their intervals hold together, and so do those of the four taus (`multiple_comparisons`)
+    effects: tuple[Effect, ...]  # their intervals hold together, and so do those of the four taus
 
     def verdict(self) -> str:
         """Whether brief training ranks at equal FLOPs, in a sentence."""

@@ -116,7 +116,6 @@ def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit:
     steps: list[tuple[float, float]] = []
     front: list[Trial] = []
     every: list[Trial] = []
-    stopped: set[int] = set()
     cost = full_cost = 0.0
     while cost < limit and (candidate := source.ask()):
         number = len(standings)
@@ -130,10 +129,9 @@ def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit:
         if seen == epochs:
             front = pareto_front([*front, trial])
             steps.append((cost, hypervolume(front, band)))
-        else:
-            stopped.add(number)
         rungs = {epoch: candidate.accuracies[epoch - 1] for epoch in rule.rungs if epoch <= seen}
         source.tell(final if seen == epochs else None, rungs)
+    stopped = {standing.number for standing in standings if not standing.reached(epochs)}
     return Run(
         steps=tuple(steps), cost=cost, full_cost=full_cost, trials=len(standings), stopped=len(stopped),
         front=len(every), missed=sum(trial.number in stopped for trial in every),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -13,9 +13,6 @@ from nas.analysis.seed_noise import pooled_noise
 from nas.analysis.wording import CONVENTION
 from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix, at_equal_flops, log_flops
 from nas.records.files import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 LEAST = 10  # networks below which no correlation is given
 

@@ -52,8 +52,7 @@ def rows(
     there = (around(folder) if measured is None else measured).get(device, {})
     best, found = reference_best(there), []
     for point in points(trials):
-        timing = there.get(point.trial.key, {}).get(str(batch))
-        if timing is not None:
+        if timing := there.get(point.trial.key, {}).get(str(batch)):
             values = {name: timing[name] for name in ("median", "low", "high")}
             values |= {"slowdown": slowdown(timing, best), "peak_tensor_bytes": timing.get("peak_tensor_bytes")}
             found.append(Measured(trial=point.trial, seeds=point.seeds, device=device, batch=batch, **values))
