@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import fmean, median
 
-from nas.analysis.pareto import accuracy, hypervolume, pareto_front, scored
+from nas.analysis.pareto import accuracy, flops, hypervolume, pareto_front, scored
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
 from space import Band
@@ -89,12 +89,14 @@ class _Growing:
         key = trial.key or trial.number
         self.seeds.setdefault(key, []).append(accuracy(trial))
         before = self.networks.get(key)
-        own = self.networks[key] = replace(before or trial, accuracy=fmean(self.seeds[key]))
-        # what was not on the front can only rise onto it
-        moved = any(each is before for each in self.front)
-        front = pareto_front(self.networks.values() if moved else [*self.front, own])
-        if front != self.front:
-            self.front, self.volume = front, hypervolume(front, self.band)
+        own = self.networks[key] = replace(before, accuracy=fmean(self.seeds[key])) if before else trial
+        if any(each is before for each in self.front):  # else it can only rise onto the front
+            self.front = pareto_front(self.networks.values())
+        elif all(flops(each) > flops(own) or accuracy(each) < accuracy(own) for each in self.front):
+            self.front = pareto_front([*self.front, own])
+        else:
+            return
+        self.volume = hypervolume(self.front, self.band)
 
 
 def spans(trials: Sequence[Trial], now: datetime) -> list[Span]:
