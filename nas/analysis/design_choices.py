@@ -18,7 +18,7 @@ _NONE: Shares = {}
 _FIRST = ("block", "kernel", "norm", "act", "expansion", *SIZES)  # axes that come before all others
 
 
-def traits(plain: object) -> Traits:
+def traits_of(plain: object) -> Traits:
     """Of a network's plain dictionary, as the journal has it, unchecked; empty where there is none."""
     arch = plain if isinstance(plain, dict) else {}
     listed = arch.get("stages")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.analysis.design_choices import axis_order, traits
+from nas.analysis.design_choices import axis_order, traits_of
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_level
 from nas.analysis.seed_noise import Floats, student_t
 from space import Arch
@@ -205,5 +205,5 @@ def _varies(column: Floats) -> bool:
 def _traits(arch: Arch) -> dict[tuple[str, str], float]:
     """(axis, choice) -> the share of the blocks that have it; depth and width in doublings."""
     sizes = {("depth", DOUBLED): math.log2(arch.depth), ("width", DOUBLED): math.log2(arch.stages[0].width)}
-    axes = {axis: shares for axis, shares in traits(arch.to_dict()).items() if axis not in ("depth", "width")}
+    axes = {axis: shares for axis, shares in traits_of(arch.to_dict()).items() if axis not in ("depth", "width")}
     return sizes | {(axis, choice): share for axis, shares in axes.items() for choice, share in shares.items()}
