@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from nas.analysis.pareto import by_network, flops, hypervolume, outcome, pareto_front, under
+from nas.analysis.data_frames import reached
+from nas.analysis.pareto import by_network, hypervolume, outcome, pareto_front
 from nas.records.settings import find_study
-from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError, compact
 
@@ -28,13 +28,6 @@ def comparable(one: Reader, other: Reader) -> None:
             raise InputError(f"{field} must be the same in both studies, got {a} and {b}; compare others")
     if one.settings.data.fingerprint != other.settings.data.fingerprint:
         raise InputError("data must be the same in both studies, got others; compare others")
-
-
-def at_most(trials: list[Trial], limit: int) -> str:
-    front = pareto_front(trials)
-    if not front or flops(front[0]) > limit:
-        return "-"
-    return f"{under(front, limit).accuracy:.2%}"
 
 
 def after(reader: Reader, part: float) -> str:
@@ -59,9 +52,12 @@ def table(studies: list[Reader]) -> str:
     ratio = band.high / band.low
     limits = [round(band.low * ratio ** (i / 4)) for i in range(1, 5)]
     found = [outcome(reader.trials(), reader.settings) for reader in studies]
+    fronts = [pareto_front(reader.trials()) for reader in studies]
     rows = [("", [f"{r.settings.sampler}, stop {r.settings.stop} (`{r.settings.name}`)" for r in studies])]
     for limit in limits:
-        rows.append((f"best accuracy up to {compact(limit)} FLOPs", [at_most(r.trials(), limit) for r in studies]))
+        best = [reached(front, limit) for front in fronts]
+        cells = ["-" if accuracy is None else f"{accuracy:.2%}" for accuracy in best]
+        rows.append((f"best accuracy up to {compact(limit)} FLOPs", cells))
     for part in PARTS:
         rows.append((f"hypervolume over {band} after {part:.0%} of the epochs", [after(r, part) for r in studies]))
     rows += [

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from statistics import median
+from functools import partial
 
 import torch
 
-from benchmarks.machine import heading
+from benchmarks.machine import heading, milliseconds
 from benchmarks.training import networks
 from nas.data.dataset import load
 from nas.records.recipe import Recipe
@@ -25,20 +25,18 @@ from nas.training.steps import Training
 from space import Arch, Task, compact, cost
 from space.network import Network
 
-STEPS = 20
+SECONDS = 2.0  # of measuring a step
 
 
-def step_seconds(training: Training, device: torch.device) -> float:
-    start = time.perf_counter()
+def step(training: Training) -> None:
     training.step.zero_()
     training._step()
-    if device.type == "cuda":
+    if training.data.device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def measure(arch: Arch, task: Task, data: DeviceData, recipe: Recipe) -> tuple[float, float, float]:
-    """Seconds: a step, a compiled step, and what the first compiled step took beyond one."""
+    """Milliseconds: a step, a compiled step, and what the first compiled step took beyond one."""
     trainings = []
     for compiled in (False, True):
         torch.manual_seed(0)
@@ -47,18 +45,16 @@ def measure(arch: Arch, task: Task, data: DeviceData, recipe: Recipe) -> tuple[f
         if compiled:
             network.compile()
         trainings.append(training)
-    first = step_seconds(trainings[1], data.device)
-    for training in trainings:
-        step_seconds(training, data.device)
-    times = [[step_seconds(training, data.device) for training in trainings] for _ in range(STEPS)]
-    eager, compiled_step = (median(row[i] for row in times) for i in (0, 1))
+    started = time.perf_counter()
+    step(trainings[1])
+    first = 1000 * (time.perf_counter() - started)
+    eager, compiled_step = (milliseconds(partial(step, training), SECONDS) for training in trainings)
     return eager, compiled_step, first - compiled_step
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data")
-    parser.add_argument("--networks", type=int, default=3)
     options = parser.parse_args()
     torch._inductor.config.force_disable_caches = True
     data = load(options.data, 32)
@@ -66,14 +62,13 @@ def main() -> None:
     placed = DeviceData.place(data, recipe, device)
     print(f"{heading('torch')}, {device}, {torch.get_num_threads()} threads; batch {recipe.batch_size}")
     print(f"{'FLOPs':>7} {'eager step':>12} {'compiled':>12} {'compilation':>12} {'paid for after':>24}")
-    for arch in networks(task, options.networks):
+    for arch in networks(task, 3):
         torch.compiler.reset()
         eager, compiled, once = measure(arch, task, placed, recipe)
         steps = once / (eager - compiled) if eager > compiled else None
         paid = "never" if steps is None else f"{steps * recipe.batch_size / 45_000:.1f} epochs of 45,000"
         print(
-            f"{compact(cost(arch, task).flops):>7} {1000 * eager:9.1f} ms {1000 * compiled:9.1f} ms {once:10.1f} s"
-            f" {paid:>24}",
+            f"{compact(cost(arch, task).flops):>7} {eager:9.1f} ms {compiled:9.1f} ms {once / 1000:10.1f} s {paid:>24}",
             flush=True,
         )
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.dashboard                      # 10,000 trials
     python -m benchmarks.dashboard --trials 100000
+    python -m benchmarks.dashboard --picture docs/front.png     # the README's picture instead
 
 The study is a recorded one grown (benchmarks/grown.py): its journal is as long as a real search's. Needs playwright and
 a `chromium` on the path. Starts the dashboard on a free port and ends it.
@@ -13,9 +14,6 @@ import argparse
 import json
 import os
 import random
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -28,14 +26,16 @@ from typing import Any
 
 from benchmarks.grown import grown
 from benchmarks.machine import heading
+from nas.analysis.pareto import best, pareto_front
 from nas.records.settings import JOURNAL
 from nas.storage.reader import Reader
+from tests.dashboard.server import CHROMIUM, FLAGS, end, free_port
 
-FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 PAGES = {  # what a page is about
     "Network": ".nas-plot .barlayer", "Trials": "[data-testid=stDataFrame] canvas",
     "Progress": ".nas-plot .scatterlayer", "Space": ".nas-plot .barlayer", "Front": ".nas-plot .main-svg",
 }  # fmt: skip
+SOURCE = Path("runs/cifar10")
 CHART = "document.querySelector('.nas-plot')"
 POINTS = f"() => {CHART}?.data?.filter(t => t.customdata).reduce((n, t) => n + t.x.length, 0)"
 PIXELS = f"""() => {{
@@ -67,16 +67,30 @@ WATCH = f"""(() => {{
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=10_000)
-    parser.add_argument("--source", type=Path, default=Path("runs/cifar10"))
+    parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
+    if asked.picture:
+        return picture(asked.picture)
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
-        grown(asked.source, runs / "grown", asked.trials)
+        grown(SOURCE, runs / "grown", asked.trials)
         networks = sum(t.state == "complete" and t.repeat_of is None for t in Reader(runs / "grown").trials())
         print(heading("streamlit", "plotly", "playwright"), f"- load {os.getloadavg()[0]:.1f}")
         size = (runs / "grown" / JOURNAL).stat().st_size / 1e6
         print(f"{asked.trials:,} trials, {networks:,} networks, a journal of {size:.0f} MB")
         measure(runs, networks)
+    return None
+
+
+def picture(target: Path) -> None:
+    """The most accurate network of SOURCE, chosen in its front, when the chart has been drawn."""
+    trial = best(pareto_front(Reader(SOURCE).trials())).number
+    with started(SOURCE.parent) as (_, address, _), chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 1130})
+        page.goto(f"{address}/?study={SOURCE.name}&trial={trial}")
+        page.wait_for_selector(".nas-plot .scatterlayer", timeout=60_000)
+        page.wait_for_timeout(2500)  # fonts, the table, the rest of the page
+        page.screenshot(path=str(target))
 
 
 def measure(runs: Path, networks: int) -> None:
@@ -97,8 +111,7 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        path = shutil.which("chromium") or "/usr/bin/chromium"
-        browser = play.chromium.launch(executable_path=path, args=FLAGS.split())
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
@@ -106,9 +119,7 @@ def chromium() -> Iterator[Any]:
 @contextmanager
 def started(runs: Path) -> Iterator[tuple[float, str, int]]:
     """`nas dashboard` meanwhile: seconds until it answered, its address, its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "nas", "dashboard", "--runs", str(runs), "--port", str(port), "--no-browser"]
     begun = time.monotonic()
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -117,8 +128,7 @@ def started(runs: Path) -> Iterator[tuple[float, str, int]]:
         server.stdout.readline()  # it answers
         yield time.monotonic() - begun, f"http://127.0.0.1:{port}", server.pid
     finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+        end(server)
 
 
 def opened(browser: Any, address: str, networks: int) -> float:

@@ -8,17 +8,13 @@ Accuracy and logits are of a fresh process a file, as `nas export` checks them; 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 import nas
-from benchmarks.machine import heading
+from benchmarks.machine import heading, milliseconds
 from nas.data.dataset import load
 from nas.export import verify_subprocess
 from nas.export.formats import run_in_process
@@ -28,19 +24,6 @@ NAMES = {
     "timm": "timm.safetensors",
 }  # fmt: skip
 SECONDS = 2.0
-
-
-def latency(run: Callable[[Any], Any], x: Tensor) -> float:
-    """Median seconds of a call, after three."""
-    took: list[float] = []
-    with torch.inference_mode():
-        for _ in range(3):
-            run(x)
-        while sum(took) < SECONDS or len(took) < 10:
-            started = time.perf_counter()
-            run(x)
-            took.append(time.perf_counter() - started)
-    return statistics.median(took)
 
 
 def main() -> None:
@@ -64,7 +47,8 @@ def main() -> None:
         accuracy = (found.argmax(1) == labels).float().mean().item()
         difference = (found - expected).abs().max().item()
         run = verify_subprocess.KINDS[kind](arguments.export)
-        one, many = (1e3 * latency(run, x[:size]) for size in (1, 64))
+        with torch.inference_mode():
+            one, many = (milliseconds(partial(run, x[:size]), SECONDS) for size in (1, 64))
         size = (arguments.export / NAMES[kind]).stat().st_size
         print(f"| `{NAMES[kind]}` | {accuracy:.2%} | {difference:.2g} | {size:,} | {one:.2f} ms | {many:.2f} ms |")
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,32 +51,26 @@ def rate(work: Callable[[], int], clock: Callable[[], float] = time.process_time
     return done / (clock() - started)
 
 
+def decode(rows: list[Row], side: int) -> int:
+    return len([pixels(row, side, None) for row in rows])
+
+
 def decoding() -> Iterator[str]:
     random = np.random.default_rng(0)
     for name, (width, height) in PHOTOS.items():
         rows = [Row("train", n, {"bytes": photo(width, height, random), "path": None}) for n in range(50)]
         size = sum(len(row.image["bytes"] or b"") for row in rows) / len(rows) / 1000
-
-        def decode(side: int, rows: list[Row] = rows) -> int:
-            return len([pixels(row, side, None) for row in rows])
-
-        rates = [rate(lambda side=side: decode(side)) for side in (32, 64, 128)]  # type: ignore[misc]
+        rates = [rate(partial(decode, rows, side)) for side in (32, 64, 128)]
         yield f"| {name}, {size:.1f} KB | " + " | ".join(f"{found:,.0f}" for found in rates) + " |"
 
 
-def made_up(path: Path) -> Pixels:
-    """A mapped file of random images, on the disk and not only in memory."""
+def write_images(path: Path) -> None:
+    """Random images, on the disk and not only in memory."""
     whole = np.lib.format.open_memmap(path, "w+", np.uint8, (IMAGES, SIDE, SIDE, 3))
     part = np.random.default_rng(0).integers(0, 256, (1000, SIDE, SIDE, 3), dtype=np.uint8)
     for start in range(0, IMAGES, len(part)):
         whole[start : start + len(part)] = part
     whole.flush()
-    return mapped(path)
-
-
-def mapped(path: Path) -> Pixels:
-    found: Pixels = np.load(path, mmap_mode="r")
-    return found
 
 
 def forget(path: Path) -> None:
@@ -97,12 +92,12 @@ def feeding(path: Path) -> Iterator[str]:
     def timed(way: Callable[[Pixels, torch.Tensor], int], steps: int) -> float:
         rows = torch.randperm(IMAGES)[: steps * BATCH].view(-1, BATCH)
         started = time.perf_counter()
-        return way(mapped(path), rows) / (time.perf_counter() - started)
+        return way(np.load(path, mmap_mode="r"), rows) / (time.perf_counter() - started)
 
     for name, way in (("feed", fed), ("plain indexing of the map", indexed)):
         forget(path)
         cold = timed(way, 20)
-        fed(mapped(path), torch.arange(IMAGES).view(-1, 1000))
+        fed(np.load(path, mmap_mode="r"), torch.arange(IMAGES).view(-1, 1000))
         warm = timed(way, 500)
         yield f"| {name} | {warm:,.0f} | {warm * ROW / 1e9:.2f} | {cold:,.0f} | {cold * ROW / 1e9:.3f} |"
 
@@ -122,7 +117,8 @@ def main() -> None:
         print(line)
     with tempfile.TemporaryDirectory(prefix="nas-", dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
         path = Path(folder) / "images.npy"
-        print(f"\n{passes(made_up(path)[:5000])}\n")
+        write_images(path)
+        print(f"\n{passes(np.load(path, mmap_mode='r')[:5000])}\n")
         print(f"| batches of {BATCH} at {SIDE} px | images/s in memory | GB/s | images/s from the disk | GB/s |")
         print("|---|---|---|---|---|")
         for line in feeding(path):

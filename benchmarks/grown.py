@@ -35,26 +35,25 @@ def grown(source: Path, folder: Path, trials: int, seed: int = 0) -> None:
                 file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
-def _rows(journal: Path) -> tuple[list[str], list[list[dict[str, Any]]]]:
-    """(lines of the study itself, entries by trial)"""
+def _rows(journal: Path) -> tuple[list[str], list[list[str]]]:
+    """(lines of the study itself, lines by trial)"""
     head, by_trial, created = [], defaultdict(list), 0
     for line in journal.read_text().splitlines(keepends=True):
         row = json.loads(line)
         if row["op_code"] == CREATE:
-            by_trial[created].append(row)
+            by_trial[created].append(line)
             created += 1
         elif "trial_id" in row:
-            by_trial[row["trial_id"]].append(row)
+            by_trial[row["trial_id"]].append(line)
         else:
             head.append(line)
     return head, [by_trial[number] for number in range(created)]
 
 
-def _again(rows: list[dict[str, Any]], number: int, shift: int, rng: random.Random) -> Iterator[dict[str, Any]]:
+def _again(lines: list[str], number: int, shift: int, rng: random.Random) -> Iterator[dict[str, Any]]:
     """A trial's entries for a copy; trials that it names move with it."""
     wider, better = 1 + rng.uniform(-0.1, 0.1), rng.gauss(0, 0.005)
-    for row in rows:
-        row = json.loads(json.dumps(row))
+    for row in map(json.loads, lines):
         if "trial_id" in row:
             row["trial_id"] = number
         for name in ("datetime_start", "datetime_complete"):

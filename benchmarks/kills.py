@@ -23,18 +23,17 @@ from pathlib import Path
 
 from benchmarks.machine import heading
 from nas.records.settings import FILE
-from nas.records.trial import ENDED
+from nas.records.trial import ENDED, Trial
 from nas.storage.known_servers import name
 from nas.storage.postgres import parse_server
 from nas.storage.reader import Reader
 
-KILLS, NETWORKS, WORKERS = 8, 40, 3
+KILLS, NETWORKS, WORKERS, SEEDS = 8, 40, 3, 5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--storage")
-    parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     if options.storage:
         name(parse_server(options.storage, "s").url)  # this process reads it too
@@ -43,7 +42,7 @@ def main() -> None:
         f"| seed | killed ({KILLS}) | exit code | networks | trained again | left running | processes left | seconds |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for seed in range(1, options.seeds + 1):
+    for seed in range(1, SEEDS + 1):
         with tempfile.TemporaryDirectory() as runs:
             print(row(seed, Path(runs), options.storage), flush=True)
 
@@ -58,16 +57,12 @@ def row(seed: int, runs: Path, storage: str | None) -> str:
     killed, seen = kill(search, random.Random(seed), runs / "s")
     code = search.wait()
     left = sum(Path(f"/proc/{pid}").exists() for pid in seen)
-    trials = Reader(runs / "s").trials()
-    ended = [trial for trial in trials if trial.state in ENDED]
-    again = sum(trial.state == "interrupted" for trial in trials)
-    running = sum(trial.state == "running" for trial in trials)
+    states = Counter(trial.state for trial in trials_of(runs / "s"))
     if code:
         print(errors.read_text()[-2000:], file=sys.stderr)
     what = ", ".join(f"{number} {kind}" for kind, number in killed.most_common())
-    return (
-        f"| {seed} | {what} | {code} | {len(ended)} | {again} | {running} | {left} | {time.monotonic() - started:.0f} |"
-    )
+    numbers = (code, ended(runs / "s"), states["interrupted"], states["running"], left)
+    return f"| {seed} | {what} | {' | '.join(map(str, numbers))} | {time.monotonic() - started:.0f} |"
 
 
 def kill(search: subprocess.Popen[bytes], rng: random.Random, folder: Path) -> tuple[Counter[str], set[int]]:
@@ -81,7 +76,7 @@ def kill(search: subprocess.Popen[bytes], rng: random.Random, folder: Path) -> t
         seen.update(living)
         if living and ended(folder) >= moments[0]:
             victim = rng.choice(living)
-            what = "starting worker" if b"--tied" in words_of(victim) and not trains(folder, victim) else kind(victim)
+            what = kind(folder, victim)
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
                 killed[what] += 1
@@ -93,16 +88,19 @@ def kill(search: subprocess.Popen[bytes], rng: random.Random, folder: Path) -> t
 
 
 def ended(folder: Path) -> int:
-    return sum(trial.state in ENDED for trial in Reader(folder).trials()) if (folder / FILE).exists() else 0
+    return sum(trial.state in ENDED for trial in trials_of(folder))
 
 
-def trains(folder: Path, pid: int) -> bool:
-    trials = Reader(folder).trials() if (folder / FILE).exists() else []
-    return any(trial.state == "running" and (trial.owner or "").endswith(f":{pid}") for trial in trials)
+def trials_of(folder: Path) -> list[Trial]:
+    return Reader(folder).trials() if (folder / FILE).exists() else []
 
 
-def kind(pid: int) -> str:
-    return "training worker" if b"--tied" in words_of(pid) else "other process"
+def kind(folder: Path, pid: int) -> str:
+    """Of a process, as the table names it."""
+    if b"--tied" not in words_of(pid):
+        return "other process"
+    running = (trial.owner or "" for trial in trials_of(folder) if trial.state == "running")
+    return "training worker" if any(owner.endswith(f":{pid}") for owner in running) else "starting worker"
 
 
 def words_of(pid: int) -> list[bytes]:

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from PIL import Image
@@ -20,7 +21,7 @@ from torchvision import transforms  # type: ignore[import-untyped]
 
 from nas.data.dataset import Data, Split
 from nas.records.recipe import Recipe
-from space import Arch, Task
+from space import Arch, Task, cost
 
 WORKERS = 2
 
@@ -61,9 +62,9 @@ def flops(network: nn.Module, task: Task) -> int:
     return int(counted["conv"] + counted["linear"])
 
 
-def train(arch: Arch, task: Task, data: Data, recipe: Recipe, seed: int, tuned: bool, amp: bool) -> tuple[float, float]:
-    """Trains from images in memory. (Validation accuracy after the last epoch, FLOPs)."""
-    torch.manual_seed(seed)
+def train(arch: Arch, task: Task, data: Data, recipe: Recipe, tuned: bool, amp: bool) -> float:
+    """Trains from images in memory. Validation accuracy after the last epoch."""
+    torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = build(arch, task).to(device)
     if tuned:
@@ -103,7 +104,8 @@ def train(arch: Arch, task: Task, data: Data, recipe: Recipe, seed: int, tuned: 
             for images, labels in _on(loaders[1], device, tuned):
                 correct += int((network(images).argmax(1) == labels).sum())
         accuracy = correct / len(data.validation.labels)
-    return accuracy, flops(network.cpu(), task)
+    assert flops(network.cpu(), task) == cost(arch, task).flops, "the peer must train the same network"
+    return accuracy
 
 
 def _loaders(data: Data, recipe: Recipe, tuned: bool) -> tuple[DataLoader[tuple[Tensor, int]], ...]:
@@ -112,17 +114,13 @@ def _loaders(data: Data, recipe: Recipe, tuned: bool) -> tuple[DataLoader[tuple[
     augmented = transforms.Compose([crop, transforms.RandomHorizontalFlip(), *normalise])
     count = recipe.train_images or len(data.train.labels)
     train = Split(data.train.images[:count], data.train.labels[:count])
-    pin = tuned and torch.cuda.is_available()
+    shared: dict[str, Any] = {
+        "num_workers": WORKERS, "persistent_workers": tuned, "pin_memory": tuned and torch.cuda.is_available(),
+    }  # fmt: skip
     return (
-        DataLoader(
-            Images(train, augmented), recipe.batch_size, shuffle=True, drop_last=True, num_workers=WORKERS,
-            persistent_workers=tuned, pin_memory=pin,
-        ),
-        DataLoader(
-            Images(data.validation, transforms.Compose(normalise)), 256, num_workers=WORKERS, persistent_workers=tuned,
-            pin_memory=pin,
-        ),
-    )  # fmt: skip
+        DataLoader(Images(train, augmented), recipe.batch_size, shuffle=True, drop_last=True, **shared),
+        DataLoader(Images(data.validation, transforms.Compose(normalise)), 256, **shared),
+    )
 
 
 def _on(loader: DataLoader[tuple[Tensor, int]], device: torch.device, tuned: bool) -> Iterator[tuple[Tensor, Tensor]]:

@@ -3,48 +3,33 @@
     python -m benchmarks.ranking path/to/cifar10 benchmarks/ranking.jsonl
 
 Networks of `convnext_or_modulation_32` with FLOPs within a factor of 1.5, half of them of plain blocks and half of
-modulation blocks, are trained long once, and under each brief recipe with another seed. Every row of the output is one
-training; a second run goes on where the first was stopped. The table printed last has each recipe's tau with the long
-training, and its difference to the first recipe's on the same networks, each with the interval of a bootstrap over
-networks, all of them holding together with 95%; networks that any recipe has not trained yet are left
-out for all.
+modulation blocks, are trained long once, and under each brief recipe with another seed. The table printed last has each
+recipe's tau with the long training, and its difference to the first recipe's on the same networks, each with the
+interval of a bootstrap over networks, all of them holding together with 95%; networks that any recipe has not trained
+yet are left out for all.
 """
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import json
-import random
-import time
-from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.machine import heading
+from benchmarks.trainings import Row, by_recipe, train_missing
 from nas.analysis.multiple_comparisons import bonferroni_level, bonferroni_note
 from nas.analysis.rank_agreement import NEAR, bootstrap
 from nas.analysis.wording import signed
-from nas.data.dataset import Data, load
-from nas.records.recipe import Recipe
-from nas.training.brief import train
-from nas.training.device import choose_device
-from nas.training.device_data import DeviceData
-from space import Arch, Band, Budget, Space, Task, cost
-from space.chooser import RandomChooser
+from space import Band
 
 BAND = Band.parse("600K..900K")  # FLOPs: conv + linear multiply-accumulates; within NEAR
 LONG = "long"
 RESAMPLES = 20_000  # of which a dozen lie beyond either end of one of 40 intervals
-BRIEF: dict[str, Any] = {"epochs": 6, "train_images": 5000}  # of the recorded table
+NETWORKS = 24
+BRIEF: dict[str, Any] = {"epochs": 6, "train_images": 5000, "seed": 1}  # of the recorded table
 RECIPES: dict[str, dict[str, Any]] = {
-    LONG: {"epochs": 18},
+    LONG: {"epochs": 18, "seed": 0},
     "lr 2e-3, batch 64": {},
     "the same, another seed": {"seed": 2},
     "no crop": {"crop": 0},
@@ -55,70 +40,15 @@ RECIPES: dict[str, dict[str, Any]] = {
 }  # each differs from BRIEF in what it names
 
 
-def networks(count: int, task: Task) -> list[Arch]:
-    """`count` networks in BAND, of one block kind each, in turn."""
-    space, rng = Space.load("convnext_or_modulation_32"), random.Random(0)
-    found: dict[str, Arch] = {}
-    for kind in itertools.islice(itertools.cycle(["convnext", "modulation"]), count):
-        while True:
-            arch = space.narrow(block=(kind,)).compose(RandomChooser(rng), task, Budget(flops=BAND)).arch
-            if cost(arch, task).flops in BAND and arch.key not in found:
-                break
-        found[arch.key] = arch
-    return list(found.values())
-
-
-_data: Data  # of a process
-
-
-def begin(source: str) -> None:
-    """A process of one thread."""
-    global _data
-    torch.set_num_threads(1)
-    _data = load(source, 32)
-
-
-def one(name: str, plain: dict[str, Any]) -> dict[str, Any]:
-    """One training, in a process that has begun."""
-    data, arch = _data, Arch.from_dict(plain, "network")
-    task, fields = Task(32, data.channels, len(data.classes)), {**BRIEF, **RECIPES[name]}
-    seed = fields.pop("seed", 0 if name == LONG else 1)
-    recipe = Recipe(**fields)
-    start = time.perf_counter()
-    trained = train(arch, task, DeviceData.place(data, recipe, choose_device("auto")), recipe, seed=seed)
-    return {
-        "recipe": name, "key": arch.key, "block": arch.stages[0].block.name, "flops": cost(arch, task).flops,
-        "seconds": round(time.perf_counter() - start, 2), "curve": [round(e.accuracy, 4) for e in trained.curve],
-    }  # fmt: skip
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--networks", type=int, default=24)
-    parser.add_argument("--processes", type=int, default=2)
-    options = parser.parse_args()
-    rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    known = {(row["recipe"], row["key"]) for row in rows}
-    data = load(options.data, 32)
-    nets = networks(options.networks, Task(32, data.channels, len(data.classes)))
-    jobs = [(name, arch) for name in RECIPES for arch in nets if (name, arch.key) not in known]
-    with ProcessPoolExecutor(options.processes, get_context("spawn"), begin, (options.data,)) as pool:
-        running = [pool.submit(one, name, arch.to_dict()) for name, arch in jobs]
-        for done in as_completed(running):
-            rows.append(done.result())
-            with options.out.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
+    rows = train_missing([BAND] * NETWORKS, {name: BRIEF | fields for name, fields in RECIPES.items()}, processes=2)
     print(heading("torch"))
     print(report(rows))
 
 
-def report(rows: list[dict[str, Any]]) -> str:
+def report(rows: list[Row]) -> str:
     """The table, as Markdown."""
-    by: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for row in rows:
-        by[row["recipe"]][row["key"]] = row
+    by = by_recipe(rows)
     keys = sorted(set.intersection(*(set(found) for found in by.values())))
     kinds = np.array([by[LONG][key]["block"] for key in keys])
     size = np.log([float(by[LONG][key]["flops"]) for key in keys])

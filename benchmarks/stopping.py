@@ -1,6 +1,6 @@
 """What the stopping rule's allowance buys and costs beside a sampler that learns, and how well early epochs forecast.
 
-    python -m benchmarks.stopping --seeds 60
+    python -m benchmarks.stopping
 
 First searches are replayed on the recorded table (world `surrogate`, sampler `ehvi`, 40 average networks' budget) with
 several allowances of wrong stops. Then finished networks of the table forecast the others' final accuracy at each
@@ -9,7 +9,6 @@ epoch: from the curve alone, from the network's parts alone, and from both.
 
 from __future__ import annotations
 
-import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from statistics import mean
@@ -20,35 +19,31 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.machine import heading
 from nas.benchmark.replay import Run, SamplerSource, budget, simulate
 from nas.benchmark.surrogate import Surrogate
-from nas.benchmark.table import DEFAULT, RecordedTable, accuracy_matrix
+from nas.benchmark.table import RecordedTable, accuracy_matrix, log_flops
 from nas.samplers.bayesian_ridge import Ridge
 from nas.samplers.early_stopping import MISSES, QuantileRule
-from nas.samplers.features import Features, Floats, network_features
-from space import Arch, Cost
+from nas.samplers.features import Features, Floats
 
-TRIALS = 40  # average networks of the budget
+TRIALS, SEEDS = 40, 60  # average networks of the budget; searches with each allowance
+ALLOWANCES = (MISSES, 0.12)
+COUNTS, DRAWS = (20, 40, 80, 160, 300), 12  # of finished networks that forecast the others
 FREE = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square
-
-
-def recorded() -> RecordedTable:
-    folder = DEFAULT.parent
-    return RecordedTable.load(folder / "convnext_or_modulation_32.parquet")
 
 
 def one(misses: float, seed: int) -> Run:
     """A search with that allowance."""
     threadpool_limits(1)
-    table = recorded()
+    table = RecordedTable.load()
     source = SamplerSource(table, Surrogate.fit(table), "ehvi", seed, "flops")
     rule = QuantileRule(table.epochs, seed, misses)
     return simulate(source, rule, table.epochs, table.band, budget(table, TRIALS, "flops"))
 
 
-def allowances(values: list[float], seeds: int) -> None:
-    print(f"allowance, hypervolume x 100, trials, cost of the same trials, wrong stops; {seeds} seeds")
+def allowances() -> None:
+    print(f"allowance, hypervolume x 100, trials, cost of the same trials, wrong stops; {SEEDS} seeds")
     with ProcessPoolExecutor() as pool:
-        for misses in values:
-            runs = list(pool.map(partial(one, misses), range(seeds)))
+        for misses in ALLOWANCES:
+            runs = list(pool.map(partial(one, misses), range(SEEDS)))
             front, missed = sum(run.front for run in runs), sum(run.missed for run in runs)
             print(
                 f"{misses:6.0%}  {100 * mean(run.steps[-1][1] for run in runs):.2f}"
@@ -58,22 +53,20 @@ def allowances(values: list[float], seeds: int) -> None:
             )
 
 
-def forecasts(counts: list[int], draws: int) -> None:
+def forecasts() -> None:
     """Root mean squared error in points; parts are forecast by a ridge, of finished ones without themselves."""
-    table = recorded()
+    table = RecordedTable.load()
     rows = [each[0] for each in table.networks.values()]
-    described = [
-        network_features(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations)) for one in rows
-    ]
-    logs = np.log([float(one.flops) for one in rows])
+    described = [one.features() for one in rows]
+    logs = log_flops(rows)
     logs = (logs - logs.mean()) / logs.std()
     parts = np.column_stack([np.ones_like(logs), logs, logs**2, Features.of(described).matrix(described)])
     curves = accuracy_matrix(rows)
-    print(f"error of the forecast final accuracy in points, curve / parts / both, by epoch; {draws} draws")
-    for count in counts:
+    print(f"error of the forecast final accuracy in points, curve / parts / both, by epoch; {DRAWS} draws")
+    for count in COUNTS:
         cells = []
         for epoch in range(1, table.epochs):
-            found = np.mean([_errors(parts, logs, curves, epoch, count, seed) for seed in range(draws)], axis=0)
+            found = np.mean([_errors(parts, logs, curves, epoch, count, seed) for seed in range(DRAWS)], axis=0)
             cells.append(" / ".join(f"{100 * error:.2f}" for error in found))
         print(f"{count:4d} finished: " + ", ".join(cells), flush=True)
 
@@ -100,14 +93,9 @@ def _errors(parts: Floats, logs: Floats, curves: Floats, epoch: int, count: int,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=60)
-    parser.add_argument("--allowances", type=float, nargs="+", default=[MISSES, 0.12])
-    parser.add_argument("--draws", type=int, default=12)
-    options = parser.parse_args()
     print(heading("optuna"))
-    forecasts([20, 40, 80, 160, 300], options.draws)
-    allowances(options.allowances, options.seeds)
+    forecasts()
+    allowances()
 
 
 if __name__ == "__main__":

@@ -14,23 +14,24 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
-from statistics import mean, median
+from statistics import mean
 from typing import Any
 
 import torch
 
 from benchmarks import peer
-from benchmarks.machine import heading
+from benchmarks.machine import heading, milliseconds
 from nas.data.dataset import load
 from nas.records.recipe import Recipe
-from nas.training.brief import train as train_ours
+from nas.training.brief import train
 from nas.training.device import autocast, choose_device
 from nas.training.device_data import DeviceData
 from space import Arch, Band, Budget, Space, Task, compact, cost
-from space.chooser import RandomChooser
 
 BANDS = ("2M..2.2M", "4M..4.4M", "8M..8.8M", "16M..17.6M", "32M..35M")  # FLOPs: conv + linear multiply-accumulates
+WORKERS = 2
 
 
 def networks(task: Task, count: int) -> list[Arch]:
@@ -39,36 +40,22 @@ def networks(task: Task, count: int) -> list[Arch]:
         stages=4, stem_stride=4, block="convnext", expansion=4, norm="ln", act="gelu"
     )
     rng = random.Random(0)
-    found: list[Arch] = []
-    for text in BANDS[:count]:
-        band = Band.parse(text)
-        while not found or cost(found[-1], task).flops not in band:
-            arch = space.compose(RandomChooser(rng), task, Budget(flops=band)).arch
-            if cost(arch, task).flops in band:
-                found.append(arch)
-    return found
+    return [space.random_arch(rng, task, Budget(flops=Band.parse(band))) for band in BANDS[:count]]
 
 
 def matrix_rate() -> float:
     """Multiply-accumulates a second of a large product, in the precision that nas trains in."""
     device = choose_device("auto")
     a = torch.randn(4096, 4096, device=device)
-    times = []
     with autocast("auto", device):
-        for _ in range(7):
-            start = time.perf_counter()
-            (a @ a)[0, 0].item()
-            times.append(time.perf_counter() - start)
-    return 4096**3 / median(times)
+        return 1e3 * 4096**3 / milliseconds(lambda: a @ a, 1.0)
 
 
-def side_by_side(
-    workers: int, source: str, task: Task, recipe: Recipe, arches: list[Arch]
-) -> tuple[float, list[float]]:
-    """Seconds and accuracies of all networks by `workers` processes that are ready to begin."""
-    begin = (source, recipe, max(1, torch.get_num_threads() // workers))
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ready, initargs=begin) as pool:
-        list(pool.map(_accuracy, [task] * workers, [arches[0]] * workers))  # starts them
+def side_by_side(source: str, task: Task, recipe: Recipe, arches: list[Arch]) -> tuple[float, list[float]]:
+    """Seconds and accuracies of all networks by WORKERS processes that are ready to begin."""
+    begin = (source, recipe, max(1, torch.get_num_threads() // WORKERS))
+    with ProcessPoolExecutor(WORKERS, get_context("spawn"), initializer=_ready, initargs=begin) as pool:
+        list(pool.map(_accuracy, [task] * WORKERS, [arches[0]] * WORKERS))  # starts them
         start = time.perf_counter()
         found = list(pool.map(_accuracy, [task] * len(arches), reversed(arches)))  # the largest first
         return time.perf_counter() - start, found
@@ -85,7 +72,7 @@ def _ready(source: str, recipe: Recipe, threads: int) -> None:
 
 def _accuracy(task: Task, arch: Arch) -> float:
     data, recipe = _placed
-    return train_ours(arch, task, data, recipe, seed=0).accuracy
+    return train(arch, task, data, recipe, seed=0).accuracy
 
 
 def main() -> None:
@@ -94,33 +81,21 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--networks", type=int, default=4)
-    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     data = load(options.data, 32)
     task, device = Task(32, data.channels, len(data.classes)), choose_device("auto")
     recipe = Recipe(epochs=options.epochs, train_images=options.images)
     arches = networks(task, options.networks)
-    placed = DeviceData.place(data, recipe, device)
-
-    def ours(arch: Arch) -> float:
-        return train_ours(arch, task, placed, recipe, seed=0).accuracy
-
-    def theirs(tuned: bool, amp: bool) -> Callable[[Arch], float]:
-        def run(arch: Arch) -> float:
-            accuracy, counted = peer.train(arch, task, data, recipe, 0, tuned, amp)
-            assert counted == cost(arch, task).flops, "the peer must train the same network"
-            return accuracy
-
-        return run
-
+    _ready(options.data, recipe, torch.get_num_threads())
+    theirs = partial(peer.train, task=task, data=data, recipe=recipe)
     ways: dict[str, Callable[[Arch], float]] = {
-        "peer, plain": theirs(False, False),
-        "peer, channels-last": theirs(True, False),
-        "peer, channels-last + AMP": theirs(True, True),
-        "nas, 1 worker": ours,
+        "peer, plain": partial(theirs, tuned=False, amp=False),
+        "peer, channels-last": partial(theirs, tuned=True, amp=False),
+        "peer, channels-last + AMP": partial(theirs, tuned=True, amp=True),
+        "nas, 1 worker": partial(_accuracy, task),
     }
     print(f"{heading('torch', 'timm', 'torchvision')}, {device}, {torch.get_num_threads()} threads")
-    ours(arches[0])  # compiles the kernel, warms the data
+    _accuracy(task, arches[0])  # compiles the kernel, warms the data
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for arch in arches:
         for name, way in ways.items():
@@ -134,11 +109,11 @@ def main() -> None:
     rate = matrix_rate()
     seen = options.epochs * (options.images // recipe.batch_size) * recipe.batch_size
     limit = sum(3 * cost(arch, task).flops * seen for arch in arches) / rate
-    seconds, accuracies = side_by_side(options.workers, options.data, task, recipe, arches)
+    seconds, accuracies = side_by_side(options.data, task, recipe, arches)
     rows: list[tuple[str, float, Any]] = [
         (name, sum(s for s, _ in found), mean(a for _, a in found)) for name, found in results.items()
     ]
-    rows.append((f"nas, {options.workers} workers", seconds, mean(accuracies)))
+    rows.append((f"nas, {WORKERS} workers", seconds, mean(accuracies)))
     own = next(total for name, total, _ in rows if name == "nas, 1 worker")
     flops = ", ".join(compact(cost(arch, task).flops) for arch in arches)
     print(

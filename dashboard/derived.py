@@ -7,7 +7,7 @@ import numpy as np
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes
-from nas.analysis.design_choices import Traits, traits, varied
+from nas.analysis.design_choices import Traits, traits_of, varied
 from nas.analysis.history import Step, hypervolume_history
 from nas.analysis.importance import Cell, Importance, cells, importances, thirds
 from nas.analysis.pareto import Outcome, baseline_of, outcome
@@ -63,7 +63,7 @@ def design_of(trial: Trial) -> Traits:
     if found is None or found[0] is not trial.arch:
         if len(_KNOWN) > 100_000:
             _KNOWN.clear()
-        found = _KNOWN[id(trial.arch)] = (trial.arch, traits(trial))
+        found = _KNOWN[id(trial.arch)] = (trial.arch, traits_of(trial.arch))
     return found[1]
 
 

@@ -153,9 +153,3 @@ def _too_small(arch: Arch, task: Task) -> InputError:
         f"stages must leave one pixel at least, got stem {arch.stem.name} {arch.stem.describe()} and "
         f"{len(arch.stages)} stages on {task.image_size} px; lower the stem's stride or the number of stages"
     )
-
-
-def clear_counts() -> None:
-    """Forgets all counts, as if nothing had been counted yet: for measuring."""
-    for counted in (count_stem, count_stage, count_head, _program, _program_of, _program_between):
-        counted.cache_clear()

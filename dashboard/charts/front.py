@@ -12,7 +12,7 @@ from typing import Any
 from dashboard.charts.blocks import LOOKS, MIXES, hover, mix
 from dashboard.charts.style import ABOVE, COLOURS, GREY, SYMBOLS, Figure, escape, layout, log_axis, title
 from nas.analysis.cost_axes import FLOPS, CostAxis
-from nas.analysis.design_choices import is_numeric, number, one_word, traits
+from nas.analysis.design_choices import is_numeric, number, one_word, traits_of
 from nas.analysis.pareto import accuracy, flops, knee, merged, pareto_front
 from nas.analysis.seed_noise import NetworkResults
 from nas.records.trial import Trial
@@ -127,7 +127,7 @@ def _groups(points: Sequence[Trial], axis: str) -> list[tuple[str, Any, str, lis
         for trial in points:
             kinds[mix(trial)].append(trial)
         return [(name, *LOOKS[name], group) for name, group in kinds.items() if group]
-    shares = [traits(trial).get(axis, {}) for trial in points]
+    shares = [traits_of(trial.arch).get(axis, {}) for trial in points]
     if is_numeric(list({word for share in shares for word in share})):
         values = {trial.number: number(share) for trial, share in zip(points, shares, strict=True)}
         return [(axis, values, "circle", list(points))]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nas.analysis.history import Step
 from nas.analysis.multiple_comparisons import LEVEL, VALUES, bonferroni_level, bonferroni_p
-from nas.analysis.seed_noise import Floats, student_t
+from nas.analysis.seed_noise import Floats, mean_half_width
 
 Places = NDArray[np.int64]
 BINS = 8
@@ -163,7 +163,4 @@ def growth(name: str, histories: Sequence[Sequence[Step]], cost: str, level: flo
         x, y = np.array(row).T
         values.append(y[np.searchsorted(x, grid, side="right") - 1])
     table = np.array(values)
-    half = None
-    if len(rows) >= VALUES:
-        half = student_t(len(rows) - 1, level) * table.std(axis=0, ddof=1) / np.sqrt(len(rows))
-    return Growth(name, grid, table.mean(axis=0), half, len(rows))
+    return Growth(name, grid, table.mean(axis=0), mean_half_width(table, level), len(rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,20 +49,27 @@ COUNTED = (
 
 
 def cost_axes(trials: Iterable[Trial], measured: Mapping[str, Any] | None = None) -> dict[str, CostAxis]:
-    """Those that any of these trials has, by name. `measured`: what `measurements.read` found beside the study."""
+    """Those that any of these trials has, by name. `measured`: what `nas measure` found beside the study."""
     rows = list(trials)
-    keys = {trial.key or "" for trial in rows}
-    latencies = [latency(networks, device, batch, keys) for device, networks, batch in _each(measured)]
-    return {m.name: m for m in (*COUNTED, *latencies) if m is FLOPS or any(map(m.of, rows))}
+    return {m.name: m for m in (*COUNTED, *_latencies(rows, measured or {})) if m is FLOPS or any(map(m.of, rows))}
 
 
 def busy_alone(trials: Iterable[Trial], measured: Mapping[str, Any]) -> list[str]:
     """A sentence for each latency that is no measure, since the machine was busy whenever it was measured."""
+    rows = list(trials)
+    return [
+        f"L{axis.name[1:]} was measured on a busy machine only: end other programs and measure again."
+        for axis in _latencies(rows, measured)
+        if axis.note and not any(map(axis.of, rows))
+    ]
+
+
+def _latencies(trials: Sequence[Trial], measured: Mapping[str, Any]) -> list[CostAxis]:
     keys = {trial.key or "" for trial in trials}
     return [
-        f"Latency (batch {batch}, {device}) was measured on a busy machine only: end other programs and measure again."
-        for device, networks, batch in _each(measured)
-        if (marks := list(_marks(networks, batch, keys))) and all(mark.startswith("busy") for mark in marks)
+        latency(networks, device, batch, keys)
+        for device, networks in measured.items()
+        for batch in sorted({int(batch) for timings in networks.values() for batch in timings})
     ]
 
 
@@ -85,10 +92,10 @@ def latency(networks: Mapping[str, Any], device: str, batch: int, keys: Iterable
         return 1e3 * float(found["low"]), 1e3 * float(found["high"])
 
     images = "one image" if batch == 1 else f"{batch} images"
-    marks = list(_marks(networks, batch, networks if keys is None else keys))
     return CostAxis(
-        _name(device, batch), f"latency of {images}, ms (median, float32, {device})", of,
-        lambda value: f"{value:.3g} ms", quartiles, _note(marks),
+        f"latency (batch {batch}, {device})", f"latency of {images}, ms (median, float32, {device})", of,
+        lambda value: f"{value:.3g} ms", quartiles,
+        _note(networks, batch, networks if keys is None else keys),
     )  # fmt: skip
 
 
@@ -115,33 +122,17 @@ def mark(slowdown: float | None) -> str:
     return f"busy {slowdown:.1f}x" if is_busy(slowdown) else ""
 
 
-def _each(measured: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[str, Any], int]]:
-    """(device, its networks, batch)."""
-    for device, networks in (measured or {}).items():
-        for batch in sorted({int(batch) for timings in networks.values() for batch in timings}):
-            yield device, networks, batch
-
-
-def _name(device: str, batch: int) -> str:
-    return f"latency (batch {batch}, {device})"
-
-
-def _marks(networks: Mapping[str, Any], batch: int, keys: Iterable[str]) -> Iterator[str]:
+def _note(networks: Mapping[str, Any], batch: int, keys: Iterable[str]) -> str:
     best = reference_best(networks)
-    for key in keys:
-        if timing := networks.get(key, {}).get(str(batch)):
-            yield mark(slowdown(timing, best))
-
-
-def _note(marks: Iterable[str]) -> str:
-    found = list(marks)
-    busy, unchecked = sum(m.startswith("busy") for m in found), found.count(UNCHECKED)
+    timings = (networks.get(key, {}).get(str(batch)) for key in keys)
+    marks = [mark(slowdown(timing, best)) for timing in timings if timing]
+    busy, unchecked = sum(each.startswith("busy") for each in marks), marks.count(UNCHECKED)
     notes = []
     if busy:
         notes.append(
-            f"{busy} of {len(found)} networks are left out: the machine was busy (a reference kernel took over "
+            f"{busy} of {len(marks)} networks are left out: the machine was busy (a reference kernel took over "
             f"{LIMIT:g} times its best)."
         )
     if unchecked:
-        notes.append(f"{unchecked} of {len(found)} were measured without a check that the machine was not busy.")
+        notes.append(f"{unchecked} of {len(marks)} were measured without a check that the machine was not busy.")
     return " ".join(notes)

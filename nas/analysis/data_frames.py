@@ -11,7 +11,6 @@ from nas.analysis.pareto import accuracy, flops, pareto_front, under
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import describe
 from nas.records.trial import Trial
-from space import Arch
 
 WHOLE = ("flops", "params", "activations", "epochs", "seed", "repeat_of")  # whole numbers, of which some may miss
 
@@ -80,4 +79,4 @@ def reached(front: Sequence[Trial], limit: int) -> float | None:
 
 
 def _line(trial: Trial) -> str | None:
-    return None if trial.arch is None else describe(Arch.from_dict(trial.arch, f"trial {trial.number}"))
+    return None if trial.arch is None else describe(trial.to_arch())

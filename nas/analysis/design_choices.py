@@ -10,23 +10,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from nas.records.trial import Trial
-
 Shares = Mapping[str, float]  # choice -> share of the network's blocks
 Traits = dict[str, Shares]  # by axis
 MIXED = "mixed"
 SIZES = ("depth", "width", "stages")  # of the whole network: blocks, channels of the first stage, number of stages
 _NONE: Shares = {}
-_FIRST = ("block", "kernel", "norm", "act", "expansion", *SIZES)
-
-
-def traits(trial: Trial) -> Traits:
-    """Of a trial's network, as the journal has it, unchecked; empty where there is none."""
-    return traits_of(trial.arch)
+_FIRST = ("block", "kernel", "norm", "act", "expansion", *SIZES)  # axes that come before all others
 
 
 def traits_of(plain: object) -> Traits:
-    """Of a network's plain dictionary, likewise."""
+    """Of a network's plain dictionary, as the journal has it, unchecked; empty where there is none."""
     arch = plain if isinstance(plain, dict) else {}
     listed = arch.get("stages")
     stages = [s for s in listed if isinstance(s, dict)] if isinstance(listed, (list, tuple)) else []
@@ -74,7 +67,7 @@ def varied(designs: Iterable[Traits]) -> dict[str, list[str]]:
     names = dict.fromkeys(name for row in rows for name in row)
     kept: dict[str, list[str]] = {}
     seen: set[tuple[int, ...]] = set()
-    for name in sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)):
+    for name in sorted(names, key=axis_order):
         cells = [row.get(name, _NONE) for row in rows]
         distinct = {id(shares): shares for shares in cells}
         codes: dict[tuple[tuple[str, float], ...], int] = {}
@@ -84,6 +77,10 @@ def varied(designs: Iterable[Traits]) -> dict[str, list[str]]:
         seen.add(pattern)
         kept[name] = sorted({word for shares in distinct.values() for word in shares}, key=in_order)
     return kept
+
+
+def axis_order(name: str) -> tuple[int, str]:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST), name
 
 
 def one_word(shares: Mapping[str, float]) -> str:

@@ -5,8 +5,6 @@ Needs no torch. Trials count in the order in which they ended; a network's mean 
 
 from __future__ import annotations
 
-import bisect
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import fmean, median
 
-from nas.analysis.pareto import hypervolume
+from nas.analysis.pareto import accuracy, flops, hypervolume, pareto_front, scored
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
 from space import Band
@@ -78,48 +76,27 @@ class _Growing:
     def __init__(self, band: Band) -> None:
         self.band, self.volume = band, 0.0
         self.seeds: dict[str | int, list[float]] = {}  # accuracies of each network
-        self.flops: dict[str | int, int] = {}
-        self.front: list[tuple[int, float]] = []  # (FLOPs, accuracy), both rising
+        self.networks: dict[str | int, Trial] = {}  # each at the mean of its seeds
+        self.front: list[Trial] = []
 
     @property
     def best(self) -> float | None:
-        return self.front[-1][1] if self.front else None
+        return self.front[-1].accuracy if self.front else None
 
     def add(self, trial: Trial) -> None:
-        if trial.state != "complete" or trial.accuracy is None or trial.flops is None:
+        if not scored([trial]):
             return
-        seeds = self.seeds.setdefault(trial.key or trial.number, [])
-        flops = self.flops.setdefault(trial.key or trial.number, trial.flops)
-        before = (flops, fmean(seeds)) if seeds else None
-        seeds.append(trial.accuracy)
-        if before in self.front:
-            self._anew()
-        else:  # what is not on the front can only rise onto it
-            self._insert(flops, fmean(seeds))
-
-    def _insert(self, flops: int, accuracy: float) -> None:
-        at = bisect.bisect_right(self.front, (flops, math.inf))
-        if at and self.front[at - 1][1] >= accuracy:
+        key = trial.key or trial.number
+        self.seeds.setdefault(key, []).append(accuracy(trial))
+        before = self.networks.get(key)
+        own = self.networks[key] = replace(before, accuracy=fmean(self.seeds[key])) if before else trial
+        if any(each is before for each in self.front):  # else it can only rise onto the front
+            self.front = pareto_front(self.networks.values())
+        elif all(flops(each) > flops(own) or accuracy(each) < accuracy(own) for each in self.front):
+            self.front = pareto_front([*self.front, own])
+        else:
             return
-        if at and self.front[at - 1][0] == flops:
-            at -= 1
-        end = at
-        while end < len(self.front) and self.front[end][1] <= accuracy:
-            end += 1
-        self.front[at:end] = [(flops, accuracy)]
-        self._measure()
-
-    def _anew(self) -> None:
-        means = ((self.flops[key], fmean(seeds)) for key, seeds in self.seeds.items())
-        self.front = []
-        for flops, accuracy in sorted(means, key=lambda point: (point[0], -point[1])):
-            if not self.front or accuracy > self.front[-1][1]:
-                self.front.append((flops, accuracy))
-        self._measure()
-
-    def _measure(self) -> None:
-        rows = (Trial(number=i, state="complete", accuracy=a, flops=f) for i, (f, a) in enumerate(self.front))
-        self.volume = hypervolume(rows, self.band)
+        self.volume = hypervolume(self.front, self.band)
 
 
 def spans(trials: Sequence[Trial], now: datetime) -> list[Span]:
@@ -152,9 +129,7 @@ def pace(trials: Sequence[Trial], settings: Settings, goal: tuple[int, int] | No
     usual = median(gaps)
     worked = sum(min(gap, 10 * usual + 60) for gap in gaps)  # a night between two sessions is no work
     rate = 3600 * len(gaps) / worked if worked else None
-    left = None
-    if rate and total is not None:
-        left = timedelta(hours=max(0, total - len(ended)) / rate)
+    left = timedelta(hours=max(0, total - len(ended)) / rate) if rate and total is not None else None
     return Pace(len(ended), total, rate, left)
 
 

@@ -78,11 +78,8 @@ def importances(designs: Sequence[Traits], accuracy: Floats, flops: Floats, seed
     chance = _chance(targets, bonferroni_level(2 * len(axes)), np.random.default_rng(seed))
     own = [target.explained(target.left[:, None])[:, 0] for target in targets]
     rows = np.maximum(0, np.stack([own[0], chance[0], own[1], chance[1]], axis=1))
-    return sorted((Importance(axis, *map(float, row)) for axis, row in zip(axes, rows, strict=True)), key=_rank)
-
-
-def _rank(row: Importance) -> float:
-    return -row.accuracy
+    found = [Importance(axis, *map(float, row)) for axis, row in zip(axes, rows, strict=True)]
+    return sorted(found, key=lambda row: -row.accuracy)
 
 
 def _chance(targets: Sequence[_Target], level: float, rng: np.random.Generator) -> list[Floats]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.analysis.design_choices import traits_of
+from nas.analysis.design_choices import axis_order, traits_of
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_level
 from nas.analysis.seed_noise import Floats, student_t
 from space import Arch
@@ -23,7 +23,6 @@ RESAMPLES = 4000
 FEWEST = 10  # pairs below which a tau says nothing
 NEEDED = FREEDOM + 3  # networks, to fit what depends on FLOPs and on a choice
 TAUS = 4  # of the report, whose intervals hold together
-AXES = ("block", "kernel", "norm", "act", "expansion", "depth", "width", "stages")  # these before all others
 DOUBLED = "doubled"
 
 
@@ -80,12 +79,7 @@ class Agreement:
     overall_flops: Tau
     equal: Tau  # over pairs of about equal FLOPs
     equal_flops: Tau
-    effects: tuple[
-        Effect, ...
-    ]  # their intervals hold together, and so do those of the four taus (`multiple_comparisons`)
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    effects: tuple[Effect, ...]  # their intervals hold together, and so do those of the four taus
 
     def verdict(self) -> str:
         """Whether brief training ranks at equal FLOPs, in a sentence."""
@@ -190,12 +184,12 @@ def effects(rows: Sequence[Audited]) -> tuple[Effect, ...]:
     return tuple(sorted(found, key=lambda effect: -abs(effect.change)))
 
 
-def _columns(traits: Sequence[dict[tuple[str, str], float]]) -> dict[tuple[str, str], Floats]:
+def _columns(rows: Sequence[dict[tuple[str, str], float]]) -> dict[tuple[str, str], Floats]:
     """(axis, choice) -> its share in every network (N,), for choices that vary and are not the same as earlier ones."""
-    names = dict.fromkeys(name for trait in traits for name in trait)
+    names = dict.fromkeys(name for row in rows for name in row)
     kept: dict[tuple[str, str], Floats] = {}
-    for name in sorted(names, key=lambda name: (AXES.index(name[0]) if name[0] in AXES else len(AXES), name)):
-        column = np.array([trait.get(name, 0.0) for trait in traits])
+    for name in sorted(names, key=lambda name: (axis_order(name[0]), name)):
+        column = np.array([row.get(name, 0.0) for row in rows])
         same = (abs(np.corrcoef(column, other)[0, 1]) > 1 - 1e-9 for other in kept.values())
         if _varies(column) and not any(same):
             kept[name] = column

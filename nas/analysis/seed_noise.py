@@ -22,11 +22,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.analysis.multiple_comparisons import FREEDOM, LEVEL, bonferroni_level
+from nas.analysis.multiple_comparisons import FREEDOM, LEVEL, VALUES, bonferroni_level
 from nas.analysis.pareto import accuracy, best, by_network, flops, merged, pareto_front
 from nas.records.trial import Trial
 
@@ -111,7 +112,8 @@ class NetworkResults:
 def networks(trials: Iterable[Trial], seed: int = 0) -> NetworkResults:
     """The study's networks with intervals, probabilities and ties; `seed` is of the draws."""
     groups = sorted(by_network(trials), key=lambda group: flops(group[0]))
-    points, noise = [merged(group)[0] for group in groups], pooled_noise(groups)
+    points = [merged(group)[0] for group in groups]
+    noise = pooled_noise([list(map(accuracy, group)) for group in groups])
     counts = np.array([len(group) for group in groups], dtype=float)
     if noise is None:
         plain = [NetworkResult(trial=t, seeds=1, half=None, expected=None, probability=None) for t in points]
@@ -129,12 +131,11 @@ def networks(trials: Iterable[Trial], seed: int = 0) -> NetworkResults:
     return NetworkResults(noise, rows)
 
 
-def pooled_noise(groups: Iterable[Sequence[Trial]]) -> Noise | None:
-    """The pooled standard deviation over seeds; None without a repeat.
+def pooled_noise(rows: Sequence[Sequence[float]]) -> Noise | None:
+    """The standard deviation over seeds, pooled over rows of accuracies, one a network; None without a repeat.
 
     Accuracies are multiples of 1 / images, so that equal ones hide a rounding: it is the least that the noise can be.
     """
-    rows = [[accuracy(trial) for trial in group] for group in groups]
     freedom = sum(len(row) - 1 for row in rows)
     if freedom == 0:
         return None
@@ -149,6 +150,13 @@ def student_t(freedom: int, level: float = LEVEL) -> float:
     from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy.stats takes a second longer to import
 
     return float(stdtrit(freedom, (1 + level) / 2))
+
+
+def mean_half_width(values: Floats, level: float) -> Any:
+    """Half of Student's interval of the mean over the first axis of (N, ...); None for fewer than VALUES."""
+    if len(values) < VALUES:
+        return None
+    return student_t(len(values) - 1, level) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
 def true_accuracies(costs: Floats, means: Floats, counts: Floats, noise: Noise, seed: int, draws: int = DRAWS) -> Draws:

@@ -21,10 +21,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from nas.analysis.pareto import hypervolume, pareto_front
 from nas.benchmark.surrogate import Surrogate, mean_epoch_seconds
 from nas.benchmark.table import RecordedTable
-from nas.records.settings import Sampler
+from nas.records.settings import Sampler, Stop
 from nas.records.trial import Trial
 from nas.samplers.build import build_sampler
-from nas.samplers.early_stopping import Standing, StopName, StoppingRule, build_rule
+from nas.samplers.early_stopping import Standing, StoppingRule, build_rule
 from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
 from space import Band
 from space.draw import Proposal
@@ -40,14 +40,14 @@ class ReplayPlan:
 
     world: World
     sampler: Sampler
-    stop: StopName
+    stop: Stop
 
     def __str__(self) -> str:
         return f"{self.sampler}/{self.stop}"
 
 
 COMPARED = (
-    *(ReplayPlan("table", "random", stop) for stop in get_args(StopName)),
+    *(ReplayPlan("table", "random", stop) for stop in get_args(Stop)),
     *(ReplayPlan("surrogate", sampler, "none") for sampler in ("random", "tpe", "nsga2")),
     ReplayPlan("surrogate", "random", "moasha"), ReplayPlan("surrogate", "ehvi", "quantile"),
 )  # fmt: skip
@@ -87,12 +87,12 @@ class Run:
     exhausted: bool  # no network was left before the budget was spent
 
 
-def plans(samplers: Sequence[Sampler], stops: Sequence[StopName]) -> list[ReplayPlan]:
+def plans(samplers: Sequence[Sampler], stops: Sequence[Stop]) -> list[ReplayPlan]:
     """Stopping rules (none named: all) on the table's real curves; samplers on the surrogate with the rules named, and
     random search beside them. Without stopping each of them too, for comparison. Nothing named: COMPARED."""
     if not samplers and not stops:
         return list(COMPARED)
-    found = [ReplayPlan("table", "random", stop) for stop in dict.fromkeys(["none", *(stops or get_args(StopName))])]
+    found = [ReplayPlan("table", "random", stop) for stop in dict.fromkeys(["none", *(stops or get_args(Stop))])]
     learning = [sampler for sampler in samplers if sampler != "random"]
     if learning:
         found.append(ReplayPlan("surrogate", "random", "none"))
@@ -116,14 +116,8 @@ def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit:
     steps: list[tuple[float, float]] = []
     front: list[Trial] = []
     every: list[Trial] = []
-    stopped: set[int] = set()
     cost = full_cost = 0.0
-    exhausted = False
-    while cost < limit:
-        candidate = source.ask()
-        if candidate is None:
-            exhausted = True
-            break
+    while cost < limit and (candidate := source.ask()):
         number = len(standings)
         seen = epochs_until_stopped(number, candidate, rule, epochs, standings)
         standings.append(_standing(number, candidate, seen))
@@ -135,14 +129,13 @@ def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit:
         if seen == epochs:
             front = pareto_front([*front, trial])
             steps.append((cost, hypervolume(front, band)))
-        else:
-            stopped.add(number)
         rungs = {epoch: candidate.accuracies[epoch - 1] for epoch in rule.rungs if epoch <= seen}
         source.tell(final if seen == epochs else None, rungs)
+    stopped = {standing.number for standing in standings if not standing.reached(epochs)}
     return Run(
         steps=tuple(steps), cost=cost, full_cost=full_cost, trials=len(standings), stopped=len(stopped),
         front=len(every), missed=sum(trial.number in stopped for trial in every),
-        kept=hypervolume(front, band) / hypervolume(every, band), exhausted=exhausted,
+        kept=hypervolume(front, band) / hypervolume(every, band), exhausted=cost < limit,
     )  # fmt: skip
 
 
@@ -150,10 +143,8 @@ def epochs_until_stopped(
     number: int, candidate: Candidate, rule: StoppingRule, epochs: int, others: Sequence[Standing]
 ) -> int:
     """Epochs that the rule lets a network train."""
-    for rung in rule.rungs:
-        if rule.judge(_standing(number, candidate, rung), rung, others).stop:
-            return rung
-    return epochs
+    stops = (rung for rung in rule.rungs if rule.judge(_standing(number, candidate, rung), rung, others).stop)
+    return next(stops, epochs)
 
 
 def _standing(number: int, candidate: Candidate, seen: int) -> Standing:
@@ -260,11 +251,8 @@ def replay(bench: Bench, plans: Sequence[ReplayPlan], seeds: int, processes: int
         runs = [bench.run(*job) for job in jobs]
     else:
         with ProcessPoolExecutor(processes, initializer=_share, initargs=(bench,)) as pool:
-            runs = list(pool.map(_run, jobs, chunksize=max(1, min(4, len(jobs) // (4 * processes)))))
-    found: dict[ReplayPlan, list[Run]] = {plan: [] for plan in plans}
-    for (plan, _), run in zip(jobs, runs, strict=True):
-        found[plan].append(run)
-    return found
+            runs = list(pool.map(_run, jobs))
+    return {plan: runs[place * seeds : (place + 1) * seeds] for place, plan in enumerate(plans)}
 
 
 _shared: Bench  # of a worker process

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix
+from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix, at_equal_flops, log_flops
 from nas.samplers.features import Features, Floats, network_features
 from space import Arch, Cost, InputError
 
@@ -62,27 +62,22 @@ class Surrogate:
             raise InputError(
                 f"table must hold {LEAST} networks for a surrogate, got {len(firsts)}; record more, or replay random"
             )
-        described = [
-            network_features(Arch.from_dict(dict(one.arch)), Cost(one.flops, one.params, one.activations))
-            for one in firsts
-        ]
+        described = [one.features() for one in firsts]
         features = Features.of(described)
         x = features.matrix(described)
         y = np.array([np.mean([one.accuracy for one in rows]) for rows in table.networks.values()])
         with warnings.catch_warnings(action="ignore"):
             model, held_out = _model().fit(x, y), _held_out(x, y)
-        logs = np.log([float(one.flops) for one in firsts])
+        logs = log_flops(firsts)
         place = {one.key: i for i, one in enumerate(firsts)}
         every = [place[one.key] for one in table.recordings]
         curves = accuracy_matrix(table.recordings)
         basis = np.column_stack([np.ones(len(every)), logs[every], held_out[every]])
-        weights = np.linalg.lstsq(basis, curves, rcond=None)[0]
-        trend = np.vander(logs - logs.mean(), 3)
-        within = [values - trend @ np.linalg.lstsq(trend, values, rcond=None)[0] for values in (held_out, y)]
+        weights = np.asarray(np.linalg.lstsq(basis, curves, rcond=None)[0], dtype=np.float64)
         return Surrogate(
             features, model, weights, logs[every], curves - basis @ weights,
             tau=float(kendalltau(held_out, y).statistic),
-            tau_within=float(kendalltau(*within).statistic),
+            tau_within=float(kendalltau(at_equal_flops(held_out, logs), at_equal_flops(y, logs)).statistic),
             tau_flops=float(kendalltau(logs, y).statistic),
         )  # fmt: skip
 

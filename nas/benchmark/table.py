@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nas.records.settings import VERSION, Settings, difference
 from nas.records.trial import Epoch, Trial
+from nas.samplers.features import Floats, network_features
 from nas.storage.reader import Reader
-from space import Arch, Band, InputError, processor
+from space import Arch, Band, Cost, InputError, processor
 from space.reading import check, is_file
 
 FORMAT = 1  # of the file
@@ -28,7 +28,6 @@ DEFAULT = Path(__file__).parent / "recorded" / "convnext_or_modulation_32.parque
 KEY = b"nas"  # of the metadata in the parquet schema's metadata
 NEXT_STEP = "record it again with `nas record`"
 _FREE = ("name", "created", "command", "seed", "device", "versions")  # settings in which studies of a table may differ
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,12 @@ class Recording:
     def accuracies(self) -> tuple[float, ...]:
         """After each epoch."""
         return tuple(epoch.accuracy for epoch in self.curve)
+
+    def features(self) -> dict[str, float]:
+        return network_features(Arch.from_dict(dict(self.arch)), Cost(self.flops, self.params, self.activations))
+
+
+PLAIN = [name for name in Recording.__slots__ if name not in ("arch", "curve")]  # columns that hold a field as it is
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,7 @@ class RecordedTable:
         if not self.recordings:
             raise InputError(f"{where}: table must hold a training, got none; {NEXT_STEP}")
         for row, one in enumerate(self.recordings):
-            problem = _problem(one, self.epochs)
-            if problem:
+            if problem := _problem(one, self.epochs):
                 raise InputError(f"{where}: row {row}: {problem}; {NEXT_STEP}")
 
     def to_arrow(self) -> Any:
@@ -141,7 +145,15 @@ def accuracy_matrix(recordings: Sequence[Recording]) -> Floats:
 
 def log_flops(recordings: Iterable[Recording]) -> Floats:
     """(trainings,) natural logarithms."""
-    return np.log([float(one.flops) for one in recordings])
+    found: Floats = np.log([float(one.flops) for one in recordings])
+    return found
+
+
+def at_equal_flops(values: Floats, log_flops: Floats) -> Floats:
+    """Of (N,) or (N, columns) what a quadratic in log FLOPs (N,) does not explain."""
+    basis = np.vander(log_flops - log_flops.mean(), 3)
+    found: Floats = values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0]
+    return found
 
 
 def gather(folders: Sequence[Path], created: datetime | None = None) -> RecordedTable:
@@ -206,18 +218,14 @@ def _anonymous(settings: Settings) -> Settings:
 
 
 def _from_trial(trial: Trial, curve: list[Epoch]) -> Recording:
-    wanted = (trial.key, trial.arch, trial.flops, trial.params, trial.activations, trial.seed, trial.accuracy)
-    assert not any(value is None for value in wanted), f"trial {trial.number} is complete"
-    return Recording(
-        key=str(trial.key), arch=trial.arch or {}, flops=trial.flops or 0, params=trial.params or 0,
-        activations=trial.activations or 0, seed=trial.seed or 0, log_density=trial.log_density,
-        accuracy=trial.accuracy or 0.0, seconds=trial.seconds or 0.0, curve=tuple(curve),
-    )  # fmt: skip
+    found = {name: getattr(trial, name) for name in (*PLAIN, "arch")} | {"seconds": trial.seconds or 0.0}
+    missing = [name for name, value in found.items() if value is None and name != "log_density"]
+    assert not missing, f"trial {trial.number} is complete"
+    return Recording(**found, curve=tuple(curve))
 
 
 def _row(one: Recording) -> dict[str, Any]:
-    plain = {name: getattr(one, name) for name in Recording.__slots__ if name not in ("arch", "curve")}
-    return plain | {
+    return {name: getattr(one, name) for name in PLAIN} | {
         "arch": json.dumps(one.arch),
         "epochs": len(one.curve),
         "epoch_loss": [epoch.loss for epoch in one.curve],
@@ -229,8 +237,7 @@ def _row(one: Recording) -> dict[str, Any]:
 def _recording(row: Mapping[str, Any]) -> Recording:
     columns = (row["epoch_loss"], row["epoch_accuracy"], row["epoch_seconds"])
     curve = tuple(Epoch(i, *values) for i, values in enumerate(zip(*columns, strict=True), 1))
-    plain = {name: row[name] for name in Recording.__slots__ if name not in ("arch", "curve")}
-    return Recording(arch=json.loads(row["arch"]), curve=curve, **plain)
+    return Recording(arch=json.loads(row["arch"]), curve=curve, **{name: row[name] for name in PLAIN})
 
 
 def _problem(one: Recording, epochs: int) -> str | None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as parquet
 
+from nas.analysis.seed_noise import pooled_noise
 from nas.analysis.wording import CONVENTION
-from nas.benchmark.table import Floats, RecordedTable, Recording, accuracy_matrix, log_flops
+from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix, at_equal_flops, log_flops
 from nas.records.files import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 LEAST = 10  # networks below which no correlation is given
 
@@ -84,41 +82,24 @@ def noise_lines(table: RecordedTable) -> str:
     firsts = [trainings[0] for trainings in table.networks.values()]
     if len(firsts) < LEAST:
         return f"Too few networks ({len(firsts)}) for correlations."
-    left = residuals(firsts)
+    left = at_equal_flops(accuracy_matrix(firsts), log_flops(firsts))
     taus = ", ".join(f"{epoch}: {value:.2f}" for epoch, value in enumerate(rank_correlations(firsts), 1))
     final = accuracy_matrix(firsts)[:, -1]
     lines = [
         f"Correlation of final accuracy with log FLOPs: {np.corrcoef(log_flops(firsts), final)[0, 1]:.2f}. Standard "
         f"deviation at equal FLOPs (about a quadratic in log FLOPs): {100 * left[:, -1].std(ddof=3):.2f} points."
     ]
-    noise = seed_noise(table)
+    noise = pooled_noise([[one.accuracy for one in rows] for rows in table.networks.values()])
     if noise is not None:
-        lines.append(f"Seed noise: {100 * noise[0]:.2f} points (standard deviation, {noise[1]} networks with repeats).")
+        repeated = sum(len(rows) > 1 for rows in table.networks.values())
+        lines.append(f"Seed noise: {100 * noise.sd:.2f} points (standard deviation, {repeated} networks with repeats).")
     lines.append(f"Kendall's tau of accuracy *at equal FLOPs* with the final one, by epoch: {taus}.")
     return "\n".join(lines)
-
-
-def seed_noise(table: RecordedTable) -> tuple[float, int] | None:
-    """Standard deviation of final accuracy between seeds of one network, pooled, and the number of such networks."""
-    repeated = [[one.accuracy for one in rows] for rows in table.networks.values() if len(rows) > 1]
-    if not repeated:
-        return None
-    squares = sum(float(np.var(values)) * len(values) for values in repeated)
-    return float(np.sqrt(squares / sum(len(values) - 1 for values in repeated))), len(repeated)
-
-
-def residuals(recordings: Sequence[Recording]) -> Floats:
-    """(trainings, epochs): accuracies less a quadratic in log FLOPs, epoch by epoch."""
-    curves, x = accuracy_matrix(recordings), log_flops(recordings)
-    basis = np.vander(x - x.mean(), 3)
-    weights = np.linalg.lstsq(basis, curves, rcond=None)[0]
-    found: Floats = curves - basis @ weights
-    return found
 
 
 def rank_correlations(recordings: Sequence[Recording]) -> list[float]:
     """Kendall's tau of each epoch's accuracy with the last one's, both less what FLOPs explain."""
     from scipy.stats import kendalltau  # type: ignore[import-untyped]
 
-    left = residuals(recordings)
+    left = at_equal_flops(accuracy_matrix(recordings), log_flops(recordings))
     return [float(kendalltau(column, left[:, -1]).statistic) for column in left.T]

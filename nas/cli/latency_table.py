@@ -10,8 +10,8 @@ from nas.analysis.cost_axes import LIMIT
 from nas.analysis.pareto import accuracy
 from nas.analysis.wording import describe
 from nas.cli.base import print_json, print_table
-from nas.latency import measurements
-from nas.latency.measurements import Measured
+from nas.latency import front as latencies
+from nas.latency.front import Measured
 from nas.storage.reader import Reader
 from space import compact
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 def print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
     """What was measured of a study; or its front in latency alone, beside that of random search."""
-    found = measurements.rows(folder, Reader(folder).trials(), device, batch)
-    chosen, front, base = found, measurements.latency_front(found), None
+    found = latencies.rows(folder, Reader(folder).trials(), device, batch)
+    chosen, front, base = found, latencies.latency_front(found), None
     if front_only:
-        chosen = front = measurements.quiet_front(folder, found)
-        base = measurements.baseline_front(folder, device, batch)
+        chosen = front = latencies.quiet_front(folder, found)
+        base = latencies.baseline_front(folder, device, batch)
     if as_json:
         rows = [row.to_json() for row in chosen]
         if front_only:
             for plain, row in zip(rows, chosen, strict=True):
-                plain["baseline_accuracy"] = measurements.reached(base or [], row)
+                plain["baseline_accuracy"] = latencies.reached(base or [], row)
         print_json(rows)
         return
     print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency", front))
-    if words := measurements.busy_words(folder, found):
+    if words := latencies.busy_words(folder, found):
         print(f"busy: {words}")
-    if line := measurements.baseline_line(folder, base, device, batch):
+    if line := latencies.baseline_line(folder, base, device, batch):
         print(line)
 
 

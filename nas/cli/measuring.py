@@ -13,7 +13,7 @@ from nas.cli.base import app, check_there, print_table, progress
 from nas.cli.latency_table import print_measured
 from nas.cli.options import RUNS, ItsChannels, ItsClasses, ItsSize, Json, Runs, StudyArg
 from nas.export.arch_source import load_network
-from nas.latency.measurements import MeasureOptions, measure_arch, measure_study, parse_batches
+from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
 from nas.records.settings import FILE, find_study
 from nas.storage.reader import Reader
 from space.reading import is_file

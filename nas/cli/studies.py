@@ -11,7 +11,7 @@ from nas.analysis.studies import Summary, summaries
 from nas.cli.base import app, check_there, print_json, print_table
 from nas.cli.latency_table import print_measured
 from nas.cli.options import RUNS, Json, Runs, StudyArg
-from nas.latency.measurements import find_device
+from nas.latency.front import find_device
 from nas.records.settings import find_study
 from nas.storage.reader import Reader
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from nas.analysis.cost_axes import FLOPS
 from nas.analysis.pareto import best, knee, pareto_front, under
-from nas.latency.measurements import AXIS, axis, find_device
+from nas.latency.front import AXIS, axis, find_device
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError

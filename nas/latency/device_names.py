@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 EAGER, CAPTURED = "eager", "CUDA graph"
@@ -56,8 +56,5 @@ def _fits(name: str, words: str) -> bool:
 
 def _parts(words: str) -> list[str]:
     """Parts between commas, each as ` word word `."""
-    return [f" {' '.join(_words(part))} " for part in words.split(",") if any(_words(part))]
-
-
-def _words(part: str) -> Iterable[str]:
-    return re.findall(r"\w+", part.casefold())
+    parts = (re.findall(r"\w+", part) for part in words.casefold().split(","))
+    return [f" {' '.join(part)} " for part in parts if part]

@@ -6,7 +6,6 @@ import itertools
 import platform
 import statistics
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,7 +91,8 @@ def measure(
     device, seconds = reference.device, SECONDS if seconds is None else seconds
     network.eval()
     try:
-        with _on(device), torch.inference_mode():
+        own = device if device.type == "cuda" else -1  # what is captured goes to streams of the current device
+        with torch.cuda.device(own), torch.inference_mode():
             images = torch.randn(batch, task.channels, task.image_size, task.image_size, device=device)
             memory = peak_tensor_bytes(network, images)
             return [
@@ -146,7 +146,9 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"{_processor()}, {threads} thread{'s' * (threads > 1)}"
+    # where the system has no name (ARM, macOS), the machine's, so that different ones never share theirs
+    name = processor.model() or f"{platform.machine()} {platform.node()}"
+    return f"{name}, {threads} thread{'s' * (threads > 1)}"
 
 
 def _ways(network: nn.Module, images: Tensor) -> Iterator[Callable[[], object]]:
@@ -176,13 +178,3 @@ def _timing(name: str, batch: int, memory: int, reference: Reference, chosen: Tr
         device=name, batch=batch, median=median, low=low, high=high, passes=len(chosen.took),
         reference=chosen.reference, reference_best=reference.best, peak_tensor_bytes=memory,
     )  # fmt: skip
-
-
-def _on(device: torch.device) -> AbstractContextManager[object]:
-    """What is captured goes to streams of the current device, so it must be this one."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-
-
-def _processor() -> str:
-    """Its name; where the system has none (ARM, macOS), the machine's, so that different ones never share theirs."""
-    return processor.model() or f"{platform.machine()} {platform.node()}"

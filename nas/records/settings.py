@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import yaml
-from pydantic import ConfigDict, Strict
+from pydantic import ConfigDict
 
 from nas.records.files import write_whole
-from nas.records.recipe import Recipe
+from nas.records.recipe import Int, Recipe
 from space import Band, Budget, InputError, Space, Task
 from space.reading import check, is_file, load_yaml
 
@@ -22,7 +22,6 @@ STUDY = "nas"  # Optuna's name of the study in a journal
 ARTIFACTS = "artifacts"
 Sampler = Literal["ehvi", "tpe", "nsga2", "random"]
 Stop = Literal["none", "quantile", "moasha"]
-Int = Annotated[int, Strict()]
 
 _CLOSED = ConfigDict(extra="forbid")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

@@ -42,9 +42,7 @@ class Trial:
     retry_of: int | None = None  # the interrupted trial whose network this one trains again
     begun: int | None = None  # its place among all that began to train, the same for every reader
     accuracies: tuple[float, ...] = ()  # validation accuracy after each epoch up to the last rung, also while it trains
-    decisions: tuple[
-        dict[str, Any], ...
-    ] = ()  # of the stopping rule at its rungs: `nas.samplers.early_stopping.Decision`
+    decisions: tuple[dict[str, Any], ...] = ()  # of the stopping rule at its rungs: `early_stopping.Decision`
     arch: dict[str, Any] | None = None
     reason: str | None = None
     owner: str | None = None  # host and process of its worker

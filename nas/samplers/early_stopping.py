@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nas.records.settings import Stop
+from nas.samplers.bayesian_ridge import Fit, Floats
 from space import InputError
-
-StopName = Stop
-Array = NDArray[np.float64]
 
 NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted
 MISSES = 0.05  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
@@ -66,19 +63,12 @@ class Decision:
     threshold: float | None
     rivals: int
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_dict(plain: Mapping[str, Any]) -> Decision:
-        return Decision(**plain)
-
 
 class StoppingRule(Protocol):
     """Deterministic: the same trial among the same others gets the same decision in every worker."""
 
     @property
-    def name(self) -> StopName: ...
+    def name(self) -> Stop: ...
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -91,7 +81,7 @@ class StoppingRule(Protocol):
         """The rule in a sentence."""
 
 
-def build_rule(name: StopName, epochs: int, seed: int) -> StoppingRule:
+def build_rule(name: Stop, epochs: int, seed: int) -> StoppingRule:
     """The rule for trainings of `epochs`; `seed` (the study's) chooses the trials that are never stopped."""
     match name:
         case "none":
@@ -107,7 +97,7 @@ def build_rule(name: StopName, epochs: int, seed: int) -> StoppingRule:
 class NoRule:
     """Every trial is trained to its end."""
 
-    name: StopName = "none"
+    name: Stop = "none"
     rungs: tuple[int, ...] = ()
 
     def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
@@ -130,7 +120,7 @@ class QuantileRule:
     epochs: int
     seed: int
     misses: float = MISSES
-    name: StopName = "quantile"
+    name: Stop = "quantile"
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -144,16 +134,17 @@ class QuantileRule:
         finished, reached = self._rivals(trial, epoch, others)
         if len(finished) < LEAST:
             return Decision(epoch, accuracy, False, "sparse", None, len(finished))
-        forecast = _Forecast.fit(finished, epoch, self.epochs, trial.flops)
+        forecast = _forecast(finished, epoch, self.epochs, trial.flops)
+        slope = float(forecast.weights[2:].sum())  # with the accuracies of the rung, moved together
         bars = _bars([*reached, trial], finished, self.epochs)
         if bars[-1] == 0:
             return Decision(epoch, accuracy, False, "cheapest", None, len(finished))
-        means, deviations = forecast([*reached, trial], epoch)
+        means, deviations = forecast.predict(_features([*reached, trial], epoch, trial.flops))
         scores = (means - bars) / deviations  # in standard deviations above the bar
         score = self._cut(scores[:-1])
-        if score is None or forecast.slope <= 0:
+        if score is None or slope <= 0:
             return Decision(epoch, accuracy, False, "kept", None, len(finished))
-        threshold = float(accuracy + (score - scores[-1]) * deviations[-1] / forecast.slope)
+        threshold = float(accuracy + (score - scores[-1]) * deviations[-1] / slope)
         below = accuracy < threshold
         spared = below and is_never_stopped(self.seed, trial.number)
         why = "protected" if spared else "below" if below else "kept"
@@ -178,7 +169,7 @@ class QuantileRule:
         finished = [beside[i] for i in np.flatnonzero(near & ended)]
         return finished, [beside[i] for i in np.flatnonzero(near) if beside[i].reached(epoch)]
 
-    def _cut(self, scores: Array) -> float | None:
+    def _cut(self, scores: Floats) -> float | None:
         """The score up to which trials are stopped; None where already the least likely one is too likely."""
         rising = np.sort(scores)
         chances = np.array([_NORMAL.cdf(score) for score in rising])
@@ -187,54 +178,34 @@ class QuantileRule:
         return float(rising[count - 1]) if count else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Forecast:
-    """Final accuracy as a linear function of log FLOPs and the accuracies of a rung's last epochs."""
-
-    flops: int  # about which FLOPs are centred
-    weights: Array  # (features,)
-    precision: Array  # (features, features), inverse Gram matrix
-    variance: float  # of the finals about the fit
-
-    @staticmethod
-    def fit(finished: Sequence[Standing], epoch: int, epochs: int, flops: int) -> _Forecast:
-        """Least squares; accuracies of neighbouring epochs go together, so their weights are kept small."""
-        x = _features(finished, epoch, flops)
-        y = np.array([standing.at(epochs) for standing in finished])
-        ridge = np.diag([0.0, 0.0] + [1e-4] * (x.shape[1] - 2))
-        gram = x.T @ x + ridge + 1e-12 * np.eye(x.shape[1])  # all FLOPs may be equal
-        precision = np.linalg.inv(gram).astype(np.float64)
-        weights = precision @ (x.T @ y)
-        left = len(y) - x.shape[1]
-        residuals = y - x @ weights
-        return _Forecast(flops, weights, precision, float(residuals @ residuals) / max(left - 2, 1) + 1e-12)
-
-    @property
-    def slope(self) -> float:
-        """Change of the forecast with the accuracies of the rung, moved together."""
-        return float(self.weights[2:].sum())
-
-    def __call__(self, standings: Sequence[Standing], epoch: int) -> tuple[Array, Array]:
-        """Means and standard deviations, each (standings,); these count what the fit itself does not know."""
-        x = _features(standings, epoch, self.flops)
-        leverage = np.einsum("nf,fg,ng->n", x, self.precision, x)
-        return x @ self.weights, np.sqrt(self.variance * (1 + leverage))
+def _forecast(finished: Sequence[Standing], epoch: int, epochs: int, flops: int) -> Fit:
+    """Final accuracy by least squares from log FLOPs and the accuracies of a rung's last epochs; these go together, so
+    that their weights are kept small."""
+    x = _features(finished, epoch, flops)
+    y = np.array([standing.at(epochs) for standing in finished])
+    ridge = np.diag([0.0, 0.0] + [1e-4] * (x.shape[1] - 2))
+    gram = x.T @ x + ridge + 1e-12 * np.eye(x.shape[1])  # all FLOPs may be equal
+    covariance = np.linalg.inv(gram).astype(np.float64)
+    weights = covariance @ (x.T @ y)
+    residuals = y - x @ weights
+    variance = float(residuals @ residuals) / max(len(y) - x.shape[1] - 2, 1) + 1e-12
+    return Fit(weights, covariance, math.sqrt(variance), 1e-4)
 
 
-def _features(standings: Iterable[Standing], epoch: int, flops: int) -> Array:
+def _features(standings: Iterable[Standing], epoch: int, flops: int) -> Floats:
     """(standings, 3 or 4): 1, log FLOPs, accuracy at the epoch and, from epoch 2 on, at the one before."""
     before = [epoch - 1] if epoch > 1 else []
     return np.array([[1.0, math.log(s.flops / flops), *(s.at(e) for e in [epoch, *before])] for s in standings])
 
 
-def _bars(standings: Sequence[Standing], finished: Sequence[Standing], epochs: int) -> Array:
+def _bars(standings: Sequence[Standing], finished: Sequence[Standing], epochs: int) -> Floats:
     """For each of `standings` the best final accuracy of others that cost as much to half as much; 0 for none."""
     costs = np.array([standing.flops for standing in standings])[:, None]
     numbers = np.array([standing.number for standing in standings])[:, None]
     rivals = np.array([standing.flops for standing in finished])
     eligible = (rivals <= costs) & (2 * rivals >= costs) & (np.array([s.number for s in finished]) != numbers)
     finals = np.array([standing.at(epochs) for standing in finished])
-    best: Array = np.where(eligible, finals, 0.0).max(axis=1)
+    best: Floats = np.where(eligible, finals, 0.0).max(axis=1)
     return best
 
 
@@ -254,7 +225,7 @@ class MoashaRule:
 
     epochs: int
     eta: int = ETA
-    name: StopName = "moasha"
+    name: Stop = "moasha"
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -278,7 +249,7 @@ class MoashaRule:
         )
 
 
-def place_of_last(points: Array) -> int:
+def place_of_last(points: Floats) -> int:
     """How many of `points` (n, 2; less is better) come before the last one: front by front, each by an epsilon-net."""
     low, high = points.min(axis=0), points.max(axis=0)
     scaled = (points - low) / np.where(high > low, high - low, 1)
@@ -293,7 +264,7 @@ def place_of_last(points: Array) -> int:
         left = left[~is_front]
 
 
-def _epsilon_net(points: Array) -> list[int]:
+def _epsilon_net(points: Floats) -> list[int]:
     """The best in the first objective, then each time the one farthest from those chosen (Clarkson 2005)."""
     chosen = [int(np.argmin(points[:, 0]))]
     distances = np.linalg.norm(points - points[chosen[0]], axis=1)

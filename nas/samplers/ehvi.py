@@ -6,6 +6,7 @@ through `Space.compose`, so that it lands in the budget by construction. Needs n
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,7 +90,6 @@ class EhviSampler(BaseSampler):
         self.distributions: dict[str, BaseDistribution] = {}  # by name, as they came up
         self.proposed: dict[int, dict[str, Any]] = {}  # parameters, by trial, until Optuna asks for them
         self.blocks: dict[int, tuple[list[Candidate], Floats]] = {}  # random candidates with their rows, by trial
-        self.rows: dict[int, Floats] = {}  # of trials that run
         band = settings.band
         self.middle = math.log(band.low * band.high) / 2
         self.half = max(math.log(band.high / band.low) / 2, 1e-9)
@@ -163,25 +163,22 @@ class EhviSampler(BaseSampler):
             epoch, reached = list(rungs.items())[-1]
             row = self._row(trial)
             known.stopped.setdefault(epoch, Forecast(len(row), len(AT_RUNG))).add(row, np.array([*row[:2], reached]))
-        self.rows.pop(trial.number, None)
 
     def _row(self, trial: FrozenTrial) -> Floats:
-        if trial.number not in self.rows:
-            attrs = trial.user_attrs
-            cost = Cost(attrs["flops"], attrs["params"], attrs["activations"])
-            self.rows[trial.number] = self._matrix([(Arch.from_dict(attrs["arch"]), cost)])[0]
-        return self.rows[trial.number]
+        attrs = trial.user_attrs
+        cost = Cost(attrs["flops"], attrs["params"], attrs["activations"])
+        row: Floats = self._matrix([Candidate(Arch.from_dict(attrs["arch"]), cost, trial.params)])[0]
+        return row
 
-    def _matrix(self, networks: Sequence[tuple[Arch, Cost]]) -> Floats:
+    def _matrix(self, networks: Sequence[Candidate]) -> Floats:
         """(networks, columns): 1, log FLOPs from -1 to 1 over the band, their square, and the features."""
-        x = (np.log([float(cost.flops) for _, cost in networks]) - self.middle) / self.half
-        return np.column_stack(
-            [np.ones_like(x), x, x**2, self.features.matrix([network_features(*one) for one in networks])]
-        )
+        x = (np.log([float(each.cost.flops) for each in networks]) - self.middle) / self.half
+        features = self.features.matrix([network_features(each.arch, each.cost) for each in networks])
+        return np.column_stack([np.ones_like(x), x, x**2, features])
 
     def _fit(self) -> Fit:
         """Failed and stopped networks belong to it too: without them the model knows only what went well."""
-        known, ridge = self.known, self.ridge.copy()
+        known, ridge = self.known, copy.deepcopy(self.ridge)
         if known.failed:
             ridge.add(np.array(known.failed), np.full(len(known.failed), known.worst))
         fit = ridge.fit()
@@ -209,8 +206,8 @@ class EhviSampler(BaseSampler):
     def _spread(self, rng: random.Random) -> list[Candidate]:
         """Random networks at the next place in the band, the least known first."""
         part = van_der_corput(len(self.known.keys))
-        found = list(self._compose(Aimed(RandomChooser(rng, None), part) for _ in range(SHAPES)))
-        spread = self.ridge.spread(self._matrix([(each.arch, each.cost) for each in found]), PRIOR)
+        found = list(self._compose(Aimed(rng, None, part=part) for _ in range(SHAPES)))
+        spread = self.ridge.spread(self._matrix(found), PRIOR)
         return [found[i] for i in np.argsort(-spread, kind="stable")]
 
     def ranked(self, number: int, rng: random.Random, running: Sequence[Floats]) -> list[Candidate]:
@@ -225,10 +222,9 @@ class EhviSampler(BaseSampler):
             logs += list(self.middle + self.half * rows[:, 1])
             means += list(fit.predict(rows)[0])
             front = staircase(np.array(logs), np.array(means))
-        mutants = list(self._compose(Mutation(RandomChooser(rng, None), rng.choice(parents)) for _ in range(MUTANTS)))
+        mutants = list(self._compose(Mutation(rng, None, parent=rng.choice(parents)) for _ in range(MUTANTS)))
         groups = [self._block(each) for each in range(number - BLOCKS + 1, number + 1)]
-        if mutants:
-            groups.append((mutants, self._matrix([(each.arch, each.cost) for each in mutants])))
+        groups.append((mutants, self._matrix(mutants)))
         candidates = [each for group, _ in groups for each in group]
         rows = np.concatenate([rows for _, rows in groups])
         own = self.middle + self.half * rows[:, 1]
@@ -241,7 +237,7 @@ class EhviSampler(BaseSampler):
         """The random candidates that came with trial `number`."""
         if number not in self.blocks:
             found = list(self._draw(random.Random(f"{self.settings.seed}/random/{number}"), FRESH))
-            self.blocks[number] = found, self._matrix([(each.arch, each.cost) for each in found])
+            self.blocks[number] = found, self._matrix(found)
             self.blocks.pop(number - 2 * BLOCKS, None)
         return self.blocks[number]
 

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import optuna
@@ -70,12 +71,12 @@ class RecordingChooser:
         return self.inner.log_density
 
     def choice(self, name: str, axis: Axis) -> Value:
-        self._note_axis(name, axis)
+        self.distributions.setdefault(name, distribution(axis))
         self.params[name] = self.inner.choice(name, axis)
         return self.params[name]  # type: ignore[no-any-return]
 
     def choice_within(self, name: str, axis: Axis, allowed: Sequence[Value]) -> int:
-        self._note_axis(name, axis)
+        self.distributions.setdefault(name, distribution(axis))
         place = self.inner.choice_within(name, axis, allowed)
         self.params[name] = allowed[place]
         return place
@@ -87,16 +88,12 @@ class RecordingChooser:
         self.inner.note(probability)
 
     def log_uniform(self, name: str, low: float, high: float) -> float:
-        if name not in self.distributions:
-            self.distributions[name] = FloatDistribution(low, high, log=True)
+        self.distributions.setdefault(name, FloatDistribution(low, high, log=True))
         self.params[name] = self.inner.log_uniform(name, low, high)
         return float(self.params[name])
 
-    def _note_axis(self, name: str, axis: Axis) -> None:
-        if name not in self.distributions:
-            self.distributions[name] = distribution(axis)
 
-
+@lru_cache
 def distribution(axis: Axis) -> IntDistribution | CategoricalDistribution:
     """Even rows of integers are quantities, all else categories."""
     if axis.step:

@@ -61,7 +61,7 @@ class Audit:
         """For `--json`: the plan, the report, and every network."""
         rows = [{key: value for key, value in asdict(row).items() if key != "arch"} for row in self.rows]
         return {
-            **asdict(self.plan), "brief_epochs": brief_epochs, "agreement": self.report().to_json(), "rows": rows,
+            **asdict(self.plan), "brief_epochs": brief_epochs, "agreement": asdict(self.report()), "rows": rows,
             "failed": self.failed,
         }  # fmt: skip
 

@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ class Search:
             standing = Standing(trial.number, trial.user_attrs["flops"], accuracies_of(curve))
             decision = self.rule.judge(standing, epoch, self.index.refresh().rivals(trial.number))
             trial.set_user_attr("accuracies", standing.accuracies)
-            trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), decision.to_dict()])
+            trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), asdict(decision)])
         except UpdateFinishedTrialError:  # taken back while this process was held up; `_tell` says so
             return "interrupt"
         return "stop" if decision.stop else "go on"
@@ -221,6 +221,6 @@ class Search:
 
 def _why(plain: dict[str, Any]) -> str:
     """The decision that ended a trial, in words."""
-    decision = Decision.from_dict(plain)
+    decision = Decision(**plain)
     wanted = "" if decision.threshold is None else f" of the {decision.threshold:.2%} wanted"
     return f"{decision.accuracy:.2%}{wanted} after epoch {decision.epoch}, among {decision.rivals} of about its FLOPs"

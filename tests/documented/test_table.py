@@ -172,8 +172,7 @@ def test_a_benchmark_takes_the_words_that_are_printed(command: str, monkeypatch:
 
     module, *words = command.split()[2:]
     real = argparse.ArgumentParser.parse_args
-    if "argparse" not in (ROOT / f"{module.replace('.', '/')}.py").read_text():
-        assert words == [], "it takes none"
+    if not words and "argparse" not in (ROOT / f"{module.replace('.', '/')}.py").read_text():
         return
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
     monkeypatch.setattr("sys.argv", [module, *words])

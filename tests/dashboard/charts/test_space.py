@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.charts import space
-from nas.analysis.design_choices import traits, varied
+from nas.analysis.design_choices import traits_of, varied
 from nas.analysis.importance import Cell, Importance
 from space import Band
 from tests.dashboard.charts.figures import TRIALS, as_plotly
@@ -43,7 +43,7 @@ def test_cells_are_hollow_without_interval_where_too_few() -> None:
 
 
 def test_parallel_coordinates_have_an_axis_a_choice() -> None:
-    designs = [traits(t) for t in TRIALS]
+    designs = [traits_of(t.arch) for t in TRIALS]
     figure = space.coordinates_figure(TRIALS, designs, varied(designs))
     as_plotly(figure)
     dimensions = {d["label"]: d for d in figure["data"][0]["dimensions"]}

@@ -13,7 +13,7 @@ from dashboard.charts.front_caption import ends
 from dashboard.pages.front_view import Asked, figure_of
 from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import FLOPS
-from nas.analysis.design_choices import traits, varied, within
+from nas.analysis.design_choices import traits_of, varied, within
 from nas.analysis.pareto import pareto_front
 from nas.latency.measurements import FILE as MEASURED
 from nas.latency.measurements import keep
@@ -144,11 +144,11 @@ def test_a_filter_holds_for_random_search_and_what_is_in_training_too(runs: Path
     beside = cache.read(make_study(runs, "first-random", complete=25, seed=1))
     figure = figure_of(snapshot, Asked(filters=tuple(wanted.items())), beside)
     quiet = next(trace for trace in figure["data"] if trace["name"] == BASELINE)
-    front = pareto_front([trial for trial in beside.scored if within(traits(trial), wanted)])
+    front = pareto_front([trial for trial in beside.scored if within(traits_of(trial.arch), wanted)])
     assert [trial.number for trial in front] != [trial.number for trial in beside.front], "a filter that matters"
     assert quiet["x"][: len(front)] == [trial.flops for trial in front]
     dotted = [s["x0"] for s in figure["layout"]["shapes"] if s.get("line", {}).get("dash") == "dot"]
-    left = [trial.flops for trial in snapshot.running if within(traits(trial), wanted)]
+    left = [trial.flops for trial in snapshot.running if within(traits_of(trial.arch), wanted)]
     assert dotted == left != [trial.flops for trial in snapshot.running]
     app = page(**{"study": "first", "only.norm": "ln"})
     words = said(app)
@@ -173,7 +173,7 @@ def test_choices_that_another_study_has_not_are_dropped(runs: Path) -> None:
 
 def test_filters_that_leave_nothing_say_so(runs: Path) -> None:
     """Two choices that no network has together."""
-    designs = [traits(trial) for trial in StudyCache().read(make_study(runs, complete=4)).scored]
+    designs = [traits_of(trial.arch) for trial in StudyCache().read(make_study(runs, complete=4)).scored]
     axes = varied(designs)
     pairs = ({a: x, b: y} for a, b in combinations(axes, 2) for x in axes[a] for y in axes[b])
     wanted = next(p for p in pairs if not any(within(d, {axis: [word] for axis, word in p.items()}) for d in designs))

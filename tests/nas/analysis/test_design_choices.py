@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from nas.analysis.design_choices import is_numeric, number, one_word, traits, varied, within
-from nas.records.trial import Trial
+from nas.analysis.design_choices import is_numeric, number, one_word, traits_of, varied, within
 from space import Space, Task
 
 ARCH = {
@@ -22,12 +21,8 @@ ARCH = {
 }
 
 
-def trial(arch: Any) -> Trial:
-    return Trial(number=0, state="complete", arch=arch)
-
-
 def test_a_choice_counts_by_its_share_of_the_blocks() -> None:
-    found = traits(trial(ARCH))
+    found = traits_of(ARCH)
     assert found["block"] == {"convnext": 0.25, "modulation": 0.75}
     assert found["kernel"] == {"3": 0.25, "7": 0.75}
     assert found["expansion"] == {"4": 1.0}
@@ -40,12 +35,12 @@ def test_a_choice_counts_by_its_share_of_the_blocks() -> None:
 
 @pytest.mark.parametrize("arch", [None, {}, [], {"stages": None}, {"stages": [1]}, {"stages": [{"depth": "x"}]}])
 def test_whatever_a_journal_holds_is_taken(arch: Any) -> None:
-    assert traits(trial(arch)) == {}
+    assert traits_of(arch) == {}
 
 
 def test_axes_that_vary_and_their_choices_in_order() -> None:
     other = {**ARCH, "stages": [ARCH["stages"][0], {**ARCH["stages"][1], "kernel": 11}]}  # type: ignore[index]
-    rows = [traits(trial(ARCH)), traits(trial(other))]
+    rows = [traits_of(ARCH), traits_of(other)]
     assert varied(rows) == {"kernel": ["3", "7", "11"]}
     assert varied(rows[:1]) == {}
     assert is_numeric(["3", "11"])
@@ -54,14 +49,14 @@ def test_axes_that_vary_and_their_choices_in_order() -> None:
 
 def test_axes_of_drawn_networks_are_those_of_their_space() -> None:
     space, rng = Space.load("convnext_or_modulation_32"), random.Random(0)
-    rows = [traits(trial(space.random_arch(rng, Task(32, 3, 10)).to_dict())) for _ in range(60)]
+    rows = [traits_of(space.random_arch(rng, Task(32, 3, 10)).to_dict()) for _ in range(60)]
     axes = {name for name, axis in space.axes.items() if len(axis.values) > 1}
     assert set(varied(rows)) <= axes | {"stages"}
     assert {"block", "kernel", "norm", "act", "expansion", "depth", "width", "stem.stride"} <= set(varied(rows))
 
 
 def test_a_filter_keeps_what_the_narrowed_space_would_hold() -> None:
-    found = traits(trial(ARCH))
+    found = traits_of(ARCH)
     assert within(found, {})
     assert within(found, {"kernel": ["3", "7"]})
     assert not within(found, {"kernel": ["3"]}), "one stage has another"

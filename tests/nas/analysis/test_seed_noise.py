@@ -73,6 +73,11 @@ class World:
         return [bool(value) for value in self.truth == np.maximum.accumulate(self.truth)]
 
 
+def accuracies(trials: list[Trial]) -> list[list[float]]:
+    """By network."""
+    return [[trial.accuracy or 0.0 for trial in group] for group in by_network(trials)]
+
+
 def foretold(kind: str, count: int, repeats: int, studies: int) -> tuple[Floats, NDArray[np.bool_]]:
     """Probabilities of many networks of many studies, and whether they are on the true front."""
     chances: list[float] = []
@@ -105,7 +110,7 @@ def test_student_t_is_that_of_printed_tables() -> None:
 def test_noise_is_pooled_over_repeated_networks_by_hand() -> None:
     trials = study(("a", 1, 0.50), ("b", 2, 0.60), ("a", 1, 0.52), ("a", 1, 0.54), ("b", 2, 0.66), ("c", 3, 0.9))
     trials.append(trial(6, "c", 3, 0.92))
-    noise = pooled_noise(by_network(trials))
+    noise = pooled_noise(accuracies(trials))
     assert noise is not None
     assert noise.freedom == 4
     assert noise.sd**2 == pytest.approx((0.0004 + 0.0004 + 2 * 0.0009 + 2 * 0.0001) / 4)
@@ -157,7 +162,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
 
 
 def test_equal_accuracies_of_two_seeds_do_not_mean_no_noise() -> None:
-    noise = pooled_noise(by_network(study(("a", 1, 0.5), ("a", 1, 0.5), ("b", 2, 0.5 + 1 / 360))))
+    noise = pooled_noise(accuracies(study(("a", 1, 0.5), ("a", 1, 0.5), ("b", 2, 0.5 + 1 / 360))))
     assert noise is not None
     assert noise.sd == pytest.approx(1 / 360 / 12**0.5)
 

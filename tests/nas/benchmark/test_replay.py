@@ -31,12 +31,14 @@ from nas.benchmark.replay import (
     replay,
     simulate,
 )
-from nas.benchmark.replay_report import STEPS, Report, estimate, plot, run_replay, share_needed, volumes_along
+from nas.benchmark.replay_report import Report, plot, run_replay
+from nas.benchmark.replay_summary import STEPS, estimate, share_needed, volumes_along
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable
 from nas.benchmark.table_card import save_table
+from nas.records.settings import Stop
 from nas.records.trial import Trial
-from nas.samplers.early_stopping import Decision, NoRule, Standing, StopName, build_rule
+from nas.samplers.early_stopping import Decision, NoRule, Standing, build_rule
 from space import Arch, Cost, InputError
 from tests.nas.conftest import Run as Command
 from tests.nas.made_up import BAND, NOISE, SPREAD, make_table
@@ -57,7 +59,7 @@ def surrogate() -> Surrogate:
 class Worst:
     """Stops every third trial after epoch 2."""
 
-    name: StopName = "quantile"
+    name: Stop = "quantile"
     rungs = (2,)
 
     def judge(self, trial: Standing, epoch: int, others: object) -> Decision:
@@ -301,7 +303,7 @@ def test_stopping_saves_and_the_report_says_so(tmp_path: Path) -> None:
     assert "Too few for an interval: 3 seeds, and 5 are needed." in report.notes()
     assert "±" not in shown(report)
     page = tmp_path / "r.html"
-    plot(report.runs, bench, page, 3)
+    plot(report.curves, report.notes(), page)
     text = page.read_text()
     assert "default-src 'none'" in text
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=", text.partition("plotly.js")[0] + text[-5000:])
@@ -309,7 +311,7 @@ def test_stopping_saves_and_the_report_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["none", "quantile", "moasha"])
-def test_every_rule_can_be_replayed(name: StopName) -> None:
+def test_every_rule_can_be_replayed(name: Stop) -> None:
     run = simulate(TableSource(table(), 0, "seconds"), build_rule(name, EPOCHS, 0), EPOCHS, BAND, math.inf)
     assert run.trials == 120
     assert (run.stopped > 0) is (name != "none")

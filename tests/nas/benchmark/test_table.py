@@ -14,8 +14,9 @@ import pandas as pd
 import pyarrow.parquet as parquet
 import pytest
 
+from nas.analysis.seed_noise import pooled_noise
 from nas.benchmark.table import RecordedTable, Recording, gather
-from nas.benchmark.table_card import card, rank_correlations, save_table, seed_noise
+from nas.benchmark.table_card import card, rank_correlations, save_table
 from nas.records.settings import JOURNAL, VERSION, Settings
 from nas.records.trial import Epoch
 from nas.storage.artifacts import open_store, save_curve
@@ -98,16 +99,15 @@ def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_card_finds_the_noise_and_the_correlations_that_were_put_in() -> None:
     table = make_table(400, twice=150)
-    noise = seed_noise(table)
+    noise = pooled_noise([[one.accuracy for one in rows] for rows in table.networks.values()])
     assert noise is not None
-    assert noise[0] == pytest.approx(NOISE, rel=0.15)
-    assert noise[1] == 150
+    assert noise.sd == pytest.approx(NOISE, rel=0.15)
     firsts = [rows[0] for rows in table.networks.values()]
     assert rank_correlations(firsts) == pytest.approx(TAUS, abs=0.06)
     text = card(table, Path("t.parquet"))
-    assert f"Seed noise: {100 * noise[0]:.2f} points (standard deviation, 150 networks with repeats)" in text
+    assert f"Seed noise: {100 * noise.sd:.2f} points (standard deviation, 150 networks with repeats)" in text
     assert "conv + linear multiply-accumulates" in text
-    assert seed_noise(make_table(20)) is None
+    assert "Seed noise" not in card(make_table(20), Path("t.parquet"))
 
 
 def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,9 +232,7 @@ def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
         verify(tmp_path, network, files, images(32))
 
 
-def test_timm_checkpoint_gives_equal_logits_in_another_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_timm_checkpoint_gives_equal_logits_in_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fork_what_is_started(monkeypatch.setattr)
     network = randomise(Network(four(), Task(32, 3, 10)))
     preprocess = Preprocess(32, 3, (0.5,) * 3, (0.2,) * 3, tuple("0123456789"))

@@ -22,18 +22,9 @@ from nas.analysis.cost_axes import busy_alone, cost_axes
 from nas.export import card_sections
 from nas.export.pick import Selection, device_words, pick
 from nas.latency.device_names import CAPTURED, EAGER
-from nas.latency.measurements import (
-    FILE,
-    Measured,
-    MeasureOptions,
-    joined,
-    keep,
-    latency_front,
-    measure_arch,
-    measure_study,
-    read,
-    rows,
-)
+from nas.latency.front import Measured, latency_front, rows
+from nas.latency.measurements import FILE, joined, keep, read
+from nas.latency.measuring import MeasureOptions, measure_arch, measure_study
 from nas.latency.reference_kernel import Reference, threads
 from nas.latency.tensor_memory import peak_tensor_bytes
 from nas.latency.timing import Timing, Try, captured, device_name, device_names, measure, quietest

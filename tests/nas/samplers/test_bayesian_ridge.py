@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_copy_learns_alone_and_equal_values_do_no_harm() -> None:
     rows, _ = made(20, 0.0)
     ridge = fitted(rows, np.full(20, 0.1))
     assert ridge.fit().predict(rows)[0] == pytest.approx(0.1, abs=1e-4)
-    other = ridge.copy()
+    other = copy.deepcopy(ridge)
     other.add(rows, np.full(20, 0.9))
     assert ridge.fit().predict(rows)[0] == pytest.approx(0.1, abs=1e-4)
     assert other.fit().predict(rows)[0] == pytest.approx(0.5, abs=1e-2)

@@ -24,7 +24,7 @@ def compose(chooser: Aimed | Mutation) -> tuple[RecordingChooser, float]:
 
 def test_aimed_networks_are_where_they_were_aimed_at() -> None:
     for part in (0.0, 0.25, 0.5, 1.0):
-        found = {compose(Aimed(RandomChooser(random.Random(i), None), part))[1] for i in range(20)}
+        found = {compose(Aimed(random.Random(i), None, part=part))[1] for i in range(20)}
         assert len(found) > 5, "they are different networks"
         misses = [abs(place - part) for place in found]
         assert median(misses) < 0.05
@@ -32,10 +32,10 @@ def test_aimed_networks_are_where_they_were_aimed_at() -> None:
 
 
 def test_mutations_keep_most_of_a_parent_and_stay_near_its_flops() -> None:
-    parent, place = compose(Aimed(RandomChooser(random.Random(0), None), 0.5))
+    parent, place = compose(Aimed(random.Random(0), None, part=0.5))
     kept, places = [], []
     for i in range(200):
-        child, here = compose(Mutation(RandomChooser(random.Random(i), None), parent.params))
+        child, here = compose(Mutation(random.Random(i), None, parent=parent.params))
         shared = [name for name in parent.params if name in child.params and name != "flops"]
         kept.append(sum(child.params[name] == parent.params[name] for name in shared) / len(shared))
         places.append((here - place) * math.log(10))
@@ -51,6 +51,6 @@ def test_a_parent_of_another_form_is_no_obstacle() -> None:
     recorder = RecordingChooser(RandomChooser(random.Random(0), None))
     SPACE.narrow(kernel=(11,)).compose(recorder, TASK, Budget(flops=BAND))
     for i in range(20):
-        mutation = Mutation(RandomChooser(random.Random(i), None), recorder.params)
+        mutation = Mutation(random.Random(i), None, parent=recorder.params)
         proposal = narrow.compose(mutation, TASK, Budget(flops=BAND))
         assert {stage.block.to_dict()["kernel"] for stage in proposal.arch.stages} == {3}

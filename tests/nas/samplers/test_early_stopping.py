@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import asdict
 from typing import get_args
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_an_unknown_rule_is_refused() -> None:
 def test_a_decision_survives_json() -> None:
     decision = QuantileRule(EPOCHS, 0).judge(partial(0.5, 4), 4, crowd())
     assert decision.threshold is not None
-    assert Decision.from_dict(json.loads(json.dumps(decision.to_dict()))) == decision
+    assert Decision(**json.loads(json.dumps(asdict(decision)))) == decision
 
 
 def test_the_hopeless_is_stopped_and_the_best_is_kept() -> None:

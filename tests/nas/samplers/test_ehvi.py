@@ -206,7 +206,7 @@ def test_a_network_that_runs_counts_as_a_point_at_its_forecast() -> None:
     fill(study, settings, 20)
     ranked = partial(sampler.ranked, 20)
     best = ranked(random.Random(0), [])[0]
-    row = sampler._matrix([(best.arch, best.cost)])[0]
+    row = sampler._matrix([best])[0]
     after = [each.arch.key for each in ranked(random.Random(0), [row])]
     assert after.index(best.arch.key) > 0
     trials = [ask(study, settings, settings.build_space()) for _ in range(6)]
@@ -241,7 +241,7 @@ def taught(sampler: EhviSampler, settings: Settings, last: Callable[[optuna.Tria
     trial, proposal = ask(study, settings, space)
     last(trial, proposal)
     sampler._read(study, -1)
-    return float(sampler._fit().predict(sampler._matrix([(proposal.arch, proposal.cost)]))[0][0])
+    return float(sampler._fit().predict(sampler._matrix([Candidate(proposal.arch, proposal.cost, {})]))[0][0])
 
 
 def test_a_stopped_network_counts_at_what_its_last_rung_forecasts() -> None:

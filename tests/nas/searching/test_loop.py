@@ -10,7 +10,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -283,7 +283,7 @@ def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Ca
     assert len(curve) == 1
     (decision,) = stopped.decisions
     assert decision["accuracy"] == pytest.approx(curve[0].accuracy, abs=1e-6)
-    assert {**decision, "accuracy": 0} == Decision(1, 0, True, "below", 0.5, 1).to_dict()
+    assert {**decision, "accuracy": 0} == asdict(Decision(1, 0, True, "below", 0.5, 1))
     assert stopped.reason == f"{curve[0].accuracy:.2%} of the 50.00% wanted after epoch 1, among 1 of about its FLOPs"
     assert not {1, 3} & {trial.number for trial in pareto_front(trials)}
     frozen = search.study.get_trials(deepcopy=False)[1]
@@ -305,7 +305,7 @@ def test_rungs_of_a_trial_that_another_machine_trains_are_seen(
     search = make(stop="quantile", epochs=2)
     search.rule = Below()  # type: ignore[assignment]
     elsewhere = search.study.ask()
-    decision = Decision(1, 0.25, False, "kept", None, 0).to_dict()
+    decision = asdict(Decision(1, 0.25, False, "kept", None, 0))
     attrs = {
         "owner": {"host": "another", "pid": 1},
         "key": "0",

@@ -1,0 +1,98 @@
+"""Measuring the networks of a study, or one alone. Latency does not depend on weights, so networks are built afresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.analysis.cost_axes import mark, reference_best, slowdown
+from nas.analysis.pareto import merged
+from nas.latency.measurements import around, keep
+from nas.records.trial import Trial
+from space import Arch, InputError, Task
+
+if TYPE_CHECKING:
+    from nas.latency.reference_kernel import Reference
+    from nas.latency.timing import Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureOptions:
+    """On which device, at which batch sizes, and with how many threads of the CPU networks are measured."""
+
+    device: str = "auto"
+    batches: Sequence[int] = (1,)
+    threads: int = 1
+
+
+def parse_batches(words: str) -> list[int]:
+    """`1,64`. Raises InputError for what is no list of whole numbers from 1 on."""
+    parts = [part.strip() for part in words.split(",")]
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise InputError(f"batch must be whole numbers from 1 on, got {words}; write e.g. 1,64")
+    return sorted({int(part) for part in parts})
+
+
+def measure_arch(arch: Arch, task: Task, how: MeasureOptions) -> list[Timing]:
+    """One network with fresh weights: of each batch size one timing on a CPU, two on a GPU."""
+    from nas.latency.reference_kernel import Reference, threads
+    from nas.training.device import choose_device
+
+    with threads(how.threads):
+        return list(_timings(arch, task, how.batches, Reference(choose_device(how.device))))
+
+
+def measure_study(
+    folder: Path,
+    trials: Iterable[Trial],
+    task: Task,
+    how: MeasureOptions,
+    on_network: Callable[[int, int], None] = lambda done, total: None,
+) -> list[str]:
+    """Measures every network that was trained to its end and was not measured so yet, or not on a quiet machine;
+    keeps each at once. Returns the names that they are kept under."""
+    from nas.latency.reference_kernel import Reference, threads
+    from nas.latency.timing import device_names
+    from nas.training.allocator import give_back_memory
+    from nas.training.device import choose_device
+
+    networks = [trial for trial in merged(trials) if trial.key is not None]
+    with threads(how.threads):
+        target = choose_device(how.device)
+        names = device_names(target)
+        bests = filter(None, (reference_best(around(folder).get(name, {})) for name in names))
+        reference = Reference(target, min(bests, default=None))
+        for done, trial in enumerate(networks):
+            on_network(done, len(networks))
+            assert trial.key is not None
+            missing = [batch for batch in how.batches if not _is_there(folder, names, trial.key, batch)]
+            if missing:
+                for timing in _timings(trial.to_arch(), task, missing, reference):
+                    keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
+                give_back_memory()
+    return names
+
+
+def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Reference) -> Iterator[Timing]:
+    """Of each batch as soon as it is measured."""
+    import torch
+
+    from nas.latency.timing import measure
+    from space.network import Network
+
+    torch.manual_seed(0)
+    network = Network(arch, task).to(reference.device)
+    for batch in batches:
+        yield from measure(network, task, batch, reference)
+
+
+def _is_there(folder: Path, names: Iterable[str], key: str, batch: int) -> bool:
+    """Whether a network was measured on a quiet machine under all of these names."""
+    found = around(folder)
+    return all(
+        (timing := found.get(name, {}).get(key, {}).get(str(batch))) is not None
+        and mark(slowdown(timing, reference_best(found[name]))) == ""
+        for name in names
+    )
