@@ -14,7 +14,7 @@ from functools import lru_cache
 from space.arch import Arch, Task
 from space.blocks import Block, downsampling
 from space.heads import Head
-from space.layers import Program
+from space.layers import Count, Layers, count_layers
 from space.reading import InputError
 from space.stems import Stem
 
@@ -44,9 +44,6 @@ class Part:
     size: int  # output side in pixels
     width: int  # output channels
     cost: Cost
-
-
-Count = tuple[int, int, int, int]  # flops, params, activations, side of the output in pixels
 
 
 def cost(arch: Arch, task: Task) -> Cost:
@@ -79,7 +76,7 @@ def count(
 
 @lru_cache(CACHED)
 def count_stem(stem: Stem, channels: int, width: int, size: int) -> Count:
-    return _program_of(stem)(stem.channels(channels, width), size)
+    return count_layers(stem.layers(), stem.channels(channels, width), size)
 
 
 @lru_cache(CACHED)
@@ -91,39 +88,29 @@ def count_stage(block: Block, downsample: str, depth: int, width: int, inputs: i
     stride = 2 if downsample == "strided" else 1
     if downsample == "separate":
         channels = {**channels, "before": inputs, "in": out}
-        flops, params, activations, size = _program_between(block.norm, block.bias)(channels, size)
+        flops, params, activations, size = count_layers(downsampling(block.norm, block.bias), channels, size)
         inputs = out
     if size < 1:
         return 0, 0, 0, 0
     if inputs != out or stride != 1:  # a first block that differs from the others
-        first = _program(block, stride, True)(channels, size)
+        first = count_layers(_layers(block, stride, True), channels, size)
         flops, params, activations, size = flops + first[0], params + first[1], activations + first[2], first[3]
         channels = {**channels, "in": out}
         depth -= 1
     if depth:
-        each = _program(block, 1, False)(channels, size)
+        each = count_layers(_layers(block, 1, False), channels, size)
         flops, params, activations = flops + depth * each[0], params + depth * each[1], activations + depth * each[2]
     return flops, params, activations, size
 
 
 @lru_cache(CACHED)
 def count_head(head: Head, width: int, classes: int, size: int) -> Count:
-    return _program_of(head)(head.channels(width, classes), size)
+    return count_layers(head.layers(), head.channels(width, classes), size)
 
 
 @lru_cache(CACHED)
-def _program(block: Block, stride: int, project: bool) -> Program:
-    return Program(block.layers(stride, project))
-
-
-@lru_cache(CACHED)
-def _program_of(part: Stem | Head) -> Program:
-    return Program(part.layers())
-
-
-@lru_cache(CACHED)
-def _program_between(norm: str, bias: bool) -> Program:
-    return Program(downsampling(norm, bias))
+def _layers(block: Block, stride: int, project: bool) -> Layers:
+    return block.layers(stride, project)
 
 
 def breakdown(arch: Arch, task: Task) -> list[Part]:
@@ -157,5 +144,5 @@ def _too_small(arch: Arch, task: Task) -> InputError:
 
 def clear_counts() -> None:
     """Forgets all counts, as if nothing had been counted yet: for measuring."""
-    for counted in (count_stem, count_stage, count_head, _program, _program_of, _program_between):
+    for counted in (count_stem, count_stage, count_head, _layers):
         counted.cache_clear()

@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -225,8 +225,7 @@ class Space(Structure):
             chooser.log_uniform(COUNTS[place], low, high) if low < high else float(min(max(low, band.low), band.high))
         )
         if self.derived == "depth":
-            roots = [math.sqrt(sum(row)) for row in shape.depths]  # cost grows about with the square of a scale
-            landing = land(lambda d: shape.count(d, 0, task), roots, budget, target, low, high)
+            landing = land(lambda d: shape.count(d, 0, task), len(shape.depths), budget, target, low, high)
             arch = shape.arch(landing.rung, 0)
         else:
             d, landing = self._deep(chooser, shape, task, budget, (target, low, high), everywhere)
@@ -247,13 +246,14 @@ class Space(Structure):
         depths = self.ints("depth")
         allowed = range(rows) if everywhere else shape.depths_in(task, budget) or range(rows)
         begin = chooser.choice_within("depth", axis, depths[allowed.start : allowed.stop]) if rows > 1 else 0
-        landings: dict[int, Landing] = {}
+        size = len(shape.scaling.widths)
+
+        @cache
+        def landing(d: int) -> Landing:
+            return land(lambda i: shape.count(d, i, task), size, budget, *aim)
 
         def at(step: int) -> Landing:
-            d = allowed[step % len(allowed)]
-            if d not in landings:
-                landings[d] = land(lambda i: shape.count(d, i, task), shape.scaling.scales, budget, *aim)
-            return landings[d]
+            return landing(allowed[step % len(allowed)])
 
         steps = next((n for n in range(len(allowed)) if at(begin + n).inside), 0)
         if chooser.log_density is not None and rows > 1:
