@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from space.arch import DEPTH, DOWNSAMPLE, DROP_PATH, MAX_WIDTH, WIDTH
@@ -27,7 +28,7 @@ STRUCTURE = (*DEFAULTS, "depth", "width")
 MOST_CHOICES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Axis:
     """A named choice. `each_stage`: chosen anew for every stage (parameters `kernel.1`, `kernel.2`, ...). `grid`: the
     step of an axis that was given as a range."""
@@ -36,6 +37,16 @@ class Axis:
     values: tuple[Value, ...]
     each_stage: bool = False
     grid: int | None = None
+
+    @cached_property
+    def ints(self) -> tuple[int, ...]:
+        """The choices of an axis of whole numbers, in rising order."""
+        return tuple(int(number) for number in self.numbers)
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """The choices of an axis of numbers, in rising order."""
+        return tuple(sorted(float(str(value)) for value in self.values))
 
     @property
     def step(self) -> int | None:
@@ -72,11 +83,11 @@ def parse_axes(raw: Any, where: str) -> dict[str, Axis]:
     axes: dict[str, Axis] = {}
     for name in STRUCTURE:
         if name in raw:
-            axes[name] = _parse_axis(name, raw[name], f"{where}: axes.{name}", _structure_rules(name))
+            axes[name] = _parse_axis(name, raw[name], f"{where}: axes.{name}", [_RULES.get(name) or _part_of(name)])
         elif name in DEFAULTS:
             axes[name] = Axis(name, DEFAULTS[name])
     if not axes["ratio"].values:
-        axes["ratio"] = Axis("ratio", tuple(dict.fromkeys("-".join("1" * _int(n)) for n in axes["stages"].values)))
+        axes["ratio"] = Axis("ratio", tuple(dict.fromkeys("-".join("1" * n) for n in axes["stages"].ints)))
     known = {f"{kind}.{name}" for kind in ("stem", "head") for name in _rules_of(kind, axes[kind])}
     known |= set(_rules_of("block", axes["block"]))
     for name in raw:
@@ -167,26 +178,6 @@ def _parse_range(raw: dict[str, Any], where: str) -> tuple[list[int], int]:
     return list(range(low, high + 1, step)), step
 
 
-def _structure_rules(name: str) -> list[Rule | Callable[[Any], Value]]:
-    match name:
-        case "stages":
-            return [Whole(1, 8)]
-        case "ratio":
-            return [_ratio]
-        case "depth":
-            return [DEPTH]
-        case "width":
-            return [WIDTH]
-        case "growth":
-            return [Number(1, 8, zero=True, show=(2.0,))]
-        case "downsample":
-            return [DOWNSAMPLE]
-        case "drop_path":
-            return [DROP_PATH]
-        case _:
-            return [_part_of(name)]
-
-
 def _part_of(kind: str) -> Callable[[Any], Value]:
     def rule(value: Any) -> Value:
         try:
@@ -202,6 +193,12 @@ def _ratio(value: Any) -> Value:
     if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){0,7}", value):
         raise InputError(f"must be shares joined by dashes, got {value}; write e.g. 1-1-3-1")
     return value
+
+
+_RULES: dict[str, Rule | Callable[[Any], Value]] = {
+    "stages": Whole(1, 8), "ratio": _ratio, "depth": DEPTH, "width": WIDTH, "growth": Number(1, 8, zero=True),
+    "downsample": DOWNSAMPLE, "drop_path": DROP_PATH,
+}  # of the structure; the others name parts  # fmt: skip
 
 
 def ratios_for(axes: dict[str, Axis], stages: int) -> tuple[Value, ...]:
@@ -223,22 +220,22 @@ def share(depth: int, ratio: str) -> list[int]:
 def check_together(axes: dict[str, Axis], where: str) -> None:
     """Rules between axes."""
     _check_ratios(axes, where)
-    most, least = max(map(_int, axes["stages"].values)), min(map(_int, axes["depth"].values))
+    most, least = axes["stages"].ints[-1], axes["depth"].ints[0]
     if least < most:
         raise InputError(f"{where}: axes.depth must be at least the {most} stages, got {least}; start at {most}")
     width, growth = axes["width"], axes["growth"]
     if width.each_stage and len(growth.values) > 1:
         raise InputError(f"{where}: axes.growth must be left out where width is each_stage, got choices; remove it")
-    widths = [_int(value) for value in width.values]
+    widths = width.ints
     if width.grid and not width.each_stage and widths[0] % width.grid:
         raise InputError(
             f"{where}: axes.width must begin at a multiple of its step {width.grid}, got {widths[0]}; "
             f"begin at {max(width.grid, widths[0] // width.grid * width.grid)}"
         )
-    factor = 1.0 if width.each_stage else max(map(_float, growth.values)) ** (most - 1)
-    if max(widths) * factor > MAX_WIDTH:
+    factor = 1.0 if width.each_stage else growth.numbers[-1] ** (most - 1)
+    if widths[-1] * factor > MAX_WIDTH:
         raise InputError(
-            f"{where}: axes.width must grow to at most {MAX_WIDTH}, got {max(widths)} x {factor:g} in stage "
+            f"{where}: axes.width must grow to at most {MAX_WIDTH}, got {widths[-1]} x {factor:g} in stage "
             f"{most}; lower axes.width or axes.growth"
         )
     stuck = [kind for kind in axes["block"].values if not find_part("block", str(kind)).strides]
@@ -250,11 +247,11 @@ def check_together(axes: dict[str, Axis], where: str) -> None:
 
 
 def _check_ratios(axes: dict[str, Axis], where: str) -> None:
-    for stages in axes["stages"].values:
-        if not ratios_for(axes, _int(stages)):
+    for stages in axes["stages"].ints:
+        if not ratios_for(axes, stages):
             raise InputError(
                 f"{where}: axes.ratio must have a ratio of {stages} shares, got {list(axes['ratio'].values)}; "
-                f"add e.g. {'-'.join('1' * _int(stages))}"
+                f"add e.g. {'-'.join('1' * stages)}"
             )
     for ratio in axes["ratio"].values:
         if str(ratio).count("-") + 1 not in axes["stages"].values:
@@ -262,11 +259,3 @@ def _check_ratios(axes: dict[str, Axis], where: str) -> None:
                 f"{where}: axes.ratio must fit a number of stages in {list(axes['stages'].values)}, got {ratio}; "
                 "remove it"
             )
-
-
-def _int(value: Value) -> int:
-    return int(str(value))
-
-
-def _float(value: Value) -> float:
-    return float(str(value))

@@ -32,9 +32,6 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.flops + other.flops, self.params + other.params, self.activations + other.activations)
 
-    def __mul__(self, times: int) -> Cost:
-        return Cost(self.flops * times, self.params * times, self.activations * times)
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -128,11 +125,6 @@ def breakdown(arch: Arch, task: Task) -> list[Part]:
         rows.append(Part(f"stage {i + 1}", side, channels, Cost(*costs)))
     *costs, _ = count_head(arch.head, channels, task.classes, side)
     return [*rows, Part("head", 1, task.classes, Cost(*costs))]
-
-
-def stage_sizes(arch: Arch, image_size: int) -> list[int]:
-    """Side in pixels of each stage's maps. Raises InputError below one pixel."""
-    return [part.size for part in breakdown(arch, Task(image_size))[1:-1]]
 
 
 def _too_small(arch: Arch, task: Task) -> InputError:

@@ -35,7 +35,7 @@ def _range(space: Structure, task: Task, place: int) -> Band:
 
 def _totals(space: Structure, task: Task, place: int, end: End) -> Iterator[int]:
     """Counts of networks of which one is the lowest (`end=min`) or the highest (`end=max`)."""
-    depth = end(int(str(value)) for value in space.axes["depth"].values)
+    depth = end(space.axes["depth"].ints)
     for stages in space.stage_counts:
         plans = list(_plans(space, stages, place, end))
         depths = {tuple(share(depth, str(ratio))) for ratio in ratios_for(space.axes, stages)}

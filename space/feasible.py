@@ -56,7 +56,7 @@ def check_budget(space: Structure, budget: Budget, task: Task) -> None:
             continue
         axis = _blocking(space, band, task, place)
         small = band.high < ends.low and axis != "stem.stride"  # a larger stride makes a cheaper network
-        side, value = ("smallest", min(space.ints(axis))) if small else ("largest", max(space.ints(axis)))
+        side, value = ("smallest", space.axes[axis].ints[0]) if small else ("largest", space.axes[axis].ints[-1])
         raise InputError(
             f"{COUNTS[place]} must be within {ends} for space {space.name} at {task.image_size} px, got {band}; "
             f"axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
@@ -67,15 +67,15 @@ def _blocking(space: Structure, band: Band, task: Task, place: int) -> str:
     """The axis that, extended alone, lets the band in; if none does, the stem's stride or the width."""
     small = band.high < cost_range(space, task, place).low
     grid = space.axes["width"].grid or 8
-    growth = max(float(str(value)) for value in space.axes["growth"].values) ** (max(space.stage_counts) - 1)
+    growth = space.axes["growth"].numbers[-1] ** (max(space.stage_counts) - 1)
     most = max(int(MAX_WIDTH / (1 if space.axes["width"].each_stage else growth)) // grid * grid, grid)
     ends: dict[str, int] = (
         {"width": grid, "depth": max(space.stage_counts)} if small else {"width": most, "depth": 1000}
     )
     for name, value in ends.items():
         axis = space.axes[name]
-        wider = Axis(name, tuple(sorted({*space.ints(name), value})), axis.each_stage)
-        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _numbers={}, _ranges={}), task, place)
+        wider = Axis(name, tuple(sorted({*axis.ints, value})), axis.each_stage)
+        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _ranges={}), task, place)
         if band.low <= ends_now.high and ends_now.low <= band.high:
             return name
     return "stem.stride" if small and place != COUNTS.index("params") and "stem.stride" in space.axes else "width"
@@ -86,7 +86,7 @@ def check_size(space: Structure, image_size: int, where: str) -> None:
     stages = max(space.stage_counts)
     strided = all(find_part("block", str(kind)).strides for kind in space.axes["block"].values)
     rounds_up = strided and space.axes["downsample"].values == ("strided",)
-    width = space.ints("width")[0]
+    width = space.axes["width"].ints[0]
     needs = [
         (next(size for size in range(1, 4097) if _last_side(stem, width, size, stages, rounds_up) >= 1), stem)
         for stem in space.stems()

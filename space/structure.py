@@ -25,14 +25,13 @@ class Structure:
     image_size: int
     axes: dict[str, Axis]
     # What was worked out once:
-    _numbers: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
     _ranges: dict[tuple[Task, int], Band] = field(default_factory=dict, compare=False, repr=False)
     _stems_and_heads: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def stage_counts(self) -> tuple[int, ...]:
         """Choices of the number of stages."""
-        return self.ints("stages")
+        return self.axes["stages"].ints
 
     @property
     def block_axes(self) -> list[str]:
@@ -48,9 +47,10 @@ class Structure:
 
     def make_block(self, chosen: dict[str, Value]) -> Block:
         """The block of these choices; options that are no axes, or that it does not have, keep its defaults."""
-        kind = str(chosen.get("block", self.axes["block"].values[0]))
-        known = options(find_part("block", kind))
-        return cached_block(kind, tuple((name, value) for name, value in chosen.items() if name in known))
+        cls: Any = find_part("block", str(chosen.get("block", self.axes["block"].values[0])))
+        known = options(cls)
+        block: Block = cached_part(cls, tuple((name, value) for name, value in chosen.items() if name in known))
+        return block
 
     def stems(self, norm: str | None = None) -> list[Stem]:
         """Every stem that the axes can give beside blocks of that norm, which it follows; None: its default norm."""
@@ -83,24 +83,19 @@ class Structure:
 
     def scalings(self, stages: int) -> list[Scaling]:
         """The scalings of widths, one per growth."""
-        axis, widths = self.axes["width"], self.ints("width")
+        axis = self.axes["width"]
         if axis.each_stage:
-            return [Scaling((0.0, 1.0), ((min(widths),) * stages, (max(widths),) * stages))]
-        return [self._scaling(float(str(growth)), stages) for growth in self.axes["growth"].values]
+            return [Scaling((0.0, 1.0), ((axis.ints[0],) * stages, (axis.ints[-1],) * stages))]
+        return [self._scaling(growth, stages) for growth in self.axes["growth"].numbers]
 
     def _scaling(self, growth: float, stages: int) -> Scaling:
-        axis, widths = self.axes["width"], self.ints("width")
+        axis = self.axes["width"]
         if axis.grid:
-            return grown(widths[0], widths[-1], axis.grid, growth, stages)
-        return listed(widths, growth, stages)
-
-    def ints(self, name: str) -> tuple[int, ...]:
-        """The choices of an axis of whole numbers, in rising order."""
-        if name not in self._numbers:
-            self._numbers[name] = tuple(sorted(int(str(value)) for value in self.axes[name].values))
-        return self._numbers[name]
+            return grown(axis.ints[0], axis.ints[-1], axis.grid, growth, stages)
+        return listed(axis.ints, growth, stages)
 
 
 @lru_cache(2**14)
-def cached_block(kind: str, values: tuple[tuple[str, Value], ...]) -> Block:
-    return find_part("block", kind)(**dict(values))  # type: ignore[no-any-return]
+def cached_part(cls: Any, values: tuple[tuple[str, Value], ...]) -> Any:
+    """The same part for the same values, checked once."""
+    return cls(**dict(values))
