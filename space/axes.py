@@ -7,14 +7,14 @@ An axis is one of the structure (`depth`, `width`, `block`, ...) or an option of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from space.arch import DEPTH, DOWNSAMPLE, DROP_PATH, MAX_WIDTH, WIDTH
 from space.parts import Kind, find_part, names, options
-from space.reading import InputError, nearest
+from space.reading import InputError, check_keys, nearest
 from space.rules import Number, Rule, Whole
 
 Value = int | float | str | None
@@ -83,7 +83,7 @@ def parse_axes(raw: Any, where: str) -> dict[str, Axis]:
     axes: dict[str, Axis] = {}
     for name in STRUCTURE:
         if name in raw:
-            axes[name] = _parse_axis(name, raw[name], f"{where}: axes.{name}", [_RULES.get(name) or _part_of(name)])
+            axes[name] = _parse_axis(name, raw[name], f"{where}: axes.{name}", [_RULES[name]])
         elif name in DEFAULTS:
             axes[name] = Axis(name, DEFAULTS[name])
     if not axes["ratio"].values:
@@ -131,7 +131,7 @@ def _unknown(name: str, known: set[str], axes: dict[str, Axis], where: str) -> s
     return f"{where}: axes.{name} must be a known axis; {nearest(name, [*STRUCTURE, *known])}"
 
 
-def _parse_axis(name: str, raw: Any, where: str, rules: Iterable[Rule | Callable[[Any], Value]]) -> Axis:
+def _parse_axis(name: str, raw: Any, where: str, rules: Sequence[Rule]) -> Axis:
     each_stage = isinstance(raw, dict) and set(raw) == {"each_stage"}
     if each_stage and ("." in name or name in ("stages", "ratio", "depth", "growth", "stem", "head", "drop_path")):
         raise InputError(f"{where} must hold for the whole network, got each_stage; list its choices alone")
@@ -144,30 +144,15 @@ def _parse_axis(name: str, raw: Any, where: str, rules: Iterable[Rule | Callable
         raise InputError(f"{where} must have a choice at least, got an empty list; add one or leave the axis out")
     if len(values) > MOST_CHOICES:
         raise InputError(f"{where} must have under {MOST_CHOICES} choices, got {len(values)}; leave some out")
-    checked = tuple(_checked(value, f"{where}[{i}]", rules) for i, value in enumerate(values))
+    checked = tuple([rule.check_field(f"{where}[{i}]", value) for rule in rules][-1] for i, value in enumerate(values))
     if len(set(map(repr, checked))) < len(checked):
         raise InputError(f"{where} must not repeat a choice, got {values}; remove the repeat")
     return Axis(name, checked, each_stage, grid)
 
 
-def _checked(value: Any, where: str, rules: Iterable[Rule | Callable[[Any], Value]]) -> Value:
-    checked: Value = value
-    for rule in rules:
-        try:
-            checked = rule.check(value) if isinstance(rule, Rule) else rule(value)
-        except InputError as error:
-            raise InputError(f"{where} {error}") from None
-    return checked
-
-
 def _parse_range(raw: dict[str, Any], where: str) -> tuple[list[int], int]:
     """`{low: 16, high: 64, step: 8}`, both ends included."""
-    for key in raw:
-        if key not in ("low", "high", "step"):
-            raise InputError(f"{where}.{key} must be a known key; {nearest(str(key), ['low', 'high', 'step'])}")
-    for key in ("low", "high"):
-        if key not in raw:
-            raise InputError(f"{where}.{key} must be given, got nothing; add it")
+    check_keys(raw, ("low", "high", "step"), needed=("low", "high"), prefix=f"{where}.")
     low, high, step = raw["low"], raw["high"], raw.get("step", 1)
     if not all(type(value) is int for value in (low, high, step)) or not 0 < low <= high or step < 1:
         raise InputError(f"{where} must be whole numbers with 0 < low <= high and step >= 1, got {raw}; correct it")
@@ -178,27 +163,30 @@ def _parse_range(raw: dict[str, Any], where: str) -> tuple[list[int], int]:
     return list(range(low, high + 1, step)), step
 
 
-def _part_of(kind: str) -> Callable[[Any], Value]:
-    def rule(value: Any) -> Value:
+@dataclass(frozen=True)
+class _PartName(Rule):
+    kind: Kind
+
+    def check(self, value: Any) -> str:
         try:
-            find_part(kind, str(value))  # type: ignore[arg-type]
+            find_part(self.kind, str(value))
         except InputError as error:
-            raise InputError(str(error).removeprefix(f"{kind} ")) from None
+            raise InputError(str(error).removeprefix(f"{self.kind} ")) from None
         return str(value)
 
-    return rule
+
+class _Ratio(Rule):
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){0,7}", value):
+            raise InputError(f"must be shares joined by dashes, got {value}; write e.g. 1-1-3-1")
+        return value
 
 
-def _ratio(value: Any) -> Value:
-    if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){0,7}", value):
-        raise InputError(f"must be shares joined by dashes, got {value}; write e.g. 1-1-3-1")
-    return value
-
-
-_RULES: dict[str, Rule | Callable[[Any], Value]] = {
-    "stages": Whole(1, 8), "ratio": _ratio, "depth": DEPTH, "width": WIDTH, "growth": Number(1, 8, zero=True),
-    "downsample": DOWNSAMPLE, "drop_path": DROP_PATH,
-}  # of the structure; the others name parts  # fmt: skip
+_RULES: dict[str, Rule] = {
+    "stages": Whole(1, 8), "ratio": _Ratio(), "depth": DEPTH, "width": WIDTH,
+    "growth": Number(1, 8, zero=True, show=(2.0,)), "block": _PartName("block"), "downsample": DOWNSAMPLE,
+    "stem": _PartName("stem"), "head": _PartName("head"), "drop_path": DROP_PATH,
+}  # fmt: skip
 
 
 def ratios_for(axes: dict[str, Axis], stages: int) -> tuple[Value, ...]:

@@ -44,9 +44,9 @@ def count_networks(space: Space) -> Size:
 def bound(space: Space) -> int:
     """The number of settings: distinct depths and widths, times stems, heads and drop paths, times what the blocks of
     the stages can be. Options that a part does not have do not count."""
-    others = len(space.stems()) * len(space.heads()) * len(space.axes["drop_path"].values)
+    others = len(space.parts("stem")) * len(space.parts("head")) * len(space.axes["drop_path"].values)
     return others * sum(
-        _depths(space, stages) * _widths(space, stages) * _blocks(space, stages) for stages in space.stage_counts
+        _depths(space, stages) * _widths(space, stages) * _blocks(space, stages) for stages in space.axes["stages"].ints
     )
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from space.arch import Arch, Stage, Task
 from space.blocks import Block
 from space.budget import Budget
-from space.cost import Cost, count
+from space.cost import Cost, Row, count
 from space.heads import Head
 from space.scaling import Scaling
 from space.stems import Stem
@@ -31,7 +31,7 @@ class Shape:
     depths: tuple[tuple[int, ...], ...]
     scaling: Scaling
 
-    def rows(self, d: int, i: int) -> list[tuple[Block, str, int, int]]:
+    def rows(self, d: int, i: int) -> list[Row]:
         """(block, downsample, depth, width) of every stage."""
         sizes = zip(self.blocks, self.depths[d], self.scaling.widths[i], strict=True)
         return [(block, downsample, depth, width) for (block, downsample), depth, width in sizes]

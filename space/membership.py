@@ -16,7 +16,7 @@ def contains(space: Structure, arch: Arch) -> bool:
     """Whether some choices of the axes give `arch`, or a network equal to it. Its drop path counts only where the
     space has several to choose from."""
     stages, drop_paths = len(arch.stages), space.axes["drop_path"].values
-    if stages not in space.stage_counts or (len(drop_paths) > 1 and arch.drop_path not in drop_paths):
+    if stages not in space.axes["stages"].ints or (len(drop_paths) > 1 and arch.drop_path not in drop_paths):
         return False
     depths = [stage.depth for stage in arch.stages]
     ratios = [str(ratio) for ratio in ratios_for(space.axes, stages)]

@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from space.reading import InputError, nearest
 from space.rules import COUNTS, Rule, Word
@@ -24,13 +24,9 @@ Kind = Literal["block", "stem", "head", "norm", "act"]
 T = TypeVar("T")
 
 ENTRY_POINTS = "nas.parts"
-BUILT_IN: dict[str, tuple[str, ...]] = {
-    "block": ("space.blocks",), "stem": ("space.stems",), "head": ("space.heads",),
-    "norm": ("space.norms",), "act": ("space.acts",),
-}  # fmt: skip
 # Keys that stand beside the options of a part in YAML.
 RESERVED = {"block": {"block", "depth", "width", "downsample"}, "stem": {"kind"}, "head": {"kind"}}
-_known: dict[str, dict[str, type[Any]]] = {kind: {} for kind in BUILT_IN}
+_known: dict[str, dict[str, type[Any]]] = {kind: {} for kind in get_args(Kind)}
 
 
 def part(kind: Kind, name: str) -> Callable[[type[T]], type[T]]:
@@ -70,8 +66,7 @@ def names(kind: Kind) -> tuple[str, ...]:
 
 @cache
 def _load_built_in(kind: Kind) -> None:
-    for module in BUILT_IN[kind]:
-        import_module(module)
+    import_module(f"space.{kind}s")
 
 
 def _load_entry_points() -> None:
@@ -150,11 +145,7 @@ class Part:
 
     def __post_init__(self) -> None:
         for name, field in options(type(self)).items():
-            try:
-                checked = field.metadata["rule"].check(getattr(self, name))
-            except InputError as error:
-                raise InputError(f"{name} {error}") from None
-            object.__setattr__(self, name, checked)
+            object.__setattr__(self, name, field.metadata["rule"].check_field(name, getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""

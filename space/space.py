@@ -29,7 +29,7 @@ from space.draw import Landing, Proposal, Shape, land, spans
 from space.feasible import check_budget, check_networks, check_size
 from space.membership import contains
 from space.parts import find_part, options
-from space.reading import InputError, find, load_yaml, nearest
+from space.reading import InputError, check_keys, find, load_yaml, nearest
 from space.scaling import scaled
 from space.structure import Structure, cached_part
 
@@ -52,12 +52,8 @@ class Space(Structure):
 
     @staticmethod
     def from_dict(raw: dict[str, Any], name: str, where: str) -> Space:
-        for key in raw:
-            if key not in ("image_size", "axes"):
-                raise InputError(f"{where}: {key} must be a known key; {nearest(str(key), ['image_size', 'axes'])}")
-        for key in ("image_size", "axes"):
-            if key not in raw:
-                raise InputError(f"{where}: {key} must be given, got nothing; add it")
+        keys = ("image_size", "axes")
+        check_keys(raw, keys, needed=keys, prefix=f"{where}: ")
         size = raw["image_size"]
         if type(size) is not int or not 1 <= size <= 4096:
             raise InputError(f"{where}: image_size must be a whole number from 1 to 4096, got {size}; use e.g. 32")

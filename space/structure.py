@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from space.arch import Task
 from space.axes import Axis, Value
 from space.blocks import Block
 from space.budget import Band
-from space.heads import Head
 from space.parts import find_part, options
 from space.scaling import Scaling, grown, listed
-from space.stems import Stem
 
 
 @dataclass(frozen=True)
@@ -27,11 +25,6 @@ class Structure:
     # What was worked out once:
     _ranges: dict[tuple[Task, int], Band] = field(default_factory=dict, compare=False, repr=False)
     _stems_and_heads: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def stage_counts(self) -> tuple[int, ...]:
-        """Choices of the number of stages."""
-        return self.axes["stages"].ints
 
     @property
     def block_axes(self) -> list[str]:
@@ -52,14 +45,8 @@ class Structure:
         block: Block = cached_part(cls, tuple((name, value) for name, value in chosen.items() if name in known))
         return block
 
-    def stems(self, norm: str | None = None) -> list[Stem]:
-        """Every stem that the axes can give beside blocks of that norm, which it follows; None: its default norm."""
-        return self._parts("stem", norm)
-
-    def heads(self, norm: str | None = None) -> list[Head]:
-        return self._parts("head", norm)
-
-    def _parts(self, kind: Any, norm: str | None) -> list[Any]:
+    def parts(self, kind: Literal["stem", "head"], norm: str | None = None) -> list[Any]:
+        """Every stem or head that the axes can give beside blocks of that norm, which it follows; None: its default."""
         if (kind, norm) not in self._stems_and_heads:
             found: dict[Any, None] = {}
             for name in self.axes[kind].values:
@@ -80,6 +67,11 @@ class Structure:
         """Whether the norm of a stem or head is the kind that the blocks beside it have: no axis names it."""
         option = options(cls).get("norm")
         return option is not None and option.default is not None and f"{kind}.norm" not in self.axes
+
+    def fields(self, name: str) -> list[Field[Any]]:
+        """The options of the blocks that an axis is about."""
+        known = (options(find_part("block", str(kind))) for kind in self.axes["block"].values)
+        return [own[name] for own in known if name in own]
 
     def scalings(self, stages: int) -> list[Scaling]:
         """The scalings of widths, one per growth."""

@@ -438,7 +438,9 @@ def test_a_narrowed_space_comes_back_from_yaml(name: str, tmp_path: Path) -> Non
     space = Space.load(name)
     depths = space.axes["depth"].values
     narrow = space.narrow(
-        stages=space.stage_counts[-1], depth=depths[len(depths) // 2 :], kernel=3 if name != "conv2former_224" else 5
+        stages=space.axes["stages"].ints[-1],
+        depth=depths[len(depths) // 2 :],
+        kernel=3 if name != "conv2former_224" else 5,
     )
     (tmp_path / f"{name}.yaml").write_text(narrow.to_yaml())
     assert Space.load(tmp_path / f"{name}.yaml") == narrow
