@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from space.arch import DEPTH, DOWNSAMPLE, DROP_PATH, MAX_WIDTH, WIDTH
@@ -104,14 +104,6 @@ def parse_axes(raw: Any, where: str) -> dict[str, Axis]:
     return axes
 
 
-def _all_options() -> set[str]:
-    found = set()
-    for kind in ("block", "stem", "head"):
-        prefix = "" if kind == "block" else f"{kind}."
-        found |= {prefix + o for name in names(kind) for o in options(find_part(kind, name))}
-    return found
-
-
 def _rules_of(kind: Kind, axis: Axis) -> dict[str, list[Rule]]:
     """Options of the parts that an axis names, each with the rules of all parts that have it."""
     found: dict[str, list[Rule]] = {}
@@ -122,8 +114,9 @@ def _rules_of(kind: Kind, axis: Axis) -> dict[str, list[Rule]]:
 
 
 def _unknown(name: str, known: set[str], axes: dict[str, Axis], where: str) -> str:
-    if name in _all_options():
-        kind = name.partition(".")[0] if "." in name else "block"
+    prefix, _, option = name.rpartition(".")
+    kind: Any = prefix or "block"
+    if prefix in ("", "stem", "head") and any(option in options(find_part(kind, part)) for part in names(kind)):
         chosen = ", ".join(map(str, axes[kind].values))
         return (
             f"{where}: axes.{name} must be an option of {kind} {chosen}, got one of another; remove it or add to {kind}"
@@ -194,7 +187,8 @@ def ratios_for(axes: dict[str, Axis], stages: int) -> tuple[Value, ...]:
     return tuple(value for value in axes["ratio"].values if str(value).count("-") == stages - 1)
 
 
-def share(depth: int, ratio: str) -> list[int]:
+@lru_cache(2**16)
+def share(depth: int, ratio: str) -> tuple[int, ...]:
     """`depth` blocks over stages in proportion `ratio`, one a stage at least (Webster's method: never fewer blocks
     in any stage for a larger depth). `share(18, "1-1-3-1")` is 3-3-9-3."""
     weights = [int(part) for part in ratio.split("-")]
@@ -202,7 +196,7 @@ def share(depth: int, ratio: str) -> list[int]:
     for _ in range(depth - len(weights)):
         i = max(range(len(weights)), key=lambda i: (weights[i] / (blocks[i] + 0.5), -i))
         blocks[i] += 1
-    return blocks
+    return tuple(blocks)
 
 
 def check_together(axes: dict[str, Axis], where: str) -> None:

@@ -32,17 +32,19 @@ def cost_range(space: Structure, task: Task, place: int) -> Band:
 def _totals(space: Structure, task: Task, place: int, end: End) -> Iterator[int]:
     """Counts of networks of which one is the lowest (`end=min`) or the highest (`end=max`)."""
     depth = end(space.axes["depth"].ints)
+    plans = list(_plans(space, place, end))
     for stages in space.axes["stages"].ints:
-        plans = list(_plans(space, stages, place, end))
-        depths = {tuple(share(depth, str(ratio))) for ratio in ratios_for(space.axes, stages)}
+        depths = {share(depth, str(ratio)) for ratio in ratios_for(space.axes, stages)}
         widths = {scaling.widths[0 if end is min else -1] for scaling in space.scalings(stages)}
         for row, blocks, plan in product(widths, depths, plans):
-            for norm in dict.fromkeys(block.norm for block, _ in plan[0]):  # stem and head may follow it
-                opening = [(block, between) for block, between in plan[0] if block.norm == norm]
+            for norm in dict.fromkeys(block.norm for block, _ in plan):  # stem and head may follow it
+                opening = [(block, between) for block, between in plan if block.norm == norm]
                 stems = {count_stem(stem, task.channels, row[0], task.image_size) for stem in space.parts("stem", norm)}
                 for first in stems:
                     states = {(row[0], first[3], norm): first[place]}
-                    for i, (choices, own, width) in enumerate(zip([opening, *plan[1:]], blocks, row, strict=True)):
+                    for i, (choices, own, width) in enumerate(
+                        zip([opening, *[plan] * (stages - 1)], blocks, row, strict=True)
+                    ):
                         states = _stage(states, choices, i, own, width, place, end)
                     for (channels, side, last), total in states.items():
                         for head in space.parts("head", last):
@@ -63,13 +65,13 @@ def _stage(states: States, choices: Choices, i: int, depth: int, width: int, pla
     return found
 
 
-def _plans(space: Structure, stages: int, place: int, end: End) -> Iterator[list[Choices]]:
-    """What the stages can be, one plan for every choice that holds for the whole network."""
+def _plans(space: Structure, place: int, end: End) -> Iterator[Choices]:
+    """What every stage can be, one plan for each choice that holds for the whole network."""
     shared = {name: axis for name, axis in space.axes.items() if name in space.block_axes and not axis.each_stage}
     ends = [_ends(space, axis, place, end) for axis in shared.values()]
     for values in product(*ends):
         fixed = dict(zip(shared, values, strict=True))
-        yield [_choices(space, fixed, place, end)] * stages
+        yield _choices(space, fixed, place, end)
 
 
 def _choices(space: Structure, fixed: dict[str, Value], place: int, end: End) -> Choices:

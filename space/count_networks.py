@@ -52,7 +52,7 @@ def bound(space: Space) -> int:
 
 def _depths(space: Space, stages: int) -> int:
     ratios = ratios_for(space.axes, stages)
-    return len({tuple(share(depth, str(ratio))) for depth in space.axes["depth"].ints for ratio in ratios})
+    return len({share(depth, str(ratio)) for depth in space.axes["depth"].ints for ratio in ratios})
 
 
 def _widths(space: Space, stages: int) -> int:

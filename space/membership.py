@@ -18,7 +18,7 @@ def contains(space: Structure, arch: Arch) -> bool:
     stages, drop_paths = len(arch.stages), space.axes["drop_path"].values
     if stages not in space.axes["stages"].ints or (len(drop_paths) > 1 and arch.drop_path not in drop_paths):
         return False
-    depths = [stage.depth for stage in arch.stages]
+    depths = tuple(stage.depth for stage in arch.stages)
     ratios = [str(ratio) for ratio in ratios_for(space.axes, stages)]
     return (
         arch.depth in space.axes["depth"].values

@@ -187,10 +187,7 @@ def as_yaml_number(value: Any) -> str:
 
 def _field(location: tuple[int | str, ...]) -> str:
     """`("stages", 2, "kernel")` -> `stages[2].kernel`."""
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
 def shortened(value: Any) -> str:

@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,7 @@ class Space(Structure):
         stages = _int(self._choose(chooser, "stages"))
         ratios = Axis("ratio", ratios_for(self.axes, stages))
         ratio = str(chooser.choice(f"ratio.{stages}", ratios) if len(ratios.values) > 1 else ratios.values[0])
-        depths = _shares(self.axes["depth"].ints, ratio)
+        depths = tuple(share(depth, ratio) for depth in self.axes["depth"].ints)
         blocks = self._blocks(chooser, stages)
         stem = self._part(chooser, "stem", blocks[0][0].norm)
         head = self._part(chooser, "head", blocks[-1][0].norm)
@@ -294,11 +294,6 @@ class Space(Structure):
         if len(axis.values) == 1:
             return axis.values[0]  # no parameter where there is no choice
         return chooser.choice(name if stage is None else f"{name}.{stage + 1}", axis)
-
-
-@lru_cache(2**12)
-def _shares(depths: tuple[int, ...], ratio: str) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(share(depth, ratio)) for depth in depths)
 
 
 def _int(value: Value) -> int:

@@ -298,9 +298,9 @@ class _Needed:
     def add(self, name: str, found: Any) -> None:
         """`found` is what `name` stands for."""
         if name in PLAIN:
-            return self.add(PLAIN[name], getattr(modules, PLAIN[name]))
+            name, found = PLAIN[name], getattr(modules, PLAIN[name])
         if name in ("torch", "Tensor", "nn", "F") or hasattr(builtins, name) or id(found) in self.seen:
-            return None
+            return
         self.seen.add(id(found))
         origin = found.__name__ if isinstance(found, ModuleType) else getattr(found, "__module__", None)
         if origin is None:
@@ -318,7 +318,6 @@ class _Needed:
                 if other != name and other in around:
                     self.add(other, around[other])
             self.sources[name] = text
-        return None
 
     def imports(self, used: Iterable[str]) -> str:
         """The import lines of what was added and of the sources `used`."""

@@ -35,8 +35,7 @@ def seed_of(*numbers: int) -> int:
 
 def seed_all(seed: int) -> None:
     """The generators that timm and torchvision draw from, and all devices'."""
-    random.seed(seed)
-    np.random.seed(seed)
+    seed_image(seed)
     torch.manual_seed(seed)
 
 

@@ -125,7 +125,7 @@ def test_the_bound_counts_networks_with_equal_layers_twice_and_the_measure_does_
 def test_the_bound_of_a_huge_space_is_a_product() -> None:
     space = Space.load("convnext_or_modulation_224")
     # Each row of depths once: shares of 8 to 36 blocks in five ratios; every rung of both growths.
-    depths = {tuple(share(d, str(r))) for d in range(8, 37) for r in space.axes["ratio"].values}
+    depths = {share(d, str(r)) for d in range(8, 37) for r in space.axes["ratio"].values}
     rungs = {widths for scaling in space.scalings(4) for widths in scaling.widths}
     assert bound(space) == len(depths) * len(rungs) * (2 * 5) ** 4 * 3 * 2 * 3 * 2
     assert count_networks(space) == Size(bound(space), exact=False)
