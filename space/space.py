@@ -285,8 +285,7 @@ class Space(Structure):
         check_size(self, image_size, where)
 
     def __contains__(self, arch: Arch) -> bool:
-        """Whether some choices of the axes give `arch`, or a network equal to it. Its drop path counts only where the
-        space has several to choose from."""
+        """Whether some choices of the axes give `arch`, or a network equal to it."""
         return contains(self, arch)
 
     def _choose(self, chooser: Chooser, name: str, stage: int | None = None) -> Value:

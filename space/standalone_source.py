@@ -125,8 +125,7 @@ class _Writer:
         made = {
             name: self.layer(layer, (others or {}).get(name)) for name, layer in layers.items() if layer is not None
         }
-        rows = [f"    {name}={text},\n" for name, text in made.items()]
-        return f"named(\n{''.join(rows)})" if len(rows) > 1 else f"named({''.join(rows).strip().rstrip(',')})"
+        return _call("named", [f"{name}={text}" for name, text in made.items()])
 
     def part(self, kind: Any, name: str, *arguments: Any) -> str:
         """The expression that the part's `module` returns, with `arguments` put in."""
@@ -184,9 +183,13 @@ def _blocks(stage: Any, inputs: int, stride: int, start: int, writer: _Writer) -
         start += 1
     if start < end:
         rows.append(f"*({writer.block(block, stage.width, stage.out, 1, False)}rate) for rate in rates[{start}:{end}])")
-    if len(rows) == 1:
-        return f"nn.Sequential({rows[0]})"
-    return "nn.Sequential(\n" + "".join(f"    {row},\n" for row in rows) + ")"
+    return _call("nn.Sequential", rows)
+
+
+def _call(name: str, arguments: list[str]) -> str:
+    """Each argument in a line of its own where there are several."""
+    rows = "".join(f"    {argument},\n" for argument in arguments)
+    return f"{name}(\n{rows})" if len(arguments) > 1 else f"{name}({''.join(arguments)})"
 
 
 def _symbol(channels: Any) -> str:

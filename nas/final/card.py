@@ -56,12 +56,10 @@ class TrainedCard:
 
     def summary(self, out: object) -> str:
         """For the terminal."""
-        lines = [
-            f"trained {self.arch.key} for {len(self.curve)} epochs and exported it to {out}, reloaded and verified"
-        ]
+        done = f"trained {self.arch.key} for {len(self.curve)} epochs and exported it to {out}, reloaded and verified"
         counts = cost(self.arch, self.task)
         costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
-        return "\n".join([*lines, *map(self.line, self.scores), costs])
+        return "\n".join([done, *map(self.line, self.scores), costs])
 
     def line(self, score: Score) -> str:
         """One kind of weights on both splits."""
