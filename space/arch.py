@@ -18,7 +18,7 @@ from space.blocks import Block, ConvNeXt, downsampling
 from space.heads import Head, LinearHead
 from space.layers import Layers, resolve
 from space.parts import find_part, make_part, options, read_part
-from space.reading import InputError, find, load_yaml, nearest
+from space.reading import InputError, check_keys, find, load_yaml
 from space.rules import Number, Rule, Whole, Word
 from space.stems import Patchify, Stem
 
@@ -28,13 +28,6 @@ WIDTH = Whole(1, MAX_WIDTH)
 DOWNSAMPLE = Word(("separate", "strided"))
 DROP_PATH = Number(0, 0.99, zero=True, show=(0.0, 0.1))
 STAGE_RULES: dict[str, Rule] = {"depth": DEPTH, "width": WIDTH, "downsample": DOWNSAMPLE}
-
-
-def _check(field: str, rule: Rule, value: Any) -> Any:
-    try:
-        return rule.check(value)
-    except InputError as error:
-        raise InputError(f"{field} {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +45,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         for name, rule in STAGE_RULES.items():
-            _check(name, rule, getattr(self, name))
+            rule.check_field(name, getattr(self, name))
         if self.downsample == "strided" and not self.block.strides:
             raise InputError(
                 f"downsample must be separate for block {self.block.name}, whose layers have no place for a stride, "
@@ -112,7 +105,7 @@ class Arch:
     def __post_init__(self) -> None:
         if not 1 <= len(self.stages) <= 8:
             raise InputError(f"stages must be 1 to 8, got {len(self.stages)}; list each as a mapping")
-        object.__setattr__(self, "drop_path", _check("drop_path", DROP_PATH, self.drop_path))
+        object.__setattr__(self, "drop_path", DROP_PATH.check_field("drop_path", self.drop_path))
         refusal = self.stem.refusal(self.stages[0].width)
         if refusal:
             raise InputError(refusal if refusal.startswith("width") else f"stem.{refusal}")
@@ -203,14 +196,9 @@ class Arch:
 
 
 def _read_arch(plain: Any) -> Arch:
-    keys = ("stem", "stages", "head", "drop_path")
     if not isinstance(plain, dict):
         raise InputError(f"network must be a mapping of keys to values, got {plain}; see a preset network")
-    for key in plain:
-        if key not in keys:
-            raise InputError(f"{key} must be a known key; {nearest(str(key), list(keys))}")
-    if "stages" not in plain:
-        raise InputError("stages must be given, got nothing; add it")
+    check_keys(plain, ("stem", "stages", "head", "drop_path"), needed=("stages",))
     if not isinstance(plain["stages"], (list, tuple)):
         raise InputError(f"stages must be a list, got {plain['stages']}; list each as a mapping")
     rest = {name: read_part(name, plain[name], name) for name in ("stem", "head") if name in plain}

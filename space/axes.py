@@ -7,13 +7,14 @@ An axis is one of the structure (`depth`, `width`, `block`, ...) or an option of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 from space.arch import DEPTH, DOWNSAMPLE, DROP_PATH, MAX_WIDTH, WIDTH
 from space.parts import Kind, find_part, names, options
-from space.reading import InputError, nearest
+from space.reading import InputError, check_keys, nearest
 from space.rules import Number, Rule, Whole
 
 Value = int | float | str | None
@@ -27,7 +28,7 @@ STRUCTURE = (*DEFAULTS, "depth", "width")
 MOST_CHOICES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Axis:
     """A named choice. `each_stage`: chosen anew for every stage (parameters `kernel.1`, `kernel.2`, ...). `grid`: the
     step of an axis that was given as a range."""
@@ -36,6 +37,16 @@ class Axis:
     values: tuple[Value, ...]
     each_stage: bool = False
     grid: int | None = None
+
+    @cached_property
+    def ints(self) -> tuple[int, ...]:
+        """The choices of an axis of whole numbers, in rising order."""
+        return tuple(int(number) for number in self.numbers)
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """The choices of an axis of numbers, in rising order."""
+        return tuple(sorted(float(str(value)) for value in self.values))
 
     @property
     def step(self) -> int | None:
@@ -72,11 +83,11 @@ def parse_axes(raw: Any, where: str) -> dict[str, Axis]:
     axes: dict[str, Axis] = {}
     for name in STRUCTURE:
         if name in raw:
-            axes[name] = _parse_axis(name, raw[name], f"{where}: axes.{name}", _structure_rules(name))
+            axes[name] = _parse_axis(name, raw[name], f"{where}: axes.{name}", [_RULES[name]])
         elif name in DEFAULTS:
             axes[name] = Axis(name, DEFAULTS[name])
     if not axes["ratio"].values:
-        axes["ratio"] = Axis("ratio", tuple(dict.fromkeys("-".join("1" * _int(n)) for n in axes["stages"].values)))
+        axes["ratio"] = Axis("ratio", tuple(dict.fromkeys("-".join("1" * n) for n in axes["stages"].ints)))
     known = {f"{kind}.{name}" for kind in ("stem", "head") for name in _rules_of(kind, axes[kind])}
     known |= set(_rules_of("block", axes["block"]))
     for name in raw:
@@ -93,14 +104,6 @@ def parse_axes(raw: Any, where: str) -> dict[str, Axis]:
     return axes
 
 
-def _all_options() -> set[str]:
-    found = set()
-    for kind in ("block", "stem", "head"):
-        prefix = "" if kind == "block" else f"{kind}."
-        found |= {prefix + o for name in names(kind) for o in options(find_part(kind, name))}
-    return found
-
-
 def _rules_of(kind: Kind, axis: Axis) -> dict[str, list[Rule]]:
     """Options of the parts that an axis names, each with the rules of all parts that have it."""
     found: dict[str, list[Rule]] = {}
@@ -111,8 +114,9 @@ def _rules_of(kind: Kind, axis: Axis) -> dict[str, list[Rule]]:
 
 
 def _unknown(name: str, known: set[str], axes: dict[str, Axis], where: str) -> str:
-    if name in _all_options():
-        kind = name.partition(".")[0] if "." in name else "block"
+    prefix, _, option = name.rpartition(".")
+    kind: Any = prefix or "block"
+    if prefix in ("", "stem", "head") and any(option in options(find_part(kind, part)) for part in names(kind)):
         chosen = ", ".join(map(str, axes[kind].values))
         return (
             f"{where}: axes.{name} must be an option of {kind} {chosen}, got one of another; remove it or add to {kind}"
@@ -120,7 +124,7 @@ def _unknown(name: str, known: set[str], axes: dict[str, Axis], where: str) -> s
     return f"{where}: axes.{name} must be a known axis; {nearest(name, [*STRUCTURE, *known])}"
 
 
-def _parse_axis(name: str, raw: Any, where: str, rules: Iterable[Rule | Callable[[Any], Value]]) -> Axis:
+def _parse_axis(name: str, raw: Any, where: str, rules: Sequence[Rule]) -> Axis:
     each_stage = isinstance(raw, dict) and set(raw) == {"each_stage"}
     if each_stage and ("." in name or name in ("stages", "ratio", "depth", "growth", "stem", "head", "drop_path")):
         raise InputError(f"{where} must hold for the whole network, got each_stage; list its choices alone")
@@ -133,30 +137,15 @@ def _parse_axis(name: str, raw: Any, where: str, rules: Iterable[Rule | Callable
         raise InputError(f"{where} must have a choice at least, got an empty list; add one or leave the axis out")
     if len(values) > MOST_CHOICES:
         raise InputError(f"{where} must have under {MOST_CHOICES} choices, got {len(values)}; leave some out")
-    checked = tuple(_checked(value, f"{where}[{i}]", rules) for i, value in enumerate(values))
+    checked = tuple([rule.check_field(f"{where}[{i}]", value) for rule in rules][-1] for i, value in enumerate(values))
     if len(set(map(repr, checked))) < len(checked):
         raise InputError(f"{where} must not repeat a choice, got {values}; remove the repeat")
     return Axis(name, checked, each_stage, grid)
 
 
-def _checked(value: Any, where: str, rules: Iterable[Rule | Callable[[Any], Value]]) -> Value:
-    checked: Value = value
-    for rule in rules:
-        try:
-            checked = rule.check(value) if isinstance(rule, Rule) else rule(value)
-        except InputError as error:
-            raise InputError(f"{where} {error}") from None
-    return checked
-
-
 def _parse_range(raw: dict[str, Any], where: str) -> tuple[list[int], int]:
     """`{low: 16, high: 64, step: 8}`, both ends included."""
-    for key in raw:
-        if key not in ("low", "high", "step"):
-            raise InputError(f"{where}.{key} must be a known key; {nearest(str(key), ['low', 'high', 'step'])}")
-    for key in ("low", "high"):
-        if key not in raw:
-            raise InputError(f"{where}.{key} must be given, got nothing; add it")
+    check_keys(raw, ("low", "high", "step"), needed=("low", "high"), prefix=f"{where}.")
     low, high, step = raw["low"], raw["high"], raw.get("step", 1)
     if not all(type(value) is int for value in (low, high, step)) or not 0 < low <= high or step < 1:
         raise InputError(f"{where} must be whole numbers with 0 < low <= high and step >= 1, got {raw}; correct it")
@@ -167,41 +156,30 @@ def _parse_range(raw: dict[str, Any], where: str) -> tuple[list[int], int]:
     return list(range(low, high + 1, step)), step
 
 
-def _structure_rules(name: str) -> list[Rule | Callable[[Any], Value]]:
-    match name:
-        case "stages":
-            return [Whole(1, 8)]
-        case "ratio":
-            return [_ratio]
-        case "depth":
-            return [DEPTH]
-        case "width":
-            return [WIDTH]
-        case "growth":
-            return [Number(1, 8, zero=True, show=(2.0,))]
-        case "downsample":
-            return [DOWNSAMPLE]
-        case "drop_path":
-            return [DROP_PATH]
-        case _:
-            return [_part_of(name)]
+@dataclass(frozen=True)
+class _PartName(Rule):
+    kind: Kind
 
-
-def _part_of(kind: str) -> Callable[[Any], Value]:
-    def rule(value: Any) -> Value:
+    def check(self, value: Any) -> str:
         try:
-            find_part(kind, str(value))  # type: ignore[arg-type]
+            find_part(self.kind, str(value))
         except InputError as error:
-            raise InputError(str(error).removeprefix(f"{kind} ")) from None
+            raise InputError(str(error).removeprefix(f"{self.kind} ")) from None
         return str(value)
 
-    return rule
+
+class _Ratio(Rule):
+    def check(self, value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){0,7}", value):
+            raise InputError(f"must be shares joined by dashes, got {value}; write e.g. 1-1-3-1")
+        return value
 
 
-def _ratio(value: Any) -> Value:
-    if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){0,7}", value):
-        raise InputError(f"must be shares joined by dashes, got {value}; write e.g. 1-1-3-1")
-    return value
+_RULES: dict[str, Rule] = {
+    "stages": Whole(1, 8), "ratio": _Ratio(), "depth": DEPTH, "width": WIDTH,
+    "growth": Number(1, 8, zero=True, show=(2.0,)), "block": _PartName("block"), "downsample": DOWNSAMPLE,
+    "stem": _PartName("stem"), "head": _PartName("head"), "drop_path": DROP_PATH,
+}  # fmt: skip
 
 
 def ratios_for(axes: dict[str, Axis], stages: int) -> tuple[Value, ...]:
@@ -209,7 +187,8 @@ def ratios_for(axes: dict[str, Axis], stages: int) -> tuple[Value, ...]:
     return tuple(value for value in axes["ratio"].values if str(value).count("-") == stages - 1)
 
 
-def share(depth: int, ratio: str) -> list[int]:
+@lru_cache(2**16)
+def share(depth: int, ratio: str) -> tuple[int, ...]:
     """`depth` blocks over stages in proportion `ratio`, one a stage at least (Webster's method: never fewer blocks
     in any stage for a larger depth). `share(18, "1-1-3-1")` is 3-3-9-3."""
     weights = [int(part) for part in ratio.split("-")]
@@ -217,28 +196,28 @@ def share(depth: int, ratio: str) -> list[int]:
     for _ in range(depth - len(weights)):
         i = max(range(len(weights)), key=lambda i: (weights[i] / (blocks[i] + 0.5), -i))
         blocks[i] += 1
-    return blocks
+    return tuple(blocks)
 
 
 def check_together(axes: dict[str, Axis], where: str) -> None:
     """Rules between axes."""
     _check_ratios(axes, where)
-    most, least = max(map(_int, axes["stages"].values)), min(map(_int, axes["depth"].values))
+    most, least = axes["stages"].ints[-1], axes["depth"].ints[0]
     if least < most:
         raise InputError(f"{where}: axes.depth must be at least the {most} stages, got {least}; start at {most}")
     width, growth = axes["width"], axes["growth"]
     if width.each_stage and len(growth.values) > 1:
         raise InputError(f"{where}: axes.growth must be left out where width is each_stage, got choices; remove it")
-    widths = [_int(value) for value in width.values]
+    widths = width.ints
     if width.grid and not width.each_stage and widths[0] % width.grid:
         raise InputError(
             f"{where}: axes.width must begin at a multiple of its step {width.grid}, got {widths[0]}; "
             f"begin at {max(width.grid, widths[0] // width.grid * width.grid)}"
         )
-    factor = 1.0 if width.each_stage else max(map(_float, growth.values)) ** (most - 1)
-    if max(widths) * factor > MAX_WIDTH:
+    factor = 1.0 if width.each_stage else growth.numbers[-1] ** (most - 1)
+    if widths[-1] * factor > MAX_WIDTH:
         raise InputError(
-            f"{where}: axes.width must grow to at most {MAX_WIDTH}, got {max(widths)} x {factor:g} in stage "
+            f"{where}: axes.width must grow to at most {MAX_WIDTH}, got {widths[-1]} x {factor:g} in stage "
             f"{most}; lower axes.width or axes.growth"
         )
     stuck = [kind for kind in axes["block"].values if not find_part("block", str(kind)).strides]
@@ -250,11 +229,11 @@ def check_together(axes: dict[str, Axis], where: str) -> None:
 
 
 def _check_ratios(axes: dict[str, Axis], where: str) -> None:
-    for stages in axes["stages"].values:
-        if not ratios_for(axes, _int(stages)):
+    for stages in axes["stages"].ints:
+        if not ratios_for(axes, stages):
             raise InputError(
                 f"{where}: axes.ratio must have a ratio of {stages} shares, got {list(axes['ratio'].values)}; "
-                f"add e.g. {'-'.join('1' * _int(stages))}"
+                f"add e.g. {'-'.join('1' * stages)}"
             )
     for ratio in axes["ratio"].values:
         if str(ratio).count("-") + 1 not in axes["stages"].values:
@@ -262,11 +241,3 @@ def _check_ratios(axes: dict[str, Axis], where: str) -> None:
                 f"{where}: axes.ratio must fit a number of stages in {list(axes['stages'].values)}, got {ratio}; "
                 "remove it"
             )
-
-
-def _int(value: Value) -> int:
-    return int(str(value))
-
-
-def _float(value: Value) -> float:
-    return float(str(value))

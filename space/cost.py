@@ -7,17 +7,18 @@ Activations are the elements of the outputs of all convolutions and linear layer
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from space.arch import Arch, Task
 from space.blocks import Block, downsampling
 from space.heads import Head
-from space.layers import Program
+from space.layers import Count, Layers, count_layers
 from space.reading import InputError
 from space.stems import Stem
 
+Row = tuple[Block, str, int, int]  # a stage: block, downsample, depth, width
 CACHED = 2**16  # counts of parts that are kept: a search meets the same parts again and again
 
 
@@ -32,9 +33,6 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.flops + other.flops, self.params + other.params, self.activations + other.activations)
 
-    def __mul__(self, times: int) -> Cost:
-        return Cost(self.flops * times, self.params * times, self.activations * times)
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -46,40 +44,46 @@ class Part:
     cost: Cost
 
 
-Count = tuple[int, int, int, int]  # flops, params, activations, side of the output in pixels
-
-
 def cost(arch: Arch, task: Task) -> Cost:
     """Total cost of `arch` at `task`. Raises InputError where a stage would shrink below one pixel."""
-    rows = [(stage.block, stage.downsample, stage.depth, stage.width) for stage in arch.stages]
-    total = count(arch.stem, rows, arch.head, task)
+    total = count(arch.stem, _rows(arch), arch.head, task)
     if total is None:
         raise _too_small(arch, task)
     return Cost(*total)
 
 
-def count(
-    stem: Stem, stages: Iterable[tuple[Block, str, int, int]], head: Head, task: Task
-) -> tuple[int, int, int] | None:
-    """(flops, params, activations) of stem, stages (block, downsample, depth, width) and head; None where no pixel is
-    left. What `cost` does, for networks that exist only as their numbers yet."""
-    flops = params = activations = side = channels = 0
-    for block, downsample, depth, width in stages:
-        if not channels:
-            flops, params, activations, side = count_stem(stem, task.channels, width, task.image_size)
-            channels, downsample = width, ""
-        macs, weights, elements, side = count_stage(block, downsample, depth, width, channels, side)
+def count(stem: Stem, stages: Iterable[Row], head: Head, task: Task) -> tuple[int, int, int] | None:
+    """(flops, params, activations) of stem, stages and head; None where no pixel is left. What `cost` does, for
+    networks that exist only as their numbers yet."""
+    flops = params = activations = 0
+    for _, (macs, weights, elements, side) in _counts(stem, stages, head, task):
         if side < 1:
             return None
         flops, params, activations = flops + macs, params + weights, activations + elements
-        channels = block.out(width)
-    last = count_head(head, channels, task.classes, side)
-    return flops + last[0], params + last[1], activations + last[2]
+    return flops, params, activations
+
+
+def _counts(stem: Stem, stages: Iterable[Row], head: Head, task: Task) -> Iterator[tuple[int, Count]]:
+    """Channels and count of every part in order: stem, stages, head."""
+    channels = side = 0
+    for block, downsample, depth, width in stages:
+        if not channels:
+            channels, downsample, counted = width, "", count_stem(stem, task.channels, width, task.image_size)
+            side = counted[3]
+            yield channels, counted
+        counted = count_stage(block, downsample, depth, width, channels, side)
+        channels, side = block.out(width), counted[3]
+        yield channels, counted
+    yield task.classes, count_head(head, channels, task.classes, side)
+
+
+def _rows(arch: Arch) -> list[Row]:
+    return [(stage.block, stage.downsample, stage.depth, stage.width) for stage in arch.stages]
 
 
 @lru_cache(CACHED)
 def count_stem(stem: Stem, channels: int, width: int, size: int) -> Count:
-    return _program_of(stem)(stem.channels(channels, width), size)
+    return count_layers(stem.layers(), stem.channels(channels, width), size)
 
 
 @lru_cache(CACHED)
@@ -91,61 +95,40 @@ def count_stage(block: Block, downsample: str, depth: int, width: int, inputs: i
     stride = 2 if downsample == "strided" else 1
     if downsample == "separate":
         channels = {**channels, "before": inputs, "in": out}
-        flops, params, activations, size = _program_between(block.norm, block.bias)(channels, size)
+        flops, params, activations, size = count_layers(downsampling(block.norm, block.bias), channels, size)
         inputs = out
     if size < 1:
         return 0, 0, 0, 0
     if inputs != out or stride != 1:  # a first block that differs from the others
-        first = _program(block, stride, True)(channels, size)
+        first = count_layers(_layers(block, stride, True), channels, size)
         flops, params, activations, size = flops + first[0], params + first[1], activations + first[2], first[3]
         channels = {**channels, "in": out}
         depth -= 1
     if depth:
-        each = _program(block, 1, False)(channels, size)
+        each = count_layers(_layers(block, 1, False), channels, size)
         flops, params, activations = flops + depth * each[0], params + depth * each[1], activations + depth * each[2]
     return flops, params, activations, size
 
 
 @lru_cache(CACHED)
 def count_head(head: Head, width: int, classes: int, size: int) -> Count:
-    return _program_of(head)(head.channels(width, classes), size)
+    return count_layers(head.layers(), head.channels(width, classes), size)
 
 
 @lru_cache(CACHED)
-def _program(block: Block, stride: int, project: bool) -> Program:
-    return Program(block.layers(stride, project))
-
-
-@lru_cache(CACHED)
-def _program_of(part: Stem | Head) -> Program:
-    return Program(part.layers())
-
-
-@lru_cache(CACHED)
-def _program_between(norm: str, bias: bool) -> Program:
-    return Program(downsampling(norm, bias))
+def _layers(block: Block, stride: int, project: bool) -> Layers:
+    return block.layers(stride, project)
 
 
 def breakdown(arch: Arch, task: Task) -> list[Part]:
     """Cost per part in order: stem, stages 1..n, head. Raises InputError as `cost` does."""
-    width = arch.stages[0].width
-    *costs, side = count_stem(arch.stem, task.channels, width, task.image_size)
-    rows, channels = [Part("stem", side, width, Cost(*costs))], width
-    for i, stage in enumerate(arch.stages):
-        *costs, side = count_stage(
-            stage.block, stage.downsample if i else "", stage.depth, stage.width, channels, side
-        )  # fmt: skip
+    names = ["stem", *(f"stage {i + 1}" for i in range(len(arch.stages))), "head"]
+    parts = []
+    for name, (width, (*costs, side)) in zip(names, _counts(arch.stem, _rows(arch), arch.head, task), strict=True):
         if side < 1:
             raise _too_small(arch, task)
-        channels = stage.out
-        rows.append(Part(f"stage {i + 1}", side, channels, Cost(*costs)))
-    *costs, _ = count_head(arch.head, channels, task.classes, side)
-    return [*rows, Part("head", 1, task.classes, Cost(*costs))]
-
-
-def stage_sizes(arch: Arch, image_size: int) -> list[int]:
-    """Side in pixels of each stage's maps. Raises InputError below one pixel."""
-    return [part.size for part in breakdown(arch, Task(image_size))[1:-1]]
+        parts.append(Part(name, side, width, Cost(*costs)))
+    return parts
 
 
 def _too_small(arch: Arch, task: Task) -> InputError:

@@ -16,7 +16,6 @@ from space.axes import Axis, Value, ratios_for, share
 from space.blocks import Block
 from space.budget import COUNTS, Band
 from space.cost import count_head, count_stage, count_stem
-from space.parts import find_part, options
 from space.structure import Structure
 
 End = Callable[..., Any]  # min or max
@@ -25,31 +24,30 @@ End = Callable[..., Any]  # min or max
 def cost_range(space: Structure, task: Task, place: int) -> Band:
     """From the lowest to the highest count (COUNTS[place]) of all networks of `space`."""
     if (task, place) not in space._ranges:
-        space._ranges[task, place] = _range(space, task, place)
+        low, high = min(_totals(space, task, place, min)), max(_totals(space, task, place, max))
+        space._ranges[task, place] = Band(low, high)
     return space._ranges[task, place]
-
-
-def _range(space: Structure, task: Task, place: int) -> Band:
-    return Band(min(_totals(space, task, place, min)), max(_totals(space, task, place, max)))
 
 
 def _totals(space: Structure, task: Task, place: int, end: End) -> Iterator[int]:
     """Counts of networks of which one is the lowest (`end=min`) or the highest (`end=max`)."""
-    depth = end(int(str(value)) for value in space.axes["depth"].values)
-    for stages in space.stage_counts:
-        plans = list(_plans(space, stages, place, end))
-        depths = {tuple(share(depth, str(ratio))) for ratio in ratios_for(space.axes, stages)}
+    depth = end(space.axes["depth"].ints)
+    plans = list(_plans(space, place, end))
+    for stages in space.axes["stages"].ints:
+        depths = {share(depth, str(ratio)) for ratio in ratios_for(space.axes, stages)}
         widths = {scaling.widths[0 if end is min else -1] for scaling in space.scalings(stages)}
         for row, blocks, plan in product(widths, depths, plans):
-            for norm in dict.fromkeys(block.norm for block, _ in plan[0]):  # stem and head may follow it
-                opening = [(block, between) for block, between in plan[0] if block.norm == norm]
-                stems = {count_stem(stem, task.channels, row[0], task.image_size) for stem in space.stems(norm)}
+            for norm in dict.fromkeys(block.norm for block, _ in plan):  # stem and head may follow it
+                opening = [(block, between) for block, between in plan if block.norm == norm]
+                stems = {count_stem(stem, task.channels, row[0], task.image_size) for stem in space.parts("stem", norm)}
                 for first in stems:
                     states = {(row[0], first[3], norm): first[place]}
-                    for i, (choices, own, width) in enumerate(zip([opening, *plan[1:]], blocks, row, strict=True)):
+                    for i, (choices, own, width) in enumerate(
+                        zip([opening, *[plan] * (stages - 1)], blocks, row, strict=True)
+                    ):
                         states = _stage(states, choices, i, own, width, place, end)
                     for (channels, side, last), total in states.items():
-                        for head in space.heads(last):
+                        for head in space.parts("head", last):
                             yield total + count_head(head, channels, task.classes, side)[place]
 
 
@@ -67,13 +65,13 @@ def _stage(states: States, choices: Choices, i: int, depth: int, width: int, pla
     return found
 
 
-def _plans(space: Structure, stages: int, place: int, end: End) -> Iterator[list[Choices]]:
-    """What the stages can be, one plan for every choice that holds for the whole network."""
+def _plans(space: Structure, place: int, end: End) -> Iterator[Choices]:
+    """What every stage can be, one plan for each choice that holds for the whole network."""
     shared = {name: axis for name, axis in space.axes.items() if name in space.block_axes and not axis.each_stage}
     ends = [_ends(space, axis, place, end) for axis in shared.values()]
     for values in product(*ends):
         fixed = dict(zip(shared, values, strict=True))
-        yield [_choices(space, fixed, place, end)] * stages
+        yield _choices(space, fixed, place, end)
 
 
 def _choices(space: Structure, fixed: dict[str, Value], place: int, end: End) -> Choices:
@@ -91,11 +89,7 @@ def _ends(space: Structure, axis: Axis, place: int, end: End) -> tuple[Value, ..
     """The choices of an axis that can make a network the cheapest or the dearest."""
     if axis.name in ("block", "downsample"):
         return axis.values
-    fields = [
-        options(find_part("block", str(kind)))[axis.name]
-        for kind in space.axes["block"].values
-        if axis.name in options(find_part("block", str(kind)))
-    ]
+    fields = space.fields(axis.name)
     if not any(COUNTS[place] in field.metadata["moves"] for field in fields):
         return axis.values[:1]
     if all(field.metadata["rule"].ordered for field in fields):

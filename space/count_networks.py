@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations_with_replacement, product
 from typing import TYPE_CHECKING
 
 from space.arch import Arch
@@ -43,15 +44,15 @@ def count_networks(space: Space) -> Size:
 def bound(space: Space) -> int:
     """The number of settings: distinct depths and widths, times stems, heads and drop paths, times what the blocks of
     the stages can be. Options that a part does not have do not count."""
-    others = len(space.stems()) * len(space.heads()) * len(space.axes["drop_path"].values)
+    others = len(space.parts("stem")) * len(space.parts("head")) * len(space.axes["drop_path"].values)
     return others * sum(
-        len(_depths(space, stages)) * _widths(space, stages) * _blocks(space, stages) for stages in space.stage_counts
+        _depths(space, stages) * _widths(space, stages) * _blocks(space, stages) for stages in space.axes["stages"].ints
     )
 
 
-def _depths(space: Space, stages: int) -> set[tuple[int, ...]]:
-    totals = [int(str(value)) for value in space.axes["depth"].values]
-    return {tuple(share(depth, str(ratio))) for depth in totals for ratio in ratios_for(space.axes, stages)}
+def _depths(space: Space, stages: int) -> int:
+    ratios = ratios_for(space.axes, stages)
+    return len({share(depth, str(ratio)) for depth in space.axes["depth"].ints for ratio in ratios})
 
 
 def _widths(space: Space, stages: int) -> int:
@@ -62,44 +63,27 @@ def _widths(space: Space, stages: int) -> int:
 
 def _blocks(space: Space, stages: int) -> int:
     """Ways to choose kinds, options and downsamplings of all stages."""
-    axes = space.axes
-    kinds = [str(kind) for kind in axes["block"].values]
-    if not axes["block"].each_stage:
-        return sum(_ways(space, (kind,), stages) for kind in kinds)
+    axis = space.axes["block"]
+    if not axis.each_stage:
+        return sum(_ways(space, (kind,) * stages) for kind in axis.values)
     total = 0
-    for n in range(1, len(kinds) + 1):  # the kinds that are used: all of them, by inclusion and exclusion
-        for used in combinations(kinds, n):
-            total += _ways(space, used, stages)
+    for first, rest in product(axis.values, combinations_with_replacement(axis.values, stages - 1)):
+        orders = math.factorial(stages - 1) // math.prod(map(math.factorial, Counter(rest).values()))
+        total += orders * _ways(space, (first, *rest))
     return total
 
 
-def _ways(space: Space, used: tuple[str, ...], stages: int) -> int:
-    """Ways in which exactly these kinds are used, each in one stage at least."""
-    axes = space.axes
-    free = ("block", "downsample")
-    shared = [name for name in space.block_axes if name not in free and not axes[name].each_stage]
-    own = [name for name in space.block_axes if name not in free and axes[name].each_stage]
-    together = math.prod(len(axes[name].values) for name in shared if any(name in _options(kind) for kind in used))
-    down = axes["downsample"]
-
-    def assignments(kinds: Sequence[str]) -> int:
-        first = later = 0
-        for kind in kinds:
-            ways = math.prod(len(axes[name].values) for name in own if name in _options(kind))
-            strides = find_part("block", kind).strides and down.each_stage
-            first, later = first + ways, later + ways * (len(down.values) if strides else 1)
-        return int(first * later ** (stages - 1))
-
-    exactly = sum(
-        (-1) ** (len(used) - n) * assignments(kinds) for n in range(1, len(used) + 1) for kinds in combinations(used, n)
-    )
-    strided = any(find_part("block", kind).strides for kind in used) and stages > 1 and not down.each_stage
-    ways: int = together * exactly * (len(down.values) if strided else 1)
+def _ways(space: Space, kinds: Sequence[Value]) -> int:
+    """Ways to choose options and downsamplings of stages of these kinds."""
+    ways, classes = 1, [find_part("block", str(kind)) for kind in kinds]
+    for name in space.block_axes:
+        if name == "downsample":
+            stages = sum(cls.strides for cls in classes[1:])
+        else:
+            stages = sum(name in options(cls) for cls in classes)
+        choices = len(space.axes[name].values)
+        ways *= choices**stages if space.axes[name].each_stage else choices ** min(stages, 1)
     return ways
-
-
-def _options(kind: str) -> set[str]:
-    return set(options(find_part("block", kind)))
 
 
 @dataclass(slots=True)

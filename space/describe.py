@@ -28,7 +28,10 @@ def vocabulary() -> str:
 def parts_table(kind: Kind) -> str:
     """Name and docstring of each part; of norms also the parameters per channel."""
     found = {name: find_part(kind, name) for name in names(kind)}
-    header, rows = [kind, "what it is"], [[f"`{name}`", _text(cls)] for name, cls in found.items()]
+    header, rows = (
+        [kind, "what it is"],
+        [[f"`{name}`", " ".join((inspect.getdoc(cls) or "").split())] for name, cls in found.items()],
+    )
     if kind == "norm":
         header.append("parameters a channel")
         rows = [[*row, str(cls.each)] for row, cls in zip(rows, found.values(), strict=True)]
@@ -45,11 +48,6 @@ def options_table(kind: Kind) -> str:
             rows.setdefault(meaning, {})[part] = _yaml(field.default)
     header = ["option", "allowed", "what it is", *(f"`{part}`" for part in parts)]
     return _table(header, [[*meaning, *(by.get(part, "") for part in parts)] for meaning, by in rows.items()])
-
-
-def _text(cls: type[Any]) -> str:
-    """The docstring in one line."""
-    return " ".join((inspect.getdoc(cls) or "").split())
 
 
 def _yaml(value: Any) -> str:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from space.arch import Arch, Stage, Task
 from space.blocks import Block
 from space.budget import Budget
-from space.cost import Cost, count
+from space.cost import Cost, Row, count
 from space.heads import Head
 from space.scaling import Scaling
 from space.stems import Stem
 
 Counts = tuple[int, int, int]  # flops, params, activations
-NEWTON = 6  # steps by the square root of the cost, before halving takes over
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Shape:
     depths: tuple[tuple[int, ...], ...]
     scaling: Scaling
 
-    def rows(self, d: int, i: int) -> list[tuple[Block, str, int, int]]:
+    def rows(self, d: int, i: int) -> list[Row]:
         """(block, downsample, depth, width) of every stage."""
         sizes = zip(self.blocks, self.depths[d], self.scaling.widths[i], strict=True)
         return [(block, downsample, depth, width) for (block, downsample), depth, width in sizes]
@@ -55,17 +55,9 @@ class Shape:
     def depths_in(self, task: Task, budget: Budget) -> range:
         """The depths at which the scaling reaches into every band: the narrowest network is not above it, the widest
         not below it."""
-        first, last = 0, len(self.depths) - 1
-        top = len(self.scaling.widths) - 1
-        for place, band in budget.bands:
-            if self.count(last, 0, task)[place] > band.high:
-                last = _last_where(lambda d, p=place, b=band: self.count(d, 0, task)[p] <= b.high, last)  # type: ignore[misc]
-            if self.count(first, top, task)[place] < band.low:
-                below = _last_where(lambda d, p=place, b=band: self.count(d, top, task)[p] < b.low, len(self.depths))  # type: ignore[misc]
-                first = max(first, below + 1)
-            if first > last:
-                return range(0)
-        return range(first, last + 1)
+        first, _ = _range_in(lambda d: self.count(d, -1, task), len(self.depths), budget)
+        _, last = _range_in(lambda d: self.count(d, 0, task), len(self.depths), budget)
+        return range(first, max(first, last + 1))
 
 
 def spans(small: Counts, large: Counts, budget: Budget) -> bool:
@@ -94,24 +86,16 @@ class Landing:
     probability: float
 
 
-def land(
-    value: Callable[[int], Counts], scales: Sequence[float], budget: Budget, target: float, low: float, high: float
-) -> Landing:
-    """The rung in the budget whose count is nearest to `target`, in log of the budget's first count; the nearest of
-    all if none is inside. `value(i)` counts rung i; `target` was drawn log-uniformly from `low` to `high`."""
-    seen: dict[int, Counts] = {}
-
-    def at(i: int) -> Counts:
-        if i not in seen:
-            seen[i] = value(i)
-        return seen[i]
-
-    place, size = budget.bands[0][0], len(scales)
-    above = first_at_least(lambda i: at(i)[place], scales, target)
+def land(value: Callable[[int], Counts], size: int, budget: Budget, target: float, low: float, high: float) -> Landing:
+    """Of `size` rungs the one in the budget whose count is nearest to `target`, in log of the budget's first count; the
+    nearest of all if none is inside. `value(i)` counts rung i, and rises with i; `target` was drawn log-uniformly from
+    `low` to `high`."""
+    at, place = cache(value), budget.bands[0][0]
+    above = bisect_left(range(size), target, key=lambda i: at(i)[place])
     around = [i for i in (above - 1, above) if 0 <= i < size]
     inside = [i for i in around if budget.holds(at(i))]
     if not inside and len(budget.bands) > 1:
-        first, last = _range_in(at, scales, budget)
+        first, last = _range_in(at, size, budget)
         inside = [min(max(above, first), last)] if first <= last else []
     rung = min(inside or around, key=lambda i: _distance(at(i)[place], target))
     if not inside:
@@ -125,35 +109,12 @@ def land(
     return Landing(rung, at(rung), True, max(share, 1e-300))
 
 
-def first_at_least(value: Callable[[int], int], scales: Sequence[float], target: float) -> int:
-    """The first rung whose value is at least `target`, or one past the last. Values rise with the rungs, about as the
-    square of `scales`: a few steps by the square root find it."""
-    below, above, i, steps = -1, len(scales), len(scales) // 2, 0
-    while above - below > 1:
-        found = value(i)
-        below, above = (i, above) if found < target else (below, i)
-        steps += 1
-        if steps < NEWTON:
-            guess = bisect_right(scales, scales[i] * math.sqrt(target / found)) - (found >= target)
-            i = min(max(guess, below + 1), above - 1)
-        else:
-            i = (below + above) // 2
-    return above
-
-
-def _range_in(at: Callable[[int], Counts], scales: Sequence[float], budget: Budget) -> tuple[int, int]:
+def _range_in(at: Callable[[int], Counts], size: int, budget: Budget) -> tuple[int, int]:
     """First and last rung in all bands; first > last where there is none."""
-    first, last = 0, len(scales) - 1
-    for place, band in budget.bands:
-        first = max(first, first_at_least(lambda i, place=place: at(i)[place], scales, band.low))  # type: ignore[misc]
-        over = first_at_least(lambda i, place=place: at(i)[place], scales, band.high + 1)  # type: ignore[misc]
-        last = min(last, over - 1)
-    return first, last
-
-
-def _last_where(holds: Callable[[int], bool], above: int) -> int:
-    """The last number below `above` that `holds`, which it does for all up to some number; -1 for none."""
-    return bisect_left(range(above), True, key=lambda d: not holds(d)) - 1
+    rungs = range(size)
+    first = max(bisect_left(rungs, band.low, key=lambda i: at(i)[place]) for place, band in budget.bands)
+    past = min(bisect_right(rungs, band.high, key=lambda i: at(i)[place]) for place, band in budget.bands)
+    return first, past - 1
 
 
 def _distance(count: int, target: float) -> float:

@@ -10,7 +10,7 @@ from space.axes import Axis
 from space.budget import COUNTS, Band, Budget
 from space.cost import count_stem
 from space.cost_range import cost_range
-from space.parts import find_part, options
+from space.parts import find_part
 from space.reading import InputError
 from space.stems import Stem
 from space.structure import Structure
@@ -18,8 +18,13 @@ from space.structure import Structure
 
 def check_networks(space: Structure, where: str) -> None:
     """Raises InputError where some choice of the axes makes no network."""
-    rows = {widths for stages in space.stage_counts for scaling in space.scalings(stages) for widths in scaling.widths}
-    refusals = (stem.refusal(width) for stem in space.stems() for width in sorted({row[0] for row in rows}))
+    rows = {
+        widths
+        for stages in space.axes["stages"].ints
+        for scaling in space.scalings(stages)
+        for widths in scaling.widths
+    }
+    refusals = (stem.refusal(width) for stem in space.parts("stem") for width in sorted({row[0] for row in rows}))
     refusal = next(filter(None, refusals), None) or _block_refusal(space, rows)
     if refusal:
         raise InputError(f"{where}: axes: {refusal}")
@@ -28,7 +33,8 @@ def check_networks(space: Structure, where: str) -> None:
 
 def _block_refusal(space: Structure, rows: set[tuple[int, ...]]) -> str | None:
     """Why some block cannot be built at some of these widths of the stages."""
-    kept = [n for n in space.block_axes if n == "block" or _moves(space, n, "flops")]
+    moving = {n for n in space.block_axes for field in space.fields(n) if "flops" in field.metadata["moves"]}
+    kept = [n for n in space.block_axes if n == "block" or n in moving]
     choices = product(*(space.axes[name].values for name in kept))
     blocks = list(dict.fromkeys(space.make_block(dict(zip(kept, row, strict=True))) for row in choices))
     pairs = sorted({(row[0], row[0]) for row in rows} | {pair for row in rows for pair in pairwise(row)})
@@ -41,12 +47,6 @@ def _block_refusal(space: Structure, rows: set[tuple[int, ...]]) -> str | None:
     return None
 
 
-def _moves(space: Structure, name: str, count: str) -> bool:
-    """Whether an axis of the blocks moves a count in some block."""
-    kinds = (options(find_part("block", str(kind))) for kind in space.axes["block"].values)
-    return any(name in known and count in known[name].metadata["moves"] for known in kinds)
-
-
 def check_budget(space: Structure, budget: Budget, task: Task) -> None:
     """Raises InputError that names the axis in the way, and what is possible, if no network can be in a band."""
     check_size(space, task.image_size, f"space {space.name}")
@@ -56,7 +56,7 @@ def check_budget(space: Structure, budget: Budget, task: Task) -> None:
             continue
         axis = _blocking(space, band, task, place)
         small = band.high < ends.low and axis != "stem.stride"  # a larger stride makes a cheaper network
-        side, value = ("smallest", min(space.ints(axis))) if small else ("largest", max(space.ints(axis)))
+        side, value = ("smallest", space.axes[axis].ints[0]) if small else ("largest", space.axes[axis].ints[-1])
         raise InputError(
             f"{COUNTS[place]} must be within {ends} for space {space.name} at {task.image_size} px, got {band}; "
             f"axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
@@ -67,15 +67,15 @@ def _blocking(space: Structure, band: Band, task: Task, place: int) -> str:
     """The axis that, extended alone, lets the band in; if none does, the stem's stride or the width."""
     small = band.high < cost_range(space, task, place).low
     grid = space.axes["width"].grid or 8
-    growth = max(float(str(value)) for value in space.axes["growth"].values) ** (max(space.stage_counts) - 1)
+    growth = space.axes["growth"].numbers[-1] ** (space.axes["stages"].ints[-1] - 1)
     most = max(int(MAX_WIDTH / (1 if space.axes["width"].each_stage else growth)) // grid * grid, grid)
     ends: dict[str, int] = (
-        {"width": grid, "depth": max(space.stage_counts)} if small else {"width": most, "depth": 1000}
+        {"width": grid, "depth": space.axes["stages"].ints[-1]} if small else {"width": most, "depth": 1000}
     )
     for name, value in ends.items():
         axis = space.axes[name]
-        wider = Axis(name, tuple(sorted({*space.ints(name), value})), axis.each_stage)
-        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _numbers={}, _ranges={}), task, place)
+        wider = Axis(name, tuple(sorted({*axis.ints, value})), axis.each_stage)
+        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _ranges={}), task, place)
         if band.low <= ends_now.high and ends_now.low <= band.high:
             return name
     return "stem.stride" if small and place != COUNTS.index("params") and "stem.stride" in space.axes else "width"
@@ -83,13 +83,13 @@ def _blocking(space: Structure, band: Band, task: Task, place: int) -> str:
 
 def check_size(space: Structure, image_size: int, where: str) -> None:
     """Raises InputError where some choice of stem and stages would shrink `image_size` below one pixel."""
-    stages = max(space.stage_counts)
+    stages = space.axes["stages"].ints[-1]
     strided = all(find_part("block", str(kind)).strides for kind in space.axes["block"].values)
     rounds_up = strided and space.axes["downsample"].values == ("strided",)
-    width = space.ints("width")[0]
+    width = space.axes["width"].ints[0]
     needs = [
         (next(size for size in range(1, 4097) if _last_side(stem, width, size, stages, rounds_up) >= 1), stem)
-        for stem in space.stems()
+        for stem in space.parts("stem")
     ]
     needed, stem = max(needs, key=lambda need: need[0])
     if image_size < needed:

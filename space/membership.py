@@ -16,17 +16,17 @@ def contains(space: Structure, arch: Arch) -> bool:
     """Whether some choices of the axes give `arch`, or a network equal to it. Its drop path counts only where the
     space has several to choose from."""
     stages, drop_paths = len(arch.stages), space.axes["drop_path"].values
-    if stages not in space.stage_counts or (len(drop_paths) > 1 and arch.drop_path not in drop_paths):
+    if stages not in space.axes["stages"].ints or (len(drop_paths) > 1 and arch.drop_path not in drop_paths):
         return False
-    depths = [stage.depth for stage in arch.stages]
+    depths = tuple(stage.depth for stage in arch.stages)
     ratios = [str(ratio) for ratio in ratios_for(space.axes, stages)]
     return (
         arch.depth in space.axes["depth"].values
         and any(share(arch.depth, ratio) == depths for ratio in ratios)
         and _allows_widths(space, tuple(stage.width for stage in arch.stages))
         and _allows_downsampling(space, arch)
-        and _allows_part(space, "stem", arch.stem, arch.stages[0].block.norm)
-        and _allows_part(space, "head", arch.head, arch.stages[-1].block.norm)
+        and arch.stem in space.parts("stem", arch.stages[0].block.norm)
+        and arch.head in space.parts("head", arch.stages[-1].block.norm)
         and _allows_blocks(space, [stage.block for stage in arch.stages])
     )
 
@@ -41,17 +41,6 @@ def _allows_downsampling(space: Structure, arch: Arch) -> bool:
     axis = space.axes["downsample"]
     used = {stage.downsample for stage in arch.stages[1:] if stage.block.strides}
     return used <= set(axis.values) and (axis.each_stage or len(used) <= 1)
-
-
-def _allows_part(space: Structure, kind: Any, part: Any, norm: str) -> bool:
-    if part.name not in space.axes[kind].values:
-        return False
-    for name, option in options(type(part)).items():
-        axis = space.axes.get(f"{kind}.{name}")
-        follows = name == "norm" and option.default is not None
-        if getattr(part, name) not in (axis.values if axis else (norm if follows else option.default,)):
-            return False
-    return True
 
 
 def _allows_blocks(space: Structure, blocks: list[Block]) -> bool:

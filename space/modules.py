@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import cast
 
 import torch
@@ -121,11 +122,7 @@ def build(layer: Layer | Layers | None) -> nn.Module:
 
 def sequence(layers: Layers) -> nn.Sequential:
     """Layers applied one after another, under their names; absent ones are left out."""
-    modules = nn.Sequential()
-    for name, layer in layers.items():
-        if layer is not None:
-            modules.add_module(name, build(layer))
-    return modules
+    return nn.Sequential(OrderedDict((name, build(layer)) for name, layer in layers.items() if layer is not None))
 
 
 class BlockModule(nn.Module):

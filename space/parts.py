@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from space.reading import InputError, nearest
 from space.rules import COUNTS, Rule, Word
@@ -24,13 +24,9 @@ Kind = Literal["block", "stem", "head", "norm", "act"]
 T = TypeVar("T")
 
 ENTRY_POINTS = "nas.parts"
-BUILT_IN: dict[str, tuple[str, ...]] = {
-    "block": ("space.blocks",), "stem": ("space.stems",), "head": ("space.heads",),
-    "norm": ("space.norms",), "act": ("space.acts",),
-}  # fmt: skip
 # Keys that stand beside the options of a part in YAML.
 RESERVED = {"block": {"block", "depth", "width", "downsample"}, "stem": {"kind"}, "head": {"kind"}}
-_known: dict[str, dict[str, type[Any]]] = {kind: {} for kind in BUILT_IN}
+_known: dict[str, dict[str, type[Any]]] = {kind: {} for kind in get_args(Kind)}
 
 
 def part(kind: Kind, name: str) -> Callable[[type[T]], type[T]]:
@@ -70,8 +66,7 @@ def names(kind: Kind) -> tuple[str, ...]:
 
 @cache
 def _load_built_in(kind: Kind) -> None:
-    for module in BUILT_IN[kind]:
-        import_module(module)
+    import_module(f"space.{kind}s")
 
 
 def _load_entry_points() -> None:
@@ -135,17 +130,7 @@ def defaults(**values: Any) -> Callable[[type[T]], type[T]]:
 
 def options(cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:
     """The options of a part by name."""
-    return _options(cast(Any, cls))
-
-
-@cache
-def _options(cls: Any) -> dict[str, dataclasses.Field[Any]]:
     return {field.name: field for field in dataclasses.fields(cls)}
-
-
-@cache
-def _rules(cls: Any) -> tuple[tuple[str, Rule], ...]:
-    return tuple((name, field.metadata["rule"]) for name, field in options(cls).items())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -159,26 +144,8 @@ class Part:
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        for name, rule in _rules(cast(Any, type(self))):
-            try:
-                checked = rule.check(getattr(self, name))
-            except InputError as error:
-                raise InputError(f"{name} {error}") from None
-            object.__setattr__(self, name, checked)
-        values = tuple(getattr(self, name) for name, _ in _rules(cast(Any, type(self))))
-        object.__setattr__(
-            self, "_hash", hash((type(self).__name__, *values))
-        )  # counting looks parts up by the million
-
-    def __hash__(self) -> int:
-        return self._hash  # type: ignore[attr-defined, no-any-return]
-
-    def __init_subclass__(cls, **rest: Any) -> None:
-        super().__init_subclass__(**rest)
-        cls.__hash__ = Part.__hash__  # type: ignore[method-assign]  # a dataclass with eq sets its own unless there is one
-
-    def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self.to_dict())  # hashes of strings differ between processes
+        for name, field in options(type(self)).items():
+            object.__setattr__(self, name, field.metadata["rule"].check_field(name, getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name."""
@@ -215,7 +182,3 @@ def make_part(cls: type[T], values: dict[str, Any], where: str, also: tuple[str,
         return cls(**values)
     except InputError as error:
         raise InputError(f"{where}.{error}") from None
-
-
-def _rebuild(cls: type[T], values: dict[str, Any]) -> T:
-    return cls(**values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -29,6 +30,16 @@ def nearest(word: str, known: list[str]) -> str:
 
     close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"use one of {', '.join(sorted(known))}"
+
+
+def check_keys(plain: Iterable[Any], known: Sequence[str], needed: Sequence[str] = (), prefix: str = "") -> None:
+    """Raises InputError for a key that is not `known`, then for one that is `needed` and not there."""
+    for key in plain:
+        if key not in known:
+            raise InputError(f"{prefix}{key} must be a known key; {nearest(str(key), list(known))}")
+    for key in needed:
+        if key not in plain:
+            raise InputError(f"{prefix}{key} must be given, got nothing; add it")
 
 
 def presets(kind: str) -> list[str]:
@@ -154,7 +165,7 @@ def _sentence(error: ErrorDetails, kind: type) -> str:
         case _:
             rule = _RULES.get(error["type"], error["msg"].removeprefix("Input should be "))
             mend = as_yaml_number(got) if error["type"] == "float_type" else "correct it"
-            return f"{field} must be {rule}, got {_short(got)}; {mend}"
+            return f"{field} must be {rule}, got {shortened(got)}; {mend}"
 
 
 _RULES = {
@@ -176,30 +187,17 @@ def as_yaml_number(value: Any) -> str:
 
 def _field(location: tuple[int | str, ...]) -> str:
     """`("stages", 2, "kernel")` -> `stages[2].kernel`."""
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
-def _short(value: Any) -> str:
+def shortened(value: Any) -> str:
+    """As an error shows it."""
     text = repr(value) if isinstance(value, str) else str(value)  # "3" is not 3
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _keys(kind: Any, location: tuple[int | str, ...]) -> list[str]:
-    """Known keys of the (nested) dataclass at `location` inside `kind`."""
+    """Known keys of the dataclass `kind`, or of those inside it where `location` is in one."""
     schema = _adapter(kind).json_schema()
-    node = schema
-    for part in location:
-        node = _resolve(schema, node)
-        node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
-    return list(_resolve(schema, node).get("properties", {}))
-
-
-def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    for option in [node, *node.get("anyOf", [])]:
-        if "$ref" in option:
-            found: dict[str, Any] = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
-            return found
-    return node
+    nodes = schema.get("$defs", {}).values() if location else [schema]
+    return [key for node in nodes for key in node.get("properties", {})]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from space.reading import InputError, as_yaml_number, nearest
+from space.reading import InputError, as_yaml_number, nearest, shortened
 
 COUNTS = ("flops", "params", "activations")
 
@@ -22,6 +22,13 @@ class Rule:
     def check(self, value: Any) -> Any:
         raise NotImplementedError
 
+    def check_field(self, field: str, value: Any) -> Any:
+        """`check`, with the field's name in the error."""
+        try:
+            return self.check(value)
+        except InputError as error:
+            raise InputError(f"{field} {error}") from None
+
     @property
     def examples(self) -> Sequence[Any]:
         """Values to draw from in tests: every one is allowed, and they cover what the rule distinguishes."""
@@ -33,8 +40,7 @@ class Rule:
 
 
 def refuse(rule: str, value: Any, step: str) -> InputError:
-    shown = repr(value) if isinstance(value, str) else str(value)  # "3" is not 3
-    return InputError(f"must {rule}, got {shown if len(shown) <= 60 else shown[:57] + '...'}; {step}")
+    return InputError(f"must {rule}, got {shortened(value)}; {step}")
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,9 @@ class Whole(Rule):
         if type(value) is not int:
             raise refuse("be a whole number", value, "correct it")
         if not self.low <= value <= self.high or (self.odd and value % 2 == 0):
-            raise refuse(f"be {self}", value, f"use e.g. {self._closest(value)}")
+            inside = min(max(value, self.low), self.high)
+            raise refuse(f"be {self}", value, f"use e.g. {inside + (self.odd and inside % 2 == 0)}")
         return value
-
-    def _closest(self, value: int) -> int:
-        inside = min(max(value, self.low), self.high)
-        return inside + 1 if self.odd and inside % 2 == 0 else inside
 
     @property
     def examples(self) -> Sequence[int]:
@@ -133,10 +136,6 @@ class Maybe(Rule):
 
     rule: Rule
 
-    @property
-    def ordered(self) -> bool:  # type: ignore[override]
-        return False
-
     def check(self, value: Any) -> Any:
         return None if value is None else self.rule.check(value)
 
@@ -158,11 +157,9 @@ class Positions(Rule):
         text = str(value) if type(value) is int else value  # YAML reads a lone 1 as a number
         chosen = text.split("-") if isinstance(text, str) and text != "none" else []
         if not isinstance(text, str) or chosen != [place for place in self.places if place in chosen] or not text:
-            raise refuse(f"be none or some of {'-'.join(self.places)} in that order", value, f"write e.g. {self._eg()}")
+            step = f"write e.g. {'-'.join(self.places[:2])}"
+            raise refuse(f"be none or some of {'-'.join(self.places)} in that order", value, step)
         return text
-
-    def _eg(self) -> str:
-        return "-".join(self.places[:2])
 
     @property
     def examples(self) -> Sequence[str]:

@@ -12,9 +12,9 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -29,18 +29,11 @@ from space.draw import Landing, Proposal, Shape, land, spans
 from space.feasible import check_budget, check_networks, check_size
 from space.membership import contains
 from space.parts import find_part, options
-from space.reading import InputError, find, load_yaml, nearest
+from space.reading import InputError, check_keys, find, load_yaml, nearest
 from space.scaling import scaled
-from space.structure import Structure, cached_block
+from space.structure import Structure, cached_part
 
 ATTEMPTS = 1000
-
-
-class _BlockPlan(NamedTuple):
-    """What is chosen for blocks: (option, whether stage by stage, stages that have it), and the stages that stride."""
-
-    options: tuple[tuple[str, bool, tuple[int, ...]], ...]
-    strides: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,6 @@ class Space(Structure):
     """What may be built, and how it is drawn."""
 
     # What was worked out once:
-    _plans: dict[tuple[str, ...], _BlockPlan] = field(default_factory=dict, compare=False, repr=False)
     _checked: set[tuple[Budget, Task]] = field(default_factory=set, compare=False, repr=False)
 
     @staticmethod
@@ -60,12 +52,8 @@ class Space(Structure):
 
     @staticmethod
     def from_dict(raw: dict[str, Any], name: str, where: str) -> Space:
-        for key in raw:
-            if key not in ("image_size", "axes"):
-                raise InputError(f"{where}: {key} must be a known key; {nearest(str(key), ['image_size', 'axes'])}")
-        for key in ("image_size", "axes"):
-            if key not in raw:
-                raise InputError(f"{where}: {key} must be given, got nothing; add it")
+        keys = ("image_size", "axes")
+        check_keys(raw, keys, needed=keys, prefix=f"{where}: ")
         size = raw["image_size"]
         if type(size) is not int or not 1 <= size <= 4096:
             raise InputError(f"{where}: image_size must be a whole number from 1 to 4096, got {size}; use e.g. 32")
@@ -135,15 +123,15 @@ class Space(Structure):
         stages = _int(self._choose(chooser, "stages"))
         ratios = Axis("ratio", ratios_for(self.axes, stages))
         ratio = str(chooser.choice(f"ratio.{stages}", ratios) if len(ratios.values) > 1 else ratios.values[0])
-        depths = _shares(self.ints("depth"), ratio)
+        depths = tuple(share(depth, ratio) for depth in self.axes["depth"].ints)
         blocks = self._blocks(chooser, stages)
         stem = self._part(chooser, "stem", blocks[0][0].norm)
         head = self._part(chooser, "head", blocks[-1][0].norm)
         drop_path = float(str(self._choose(chooser, "drop_path")))
         if self.axes["width"].each_stage:
             relative = tuple(_int(self._choose(chooser, "width", i)) for i in range(stages))
-            return Shape(stem, blocks, head, drop_path, depths, scaled(self.ints("width"), relative)), 1.0
-        growths = sorted(map(_float, self.axes["growth"].values))[: 1 if stages == 1 else None]
+            return Shape(stem, blocks, head, drop_path, depths, scaled(self.axes["width"].ints, relative)), 1.0
+        growths = self.axes["growth"].numbers[: 1 if stages == 1 else None]
         shapes = [Shape(stem, blocks, head, drop_path, depths, self._scaling(growth, stages)) for growth in growths]
         allowed = allow(shapes) or list(range(len(shapes)))
         if len(shapes) == 1:
@@ -155,42 +143,26 @@ class Space(Structure):
 
     def _blocks(self, chooser: Chooser, stages: int) -> tuple[tuple[Block, str], ...]:
         """Per stage its block and its downsampling."""
-        if self.axes["block"].each_stage:
-            kinds = tuple(str(self._choose(chooser, "block", i)) for i in range(stages))
-        else:
-            kinds = (str(self._choose(chooser, "block")),) * stages
-        plan = self._plan(kinds)
-        rows: list[list[tuple[str, Value]]] = [[] for _ in kinds]
-        for name, each_stage, where in plan.options:
-            if each_stage:
-                for i in where:
-                    rows[i].append((name, self._choose(chooser, name, i)))
-            else:
-                pair = (name, self._choose(chooser, name))
-                for i in where:
-                    rows[i].append(pair)
-        between = ["separate"] * stages
-        if plan.strides and not self.axes["downsample"].each_stage:
-            shared = str(self._choose(chooser, "downsample"))
-            between = [shared if i in plan.strides else each for i, each in enumerate(between)]
-        elif plan.strides:
-            for i in plan.strides:
-                between[i] = str(self._choose(chooser, "downsample", i))
-        blocks = (cached_block(kind, tuple(row)) for kind, row in zip(kinds, rows, strict=True))
-        return tuple(zip(blocks, between, strict=True))
+        kinds = self._by_stage(chooser, "block", range(stages))
+        classes: list[Any] = [find_part("block", str(kinds[i])) for i in range(stages)]
+        known = {cls: options(cls) for cls in classes}
+        values: list[list[tuple[str, Value]]] = [[] for _ in classes]
+        for name in self.block_axes:
+            if name not in ("block", "downsample"):
+                for i, value in self._by_stage(
+                    chooser, name, [i for i, cls in enumerate(classes) if name in known[cls]]
+                ).items():
+                    values[i].append((name, value))
+        between = self._by_stage(chooser, "downsample", [i for i in range(1, stages) if classes[i].strides])
+        return tuple(
+            (cached_part(cls, tuple(values[i])), str(between.get(i, "separate"))) for i, cls in enumerate(classes)
+        )
 
-    def _plan(self, kinds: tuple[str, ...]) -> _BlockPlan:
-        """What is to be chosen for stages of these kinds of blocks."""
-        if kinds not in self._plans:
-            classes = [find_part("block", kind) for kind in kinds]
-            asked = []
-            for name in self.block_axes:
-                where = tuple(i for i, cls in enumerate(classes) if name in options(cls))
-                if where and name not in ("block", "downsample"):
-                    asked.append((name, self.axes[name].each_stage, where))
-            strides = tuple(i for i, cls in enumerate(classes) if cls.strides and i > 0)
-            self._plans[kinds] = _BlockPlan(tuple(asked), strides)
-        return self._plans[kinds]
+    def _by_stage(self, chooser: Chooser, name: str, stages: Sequence[int]) -> dict[int, Value]:
+        """A choice for each of these stages, or the same for all of them."""
+        if self.axes[name].each_stage:
+            return {i: self._choose(chooser, name, i) for i in stages}
+        return dict.fromkeys(stages, self._choose(chooser, name)) if stages else {}
 
     def _part(self, chooser: Chooser, kind: Any, norm: str) -> Any:
         """A stem or head; its norm, where no axis names it, is the kind that the blocks beside it have."""
@@ -201,13 +173,13 @@ class Space(Structure):
                 values[name] = self._choose(chooser, f"{kind}.{name}")
             elif name == "norm" and self._follows(kind, cls):
                 values[name] = norm
-        return _made(cls, tuple(values.items()))
+        return cached_part(cls, tuple(values.items()))
 
     def compose(self, chooser: Chooser, task: Task, budget: Budget | None = None) -> Proposal:
         """One network, chosen by `chooser`: inside `budget` if any size brings its shape there, else the nearest."""
         if budget is None:
             shape, scale = self.shape(chooser)
-            d = self.ints("depth").index(_int(self._choose(chooser, "depth")))
+            d = self.axes["depth"].ints.index(_int(self._choose(chooser, "depth")))
             i = shape.scaling.at(_int(self._choose(chooser, "width")) if math.isnan(scale) else scale)
             return Proposal(shape.arch(d, i), Cost(*shape.count(d, i, task)), chooser.log_density, True)
         everywhere = False  # whether every growth and depth can meet the budget, as in the middle of a space
@@ -225,8 +197,7 @@ class Space(Structure):
             chooser.log_uniform(COUNTS[place], low, high) if low < high else float(min(max(low, band.low), band.high))
         )
         if self.derived == "depth":
-            roots = [math.sqrt(sum(row)) for row in shape.depths]  # cost grows about with the square of a scale
-            landing = land(lambda d: shape.count(d, 0, task), roots, budget, target, low, high)
+            landing = land(lambda d: shape.count(d, 0, task), len(shape.depths), budget, target, low, high)
             arch = shape.arch(landing.rung, 0)
         else:
             d, landing = self._deep(chooser, shape, task, budget, (target, low, high), everywhere)
@@ -244,16 +215,17 @@ class Space(Structure):
         Depths that a row of failures leads to are so much the more probable: the density counts those failures.
         """
         axis, rows = self.axes["depth"], len(shape.depths)
-        depths = self.ints("depth")
+        depths = self.axes["depth"].ints
         allowed = range(rows) if everywhere else shape.depths_in(task, budget) or range(rows)
         begin = chooser.choice_within("depth", axis, depths[allowed.start : allowed.stop]) if rows > 1 else 0
-        landings: dict[int, Landing] = {}
+        size = len(shape.scaling.widths)
+
+        @cache
+        def landing(d: int) -> Landing:
+            return land(lambda i: shape.count(d, i, task), size, budget, *aim)
 
         def at(step: int) -> Landing:
-            d = allowed[step % len(allowed)]
-            if d not in landings:
-                landings[d] = land(lambda i: shape.count(d, i, task), shape.scaling.scales, budget, *aim)
-            return landings[d]
+            return landing(allowed[step % len(allowed)])
 
         steps = next((n for n in range(len(allowed)) if at(begin + n).inside), 0)
         if chooser.log_density is not None and rows > 1:
@@ -313,8 +285,7 @@ class Space(Structure):
         check_size(self, image_size, where)
 
     def __contains__(self, arch: Arch) -> bool:
-        """Whether some choices of the axes give `arch`, or a network equal to it. Its drop path counts only where the
-        space has several to choose from."""
+        """Whether some choices of the axes give `arch`, or a network equal to it."""
         return contains(self, arch)
 
     def _choose(self, chooser: Chooser, name: str, stage: int | None = None) -> Value:
@@ -324,19 +295,5 @@ class Space(Structure):
         return chooser.choice(name if stage is None else f"{name}.{stage + 1}", axis)
 
 
-@lru_cache(2**10)
-def _made(cls: Any, values: tuple[tuple[str, Value], ...]) -> Any:
-    return cls(**dict(values))
-
-
-@lru_cache(2**12)
-def _shares(depths: tuple[int, ...], ratio: str) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(share(depth, ratio)) for depth in depths)
-
-
 def _int(value: Value) -> int:
     return int(str(value))
-
-
-def _float(value: Value) -> float:
-    return float(str(value))

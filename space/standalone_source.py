@@ -13,15 +13,14 @@ import inspect
 import keyword
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from space import modules
 from space.arch import Arch, Task
-from space.blocks import Block, downsampling
+from space.blocks import Block
 from space.layers import Act, Conv, Layer, Layers, Linear, MaxPool, Norm, Pool, Response, Scale, resolve
 from space.network import Network, _initialise
 from space.parts import find_part
@@ -68,8 +67,8 @@ class _Writer:
         self.bodies: dict[tuple[str, str], str] = {}  # (class name without its number, body): class name
         self.names: dict[str, Any] = {}
 
-    def block(self, block: Block, stride: int, project: bool) -> str:
-        """The name of the class of a block, written where there is none like it."""
+    def block(self, block: Block, width: int, inputs: int, stride: int, project: bool) -> str:
+        """`ConvNeXtBlock(24, 72, 24, kernel=7, drop_path=`, where the class is written if there is none like it."""
         layers = block.layers(stride, project)
         others = _other(block).layers(stride, project)
         lines = ["super().__init__()"]
@@ -78,9 +77,11 @@ class _Writer:
         ]
         lines.append("self.drop_path = DropPath(drop_path)")
         used = set(_names(ast.parse("\n".join(lines))))
-        channels = [_symbol(name) for name in block.channels(8, 8) if _symbol(name) in used]
-        arguments = [f"{name}: int" for name in (*channels, *({"kernel"} & used))]
-        header = f"def __init__(self, {', '.join([*arguments, 'drop_path: float = 0.0'])}) -> None:"
+        numbers = {_symbol(name): number for name, number in block.channels(width, inputs).items()}
+        numbers["kernel"] = getattr(block, "kernel", 0)
+        given = {name: number for name, number in numbers.items() if name in used}
+        arguments = ", ".join([*(f"{name}: int" for name in given), "drop_path: float = 0.0"])
+        header = f"def __init__(self, {arguments}) -> None:"
         self.names |= vars(sys.modules[type(block).__module__])
         methods = _methods(block, {name for name, layer in layers.items() if layer is None})
         body = "\n\n".join([header + "\n" + textwrap.indent("\n".join(lines), "    "), *methods])
@@ -91,7 +92,8 @@ class _Writer:
             self.bodies[kind, body] = name
             text = textwrap.indent(f'"""{_about(type(block))}"""\n\n{body}', "    ")
             self.blocks[name] = f"class {name}(nn.Module):\n{text}"
-        return self.bodies[kind, body]
+        words = [f"kernel={number}" if name == "kernel" else str(number) for name, number in given.items()]
+        return f"{self.bodies[kind, body]}({', '.join([*words, 'drop_path='])}"
 
     def layer(self, layer: Layer | Layers | None, other: Layer | Layers | None = None) -> str:
         """The expression that builds a layer over names of channels, or numbers. `other`: what it is in a block with
@@ -123,8 +125,7 @@ class _Writer:
         made = {
             name: self.layer(layer, (others or {}).get(name)) for name, layer in layers.items() if layer is not None
         }
-        rows = [f"    {name}={text},\n" for name, text in made.items()]
-        return f"named(\n{''.join(rows)})" if len(rows) > 1 else f"named({''.join(rows).strip().rstrip(',')})"
+        return _call("named", [f"{name}={text}" for name, text in made.items()])
 
     def part(self, kind: Any, name: str, *arguments: Any) -> str:
         """The expression that the part's `module` returns, with `arguments` put in."""
@@ -137,7 +138,7 @@ class _Writer:
                 f"{kind} {name} must return its module in one expression to be written as plain PyTorch, got more; "
                 "leave modeling.py out or shorten `module`"
             )
-        self.names |= function.__globals__ | dict(_imported(tree))
+        self.names |= function.__globals__ | _imported(tree)
         known = {a.arg: _symbol(value) for a, value in zip(tree.args.args, arguments, strict=True)}
         return ast.unparse(_Put(known).visit(returns[0].value))
 
@@ -148,12 +149,9 @@ def _network(arch: Arch, task: Task, writer: _Writer) -> str:
     lines = [f"self.stem = {writer.path(layers['stem'])}", "stages = ["]
     inputs, start = arch.stages[0].width, 0
     for i, stage in enumerate(arch.stages):
-        between, stride = f"stages.{i}.downsample" in layers, 1
-        rows = []
-        if between:
-            made = downsampling(stage.block.norm, stage.block.bias)
-            numbers = {"before": inputs, "out": stage.out}
-            rows.append(f"downsample={writer.path(resolve(made, numbers))},")
+        rows, stride = [], 1
+        if between := layers.get(f"stages.{i}.downsample"):
+            rows.append(f"downsample={writer.path(between)},")
             inputs = stage.out
         elif i > 0:
             stride = 2
@@ -181,26 +179,17 @@ def _blocks(stage: Any, inputs: int, stride: int, start: int, writer: _Writer) -
     """`nn.Sequential` of a stage's blocks, `start` blocks before it."""
     block, rows, end = stage.block, [], start + stage.depth
     if stride != 1 or inputs != stage.out:
-        name = writer.block(block, stride, True)
-        rows.append(f"{_call(block, name, stage.width, inputs, writer)}rates[{start}])")
+        rows.append(f"{writer.block(block, stage.width, inputs, stride, True)}rates[{start}])")
         start += 1
     if start < end:
-        one = _call(block, writer.block(block, 1, False), stage.width, stage.out, writer)
-        rows.append(f"*({one}rate) for rate in rates[{start}:{end}])")
-    if len(rows) == 1:
-        return f"nn.Sequential({rows[0]})"
-    return "nn.Sequential(\n" + "".join(f"    {row},\n" for row in rows) + ")"
+        rows.append(f"*({writer.block(block, stage.width, stage.out, 1, False)}rate) for rate in rates[{start}:{end}])")
+    return _call("nn.Sequential", rows)
 
 
-def _call(block: Block, name: str, width: int, inputs: int, writer: _Writer) -> str:
-    """`ConvNeXtBlock(24, 72, 24, kernel=7, drop_path=`, by the arguments that the class takes."""
-    made = ast.parse(writer.blocks[name]).body[0]
-    assert isinstance(made, ast.ClassDef)
-    init = next(node for node in made.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
-    numbers = {_symbol(key): value for key, value in block.channels(width, inputs).items()}
-    given = {**numbers, "kernel": getattr(block, "kernel", None)}
-    words = [f"{'kernel=' * (a.arg == 'kernel')}{given[a.arg]}" for a in init.args.args[1:-1]]
-    return f"{name}({', '.join([*words, 'drop_path='])}"
+def _call(name: str, arguments: list[str]) -> str:
+    """Each argument in a line of its own where there are several."""
+    rows = "".join(f"    {argument},\n" for argument in arguments)
+    return f"{name}(\n{rows})" if len(arguments) > 1 else f"{name}({''.join(arguments)})"
 
 
 def _symbol(channels: Any) -> str:
@@ -241,7 +230,8 @@ def _methods(block: Block, absent: set[str]) -> list[str]:
         tree.args.args = [a for a in tree.args.args if a.arg != "net"]
         tree.decorator_list = []
         if name == "forward":
-            _document(tree, "(N, H, W, C) -> (N, H', W', C').")
+            documented = ast.get_docstring(tree) is not None
+            tree.body[:documented] = [ast.Expr(ast.Constant("(N, H, W, C) -> (N, H', W', C')."))]
         ast.fix_missing_locations(tree)
         found[name] = ast.unparse(tree)
         calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
@@ -269,19 +259,18 @@ class _Work(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        function = node.func
-        called = isinstance(function, ast.Attribute) and _is_name(function.value, "net", "self")
-        if called and function.attr in self.absent and len(node.args) == 1:  # type: ignore[attr-defined]
-            return node.args[0]
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("net" | "self"), name), [argument]) if name in self.absent:
+                return argument
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if _is_name(node.value, "self") and node.attr in self.options:
-            return ast.Constant(self.options[node.attr])
-        if _is_name(node.value, "net"):
-            return ast.Attribute(ast.Name("self", ast.Load()), node.attr, node.ctx)
-        self.generic_visit(node)
-        return node
+        match node:
+            case ast.Attribute(ast.Name("self"), name) if name in self.options:
+                return ast.Constant(self.options[name])
+            case ast.Attribute(ast.Name("net"), name):
+                return ast.Attribute(ast.Name("self", ast.Load()), name, node.ctx)
+        return self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> Any:
         self.generic_visit(node)
@@ -291,14 +280,13 @@ class _Work(ast.NodeTransformer):
 
     def visit_Match(self, node: ast.Match) -> Any:
         self.generic_visit(node)
-        if not isinstance(node.subject, ast.Constant):
-            return node
-        for case in node.cases:
-            pattern = case.pattern
-            wild = isinstance(pattern, ast.MatchAs) and pattern.pattern is None and pattern.name is None
-            value = pattern.value if isinstance(pattern, ast.MatchValue) else None
-            if wild or (isinstance(value, ast.Constant) and value.value == node.subject.value):
-                return case.body
+        subject = node.subject
+        for case in node.cases if isinstance(subject, ast.Constant) else ():
+            match case.pattern:
+                case ast.MatchAs(None, None):
+                    return case.body
+                case ast.MatchValue(ast.Constant(value)) if value == subject.value:  # type: ignore[attr-defined]
+                    return case.body
         return node
 
 
@@ -313,9 +301,9 @@ class _Needed:
     def add(self, name: str, found: Any) -> None:
         """`found` is what `name` stands for."""
         if name in PLAIN:
-            return self.add(PLAIN[name], getattr(modules, PLAIN[name]))
+            name, found = PLAIN[name], getattr(modules, PLAIN[name])
         if name in ("torch", "Tensor", "nn", "F") or hasattr(builtins, name) or id(found) in self.seen:
-            return None
+            return
         self.seen.add(id(found))
         origin = found.__name__ if isinstance(found, ModuleType) else getattr(found, "__module__", None)
         if origin is None:
@@ -333,15 +321,13 @@ class _Needed:
                 if other != name and other in around:
                     self.add(other, around[other])
             self.sources[name] = text
-        return None
 
     def imports(self, used: Iterable[str]) -> str:
         """The import lines of what was added and of the sources `used`."""
-        rest = (
-            ["import torch.nn.functional as F"] if any("F." in text for text in (*self.sources.values(), *used)) else []
-        )
-        lines = ["import torch", *rest, *self.lines.values(), "from torch import Tensor, nn"]
-        return "\n".join(["from collections import OrderedDict", "", *lines])
+        lines = ["from collections import OrderedDict", "", "import torch"]
+        if any("F." in text for text in (*self.sources.values(), *used)):
+            lines.append("import torch.nn.functional as F")
+        return "\n".join([*lines, *self.lines.values(), "from torch import Tensor, nn"])
 
 
 def _import(name: str, found: Any) -> str:
@@ -365,12 +351,12 @@ def _tree(function: Callable[..., Any]) -> ast.FunctionDef:
     return tree
 
 
-def _imported(tree: ast.FunctionDef) -> Iterator[tuple[str, Any]]:
+def _imported(tree: ast.FunctionDef) -> dict[str, Any]:
     """What a function imports itself."""
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            source = import_module(node.module)
-            yield from ((alias.asname or alias.name, getattr(source, alias.name)) for alias in node.names)
+    imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    found: dict[str, Any] = {}
+    exec(compile(ast.Module(imports, []), tree.name, "exec"), found)
+    return found
 
 
 def _names(tree: ast.AST) -> Iterable[str]:
@@ -381,18 +367,7 @@ def _names(tree: ast.AST) -> Iterable[str]:
     return dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name) and node.id not in own)
 
 
-def _document(tree: ast.FunctionDef, text: str) -> None:
-    first = tree.body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        tree.body.pop(0)
-    tree.body.insert(0, ast.Expr(ast.Constant(text)))
-
-
 def _about(cls: type[Any]) -> str:
     """The first sentence of a docstring, in one paragraph."""
     first = (inspect.getdoc(cls) or cls.__name__).split("\n\n")[0]
     return "\n".join(textwrap.wrap(" ".join(first.split()), WIDTH, break_long_words=False, break_on_hyphens=False))
-
-
-def _is_name(node: ast.AST, *names: str) -> bool:
-    return isinstance(node, ast.Name) and node.id in names

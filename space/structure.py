@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from space.arch import Task
 from space.axes import Axis, Value
 from space.blocks import Block
 from space.budget import Band
-from space.heads import Head
 from space.parts import find_part, options
 from space.scaling import Scaling, grown, listed
-from space.stems import Stem
 
 
 @dataclass(frozen=True)
@@ -25,14 +23,8 @@ class Structure:
     image_size: int
     axes: dict[str, Axis]
     # What was worked out once:
-    _numbers: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
     _ranges: dict[tuple[Task, int], Band] = field(default_factory=dict, compare=False, repr=False)
     _stems_and_heads: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def stage_counts(self) -> tuple[int, ...]:
-        """Choices of the number of stages."""
-        return self.ints("stages")
 
     @property
     def block_axes(self) -> list[str]:
@@ -48,18 +40,13 @@ class Structure:
 
     def make_block(self, chosen: dict[str, Value]) -> Block:
         """The block of these choices; options that are no axes, or that it does not have, keep its defaults."""
-        kind = str(chosen.get("block", self.axes["block"].values[0]))
-        known = options(find_part("block", kind))
-        return cached_block(kind, tuple((name, value) for name, value in chosen.items() if name in known))
+        cls: Any = find_part("block", str(chosen.get("block", self.axes["block"].values[0])))
+        known = options(cls)
+        block: Block = cached_part(cls, tuple((name, value) for name, value in chosen.items() if name in known))
+        return block
 
-    def stems(self, norm: str | None = None) -> list[Stem]:
-        """Every stem that the axes can give beside blocks of that norm, which it follows; None: its default norm."""
-        return self._parts("stem", norm)
-
-    def heads(self, norm: str | None = None) -> list[Head]:
-        return self._parts("head", norm)
-
-    def _parts(self, kind: Any, norm: str | None) -> list[Any]:
+    def parts(self, kind: Literal["stem", "head"], norm: str | None = None) -> list[Any]:
+        """Every stem or head that the axes can give beside blocks of that norm, which it follows; None: its default."""
         if (kind, norm) not in self._stems_and_heads:
             found: dict[Any, None] = {}
             for name in self.axes[kind].values:
@@ -81,26 +68,26 @@ class Structure:
         option = options(cls).get("norm")
         return option is not None and option.default is not None and f"{kind}.norm" not in self.axes
 
+    def fields(self, name: str) -> list[Field[Any]]:
+        """The options of the blocks that an axis is about."""
+        known = (options(find_part("block", str(kind))) for kind in self.axes["block"].values)
+        return [own[name] for own in known if name in own]
+
     def scalings(self, stages: int) -> list[Scaling]:
         """The scalings of widths, one per growth."""
-        axis, widths = self.axes["width"], self.ints("width")
+        axis = self.axes["width"]
         if axis.each_stage:
-            return [Scaling((0.0, 1.0), ((min(widths),) * stages, (max(widths),) * stages))]
-        return [self._scaling(float(str(growth)), stages) for growth in self.axes["growth"].values]
+            return [Scaling((0.0, 1.0), ((axis.ints[0],) * stages, (axis.ints[-1],) * stages))]
+        return [self._scaling(growth, stages) for growth in self.axes["growth"].numbers]
 
     def _scaling(self, growth: float, stages: int) -> Scaling:
-        axis, widths = self.axes["width"], self.ints("width")
+        axis = self.axes["width"]
         if axis.grid:
-            return grown(widths[0], widths[-1], axis.grid, growth, stages)
-        return listed(widths, growth, stages)
-
-    def ints(self, name: str) -> tuple[int, ...]:
-        """The choices of an axis of whole numbers, in rising order."""
-        if name not in self._numbers:
-            self._numbers[name] = tuple(sorted(int(str(value)) for value in self.axes[name].values))
-        return self._numbers[name]
+            return grown(axis.ints[0], axis.ints[-1], axis.grid, growth, stages)
+        return listed(axis.ints, growth, stages)
 
 
 @lru_cache(2**14)
-def cached_block(kind: str, values: tuple[tuple[str, Value], ...]) -> Block:
-    return find_part("block", kind)(**dict(values))  # type: ignore[no-any-return]
+def cached_part(cls: Any, values: tuple[tuple[str, Value], ...]) -> Any:
+    """The same part for the same values, checked once."""
+    return cls(**dict(values))

@@ -130,13 +130,8 @@ def load_weights(network: Network, state: State) -> str:
     """
     own, arch = network.state_dict(), network.arch
     naming = _recognise(state, own, arch)
-    match naming:
-        case "timm":
-            found, pairs = from_timm(state, arch), _pairs(arch, "timm")
-        case "official":
-            found, pairs = from_official(state, arch), _pairs(arch, "official")
-        case None:
-            found, pairs = dict(state), ()
+    pairs = _pairs(arch, naming) if naming else ()
+    found = {"timm": from_timm, "official": from_official}[naming](state, arch) if naming else dict(state)
     for name in {**found, **own}:
         theirs = _rename(name, pairs) or name
         if name not in own:

@@ -1,18 +1,20 @@
-"""Pieces of a model card that every export has: its header, its files, how to load them, its stages, its timings."""
+"""Pieces of a model card that every export has: its header, what it costs, its files and how to load them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
 from nas.analysis.cost_axes import LIMIT, is_busy
-from nas.analysis.wording import part_words
+from nas.analysis.wording import CONVENTION, part_words
 from nas.data.sources import HUB
+from nas.export.folder import Written
 from nas.export.formats import File
 from nas.latency.timing import Timing
-from space import Arch, Task, breakdown
+from space import Arch, Task, breakdown, compact
 from space.fvcore_count import check_with_fvcore
 
 
@@ -30,6 +32,34 @@ def header(name: str, data: str, accuracy: float | None, images: int | None) -> 
         result = {"task": {"type": "image-classification"}, "dataset": dataset, "metrics": [metric]}
         plain["model-index"] = [{"name": name, "results": [result]}]
     return f"---\n{yaml.safe_dump(plain, sort_keys=False, width=120)}---\n"
+
+
+def standard_error(accuracy: float, images: int) -> float:
+    """The binomial's."""
+    return math.sqrt(accuracy * (1 - accuracy) / images)
+
+
+def cost_line(flops: int, params: int, image_size: int) -> str:
+    """For the terminal."""
+    return (
+        f"{compact(flops)} FLOPs (conv + linear multiply-accumulates, batch 1, {image_size} px), "
+        f"{compact(params)} parameters"
+    )
+
+
+def costs_and_loading(arch: Arch, task: Task, written: Written) -> str:
+    """Two sections: what the network costs by arithmetic and by the clock, and how its files are loaded."""
+    return f"""## What it costs
+
+{CONVENTION}.
+
+{stages(arch, task)}
+
+{timings(written.timings)}
+
+## Load it
+
+{loading(written.files)}"""
 
 
 def stages(arch: Arch, task: Task) -> str:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import torch
 from torch import Tensor
@@ -20,6 +17,7 @@ from nas.export.formats import File, verify, write_base, write_formats
 from nas.export.load import CARD, WEIGHTS, Preprocess
 from nas.latency.reference_kernel import Reference
 from nas.latency.timing import Timing, measure
+from nas.records.errors import terminable
 from space import InputError
 from space.network import Network
 
@@ -68,7 +66,7 @@ def write(
     check_out(out, force)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     network = network.cpu().eval()
-    with _terminable():
+    with terminable():
         try:
             aside.mkdir(parents=True)
             files = write_base(aside, network, preprocess) + write_formats(aside, network, formats)
@@ -128,21 +126,3 @@ def _sync(folder: Path) -> None:
             os.fsync(number)
         finally:
             os.close(number)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does, so that what is aside is removed."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from nas.export import verify_subprocess
 from nas.export.arch_source import ARCH, PREPROCESS
-from nas.export.load import WEIGHTS, Preprocess
+from nas.export.load import LOADING, WEIGHTS, Preprocess
 from nas.export.modeling import MODELING, modeling_source
 from space import InputError
 from space.network import Network
@@ -88,8 +88,7 @@ def write_base(folder: Path, network: Network, preprocess: Preprocess) -> list[F
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt", "key": network.arch.key}))
     (folder / ARCH).write_text(network.arch.to_yaml(), encoding="utf-8")
     (folder / PREPROCESS).write_text(preprocess.to_json(), encoding="utf-8")
-    usage = 'import nas\nmodel, preprocess = nas.load_export("{folder}")\nlogits = model(preprocess(image))'
-    files = [File("own", WEIGHTS, usage, "any")]
+    files = [File("own", WEIGHTS, LOADING, "any")]
     try:
         text = modeling_source(network.arch, network.task, preprocess)
     except Unwritable as error:

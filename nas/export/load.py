@@ -24,6 +24,7 @@ from space.network import Network
 from space.reading import check
 
 WEIGHTS, CARD = "model.safetensors", "README.md"
+LOADING = 'import nas\nmodel, preprocess = nas.load_export("{folder}")\nlogits = model(preprocess(image))'
 
 Picture = Image.Image | NDArray[np.uint8]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +13,13 @@ from typing import Any
 from nas.analysis.pareto import accuracy, by_network, pareto_front
 from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
-from nas.analysis.wording import CONVENTION, mean_words, signed
+from nas.analysis.wording import mean_words, signed
 from nas.export import card_sections
+from nas.export.card_sections import standard_error
 from nas.export.folder import Written
+from nas.export.load import LOADING
 from nas.records.settings import Settings
 from nas.records.trial import Trial
-from space import compact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,30 +35,29 @@ class ModelCard:
     versions: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
+        """`mean_accuracy` is that of the network: the mean of its seeds, of which the exported weights are one."""
         return {
             **self.trial.to_json(), "study": self.settings.name, "validation_accuracy": self.validation,
-            "validation_images": self.settings.data.validation, **self._means(), "test_accuracy": self.test,
+            "validation_images": self.settings.data.validation, "mean_accuracy": self.row.trial.accuracy,
+            "seeds": self.row.seeds, "interval": self.row.interval, "test_accuracy": self.test,
             "test_images": self.settings.data.test, "difference": self.validation - self.test,
         }  # fmt: skip
 
-    def _means(self) -> dict[str, Any]:
-        """The network's accuracy: the mean of its seeds, of which the exported weights are one."""
-        row = self.row
-        assert row is not None  # an exported trial is complete
-        return {"mean_accuracy": row.trial.accuracy, "seeds": row.seeds, "interval": row.interval}
-
     @cached_property
-    def row(self) -> Row | None:
+    def row(self) -> Row:
         """The network with all its seeds."""
-        return networks(self.trials).of(self.trial)
+        row = networks(self.trials).of(self.trial)
+        assert row is not None  # an exported trial is complete
+        return row
 
     def summary(self, out: Path) -> str:
         """For the terminal."""
-        several = f"{self.seeds_line()}\n" if self.row and self.row.probability is not None else ""
+        several = "" if self.row.probability is None else f"{self.seeds_line()}\n"
+        cost = card_sections.cost_line(self.trial.flops or 0, self.trial.params or 0, self.settings.task.image_size)
         return (
             f"exported trial {self.trial.number} of {self.settings.name} to {out}, reloaded and verified\n"
-            f"{several}{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n{self.cost_line()}\n"
-            f"load it:\n{_indent(self.usage(out))}"
+            f"{several}{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n{cost}\n"
+            f"load it:\n{textwrap.indent(LOADING.format(folder=out), '    ')}"
         )
 
     def test_line(self) -> str:
@@ -75,7 +76,7 @@ class ModelCard:
     def difference_line(self) -> str:
         """What selection on the validation split and the two splits' sampling make of it."""
         data = self.settings.data
-        error = math.hypot(_error(self.validation, data.validation), _error(self.test, data.test))
+        error = math.hypot(standard_error(self.validation, data.validation), standard_error(self.test, data.test))
         count = len(by_network(self.trials))
         return (
             f"validation - test {signed(self.validation - self.test, 4)} (standard error {error:.4f} from the two n "
@@ -86,7 +87,7 @@ class ModelCard:
     def seeds_line(self) -> str:
         """What is known of the network's accuracy over seeds."""
         row = self.row
-        if row is None or row.probability is None:
+        if row.probability is None:
             return "one seed a network in this study: nothing is known of what another seed would give"
         seeds = f"validation accuracy of this network, {mean_words(accuracy(row.trial), row.seeds)}"
         if row.interval is None:
@@ -96,17 +97,6 @@ class ModelCard:
             f"{seeds} (95% interval over seeds {low:.2%} to {high:.2%}, of this network alone; seed noise pooled over "
             "the study's repeated networks)"
         )
-
-    def cost_line(self) -> str:
-        trial = self.trial
-        size = self.settings.task.image_size
-        return (
-            f"{compact(trial.flops or 0)} FLOPs (conv + linear multiply-accumulates, batch 1, {size} px), "
-            f"{compact(trial.params or 0)} parameters"
-        )
-
-    def usage(self, out: Path) -> str:
-        return f'import nas\nmodel, preprocess = nas.load_export("{out}")\nlogits = model(preprocess(image))'
 
     def markdown(self, written: Written) -> str:
         """The whole card, of a folder in which front.svg lies."""
@@ -130,19 +120,9 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 - {self.seeds_line()}
 - {self.validation_line()}
 - {self.difference_line()}
-- standard error of the test accuracy from n alone: {_error(self.test, data.test):.4f}
+- standard error of the test accuracy from n alone: {standard_error(self.test, data.test):.4f}
 {remark}
-## What it costs
-
-{CONVENTION}.
-
-{card_sections.stages(trial.to_arch(), settings.task)}
-
-{card_sections.timings(written.timings)}
-
-## Load it
-
-{card_sections.loading(written.files)}
+{card_sections.costs_and_loading(trial.to_arch(), settings.task, written)}
 
 `image` is a PIL image or a uint8 array; `preprocess.classes` names the logits. Weights: `model.safetensors`; the
 network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.
@@ -167,12 +147,3 @@ one validation split looks better there than it is; the test accuracy above is t
 classes of {data.name} and nothing else; tested on its test split alone, not on other cameras, crops or corruptions.
 Timings and logit differences are of the machine that wrote this.
 """
-
-
-def _error(accuracy: float, images: int) -> float:
-    """The binomial's standard error."""
-    return math.sqrt(accuracy * (1 - accuracy) / images)
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -43,11 +43,10 @@ def modeling_source(arch: Arch, task: Task, preprocess: Preprocess) -> str:
         '"""'
     )
     imports, _, classes = network_source(arch, task).partition("\n\n\n")
-    first, rest = imports.split("\n\n")
+    imports = imports.replace("import OrderedDict\n", "import OrderedDict\nfrom pathlib import Path\n")
+    imports = imports.replace(
+        "from torch import Tensor", "from safetensors.torch import load_file\nfrom torch import Tensor"
+    )
     values = f"MEAN, STD = {preprocess.mean!r}, {preprocess.std!r}  # per channel, in 0..1 units"
     load = _LOAD.format(size=task.image_size, channels=task.channels, weights=WEIGHTS)
-    header = f"from __future__ import annotations\n\n{first}\nfrom pathlib import Path\n\n"
-    header += "\n".join(
-        [rest.split("\n")[0], *rest.split("\n")[1:-1], "from safetensors.torch import load_file", rest.split("\n")[-1]]
-    )
-    return f"{about}\n\n{header}\n\n{values}\n\n\n{classes}\n{load}"
+    return f"{about}\n\nfrom __future__ import annotations\n\n{imports}\n\n{values}\n\n\n{classes}\n{load}"

@@ -7,8 +7,8 @@ Imports nothing of this project, except where the project's own loader is what i
 from __future__ import annotations
 
 import importlib.abc
-import importlib.util
 import json
+import runpy
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,12 +34,7 @@ class Absent(importlib.abc.MetaPathFinder):
 
 def modeling(folder: Path) -> Callable[[Any], Any]:
     """By the file's own `load`; safetensors."""
-    spec = importlib.util.spec_from_file_location("modeling", folder / "modeling.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    loaded: Callable[[Any], Any] = module.load(folder)
+    loaded: Callable[[Any], Any] = runpy.run_path(str(folder / "modeling.py"))["load"](folder)
     return loaded
 
 

@@ -19,6 +19,7 @@ from nas.export.formats import VerificationError, check_formats
 from nas.export.front_svg import front_svg
 from nas.export.load import CARD, Preprocess, load_export
 from nas.export.model_card import ModelCard
+from nas.records.files import write_whole
 from nas.records.trial import WEIGHTS as KEPT_WEIGHTS
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
@@ -66,10 +67,14 @@ def export_trial(
         note=note, versions=package_versions(),
     )  # fmt: skip
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
+    picture = front_svg(
+        card.trials, card.settings.band, trial, f"{card.settings.name}: {data.name}, {card.settings.training}"
+    )
     with console.status(f"writing {out} and loading it back"):
         write(
             out, network, preprocess, checked_images(data), card.markdown, formats=formats, force=force,
-            extra=lambda folder: _draw(folder, card), check=lambda folder: _verify(folder, network, data, card),
+            extra=lambda folder: write_whole(folder / FRONT, picture),
+            check=lambda folder: _verify(folder, network, data, card),
         )  # fmt: skip
     return card
 
@@ -78,12 +83,6 @@ def checked_images(data: Data) -> Tensor:
     """The first of the test images, normalised: (N, C, H, W)."""
     split = _on_cpu(data.test, data)
     return split.normalise(next(split.in_order(CHECKED))).permute(0, 3, 1, 2)
-
-
-def _draw(folder: Path, card: ModelCard) -> None:
-    title = f"{card.settings.name}: {card.settings.data.name}, {card.settings.training}"
-    picture = front_svg(card.trials, card.settings.band, card.trial, title)
-    (folder / FRONT).write_text(picture, encoding="utf-8")
 
 
 def _network(

@@ -35,8 +35,7 @@ def seed_of(*numbers: int) -> int:
 
 def seed_all(seed: int) -> None:
     """The generators that timm and torchvision draw from, and all devices'."""
-    random.seed(seed)
-    np.random.seed(seed)
+    seed_image(seed)
     torch.manual_seed(seed)
 
 
@@ -51,8 +50,11 @@ class Augmented(Dataset[tuple[Tensor, int]]):
     """Training images by (epoch, row): float (C, H, W), normalised and augmented, and label."""
 
     def __init__(self, data: Data, recipe: FinalRecipe, seed: int) -> None:
+        from timm.data import random_erasing
+
         self.data, self.seed = data, seed
-        self.before, self.erase = _pictures(data, recipe), _erasing(recipe)
+        self.before = _pictures(data, recipe)
+        self.erase = cast(Any, random_erasing).RandomErasing(recipe.erasing, mode="pixel", device="cpu")
         self.mean = torch.tensor(data.mean).view(-1, 1, 1)
         self.std = torch.tensor(data.std).view(-1, 1, 1)
 
@@ -90,15 +92,6 @@ def _pictures(data: Data, recipe: FinalRecipe) -> Callable[[Image.Image], Image.
         steps.append(rand_augment_transform(recipe.randaugment, options))
     composed: Callable[[Image.Image], Image.Image] = transforms.Compose(steps)
     return composed
-
-
-def _erasing(recipe: FinalRecipe) -> Callable[[Tensor], Tensor]:
-    from timm.data import random_erasing
-
-    erase: Callable[[Tensor], Tensor] = cast(Any, random_erasing).RandomErasing(
-        recipe.erasing, mode="pixel", device="cpu"
-    )
-    return erase if recipe.erasing else lambda x: x
 
 
 def mixing(recipe: FinalRecipe, classes: int) -> Mix:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nas.analysis.wording import CONVENTION, describe
+from nas.analysis.wording import describe
 from nas.data.dataset import Data
 from nas.export import card_sections
 from nas.export.folder import Written
 from nas.final.recipe import FinalRecipe
 from nas.final.training import FinalEpoch
-from space import Arch, Task, compact, cost
+from space import Arch, Task, cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +56,18 @@ class TrainedCard:
 
     def summary(self, out: object) -> str:
         """For the terminal."""
-        lines = [
-            f"trained {self.arch.key} for {len(self.curve)} epochs and exported it to {out}, reloaded and verified"
-        ]
-        return "\n".join([*lines, *map(self.line, self.scores), self.cost_line()])
+        done = f"trained {self.arch.key} for {len(self.curve)} epochs and exported it to {out}, reloaded and verified"
+        counts = cost(self.arch, self.task)
+        costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
+        return "\n".join([done, *map(self.line, self.scores), costs])
 
     def line(self, score: Score) -> str:
         """One kind of weights on both splits."""
         name, validation, test = self.data.name, len(self.data.validation.labels), len(self.data.test.labels)
-        error = math.sqrt(score.test * (1 - score.test) / test)
+        error = card_sections.standard_error(score.test, test)
         return (
             f"{score.weights}: test accuracy {score.test:.4f} (top-1, {name} test split, n = {test:,}, 1 seed, "
             f"standard error {error:.4f} from n alone), validation {score.validation:.4f} (n = {validation:,})"
-        )
-
-    def cost_line(self) -> str:
-        counts = cost(self.arch, self.task)
-        return (
-            f"{compact(counts.flops)} FLOPs (conv + linear multiply-accumulates, batch 1, {self.data.image_size} px), "
-            f"{compact(counts.params)} parameters"
         )
 
     def markdown(self, written: Written) -> str:
@@ -96,17 +88,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 `model.safetensors` holds the first of them, chosen on the validation split. The test split was read once, at the end.
 
-## What it costs
-
-{CONVENTION}.
-
-{card_sections.stages(self.arch, self.task)}
-
-{card_sections.timings(written.timings)}
-
-## Load it
-
-{card_sections.loading(written.files)}
+{card_sections.costs_and_loading(self.arch, self.task, written)}
 
 `image` is a PIL image or a uint8 array; `preprocess.classes` names the logits.
 
@@ -153,17 +135,7 @@ class ImportedCard:
 
 Not measured here: `nas train` and the data tell.
 
-## What it costs
-
-{CONVENTION}.
-
-{card_sections.stages(self.arch, self.task)}
-
-{card_sections.timings(written.timings)}
-
-## Load it
-
-{card_sections.loading(written.files)}
+{card_sections.costs_and_loading(self.arch, self.task, written)}
 
 ## Limits
 

@@ -62,19 +62,14 @@ class SharedBatchNorm(ChannelBatchNorm):
         assert self.momentum is not None
         rows = x.reshape(-1, x.shape[-1]).float()
         count = len(rows) * dist.get_world_size()
-        centred = rows - _summed(rows.sum(0)) / count
-        variance = _summed(centred.square().sum(0)) / count
+        centred: Tensor = rows - _Summed.apply(rows.sum(0)) / count
+        variance: Tensor = _Summed.apply(centred.square().sum(0)) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(rows[0] - centred[0], self.momentum)
             self.running_var.lerp_(variance * count / max(1, count - 1), self.momentum)
         scaled = centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
         return scaled.to(x.dtype).view(x.shape)
-
-
-def _summed(x: Tensor) -> Tensor:
-    total: Tensor = _Summed.apply(x)
-    return total
 
 
 def share_layers(network: Network, places: list[int], batch: int, processes: int, device: torch.device) -> None:

@@ -7,12 +7,12 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import yaml
@@ -38,7 +38,7 @@ from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceSplit
 from nas.training.evaluation import evaluate
-from space import Arch, InputError, Task
+from space import InputError, Task
 from space.network import Network
 from space.processor import cores
 from space.weights import load_weights
@@ -66,12 +66,6 @@ class TrainOptions:
     force: bool = False
 
 
-class Board(Protocol):
-    """TensorBoard's writer, or none."""
-
-    def add_scalar(self, tag: str, value: float, step: int) -> None: ...
-
-
 def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
     """Trains, or goes on, and exports; None in every process but the first.
 
@@ -92,17 +86,19 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
         check_formats(order.formats, network)
         folder = order.out.with_name(f"{order.out.name}.training")
         folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(recipe.to_dict(), sort_keys=False)
-        identity = _identity(network, data, recipe, order.seed, start)
-        workers = _workers(share) if order.workers is None else order.workers
-        with _watching(quiet, folder, share, recipe) as watch:
+        identity = {  # what must be the same for a training to go on
+            "network": network.arch.key, "data": data.fingerprint, "start": start, "seed": order.seed,
+            **{f"recipe.{key}": value for key, value in recipe.to_dict().items()},
+        }  # fmt: skip
+        workers = min(8, max(1, cores() // share.processes)) if order.workers is None else order.workers
+        with _watching(quiet, folder, share, recipe) as (on_step, on_epoch):
             trained = train_to_end(
                 network, data, recipe, folder, seed=order.seed, device=device, share=share, workers=workers,
-                identity=identity, on_step=watch.step, on_epoch=watch.epoch,
+                identity=identity, on_step=on_step, on_epoch=on_epoch,
             )  # fmt: skip
         if share.rank:
             return None
-        card = _export(order, trained, network.arch, data, recipe, start, device, folder, text)
+        card = _export(order, trained, data, recipe, start, device, folder)
         shutil.rmtree(folder)
         return card
 
@@ -156,66 +152,44 @@ def _new_classifier(network: Network, scale: float) -> None:
         linear.weight.mul_(scale)
 
 
-def _identity(network: Network, data: Data, recipe: FinalRecipe, seed: int, start: str) -> dict[str, Any]:
-    """What must be the same for a training to go on."""
-    fields = {f"recipe.{key}": value for key, value in recipe.to_dict().items()}
-    about = {"network": network.arch.key, "data": data.fingerprint, "start": start, "seed": seed}
-    return {**about, **fields}
-
-
-def _workers(share: Share) -> int:
-    """Processes that augment: this process's share of the cores, all of them at most 8."""
-    return min(8, max(1, cores() // share.processes))
-
-
-@dataclass(frozen=True, slots=True)
-class _Watch:
-    """Progress in the terminal and on TensorBoard."""
-
-    console: Console
-    progress: Progress
-    bar: Any
-    board: Board | None
-    epochs: int
-
-    def step(self, done: int, total: int) -> None:
-        self.progress.update(self.bar, completed=done, total=total)
-
-    def epoch(self, row: FinalEpoch) -> None:
-        ema = "" if row.ema_accuracy is None else f", averaged weights {row.ema_accuracy:.2%}"
-        text = f"epoch {row.epoch}/{self.epochs}  loss {row.loss:.4f}  validation {row.accuracy:.2%}{ema}"
-        self.console.print(text, highlight=False)
-        if self.board is not None:
-            for name in ("lr", "loss", "accuracy", "ema_accuracy"):
-                value = getattr(row, name)
-                if value is not None:
-                    self.board.add_scalar(name, value, row.epoch)
+OnStep = Callable[[int, int], None]
+OnEpoch = Callable[[FinalEpoch], None]
 
 
 @contextmanager
-def _watching(console: Console, folder: Path, share: Share, recipe: FinalRecipe) -> Iterator[_Watch]:
-    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
-        bar = progress.add_task("training", total=None)
-        if share.rank:
-            yield _Watch(console, progress, bar, None, recipe.epochs)
-            return
-        from torch.utils.tensorboard import SummaryWriter
+def _watching(console: Console, folder: Path, share: Share, recipe: FinalRecipe) -> Iterator[tuple[OnStep, OnEpoch]]:
+    """Progress in the terminal and on TensorBoard, both of the first process alone."""
+    if share.rank:
+        yield lambda done, total: None, lambda row: None
+        return
+    from torch.utils.tensorboard import SummaryWriter
 
-        with SummaryWriter(str(folder / BOARD)) as board:
-            yield _Watch(console, progress, bar, board, recipe.epochs)
+    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress,
+        SummaryWriter(str(folder / BOARD)) as board,
+    ):
+        bar = progress.add_task("training", total=None)
+
+        def on_epoch(row: FinalEpoch) -> None:
+            ema = "" if row.ema_accuracy is None else f", averaged weights {row.ema_accuracy:.2%}"
+            text = f"epoch {row.epoch}/{recipe.epochs}  loss {row.loss:.4f}  validation {row.accuracy:.2%}{ema}"
+            console.print(text, highlight=False)
+            for name in ("lr", "loss", "accuracy", "ema_accuracy"):
+                if (value := getattr(row, name)) is not None:
+                    board.add_scalar(name, value, row.epoch)
+
+        yield lambda done, total: progress.update(bar, completed=done, total=total), on_epoch
 
 
 def _export(
     order: TrainOptions,
     trained: FinalResult,
-    arch: Arch,
     data: Data,
     recipe: FinalRecipe,
     start: str,
     device: torch.device,
     folder: Path,
-    text: str,
 ) -> TrainedCard:
     """The better weights, tested and written with curve, recipe and TensorBoard's files."""
     found = {"weights of the last step": trained.network}
@@ -226,16 +200,16 @@ def _export(
         splits = (DeviceSplit(split, data, device) for split in (data.validation, data.test))
         scores.append(Score(name, *(evaluate(module, split) for split in splits)))
     scores.sort(key=lambda score: score.validation, reverse=True)
-    network = Network(arch, Task(data.image_size, data.channels, len(data.classes)))
-    network.load_state_dict({k: v.cpu() for k, v in found[scores[0].weights].state_dict().items()})
+    network = Network(trained.network.arch, trained.network.task)
+    network.load_state_dict(found[scores[0].weights].state_dict())
     card = TrainedCard(
-        name=order.out.name, arch=arch, data=data, recipe=recipe, start=start, seed=order.seed, scores=scores,
+        name=order.out.name, arch=network.arch, data=data, recipe=recipe, start=start, seed=order.seed, scores=scores,
         command=shlex.join(["nas", *sys.argv[1:]]), device=device_name(device), curve=trained.curve,
         versions=package_versions(),
     )  # fmt: skip
 
     def extra(aside: Path) -> None:
-        (aside / RECIPE).write_text(text, encoding="utf-8")
+        (aside / RECIPE).write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False), encoding="utf-8")
         shutil.copy(folder / CURVE, aside / CURVE)
         shutil.copytree(folder / BOARD, aside / BOARD)
 

@@ -7,18 +7,17 @@ threads it ends with the same numbers to the last digit, on CUDA (see `nas.train
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import pandas as pd
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -95,7 +94,7 @@ def train_to_end(
     `identity` is what a resumed training must share with the one that wrote the checkpoint; InputError names the first
     difference. Raises InputError too for a batch that does not divide, and for a loss that is no longer a number.
     """
-    batch, steps = _batch(len(data.train.labels), recipe, share)
+    batch, steps = recipe.batch_size, _steps(len(data.train.labels), recipe, share)
     with own_stream(device):
         share_layers(network, share.places(batch), batch, share.processes, device)
         network = network.to(device)
@@ -254,15 +253,11 @@ def _layer(name: str, network: Network) -> int:
 
 
 def curve_csv(rows: list[FinalEpoch]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(FinalEpoch)])
-    writer.writerows([["" if value is None else repr(value) for value in astuple(row)] for row in rows])
-    return text.getvalue()
+    return pd.DataFrame(rows).to_csv(index=False)
 
 
-def _batch(images: int, recipe: FinalRecipe, share: Share) -> tuple[int, int]:
-    """The batch of all processes together and the steps of an epoch."""
+def _steps(images: int, recipe: FinalRecipe, share: Share) -> int:
+    """Of an epoch."""
     unit = 2 * share.processes
     if recipe.batch_size % unit:
         raise InputError(
@@ -273,4 +268,4 @@ def _batch(images: int, recipe: FinalRecipe, share: Share) -> tuple[int, int]:
         raise InputError(
             f"batch_size must be at most the {images:,} training images, got {recipe.batch_size:,}; set --batch-size"
         )
-    return recipe.batch_size, images // recipe.batch_size
+    return images // recipe.batch_size

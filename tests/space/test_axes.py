@@ -268,7 +268,7 @@ def test_shares_are_websters(weights: list[int], extra: int) -> None:
     rows = (c for c in product(range(1, extra + 2), repeat=len(weights)) if sum(c) == depth)
     assert min(blocks) >= 1
     assert sum(blocks) == depth
-    assert distance(tuple(blocks)) == min(map(distance, rows))
+    assert distance(blocks) == min(map(distance, rows))
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(0, 100))
@@ -279,10 +279,10 @@ def test_no_stage_loses_a_block_to_a_deeper_network(weights: list[int], extra: i
 
 
 def test_shares_of_the_published_networks() -> None:
-    assert share(18, "1-1-3-1") == [3, 3, 9, 3]
-    assert share(36, "1-1-9-1") == [3, 3, 27, 3]
-    assert share(12, "1-1-3-1") == [2, 2, 6, 2]
-    assert share(5, "1-1-1-1") == [2, 1, 1, 1], "of equal claims the earlier stage's is met"
+    assert share(18, "1-1-3-1") == (3, 3, 9, 3)
+    assert share(36, "1-1-9-1") == (3, 3, 27, 3)
+    assert share(12, "1-1-3-1") == (2, 2, 6, 2)
+    assert share(5, "1-1-1-1") == (2, 1, 1, 1), "of equal claims the earlier stage's is met"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from torch import nn
 from space import Arch, InputError, Stage, Task, breakdown, cost
 from space.arch import DOWNSAMPLE
 from space.blocks import Bottleneck, ConvNeXt, DepthwiseFirst, Inverted, Modulation
-from space.cost import Cost, count, stage_sizes
+from space.cost import Cost, count
 from space.heads import Conv2FormerHead, LinearHead
 from space.layers import Act, Layers, Norm
 from space.network import Network
@@ -245,7 +245,6 @@ def test_breakdown_sums_to_the_cost_and_names_its_rows(rows: list[tuple[Arch, Ta
         stages = [f"stage {i + 1}" for i in range(len(network.stages))]
         assert [part.name for part in parts] == ["stem", *stages, "head"]
         assert [part.width for part in parts[1:]] == [*(stage.out for stage in network.stages), task.classes]
-        assert [part.size for part in parts[1:-1]] == stage_sizes(network, task.image_size)
         for field in ("flops", "params", "activations"):
             assert sum(getattr(part.cost, field) for part in parts) == getattr(total, field)
 
@@ -273,7 +272,7 @@ def test_sizes_are_those_of_the_maps(stem: Stem, downsample: str) -> None:
     for side in (19, 31, 34, 37, 45):
         sizes.clear()
         net(torch.zeros(1, 3, side, side, device="meta"))
-        assert sizes == [(size, size) for size in stage_sizes(network, side)]
+        assert sizes == [(part.size, part.size) for part in breakdown(network, Task(side))[1:-1]]
 
 
 @pytest.mark.parametrize("call", [cost, breakdown, Network])
@@ -313,6 +312,6 @@ def test_strided_stages_never_run_out_of_pixels() -> None:
     blocks = [Bottleneck(expansion=1), Inverted(), DepthwiseFirst(), ConvNeXt()]
     for block in blocks:
         network = arch(4, 4, 4, stem=1, block=block.name, downsample="strided")
-        assert stage_sizes(network, 1) == [1, 1, 1]
+        assert [part.size for part in breakdown(network, Task(1))] == [1] * 5
         assert hollow(network, Task(1, 3, 2))(torch.zeros(1, 3, 1, 1, device="meta")).shape == (1, 2)
     assert not Modulation.strides

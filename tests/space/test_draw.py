@@ -20,7 +20,7 @@ from space import Arch, Band, Budget, InputError, Space, Stage, Task, cost
 from space.axes import Axis, Value, share
 from space.blocks import Block
 from space.chooser import RandomChooser
-from space.draw import Counts, Proposal, first_at_least, land
+from space.draw import Counts, Proposal, land
 from space.heads import LinearHead
 from space.parts import find_part
 from space.reading import presets
@@ -51,32 +51,6 @@ def read(axes: dict[str, Any]) -> Space:
 
 # Landing: the parts of a draw, against linear scans
 
-rising = st.lists(st.integers(1, 1000), min_size=1, max_size=40).map(
-    lambda steps: [sum(steps[: i + 1]) for i in range(len(steps))]
-)
-
-
-@given(rising, st.integers(1, 60_000), st.sampled_from((0.5, 1.0, 3.0)))
-@settings(max_examples=150, deadline=None)
-def test_the_first_that_is_at_least_a_target(values: list[int], target: int, power: float) -> None:
-    """Scales that rise as the root of the values, faster, or slower: the guesses must not lead astray."""
-    scales = [value**power for value in values]
-    expected = next((i for i, value in enumerate(values) if value >= target), len(values))
-    assert first_at_least(lambda i: values[i], scales, target) == expected
-
-
-def test_a_long_scaling_is_searched_in_a_few_steps() -> None:
-    scales, looked = [1 + i / 8 for i in range(1000)], list[int]()
-
-    def value(i: int) -> int:
-        looked.append(i)
-        return round(1e6 * scales[i] ** 2)
-
-    for target in (1, 10**6, 5 * 10**8, 10**10, 10**12):
-        looked.clear()
-        first_at_least(value, scales, target)
-        assert len(looked) <= 8, "halving alone takes ten"
-
 
 @dataclass(frozen=True)
 class Scalinglike:
@@ -94,7 +68,7 @@ class Scalinglike:
         ]  # fmt: skip
 
     def land(self, target: float, low: float, high: float) -> Any:
-        return land(lambda i: self.counts[i], [row[0] ** 0.5 for row in self.counts], self.budget, target, low, high)
+        return land(lambda i: self.counts[i], len(self.counts), self.budget, target, low, high)
 
 
 @st.composite

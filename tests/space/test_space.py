@@ -125,7 +125,7 @@ def test_the_bound_counts_networks_with_equal_layers_twice_and_the_measure_does_
 def test_the_bound_of_a_huge_space_is_a_product() -> None:
     space = Space.load("convnext_or_modulation_224")
     # Each row of depths once: shares of 8 to 36 blocks in five ratios; every rung of both growths.
-    depths = {tuple(share(d, str(r))) for d in range(8, 37) for r in space.axes["ratio"].values}
+    depths = {share(d, str(r)) for d in range(8, 37) for r in space.axes["ratio"].values}
     rungs = {widths for scaling in space.scalings(4) for widths in scaling.widths}
     assert bound(space) == len(depths) * len(rungs) * (2 * 5) ** 4 * 3 * 2 * 3 * 2
     assert count_networks(space) == Size(bound(space), exact=False)
@@ -438,7 +438,9 @@ def test_a_narrowed_space_comes_back_from_yaml(name: str, tmp_path: Path) -> Non
     space = Space.load(name)
     depths = space.axes["depth"].values
     narrow = space.narrow(
-        stages=space.stage_counts[-1], depth=depths[len(depths) // 2 :], kernel=3 if name != "conv2former_224" else 5
+        stages=space.axes["stages"].ints[-1],
+        depth=depths[len(depths) // 2 :],
+        kernel=3 if name != "conv2former_224" else 5,
     )
     (tmp_path / f"{name}.yaml").write_text(narrow.to_yaml())
     assert Space.load(tmp_path / f"{name}.yaml") == narrow
