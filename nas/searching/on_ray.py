@@ -31,6 +31,7 @@ from space import InputError
 from space.file_permissions import is_private
 
 SECRETS = (PASSWORD, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
+STATISTICS = "RAY_USAGE_STATS_ENABLED"
 PASSED_ON = (*SECRETS, "AWS_DEFAULT_REGION", "NAS_LEASE")
 GONE = "the search that started its worker ended"
 
@@ -170,6 +171,18 @@ class Remote:
 
 
 @contextmanager
+def _no_usage_statistics() -> Iterator[None]:
+    """A cluster that is started inside sends none, unless the person's environment says otherwise."""
+    before = os.environ.get(STATISTICS)
+    os.environ.setdefault(STATISTICS, "0")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[STATISTICS]
+
+
+@contextmanager
 def cluster(address: str) -> Iterator[Any]:
     """Ray, connected: `ray` (the cluster that RAY_ADDRESS names, else this machine's own) or ray://host:port.
     Raises InputError where it cannot be reached."""
@@ -180,13 +193,13 @@ def cluster(address: str) -> Iterator[Any]:
     where = None if address == "ray" else address
     if where and not where.startswith("ray://"):
         raise InputError(f"on must be ray or ray://host:port, got {address}; correct it")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that is started here sends none
     own = not where and "RAY_ADDRESS" not in os.environ
     try:
-        ray.init(
-            where, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False,
-            include_dashboard=False if own else None,
-        )  # fmt: skip
+        with _no_usage_statistics():
+            ray.init(
+                where, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False,
+                include_dashboard=False if own else None,
+            )  # fmt: skip
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         asked = where or os.environ.get("RAY_ADDRESS", "ray")
         raise InputError(
