@@ -1,4 +1,4 @@
-"""Networks trained under several recipes, a row a training: what `benchmarks.recipes` and `benchmarks.ranking` share.
+"""Networks trained under several recipes, a row per training: what `benchmarks.recipes` and `benchmarks.ranking` share.
 
 Every row of the file is one training; a second run goes on where the first was stopped.
 """

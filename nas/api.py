@@ -116,13 +116,13 @@ class Study:
         return self._reader.settings
 
     def trials(self) -> pd.DataFrame:
-        """A row a trial, by its number; see `nas.analysis.data_frames.trials_data` for the columns."""
+        """A row per trial, by its number; see `nas.analysis.data_frames.trials_data` for the columns."""
         from nas.analysis.data_frames import trials_data
 
         return trials_data(self._reader.shown())
 
     def front(self) -> pd.DataFrame:
-        """A row a network of the Pareto front, by rising FLOPs, at the mean of its seeds; see
+        """A row per network of the Pareto front, by rising FLOPs, at the mean of its seeds; see
         `nas.analysis.data_frames.front_data` for the columns."""
         from nas.analysis.data_frames import front_data
 

@@ -189,7 +189,7 @@ def ratios_for(axes: dict[str, Axis], stages: int) -> tuple[Value, ...]:
 
 @lru_cache(2**16)
 def share(depth: int, ratio: str) -> tuple[int, ...]:
-    """`depth` blocks over stages in proportion `ratio`, one a stage at least (Webster's method: never fewer blocks
+    """`depth` blocks over stages in proportion `ratio`, one per stage at least (Webster's method: never fewer blocks
     in any stage for a larger depth). `share(18, "1-1-3-1")` is 3-3-9-3."""
     weights = [int(part) for part in ratio.split("-")]
     blocks = [1] * len(weights)

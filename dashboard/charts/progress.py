@@ -70,7 +70,7 @@ def growth_caption(steps: Sequence[Step], beside: Sequence[Step] = ()) -> str:
 
 
 def timeline_figure(spans: Sequence[Span]) -> Figure:
-    """A row a worker, a bar a trial from when its training began to its end; colour and hatching say how it ended."""
+    """A row per worker, a bar per trial from when its training began to its end; colour and hatching say how it ended."""
     shown = spans[-SHOWN:]
     workers = list(dict.fromkeys(span.worker for span in shown))
     chart = layout(max(170, 120 + 34 * len(workers)))

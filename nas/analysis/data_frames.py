@@ -16,7 +16,7 @@ WHOLE = ("flops", "params", "activations", "epochs", "seed", "repeat_of")  # who
 
 
 def trials_data(trials: Sequence[Trial]) -> pd.DataFrame:
-    """A row a trial, indexed by its number.
+    """A row per trial, indexed by its number.
 
     state; accuracy (validation top-1, 0 to 1, of the trial's own seed; missing until it is complete); flops (conv +
     linear multiply-accumulates, batch 1), params, activations; seconds (training and evaluation); epochs (trained);
@@ -34,7 +34,7 @@ def trials_data(trials: Sequence[Trial]) -> pd.DataFrame:
 
 
 def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = ()) -> pd.DataFrame:
-    """A row a network of the Pareto front by rising FLOPs, indexed by its first trial.
+    """A row per network of the Pareto front by rising FLOPs, indexed by its first trial.
 
     accuracy (validation top-1, 0 to 1, the mean of its seeds); seeds; low and high (95% interval of that mean),
     expected (accuracy shrunk for selection) and probability (of being on the front): missing where no network was

@@ -132,7 +132,7 @@ def networks(trials: Iterable[Trial], seed: int = 0) -> NetworkResults:
 
 
 def pooled_noise(rows: Sequence[Sequence[float]]) -> Noise | None:
-    """The standard deviation over seeds, pooled over rows of accuracies, one a network; None without a repeat.
+    """The standard deviation over seeds, pooled over rows of accuracies, one per network; None without a repeat.
 
     Accuracies are multiples of 1 / images, so that equal ones hide a rounding: it is the least that the noise can be.
     """

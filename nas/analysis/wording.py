@@ -57,7 +57,7 @@ def _stage(stage: Stage) -> str:
 
 
 def _values(arch: Arch, option: str, prefix: str) -> str:
-    """An option of the blocks: once if all stages agree, else one a stage; a dash where a block has none."""
+    """An option of the blocks: once if all stages agree, else one per stage; a dash where a block has none."""
     found = [getattr(stage.block, option, None) for stage in arch.stages]
     if all(value is None for value in found):
         return ""
@@ -119,7 +119,7 @@ def shares(values: Iterable[int]) -> list[float]:
     return [100 * value / total for value in found]
 
 
-def caption(settings: Settings, seeds: str = "1 seed a network") -> str:
+def caption(settings: Settings, seeds: str = "1 seed per network") -> str:
     """What the numbers of a study's tables are."""
     return f"{basis(settings, seeds)} {LEGEND}."
 

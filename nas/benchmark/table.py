@@ -123,7 +123,7 @@ class RecordedTable:
                 raise InputError(f"{where}: row {row}: {problem}; {NEXT_STEP}")
 
     def to_arrow(self) -> Any:
-        """One row a training; lists of `epochs` numbers for the curve."""
+        """One row per training; lists of `epochs` numbers for the curve."""
         import pyarrow as pa
 
         fields = {

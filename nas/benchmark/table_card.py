@@ -57,7 +57,7 @@ seeds: {len(rows)} trainings with their whole curves. Searches and stopping rule
 
 ## Columns
 
-One row a training: `key` (equal exactly when networks are), `arch` (JSON), `flops`, `params`, `activations`, `seed`,
+One row per training: `key` (equal exactly when networks are), `arch` (JSON), `flops`, `params`, `activations`, `seed`,
 `log_density` (natural logarithm of the network's probability in one draw), `accuracy`, `seconds`, `epochs`, and lists
 over epochs: `epoch_loss` (training), `epoch_accuracy` (validation), `epoch_seconds` (since training began). Space,
 recipe, data card and versions are in the schema's metadata under `nas`, as JSON.

@@ -125,7 +125,7 @@ def replay(
         int | None, typer.Option(min=1, help="The budget, in average networks trained to the end. [default: 40]")
     ] = None,
     cost: Annotated[Literal["flops", "seconds"], typer.Option(help="What training costs.")] = "flops",
-    processes: Annotated[int | None, typer.Option(min=1, help="[default: one a core]")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="[default: one per core]")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a page with the curves, e.g. replay.html.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -34,7 +34,7 @@ def search(
     repeats: Annotated[int, typer.Option(min=0, help="Further seeds, of the front and its rivals first.")] = 0,
     baseline: Annotated[bool, typer.Option("--baseline", help="Then random search, with as many epochs.")] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that train at once. [default: 1, or one a GPU]")
+        int | None, typer.Option(min=1, help="Processes that train at once. [default: 1, or one per GPU]")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: the space's size]")] = None,

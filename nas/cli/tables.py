@@ -86,7 +86,7 @@ def _mark(row: NetworkResult, found: NetworkResults) -> str:
 def front_caption(found: NetworkResults, settings: Settings) -> str:
     """What the numbers of a front are, and how far they can be trusted."""
     if found.noise is None:
-        return f"{caption(settings)} One seed a network: no interval, and near ones may be ties."
+        return f"{caption(settings)} One seed per network: no interval, and near ones may be ties."
     data, ties = settings.data, ""
     if found.noise.known:
         held = bonferroni_note(len(found.front) - 1, "neighbours")

@@ -88,7 +88,7 @@ class ModelCard:
         """What is known of the network's accuracy over seeds."""
         row = self.row
         if row.probability is None:
-            return "one seed a network in this study: nothing is known of what another seed would give"
+            return "one seed per network in this study: nothing is known of what another seed would give"
         seeds = f"validation accuracy of this network, {mean_words(accuracy(row.trial), row.seeds)}"
         if row.interval is None:
             return f"{seeds}; the study has too few further seeds for an interval"

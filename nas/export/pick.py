@@ -22,7 +22,7 @@ class Selection:
     trial: int | None = None
     pick: Literal["best", "knee"] | None = None
     max_flops: str | None = None
-    max_latency: float | None = None  # ms a batch
+    max_latency: float | None = None  # ms per batch
     by: str = "flops"  # or latency@DEVICE
     batch: int = 1
 

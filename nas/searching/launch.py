@@ -45,7 +45,7 @@ class SearchPlan:
     trials: int  # networks in all, earlier runs of the study included
     repeats: int = 0  # further seeds of them
     baseline: bool = False  # then as many epochs of random search, in a study beside
-    workers: int | None = None  # processes that train at once; None: one, or one a GPU
+    workers: int | None = None  # processes that train at once; None: one, or one per GPU
     recipe_file: Path | None = None
     epochs: int | None = None
     name: str | None = None

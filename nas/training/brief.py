@@ -1,4 +1,4 @@
-"""Brief training of one network: data on the device, augmented on the device, read back once an epoch.
+"""Brief training of one network: data on the device, augmented on the device, read back once per epoch.
 
 The same code runs on CPU and CUDA, where the step is captured once as a CUDA graph and replayed. Every random choice
 comes from the seed. On a CPU a re-run on the same machine with the same versions and thread count repeats to the last

@@ -22,7 +22,7 @@ def design(**axes: Any) -> Traits:
 def test_importance_is_the_adjusted_part_of_the_variance_at_equal_flops() -> None:
     """A balanced design: norm moves accuracy by +-2, act by +-1, noise by +-1; FLOPs move it too, and stem moves FLOPs.
 
-    Everything is orthogonal: sums of squares are 4, 1 and 1 a network once FLOPs' part is out.
+    Everything is orthogonal: sums of squares are 4, 1 and 1 per network once FLOPs' part is out.
     """
     signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1], [-1, 1], [-1, 1])).reshape(
         5, -1

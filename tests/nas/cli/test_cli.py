@@ -75,7 +75,7 @@ def test_a_study_from_search_to_export(
     assert err.count("\ntrial ") == 3
     code, out, _ = run(*words, "--trials", 4)
     assert "s: front of 4 trials in 20K..200K FLOPs" in out
-    assert "validation split, n = 359, 1 seed a" in out.replace("\n", " ")
+    assert "validation split, n = 359, 1 seed per" in out.replace("\n", " ")
 
     trials = json.loads(run("trials", "s", *runs, "--json")[1])
     assert all(set(row) == FIELDS for row in trials)

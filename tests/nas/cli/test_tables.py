@@ -66,7 +66,7 @@ def rows(text: str) -> list[list[str]]:
 
 def test_a_caption_says_split_count_seeds_epochs_and_convention() -> None:
     text = caption(replace(SETTINGS, data=replace(SETTINGS.data, validation=12_345)))
-    for part in ("top-1", "digits's validation split", "n = 12,345", "1 seed a network", "7 epochs", CONVENTION):
+    for part in ("top-1", "digits's validation split", "n = 12,345", "1 seed per network", "7 epochs", CONVENTION):
         assert part in text
     assert CONVENTION == "FLOPs: conv + linear multiply-accumulates, batch 1"
 
@@ -96,7 +96,7 @@ REPEATED = [*FEW, replace(FEW[1], number=6, accuracy=0.89), replace(FEW[3], numb
 
 def test_a_study_of_one_seed_says_that_it_has_no_interval() -> None:
     text = show(front_table(TRIALS, SETTINGS))
-    assert "One seed a network: no interval, and near ones may be ties." in " ".join(text.split())
+    assert "One seed per network: no interval, and near ones may be ties." in " ".join(text.split())
     for word in ("±", "on front", "tie with"):
         assert word not in text
 

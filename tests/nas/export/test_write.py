@@ -156,7 +156,7 @@ def test_the_card_sets_test_beside_validation_and_says_that_selection_flatters()
     )
     assert card.to_json()["difference"] == pytest.approx(0.05)
     assert card.to_json()["validation_images"] == 360
-    assert "one seed a network in this study" in card.markdown(Written((), ()))
+    assert "one seed per network in this study" in card.markdown(Written((), ()))
     text = card_of(one, other, again).markdown(Written((), ()))
     assert "of\n2 trained networks 2 are on the front" in text
     few = "validation accuracy of this network, 94.00%, mean of 2 seeds; the study has too few further seeds for an interval"
