@@ -99,6 +99,17 @@ def test_the_export_loads_and_is_as_good_as_its_card_says(study: Reader, card: t
     assert preprocess.classes == digits.classes
 
 
+def test_a_batch_whose_passes_take_long_is_not_timed(
+    study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    monkeypatch.setattr("nas.export.folder.BATCHES", (1, 64))
+    monkeypatch.setattr("nas.export.folder.LONGEST", 0.0)
+    export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=QUIET)
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "\n| 1 | " in text
+    assert "\n| 64 | " not in text
+
+
 def test_the_folder_holds_the_network_and_its_papers(study: Reader, made: Path) -> None:
     trial = chosen(study)
     names = {path.name for path in made.iterdir()}
