@@ -133,7 +133,7 @@ def _space(snapshot: Snapshot) -> Iterator[str]:
     designs, rows = derived.designs_of(snapshot), derived.importances_of(snapshot)
     networks = len(derived.networks_of(snapshot).rows)
     if networks < FEWEST:
-        text = f"Too few networks to say: {count(networks, 'network')}, and {FEWEST} are needed."
+        text = space.importance_caption(rows, networks)
         yield f"<h2>Which choices matter</h2><p>{text}</p>"
         return
     caption = space.importance_caption(rows, networks)

@@ -86,7 +86,8 @@ def search(
 
 
 def _as_command(space: Space, data: str, flops: str, plan: SearchPlan) -> str:
-    """The same search on a command line, as the study keeps it."""
+    """The search as a command line, as study.yaml keeps it. The space is given by its name alone: the line does not
+    repeat a search of a narrowed space, or of a YAML file of another name. A storage's URL is left out."""
     words = ["nas", "search", space.name, "--data", data, "--flops", flops]
     names = {"recipe_file": "recipe", "name": "study"}
     for field in fields(plan):

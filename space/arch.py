@@ -83,7 +83,7 @@ class Stage:
             raise InputError(f"{where}.{error}") from None
 
     def describe(self) -> str:
-        """`3 x convnext, width 96, kernel 7, hidden 384, ln, gelu`."""
+        """`3 x convnext, kernel 7, hidden 384, ln, gelu`; the width and other options are left out."""
         block, words = self.block, [f"{self.depth} x {self.block.name}"]
         for name in ("kernel", "norm", "act"):
             if name in options(type(block)):
@@ -168,7 +168,7 @@ class Arch:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists and numbers, as JSON and YAML hold them."""
+        """JSON and YAML types only, every option written out; `from_dict` reads it back."""
         return {
             "stem": {"kind": self.stem.name, **self.stem.to_dict()},
             "stages": [stage.to_dict() for stage in self.stages],

@@ -74,7 +74,7 @@ class ThreeConvs(Block):
     """
 
     strides: ClassVar[bool] = True
-    spatial: ClassVar[str]  # channels of the spatial convolution
+    spatial: ClassVar[str]  # name of the spatial convolution's channels in `channels`: "in" or "hidden"
 
     kernel: int = option(3, KERNEL, "side of the spatial convolution")
     expansion: float = option(4.0, EXPANSION, "channels of the wide place, as a multiple of the width")

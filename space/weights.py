@@ -60,7 +60,7 @@ def from_timm(state: State, arch: Arch) -> dict[str, Tensor]:
 def to_timm(state: State, arch: Arch, conv_mlp: bool = False) -> dict[str, Tensor]:
     """Weights of `Network(arch, ...)` under timm's names. `conv_mlp`: for a timm model with that option, whose linear
     layers are 1x1 convolutions. Raises InputError for what timm's ConvNeXt does not have."""
-    found = _to(state, arch, "timm")
+    found = _renamed(state, arch, "timm")
     if conv_mlp:
         for name, tensor in found.items():
             if re.search(r"\.fc[12]\.weight$", name):
@@ -115,7 +115,7 @@ def from_official(state: State, arch: Arch) -> dict[str, Tensor]:
 
 def to_official(state: State, arch: Arch) -> dict[str, Tensor]:
     """Weights of `Network(arch, ...)` under the names of the official code. Raises InputError as `from_official`."""
-    found = _to(state, arch, "official")
+    found = _renamed(state, arch, "official")
     for name, tensor in found.items():
         if ".grn." in name:
             found[name] = tensor.reshape(1, 1, 1, -1)  # (C,) -> (1, 1, 1, C)
@@ -173,13 +173,15 @@ def _from(state: State, arch: Arch, naming: Naming) -> dict[str, Tensor]:
     return found
 
 
-def _to(state: State, arch: Arch, naming: Naming) -> dict[str, Tensor]:
+def _renamed(state: State, arch: Arch, naming: Naming) -> dict[str, Tensor]:
     _check(arch, naming)
     pairs, found = _pairs(arch, naming), {}
     for name, tensor in state.items():
         theirs = _rename(name, pairs)
         if theirs is None:
-            raise InputError(f"weights must have a place in {CODE[naming]}, got {name}; it has no such layer")
+            raise InputError(
+                f"weights must have a place in {CODE[naming]}, got {name}; {CODE[naming]} has no such layer"
+            )
         found[theirs] = tensor
     return found
 

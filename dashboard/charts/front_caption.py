@@ -15,24 +15,28 @@ from space import compact
 
 
 def front_caption(
-    trials: Sequence[Trial], front: Sequence[Trial], found: NetworkResults | None = None, beside: Outcome | None = None
+    trials: Sequence[Trial],
+    front: Sequence[Trial],
+    found: NetworkResults | None = None,
+    baseline: Outcome | None = None,
 ) -> str:
     """The chart in sentences, with its numbers, what its bars are, and the baseline; also its alt text."""
-    return " ".join(filter(None, [_front_sentence(trials, front), _noise_sentence(found), _baseline_sentence(beside)]))
+    return " ".join(
+        filter(None, [_front_sentence(trials, front), _noise_sentence(found), _baseline_sentence(baseline)])
+    )
 
 
 def measure_caption(
     over: CostAxis, front: Sequence[Trial], beside: Sequence[Trial] = (), found: NetworkResults | None = None
 ) -> str:
-    """The same where the front is over another measure, or of some networks only."""
+    """The caption of a front over another cost, or of a filtered one. `front`: its networks by rising cost, at least
+    one; `beside`: the baseline's trials; `found`: seed statistics of the study."""
     other = pareto_front([t for t in beside if over.of(t)], over.on)
     said = [f"{count(len(front), 'network')} on the front over {over.name}: {ends(over, front)}."]
     if over.quartiles:
-        said.append("Bars across: quartiles.")
+        said.append("Horizontal bars: quartiles of the latency.")
     if found and found.noise and found.noise.known:
-        said.append(
-            f"Bars{' upright' if over.quartiles else ''}: 95% intervals of the mean over seeds, each by itself."
-        )
+        said.append(f"{'Vertical bars' if over.quartiles else 'Bars'}: 95% interval of each network's mean over seeds.")
     if other:
         said.append(f"Dashed: {BASELINE}, {ends(over, other)}.")
     return " ".join([*said, *([over.note] if over.note else [])])
@@ -52,17 +56,17 @@ def _noise_sentence(found: NetworkResults | None) -> str:
     said = f" {count(ties, 'member')} of the front cannot be told from the next cheaper one"
     tied = f"{said}, {bonferroni_note(len(found.front) - 1, 'neighbours')}." if ties else ""
     return (
-        "Bars: 95% intervals of the mean over seeds, each by itself, seed noise pooled "
-        f"({100 * found.noise.sd:.2f} points).{tied}"
+        "Bars: 95% interval of each network's mean over seeds; seed noise pooled, "
+        f"{100 * found.noise.sd:.2f} points.{tied}"
     )
 
 
-def _baseline_sentence(beside: Outcome | None) -> str:
-    if beside is None:
+def _baseline_sentence(baseline: Outcome | None) -> str:
+    if baseline is None:
         return ""
     return (
-        f"Dashed: {BASELINE}, {beside.front} of {count(beside.networks, 'network')}, hypervolume "
-        f"{beside.hypervolume:.3f}, after {beside.epochs:,} epochs and {beside.seconds:,.0f} s of training."
+        f"Dashed: {BASELINE}, {baseline.front} of {count(baseline.networks, 'network')}, hypervolume "
+        f"{baseline.hypervolume:.3f}, after {baseline.epochs:,} epochs and {baseline.seconds:,.0f} s of training."
     )
 
 
@@ -86,8 +90,8 @@ def _front_sentence(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
 def other_seed(found: NetworkResults) -> str:
     """How much another seed of a network with one would differ, as far as the study's repeats tell."""
     if found.noise is None:
-        return "One seed: how much another would differ is not known; nas search with --repeats 10 spends further ones."
+        return "One seed: seed noise is not known. nas search --repeats 10 trains further seeds."
     if not found.noise.known:
-        return f"One seed. How much another would differ: {too_few(found.noise.freedom, 'further seed', FREEDOM)}."
+        return f"One seed. Seed noise: {too_few(found.noise.freedom, 'further seed', FREEDOM)}."
     rest = f"{count(found.noise.freedom, 'further seed')} of this study's networks"
-    return f"One seed. By the {rest}, a training's standard deviation over seeds is {100 * found.noise.sd:.2f} points."
+    return f"One seed. Standard deviation over seeds, from {rest}: {100 * found.noise.sd:.2f} points."

@@ -141,7 +141,7 @@ def network_caption(arch: Arch, task: Task) -> str:
     )
     return (
         f"{count(arch.depth, 'block')} in {count(len(arch.stages), 'stage')} ({depths}), channels {widths}{sizes}. "
-        f"{flops[0].name.capitalize()} takes {flops[1]:.0f}% of the {compact(sum(p.cost.flops for p in parts))} FLOPs, "
-        f"{params[0].name} {params[1]:.0f}% of the {compact(sum(p.cost.params for p in parts))} parameters. "
-        "To scale: height is channels, the square the kernel, each bar a block."
+        f"Largest share of the {compact(sum(p.cost.flops for p in parts))} FLOPs: {flops[0].name} ({flops[1]:.0f}%); "
+        f"of the {compact(sum(p.cost.params for p in parts))} parameters: {params[0].name} ({params[1]:.0f}%). "
+        "Drawn to scale: one bar per block, its height the output channels, the square the kernel."
     )

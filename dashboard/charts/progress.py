@@ -58,19 +58,19 @@ def growth_caption(steps: Sequence[Step], beside: Sequence[Step] = ()) -> str:
     risen = max((s for s, before in zip(steps[1:], steps, strict=False) if s.hypervolume > before.hypervolume),
                 key=lambda s: s.epochs, default=steps[0])  # fmt: skip
     parts = [
-        f"Hypervolume {last.hypervolume:.4f} after {last.epochs:,} epochs; 99% of it stood after {near.epochs:,}, "
-        f"and it rose last with trial {risen.number}, after {risen.epochs:,}."
+        f"Hypervolume is {last.hypervolume:.4f} after {last.epochs:,} epochs of training. It reached 99% of that after "
+        f"{near.epochs:,} epochs and last rose with trial {risen.number}, after {risen.epochs:,} epochs."
     ]
     if beside and beside[-1].hypervolume > 0:
         end = beside[-1]
         met = next((step for step in steps if step.hypervolume >= end.hypervolume), None)
-        reached = "has not been reached" if met is None else f"was reached after {met.epochs:,}"
-        parts.append(f"Random search's {end.hypervolume:.4f} after {end.epochs:,} epochs {reached}.")
+        reached = "has not reached that" if met is None else f"reached that after {met.epochs:,} epochs"
+        parts.append(f"Random search has {end.hypervolume:.4f} after {end.epochs:,} epochs; this search {reached}.")
     return " ".join(parts)
 
 
 def timeline_figure(spans: Sequence[Span]) -> Figure:
-    """A row per worker, a bar per trial from when its training began to its end; colour and hatching say how it ended."""
+    """A row per worker, a bar per trial from the start of its training to its end; colour, hatching: how it ended."""
     shown = spans[-SHOWN:]
     workers = list(dict.fromkeys(span.worker for span in shown))
     chart = layout(max(170, 120 + 34 * len(workers)))
@@ -106,9 +106,9 @@ def timeline_caption(spans: Sequence[Span]) -> str:
     whole = len(workers) * (last - first).total_seconds()
     states = Counter(span.state for span in spans)
     ends = ", ".join(f"{number:,} {state}" for state, number in states.most_common())
-    share = f", at work {busy / whole:.0%} of the time" if whole > 0 else ""
-    part = f" The latest {SHOWN} are drawn." if len(spans) > SHOWN else ""
-    return f"{count(len(workers), 'worker')}{share}: {ends}.{part}"
+    share = f", training {busy / whole:.0%} of the time" if whole > 0 else ""
+    part = f" The chart shows the latest {SHOWN} trials." if len(spans) > SHOWN else ""
+    return f"{count(len(workers), 'worker')}{share}. Trials: {ends}.{part}"
 
 
 def losses(trials: tuple[Trial, ...]) -> list[str]:
@@ -117,12 +117,12 @@ def losses(trials: tuple[Trial, ...]) -> list[str]:
     lines = []
     if rungs:
         each = ", ".join(f"{n} after epoch {rung}" for rung, n in sorted(rungs.items(), key=lambda row: row[0] or 0))
-        lines.append(f"Stopped early: {each}.")
+        lines.append(f"Trials stopped early: {each}.")
     if failed := sum(trial.state == "failed" for trial in trials):
-        lines.append(f"Failed: {count(failed, 'trial')}; the page Trials has the reasons.")
+        lines.append(f"Failed: {count(failed, 'trial')}. The Trials page lists the reasons.")
     if lost := sum(trial.state == "interrupted" for trial in trials):
         lines.append(f"Interrupted and queued again: {count(lost, 'trial')}.")
-    return lines or ["Nothing was stopped, and nothing failed."]
+    return lines or ["No trial was stopped, interrupted or failed."]
 
 
 def curve_figure(epochs: Sequence[Epoch]) -> Figure:
@@ -149,6 +149,6 @@ def curve_caption(epochs: Sequence[Epoch]) -> str:
     """The curve in a sentence."""
     last, top = epochs[-1], max(epochs, key=lambda e: e.accuracy)
     return (
-        f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: {percent(last.accuracy)}, training loss "
-        f"{last.loss:.3g}; highest {percent(top.accuracy)} in epoch {top.epoch}. Of this training's one seed."
+        f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: validation accuracy {percent(last.accuracy)}, "
+        f"training loss {last.loss:.3g}; best {percent(top.accuracy)} in epoch {top.epoch}. One seed."
     )

@@ -9,7 +9,7 @@ from typing import Any
 from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, VERMILLION, Figure, escape, hatched, layout, title
 from dashboard.number_format import count, short
 from nas.analysis.design_choices import Shares, Traits, in_order, is_numeric, number, one_word
-from nas.analysis.importance import Cell, Importance
+from nas.analysis.importance import FEWEST, Cell, Importance
 from nas.analysis.multiple_comparisons import bonferroni_note
 from nas.analysis.pareto import accuracy, flops
 from nas.records.trial import Trial
@@ -19,20 +19,21 @@ MOST = 1500  # lines of parallel coordinates, the most accurate
 
 
 def importance_figure(rows: Sequence[Importance]) -> Figure:
-    """Bars per axis: part of the variance of accuracy at equal FLOPs, and of log FLOPs; ticks for what chance has."""
+    """Bars per axis: share of the variance of accuracy at equal FLOPs, and of log FLOPs, explained; ticks: the
+    permutation threshold of accuracy."""
     chart = layout(110 + 44 * len(rows))
     names = [escape(row.axis, 40) for row in rows]
     chart |= {"barmode": "group", "bargap": 0.35, "bargroupgap": 0.1, "legend": ABOVE}
     data = [
         _importance_bars("accuracy at equal FLOPs", BLUE, "", names, [row.accuracy for row in rows]),
-        _importance_bars("FLOPs", PURPLE, "/", names, [row.flops for row in rows]),
+        _importance_bars("log FLOPs", PURPLE, "/", names, [row.flops for row in rows]),
         {
-            "type": "scatter", "mode": "markers", "name": "chance, for accuracy", "y": names,
+            "type": "scatter", "mode": "markers", "name": "permutation threshold (accuracy)", "y": names,
             "x": [100 * row.accuracy_chance for row in rows], "hoverinfo": "skip",
             "marker": {"symbol": "line-ns-open", "size": 18, "color": "@text", "line": {"width": 2}},
         },
     ]  # fmt: skip
-    chart["xaxis"] |= {"title": title("explained part of the variance, %"), "rangemode": "tozero"}
+    chart["xaxis"] |= {"title": title("explained variance, %"), "rangemode": "tozero"}
     chart["yaxis"] |= {"categoryorder": "array", "categoryarray": names[::-1], "showgrid": False, "fixedrange": True}
     return {"data": data, "layout": chart}
 
@@ -41,22 +42,25 @@ def _importance_bars(name: str, colour: str, hatch: str, names: list[str], share
     return {
         "type": "bar", "orientation": "h", "name": name, "y": names, "x": [100 * share for share in shares],
         "marker": {"color": colour, "pattern": hatched(hatch)},
-        "hovertemplate": f"%{{y}}: %{{x:.1f}}% of {name}<extra></extra>",
+        "hovertemplate": f"%{{y}}: %{{x:.1f}}% of the variance of {name}<extra></extra>",
     }  # fmt: skip
 
 
 def importance_caption(rows: Sequence[Importance], networks: int) -> str:
-    """Which axes matter beyond chance, in words."""
+    """Which axes matter beyond chance, in words, or that there are too few networks."""
+    if networks < FEWEST:
+        return f"Importance needs {FEWEST} networks or more; this study has {networks}."
     known = [row for row in rows if row.matters]
     based = (
-        f"Chance: {bonferroni_note(2 * len(rows), 'bars')}. Based on {count(networks, 'network')}, one axis at a time."
+        f"Permutation threshold: {bonferroni_note(2 * len(rows), 'bars')}. Based on {count(networks, 'network')}, one "
+        "axis at a time."
     )
     if not known:
-        return f"No axis explains more of accuracy at equal FLOPs than chance would. {based}"
-    top = ", ".join(f"{row.axis} {100 * row.accuracy:.0f}%" for row in known[:4])
+        return f"No axis explains more variance of accuracy at equal FLOPs than expected by chance. {based}"
+    top = ", ".join(f"{row.axis} ({100 * row.accuracy:.0f}%)" for row in known[:4])
     size = max(rows, key=lambda row: row.flops)
-    costs = f" FLOPs follow {size.axis} most ({100 * size.flops:.0f}%)." if size.sizes else ""
-    return f"At equal FLOPs accuracy follows {top} of its variance.{costs} {based}"
+    costs = f" Of the variance of log FLOPs, {size.axis} explains most ({100 * size.flops:.0f}%)." if size.sizes else ""
+    return f"Axes that explain variance of accuracy at equal FLOPs: {top}.{costs} {based}"
 
 
 def cells_figure(cells: Sequence[Cell], bands: Sequence[Band]) -> Figure:
@@ -97,18 +101,18 @@ def _points(
 
 def _said(cell: Cell) -> str:
     spread = "too few for an interval" if cell.too_few else f"± {100 * cell.half:.2f}"
-    many = f"{cell.networks:.1f} networks' worth of blocks"
+    many = f"effective number of networks: {cell.networks:.1f}"
     return f"{escape(cell.choice, 40)}, {cell.band} FLOPs<br>{100 * cell.mean:.2f}% {spread}<br>{many}"
 
 
 def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band]) -> str:
-    """The best choice in each band, and whether another is within its interval."""
+    """The choice with the highest mean in each band, and those whose intervals overlap with its own."""
     parts = []
     for band in bands:
         known = sorted((c for c in cells if c.band == band and not c.too_few), key=lambda c: -c.mean)
         few = sum(c.band == band and c.too_few for c in cells)
         if not known:
-            parts.append(f"{band}: too few networks to say")
+            parts.append(f"{band} FLOPs: too few networks")
             continue
         best = known[0]
         near = [c.choice for c in known[1:] if c.mean + c.half >= best.mean - best.half]
@@ -116,11 +120,12 @@ def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band]) -> st
         alone = ", the only choice with enough networks" if len(known) == 1 else ""
         rest = f" ({count(few, 'choice')} with too few)" if few else ""
         parts.append(
-            f"{band}: {best.choice} highest with {100 * best.mean:.1f} ± {100 * best.half:.1f}%{also}{alone}{rest}"
+            f"{band} FLOPs: {best.choice} has the highest mean, {100 * best.mean:.1f}% ± {100 * best.half:.1f} points"
+            f"{also}{alone}{rest}"
         )
     many = sum(not cell.too_few for cell in cells)
     held = f" ±: {bonferroni_note(many, 'intervals')}." if many else ""
-    return f"Mean accuracy by {axis} in parts of the budget. {'; '.join(parts)}.{held}"
+    return f"Mean accuracy by {axis} in thirds of the budget (of equal ratio). {'; '.join(parts)}.{held}"
 
 
 def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes: dict[str, list[str]]) -> Figure:
@@ -170,7 +175,7 @@ def _log_dimension(values: Sequence[int]) -> dict[str, Any]:
 def coordinates_caption(trials: Sequence[Trial]) -> str:
     shown = f"the {MOST:,} most accurate of {len(trials):,}" if len(trials) > MOST else f"{len(trials):,}"
     return (
-        f"One line a training, at the accuracy of its one seed ({shown}); the lighter, the more accurate. Where stages "
-        "differ, numbers are means over blocks and words read mixed. Drag along an axis to keep a part of it, along a "
-        "label to move it."
+        f"One line per training, at that seed's accuracy ({shown}). Lighter lines are more accurate. Where stages "
+        "differ, a numeric axis shows the mean over blocks and a categorical one shows 'mixed'. Drag along an axis to "
+        "select a range, or a label to move the axis."
     )

@@ -82,10 +82,12 @@ def section(runs: Path, study: str, number: int, source: str) -> None:
 def _place(study: str, source: str) -> str | None:
     """Where a person says that the data is now; None where it was. Remembered for the study's other networks."""
     help = "A folder on this machine, or a name. The images must be those of the search."
-    said = st.text_input("Where its data is", source, key=f"place-{study}", help=help, persist_state="session")
+    said = st.text_input(
+        "Location of the study's data", source, key=f"place-{study}", help=help, persist_state="session"
+    )
     place = said.strip() or source
     if place.startswith((".", "/", "~")) and not Path(place).expanduser().is_dir():
-        st.text(f"There is no folder {place} on this machine: say where the data of the search is now.")
+        st.text(f"There is no folder {place} on this machine: set where the study's data is now.")
     return None if place == source else place
 
 
@@ -113,7 +115,7 @@ def _show(job: Job) -> None:
         st.error("The export ended with an error:")
         text_box(job.problem())
         if "--data" in job.problem():
-            st.text("Say above where its data is, and export it again.")
+            st.text("Set the location of the data above and export again.")
 
 
 def _text(stream: IO[bytes]) -> str:

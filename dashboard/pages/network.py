@@ -33,13 +33,13 @@ from space import Arch, InputError
 PARTS = {
     "size": st.column_config.NumberColumn("px", help="Side of the output in pixels"),
     "channels": st.column_config.NumberColumn(help="Channels of the output"),
-    "width": st.column_config.NumberColumn(help="The width that was chosen; a bottleneck gives more channels"),
+    "width": st.column_config.NumberColumn(help="Of the space; a bottleneck has more channels at its output"),
     "FLOPs %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
     "params %": st.column_config.ProgressColumn(format="%.1f", min_value=0, max_value=100),
 }
 COVERS = (
-    "The interval is over seeds, of this network by itself; the split's own sampling error comes on top, much the same "
-    "for all networks."
+    "The interval covers the seed noise of this network alone. Sampling error of the validation split is not included; "
+    "it is similar for all networks."
 )
 
 
@@ -59,12 +59,12 @@ def network_page(scene: Scene) -> None:
     row = networks_of(snapshot).of(trial)
     _scores(scene.settings, trial, row)
     if seeds := seed_lines(row):
-        st.text(f"Its network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
+        st.text(f"All seeds of this network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
     try:
         arch = trial.to_arch()
         drawing(scene.settings, arch, key="drawing")
     except InputError as error:
-        st.text(f"Its network cannot be shown: {error}")
+        st.text(f"The network cannot be shown: {error}")
         return
     table(parts_frame(arch, scene.settings.task), "network", PARTS)
     left, right = st.columns(2, gap="large")
@@ -87,8 +87,8 @@ def _walk(snapshot: Snapshot, trial: Trial) -> None:
         before = members[at - 1] if at else None
         after = members[at + 1] if at is not None and at + 1 < len(members) else None
         for label, icon, number, what in (
-            ("Cheaper", "arrow_back", before, "The next cheaper network of the front"),
-            ("Dearer", "arrow_forward", after, "The next dearer network of the front"),
+            ("Cheaper", "arrow_back", before, "The next network on the front with fewer FLOPs"),
+            ("Costlier", "arrow_forward", after, "The next network on the front with more FLOPs"),
         ):
             st.button(
                 label, icon=f":material/{icon}:", disabled=number is None, help=what, on_click=choose, args=(number,)
@@ -101,7 +101,7 @@ def pin_button(trial: Trial, label: str) -> None:
     held = pinned() == trial.number
     st.button(
         "Unpin" if held else label, icon=":material/push_pin:", on_click=pin, args=(None if held else trial.number,),
-        help="Then choose another trial",
+        help="Pin this trial, then open another one to compare",
     )  # fmt: skip
 
 
@@ -119,15 +119,16 @@ def _scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None
     seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
     rest: list[Metric] = [
         ("Activations", short(trial.activations), "Outputs of conv and linear layers, batch 1"),
-        ("Training", seconds, f"With its evaluations, on {settings.device}"),
+        ("Training", seconds, f"Training and evaluation, on {settings.device}"),
     ]
     metrics("scores", numbers_of(settings, trial, row) + rest)
     mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
     if mean is not None and trial.accuracy is not None:
         error = 100 * standard_error(mean, settings.data.validation)
         seed = "" if trial.seed is None else f" (seed {trial.seed})"
-        own = f"; this trial's own{seed}: {percent(trial.accuracy, 2)}" if times > 1 else seed
-        st.text(f"{percent(mean, 2)} ± {error:.2f} (binomial standard error), {evidence(settings, times)}{own}")
+        own = f"; this trial alone{seed}: {percent(trial.accuracy, 2)}" if times > 1 else seed
+        of = f"± {error:.2f} points (binomial standard error of the split)"
+        st.text(f"{percent(mean, 2)} {of}, {evidence(settings, times)}{own}")
 
 
 def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) -> None:
@@ -152,12 +153,16 @@ def _curve(scene: Scene, trial: Trial) -> None:
     if epochs:
         captioned_chart(curve_figure(epochs), curve_caption(epochs), "curve")
     else:
-        st.text("No curve yet: it is written when an epoch ends." if trial.state == "running" else "It has no curve.")
+        st.text(
+            "No curve yet: the first point comes after the first epoch."
+            if trial.state == "running"
+            else "It has no curve."
+        )
 
 
 def _seeds(snapshot: Snapshot, trial: Trial) -> None:
     same = [t for t in snapshot.trials if t.key and t.key == trial.key]
-    st.header("Its seeds", anchor=False)
+    st.header("Seeds of this network", anchor=False)
     if len(same) < 2:
         st.text(other_seed(networks_of(snapshot)))
         return
@@ -168,15 +173,15 @@ def _seeds(snapshot: Snapshot, trial: Trial) -> None:
 def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
     """The export of a trial, or why it cannot be exported."""
     if trial.state != "complete":
-        st.text(f"Only a finished trial can be exported; this one is {trial.state}.")
+        st.text(f"Only a complete trial can be exported; this one is {trial.state}.")
         return
     if trial.number not in {member.number for member in snapshot.front}:
-        st.text("Weights are kept for the front only; this network is trained again first.")
+        st.text("Weights are kept for networks on the front only: the export trains this network again first.")
     export.section(runs, snapshot.name, trial.number, snapshot.read_settings.data.source)
 
 
 def _rebuild(settings: Settings, arch: Arch, trial: Trial) -> None:
-    st.header("Build it again", anchor=False)
+    st.header("Reproduce this network", anchor=False)
     file, task = f"trial-{trial.number}.yaml", settings.task
     texts = (
         ("YAML", arch.to_yaml(), "yaml", file),
@@ -197,10 +202,10 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
     other = scene.snapshot.trial(pinned())
     if other is None or other.number == trial.number:
         return
-    st.header(f"What differs from the pinned trial {other.number}", anchor=False)
+    st.header(f"Differences from pinned trial {other.number}", anchor=False)
     try:
         network = other.to_arch()
-        parts = rebuild.differences(arch, network, scene.settings.task)
+        parts = rebuild.differences(arch, network)
     except InputError as error:
         st.text(f"The pinned network cannot be shown: {error}")
         return
@@ -217,12 +222,14 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
 
 
 def place_on(trial: Trial, front: Sequence[Trial], over: str, among: str = "") -> str:
-    """`on the front, 3 of 6 by FLOPs`, whichever of its network's seeds a trial is, or its state where it is not
-    finished; `among`: of which networks."""
+    """`on the front: number 3 of 6 in order of FLOPs`, whichever of its network's seeds a trial is, or its state where
+    it is not complete; `among`: of which networks."""
     if trial.state != "complete":
         return trial.state
     at = next((at for at, member in enumerate(front, 1) if same_network(trial, member)), None)
-    return f"on the front{among}, {at} of {len(front)} by {over}" if at else f"not on the front{among} by {over}"
+    if at is None:
+        return f"not on the front{among} over {over}"
+    return f"on the front{among}: number {at} of {len(front)} in order of {over}"
 
 
 def same_network(one: Trial, other: Trial) -> bool:

@@ -24,11 +24,15 @@ def progress_page(scene: Scene) -> None:
     captioned_chart(
         charts.growth_figure(steps, cost, beside), charts.growth_caption(steps, beside), "growth", view=cost
     )
+    st.text(
+        "Hypervolume: the area under the front of accuracy over log FLOPs, across the budget, scaled to 0..1. "
+        "Higher is better."
+    )
     st.header("Workers", anchor=False)
     now = datetime.now(UTC) if scene.snapshot.mode == "running" else scene.snapshot.updated or datetime.now(UTC)
     rows = spans(scene.snapshot.trials, now)
     captioned_chart(charts.timeline_figure(rows), charts.timeline_caption(rows), "timeline", on_click=choose)
-    st.header("What did not finish", anchor=False)
+    st.header("Stopped, failed and interrupted", anchor=False)
     for line in charts.losses(scene.snapshot.trials):
         st.text(line)
 
@@ -43,12 +47,12 @@ def _pace(scene: Scene) -> None:
             "done" if found.left <= timedelta(0) else duration(found.left) if snapshot.mode == "running" else "paused"
         )
     rate = NONE if found.per_hour is None else f"{found.per_hour:,.1f} / h"
-    what = "Trials that ended: complete, stopped or failed; further seeds included"
+    what = "Trials that ended: complete, stopped early or failed. Trainings with further seeds are included."
     rows = (
-        ("Trained", f"{found.trainings:,}{of}", what),
+        ("Ended", f"{found.trainings:,}{of}", what),
         ("Running", f"{len(snapshot.running)}", None),
-        ("Rate", rate, "Over the latest 20 trials; long pauses are left out"),
-        ("Time left", left, "At this rate, until the number of trials that was asked for"),
+        ("Rate", rate, "From the last 20 trials that ended. A long pause counts as about ten trials' time."),
+        ("Time left", left, "Time until the requested number of trials, at this rate"),
         ("Stopped", f"{snapshot.number_in('stopped')}", None),
         ("Failed", f"{snapshot.number_in('failed')}", None),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from nas.analysis.wording import part_words
-from space import Arch, Task, breakdown
+from nas.analysis.wording import option_words
+from space import Arch, Task
 
 
 def python(arch: Arch, task: Task) -> str:
@@ -33,11 +33,19 @@ def command(arch: Arch, task: Task, file: str) -> str:
     return f"cat > {file} <<'END'\n{arch.to_yaml()}END\nnas show {file} {options}\nnas cost {file} {options}\n"
 
 
-def differences(one: Arch, other: Arch, task: Task) -> list[tuple[str, str, str]]:
-    """(part, what it is in one, in the other) for the parts that differ; empty where a network has no such part."""
-    here, there = (
-        {part.name: words for part, words in zip(breakdown(arch, task), part_words(arch), strict=True)}
-        for arch in (one, other)
-    )
+def differences(one: Arch, other: Arch) -> list[tuple[str, str, str]]:
+    """Rows (part, its options in one, in the other) for every part in which any option differs; empty text where a
+    network has no such part."""
+    here, there = _options(one), _options(other)
     rows = [(name, here.get(name, ""), there.get(name, "")) for name in max(here, there, key=len)]
     return [row for row in rows if row[1] != row[2]]
+
+
+def _options(arch: Arch) -> dict[str, str]:
+    """Every part by name, with all its options in words."""
+    found = {"stem": f"{arch.stem.name}, {option_words(arch.stem.to_dict())}"}
+    for number, stage in enumerate(arch.stages, 1):
+        plain = {name: value for name, value in stage.to_dict().items() if number > 1 or name != "downsample"}
+        found[f"stage {number}"] = option_words(plain)
+    found["head"] = f"{arch.head.name}, {option_words(arch.head.to_dict())}"
+    return found | {"drop path": f"{arch.drop_path:g}"}

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.charts import space as charts
 from dashboard.charts.style import Figure
 from dashboard.derived import cells_of, designs_of, importances_of, networks_table, varied_of
-from dashboard.number_format import count, evidence, seeds_per_network
+from dashboard.number_format import evidence, seeds_per_network
 from dashboard.pages.elements import KEPT, captioned_chart
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
@@ -25,8 +25,8 @@ def space_page(scene: Scene) -> None:
         return
     if scene.settings.sampler != "random":
         st.text(
-            "This study's sampler prefers what did well, so that choices go together and poor ones are rare. "
-            "A study by random search, such as a baseline, shows effects undisturbed."
+            "This study's sampler favours good networks: choices are correlated and poor ones are rare, so effects are "
+            "confounded. A study by random search, such as a baseline, avoids this."
         )
     _importance(scene)
     axes = varied_of(snapshot)
@@ -44,7 +44,7 @@ def _importance(scene: Scene) -> None:
     st.header("What matters", anchor=False)
     rows = importances_of(scene.snapshot)
     if len(designs) < FEWEST:
-        st.info(f"Too few networks to say: {count(len(designs), 'network')}, and {FEWEST} are needed.")
+        st.info(charts.importance_caption(rows, len(designs)))
         return
     caption = charts.importance_caption(rows, len(designs))
     if rows:
@@ -53,11 +53,11 @@ def _importance(scene: Scene) -> None:
         st.text(caption)
     with st.expander("How this is worked out"):
         st.text(
-            "A bar is the part of the variance that the axis alone explains, corrected for its number of choices "
-            "(adjusted R²). For accuracy it is of what a quadratic in log FLOPs leaves, so that a choice does not "
-            "count for making networks larger. The tick is what chance reaches, by shuffles: in 95 of 100 studies "
-            "without any effect no bar would pass its own (Bonferroni). Bars that end before it say nothing. "
-            "Where a sampler chose two things together, both get the credit."
+            "Each bar is the share of the variance that one axis explains alone (adjusted R²). For accuracy, a "
+            "quadratic in log FLOPs is regressed out first, so that an axis does not score for making networks larger. "
+            "The tick on an accuracy bar is a permutation threshold: with no true effects, no bar passes its threshold "
+            "in 95 of 100 studies (Bonferroni). A bar below its threshold is no evidence of an effect. Where the "
+            "sampler changed two axes together, both get the credit."
         )
 
 
@@ -70,15 +70,18 @@ def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     captioned_chart(charts.cells_figure(rows, bands), charts.cells_caption(axis, rows, bands), "cells")
     with st.container(key="facts-cells"):
         st.text(
-            f"Bars: intervals (Student's t), those of this picture together 95%. Hollow: fewer than {VALUES} networks. "
-            "A network counts by its share of blocks."
+            "Bars: Student's t intervals that cover 95% together over this chart (Bonferroni). Hollow: an effective "
+            f"number of networks below {VALUES}, no interval. Where stages differ, a network is weighted by the share "
+            "of its blocks with the choice."
         )
 
 
 def _coordinates(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     st.header("All choices at once", anchor=False)
     few = len(snapshot.scored) <= EASY
-    if not st.toggle("Draw them", value=few, key="lines", help="Thousands of lines take a browser seconds"):
+    if not st.toggle(
+        "Draw parallel coordinates", value=few, key="lines", help="Thousands of lines take seconds to draw"
+    ):
         return
     captioned_chart(_lines(snapshot), charts.coordinates_caption(snapshot.scored), "coordinates", least=860)
 

@@ -88,8 +88,9 @@ class Run:
 
 
 def plans(samplers: Sequence[Sampler], stops: Sequence[Stop]) -> list[ReplayPlan]:
-    """Stopping rules (none named: all) on the table's real curves; samplers on the surrogate with the rules named, and
-    random search beside them. Without stopping each of them too, for comparison. Nothing named: COMPARED."""
+    """On the table's real curves: random order with each of `stops` (empty: all rules) and without stopping. On the
+    surrogate: each sampler but random search, with each of `stops` and without, and random search without. COMPARED
+    where both are empty."""
     if not samplers and not stops:
         return list(COMPARED)
     found = [ReplayPlan("table", "random", stop) for stop in dict.fromkeys(["none", *(stops or get_args(Stop))])]

@@ -1,4 +1,4 @@
-"""Commands that end in an export: a network with its weights and papers."""
+"""Commands that end in an export: a network with its weights and model card."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from nas.storage.reader import Reader
 def export(
     study: StudyArg,
     out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
-    trial: Annotated[int | None, typer.Option(min=0, help="This trial.")] = None,
-    pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="From the front. [default: best]")] = None,
+    trial: Annotated[int | None, typer.Option(min=0, help="Export this trial.")] = None,
+    pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="Of the front. [default: best]")] = None,
     max_flops: Annotated[str | None, typer.Option(help="The most accurate up to these FLOPs, e.g. 20M.")] = None,
     max_latency: Annotated[
-        float | None, typer.Option(min=0, help="The most accurate up to so many ms, after `nas measure`.")
+        float | None, typer.Option(min=0, help="The most accurate with at most this latency in ms; measure first.")
     ] = None,
-    by: Annotated[str, typer.Option(help="Whose front: flops, or latency@DEVICE.")] = "flops",
-    batch: Annotated[int, typer.Option(min=1, help="Of the latency.")] = 1,
+    by: Annotated[str, typer.Option(help="Cost axis of the front: flops, or latency@DEVICE.")] = "flops",
+    batch: Annotated[int, typer.Option(min=1, help="Batch size at which latency was measured.")] = 1,
     formats: FormatOption = None,
     timm: TimmOption = False,
     force: ForceOption = False,
@@ -35,7 +35,9 @@ def export(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Export a network of STUDY with its weights and papers, test it on the untouched test split, and verify it.
+    """Export a network of STUDY with weights and model card, test it on the untouched test split, and verify it.
+
+    At most one of --trial, --pick, --max-flops and --max-latency says which.
 
     Weights as safetensors and modeling.py, which needs torch and safetensors alone, are always written.
     Example: nas export digits-1M-4M --out exports/digits --format onnx,pt2

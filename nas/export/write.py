@@ -1,4 +1,4 @@
-"""Export: a trial's network as a folder with its weights and papers, tested on the untouched split and verified."""
+"""Export: a trial's network as a folder with its weights and model card, tested on the untouched split and verified."""
 
 from __future__ import annotations
 

@@ -197,7 +197,8 @@ class _Run:
         write_whole(folder / CURVE, curve_csv(rows).encode())
 
     def resume(self, path: Path, identity: dict[str, Any]) -> tuple[int, list[FinalEpoch]]:
-        """(epochs done, their rows) of the checkpoint at `path`, whose state is taken up; (0, []) without one."""
+        """Loads the checkpoint at `path` into network, average, optimizer and step. Returns the number of epochs done
+        and their rows; (0, []) without a file. `identity`: settings that must equal the checkpoint's."""
         if not path.is_file():
             return 0, []
         state = read_checkpoint(path)
@@ -212,7 +213,7 @@ class _Run:
             raise
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise damaged(path, f"one of something else ({reason})") from error
+            raise damaged(path, f"a checkpoint of another network or optimizer ({reason})") from error
         self.step = state["step"]
         return state["epoch"], rows
 

@@ -49,7 +49,8 @@ class Reference:
 
 
 def timed(run: Callable[[], object], device: torch.device) -> float:
-    """Seconds from the call until the device has done all of it; the device must have nothing else to do."""
+    """Seconds from calling `run` until its work is done. Work queued on the device before is counted too: call it on an
+    idle one."""
     started = time.perf_counter()
     run()
     if device.type == "cuda":

@@ -79,7 +79,9 @@ def line_of(error: BaseException, folder: Path | None = None) -> str:
     if isinstance(error, OSError):
         return _of_the_machine(error)
     what = " ".join(f"{type(error).__name__}: {error}".split("\n"))
-    return f"nas must not fail, got {what} ({_place(error)}); {_log(error, folder)}; what was trained is kept"
+    return (
+        f"nas must not fail, got {what} ({_place(error)}); {_save_traceback(error, folder)}; what was trained is kept"
+    )
 
 
 def _of_the_machine(error: OSError) -> str:
@@ -97,8 +99,8 @@ def _place(error: BaseException) -> str:
     return f"{path}, line {line}"
 
 
-def _log(error: BaseException, folder: Path | None) -> str:
-    """Writes the traceback; where it is, in words."""
+def _save_traceback(error: BaseException, folder: Path | None) -> str:
+    """Appends the traceback to the log in the study's folder, or to a new temporary file. Where it is, for the line."""
     lines = "".join(traceback.format_exception(error))
     try:
         with (folder / LOG).open("a", encoding="utf-8") if folder else _somewhere() as file:

@@ -82,7 +82,8 @@ class StoppingRule(Protocol):
 
 
 def build_rule(name: Stop, epochs: int, seed: int) -> StoppingRule:
-    """The rule for trainings of `epochs`; `seed` (the study's) chooses the trials that are never stopped."""
+    """The rule for trainings of `epochs`. `seed`: the study's; `quantile` draws with it the tenth of the trials that it
+    never stops."""
     match name:
         case "none":
             return NoRule()

@@ -131,8 +131,8 @@ class Remote:
 
         self.ray, self.place, self.actor = ray, place, actor
         self.result = actor.work.options(max_task_retries=-1).remote(assignment)  # goes on where it is restarted
-        self.asking = actor.where.remote()
-        self.was: tuple[str, int] | None = None
+        self.pending_where = actor.where.remote()
+        self.last_where: tuple[str, int] | None = None
 
     def look(self) -> WorkerExit | None:
         if not self.ray.wait([self.result], timeout=0)[0]:
@@ -145,15 +145,16 @@ class Remote:
         return WorkerExit(code, lines)
 
     def notes(self) -> list[str]:
-        if not self.ray.wait([self.asking], timeout=0)[0]:
+        """Without waiting: a line where Ray restarted the worker since the last call."""
+        if not self.ray.wait([self.pending_where], timeout=0)[0]:
             return []
         try:
-            now = self.ray.get(self.asking)
+            now = self.ray.get(self.pending_where)
         except self.ray.exceptions.RayError:  # it is being restarted, or lost
-            self.asking = self.actor.where.remote()
+            self.pending_where = self.actor.where.remote()
             return []
-        self.asking = self.actor.where.remote()
-        before, self.was = self.was, now
+        self.pending_where = self.actor.where.remote()
+        before, self.last_where = self.last_where, now
         if before in (None, now):
             return []
         return [f"worker {self.place} was lost on {before[0]}; Ray started it again on {now[0]} as process {now[1]}"]

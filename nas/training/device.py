@@ -1,4 +1,4 @@
-"""The device of a training: which one, whose turn it is in this thread, and what it computes in."""
+"""The device of a training: choosing it, its CUDA stream, and its precision."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def stream(index: int, use: Literal["training", "copies", "measuring"]) -> torch
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """Makes `device` the calling thread's own and gives the thread's work one stream, from first to last.
+    """Sets the thread's current CUDA device and runs the block on the process's training stream of that device.
 
-    A thread's device is cuda:0 until it says otherwise, whatever device its tensors are on, and a capture synchronises
-    and records on the thread's. Steps before a capture must run on the stream that is captured: gradients are summed up
-    on the one that saw the weights first. On a CPU it does nothing.
+    torch's current device is cuda:0 in every thread, wherever its tensors are, and a CUDA graph is captured on the
+    current one. The steps before a capture must run on the stream that is captured: gradients accumulate on the stream
+    that first used the weights. No effect on a CPU.
     """
     if device.type != "cuda":
         yield

@@ -181,12 +181,12 @@ TABLE = (
             "nas search convnext_or_modulation_32 --data path/to/cifar10 --flops 500K..5M --trials 400 --repeats 30 "
             "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
         ),
-        "front of 10 networks, 12 trainings",
-        "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 10 --repeats 2 "
+        "front of 20 networks, 22 trainings",
+        "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 20 --repeats 2 "
         "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
     ),
-    Row(("nas record recorded --out table.parquet",), r"table\.parquet: 12 trainings of 10 networks"),
-    Row(("nas record STUDY",), r"_32-images\.parquet: 12 trainings", "nas record recorded"),
+    Row(("nas record recorded --out table.parquet",), r"table\.parquet: 22 trainings of 20 networks"),
+    Row(("nas record STUDY",), r"_32-images\.parquet: 22 trainings", "nas record recorded"),
     Row(("nas audit recorded --networks 20 --epochs 3x",), "tau", "nas audit recorded --networks 4 --epochs 2x"),
     Row(
         ("nas replay table.parquet --sampler ehvi --sampler tpe --stop quantile --plot replay.html --json",),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,7 +26,7 @@ class Command:
             "search", str(space), "--data", "digits", "--flops", "20K..200K", "--recipe", str(recipe), "--runs",
             str(self.runs), "--study", "s",
         ]  # fmt: skip
-        self.started: list[Started | subprocess.Popen[str]] = []
+        self.started: list[Started] = []
 
     def search(self, *more: object, **environment: str) -> Started:
         return self.run(*self.words, *more, **environment)
@@ -37,13 +35,6 @@ class Command:
         started = Started(["nas", *map(str, words)], {**os.environ, "OMP_NUM_THREADS": "1", **environment})
         self.started.append(started)
         return started
-
-    def cold(self, *more: object) -> subprocess.Popen[str]:
-        """The search as a person starts it, with all that this takes."""
-        words = [sys.executable, "-m", "nas", *self.words, *map(str, more)]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.started.append(process)
-        return process
 
     def trials(self) -> list[Trial]:
         return Reader(self.folder).trials() if (self.folder / FILE).exists() else []
@@ -68,7 +59,7 @@ def workers_of(pid: int | None = None) -> list[int]:
     return [found for found in descendants(os.getpid() if pid is None else pid) if works(found)]
 
 
-def wait_until(ready: Callable[[], object], process: Started | subprocess.Popen[str], seconds: float = 300) -> None:
+def wait_until(ready: Callable[[], object], process: Started, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert process.poll() is None, process.communicate()

@@ -423,12 +423,15 @@ def test_names_that_a_code_does_not_have_are_refused() -> None:
     network = tiny()
     with pytest.raises(InputError) as error:
         to_timm(network.state_dict() | {"extra.weight": torch.zeros(1)}, network.arch)
-    assert str(error.value) == "weights must have a place in timm's ConvNeXt, got extra.weight; it has no such layer"
+    assert (
+        str(error.value)
+        == "weights must have a place in timm's ConvNeXt, got extra.weight; timm's ConvNeXt has no such layer"
+    )
     one = Arch(stages=(Stage(depth=1, width=8),))
     with pytest.raises(InputError) as error:
         to_official(Network(one, Task(32)).state_dict(), one)
     assert str(error.value) == (
-        "weights must have a place in the official ConvNeXt code, got stem.norm.weight; it has no such layer"
+        "weights must have a place in the official ConvNeXt code, got stem.norm.weight; the official ConvNeXt code has no such layer"
     )
 
 

@@ -145,7 +145,7 @@ def test_the_baseline_is_a_second_quiet_staircase_behind_the_front() -> None:
     assert (quiet["x"], quiet["y"]) == ([800_000, 2_000_000, BAND.high], [91, 92, 92])
     assert quiet["line"]["dash"] == "dash"
     assert figure["layout"]["xaxis"]["range"][0] < math.log10(800_000)
-    told = front_caption(TRIALS, pareto_front(TRIALS), beside=outcome(beside, make_settings("r")))
+    told = front_caption(TRIALS, pareto_front(TRIALS), baseline=outcome(beside, make_settings("r")))
     assert "Dashed: random search's front, 2 of 2 networks, hypervolume 0." in told
     assert told.endswith("after 20 epochs and 0 s of training.")
 
@@ -163,7 +163,7 @@ def test_hover_and_caption_tell_what_seeds_tell() -> None:
     assert "a tie with trial 1<br>" in hover(row.trial, row)
     told = front_caption(REPEATED, pareto_front(REPEATED), found)
     assert told.startswith("3 of 4 networks are on the front: the best reaches 95.8% (3 seeds) at 3.1M FLOPs")
-    assert "Bars: 95% intervals of the mean over seeds, each by itself, seed noise pooled (0.90 points)." in told
+    assert "Bars: 95% interval of each network's mean over seeds; seed noise pooled, 0.90 points." in told
     assert "cannot be told from the next cheaper one, 95% for all 2 neighbours together (Bonferroni)." in told
     told = front_caption(FEW, pareto_front(FEW), networks(FEW))
     assert "No bars: too few for an interval: 2 further seeds, and 4 are needed." in told
@@ -174,7 +174,7 @@ def test_what_another_seed_would_give_is_told_once_and_the_same() -> None:
     known, few, none = (networks(trials) for trials in (REPEATED, FEW, TRIALS))
     assert seed_lines(known.rows[1])[0].startswith("1 seed, 95% interval ")
     assert other_seed(known) == (
-        "One seed. By the 4 further seeds of this study's networks, a training's standard deviation over seeds is "
+        "One seed. Standard deviation over seeds, from 4 further seeds of this study's networks: "
         f"{100 * known.noise.sd:.2f} points."  # type: ignore[union-attr]
     )
     assert seed_lines(few.rows[1])[0] == "1 seed"
@@ -195,7 +195,7 @@ def test_captions() -> None:
     assert caption([]) == "No finished network yet, of 0 trials."
     epochs = [Epoch(1, 2.0, 0.5, 1.0), Epoch(2, 1.0, 0.4, 2.0)]
     assert curve_caption(epochs) == (
-        "After 2 epochs and 2.0 s: 40.0%, training loss 1; highest 50.0% in epoch 1. Of this training's one seed."
+        "After 2 epochs and 2.0 s: validation accuracy 40.0%, training loss 1; best 50.0% in epoch 1. One seed."
     )
 
 
@@ -220,7 +220,9 @@ def test_latency_is_a_measure_where_it_was_measured() -> None:
     assert latency.of(rows[0]) == pytest.approx(3.5)
     assert (latency.of(rows[1]), latency.words(3.5)) == (None, "3.5 ms")
     left_out = "1 of 2 networks are left out: the machine was busy (a reference kernel took over 1.25 times its best)."
-    assert measure_caption(latency, rows[:1]).endswith(f"90.0% at 3.5 ms. Bars across: quartiles. {left_out}")
+    assert measure_caption(latency, rows[:1]).endswith(
+        f"90.0% at 3.5 ms. Horizontal bars: quartiles of the latency. {left_out}"
+    )
     assert over["latency (batch 64, phone)"].note == ""
     figure = front_figure(rows, BAND, x=latency)
     as_plotly(figure)

@@ -22,12 +22,14 @@ def test_growth_begins_with_a_front_and_keeps_where_it_rises() -> None:
     assert (random["line"]["dash"], random["x"]) == ("dash", [20, 30])
     told = progress.growth_caption(STEPS, STEPS[:3])
     assert told == (
-        "Hypervolume 0.6000 after 50 epochs; 99% of it stood after 40, and it rose last with trial 3, after 40. "
-        "Random search's 0.4000 after 30 epochs was reached after 20."
+        "Hypervolume is 0.6000 after 50 epochs of training. It reached 99% of that after 40 epochs and last rose with trial 3, after 40 epochs. "
+        "Random search has 0.4000 after 30 epochs; this search reached that after 20 epochs."
     )
-    assert progress.growth_caption(STEPS[:3], STEPS).endswith("0.6000 after 50 epochs has not been reached.")
+    assert progress.growth_caption(STEPS[:3], STEPS).endswith(
+        "0.6000 after 50 epochs; this search has not reached that."
+    )
     assert progress.growth_caption([]).startswith("No front yet")
-    assert progress.growth_caption(STEPS[1:2]).startswith("Hypervolume 0.4000 after 20 epochs")
+    assert progress.growth_caption(STEPS[1:2]).startswith("Hypervolume is 0.4000 after 20 epochs")
 
 
 def test_timeline_has_a_row_a_worker_and_a_bar_a_trial() -> None:
@@ -43,17 +45,17 @@ def test_timeline_has_a_row_a_worker_and_a_bar_a_trial() -> None:
     assert bars["running"]["base"] == [(BEGUN + timedelta(seconds=30)).isoformat()]
     assert len({t["marker"]["pattern"]["shape"] for t in figure["data"]}) == 3, "not colours alone"
     told = progress.timeline_caption(spans)
-    assert told == "2 workers, at work 100% of the time: 1 complete, 1 stopped, 1 running."
+    assert told == "2 workers, training 100% of the time. Trials: 1 complete, 1 stopped, 1 running."
     assert progress.timeline_caption([]) == "No worker is on record."
-    assert progress.timeline_caption(spans * 200).endswith("The latest 500 are drawn.")
+    assert progress.timeline_caption(spans * 200).endswith("The chart shows the latest 500 trials.")
 
 
 def test_losses_and_times_in_words() -> None:
     trials = (Trial(number=0, state="stopped", epochs=2), Trial(number=1, state="stopped", epochs=2),
               Trial(number=2, state="stopped", epochs=4), Trial(number=3, state="failed"))  # fmt: skip
     assert progress.losses(trials) == [
-        "Stopped early: 2 after epoch 2, 1 after epoch 4.", "Failed: 1 trial; the page Trials has the reasons.",
+        "Trials stopped early: 2 after epoch 2, 1 after epoch 4.", "Failed: 1 trial. The Trials page lists the reasons.",
     ]  # fmt: skip
-    assert progress.losses(()) == ["Nothing was stopped, and nothing failed."]
+    assert progress.losses(()) == ["No trial was stopped, interrupted or failed."]
     for seconds, words in ((5, "5 s"), (600, "10 min"), (12_000, "3 h 20 min"), (400_000, "4 days")):
         assert duration(timedelta(seconds=seconds)) == words

@@ -19,8 +19,8 @@ def test_importances_with_what_chance_has() -> None:
     as_plotly(figure)
     assert [t["x"] for t in figure["data"]] == [[30, 5], [2, 40], [10, 10]]
     assert space.importance_caption(rows, 60) == (
-        "At equal FLOPs accuracy follows kernel 30% of its variance. FLOPs follow act most (40%). "
-        "Chance: 95% for all 4 bars together (Bonferroni). Based on 60 networks, one axis at a time."
+        "Axes that explain variance of accuracy at equal FLOPs: kernel (30%). Of the variance of log FLOPs, act explains most (40%). "
+        "Permutation threshold: 95% for all 4 bars together (Bonferroni). Based on 60 networks, one axis at a time."
     )
     assert space.importance_caption(rows[1:], 60).startswith("No axis explains more")
 
@@ -37,8 +37,8 @@ def test_cells_are_hollow_without_interval_where_too_few() -> None:
     assert (first["y"], first["error_y"]["array"]) == ([80, 90], [2, 1])
     assert (second["marker"]["symbol"], second["error_y"]["array"]) == (["square-open"], [None])
     assert space.cells_caption("kernel", cells, BANDS) == (
-        "Mean accuracy by kernel in parts of the budget. 1..10: 11 highest with 90.0 ± 1.0%; "
-        "10..100: too few networks to say. ±: 95% for all 2 intervals together (Bonferroni)."
+        "Mean accuracy by kernel in thirds of the budget (of equal ratio). 1..10 FLOPs: 11 has the highest mean, 90.0% ± 1.0 points; "
+        "10..100 FLOPs: too few networks. ±: 95% for all 2 intervals together (Bonferroni)."
     )
 
 

@@ -67,12 +67,12 @@ def test_button_runs_the_export_and_shows_its_end(tmp_path: Path, monkeypatch: p
     press(app)
     assert "ended with an error" in app.error[0].value
     assert "error: data must be the studys, got other; use --data" in [box.value for box in app.code]
-    assert "Say above where its data is, and export it again." in [text.value for text in app.text]
+    assert "Set the location of the data above and export again." in [text.value for text in app.text]
 
     place, moved = app.text_input(key="place-first"), tmp_path / "my data"
-    assert (place.label, place.value) == ("Where its data is", "digits")
+    assert (place.label, place.value) == ("Location of the study's data", "digits")
     place.input(str(moved)).run()
-    said = f"There is no folder {moved} on this machine: say where the data of the search is now."
+    said = f"There is no folder {moved} on this machine: set where the study's data is now."
     assert said in [text.value for text in app.text]
     moved.mkdir()
     app.run()

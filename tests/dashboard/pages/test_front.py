@@ -71,11 +71,11 @@ def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
     app = page(study="first", trial=str(best))
     words = said(app)
     assert "of 12 networks are on the front" in words
-    assert "Bars: 95% intervals of the mean over seeds" in words
+    assert "Bars: 95% interval of each network's mean over seeds" in words
     assert "Dashed: random search's front" in words
     assert "mean of 5 seeds, 95% interval" in words
     assert "mean of 1 to 5 seeds" in words
-    assert "Its network: mean of 5 seeds, " in said(page("network", study="first", trial=str(best)))
+    assert "All seeds of this network: mean of 5 seeds, " in said(page("network", study="first", trial=str(best)))
     table = page("trials", study="first").dataframe[0].value
     assert table["seeds"][best] == 5
     assert list(table["state"]).count("stopped") == 2
@@ -103,8 +103,8 @@ def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs:
     assert "8 networks on the front over latency (batch 1, A Phone): from " in words
     assert "at 16 ms." in words
     assert metrics(app)["Latency"] == "16 ms"
-    assert "the most accurate · on the front, 8 of 8 by latency (batch 1, A Phone)" in words
-    assert "by FLOPs" not in words
+    assert "the most accurate · on the front: number 8 of 8 in order of latency (batch 1, A Phone)" in words
+    assert "order of FLOPs" not in words
     assert next(m for m in app.metric if m.label == "Latency").help.endswith("; quartiles 8 ms to 32 ms")
     assert "8 of 8 were measured without a check that the machine was not busy." in words
     busy = {"median": 0.1, "low": 0.1, "high": 0.1, "reference": 2.0, "reference_best": 1.0}
@@ -154,7 +154,7 @@ def test_a_filter_holds_for_random_search_and_what_is_in_training_too(runs: Path
     words = said(app)
     assert "Only norm ln, of random search too." in words
     assert f"Dashed: random search's front, {ends(FLOPS, front)}." in words
-    assert "on the front of the networks shown, " in words
+    assert "on the front of the networks shown: number " in words
     assert "on front" not in app.dataframe[0].value, "a probability would be of the whole study's front"
 
 

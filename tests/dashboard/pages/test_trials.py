@@ -36,10 +36,10 @@ def test_progress_says_how_it_goes(runs: Path) -> None:
     make_study(runs, "first-random", complete=4, seed=2)
     app = page("progress", study="first")
     words = said(app)
-    assert metrics(app)["Trained"] == "9 of 30"
-    assert "Random search's" in words
-    assert "1 worker, at work" in words
-    assert "Stopped early: 2 after epoch 2." in words
+    assert metrics(app)["Ended"] == "9 of 30"
+    assert "Random search has" in words
+    assert "1 worker, training" in words
+    assert "Trials stopped early: 2 after epoch 2." in words
     assert "Interrupted and queued again: 1 trial." in words
     assert [b.value for b in page("progress", cost="seconds of training").button_group] == ["seconds"]
 
@@ -50,5 +50,5 @@ def test_space_says_what_matters_or_that_it_cannot(runs: Path) -> None:
     words = said(page("space", study="first"))
     assert "Based on 25 networks" in words or "25 networks, one axis at a time" in words
     assert "Mean accuracy by " in words
-    assert "Too few networks to say: 3 networks, and 20 are needed." in said(page("space", study="few"))
+    assert "Importance needs 20 networks or more; this study has 3." in said(page("space", study="few"))
     assert "Mean accuracy by kernel" in said(page("space", study="first", axis="kernel"))

@@ -85,7 +85,7 @@ def test_a_worker_is_never_at_two_trials_at_once(seed: int) -> None:
     for worker in ("host:0", "host:1", "host:2"):
         own = sorted((span for span in found if span.worker == worker), key=lambda span: span.ended)
         assert all(before.ended <= after.begun <= after.ended for before, after in pairwise(own))
-    share = re.search(r"at work (\d+)% of the time", timeline_caption(found))
+    share = re.search(r"training (\d+)% of the time", timeline_caption(found))
     assert share
     assert int(share[1]) <= 100
 

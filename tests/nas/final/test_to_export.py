@@ -26,7 +26,6 @@ from nas.final.to_export import _device, read_weights
 from space import Arch, InputError, Task
 from space.network import Network
 from space.weights import timm_model, to_official, to_timm
-from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 from tests.space.networks import arch
 from tests.space.test_weights import four, images, randomise
@@ -232,8 +231,7 @@ def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
         verify(tmp_path, network, files, images(32))
 
 
-def test_timm_checkpoint_gives_equal_logits_in_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fork_what_is_started(monkeypatch.setattr)
+def test_timm_checkpoint_gives_equal_logits_in_a_fresh_process(tmp_path: Path) -> None:
     network = randomise(Network(four(), Task(32, 3, 10)))
     preprocess = Preprocess(32, 3, (0.5,) * 3, (0.2,) * 3, tuple("0123456789"))
     files = [*write_base(tmp_path, network, preprocess), *write_formats(tmp_path, network, ("timm",))]

@@ -324,9 +324,9 @@ def test_another_commands_checkpoint_and_damaged_ones_are_refused_in_a_line(
         ([1, 2], "a list"),
         (state["network"], "no identity"),
         ({**state, "epoch": "3"}, "a str as its epoch"),
-        ({**state, "network": {}}, "one of something else .*"),
-        ({**state, "optimizer": {"state": {}}}, "one of something else .*"),
-        ({**state, "curve": [[1, 2]]}, "one of something else .*"),
+        ({**state, "network": {}}, "a checkpoint of another network or optimizer .*"),
+        ({**state, "optimizer": {"state": {}}}, "a checkpoint of another network or optimizer .*"),
+        ({**state, "curve": [[1, 2]]}, "a checkpoint of another network or optimizer .*"),
     ):
         torch.save(other, path)
         damaged(got)

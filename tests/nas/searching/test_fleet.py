@@ -66,8 +66,8 @@ def test_a_killed_parent_takes_its_workers_along_and_the_same_command_goes_on(co
 
 
 def test_whatever_runs_below_the_parent_may_be_killed_in_any_order(command: Command) -> None:
-    """The default sampler and rule, from a cold start: also before a worker has begun, and one right after another."""
-    process = command.cold("--trials", 9, "--workers", 2)
+    """The default sampler and rule: also before a worker has begun, and one right after another."""
+    process = command.search("--trials", 9, "--workers", 2)
     rng = random.Random(0)
     wait_until(lambda: len(command.ended()) >= 2, process)
     for _ in range(3):

@@ -38,14 +38,14 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="nets")
-    return "s3://nets/some/where"
+    boto3.client("s3").create_bucket(Bucket="files")
+    return "s3://files/some/where"
 
 
 def keys() -> set[str]:
     import boto3
 
-    return {each["Key"] for each in boto3.client("s3").list_objects_v2(Bucket="nets").get("Contents", [])}
+    return {each["Key"] for each in boto3.client("s3").list_objects_v2(Bucket="files").get("Contents", [])}
 
 
 def test_a_study_keeps_its_files_in_a_store_and_reads_them_from_anywhere(
