@@ -180,7 +180,7 @@ def test_what_another_seed_would_give_is_told_once_and_the_same() -> None:
     assert seed_lines(few.rows[1])[0] == "1 seed"
     assert other_seed(few).endswith("too few for an interval: 2 further seeds, and 4 are needed.")
     assert seed_lines(none.rows[1]) == []
-    assert "is not known; nas search with --repeats" in other_seed(none)
+    assert "is not known. nas search --repeats" in other_seed(none)
 
 
 def test_captions() -> None:
