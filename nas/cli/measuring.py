@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -14,7 +14,7 @@ from nas.cli.latency_table import print_measured
 from nas.cli.options import RUNS, ItsChannels, ItsClasses, ItsSize, Json, Runs, StudyArg
 from nas.export.arch_source import load_network
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
-from nas.records.settings import FILE, find_study
+from nas.records.settings import FILE, Sampler, Stop, find_study
 from nas.storage.reader import Reader
 from space.reading import is_file
 
@@ -115,10 +115,10 @@ def record(
 def replay(
     table: Annotated[Path | None, typer.Argument(help="A file of `nas record`. [default: the recorded one]")] = None,
     sampler: Annotated[
-        list[str] | None, typer.Option(help="Repeatable: random, ehvi, tpe, nsga2. [default: see docs/table.md]")
+        list[str] | None, typer.Option(help=f"Repeatable: {', '.join(get_args(Sampler))}. [default: see docs/table.md]")
     ] = None,
     stop: Annotated[
-        list[str] | None, typer.Option(help="Repeatable: none, quantile, moasha. [default: likewise]")
+        list[str] | None, typer.Option(help=f"Repeatable: {', '.join(get_args(Stop))}. [default: likewise]")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 30,
     trials: Annotated[

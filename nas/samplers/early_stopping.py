@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Protocol
+from typing import Protocol, get_args
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def build_rule(name: Stop, epochs: int, seed: int) -> StoppingRule:
             return QuantileRule(epochs, seed)
         case "moasha":
             return MoashaRule(epochs)
-    raise InputError(f"stop must be one of none, quantile, moasha, got {name}; choose one")
+    raise InputError(f"stop must be one of {', '.join(get_args(Stop))}, got {name}; choose one")
 
 
 @dataclass(frozen=True, slots=True)
