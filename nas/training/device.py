@@ -64,9 +64,4 @@ def has_bfloat16(device: torch.device) -> bool:
     """Matrix units for it. `torch.cuda.is_bf16_supported` counts emulation too, and asks the thread's device."""
     if device.type == "cuda":
         return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= AMPERE
-    return device.type == "cpu" and _cpu_has_amx()
-
-
-def _cpu_has_amx() -> bool:
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(probe and probe())
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
