@@ -169,7 +169,7 @@ CIFAR = (
     ),
 )
 
-_SMALL = "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 4 --epochs 2 --sampler random"
+_SMALL = "nas search convnext_or_modulation_32 --data images --flops 500K..1M --trials 4 --epochs 2 --sampler random"
 TABLE = (
     Row(
         ("nas record first second --out table.parquet",),
@@ -236,7 +236,7 @@ WORKERS = (
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 60 --workers 4",),
         r"front of \d+ trials",
-        "nas search digits --data digits --flops 200K..4M --trials 12 --workers 4 --epochs 2",
+        "nas search digits --data digits --flops 200K..4M --trials 8 --workers 4 --epochs 1",
     ),
     Row(("nas worker digits-200K-4M",)),
 )
@@ -261,7 +261,7 @@ MACHINES = (
     Row(
         ("... --storage postgresql://... --artifacts s3://... --on ray", "nas search ... --on ray"),
         r"front of \d+ trials",
-        "nas search digits --data digits --flops 200K..4M --trials 10 --epochs 2 --study everywhere "
+        "nas search digits --data digits --flops 50K..200K --trials 10 --epochs 2 --study everywhere "
         "--storage {storage} --artifacts s3://nets/there --on ray",
         cold=True,
     ),

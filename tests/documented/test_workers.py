@@ -37,7 +37,7 @@ def test_four_workers_and_one_more_from_another_terminal(place: Place) -> None:
     reader = Reader(folder)
     assert (reader.settings.sampler, reader.settings.stop) == ("ehvi", "quantile")
     trials = reader.trials()
-    assert len([t for t in trials if t.state in ENDED and t.repeat_of is None]) == 12
+    assert len([t for t in trials if t.state in ENDED and t.repeat_of is None]) == 8
     assert not [t for t in trials if t.state == "running"]
     owners = {t.owner for t in trials if t.epochs}
     assert len(owners) > 1
