@@ -7,14 +7,14 @@ Activations are the elements of the outputs of all convolutions and linear layer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from space.arch import Arch, Task
 from space.blocks import Block, downsampling
 from space.heads import Head
-from space.layers import Count, Layers, count_layers
+from space.layers import Count, Term, count_terms, terms
 from space.reading import InputError
 from space.stems import Stem
 
@@ -52,29 +52,28 @@ def cost(arch: Arch, task: Task) -> Cost:
     return Cost(*total)
 
 
-def count(stem: Stem, stages: Iterable[Row], head: Head, task: Task) -> tuple[int, int, int] | None:
+def count(stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> tuple[int, int, int] | None:
     """(flops, params, activations) of stem, stages and head; None where no pixel is left. What `cost` does, for
     networks that exist only as their numbers yet."""
     flops = params = activations = 0
-    for _, (macs, weights, elements, side) in _counts(stem, stages, head, task):
+    for macs, weights, elements, side in _counts(stem, stages, head, task):
         if side < 1:
             return None
-        flops, params, activations = flops + macs, params + weights, activations + elements
+        flops += macs
+        params += weights
+        activations += elements
     return flops, params, activations
 
 
-def _counts(stem: Stem, stages: Iterable[Row], head: Head, task: Task) -> Iterator[tuple[int, Count]]:
-    """Channels and count of every part in order: stem, stages, head."""
-    channels = side = 0
-    for block, downsample, depth, width in stages:
-        if not channels:
-            channels, downsample, counted = width, "", count_stem(stem, task.channels, width, task.image_size)
-            side = counted[3]
-            yield channels, counted
-        counted = count_stage(block, downsample, depth, width, channels, side)
-        channels, side = block.out(width), counted[3]
-        yield channels, counted
-    yield task.classes, count_head(head, channels, task.classes, side)
+def _counts(stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> list[Count]:
+    """Of every part in order: stem, stages, head."""
+    channels = stages[0][3]
+    counts = [count_stem(stem, task.channels, channels, task.image_size)]
+    for place, (block, downsample, depth, width) in enumerate(stages):
+        counts.append(count_stage(block, downsample if place else "", depth, width, channels, counts[-1][3]))
+        channels = block.out(width)
+    counts.append(count_head(head, channels, task.classes, counts[-1][3]))
+    return counts
 
 
 def _rows(arch: Arch) -> list[Row]:
@@ -83,7 +82,7 @@ def _rows(arch: Arch) -> list[Row]:
 
 @lru_cache(CACHED)
 def count_stem(stem: Stem, channels: int, width: int, size: int) -> Count:
-    return count_layers(stem.layers(), stem.channels(channels, width), size)
+    return count_terms(terms(stem.layers()), stem.channels(channels, width), size)
 
 
 @lru_cache(CACHED)
@@ -95,36 +94,43 @@ def count_stage(block: Block, downsample: str, depth: int, width: int, inputs: i
     stride = 2 if downsample == "strided" else 1
     if downsample == "separate":
         channels = {**channels, "before": inputs, "in": out}
-        flops, params, activations, size = count_layers(downsampling(block.norm, block.bias), channels, size)
+        flops, params, activations, size = count_terms(_downsampling(block.norm, block.bias), channels, size)
         inputs = out
     if size < 1:
         return 0, 0, 0, 0
     if inputs != out or stride != 1:  # a first block that differs from the others
-        first = count_layers(_layers(block, stride, True), channels, size)
+        first = count_terms(_terms(block, stride, True), channels, size)
         flops, params, activations, size = flops + first[0], params + first[1], activations + first[2], first[3]
         channels = {**channels, "in": out}
         depth -= 1
     if depth:
-        each = count_layers(_layers(block, 1, False), channels, size)
+        each = count_terms(_terms(block, 1, False), channels, size)
         flops, params, activations = flops + depth * each[0], params + depth * each[1], activations + depth * each[2]
     return flops, params, activations, size
 
 
 @lru_cache(CACHED)
 def count_head(head: Head, width: int, classes: int, size: int) -> Count:
-    return count_layers(head.layers(), head.channels(width, classes), size)
+    return count_terms(terms(head.layers()), head.channels(width, classes), size)
 
 
 @lru_cache(CACHED)
-def _layers(block: Block, stride: int, project: bool) -> Layers:
-    return block.layers(stride, project)
+def _terms(block: Block, stride: int, project: bool) -> tuple[Term, ...]:
+    return terms(block.layers(stride, project))
+
+
+@cache
+def _downsampling(norm: str, bias: bool) -> tuple[Term, ...]:
+    return terms(downsampling(norm, bias))
 
 
 def breakdown(arch: Arch, task: Task) -> list[Part]:
     """Cost per part in order: stem, stages 1..n, head. Raises InputError as `cost` does."""
     names = ["stem", *(f"stage {i + 1}" for i in range(len(arch.stages))), "head"]
+    widths = [arch.stages[0].width, *(stage.out for stage in arch.stages), task.classes]
     parts = []
-    for name, (width, (*costs, side)) in zip(names, _counts(arch.stem, _rows(arch), arch.head, task), strict=True):
+    for name, width, counted in zip(names, widths, _counts(arch.stem, _rows(arch), arch.head, task), strict=True):
+        *costs, side = counted
         if side < 1:
             raise _too_small(arch, task)
         parts.append(Part(name, side, width, Cost(*costs)))

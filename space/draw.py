@@ -17,6 +17,7 @@ from space.scaling import Scaling
 from space.stems import Stem
 
 Counts = tuple[int, int, int]  # flops, params, activations
+GUESSES = 4  # by a straight line, before halving
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def land(value: Callable[[int], Counts], size: int, budget: Budget, target: floa
     nearest of all if none is inside. `value(i)` counts rung i, and rises with i; `target` was drawn log-uniformly from
     `low` to `high`."""
     at, place = cache(value), budget.bands[0][0]
-    above = bisect_left(range(size), target, key=lambda i: at(i)[place])
+    above = first_at_least(lambda i: at(i)[place], size, target)
     around = [i for i in (above - 1, above) if 0 <= i < size]
     inside = [i for i in around if budget.holds(at(i))]
     if not inside and len(budget.bands) > 1:
@@ -107,6 +108,23 @@ def land(value: Callable[[int], Counts], size: int, budget: Budget, target: floa
             edges[side] = min(max(middle, low), high)
     share = math.log(edges[1] / edges[0]) / math.log(high / low) if low < high else 1.0
     return Landing(rung, at(rung), True, max(share, 1e-300))
+
+
+def first_at_least(value: Callable[[int], int], size: int, target: float) -> int:
+    """The first of `size` rungs whose value, which rises, is at least `target`; `size` where there is none. Counts rise
+    about as the square of a width, so that a straight line through square roots finds it in a few steps."""
+    if value(0) >= target:
+        return 0
+    if value(size - 1) < target:
+        return size
+    below, above, steps = 0, size - 1, 0
+    while above - below > 1:
+        low, high = math.sqrt(value(below)), math.sqrt(value(above))
+        part = (math.sqrt(target) - low) / (high - low) if steps < GUESSES else 0.5
+        middle = min(max(below + math.ceil(part * (above - below)), below + 1), above - 1)
+        below, above = (middle, above) if value(middle) < target else (below, middle)
+        steps += 1
+    return above
 
 
 def _range_in(at: Callable[[int], Counts], size: int, budget: Budget) -> tuple[int, int]:

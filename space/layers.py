@@ -1,13 +1,13 @@
 """The layers that networks are made of, and the only place where one is counted.
 
 A block, stem or head lists its layers as these plain records, over *named* channels: `Linear("in", "hidden")`.
-`count_layers` counts them for given numbers of channels; `resolve` puts the numbers in, `modules.py` builds torch
+`terms` and `count_terms` count them for given channels; `resolve` puts the numbers in, `modules.py` builds torch
 modules from that, and a network's key is a digest of it. So arithmetic and network cannot drift apart. No torch here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Union
 
 Channels = Any  # a name in what a part lists, a number once resolved
@@ -98,37 +98,63 @@ def resolve(layers: Layers, channels: Mapping[str, int]) -> Layers:
 Count = tuple[int, int, int, int]  # flops, params, activations, side of the output in pixels
 
 
-def count_layers(layers: Layers, channels: Mapping[str, int], size: int) -> Count:
+class Term(NamedTuple):
+    """What a layer adds to a count: `factor` weights per input and output channel, `others` per output channel."""
+
+    outputs: str | None  # None: no parameters, no activations
+    factor: int = 0
+    inputs: str | None = None  # None: each output channel has one input
+    groups: int = 1
+    leaves: bool = False  # its outputs are activations
+    others: int = 0  # parameters that multiply nothing: biases, norms, scales
+    resize: tuple[int, int, int] | None = None  # kernel, stride, padding; kernel 0: to one pixel
+    from_input: bool = False  # on maps of the part's input
+
+
+def terms(layers: Layers, from_input: bool = False) -> tuple[Term, ...]:
+    """The layers as terms, in order: made once per part, counted for many widths and sizes."""
+    found: list[Term] = []
+    for layer in layers.values():
+        match layer:
+            case Conv(a, b, kernel, stride, padding, groups, bias):
+                alone = groups == "depthwise"
+                found.append(Term(b, kernel**2, None if alone else a, 1 if alone else groups, True, bias,
+                                  (kernel, stride, padding), from_input and not found))  # fmt: skip
+            case Linear(a, b, bias):
+                found.append(Term(b, 1, a, 1, True, bias, None, from_input and not found))
+            case Norm(_, width, each):
+                found.append(Term(width, others=each, from_input=from_input and not found))
+            case Scale(width, _):
+                found.append(Term(width, others=1, from_input=from_input and not found))
+            case Response(width):
+                found.append(Term(width, others=2, from_input=from_input and not found))
+            case MaxPool(kernel, stride, padding):
+                found.append(Term(None, resize=(kernel, stride, padding), from_input=from_input and not found))
+            case Pool():
+                found.append(Term(None, resize=(0, 1, 0), from_input=from_input and not found))
+            case dict():
+                found += terms(layer, True)
+    return tuple(found)
+
+
+def count_terms(row: Iterable[Term], channels: Mapping[str, int], size: int) -> Count:
     """The layers on maps of `size` x `size` pixels, counted as `cost.py` says.
 
     The side is 0 or less where a layer finds no pixel to stand on.
     """
     flops = params = activations = 0
     side = size
-    for layer in layers.values():
-        weights = leaving = others = 0  # what multiplies, the channels that leave a convolution, other parameters
-        match layer:
-            case Conv(a, b, kernel, stride, padding, groups, bias):
-                side = (side + 2 * padding - kernel) // stride + 1
-                leaving, inputs = channels[b], 1 if groups == "depthwise" else channels[a] // groups
-                weights, others = kernel**2 * inputs * leaving, bias * leaving
-            case Linear(a, b, bias):
-                leaving = channels[b]
-                weights, others = channels[a] * leaving, bias * leaving
-            case Norm(_, width, each):
-                others = each * channels[width]
-            case Scale(width, _):
-                others = channels[width]
-            case Response(width):
-                others = 2 * channels[width]
-            case MaxPool(kernel, stride, padding):
-                side = (side + 2 * padding - kernel) // stride + 1
-            case Pool():
-                side = 1
-            case dict():
-                path = count_layers(layer, channels, size)
-                flops, params, activations, side = flops + path[0], params + path[1], activations + path[2], path[3]
-        flops += weights * side**2
-        params += weights + others
-        activations += leaving * side**2
+    for outputs, factor, inputs, groups, leaves, others, resize, from_input in row:
+        if from_input:
+            side = size
+        if resize:
+            kernel, stride, padding = resize
+            side = (side + 2 * padding - kernel) // stride + 1 if kernel else 1
+        leaving = channels[outputs] if outputs else 0
+        params += others * leaving
+        if leaves:
+            weights = factor * leaving * (channels[inputs] // groups if inputs else 1)
+            params += weights
+            flops += weights * side**2
+            activations += leaving * side**2
     return flops, params, activations, side
