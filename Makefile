@@ -50,6 +50,7 @@ bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RE
 	$(BIN)/python -m benchmarks.compiling $(DATA)
 	$(BIN)/python -m benchmarks.feeding
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.depthwise
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.drawing
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.searching
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.dashboard
