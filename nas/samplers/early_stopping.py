@@ -152,7 +152,9 @@ class QuantileRule:
         return Decision(epoch, accuracy, below and not spared, why, threshold, len(finished))
 
     def describe(self) -> str:
-        epochs = ", ".join(map(str, self.rungs)) or "none"
+        if not self.rungs:
+            return "quantile: trainings this short are not judged before their end"
+        epochs = ", ".join(map(str, self.rungs))
         return (
             f"quantile: after epochs {epochs} a trial is stopped if, among networks of about its FLOPs, it is one of "
             f"those least likely to end on the front, which together may cost it {self.misses:.0%} of its members; "
@@ -243,7 +245,9 @@ class MoashaRule:
         return Decision(epoch, accuracy, stop, "below" if stop else "kept", None, len(rivals))
 
     def describe(self) -> str:
-        epochs = ", ".join(map(str, self.rungs)) or "none"
+        if not self.rungs:
+            return "moasha: trainings this short are not judged before their end"
+        epochs = ", ".join(map(str, self.rungs))
         return (
             f"moasha: after epochs {epochs} a trial goes on if it is in the first 1/{self.eta} by non-dominated "
             "sorting of accuracy and FLOPs (arXiv 2106.12639)"

@@ -209,9 +209,8 @@ def _run(
         Settings.read(folder).check_resumable()
     notes = open_folder(folder, settings)
     epochs = int(settings.recipe["epochs"])
-    console.print(
-        f"study {folder}: {trials} trials, {settings.band} FLOPs, {epochs} epochs on {settings.device}", highlight=False
-    )
+    what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {epochs} epoch{'s' * (epochs > 1)}"
+    console.print(f"study {folder}: {what} on {settings.device}", highlight=False)
     with SearchProgress(console, trials, epochs, stopping) as progress:
         watch = progress.watch()
         for note in notes:

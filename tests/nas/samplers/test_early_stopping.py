@@ -87,6 +87,8 @@ def test_every_rule_describes_itself_in_a_line() -> None:
         assert rule.describe().startswith(f"{rule.name}: ")
         assert "\n" not in rule.describe()
     assert "after epochs 2, 3, 4, 5, 6, 7" in build_rule("quantile", EPOCHS, 0).describe()
+    short = [build_rule("quantile", 1, 0).describe(), build_rule("moasha", 1, 0).describe()]
+    assert short == [f"{name}: trainings this short are not judged before their end" for name in ("quantile", "moasha")]
 
 
 def test_an_unknown_rule_is_refused() -> None:
