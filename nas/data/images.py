@@ -18,6 +18,17 @@ SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 GREY = ("1", "L", "LA", "La")
 
 
+MODE = "mode"  # where an image's `info` says which mode it had
+
+
+class Unreadable(InputError):
+    """An image that cannot be decoded."""
+
+
+class ImageSizeNeeded(InputError):
+    """Images of several sizes, or not square ones, without a size to bring them to."""
+
+
 class Encoded(TypedDict):
     """One image as Hugging Face stores it: the bytes of a file, or where the file is."""
 
@@ -59,7 +70,7 @@ def pixels(row: Row, size: int, same: tuple[int, int] | None) -> Pixels:
 
 def size_error(row: Row, image: Image.Image, before: str = "") -> InputError:
     """What to say of an image that is no square, or not like those `before`."""
-    return InputError(
+    return ImageSizeNeeded(
         "image_size must be given when images are not all squares of one size, "
         f"got {before}{image.width}x{image.height} in {row}; give one, such as 32"
     )
@@ -70,10 +81,10 @@ def read(row: Row) -> Image.Image:
     try:
         return _plain(_feature().decode_example(row.image))
     except UnidentifiedImageError as error:
-        raise InputError(f"{row} must be a readable image, got an unknown format; mend or remove it") from error
+        raise Unreadable(f"{row} must be a readable image, got an unknown format; mend or remove it") from error
     except Exception as error:  # a damaged file makes PIL raise nearly anything: OSError, SyntaxError, struct.error
         got = "nothing" if row.image["bytes"] is None and row.image["path"] is None else first_line(error)
-        raise InputError(f"{row} must be a readable image, got {got}; mend or remove it") from error
+        raise Unreadable(f"{row} must be a readable image, got {got}; mend or remove it") from error
 
 
 @cache

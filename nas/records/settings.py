@@ -11,6 +11,7 @@ import yaml
 from pydantic import ConfigDict
 
 from nas.records.files import write_whole
+from nas.records.look import Look
 from nas.records.recipe import Int, Recipe
 from space import Band, Budget, InputError, Space, Task
 from space.reading import check, is_file, load_yaml
@@ -28,6 +29,39 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a data set is read, where its files leave a choice."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    train: str | None = None  # a folder or file that is this split, whatever its name
+    validation: str | None = None
+    test: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    skip_broken: bool = False  # goes on without up to 1% of the images
+    apart: bool = True  # the same pixels are in one split only; not in studies that were started without this
+
+    def splits(self) -> dict[str, str]:
+        """The splits that were named, and where they are."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {split: path for split, path in named.items() if path}
+
+
+AS_FOUND = Reading()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment:
+    """Random crop after padding by `crop` pixels (0 = none), and random horizontal flip."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    crop: Int
+    flip: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataCard:
     """Which images: enough to load them again and to see that they are the same."""
 
@@ -42,6 +76,9 @@ class DataCard:
     train: Int  # images
     validation: Int
     test: Int
+    reading: Reading = Reading(apart=False)
+    augment: Augment | None = None  # None, in studies that were started without: as the name of the data had it
+    look: Look | None = None
 
 
 class ServerUnavailable(InputError):
@@ -119,6 +156,7 @@ class Settings:
         """Writes study.yaml."""
         plain = {key: value for key, value in asdict(self).items() if value or key not in ("server", "artifacts")}
         plain["data"]["classes"] = list(self.data.classes)
+        plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
         write_whole(folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120))
 
     @staticmethod
@@ -138,10 +176,10 @@ class Settings:
 
 def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
     """The first place where two settings differ, as `recipe.epochs`, and what stands there; None where they agree. A
-    data source may move; its images may not."""
+    data source may move, and what is beside its images change; they may not."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return None if was == now else (field, was, now)
-    keys = (key for key in was | now if (field, key) not in (("data", "source"), ("data", "name")))
+    keys = (key for key in was | now if (field, key) not in (("data", "source"), ("data", "name"), ("data", "look")))
     found = (difference(f"{field}.{key}", was.get(key), now.get(key)) for key in keys)
     return next(filter(None, found), None)
 

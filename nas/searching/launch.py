@@ -16,10 +16,10 @@ from rich.console import Console
 
 from nas.analysis.pareto import outcome
 from nas.data.dataset import Data
-from nas.data.study_data import describe_data, load_with_progress
+from nas.data.study_data import describe_data, load_with_progress, said
 from nas.records.errors import terminable
 from nas.records.recipe import Recipe
-from nas.records.settings import FILE, Sampler, Settings, Stop, check_name
+from nas.records.settings import AS_FOUND, FILE, Reading, Sampler, Settings, Stop, check_name
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.loop import Search, Watch
 from nas.searching.processes import Process
@@ -60,6 +60,7 @@ class SearchPlan:
     on: str | None = None  # a Ray cluster; None: this machine
     cpus_per_worker: float = 1.0  # on Ray
     gpus_per_worker: float | None = None  # None: one, on the CPU none
+    reading: Reading = AS_FOUND
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -101,7 +102,9 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
         size = plan.image_size or space.image_size
         space.check_size(size, f"space {space.name}")
-        data = load_with_progress(source, size, console)
+        data = load_with_progress(source, size, console, plan.reading)
+        for line in said(data, recipe.crop, recipe.flip):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         card = describe_data(data)
         space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
         settings = Settings(

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from nas.data.dataset import Augment, Data, Split, load
+from nas.data.dataset import Data, Split, load
 from nas.records.recipe import Recipe
+from nas.records.settings import Augment
 from nas.records.trial import Epoch
 from nas.training.allocator import give_back_memory
 from nas.training.brief import Diverged, Verdict, train

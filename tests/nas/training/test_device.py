@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from nas.data.dataset import Augment, Data, Split
+from nas.data.dataset import Data, Split
 from nas.final.batches import Share, mixing
 from nas.final.distributed_layers import SharedBatchNorm, SharedDropPath, share_layers
 from nas.final.recipe import FinalRecipe
 from nas.final.training import _Run
 from nas.records.recipe import Recipe
+from nas.records.settings import Augment
 from nas.training.augmentation import RandomDraws
 from nas.training.device import has_bfloat16
 from nas.training.device_data import DeviceData, DeviceSplit
