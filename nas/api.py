@@ -162,8 +162,8 @@ class Study:
     ) -> Path:
         """Writes a network with its weights, card and files, tests it on the untouched test split and verifies it.
 
-        The network: the `trial`, else the most accurate up to `max_flops` ("2M"), else the front's `pick`. `formats`:
-        "onnx,pt2". `data`: where the study's data is now. Raises InputError as `nas export` does.
+        The network: the `trial`, else the most accurate up to `max_flops` ("2M", or in "1M..2M"), else the front's
+        `pick`. `formats`: "onnx,pt2". `data`: where the study's data is now. Raises InputError as `nas export` does.
         """
         from rich.console import Console
 

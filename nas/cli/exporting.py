@@ -21,7 +21,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
     trial: Annotated[int | None, typer.Option(min=0, help="Export this trial.")] = None,
     pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="Of the front. [default: best]")] = None,
-    max_flops: Annotated[str | None, typer.Option(help="The most accurate up to these FLOPs, e.g. 20M.")] = None,
+    max_flops: Annotated[str | None, typer.Option(help="The most accurate up to 20M FLOPs, or in 10M..20M.")] = None,
     max_latency: Annotated[
         float | None, typer.Option(min=0, help="The most accurate with at most this latency in ms; measure first.")
     ] = None,

@@ -130,7 +130,7 @@ class _Task:
                 place[:] = self._pixels(row, seen)
             except Unreadable as error:
                 seen.broken[row.number] = str(error)
-            seen.digests.append(hashlib.blake2b(place, digest_size=8).digest())
+            seen.digests.append(hashlib.blake2b(place.data, digest_size=8).digest())
             seen.flat += int(place.max()) - int(place.min()) < FLAT
         self.store.write(split, start, decoded)
         return seen

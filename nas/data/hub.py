@@ -137,7 +137,7 @@ def _reader(table: Dataset, reading: Reading) -> Any:
     if not found:
         raise InputError(f"data must have a column of images, got columns {', '.join(types)}; is it an image data set?")
     chosen = reading.image_column or (found[0] if len(found) == 1 else None)
-    if chosen not in found:
+    if chosen is None or chosen not in found:
         raise InputError(
             f"image_column must be one of {', '.join(found)}, got {chosen or 'none'}; say which with --image-column"
         )

@@ -22,6 +22,14 @@ SMALL = 8_000_000  # bytes of a folder that is decoded in a few seconds, at ever
 NO_LABELS = f"give {folders.LAYOUTS}"
 
 
+def name_of_source(source: str) -> str:
+    """What a data set is called: a folder's own name, or the hub's without its owner. Raises InputError."""
+    path = Path(source).expanduser()
+    if source and path.is_dir():
+        return path.resolve().name
+    return source if source in (DIGITS, *hub.NAMES) else hub.repository(source, [DIGITS]).split("/")[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A data set that exists: its name, a `key` that changes when its content does, whether it is `small`, and what it
@@ -46,15 +54,13 @@ def find(source: str, reading: Reading) -> Origin:
     if source and path.is_dir():
         root = path.resolve()
         key, size = _stamps(root, reading)
-        return Origin(root.name, key, size < SMALL, partial(_folder, source, root, reading, key))
+        return Origin(name_of_source(source), key, size < SMALL, partial(_folder, source, root, reading, key))
     if source and path.exists():
         raise InputError(f"data must be a folder or a name, got the file {source}; give the folder it is in")
     if reading.splits():
         raise InputError(f"train, val and test must be of a folder, got the name {source}; leave them out")
-    repository = hub.repository(source, [DIGITS])
-    tables = hub.of_the_hub(source, repository)
+    tables = hub.of_the_hub(source, hub.repository(source, [DIGITS]))
     key = repr([(split, table._fingerprint) for split, table in sorted(tables.items())]) + repr(reading)
-    name = source if source in hub.NAMES else repository.split("/")[1]
 
     @contextmanager
     def opened(scratch: Path) -> Iterator[Source]:
@@ -63,7 +69,7 @@ def find(source: str, reading: Reading) -> Origin:
             {split: f"the hub's {split} split" for split in tables},
         )
 
-    return Origin(name, key, False, opened)
+    return Origin(name_of_source(source), key, False, opened)
 
 
 def _stamps(root: Path, reading: Reading) -> tuple[str, int]:
@@ -88,7 +94,8 @@ def _stamp(root: Path) -> tuple[str, int]:
     The time of change moves with every write, even with one that sets the time of modification back.
     """
     facts, total, seen = [], 0, set()
-    for folder, below, files in os.walk(root, followlinks=True) if root.is_dir() else [(root.parent, [], [root.name])]:
+    walked = os.walk(root, followlinks=True) if root.is_dir() else iter([(str(root.parent), list[str](), [root.name])])
+    for folder, below, files in walked:
         stat = os.stat(folder)  # noqa: PTH116 - a million files: no Path for each
         below[:] = [] if (stat.st_dev, stat.st_ino) in seen else [name for name in below if not name.startswith(".")]
         seen.add((stat.st_dev, stat.st_ino))  # links may lead in a circle

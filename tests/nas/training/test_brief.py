@@ -51,7 +51,16 @@ def noise(count: int, size: int, channels: int = 3) -> Data:
     split = Split(images, rng.integers(0, 10, count))
     names = tuple("0123456789")
     return Data(
-        "noise", "noise", split, split, split, names, (0.5,) * channels, (0.25,) * channels, Augment(2, True), "f"
+        "noise",
+        "noise",
+        split,
+        split,
+        split,
+        names,
+        (0.5,) * channels,
+        (0.25,) * channels,
+        Augment(crop=2, flip=True),
+        "f",
     )
 
 

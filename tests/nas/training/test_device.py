@@ -53,7 +53,7 @@ def data() -> Data:
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (8, 32, 32, 3), np.uint8), rng.integers(0, 10, 8))
     classes, mean, std = tuple("0123456789"), (0.5,) * 3, (0.25,) * 3
-    return Data("noise", "noise", split, split, split, classes, mean, std, Augment(2, True), "f")
+    return Data("noise", "noise", split, split, split, classes, mean, std, Augment(crop=2, flip=True), "f")
 
 
 def made(network: Arch, data: Data, augmentation: str) -> Training:
