@@ -77,8 +77,8 @@ def of_parquet(root: Path, files: Mapping[str, Sequence[Path]], cache: str, read
     """Parquet files by split. Files that number their classes otherwise than the first are read by themselves, as
     `datasets` takes the first one's numbers for all."""
     groups: dict[str, dict[str, list[Path]]] = {}
-    for split, paths in files.items():
-        for path in paths:
+    for split in sorted(files, key=lambda split: split != "train"):  # whose numbers are ours
+        for path in files[split]:
             groups.setdefault(_features(root / path), {}).setdefault(split, []).append(root / path)
     parts: dict[str, list[Labelled]] = {}
     for group in groups.values():

@@ -197,7 +197,13 @@ def _class_folders(root: Path, files: Files) -> Source:
     empty = _empty(files, {picture.parent for picture in files.pictures})
     if empty:
         notes.append(f"folders without pictures: {', '.join(map(str, empty[:5]))}{', ...' * (len(empty) > 5)}")
-    return Source(splits, {split: f"folders such as {next(iter(found[split])).parent}" for split in found}, notes)
+    return Source(splits, {split: f"folders such as {_such_as(found[split])}" for split in found}, notes)
+
+
+def _such_as(pictures: folders.Labelled) -> Path:
+    """The folder of one of the classes."""
+    picture, name = next(iter(pictures.items()))
+    return Path(*picture.parts[: picture.parts.index(name) + 1])
 
 
 def _of_folders(root: Path, pictures: folders.Labelled) -> Labelled:

@@ -481,3 +481,62 @@ def test_any_layout_is_read_as_a_plain_reader_reads_it(
         for image, label in zip(each.images, each.labels, strict=True):
             ours.setdefault(of, {}).setdefault(loaded.classes[label], set()).add(told(image))
     assert ours == expected
+
+
+# parquet
+
+
+def table(
+    path: Path, names: Sequence[str], labels: Sequence[int], first: int = 0, images: Sequence[str] = ("image",)
+) -> None:
+    """A file as the hub has them: labels are numbers into names that stand in the file's own description."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from datasets import ClassLabel, Features  # type: ignore[import-untyped]
+    from datasets import Image as ImageFeature
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number in range(len(labels)):
+        draw(path.parent / "one.png", first + number)
+        rows.append({"bytes": (path.parent / "one.png").read_bytes(), "path": None})
+    (path.parent / "one.png").unlink()
+    columns = {**dict.fromkeys(images, rows), "label": list(labels)}
+    features = Features({**{name: ImageFeature() for name in images}, "label": ClassLabel(names=list(names))})
+    pq.write_table(pa.table(columns).cast(features.arrow_schema), path)
+
+
+def test_class_names_of_each_file_count(tmp_path: Path) -> None:
+    table(tmp_path / "train-0.parquet", ("left", "right"), [i % 2 for i in range(20)])
+    table(tmp_path / "train-1.parquet", ("right", "left"), [(i + 1) % 2 for i in range(20)], first=20)
+    table(tmp_path / "test.parquet", ("right", "left"), [(i + 1) % 2 for i in range(10)], first=40)
+    loaded = dataset.load(str(tmp_path))
+    assert loaded.classes == ("left", "right")
+    for split in (loaded.train, loaded.validation, loaded.test):
+        assert [told(image) % 2 for image in split.images] == split.labels.tolist()
+
+
+def test_classes_without_images_are_left_out_and_said(tmp_path: Path) -> None:
+    table(tmp_path / "train.parquet", ("a", "never", "b"), [2 * (i % 2) for i in range(20)])
+    loaded = dataset.load(str(tmp_path))
+    assert loaded.classes == ("a", "b")
+    assert loaded.look
+    assert loaded.look.notes == ("left out, classes without images: never",)
+
+
+def test_several_image_columns_are_asked_for(tmp_path: Path) -> None:
+    table(tmp_path / "train.parquet", ("a", "b"), [i % 2 for i in range(20)], images=("image", "mask"))
+    message = "image_column must be one of image, mask, got none; say which with --image-column"
+    assert refusal(tmp_path) == message
+    assert totals(tmp_path, image_column="mask") == {"a": 10, "b": 10}
+
+
+@pytest.mark.parametrize("name", ["training_set.parquet", "data/train/0000.parquet", "a.parquet"])
+def test_files_are_splits_by_their_names(tmp_path: Path, name: str) -> None:
+    table(tmp_path / name, ("a", "b"), [i % 2 for i in range(20)])
+    assert sum(totals(tmp_path).values()) == 20
+    if name != "a.parquet":
+        table(tmp_path / "other.parquet", ("a", "b"), [i % 2 for i in range(20)], first=30)
+        assert refusal(tmp_path).startswith(
+            "splits must be named train, validation or test, got other.parquet beside o"
+        )
