@@ -104,6 +104,12 @@ def import_weights(
     timm: TimmOption = False,
     force: ForceOption = False,
 ) -> None:
+    ema: Annotated[
+        bool | None,
+        typer.Option(
+            "--ema/--no-ema", help="Averaged weights, or plain ones. [default: averaged, where there are both]"
+        ),
+    ] = None,
     """Import weights in timm's or the official ConvNeXt's names as an export, for `nas train` or `nas.load_export`.
 
     Example: nas import convnext_tiny.safetensors --as convnext_tiny --out exports/tiny
@@ -111,5 +117,8 @@ def import_weights(
     from nas.export.formats import parse_formats
     from nas.final.to_export import run_import
 
-    chosen = parse_formats(formats, timm)
-    print(run_import(checkpoint, arch, out, image_size=image_size, formats=chosen, force=force).summary(out))
+    card = run_import(
+        checkpoint, arch, out, image_size=image_size, ema=ema, formats=parse_formats(formats, timm), force=force,
+        on_note=lambda note: print(f"note: {note}", file=sys.stderr),
+    )  # fmt: skip
+    print(card.summary(out))

@@ -122,12 +122,14 @@ class ImportedCard:
     task: Task
 
     def summary(self, out: object) -> str:
+    named: bool  # the file has class names
         return f"imported {self.source} ({self.naming}) to {out} as {self.arch.key}, reloaded and verified"
 
     def markdown(self, written: Written) -> str:
         """The whole card."""
         return f"""{card_sections.header(self.source, "", None, None)}
 # {self.source}
+        classes = "Class names are the file's" if self.named else "Classes are numbered"
 
 `{describe(self.arch)}`, {self.task.classes:,} classes, with weights imported from `{self.source}` ({self.naming}).
 
@@ -139,6 +141,6 @@ Not measured here: `nas train` and the data tell.
 
 ## Limits
 
-What the weights were trained on, their class names and their normalisation are not in the file. The classes are
-numbered here, and ImageNet's mean and standard deviation assumed: set them in `preprocess.json` where they are others.
+What the weights were trained on and their normalisation are not in the file. {classes}, and ImageNet's
+mean and standard deviation are assumed: set them in `preprocess.json` where they are others.
 """

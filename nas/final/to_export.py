@@ -12,16 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.data.dataset import load as load_data
 from nas.export.arch_source import ARCH, load_arch, load_network
@@ -31,6 +30,7 @@ from nas.export.load import WEIGHTS, Preprocess, load_export
 from nas.export.write import checked_images
 from nas.final.batches import Share
 from nas.final.card import ImportedCard, Score, TrainedCard
+from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
 from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, processes, train_to_end
 from nas.latency.timing import device_name
@@ -222,47 +222,34 @@ def _export(
 
 
 def run_import(
-    checkpoint: Path, arch_name: str, out: Path, *, image_size: int | None, formats: Collection[str], force: bool
+    checkpoint: Path,
+    arch_name: str,
+    out: Path,
+    *,
+    image_size: int | None,
+    ema: bool | None,
+    formats: Collection[str],
+    force: bool,
+    on_note: Note,
 ) -> ImportedCard:
     """Weights in timm's, the official or this project's names as an export. Raises InputError where they do not fit."""
     check_out(out, force)
-    state = read_weights(checkpoint)
-    classes, channels = _outer(state)
+    found = read_weights(checkpoint, ema, on_note)
+    classes, channels = _outer(found.tensors)
     arch, task = load_network(arch_name, image_size, channels, classes)
     network = Network(arch, task)
-    naming = load_weights(network, state)
+    naming = load_weights(network, found.tensors)
     check_formats(formats, network)
     mean, std = (IMAGENET_MEAN, IMAGENET_STD) if channels == 3 else ((0.5,) * channels, (0.25,) * channels)
-    names = tuple(str(i) for i in range(classes))
-    card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=task)
+    names, named = found.classes or (), len(found.classes or ()) == classes
+    if names and not named:
+        on_note(f"{checkpoint.name} names {len(names)} of {classes} classes, so they are numbered")
+    names = names if named else tuple(map(str, range(classes)))
+    card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=task, named=named)
     noise = torch.randn(4, channels, task.image_size, task.image_size, generator=torch.Generator().manual_seed(0))
     preprocess = Preprocess(task.image_size, channels, mean, std, names)
     write(out, network, preprocess, noise, card.markdown, formats=formats, force=force)
     return card
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of one that torch.save wrote, where they may stand under `model` or the
-    like. Only tensors and plain values are read: nothing in the file is run."""
-    if not path.is_file():
-        raise InputError(f"checkpoint must be a file, got {path}; check the path")
-    try:
-        found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"checkpoint must be safetensors or torch's, got {path.name} ({reason}); convert it"
-        ) from error
-    except Exception as error:  # pickle's own
-        raise InputError(
-            f"checkpoint must hold tensors alone, got {path.name} ({type(error).__name__}); save its state dict"
-        ) from error
-    for key in ("model_ema", "state_dict_ema", "model", "state_dict"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not found or not all(isinstance(v, Tensor) for v in found.values()):
-        raise InputError(f"checkpoint must map names to tensors, got {path.name}; save its state dict")
-    return {name.removeprefix("module."): value.float() for name, value in found.items()}
 
 
 def _outer(state: dict[str, Tensor]) -> tuple[int, int]:
