@@ -18,7 +18,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas.data.cache import Note
 from nas.data.dataset import Data
@@ -30,6 +30,7 @@ from nas.export.load import WEIGHTS, Preprocess, load_export
 from nas.export.write import checked_images
 from nas.final.batches import Share
 from nas.final.card import ImportedCard, Score, TrainedCard
+from nas.final.first_weights import begin_with
 from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
 from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, processes, train_to_end
@@ -124,7 +125,7 @@ def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[
     if task is not None and size is None:
         size = task.image_size
     with console.status(f"reading {order.data}"):
-        data = load_data(order.data, size)
+        data = load_data(order.data, size, on_note=_noting(console))
     torch.manual_seed(order.seed)
     network = Network(arch, Task(data.image_size, data.channels, len(data.classes)), recipe.drop_path)
     if exported is None:
@@ -133,23 +134,13 @@ def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[
         raise InputError(
             f"data must have the export's {exported.preprocess.channels} channel(s), got {data.channels}; convert it"
         )
-    own, weights = network.state_dict(), exported.model.state_dict()
-    fresh = exported.preprocess.classes != data.classes
-    kept = {name: value for name, value in weights.items() if not fresh or value.shape == own[name].shape}
-    network.load_state_dict({**own, **kept})
-    if fresh:
-        _new_classifier(network, recipe.head_init)
-    digest = hashlib.sha256(save({name: value.contiguous() for name, value in weights.items()})).hexdigest()[:12]
-    return network, data, f"the weights {digest} of an export" + (", with a new classifier" if fresh else "")
+    done = begin_with(network, exported, data.classes, recipe.head_init, _noting(console))
+    weights = {name: value.contiguous() for name, value in exported.model.state_dict().items()}
+    return network, data, f"the weights {hashlib.sha256(save(weights)).hexdigest()[:12]} of an export{done}"
 
 
-def _new_classifier(network: Network, scale: float) -> None:
-    """The last linear layer of the head, drawn anew and scaled."""
-    linear = [module for module in network.head.modules() if isinstance(module, nn.Linear)][-1]
-    nn.init.trunc_normal_(linear.weight, std=0.02)
-    nn.init.zeros_(linear.bias)
-    with torch.no_grad():
-        linear.weight.mul_(scale)
+def _noting(console: Console) -> Note:
+    return lambda note: console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 OnStep = Callable[[int, int], None]
