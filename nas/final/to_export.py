@@ -28,12 +28,12 @@ from nas.export.folder import check_out, write
 from nas.export.formats import check_formats
 from nas.export.load import WEIGHTS, Preprocess, load_export
 from nas.export.write import checked_images
-from nas.final.batches import Share
+from nas.final.batches import CropAndFlip, Share
 from nas.final.card import ImportedCard, Score, TrainedCard
 from nas.final.first_weights import begin_with
 from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
-from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, processes, train_to_end
+from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, fit_batch, processes, train_to_end
 from nas.latency.timing import device_name
 from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
@@ -59,6 +59,7 @@ class TrainOptions:
     recipe: str = "convnext"
     epochs: int | None = None
     batch_size: int | None = None
+    flip: bool | None = None
     image_size: int | None = None
     seed: int = 0
     device: str = "auto"
@@ -79,17 +80,19 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
                 f"nas train must have {package} installed, got none; pip install -e '.[train]' in the clone of nas"
             )
     check_out(order.out, order.force)
-    recipe = FinalRecipe.load(order.recipe, order.epochs, order.batch_size)
+    recipe = FinalRecipe.load(order.recipe, order.epochs, order.batch_size, order.flip)
     device = _device(order.device)
     with processes(device) as share:
         quiet = console if share.rank == 0 else Console(quiet=True)
         network, data, start = _begin(order, recipe, quiet)
         check_formats(order.formats, network)
+        recipe = fit_batch(recipe, len(data.train.labels), share.processes, _noting(quiet))
+        flip = _augmentation(recipe, data, quiet).flip
         folder = order.out.with_name(f"{order.out.name}.training")
         folder.mkdir(parents=True, exist_ok=True)
         identity = {  # what must be the same for a training to go on
             "network": network.arch.key, "data": data.fingerprint, "start": start, "seed": order.seed,
-            **{f"recipe.{key}": value for key, value in recipe.to_dict().items()},
+            **{f"recipe.{key}": value for key, value in recipe.to_dict().items()}, "recipe.flip": flip,
         }  # fmt: skip
         workers = min(8, max(1, cores() // share.processes)) if order.workers is None else order.workers
         with _watching(quiet, folder, share, recipe) as (on_step, on_epoch):
@@ -137,6 +140,14 @@ def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[
     done = begin_with(network, exported, data.classes, recipe.head_init, _noting(console))
     weights = {name: value.contiguous() for name, value in exported.model.state_dict().items()}
     return network, data, f"the weights {hashlib.sha256(save(weights)).hexdigest()[:12]} of an export{done}"
+
+
+def _augmentation(recipe: FinalRecipe, data: Data, console: Console) -> CropAndFlip:
+    """What is done to images, once it is said."""
+    chosen = CropAndFlip.choose(recipe, data)
+    by = " (as the data suggests; --flip or --no-flip decides)" if recipe.flip is None else ""
+    console.print(f"augmentation: {chosen}{by}", highlight=False, soft_wrap=True)
+    return chosen
 
 
 def _noting(console: Console) -> Note:

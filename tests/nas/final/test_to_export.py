@@ -52,6 +52,9 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     words = ["--recipe", "brief", "--epochs", 2, "--batch-size", 64, "--workers", 0, "--device", "cpu"]
     code, said, err = run("train", tiny, "--data", "digits", *words, "--out", out, "--json")
     assert (code, "epoch 2/2  loss " in err) == (0, True)
+    augmentation = "augmentation: random crops after padding by 1 px, no image mirrored"
+    assert f"{augmentation} (as the data suggests; --flip or --no-flip decides)\n" in err
+    assert "note:" not in err
     stated = json.loads(said)
     model, preprocess = nas.load_export(out)
     digits = load("digits")
@@ -69,6 +72,7 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     for words_in in (
         f"test accuracy {stated['test_accuracy']:.4f} (top-1, digits test split, n = 359",
         "fresh weights",
+        f"- {augmentation}\n",
     ):
         assert words_in in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arch.yaml", "long"]
@@ -77,9 +81,17 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
         folder = tmp_path / "three" / f"class{i % 3}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8), 80 * (i % 3) + i % 7, np.uint8)).save(folder / f"{i}.png")
-    words = ["--recipe", "finetune", "--epochs", 1, "--batch-size", 16, "--workers", 0, "--device", "cpu"]
+    words = ["--recipe", "finetune", "--epochs", 1, "--flip", "--workers", 0, "--device", "cpu"]
     code, _, err = run("train", out, "--data", tmp_path / "three", *words, "--out", tmp_path / "tuned")
     assert code == 0, err
+    for said in (
+        "note: batch_size 512 is more than the 42 training images, so batches are of 42\n",
+        "note: classifier: drawn anew, as 0 of the data's 3 classes are among the export's 10\n",
+        "augmentation: random crops after padding by 1 px, half of the images mirrored\n",
+    ):
+        assert err.count(said) == 1
+    saved = yaml.safe_load((tmp_path / "tuned" / "recipe.yaml").read_text())
+    assert (saved["batch_size"], saved["flip"]) == (42, True)
     tuned, labels = nas.load_export(tmp_path / "tuned")
     assert labels.classes == ("class0", "class1", "class2")
     before, after = model.state_dict(), tuned.state_dict()
@@ -94,8 +106,6 @@ def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest
     (tmp_path / "there").mkdir()
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "there")
     assert (code, "out must be a new folder, got " in err) == (2, True)
-    code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
-    assert (code, "batch_size must be at most the 1,079 training images, got 4,096" in err) == (2, True)
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new", "--format", "onx")
     assert (code, "format must be of onnx, pt2, all, got onx; did you mean onnx?" in err) == (2, True)
     monkeypatch.setattr("nas.final.to_export.find_spec", lambda name: None)
