@@ -32,6 +32,7 @@ from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder, open_study, package_versions, set_goal
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
+from nas.training.steps import fitting_batch
 from nas.training.trainer import BriefTrainer, Trainer
 from space import Band, Budget, InputError, Space, Task
 from space.processor import cores
@@ -129,12 +130,17 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         # placed in either case: a recipe that does not fit the data is refused here, not by each worker
         alone = workers == 1 and not ray
         placed = DeviceData.place(data, recipe, target if alone else torch.device("cpu"))
+        fitting_batch(recipe.batch_size, len(placed.train), on_note=partial(_say, console))
         if alone:
             begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
         else:
             del data, placed  # workers read it themselves
             begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
         return folder, _run_both(folder, settings, plan, begin, console, stopping)
+
+
+def _say(console: Console, note: str) -> None:
+    console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up to trials and repeats
