@@ -250,7 +250,7 @@ def test_grey_among_colour_becomes_rgb(tmp_path: Path) -> None:
     assert (dogs == dogs[..., :1]).all()
 
 
-def test_sixteen_bits_are_scaled_and_alpha_is_dropped(tmp_path: Path) -> None:
+def test_sixteen_bits_are_scaled_and_alpha_is_over_white(tmp_path: Path) -> None:
     for name, image in {
         "bits": Image.fromarray(np.full((8, 8), 255, np.uint16)),
         "grey": Image.new("LA", (8, 8), (50, 10)),
@@ -265,7 +265,7 @@ def test_sixteen_bits_are_scaled_and_alpha_is_dropped(tmp_path: Path) -> None:
         (label, value) for label, value in zip(loaded.train.labels.tolist(), values(loaded.train), strict=True)
     } == {
         (0, 1),
-        (1, 50),
+        (1, 247),  # (50 * 10 + 255 * 245) / 255
         (2, 255),
     }
 

@@ -316,8 +316,8 @@ def test_preprocessing_takes_pictures_arrays_and_batches(made: Path) -> None:
             preprocess([wrong])
     with pytest.raises(InputError, match="pictures must be one at least, got none; give some"):
         preprocess([])
-    with pytest.raises(InputError, match="picture must be a PIL image or an array, got str"):
-        preprocess(["x"])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="picture must be a PIL image, a file or an array, got int"):
+        preprocess([7])  # type: ignore[list-item]
 
 
 def test_artifacts_are_named_by_the_journal_alone(study: Reader) -> None:
