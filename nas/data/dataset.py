@@ -23,7 +23,7 @@ from nas.data import cache, hub, sources
 from nas.data.arrays import Files
 from nas.data.cache import SPLITS, Contents, Facts, Labels, Note
 from nas.data.decoding import Progress, Rows, Seen, decode
-from nas.data.images import Encoded, Pixels, Row, Unreadable, fit, read
+from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read
 from nas.data.labelled import Source, number
 from nas.data.mirror import may_mirror
 from nas.data.splitting import HELD_OUT, Duplicates, Plan, check, plan
@@ -166,22 +166,23 @@ def _decode(
             store.take(split, decoded, of, rows)
         decoded.remove(labels)
         of, rows = chosen["test"]
-        originals = [_bytes(each) for each in source.splits[of].read(rows[:ORIGINALS].tolist())]
+        originals = [_file(each) for each in source.splits[of].read(rows[:ORIGINALS].tolist())]
     return _contents(store.images(), labels, chosen, _look(source, seen, same), classes, originals)
 
 
 def _first(rows: Rows) -> Row:
-    """The first image that can be read. Raises Unreadable where the first 100 cannot."""
+    """The first image that can be read. Raises InputError where the first 100 cannot."""
     for start in range(min(100, len(rows))):
         (row,) = rows[start : start + 1]
-        with suppress(Unreadable):
+        with suppress(InputError):
             read(row)
             return row
     return rows[:1][0]
 
 
-def _bytes(image: Encoded) -> bytes:
-    return image["bytes"] if image["bytes"] is not None else Path(image["path"] or "").read_bytes()
+def _file(image: Encoded) -> bytes:
+    found = encoded_file(image, "image")
+    return Path(found).read_bytes() if isinstance(found, str) else found.getvalue()
 
 
 def _check_broken(name: str, seen: Mapping[str, Seen], parts: Mapping[str, Rows], reading: Reading) -> None:

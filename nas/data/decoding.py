@@ -20,9 +20,10 @@ from multiprocessing import connection
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from nas.data.arrays import Files
-from nas.data.images import MODE, Encoded, Pixels, Row, Unreadable, fit, read, size_error
+from nas.data.images import Encoded, Pixels, Row, fit, read, size_error
 from space.processor import cores
 from space.reading import InputError
 
@@ -127,18 +128,19 @@ class _Task:
         decoded = np.zeros((len(rows), self.size, self.size, self.channels), np.uint8)
         for place, row in zip(decoded, rows, strict=True):
             try:
-                place[:] = self._pixels(row, seen)
-            except Unreadable as error:
+                image = read(row)
+            except InputError as error:
                 seen.broken[row.number] = str(error)
+            else:
+                place[:] = self._pixels(row, image, seen)
             seen.digests.append(hashlib.blake2b(place.data, digest_size=8).digest())
             seen.flat += int(place.max()) - int(place.min()) < FLAT
         self.store.write(split, start, decoded)
         return seen
 
-    def _pixels(self, row: Row, seen: Seen) -> Pixels:
-        image = read(row)
+    def _pixels(self, row: Row, image: Image.Image, seen: Seen) -> Pixels:
         seen.sizes[image.size] += 1
-        seen.modes[str(image.info.get(MODE, image.mode))] += 1
+        seen.modes[str(image.info.get("mode", image.mode))] += 1
         if self.same and image.size != self.same:
             raise size_error(row, image, f"{self.same[0]}x{self.same[1]} and ")
         if image.mode != "L" and self.channels == 1:

@@ -6,12 +6,12 @@ import mimetypes
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
-STUBS = {"BUFR", "EPS", "FITS", "GRIB", "HDF5", "MPEG", "PDF", "WMF"}  # Pillow knows them, but cannot read them alone
+from nas.data.images import STUBS, suffixes
+
 TABLES = {".csv", ".tsv", ".jsonl", ".json", ".parquet"}
 
 
@@ -103,17 +103,3 @@ def _is_picture(file: Path) -> bool:
             return image.format not in STUBS
     except Exception:  # Pillow raises nearly anything on what is no picture
         return False
-
-
-@cache
-def suffixes() -> frozenset[str]:
-    """Of every format that Pillow reads here; HEIF with pillow-heif."""
-    try:
-        import pillow_heif  # type: ignore[import-not-found,unused-ignore]
-
-        pillow_heif.register_heif_opener()
-    except ImportError:
-        pass
-    Image.init()
-    known = Image.registered_extensions().items()
-    return frozenset(suffix for suffix, kind in known if kind in Image.OPEN and kind not in STUBS)

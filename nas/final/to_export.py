@@ -27,6 +27,7 @@ from nas.export.arch_source import ARCH, load_arch, load_network
 from nas.export.folder import check_out, write
 from nas.export.formats import check_formats
 from nas.export.load import WEIGHTS, Preprocess, load_export
+from nas.export.verify_pictures import verify_pictures
 from nas.export.write import checked_images
 from nas.final.batches import CropAndFlip, Share
 from nas.final.card import ImportedCard, Score, TrainedCard
@@ -216,9 +217,10 @@ def _export(
         shutil.copytree(folder / BOARD, aside / BOARD)
 
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
+    images = checked_images(data)
     write(
-        order.out, network, preprocess, checked_images(data), card.markdown, formats=order.formats, force=order.force,
-        extra=extra,
+        order.out, network, preprocess, images, card.markdown, formats=order.formats, force=order.force, extra=extra,
+        check=lambda folder: verify_pictures(folder, data, images),
     )  # fmt: skip
     return card
 

@@ -188,13 +188,14 @@ def shrunk(name: str) -> Arch:
     return Arch.from_dict(plain)
 
 
+RGB = Preprocess(32, 3, (0.5,) * 3, (0.2,) * 3, tuple("0123456789"))
 FAMILIES = ("convnextv2_atto", "conv2former_n", "resnet50")
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_leaves_in_every_format_for_any_batch_and_size(name: str, tmp_path: Path) -> None:
     ours = randomise(Network(shrunk(name), Task(64, 3, 10)))
-    files = write_formats(tmp_path, ours, ("pt2", "onnx"))
+    files = write_formats(tmp_path, ours, RGB, ("pt2", "onnx"))
     assert {file.sizes for file in files} == {"from 64 px"}
     x = torch.randn(3, 3, 80, 96)
     with torch.no_grad():
@@ -219,7 +220,7 @@ def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
     monkeypatch.setattr(formats, "ONE_FILE", 1000)  # as if it were
     monkeypatch.setattr(formats, "run_in_process", here)
     network = randomise(Network(arch(8, 12), Task(32, 3, 10)))
-    files = write_formats(tmp_path, network, ("onnx",))
+    files = write_formats(tmp_path, network, RGB, ("onnx",))
     beside = tmp_path / "model.onnx.data"
     (checked,) = verify(tmp_path, network, files, images(32))
     assert checked.size == (tmp_path / "model.onnx").stat().st_size + beside.stat().st_size
@@ -231,8 +232,7 @@ def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
 
 def test_timm_checkpoint_gives_equal_logits_in_a_fresh_process(tmp_path: Path) -> None:
     network = randomise(Network(four(), Task(32, 3, 10)))
-    preprocess = Preprocess(32, 3, (0.5,) * 3, (0.2,) * 3, tuple("0123456789"))
-    files = [*write_base(tmp_path, network, preprocess), *write_formats(tmp_path, network, ("timm",))]
+    files = [*write_base(tmp_path, network, RGB), *write_formats(tmp_path, network, RGB, ("timm",))]
     assert [file.kind for file in files] == ["own", "modeling", "timm"]
     (checked,) = verify(tmp_path, network, files[2:], images(32))
     assert checked.difference < 1e-4
