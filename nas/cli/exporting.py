@@ -10,8 +10,23 @@ from typing import Annotated, Literal
 import typer
 
 from nas.cli.base import app, progress
-from nas.cli.options import RUNS, ForceOption, FormatOption, ItsSize, Json, Runs, StudyArg, TimmOption
-from nas.records.settings import find_study
+from nas.cli.options import (
+    RUNS,
+    ForceOption,
+    FormatOption,
+    ImageColumn,
+    ItsSize,
+    Json,
+    LabelColumn,
+    Runs,
+    SkipBroken,
+    StudyArg,
+    TestSplit,
+    TimmOption,
+    TrainSplit,
+    ValidationSplit,
+)  # fmt: skip
+from nas.records.settings import Reading, find_study
 from nas.storage.reader import Reader
 
 
@@ -77,6 +92,12 @@ def train(
     formats: FormatOption = None,
     timm: TimmOption = False,
     force: ForceOption = False,
+    train_split: TrainSplit = None,
+    val: ValidationSplit = None,
+    test: TestSplit = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    skip_broken: SkipBroken = False,
     as_json: Json = False,
 ) -> None:
     """Train a network to its end with the whole recipe, and export it; the same command goes on after a kill.
@@ -92,6 +113,10 @@ def train(
         target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, flip=flip,
         image_size=image_size, seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm),
         force=force,
+        reading=Reading(
+            train=train_split, validation=val, test=test, image_column=image_column, label_column=label_column,
+            skip_broken=skip_broken,
+        ),
     )  # fmt: skip
     card = run_training(order, progress())
     if card is not None:

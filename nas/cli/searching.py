@@ -22,7 +22,7 @@ from nas.cli.options import (
     TestSplit,
     TrainSplit,
     ValidationSplit,
-)
+)  # fmt: skip
 from nas.records.settings import Reading, Sampler, Stop, find_study
 from space import Band, Space
 

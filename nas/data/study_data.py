@@ -33,19 +33,22 @@ def look_at(source: str, image_size: int | None, reading: Reading, console: Cons
         return load_with_progress(source, 32, console, reading)
 
 
+def seen(data: Data) -> list[str]:
+    """What a person should see of data before training begins, in lines."""
+    assert data.look
+    first, *others = data.look.lines()
+    return [f"data: {data.name}: {first}", *others]
+
+
 def said(data: Data, crop: int | None = None, flip: bool | None = None) -> list[str]:
-    """What a person should see of data before training begins, in lines; `crop`, `flip`: where a recipe says so."""
+    """What is seen of it, and how a brief training augments it; `crop`, `flip`: where a recipe says so."""
     look = data.look
     assert look
     moved = data.augment.crop if crop is None else crop
     mirrored = data.augment.flip if flip is None else flip
     why = f" ({look.mirror})" if flip is None and look.mirror else ""
     words = [f"moved by up to {moved} px" if moved else "", f"{'mirrored' if mirrored else 'never mirrored'}{why}"]
-    return [
-        f"data: {data.name}: {look.lines()[0]}",
-        *look.lines()[1:],
-        f"training images: {', '.join(filter(None, words))}",
-    ]
+    return [*seen(data), f"training images: {', '.join(filter(None, words))}"]
 
 
 def describe_data(data: Data) -> DataCard:

@@ -23,6 +23,7 @@ from torch import Tensor
 from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.data.dataset import load as load_data
+from nas.data.study_data import seen
 from nas.export.arch_source import ARCH, load_arch, load_network
 from nas.export.folder import check_out, write
 from nas.export.formats import check_formats
@@ -36,6 +37,7 @@ from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
 from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, fit_batch, processes, train_to_end
 from nas.latency.timing import device_name
+from nas.records.settings import AS_FOUND, Reading
 from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceSplit
@@ -61,6 +63,7 @@ class TrainOptions:
     epochs: int | None = None
     batch_size: int | None = None
     flip: bool | None = None
+    reading: Reading = AS_FOUND
     image_size: int | None = None
     seed: int = 0
     device: str = "auto"
@@ -129,7 +132,9 @@ def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[
     if task is not None and size is None:
         size = task.image_size
     with console.status(f"reading {order.data}"):
-        data = load_data(order.data, size, on_note=_noting(console))
+        data = load_data(order.data, size, reading=order.reading, on_note=_noting(console))
+    for line in seen(data):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     torch.manual_seed(order.seed)
     network = Network(arch, Task(data.image_size, data.channels, len(data.classes)), recipe.drop_path)
     if exported is None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
+UNEVEN = 3.0  # largest class over the smallest, from which accuracy needs a second number
 SHOWN = 12  # classes in a line
 
 
@@ -37,22 +38,23 @@ class Look:
         train = self.counts["train"].values()
         return max(train) / max(1, min(train))
 
+    def pictures(self) -> str:
+        """Sizes and modes of the files."""
+        return f"pictures: {_kinds(self.sizes)}; {_kinds(self.modes)}"
+
+    def imbalanced(self) -> str:
+        return (
+            f"imbalance: the largest class has {self.imbalance():.0f}x the images of the smallest; accuracy alone "
+            "hides the small ones: see balanced accuracy"
+        )
+
     def lines(self) -> list[str]:
-        """For people, in the order of importance; what needs a look is a sentence of its own."""
+        """For people, in the order of importance; what needs a look is a line of its own."""
         splits = ", ".join(f"{split} {count:,} ({self.came_from[split]})" for split, count in self.totals().items())
         train = self.counts["train"]
         named = _listed(f"{name} {count:,}" for name, count in train.items())
-        found = [
-            splits,
-            f"{len(train)} classes, in train: {named}",
-            f"pictures: {_kinds(self.sizes)}; {_kinds(self.modes)}",
-        ]
-        if self.imbalance() >= 3:
-            found.append(
-                f"imbalance: the largest class has {self.imbalance():.0f}x the images of the smallest; accuracy alone "
-                "hides the small ones: see balanced accuracy"
-            )
-        return found + self.warnings()
+        found = [splits, f"{len(train)} classes, in train: {named}", self.pictures()]
+        return found + [self.imbalanced()] * (self.imbalance() >= UNEVEN) + self.warnings()
 
     def warnings(self) -> list[str]:
         """What a person should know before trusting a number."""

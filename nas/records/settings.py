@@ -21,6 +21,7 @@ from space.reading import check, is_file, load_yaml
 
 VERSION = 3  # of the folder's layout; 2: the vocabulary of stems, blocks and heads; 3: early stopping
 FILE = "study.yaml"
+SAMPLES = "samples.png"  # of the data, as networks see it
 JOURNAL = "journal.log"
 STUDY = "nas"  # Optuna's name of the study in a journal
 ARTIFACTS = "artifacts"

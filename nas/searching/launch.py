@@ -16,11 +16,24 @@ from rich.console import Console
 
 from nas.analysis.pareto import outcome
 from nas.data.dataset import Data
+from nas.data.sheet import sheet
 from nas.data.sources import name_of_source
 from nas.data.study_data import describe_data, like, load_with_progress, said
 from nas.records.errors import terminable
+from nas.records.files import write_whole
 from nas.records.recipe import Recipe
-from nas.records.settings import AS_FOUND, FILE, DataCard, Reading, Sampler, Settings, Stop, check_name, name_of
+from nas.records.settings import (
+    AS_FOUND,
+    FILE,
+    SAMPLES,
+    DataCard,
+    Reading,
+    Sampler,
+    Settings,
+    Stop,
+    check_name,
+    name_of,
+)
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.loop import Search, Watch
 from nas.searching.processes import Process
@@ -124,6 +137,7 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         folder = plan.runs / settings.name
         if plan.baseline:
             check_name(f"{settings.name}{BASELINE}")
+        samples = sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
         begin: Begin
@@ -136,7 +150,7 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         else:
             del data, placed  # workers read it themselves
             begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
-        return folder, _run_both(folder, settings, plan, begin, console, stopping)
+        return folder, _run_both(folder, settings, plan, begin, console, stopping, samples)
 
 
 def _say(console: Console, note: str) -> None:
@@ -199,10 +213,11 @@ def _device_on(ray: Any, device: str) -> torch.device:
 
 
 def _run_both(
-    folder: Path, settings: Settings, plan: SearchPlan, begin: Begin, console: Console, stopping: Stopping
-) -> bool:
+    folder: Path, settings: Settings, plan: SearchPlan, begin: Begin, console: Console, stopping: Stopping,
+    samples: bytes,
+) -> bool:  # fmt: skip
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping)
+    finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping, samples)
     if finished and plan.baseline:
         epochs = outcome(Reader(folder).trials(), settings).epochs
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
@@ -210,17 +225,20 @@ def _run_both(
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(epochs / int(settings.recipe["epochs"])))
         console.print(f"baseline: random search with the same {epochs} epochs of training", highlight=False)
-        finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping)
+        finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping, samples)
     return finished
 
 
 def _run(
-    folder: Path, settings: Settings, trials: int, repeats: int, begin: Begin, console: Console, stopping: Stopping
-) -> bool:
+    folder: Path, settings: Settings, trials: int, repeats: int, begin: Begin, console: Console, stopping: Stopping,
+    samples: bytes,
+) -> bool:  # fmt: skip
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     notes = open_folder(folder, settings)
+    if not (folder / SAMPLES).exists():
+        write_whole(folder / SAMPLES, samples)
     epochs = int(settings.recipe["epochs"])
     what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {epochs} epoch{'s' * (epochs > 1)}"
     console.print(f"study {folder}: {what} on {settings.device}", highlight=False)
