@@ -39,7 +39,7 @@ def predict(
     """Classify pictures with EXPORT; where they lie in folders named like its classes, say how often it is right.
 
     Unreadable pictures are listed, and the exit status is then 1.
-    Example: nas predict exports/knee path/to/images/test --html confusion.html
+    Example: nas predict exports/knee path/to/images --html confusion.html
     """
     from nas.export.pictures import find
     from nas.export.predict import load_classifier
