@@ -30,8 +30,11 @@ def outcome_of(snapshot: Snapshot) -> Outcome:
 
 
 def baseline(cache: StudyCache, snapshot: Snapshot) -> Snapshot | None:
-    """The random search beside a study, where there is one that can be read and has a front."""
+    """The random search beside a study, where there is one that can be read, or could before it was gone, and has a
+    front."""
     folder = baseline_of(snapshot.folder)
+    if folder is None and cache.has(before := snapshot.folder.with_name(f"{snapshot.name}-random")):
+        folder = before
     beside = cache.read(folder) if folder else None
     return beside if beside and beside.settings and beside.front else None
 

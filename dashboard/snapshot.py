@@ -15,7 +15,7 @@ from nas.analysis.pareto import Point, pareto_front, scored, top
 from nas.records.settings import Settings
 from nas.records.trial import State, Trial
 
-Mode = Literal["running", "idle", "error", "empty", "away", "broken", "missing"]
+Mode = Literal["running", "idle", "error", "empty", "away", "gone", "broken", "missing"]
 COUNTED: tuple[State, ...] = ("complete", "stopped", "failed", "running")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,8 +26,9 @@ _COMPUTING = RLock()  # one session at a time: threads of Python compute no fast
 class Snapshot:
     """A study as it was when read. The same object is returned until its files change, so it may key a cache.
 
-    `problem` says what is wrong where the mode is `away` (cannot be reached now; this is what was last read), `broken`
-    or `missing`, and what ended the last search where it is `error`.
+    `problem` says what is wrong where the mode is `away` (cannot be reached now) or `gone` (its folder was moved or
+    removed), in both of which this is what was last read, `broken` or `missing` (gone, and never read), and what ended
+    the last search where it is `error`.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Snapshot:
     goal: tuple[int, int] | None = None  # trials and repeats that it shall have in all, where that is on record
     problem: str | None = None
     updated: datetime | None = None
+    read: datetime | None = None  # when, where the study is away or gone; else now
     measured: Mapping[str, Any] = field(default_factory=dict)  # latencies: `nas.latency.measurements`
     unmeasured: str | None = None  # why they cannot be read
     found: dict[Any, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False)  # by `once` functions

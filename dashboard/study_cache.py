@@ -28,6 +28,8 @@ class _Open:
     journal: Stamp | None = None
     snapshot: Snapshot | None = None
     timings: Stamp | None = None  # of latencies
+    at: datetime | None = None  # when it was last looked at
+    kept: Snapshot | None = None  # what was read last, while it cannot be read
 
 
 class StudyCache:
@@ -39,21 +41,25 @@ class StudyCache:
         self._lock = Lock()  # between the sessions' threads of this server
 
     def read(self, folder: Path) -> Snapshot:
-        """The study in `folder`. Never raises for what a file holds: a broken study is a snapshot too."""
-        stamps = _stamp(folder / FILE), _stamp(folder / JOURNAL)
+        """The study in `folder`. Never raises for what a file holds: a broken study is a snapshot too. One that is gone
+        or cannot be reached is as it was last read."""
         with self._lock:
-            if not folder.is_dir():
-                self._open.pop(folder, None)
+            stamps = _stamps(folder)
+            if gone := self._gone(folder):
+                return gone
+            if not any(stamps):
                 return Snapshot(folder, "missing", problem=f"study must be a folder, got {folder}, which is gone")
             if (known := self._broken.get(folder)) and known[0] == stamps:
                 return known[1]
             try:
                 return self._read(folder)
             except (InputError, OSError) as error:
-                last = self._open.pop(folder, None)
-                if isinstance(error, OSError | ServerUnavailable) and last and last.snapshot:  # which may pass
-                    self._open[folder] = last
-                    return replace(last.snapshot, mode="away", problem=str(error))
+                if gone := self._gone(folder):  # meanwhile
+                    return gone
+                passes = isinstance(error, OSError | ServerUnavailable)
+                if passes and (last := self._last(folder, "away", str(error))):
+                    return last
+                self._open.pop(folder, None)
                 broken = Snapshot(folder, "broken", problem=str(error), updated=_time(stamps[1]))
                 if not isinstance(error, ServerUnavailable):
                     self._broken[folder] = stamps, broken
@@ -63,9 +69,33 @@ class StudyCache:
         """Whether a study was read before, so that to read it again is quick."""
         return folder in self._open or folder in self._broken
 
-    def curve(self, folder: Path, number: int) -> list[Epoch]:
-        """The epochs of a trial; empty where it has none. Raises InputError where the file is not a curve."""
+    def gone(self, runs: Path) -> list[str]:
+        """Names of the studies under `runs` that were read before and are there no more."""
         with self._lock:
+            return [folder.name for folder in self._open if folder.parent == runs and self._gone(folder)]
+
+    def _gone(self, folder: Path) -> Snapshot | None:
+        """What was read last of a study of which a file that was read is there no more: moved, or being removed."""
+        last, (card, journal) = self._open.get(folder), _stamps(folder)
+        if last is None or (card and (journal or last.journal is None or last.reader.settings.server)):
+            return None
+        return self._last(folder, "gone", f"study must be in its folder, got {folder}, which is gone; bring it back")
+
+    def _last(self, folder: Path, mode: Mode, problem: str) -> Snapshot | None:
+        """What was read last, the same object each time, with all that was worked out of it."""
+        last = self._open.get(folder)
+        if last is None or last.snapshot is None:
+            return None
+        if last.kept is None or (last.kept.mode, last.kept.problem) != (mode, problem):
+            last.kept = replace(last.snapshot, mode=mode, problem=problem, read=last.at)
+            last.kept.found.update(last.snapshot.found)
+        return last.kept
+
+    def curve(self, folder: Path, number: int) -> list[Epoch]:
+        """The epochs of a trial; empty where it has none. Raises InputError where the file is not a curve, or gone."""
+        with self._lock:
+            if gone := self._gone(folder):
+                raise InputError(str(gone.problem))
             try:
                 return self._opened(folder).reader.curve(number)
             except (KeyError, ValueError, TypeError) as error:
@@ -98,12 +128,12 @@ class StudyCache:
             opened.timings = timings
             if found is not last.measured or unmeasured != last.unmeasured:
                 last = replace(last, measured=found, unmeasured=unmeasured)
-        opened.snapshot = last
+        opened.snapshot, opened.at, opened.kept = last, datetime.now(UTC), None
         return last
 
     def _opened(self, folder: Path) -> _Open:
         """The folder's reader, opened anew where the study was replaced or its journal shrank."""
-        card, journal = _stamp(folder / FILE), _stamp(folder / JOURNAL)
+        card, journal = _stamps(folder)
         opened = self._open.get(folder)
         if opened and opened.card == card and (opened.reader.settings.server or not _replaced(opened.journal, journal)):
             return opened
@@ -127,6 +157,11 @@ def _mode(reader: Reader, trials: tuple[Trial, ...]) -> tuple[Mode, str | None]:
         return "running", None
     error = reader.error()
     return ("error" if error else "idle" if trials else "empty"), error
+
+
+def _stamps(folder: Path) -> tuple[Stamp | None, Stamp | None]:
+    """Of a study's settings and its journal."""
+    return _stamp(folder / FILE), _stamp(folder / JOURNAL)
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -22,7 +22,7 @@ from dashboard.pages.network import network_page
 from dashboard.pages.progress import progress_page
 from dashboard.pages.space import space_page
 from dashboard.pages.studies import studies_page
-from dashboard.pages.study_page import EVERY, FIRST_SEARCH, Scene, study_page
+from dashboard.pages.study_page import EVERY, FIRST_SEARCH, Scene, nearest_name, study_page
 from dashboard.pages.trials import trials_page
 from dashboard.study_cache import SHARED, study_names
 
@@ -42,14 +42,14 @@ def main(first: str = "front") -> None:
     st.html(Path(__file__).with_suffix(".css"))
     runs = Path(os.environ.get(RUNS, "runs"))
     names = study_names(runs)
-    if not names:
+    if not names and not _opened_before(runs):
         _no_study(runs)
         return
     pages = _pages(runs, first)
     page = st.navigation(list(pages.values()))
     address.open_page(page.url_path)
     st.session_state["pages"] = pages
-    _pick(names)
+    _pick(runs, names)
     with st.sidebar, st.container(key="facts-side"):
         st.text(f"Studies in {runs}. This page only reads: a search goes on whether it is open or not.")
     page.run()
@@ -59,7 +59,11 @@ def _pages(runs: Path, first: str) -> dict[str, st.Page]:
     """By name, in the order of the menu."""
 
     def draw(question: str, body: Body) -> Callable[[], None]:
-        return lambda: study_page(SHARED, runs, st.session_state["study"], question, body)
+        def show() -> None:
+            if study := _study():
+                study_page(SHARED, runs, study, question, body)
+
+        return show
 
     rows: list[tuple[str, str, Callable[[], None]]] = [("studies", "Studies", lambda: studies_page(SHARED, runs))]
     rows += [(name, title, draw(question, body)) for name, title, question, body in PAGES]
@@ -67,27 +71,70 @@ def _pages(runs: Path, first: str) -> dict[str, st.Page]:
     return {name: st.Page(show, title=title, url_path=name, default=name == first) for name, title, show in rows}
 
 
-def _pick(names: list[str]) -> None:
+def _study() -> str | None:
+    """The study that is looked at; None where the address names one that there never was."""
+    return st.session_state.get("study")
+
+
+def _opened_before(runs: Path) -> bool:
+    """Whether this page, or its address, is of a study that was read before all of them were gone."""
+    return bool(_study()) or st.query_params.get("study") in SHARED.gone(runs)
+
+
+def _pick(runs: Path, names: list[str]) -> None:
     """The study: from the page's address where a person changed that, else from the box; and back into the address."""
-    state = st.session_state
-    if (asked := address.changed("study")) and asked[0] in names:
-        state["study"] = asked[0]
+    state, known = st.session_state, {*names, *SHARED.gone(runs)}
+    asked = address.changed("study")
+    if (opened := state.pop("study_next", None)) in known:
+        _open(opened)
     elif asked and asked[0]:
-        state["unknown"] = asked[0]
-    if (opened := state.pop("study_next", None)) in names:
-        state["study"] = opened
-    if state.get("study") not in names:
-        state["study"] = names[0]
-    study = str(st.sidebar.selectbox("Study", names, key="study", on_change=_changed))
-    if "unknown" in state:
-        st.warning("The address asks for a study that is not here. This is the latest one; choose another on the left.")
-        text_box(state["unknown"][:200])
+        _open(asked[0] if asked[0] in known else None, asked[0])
+    elif state.get("unknown") in known:
+        _open(state["unknown"])
+    elif not _study() and "unknown" not in state:
+        _open(names[0])
+    study = _study()
+    options = names if study in names or study is None else [study, *names]
+    index = None if study is None else options.index(study)
+    st.sidebar.selectbox("Study", options, index, key="study", on_change=_changed, placeholder="choose one")
     for name, take in (("trial", address.choose), ("pin", address.pin)):
         if asked := address.changed(name):
             take(number(asked[0]))
+    if study is None:
+        _say_unknown(runs, names or sorted(known))
+        return
     address.write("study", study)
     address.choose(state.get("trial"))
     address.pin(address.pinned())
+
+
+def _open(study: str | None, unknown: str | None = None) -> None:
+    """Has the pages look at a study, or say that there is none of the name that was asked for."""
+    state = st.session_state
+    state["study"] = study
+    state.pop("unknown", None)
+    if study is None:
+        state["unknown"] = unknown
+
+
+def _say_unknown(runs: Path, names: list[str]) -> None:
+    """That there never was a study of the name in the address, and which name is the nearest."""
+    asked = st.session_state["unknown"]
+    st.error("The address asks for a study that is not here, and was not while this dashboard ran:")
+    text_box(asked[:200])
+    near = nearest_name(asked, names)
+    st.text(f"The nearest name in {runs} is {near}; the others are on the left.")
+    if st.button(f"Open {near}"[:60], type="primary", icon=":material/scatter_plot:", key="nearest"):
+        st.session_state["study_next"] = near
+        st.rerun()
+    _await(runs, asked)
+
+
+@st.fragment(run_every=EVERY)
+def _await(runs: Path, name: str) -> None:
+    """Has the page drawn anew once there is such a study."""
+    if name in study_names(runs):
+        st.rerun()
 
 
 def number(asked: str | None) -> int | None:

@@ -15,7 +15,7 @@ from dashboard.charts import compare as charts
 from dashboard.derived import history_of, networks_of
 from dashboard.number_format import ago, evidence, seeds_per_network
 from dashboard.pages.elements import KEPT, captioned_chart, cost_choice, table
-from dashboard.pages.study_page import watch
+from dashboard.pages.study_page import nearest_name, say_gone, watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.comparison import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
@@ -38,9 +38,13 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
         st.markdown("**Comparison**", width="content")
         spot = st.container(horizontal=True, vertical_alignment="center", gap="small")
     st.title("Which space or method wins?", anchor=False)
+    before = [*st.session_state.get("with", []), *st.query_params.get_all("with")]
+    names += [name for name in cache.gone(runs) if name in before and name not in names]
     kept = [name for name in st.session_state.get("with", []) if name in names]
     if kept != st.session_state.get("with", []):
         st.session_state["with"] = kept
+    for name in dict.fromkeys(name for name in before if names and name not in names):
+        st.text(f"There is no study {name[:200]}; the nearest name is {nearest_name(name, names)}.")
     wanted = st.multiselect("Studies", names, key="with", max_selections=charts.MOST, placeholder="two to six", **KEPT)
     read = {name: cache.read(runs / name) for name in wanted}
     found = {name: snapshot for name, snapshot in read.items() if snapshot.settings and snapshot.scored}
@@ -49,6 +53,8 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
             lambda: all(cache.read(runs / name).same(snapshot) for name, snapshot in read.items()),
             lambda: f"updated {ago(max((s.updated for s in read.values() if s.updated), default=None))}",
         )
+    for snapshot in read.values():
+        say_gone(snapshot)
     for name in read.keys() - found.keys():
         st.text(f"{name} has no finished network to compare: it is {read[name].mode}.")
     if len(found) < 2:

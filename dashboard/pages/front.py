@@ -33,7 +33,7 @@ def front_page(scene: Scene) -> None:
     _explore(scene)
     with st.expander("What this study is, how it was started, and how to go on"):
         st.text(_facts(scene.snapshot, scene.settings))
-        resume(scene.settings)
+        resume(scene.snapshot)
 
 
 def _numbers(scene: Scene) -> None:

@@ -175,6 +175,9 @@ def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
     if trial.state != "complete":
         st.text(f"Only a complete trial can be exported; this one is {trial.state}.")
         return
+    if snapshot.mode == "gone":
+        st.text("The study's folder is gone: nothing can be exported until it is back.")
+        return
     if trial.number not in {member.number for member in snapshot.front}:
         st.text("Weights are kept for networks on the front only: the export trains this network again first.")
     export.section(runs, snapshot.name, trial.number, snapshot.read_settings.data.source)

@@ -13,7 +13,7 @@ from dashboard.frames import typed
 from dashboard.number_format import FLOPS, ago, count
 from dashboard.pages.address import choose
 from dashboard.pages.elements import table, text_box
-from dashboard.pages.study_page import watch
+from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.history import pace
@@ -57,6 +57,8 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
         f"{count(len(names), 'study', 'studies')} in {runs}." + (f" {waiting} still to be read." if waiting else "")
     )
     st.text("Tick one to open it, two or more to compare them.")
+    if (study := st.session_state.get("study")) and cache.has(runs / study):
+        say_gone(cache.read(runs / study))
     frame = typed([_row(snapshot) for snapshot in found.values()])
     chosen = table(frame, "studies", _TABLE, on_select="rerun", selection_mode="multi-row")
     rows = [name for i, name in enumerate(found) if i in set(chosen["selection"]["rows"])]

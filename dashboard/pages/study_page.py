@@ -6,8 +6,9 @@ A page is a question and a function that answers it for a study that can be read
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +25,8 @@ from nas.records.settings import Settings
 EVERY = 1.0  # seconds between looks at the journal
 FIRST_SEARCH = "nas search digits --data digits --flops 1M..4M --trials 30"
 COLOURS: dict[Mode, Literal["green", "gray", "red", "orange"]] = {
-    "running": "green", "idle": "gray", "empty": "gray", "away": "orange", "error": "red", "broken": "red",
-    "missing": "red",
+    "running": "green", "idle": "gray", "empty": "gray", "away": "orange", "gone": "orange", "error": "red",
+    "broken": "red", "missing": "red",
 }  # fmt: skip
 
 
@@ -54,14 +55,17 @@ def study_page(cache: StudyCache, runs: Path, study: str, question: str, body: C
         _broken(snapshot, runs)
         return
     if snapshot.mode == "away":
-        st.warning(f"The study cannot be reached now; this is what was last read, {ago(snapshot.updated)}.")
+        st.warning(f"The study cannot be reached now; this is what was last read, {ago(snapshot.read)}.")
         text_box(snapshot.problem)
+    for each in (snapshot, beside):
+        if each:
+            say_gone(each)
     if snapshot.mode == "error":
         st.error("The last search of this study ended with an error:")
         text_box(snapshot.problem)
     if not snapshot.trials:
         st.info("This study has no trial yet. The first appears here as soon as a search draws it.")
-        resume(snapshot.settings)
+        resume(snapshot)
         return
     body(Scene(cache, runs, snapshot, snapshot.settings, beside))
 
@@ -99,8 +103,30 @@ def watch(unchanged: Callable[[], bool], updated: Callable[[], str]) -> None:
     look()
 
 
-def resume(settings: Settings) -> None:
-    st.text(f"Started {settings.created} with the command below; the same command goes on where the study stopped.")
+def nearest_name(name: str, names: Sequence[str]) -> str:
+    """Of at least one study, the one that is written most like `name`."""
+    return get_close_matches(name[:200], names, n=1, cutoff=0.0)[0]
+
+
+def say_gone(snapshot: Snapshot) -> None:
+    """Where a study's folder is gone: that it is, and what was read last, when."""
+    if snapshot.mode != "gone":
+        return
+    st.warning(
+        "The folder of this study is gone: moved, renamed or removed. What was read of it last stays on this page, "
+        "which goes on once the folder is back."
+    )
+    when = "" if snapshot.read is None else f"{snapshot.read:%Y-%m-%d %H:%M:%S} UTC"
+    text_box(f"{snapshot.folder}: last read {when}, {snapshot.counts or 'no trial'}")
+
+
+def resume(snapshot: Snapshot) -> None:
+    settings = snapshot.read_settings
+    started = f"Started {settings.created} with the command below"
+    if snapshot.mode == "gone":
+        st.text(f"{started}. While its folder is gone, the command would begin another study.")
+    else:
+        st.text(f"{started}; the same command goes on where the study stopped.")
     text_box(settings.command)
 
 

@@ -21,7 +21,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
     trial: Annotated[int | None, typer.Option(min=0, help="Export this trial.")] = None,
     pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="Of the front. [default: best]")] = None,
-    max_flops: Annotated[str | None, typer.Option(help="The most accurate up to these FLOPs, e.g. 20M.")] = None,
+    max_flops: Annotated[str | None, typer.Option(help="The most accurate up to 20M FLOPs, or in 10M..20M.")] = None,
     max_latency: Annotated[
         float | None, typer.Option(min=0, help="The most accurate with at most this latency in ms; measure first.")
     ] = None,
@@ -67,6 +67,9 @@ def train(
     recipe: Annotated[str, typer.Option(help="convnext, finetune, brief, or a YAML file.")] = "convnext",
     epochs: Annotated[int | None, typer.Option(min=1, help="[default: the recipe's; warm-up scales]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Of all processes; the learning rate scales.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option("--flip/--no-flip", help="Mirror images, or none. [default: as the data suggests]")
+    ] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: an export's own]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
@@ -86,8 +89,9 @@ def train(
     from nas.final.to_export import TrainOptions, run_training
 
     order = TrainOptions(
-        target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, image_size=image_size,
-        seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm), force=force,
+        target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, flip=flip,
+        image_size=image_size, seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm),
+        force=force,
     )  # fmt: skip
     card = run_training(order, progress())
     if card is not None:
@@ -100,6 +104,12 @@ def import_weights(
     arch: Annotated[str, typer.Option("--as", metavar="ARCH", help="The network: a YAML file, a preset, an export.")],
     out: Annotated[Path, typer.Option(help="The export to write.")],
     image_size: ItsSize = None,
+    ema: Annotated[
+        bool | None,
+        typer.Option(
+            "--ema/--no-ema", help="Averaged weights, or plain ones. [default: averaged, where there are both]"
+        ),
+    ] = None,
     formats: FormatOption = None,
     timm: TimmOption = False,
     force: ForceOption = False,
@@ -111,5 +121,8 @@ def import_weights(
     from nas.export.formats import parse_formats
     from nas.final.to_export import run_import
 
-    chosen = parse_formats(formats, timm)
-    print(run_import(checkpoint, arch, out, image_size=image_size, formats=chosen, force=force).summary(out))
+    card = run_import(
+        checkpoint, arch, out, image_size=image_size, ema=ema, formats=parse_formats(formats, timm), force=force,
+        on_note=lambda note: print(f"note: {note}", file=sys.stderr),
+    )  # fmt: skip
+    print(card.summary(out))

@@ -39,7 +39,7 @@ def predict(
     """Classify pictures with EXPORT; where they lie in folders named like its classes, say how often it is right.
 
     Unreadable pictures are listed, and the exit status is then 1.
-    Example: nas predict exports/knee path/to/images --html confusion.html
+    Example: nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html
     """
     from nas.export.pictures import find
     from nas.export.predict import load_classifier
@@ -82,10 +82,7 @@ def predict(
 
 def notes(found: Found, classifier: Classifier, predictions: Predictions) -> list[str]:
     """What a person may not expect of the files."""
-    said, channels, classes = list[str](), classifier.preprocess.channels, classifier.preprocess.classes
-    if found.others:
-        kinds = ", ".join(f"{ending or 'none'} {count}" for ending, count in sorted(found.others.items()))
-        said.append(f"{found.others.total():,} files with other endings than pictures were left out ({kinds})")
+    said, channels, classes = [*found.notes], classifier.preprocess.channels, classifier.preprocess.classes
     if found.labelled < len(found.files):
         rest, names = len(found.files) - found.labelled, some(found.strange)
         said.append(f"{rest:,} pictures count for no accuracy: {names} is no class of {some(classes)}")

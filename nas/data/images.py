@@ -21,7 +21,21 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from space.reading import InputError
 
 Pixels = NDArray[np.uint8]
+STUBS = {
+    "BUFR",
+    "EPS",
+    "FITS",
+    "GRIB",
+    "HDF5",
+    "MPEG",
+    "PDF",
+    "WMF",
+}  # formats that Pillow knows, but cannot read alone
 Picture = Image.Image | str | Path | Pixels  # a file by its path; of tensors what stands for their arrays does too
+
+
+class ImageSizeNeeded(InputError):
+    """Images of several sizes, or not square ones, without a size to bring them to."""
 
 
 class Encoded(TypedDict):
@@ -75,7 +89,8 @@ def plain(image: Image.Image) -> Image.Image:
 
 
 def open_plain(picture: Picture | BytesIO, name: object = None) -> Image.Image:
-    """A PIL image, a file, or a uint8 array or tensor (H, W) or (H, W, C) in mode L or RGB, see `plain`.
+    """A PIL image, a file, or a uint8 array or tensor (H, W) or (H, W, C) in mode L or RGB, see `plain`. The `info` of
+    one from a file says which mode it had.
 
     Raises InputError for what cannot be read, by `name`, else by its own.
     """
@@ -88,7 +103,9 @@ def open_plain(picture: Picture | BytesIO, name: object = None) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `plain` refuses it
             with Image.open(picture) as image:
-                return plain(image)
+                found = plain(image)
+                found.info["mode"] = image.mode
+                return found
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -151,26 +168,15 @@ add_formats()
 
 
 @cache
-def endings() -> frozenset[str]:
+def suffixes() -> frozenset[str]:
     """Of the names of files that Pillow reads here, in lower case: `.png`."""
     known = Image.registered_extensions()  # with all plugins loaded
-    return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN)
-
-
-def pixels(row: Row, size: int, same: tuple[int, int] | None) -> Pixels:
-    """A row's image at size x size: uint8 (S, S) where it is grey, else (S, S, 3).
-
-    Raises InputError when it cannot be read, or is not of the size `same`, where that is given.
-    """
-    image = read(row)
-    if same and image.size != same:
-        raise size_error(row, image, f"{same[0]}x{same[1]} and ")
-    return fit(image, size)
+    return frozenset(suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS)
 
 
 def size_error(row: Row, image: Image.Image, before: str = "") -> InputError:
     """What to say of an image that is no square, or not like those `before`."""
-    return InputError(
+    return ImageSizeNeeded(
         "image_size must be given when images are not all squares of one size, "
         f"got {before}{image.width}x{image.height} in {row}; give one, such as 32"
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from nas.analysis.cost_axes import FLOPS
-from nas.analysis.pareto import best, knee, pareto_front, under
+from nas.analysis.pareto import best, flops, knee, pareto_front, under
 from nas.latency.front import AXIS, axis, find_device
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
-from space import InputError
+from space import Band, InputError, compact
 from space.budget import parse_count
 
 
@@ -21,7 +22,7 @@ class Selection:
 
     trial: int | None = None
     pick: Literal["best", "knee"] | None = None
-    max_flops: str | None = None
+    max_flops: str | None = None  # a count, or a band of which both ends hold
     max_latency: float | None = None  # ms per batch
     by: str = "flops"  # or latency@DEVICE
     batch: int = 1
@@ -53,7 +54,7 @@ def pick(folder: Path, selection: Selection) -> Trial:
     cost = FLOPS if by == "flops" else axis(folder, rows, by, selection.batch)
     front = pareto_front([trial for trial in rows if cost.of(trial)], cost.on)
     if selection.max_flops is not None:
-        chosen = under(front, parse_count(selection.max_flops, "max-flops"))
+        chosen = _within(rows, front, selection.max_flops)
     elif selection.max_latency is not None:
         quick = [trial for trial in front if cost.on(trial) <= selection.max_latency]
         if not quick:
@@ -65,6 +66,18 @@ def pick(folder: Path, selection: Selection) -> Trial:
     else:
         chosen = knee(front, cost.on) if selection.pick == "knee" else best(front)
     return rows[chosen.number]  # a member of the front is at the mean of its seeds; this is the first of them
+
+
+def _within(rows: Sequence[Trial], front: Sequence[Trial], text: str) -> Trial:
+    """The most accurate up to `400K`, or inside `300K..400K`, where it need not be on the front."""
+    if ".." not in text:
+        return under(front, parse_count(text, "max-flops"))
+    band = Band.parse(text, "max-flops")
+    inside = pareto_front([trial for trial in rows if trial.flops is not None and trial.flops in band])
+    if not inside:
+        ends = f"{compact(flops(front[0]))} to {compact(flops(front[-1]))}" if front else "no FLOPs"
+        raise InputError(f"max-flops must hold a finished network, got {band}; the front goes from {ends}")
+    return best(inside)
 
 
 def device_words(folder: Path, selection: Selection) -> str:

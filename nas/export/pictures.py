@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.data.images import endings
+from nas.data.walk import walk
 from space import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Each file once, with its class as an index where its folder is named like one; what else was there by ending, and
-    the folders of pictures that are named like no class."""
+    """Each file once, with its class as an index where a folder is named like one; the folders of pictures that are
+    named like no class; and what was left out, a line each."""
 
     files: Sequence[tuple[Path, int | None]]
-    others: Counter[str]
     strange: Sequence[str]
+    notes: Sequence[str]
 
     @property
     def labelled(self) -> int:
@@ -28,50 +27,33 @@ class Found:
 
 def find(paths: Sequence[Path], classes: Sequence[str]) -> Found:
     """The pictures in files and folders. The class of a picture is the first folder below the one that is named, else
-    that one itself, where it is named like a class.
+    that one itself, where it is named like a class; folders that all pictures are in are passed through.
 
-    A file that is named is a picture whatever it is called; of a folder, those are whose endings Pillow knows.
     Raises InputError for a path that is not there, and where there is no picture.
     """
     numbers = {name: number for number, name in enumerate(classes)}
-    files, others, strange, seen = list[tuple[Path, int | None]](), Counter[str](), dict[str, None](), set[Path]()
-    for path, folders in _files(paths):
-        real = path.resolve()
-        if real in seen:
-            continue
-        seen.add(real)
-        if path not in paths and path.suffix.lower() not in endings():
-            others[path.suffix.lower()] += 1
-            continue
+    files, strange, notes = dict[Path, tuple[Path, int | None]](), dict[str, None](), list[str]()
+    for path, folders in _files(paths, notes):
         label = next((numbers[folder] for folder in folders if folder in numbers), None)
-        files.append((path, label))
-        if label is None:
+        if path.resolve() not in files and label is None:
             strange[folders[0]] = None
+        files.setdefault(path.resolve(), (path, label))
     if not files:
         raise InputError(f"PATH must have pictures, got none in {', '.join(map(str, paths))}; check the path")
-    return Found(files, others, list(strange))
+    return Found(list(files.values()), list(strange), notes)
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, list[str]]]:
-    """Files, and the folders that may be their classes."""
+def _files(paths: Iterable[Path], notes: list[str]) -> Iterator[tuple[Path, list[str]]]:
+    """Pictures, and the folders that may be their classes, the likeliest first."""
     for path in paths:
         if path.is_dir():
-            for file in _below(path):
-                yield file, [*file.relative_to(path).parts[:-1][:1], path.resolve().name]
+            found = walk(path)
+            notes += found.notes()
+            shared = Path(os.path.commonpath([each.parent for each in found.pictures] or [Path()])).parts
+            for picture in found.pictures:
+                below = picture.parts[len(shared) : -1][:1]
+                yield path / picture, [*shared, *below, path.resolve().name]
         elif path.exists():
             yield path, [path.absolute().parent.name]
         else:
             raise InputError(f"PATH must be a file or a folder, got {path}, which is not there; check the path")
-
-
-def _below(root: Path) -> Iterator[Path]:
-    """Files by name, links followed, hidden ones left out; a folder that is linked into itself once."""
-    seen = set[str]()
-    for folder, below, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            below.clear()
-            continue
-        seen.add(real)
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        yield from (Path(folder) / name for name in sorted(files) if not name.startswith("."))

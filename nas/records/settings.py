@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +14,7 @@ import yaml
 from pydantic import ConfigDict
 
 from nas.records.files import write_whole
+from nas.records.look import Look
 from nas.records.recipe import Int, Recipe
 from space import Band, Budget, InputError, Space, Task
 from space.reading import check, is_file, load_yaml
@@ -24,7 +28,42 @@ Sampler = Literal["ehvi", "tpe", "nsga2", "random"]
 Stop = Literal["none", "quantile", "moasha"]
 
 _CLOSED = ConfigDict(extra="forbid")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_LONGEST, _KEPT = 64, 47  # letters of a name; of one that is too long, so that `-random` fits behind it
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
+_SPELT = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a data set is read, where its files leave a choice."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    train: str | None = None  # a folder or file that is this split, whatever its name
+    validation: str | None = None
+    test: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    skip_broken: bool = False  # goes on without up to 1% of the images
+    apart: bool = True  # the same pixels are in one split only; not in studies that were started without this
+
+    def splits(self) -> dict[str, str]:
+        """The splits that were named, and where they are."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {split: path for split, path in named.items() if path}
+
+
+AS_FOUND = Reading()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment:
+    """Random crop after padding by `crop` pixels (0 = none), and random horizontal flip."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    crop: Int
+    flip: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +81,9 @@ class DataCard:
     train: Int  # images
     validation: Int
     test: Int
+    reading: Reading = Reading(apart=False)
+    augment: Augment | None = None  # None, in studies that were started without: as the name of the data had it
+    look: Look | None = None
 
 
 class ServerUnavailable(InputError):
@@ -119,6 +161,7 @@ class Settings:
         """Writes study.yaml."""
         plain = {key: value for key, value in asdict(self).items() if value or key not in ("server", "artifacts")}
         plain["data"]["classes"] = list(self.data.classes)
+        plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
         write_whole(folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120))
 
     @staticmethod
@@ -138,10 +181,10 @@ class Settings:
 
 def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
     """The first place where two settings differ, as `recipe.epochs`, and what stands there; None where they agree. A
-    data source may move; its images may not."""
+    data source may move, and what is beside its images change; they may not."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return None if was == now else (field, was, now)
-    keys = (key for key in was | now if (field, key) not in (("data", "source"), ("data", "name")))
+    keys = (key for key in was | now if (field, key) not in (("data", "source"), ("data", "name"), ("data", "look")))
     found = (difference(f"{field}.{key}", was.get(key), now.get(key)) for key in keys)
     return next(filter(None, found), None)
 
@@ -161,6 +204,30 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InputError(
             f"study must be 1 to 64 letters, digits, dots, dashes or underscores, got {name[:80]!r}; "
-            "choose e.g. first-try"
+            "choose e.g. --study first-try"
         )
     return name
+
+
+def name_of(words: Iterable[str]) -> str:
+    """A study's name of what it is made from, such as a data folder, whatever letters that has.
+
+    Accents are dropped (`Größe`: `Grosse`), what else a name cannot have becomes a dash (`my data: (1)`: `my-data-1`).
+    A word of which nothing is left, and the end of a name of over 64 letters, becomes eight digits of a checksum.
+    """
+    name = "-".join(map(_plain, words)).lstrip("-_.")
+    if len(name) > _LONGEST:
+        name = f"{name[:_KEPT]}-{_digits(name)}"
+    return check_name(name or _digits(name))
+
+
+def _plain(word: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", word):
+        return word
+    apart = unicodedata.normalize("NFKD", word.translate(_SPELT))
+    bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", bare).strip("-_.") or _digits(word)
+
+
+def _digits(word: str) -> str:
+    return sha256(word.encode(errors="surrogateescape")).hexdigest()[:8]

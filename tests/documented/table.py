@@ -157,7 +157,6 @@ CIFAR = (
     Row(
         (
             "nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html",
-            "nas predict exports/knee path/to/images --html confusion.html",
             "nas predict EXPORT PATH...",
         ),
         r"accuracy 0\.\d{4} \(top-1, n = 200\), balanced accuracy",

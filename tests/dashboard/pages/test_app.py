@@ -71,8 +71,23 @@ def test_address_that_asks_for_what_is_not_there(runs: Path, asked: str) -> None
     make_study(runs, complete=2)
     app = page(study=asked, trial=asked)
     assert "asks for a study that is not here" in said(app)
+    assert "is first;" in said(app)
+    assert not app.metric, "no other study in its place"
+    checked(app.button(key="nearest").click().run())
     assert metrics(app)["Finished"] == "2"
     assert app.query_params["study"] == "first"
+
+
+def test_an_address_that_names_no_study_says_the_nearest_name_until_there_is_one(runs: Path) -> None:
+    for name in ("cifar10-1M-4M", "digits-1M-4M"):
+        make_study(runs, name, 1)
+    app = page("progress", study="digits-1M")
+    assert "nearest name in" in said(app)
+    assert "is digits-1M-4M;" in said(app)
+    assert not app.metric
+    assert app.sidebar.selectbox[0].value is None
+    make_study(runs, "digits-1M", 3)
+    assert metrics(checked(app.run()))["Ended"] == "3 of 30"
 
 
 def test_study_from_the_address_and_from_the_box(runs: Path) -> None:
@@ -137,14 +152,51 @@ def test_torn_last_line_is_no_damage(runs: Path) -> None:
     assert metrics(page())["Finished"] == "4"
 
 
-def test_study_deleted_while_open(runs: Path) -> None:
-    folder = make_study(runs, "one", 1)
+@pytest.mark.parametrize("where", ["front", "network", "trials", "progress", "space", "studies", "compare"])
+def test_a_study_that_is_gone_stays_as_last_read_until_it_is_back(runs: Path, tmp_path: Path, where: str) -> None:
+    """Its folder is moved away, others stay: no other study in its place, and no command that it cannot answer."""
+    folder, elsewhere = make_study(runs, "one", 3), tmp_path / "elsewhere"
     make_study(runs, "two", 2)
+    app = page(where, study="one", **{"with": ["one", "two"]})
+    was = metrics(app), [chart.proto for chart in app.get("component_instance")]
+    folder.rename(elsewhere)
+    words = said(checked(app.run()))
+    assert "The folder of this study is gone" in words
+    assert f"{folder}: last read " in words
+    assert "UTC, 3 complete" in words
+    assert "nas export" not in words
+    assert (metrics(app), [chart.proto for chart in app.get("component_instance")]) == was
+    assert app.query_params["study"] == "one"
+    assert "is gone" in said(page(where, study="one", **{"with": ["one", "two"]})), "another tab, or this one reloaded"
+    elsewhere.rename(folder)
+    assert "is gone" not in said(checked(app.run()))
+    add_trial(folder, random.Random(3))
+    assert metrics(checked(app.run())).get("Finished", "4") == "4"
+
+
+def test_a_study_whose_folder_is_being_removed_stays_to_the_last_file(runs: Path) -> None:
+    folder = make_study(runs, "one", 3)
     app = page(study="one")
-    shutil.rmtree(folder)
-    assert metrics(checked(app.run()))["Finished"] == "2"
+    for left in (FILE, JOURNAL):
+        (folder / left).unlink()
+        assert "is gone" in said(checked(app.run()))
+        assert metrics(app)["Finished"] == "3"
     shutil.rmtree(runs)
-    assert "No study yet" in said(checked(app.run()))
+    assert metrics(checked(app.run()))["Finished"] == "3", "nor is it another page where no study is left"
+    assert "No study yet" in said(page())
+    make_study(runs, "one", 1, seed=1)
+    assert metrics(checked(app.run()))["Finished"] == "1"
+
+
+def test_a_baseline_that_is_gone_stays_and_is_said(runs: Path) -> None:
+    make_study(runs, "one", 3)
+    beside = make_study(runs, "one-random", 3, seed=1)
+    app = page(study="one")
+    assert "one-random" not in said(app)
+    was = app.metric[-1].delta
+    shutil.rmtree(beside)
+    assert "one-random: last read" in said(checked(app.run()))
+    assert app.metric[-1].delta == was
 
 
 def test_new_trials_and_studies_are_found(runs: Path) -> None:

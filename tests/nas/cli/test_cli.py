@@ -68,8 +68,10 @@ def test_a_study_from_search_to_export(
     words: tuple[Any, ...] = (
         "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s", *runs,
     )  # fmt: skip
+    tiny_recipe.write_text(f"{tiny_recipe.read_text()}batch_size: 300\n")
     code, out, err = run(*words, "--trials", 3, "--json")
     assert code == 0
+    assert err.count("note: batch_size 300 is more than the 256 training images, so batches are of 256\n") == 1
     front = json.loads(out)
     assert all(set(row) == FRONT_FIELDS for row in front)
     assert err.count("\ntrial ") == 3
@@ -98,7 +100,7 @@ def test_a_study_from_search_to_export(
 
     code, _, err = run(*words[:-2], *runs, "--trials", 9, "--seed", 1)
     assert code == 2
-    assert err == "error: seed must be 0 to resume s, got 1; start another study with --study NAME\n"
+    assert err.endswith("error: seed must be 0 to resume s, got 1; start another study with --study NAME\n")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,8 @@ def test_a_study_from_search_to_export(
         (("measure", "s", "--runs", "nowhere"), "runs must be a folder that exists, got nowhere; check the path"),
         (("dashboard", "--runs", "nowhere"), "runs must be a folder that exists, got nowhere; check the path"),
         (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 8.76K..98.4893M for space digits at 8 px, got 1G..2G; axes.width"),
-        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--study", "../x"), "study must be 1 to 64 letters"),
+        (("search", "digits", "--data", "./nothing", "--flops", "1M..4M", "--trials", "3", "--study", "../x"), "study must be 1 to 64 letters"),
+        (("search", "digits", "--data", "./nothing", "--flops", "1M..4M", "--trials", "3", "--study", "x" * 60, "--baseline"), "study must be 1 to 64 letters"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "abacus"), "device must be one that torch finds here, got abacus"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--recipe", "none.yaml"), "none.yaml must be readable, got No such file or directory; check the path"),
         (("search", "digits"), "Missing option '--data'"),

@@ -97,8 +97,8 @@ def test_a_file_is_the_same_in_training_and_in_an_export(
     picture.save(path, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        trained = images.pixels(Row("test", 0, {"bytes": path.read_bytes(), "path": None}), SIZE, None)
-        assert (images.pixels(Row("test", 0, {"bytes": None, "path": str(path)}), SIZE, None) == trained).all()
+        trained = images.fit(images.read(Row("test", 0, {"bytes": path.read_bytes(), "path": None})), SIZE)
+        assert (images.fit(images.read(Row("test", 0, {"bytes": None, "path": str(path)})), SIZE) == trained).all()
         for channels in (1, 3) if trained.ndim == 2 else (3,):
             expected = normalised(trained, channels)
             for preprocess in BY_CHANNELS[channels]:
@@ -236,6 +236,6 @@ def test_files_inside_archives(tmp_path: Path) -> None:
         images.read(Row("train", 0, {"bytes": None, "path": None}))
 
 
-def test_endings_are_pillows() -> None:
-    assert {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".avif"} <= images.endings()
-    assert not {".txt", ".pdf", ".csv"} & images.endings()
+def test_suffixes_are_pillows() -> None:
+    assert {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".avif"} <= images.suffixes()
+    assert not {".txt", ".pdf", ".csv"} & images.suffixes()

@@ -397,6 +397,16 @@ def test_a_network_is_picked_by_latency(tmp_path: Path) -> None:
         pick(folder, Selection(max_latency=0.0001))
     with pytest.raises(InputError, match="batch must be one that was measured, got 7; nas measure first --batch 7"):
         pick(folder, Selection(by="latency", batch=7))
+    costs = sorted(trial.flops or 0 for trial in trials)
+    band = f"{costs[2]}..{costs[4]}"
+    inside = [trial for trial in trials if costs[2] <= (trial.flops or 0) <= costs[4]]
+    assert pick(folder, Selection(max_flops=band)).accuracy == max(trial.accuracy or 0 for trial in inside)
+    with pytest.raises(
+        InputError, match=r"max-flops must hold a finished network, got 1..2; the front goes from .*M to"
+    ):
+        pick(folder, Selection(max_flops="1..2"))
+    with pytest.raises(InputError, match=r"max-flops must rise from low to high, got 4M..1M"):
+        pick(folder, Selection(max_flops="4M..1M"))
     with pytest.raises(InputError, match="max-flops must stand without --by, got latency; use --max-latency"):
         pick(folder, Selection(max_flops="1M", by="latency"))
     with pytest.raises(InputError, match="must have one of --trial, --pick, --max-flops, --max-latency, got several"):
