@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from nas.export.predictions import Predictions, Scores
 
-PICTURES = 40  # that are listed
+MOST = 40  # pictures, and classes, that are listed
 WIDEST = 12  # classes whose confusion matrix is drawn
 
 
 def prediction_tables(predictions: Predictions, scores: Scores | None) -> Iterator[Table]:
     """Without labels, or of few pictures, the pictures; with labels what became of the classes."""
-    if scores is None or len(predictions.answers) <= PICTURES:
+    if scores is None or len(predictions.answers) <= MOST:
         yield _pictures(predictions)
     if scores is not None:
         yield _classes(predictions, scores)
@@ -37,10 +37,8 @@ def summary(predictions: Predictions, scores: Scores | None) -> str:
 
 
 def _pictures(predictions: Predictions) -> Table:
-    rest = len(predictions.answers) - PICTURES
-    note = f"and {rest:,} more: --csv or --json has all" if rest > 0 else None
-    table = Table("picture", "taken for", "probability", "second", caption=note, caption_justify="left")
-    for answer in predictions.answers[:PICTURES]:
+    table = Table("picture", "taken for", Column("probability", justify="right"), "second")
+    for answer in predictions.answers[:MOST]:
         order = np.argsort(-answer.probabilities, kind="stable")
         second = next((int(each) for each in order if each != answer.answer), answer.answer)
         wrong = answer.label is not None and answer.label != answer.answer
@@ -50,24 +48,36 @@ def _pictures(predictions: Predictions) -> Table:
             f"{answer.probability:.4f}",
             f"{escape(predictions.classes[second])} {answer.probabilities[second]:.4f}",
         )
-    return table
+    return _more(table, len(predictions.answers))
 
 
 def _classes(predictions: Predictions, scores: Scores) -> Table:
-    table = Table("class", "pictures", "accuracy", "most often taken for")
-    for i, (name, accuracy) in enumerate(zip(predictions.classes, scores.by_class, strict=True)):
+    """By name as the network knows them; of many, those that go wrong most."""
+    rows = [(accuracy, i) for i, accuracy in enumerate(scores.by_class) if accuracy is not None]
+    if len(rows) > MOST:
+        rows.sort()
+    table = Table(
+        "class", *(Column(name, justify="right") for name in ("pictures", "accuracy")), "most often taken for"
+    )
+    for accuracy, i in rows[:MOST]:
         others = scores.confusion[i].copy()
         others[i] = 0
         most = int(others.argmax())
         wrong = f"{escape(predictions.classes[most])} ({others[most]:,})" if others[most] else ""
-        shown = "" if accuracy is None else f"{accuracy:.4f}"
-        table.add_row(escape(name), f"{scores.confusion[i].sum():,}", shown, wrong)
+        table.add_row(escape(predictions.classes[i]), f"{scores.confusion[i].sum():,}", f"{accuracy:.4f}", wrong)
+    return _more(table, len(rows))
+
+
+def _more(table: Table, count: int) -> Table:
+    if count > MOST:
+        table.caption, table.caption_justify = f"and {count - MOST:,} more, which --json has", "left"
     return table
 
 
 def _confusion(predictions: Predictions, scores: Scores) -> Table:
     names = [escape(name) for name in predictions.classes]
-    table = Table("is, taken for", *names, title="confusion matrix", title_justify="left")
+    columns = [Column(name, justify="right") for name in names]
+    table = Table("is, taken for", *columns, title="confusion matrix", title_justify="left")
     for name, row in zip(names, scores.confusion.tolist(), strict=True):
-        table.add_row(name, *(str(count) if count else "" for count in row))
+        table.add_row(name, *(f"{count:,}" if count else "" for count in row))
     return table
