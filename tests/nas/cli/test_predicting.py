@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -179,6 +180,41 @@ def test_grey_pictures_go_into_an_rgb_network_with_a_note(folder: Path, tmp_path
     grey, colour = json.loads(out)["pictures"]
     assert grey["probabilities"] == colour["probabilities"]
     assert "note: 1 pictures are grey and the network is of RGB: the value stands in all channels" in err
+
+
+def test_colours_go_into_a_grey_network_with_a_note(tmp_path: Path, run: Run) -> None:
+    torch.manual_seed(0)
+    network, preprocess = Network(arch(8, 12), Task(8, 1, 2)), Preprocess(8, 1, (0.5,), (0.25,), ("a", "b"))
+    (tmp_path / "out").mkdir()
+    write_base(tmp_path / "out", network, preprocess)
+    colour = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    colour.save(tmp_path / "colour.png")
+    colour.convert("L").save(tmp_path / "grey.png")
+    code, out, err = run("predict", tmp_path / "out", tmp_path / "colour.png", tmp_path / "grey.png", "--json")
+    assert code == 0
+    one, other = json.loads(out)["pictures"]
+    assert one["probabilities"] == other["probabilities"]
+    assert "note: 1 pictures have colours and the network is of grey: they were turned grey" in err
+
+
+def test_onnx_of_an_earlier_release_needs_the_rest_of_the_folder(folder: Path, tmp_path: Path, run: Run) -> None:
+    Image.new("L", (8, 8), 7).save(tmp_path / "it.png")
+    model = onnx.load(folder / "model.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "model.onnx")
+    code, _, err = run("predict", tmp_path / "model.onnx", tmp_path / "it.png")
+    assert (code, err) == (2, f"error: {tmp_path / 'model.onnx'} must carry its classes and normalisation, got none; put "
+                              "preprocess.json beside it\n")  # fmt: skip
+    shutil.copy(folder / "preprocess.json", tmp_path)
+    code, out, _ = run("predict", tmp_path / "model.onnx", tmp_path / "it.png", "--json")
+    assert (code, json.loads(out)["classes"]) == (0, list(CLASSES))
+
+
+def test_a_runtime_that_is_missing(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.export.predict.find_spec", lambda name: None)
+    code, _, err = run("predict", folder, folder, "--format", "onnx")
+    expected = "format onnx must have onnxruntime installed, got none; pip install onnxruntime"
+    assert (code, err) == (2, f"error: {expected}\n")
 
 
 def test_refusals(folder: Path, tmp_path: Path, run: Run) -> None:
