@@ -26,7 +26,8 @@ def begin_with(network: Network, exported: Exported, classes: Sequence[str], sca
         return ""
     if len({*old}) == len(old) and sorted(old) == sorted(new):
         network.load_state_dict(_in_order(weights, linear, [old.index(name) for name in new]))
-        on_note(f"classifier: rows put in the order of the data's classes, by name; the export has {', '.join(old)}")
+        order = ", ".join(old[:4]) + (", ..." if old[4:] else "")
+        on_note(f"classifier: rows put in the order of the data's classes, by name; the export has {order}")
         return ", with the classifier's rows in the order of the data's classes"
     kept = {name: value for name, value in weights.items() if value.shape == own[name].shape}
     network.load_state_dict({**own, **kept})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from nas.records.errors import first_line
 from space import InputError
 
 # Keys below which weights stand: of the official ConvNeXt, timm, torchvision, Lightning, DeepSpeed.
-PLAIN = ("model", "state_dict", "model_state_dict", "model_state", "module", "net", "network", "weights")
-AVERAGED = ("model_ema", "state_dict_ema", "ema_state_dict", "model_ema_state_dict", "ema_model", "ema")
+KEYS = (
+    "model", "state_dict", "model_state_dict", "model_state", "module", "net", "network", "weights", "model_ema",
+    "state_dict_ema", "ema_state_dict", "model_ema_state_dict", "ema_model", "ema",
+)  # fmt: skip
+AVERAGED = {"ema", "averaged", "average", "avg", "swa"}  # words of keys and prefixes of averaged weights
 WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")  # torch's own, at any depth of a name
-COUNTER = "n_averaged"  # a tensor of torch.optim.swa_utils.AveragedModel
+FIRST = re.compile(r"((?:\w+\.)*?)(?:stem|downsample_layers)\.")  # the first part in every naming, and what is before
 
 
 class Other:
@@ -72,17 +76,26 @@ def read_weights(path: Path, ema: bool | None = None, on_note: Note = lambda not
     for anything but tensors and settings of known types.
     """
     content = _content(path)
-    state, keys = _inside(content, path.name, ema, on_note)
-    wrong = next((name for name, value in state.items() if not isinstance(value, Tensor)), None)
-    if wrong is not None or not state:
-        got = "nothing" if wrong is None else f"another value at {wrong}"
-        raise InputError(f"checkpoint must map names to tensors, got {got} in {path.name}; save its state dict")
-    bare, prefixes = _bare(state, path.name)
-    if keys or prefixes:
+    choose = partial(_choose, path.name, ema, on_note)
+    state, keys = _inside(content, choose)
+    if wrong := _no_tensors(state):
+        raise InputError(f"checkpoint must map names to tensors, got {wrong} in {path.name}; save its state dict")
+    names, taken = _bare(state, path.name, choose, on_note)
+    if ema and not any(map(_is_averaged, keys + taken)):
+        raise InputError(f"weights must be plain ones in {path.name}, which has no others, got --ema; leave it out")
+    if keys or taken:
         below = f"weights from {'.'.join(keys)}" if keys else "weights"
-        off = f", without {', '.join(prefixes)} in their names" if prefixes else ""
+        off = f", without {', '.join(taken)} in their names" if taken else ""
         on_note(f"{path.name}: {below}{off}")
-    return OutsideWeights({name: value.float() for name, value in bare.items()}, _classes(content))
+    return OutsideWeights({bare: state[name].float() for bare, name in names.items()}, _classes(content))
+
+
+def _no_tensors(state: Any) -> str:
+    """What stands there instead of names and tensors, or nothing."""
+    if not isinstance(state, dict):
+        return f"a {type(state).__name__}"
+    wrong = (f"another value at {k}" for k, v in state.items() if not (isinstance(k, str) and isinstance(v, Tensor)))
+    return next(wrong, "" if state else "nothing")
 
 
 def _content(path: Path) -> Any:
@@ -111,50 +124,63 @@ def _unreadable(file: str, error: Exception) -> InputError:
     return InputError(f"checkpoint must be safetensors or torch's, got {file} ({reason}); convert it")
 
 
-def _inside(found: Any, file: str, ema: bool | None, on_note: Note) -> tuple[dict[str, Any], list[str]]:
+Choose = Callable[[str | None, str | None], str | None]  # between plain weights and averaged ones, which may be absent
+
+
+def _choose(file: str, ema: bool | None, on_note: Note, plain: str | None, averaged: str | None) -> str | None:
+    if averaged is None:
+        return plain
+    if plain is None and ema is False:
+        raise InputError(f"weights must be averaged ones in {file}, which has no others, got --no-ema; use --ema")
+    if plain is not None:
+        taken, other = ("plain", "averaged, --ema") if ema is False else ("averaged", "plain, --no-ema")
+        on_note(f"{file} holds plain weights and averaged ones, the {taken} are taken ({other})")
+    return plain if ema is False else averaged
+
+
+def _is_averaged(name: str) -> bool:
+    return not AVERAGED.isdisjoint(re.split(r"[._]", name))
+
+
+def _inside(found: Any, choose: Choose) -> tuple[Any, list[str]]:
     """What stands below the keys of wrappers, and those keys."""
     keys: list[str] = []
     while isinstance(found, dict):
-        plain, averaged = (_key(found, known) for known in (PLAIN, AVERAGED))
-        if plain and averaged:
-            taken, other = ("plain", "averaged, --ema") if ema is False else ("averaged", "plain, --no-ema")
-            on_note(f"{file} holds plain weights and averaged ones, the {taken} are taken ({other})")
-        elif averaged and ema is False:
-            raise InputError(f"weights must be averaged ones in {file}, which has no others, got --no-ema; use --ema")
-        key = plain if ema is False else averaged or plain
+        here = [key for key in KEYS if isinstance(found.get(key), dict) and found[key]]
+        key = choose(*_plain_and_averaged(here))
         if key is None:
             break
         keys.append(key)
         found = found[key]
-    if ema and not any(key in AVERAGED for key in keys):
-        raise InputError(f"weights must be plain ones in {file}, which has no averaged ones, got --ema; leave it out")
-    if not isinstance(found, dict):
-        raise InputError(
-            f"checkpoint must map names to tensors, got {type(found).__name__} in {file}; save its state dict"
-        )
     return found, keys
 
 
-def _key(found: dict[str, Any], known: tuple[str, ...]) -> str | None:
-    return next((key for key in known if isinstance(found.get(key), dict) and found[key]), None)
+def _plain_and_averaged(names: Iterable[str]) -> tuple[str | None, str | None]:
+    """The first of each."""
+    plain, averaged = (next((n for n in names if _is_averaged(n) is wanted), None) for wanted in (False, True))
+    return plain, averaged
 
 
-def _bare(state: dict[str, Tensor], file: str) -> tuple[dict[str, Tensor], list[str]]:
-    """Names without torch's wrappers, and without the modules that all of them stand below: no network has all its
-    weights in one part."""
-    names, taken = {name: name for name in state if name != COUNTER}, []
+def _bare(state: dict[str, Tensor], file: str, choose: Choose, on_note: Note) -> tuple[dict[str, str], list[str]]:
+    """The network's names, without torch's wrappers and without what stands before its stem's, to the file's own; and
+    what was taken off."""
+    names, taken = {name: name for name in state}, []
     for wrapper in WRAPPERS:
-        if any(wrapper in name for name in names.values()):
+        if any(wrapper in name for name in names):
             taken.append(wrapper)
-            names = {name: bare.replace(wrapper, "") for name, bare in names.items()}
-    while len({bare.partition(".")[0] for bare in names.values()}) == 1 and all("." in n for n in names.values()):
-        taken.append(next(iter(names.values())).partition(".")[0] + ".")
-        names = {name: bare.partition(".")[2] for name, bare in names.items()}
-    if len(set(names.values())) < len(names):
-        raise InputError(
-            f"names must differ without {', '.join(taken)}, got the same twice in {file}; save its state dict"
-        )
-    return {bare: state[name] for name, bare in names.items()}, taken
+            names = {name.replace(wrapper, ""): source for name, source in names.items()}
+    prefixes = sorted({found[1] for name in names if (found := FIRST.match(name))})
+    if len({_is_averaged(prefix) for prefix in prefixes}) < len(prefixes) or len(names) < len(state):
+        raise InputError(f"checkpoint must hold one network, got several in {file}; save the state dict of one")
+    prefix = choose(*_plain_and_averaged(prefixes))
+    if prefix is None:
+        return names, taken
+    below = {name: max((p for p in prefixes if name.startswith(p)), key=len, default=None) for name in names}
+    if left := [name for name, its in below.items() if its is None]:
+        more = f" and {len(left) - 3} more" if left[3:] else ""
+        on_note(f"{file}: left out, as they are not below {prefix}: {', '.join(left[:3])}{more}")
+    own = {name.removeprefix(prefix): source for name, source in names.items() if below[name] == prefix}
+    return own, [*taken, prefix] if prefix else taken
 
 
 def _classes(content: Any) -> tuple[str, ...] | None:

@@ -261,5 +261,7 @@ def _outer(state: dict[str, Tensor]) -> tuple[int, int]:
     matrices = [value for name, value in state.items() if value.dim() == 2 and "head" in name]
     maps = [v for name, v in state.items() if v.dim() == 4 and name.startswith(("stem", "downsample_layers.0"))]
     if not matrices or not maps:
-        raise InputError("checkpoint must have a convolution and a classifier, got neither or one; is it a ConvNeXt?")
+        absent = " and ".join(["no stem"] * (not maps) + ["no classifier"] * (not matrices))
+        got = f"{absent} among names such as {next(iter(state))}"
+        raise InputError(f"checkpoint must have a convolution and a classifier, got {got}; is it a ConvNeXt?")
     return len(matrices[-1]), maps[0].shape[1]

@@ -104,14 +104,23 @@ def test_usual_checkpoints_are_read_and_what_was_taken_off_is_said(
         "in part": (parts, "weights, without _orig_mod. in their names"),
         "nested": (
             {"state_dict": {"model": timms(plain, "module.model.net.")}},
-            "weights from state_dict.model, without module., model., net. in their names",
+            "weights from state_dict.model, without module.model.net. in their names",
         ),
-        "averages": (AveragedModel(plain).state_dict(), "weights, without module. in their names"),
     }
     for name, (content, said) in contents.items():
         path = tmp_path / f"{name}.pth"
         torch.save(content, path)
         assert assert_holds(path, plain) == ([f"{name}.pth: {said}"] if said else [])
+    path = tmp_path / "beside.pth"
+    for state, off, left in (
+        (AveragedModel(plain).state_dict(), "module.", "n_averaged"),
+        ({**timms(plain, "net."), "loss.weight": torch.ones(7)}, "net.", "loss.weight"),
+    ):
+        torch.save(state, path)
+        assert assert_holds(path, plain) == [
+            f"beside.pth: left out, as they are not below {off}: {left}",
+            f"beside.pth: weights, without {off} in their names",
+        ]
     path = tmp_path / "compiled.safetensors"
     save_file({f"_orig_mod.{name}": value.contiguous() for name, value in timms(plain).items()}, path)
     assert assert_holds(path, plain) == ["compiled.safetensors: weights, without _orig_mod. in their names"]
@@ -128,9 +137,13 @@ def test_an_option_chooses_between_averaged_and_plain_weights(
             words = "plain are taken (averaged, --ema)" if ema is False else "averaged are taken (plain, --no-ema)"
             assert said == f"both.pth holds plain weights and averaged ones, the {words}"
             assert where.startswith(f"both.pth: weights from {taken}")
+    for prefix in ("", "model."):
+        torch.save({"state_dict": timms(plain, prefix) | timms(averaged, "model.ema.module.")}, path)
+        assert_holds(path, averaged)
+        assert_holds(path, plain, ema=False)
     torch.save({"model": official(plain), "model_ema": None}, path)
     assert_holds(path, plain)
-    with pytest.raises(InputError, match=r"weights must be plain ones in both.pth, which has no averaged ones, got -"):
+    with pytest.raises(InputError, match=r"weights must be plain ones in both.pth, which has no others, got --ema; le"):
         read_weights(path, ema=True)
     torch.save({"state_dict_ema": official(averaged)}, path)
     assert_holds(path, averaged)
@@ -197,9 +210,11 @@ def test_files_without_weights_are_refused(tmp_path: Path) -> None:
 
     refused(r"checkpoint must map names to tensors, got another value at epoch in a.pth; save its state", {"epoch": 3})
     refused(r"checkpoint must map names to tensors, got nothing in a.pth; save its state dict", {})
-    refused(r"checkpoint must map names to tensors, got list in a.pth; save its state dict", [torch.zeros(2)])
-    twice = {name: torch.zeros(2) for name in ("stem.x", "_orig_mod.stem.x", "head.x")}
-    refused(r"names must differ without _orig_mod\., got the same twice in a.pth; save its state dict", twice)
+    refused(r"checkpoint must map names to tensors, got a list in a.pth; save its state dict", [torch.zeros(2)])
+    for other in ("_orig_mod.stem.x", "a.stem.x"):
+        two = {"b.stem.x": torch.zeros(2), f"{other}": torch.zeros(2), "stem.x": torch.zeros(2)}
+        refused(r"checkpoint must hold one network, got several in a.pth; save the state dict of one", two)
+    refused(r"checkpoint must map names to tensors, got another value at 3 in a.pth; save its", {3: torch.zeros(2)})
     for name, content in {"b.safetensors": b"half", "c.pth": b"PK", "d.pth": b""}.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=r"checkpoint must be safetensors or torch's, got"):
