@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def verify_pictures(folder: Path, data: Data, images: Tensor) -> None:
 
 def _write(data: Data, count: int, folder: Path) -> list[tuple[Path, str]]:
     """Files of the first test images, and where each is from."""
-    originals: Sequence[Encoded] = getattr(data, "originals", ())[:count]
+    originals = data.originals[:count]
     sources = [image["path"] or f"test image {i}" for i, image in enumerate(originals)]
     contents = [_content(image) for image in originals]
     if not originals:

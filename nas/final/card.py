@@ -91,7 +91,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 {card_sections.costs_and_loading(self.arch, self.task, written)}
 
-`image` is a PIL image or a uint8 array; `preprocess.classes` names the logits.
+`image` is a PIL image, a file's path or a uint8 array; `preprocess.classes` names the logits.
 
 ## How it was trained
 

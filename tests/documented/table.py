@@ -166,6 +166,14 @@ CIFAR = (
     ),
     Row(
         (
+            "nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html",
+            "nas predict EXPORT PATH...",
+        ),
+        r"accuracy 0\.\d{4} \(top-1, n = 200\), balanced accuracy",
+        "nas predict exports/knee images --csv predictions.csv --html confusion.html",
+    ),
+    Row(
+        (
             "nas train exports/knee/arch.yaml --data ../shared/data/cifar10 --recipe benchmarks/long.yaml --epochs 7 "
             "--out exports/knee-long",
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def written() -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:
 FILES = list(written())
 
 
-def calls(channels: int) -> tuple[Preprocess, Callable[[Any], torch.Tensor]]:
+def calls(channels: int) -> tuple[Preprocess, Any]:
     """The documented `preprocess`, of nas and of modeling.py."""
     mean, std = (0.5, 0.4, 0.3)[:channels], (0.25, 0.2, 0.1)[:channels]
     own = Preprocess(SIZE, channels, mean, std, ("a", "b"))
@@ -170,11 +170,17 @@ def test_colour_becomes_grey_and_grey_becomes_rgb_alike(channels: int) -> None:
     other = np.asarray(COLOUR if channels == 1 else GREY)[:6, :6]
     own = np.asarray(Image.fromarray(other).convert("L" if channels == 1 else "RGB")).reshape(6, 6, channels)
     for preprocess in BY_CHANNELS[channels]:
-        for picture in (other, Image.fromarray(other), other.reshape(1, 6, 6, -1), torch.from_numpy(other.copy())):
+        pictures: list[Any] = [
+            other,
+            Image.fromarray(other),
+            other.reshape(1, 6, 6, -1),
+            torch.from_numpy(other.copy()),
+        ]
+        for picture in pictures:
             assert torch.equal(preprocess(picture), preprocess(own[None]))
 
 
-def refusals(picture: object) -> Iterator[str]:
+def refusals(picture: Any) -> Iterator[str]:
     for preprocess in BY_CHANNELS[3]:
         with pytest.raises(ValueError) as refused:  # noqa: PT011  whole messages are compared
             preprocess(picture)
