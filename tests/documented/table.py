@@ -144,9 +144,6 @@ CIFAR = (
         "samples.png: the first images of each class",
         "nas data images --sheet samples.png",
     ),
-        r"data: images: train \d+ \(folders such as .*validation \d+ \(held out of train\)",
-        "nas data images --sheet samples.png",
-    ),
     Row(("export OMP_NUM_THREADS=1",)),
     Row(
         (
