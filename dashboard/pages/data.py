@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard.pages.elements import table
+from dashboard.pages.elements import table, text_box
 from dashboard.pages.study_page import Scene
 from nas.records.look import UNEVEN, Look
 from nas.records.settings import SAMPLES, DataCard
@@ -17,8 +17,9 @@ def data_page(scene: Scene) -> None:
         st.info("This study was started by a release that did not look at its data: only sizes are known.")
         st.text(f"train {card.train:,}, validation {card.validation:,}, test {card.test:,} images of {card.name}")
         return
-    for warning in card.look.warnings():
-        st.warning(warning[:1].upper() + warning[1:])
+    if warnings := card.look.warnings():
+        st.warning("Worth a look before a number is trusted:")
+        text_box("\n".join(warnings))  # names of files may be anything
     st.header("Classes and splits", anchor=False)
     table(_counts(card.look), "classes")
     with st.container(key="facts"):

@@ -85,7 +85,7 @@ def decode(
     what was noticed of them; images that cannot be read are among that.
 
     S is `image_size`, to which other sizes are cropped (a centred square) and resized; without it the one size
-    that all images share, `first`'s. Alpha is dropped, 16-bit grey scaled to 8, EXIF rotation applied.
+    that all images share, `first`'s. Alpha is over white, 16-bit grey scaled to 8, EXIF rotation applied.
     Memory does not grow with the number of images. `processes`: worth it where there is more to decode than they cost.
     Raises InputError for sizes that differ or are not square.
     """

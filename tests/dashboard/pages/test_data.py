@@ -28,9 +28,9 @@ def test_it_says_what_was_seen(runs: Path) -> None:
     assert app.dataframe[0].value["train"].tolist() == [90, 10]
     words = said(app)
     for line in (
-        "Folders without pictures: emu",
-        "Images with the same pixels as another: 3, in one split each; left out, as another split has them: 1",
-        "Images that show nothing, nearly constant: 2",
+        "folders without pictures: emu",
+        "images with the same pixels as another: 3, in one split each; left out, as another split has them: 1",
+        "images that show nothing, nearly constant: 2",
         "validation: 10 images, held out of train",
         "imbalance: the largest class has 9x the images of the smallest",
         "training images: moved by up to 2 px, mirrored where the recipe does not say otherwise",
