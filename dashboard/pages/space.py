@@ -42,13 +42,13 @@ def space_page(scene: Scene) -> None:
 def _importance(scene: Scene) -> None:
     designs, _, _ = networks_table(scene.snapshot)
     st.header("What matters", anchor=False)
-    rows = importances_of(scene.snapshot)
+    rows, metric = importances_of(scene.snapshot), scene.settings.metric
+    caption = charts.importance_caption(rows, len(designs), metric)
     if len(designs) < FEWEST:
-        st.info(charts.importance_caption(rows, len(designs)))
+        st.info(caption)
         return
-    caption = charts.importance_caption(rows, len(designs))
     if rows:
-        captioned_chart(charts.importance_figure(rows), caption, "importance")
+        captioned_chart(charts.importance_figure(rows, metric), caption, "importance")
     else:
         st.text(caption)
     with st.expander("How this is worked out"):
@@ -67,7 +67,8 @@ def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     names = [*ranked, *(axis for axis in axes if axis not in ranked)]
     axis = st.selectbox("Axis", names, key="axis", width=220, **KEPT) or names[0]
     rows, bands = cells_of(snapshot, axis)
-    captioned_chart(charts.cells_figure(rows, bands), charts.cells_caption(axis, rows, bands), "cells")
+    metric = snapshot.read_settings.metric
+    captioned_chart(charts.cells_figure(rows, bands, metric), charts.cells_caption(axis, rows, bands, metric), "cells")
     with st.container(key="facts-cells"):
         st.text(
             "Bars: Student's t intervals that cover 95% together over this chart (Bonferroni). Hollow: an effective "

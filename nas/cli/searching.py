@@ -11,6 +11,7 @@ import typer
 
 from nas.cli.base import app, progress, stopped, typed
 from nas.cli.options import RUNS, Json, Runs, SpaceArg, StudyArg
+from nas.records.scores import Metric
 from nas.records.settings import Sampler, Stop, find_study
 from space import Band, Space
 
@@ -27,6 +28,9 @@ def search(
     runs: Runs = RUNS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the study; trials derive theirs from it.")] = 0,
     sampler: Annotated[Sampler, typer.Option(help="Who draws the networks.")] = "ehvi",
+    metric: Annotated[
+        Metric, typer.Option(help="What is maximised; balanced: the mean over classes of the share told right.")
+    ] = "accuracy",
     stop: Annotated[
         Stop | None,
         typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
@@ -60,8 +64,9 @@ def search(
 
     plan = SearchPlan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
-        name=study, runs=runs, seed=seed, sampler=sampler, stop=stop, device=device, image_size=image_size,
-        storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker,
+        name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, stop=stop, device=device,
+        image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
+        gpus_per_worker=gpus_per_worker,
         command=typed(),
     )  # fmt: skip
     folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress())

@@ -19,6 +19,7 @@ from nas.data.dataset import Data
 from nas.data.study_data import describe_data, load_with_progress
 from nas.records.errors import terminable
 from nas.records.recipe import Recipe
+from nas.records.scores import METRICS, WORDS, Metric
 from nas.records.settings import FILE, Sampler, Settings, Stop, check_name, name_of
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.loop import Search, Watch
@@ -53,6 +54,7 @@ class SearchPlan:
     runs: Path = Path("runs")
     seed: int = 0
     sampler: Sampler = DEFAULT_SAMPLER
+    metric: Metric = "accuracy"  # which score is maximised
     stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
     device: str = "auto"
     image_size: int | None = None
@@ -69,10 +71,11 @@ class SearchPlan:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
-        for name, known in (("sampler", get_args(Sampler)), ("stop", (None, *get_args(Stop)))):
+        words = (("sampler", get_args(Sampler)), ("metric", METRICS), ("stop", (None, *get_args(Stop))))
+        for name, known in words:
             if (word := getattr(self, name)) not in known:
-                words = ", ".join(each for each in known if each)
-                raise InputError(f"{name} must be one of {words}, got {word!r}; choose one")
+                choices = ", ".join(each for each in known if each)
+                raise InputError(f"{name} must be one of {choices}, got {word!r}; choose one")
 
     @property
     def rule(self) -> Stop:
@@ -111,8 +114,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
             name=plan.name or study_name(space, data, band, plan),
             created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command, space_name=space.name,
             space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card, recipe=recipe.to_dict(),
-            sampler=plan.sampler, stop=plan.rule, seed=plan.seed, device=str(target), versions=package_versions(),
-            artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
+            sampler=plan.sampler, stop=plan.rule, metric=plan.metric, seed=plan.seed, device=str(target),
+            versions=package_versions(), artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
         )  # fmt: skip
         if plan.storage:
             settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
@@ -213,6 +216,7 @@ def _run(
     notes = open_folder(folder, settings)
     epochs = int(settings.recipe["epochs"])
     what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {epochs} epoch{'s' * (epochs > 1)}"
+    what += "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
     console.print(f"study {folder}: {what} on {settings.device}", highlight=False)
     with SearchProgress(console, trials, epochs, stopping) as progress:
         watch = progress.watch()
@@ -227,6 +231,7 @@ def study_name(space: Space, data: Data, band: Band, plan: SearchPlan) -> str:
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study. Always a valid name."""
     words = [space.name] + [data.name] * (data.name != space.name) + str(band).split("..")
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
+    words += [plan.metric] * (plan.metric != "accuracy")
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
     words += [f"seed{plan.seed}"] * (plan.seed != 0)
     return name_of(words)
