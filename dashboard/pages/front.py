@@ -128,7 +128,8 @@ def _none_finished(snapshot: Snapshot) -> None:
 def _controls(snapshot: Snapshot, beside: Snapshot | None) -> Asked:
     """x axis, colours and filters; all of them in the page's address."""
     known, axes = cost_axes_of(snapshot, beside), varied_of(snapshot)
-    x = st.selectbox("Accuracy over", list(known), key="x", width=190, **KEPT)
+    label = f"{WORDS[snapshot.read_settings.metric].capitalize()} over"
+    x = st.selectbox(label, list(known), key="x", width=190, **KEPT)
     colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **KEPT)
     filters = []
     with st.popover("Filters", icon=":material/filter_list:"):

@@ -13,6 +13,7 @@ from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.importance import FEWEST
 from nas.analysis.multiple_comparisons import VALUES
+from nas.records.scores import WORDS
 
 EASY = 500  # trainings whose lines are drawn without being asked for
 
@@ -62,12 +63,12 @@ def _importance(scene: Scene) -> None:
 
 
 def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
-    st.header("Accuracy by choice", anchor=False)
+    metric = snapshot.read_settings.metric
+    st.header(f"{WORDS[metric].capitalize()} by choice", anchor=False)
     ranked = [row.axis for row in importances_of(snapshot)]
     names = [*ranked, *(axis for axis in axes if axis not in ranked)]
     axis = st.selectbox("Axis", names, key="axis", width=220, **KEPT) or names[0]
     rows, bands = cells_of(snapshot, axis)
-    metric = snapshot.read_settings.metric
     captioned_chart(charts.cells_figure(rows, bands, metric), charts.cells_caption(axis, rows, bands, metric), "cells")
     with st.container(key="facts-cells"):
         st.text(
