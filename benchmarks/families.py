@@ -46,7 +46,10 @@ def row(name: str) -> str:
     preprocess = Preprocess(224, 3, (0.5,) * 3, (0.25,) * 3, tuple(f"class {i}" for i in range(TASK.classes)))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        files = [*write_base(Path(folder), network, preprocess), *write_formats(Path(folder), network, formats)]
+        files = [
+            *write_base(Path(folder), network, preprocess),
+            *write_formats(Path(folder), network, preprocess, formats),
+        ]
         sizes = next(file.sizes for file in files if file.kind == "pt2")
         checked = verify(Path(folder), network, files, torch.randn(2, 3, 224, 224))
     found = {file.kind: f"{file.difference:.1g}" for file in checked}

@@ -23,7 +23,7 @@ from PIL import Image
 
 from benchmarks.machine import heading
 from nas.data import dataset as data
-from nas.data.images import Pixels, Row, pixels
+from nas.data.images import Pixels, Row, fit, read
 from nas.training.prefetch import batches
 
 PHOTOS = {"500 x 375": (500, 375), "256 x 256": (256, 256), "64 x 64": (64, 64), "32 x 32": (32, 32)}
@@ -52,7 +52,7 @@ def rate(work: Callable[[], int], clock: Callable[[], float] = time.process_time
 
 
 def decode(rows: list[Row], side: int) -> int:
-    return len([pixels(row, side, None) for row in rows])
+    return len([fit(read(row), side) for row in rows])
 
 
 def decoding() -> Iterator[str]:

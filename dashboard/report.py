@@ -6,21 +6,19 @@ The file holds plotly itself and may fetch nothing; it follows the reader's dark
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from dashboard import derived
 from dashboard.charts import compare, network, progress, space
 from dashboard.charts.front import front_figure
 from dashboard.charts.front_caption import front_caption, measure_caption
-from dashboard.charts.style import Figure
 from dashboard.frames import front_frame
-from dashboard.number_format import FLOPS, NONE, count, evidence, percent, seeds_per_network
+from dashboard.html_page import chart, document, table
+from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import COUNTED, CostAxis
@@ -56,8 +54,6 @@ def write_report(folder: Path, out: Path) -> int:
 
 def page(cache: StudyCache, snapshot: Snapshot, settings: Settings) -> str:
     """The whole file."""
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
-
     beside = derived.baseline(cache, snapshot)
     fronts = [
         over for over in derived.cost_axes_of(snapshot, beside).values() if over is FLOPS_AXIS or over not in COUNTED
@@ -71,17 +67,7 @@ def page(cache: StudyCache, snapshot: Snapshot, settings: Settings) -> str:
         *_networks(snapshot, settings),
         _how(settings),
     ]
-    figures, name = "".join(parts), html.escape(snapshot.name)
-    scripts = "'unsafe-inline' 'unsafe-eval'"  # plotly compiles what WebGL draws with
-    policy = f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:"
-    files = ("report.css", "charts/theme.js", "report.js")
-    style, theme, script = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in files)
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} - nas report</title>'
-        f'<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
-        f'content="{policy}"><style>{style}</style></head><body><main>{figures}</main>'
-        f"<script>{get_plotlyjs()}</script><script>{theme}{script}</script></body></html>\n"
-    )
+    return document(snapshot.name, "".join(parts))
 
 
 def _head(snapshot: Snapshot, settings: Settings) -> str:
@@ -109,24 +95,24 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
     frame = front_frame(front, found, chances=over is FLOPS_AXIS)
     if over is FLOPS_AXIS:
         caption = front_caption(snapshot.trials, front, found, derived.outcome_of(beside) if beside else None)
-        yield from _chart("front", "The front", caption, figure)
+        yield from chart("front", "The front", caption, figure)
     else:
         caption = measure_caption(over, front, others, found)
-        yield from _chart(over.name, f"The front over {over.name}", caption, figure)
+        yield from chart(over.name, f"The front over {over.name}", caption, figure)
         frame.insert(2, "ms", [over.on(trial) for trial in front])
     if over.quartiles:
         frame.insert(3, "quartiles", [f"{low:.3g} to {high:.3g}" for low, high in map(over.quartiles, front)])
-    yield _table(frame)
+    yield table(frame)
 
 
 def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:
     steps, other = derived.history_of(snapshot), derived.history_of(beside) if beside else ()
     caption = progress.growth_caption(steps, other)
-    yield from _chart("growth", "Progress", caption, progress.growth_figure(steps, "epochs", other))
+    yield from chart("growth", "Progress", caption, progress.growth_figure(steps, "epochs", other))
     rows = [s for s in spans(snapshot.trials, snapshot.updated or datetime.now(UTC)) if s.state != "running"]
     if rows:
         figure = progress.timeline_figure(rows)
-        yield from _chart("timeline", "Workers", progress.timeline_caption(rows), figure)
+        yield from chart("timeline", "Workers", progress.timeline_caption(rows), figure)
     yield "".join(f"<p class=small>{html.escape(line)}</p>" for line in progress.losses(snapshot.trials))
 
 
@@ -139,19 +125,19 @@ def _space(snapshot: Snapshot) -> Iterator[str]:
         yield f"<h2>Which choices matter</h2><p>{text}</p>"
         return
     caption = space.importance_caption(rows, networks, metric)
-    yield from _chart("importance", "Which choices matter", caption, space.importance_figure(rows, metric))
+    yield from chart("importance", "Which choices matter", caption, space.importance_figure(rows, metric))
     for axis in [row.axis for row in rows if row.matters][:3]:
         found = derived.cells_of(snapshot, axis)
         caption, figure = space.cells_caption(axis, *found, metric), space.cells_figure(*found, metric)
-        yield from _chart(f"cells-{axis}", f"{WORDS[metric].capitalize()} by {axis}", caption, figure)
+        yield from chart(f"cells-{axis}", f"{WORDS[metric].capitalize()} by {axis}", caption, figure)
     figure = space.coordinates_figure(snapshot.scored, designs, derived.varied_of(snapshot))
-    yield from _chart("lines", "All choices at once", space.coordinates_caption(snapshot.scored), figure, least=860)
+    yield from chart("lines", "All choices at once", space.coordinates_caption(snapshot.scored), figure, least=860)
 
 
 def _compared(snapshot: Snapshot, beside: Snapshot) -> Iterator[str]:
     fronts = {snapshot.name: snapshot.front, beside.name: beside.front}
     caption = compare.fronts_caption(fronts)
-    yield from _chart("fronts", "Beside random search", caption, compare.fronts_figure(fronts))
+    yield from chart("fronts", "Beside random search", caption, compare.fronts_figure(fronts))
 
 
 def _networks(snapshot: Snapshot, settings: Settings) -> Iterator[str]:
@@ -168,7 +154,7 @@ def _networks(snapshot: Snapshot, settings: Settings) -> Iterator[str]:
             continue
         seeds = derived.networks_of(snapshot).rows[trial.number].seeds
         title = f"Trial {trial.number}: {mean_words(score(trial), seeds)}, at {compact(trial.flops or 0)} FLOPs"
-        yield from _chart(f"network-{trial.number}", title, caption, figure, level=3, least=600)
+        yield from chart(f"network-{trial.number}", title, caption, figure, level=3, least=600)
         yield f"<details><summary>YAML</summary><pre>{html.escape(arch.to_yaml())}</pre></details>"
 
 
@@ -182,28 +168,3 @@ def _how(settings: Settings) -> str:
         f"<p class=small>Started {html.escape(settings.created)} on {html.escape(settings.device)}; "
         f"{html.escape(versions)}. FLOPs: conv + linear multiply-accumulates, batch 1.</p>"
     )
-
-
-def _chart(key: str, title: str, caption: str, figure: Figure, level: int = 2, least: int = 0) -> Iterator[str]:
-    """With its sentence. `least`: its width in px on a narrow screen, which then scrolls."""
-    key, said = "".join(c if c.isalnum() else "-" for c in key), html.escape(caption)
-    text = json.dumps(figure, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    high = figure["layout"]["height"]
-    yield (
-        f"<section><h{level}>{html.escape(title)}</h{level}><p>{said}</p>"
-        f'<div class="wide"><div role="img" aria-label="{said}" data-figure="figure-{key}" '
-        f'style="min-height:{high}px;--least:{least}px"></div></div></section>'
-        f'<script type="application/json" id="figure-{key}">{text}</script>'
-    )
-
-
-def _table(frame: pd.DataFrame) -> str:
-    """Its cells escaped."""
-    text = frame.map(_cell, na_action="ignore").to_html(index=False, border=0, na_rep=NONE)
-    return f'<div class="wide">{text}</div>'
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return f"{value:,}" if isinstance(value, int | np.integer) else str(value)

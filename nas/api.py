@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nas.analysis.pareto import baseline_of
 from nas.export.pick import Selection
 from nas.export.pick import pick as choose
-from nas.records.settings import find_study
+from nas.records.settings import Reading, find_study
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Arch, Band, Cost, Space, Task
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
+    from nas.data.given import Given
     from nas.records.scores import Metric
     from nas.records.settings import Sampler, Settings, Stop
     from nas.searching.launch import SearchPlan
@@ -45,7 +46,7 @@ def cost(
 def search(
     space: Space | str | Path,
     *,
-    data: str | Path,
+    data: str | Path | Given,
     flops: str,
     trials: int,
     epochs: int | None = None,
@@ -63,26 +64,42 @@ def search(
     image_size: int | None = None,
     storage: str | None = None,
     artifacts: str | None = None,
+    train: str | None = None,
+    validation: str | None = None,
+    test: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    skip_broken: bool = False,
 ) -> Study:
     """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
     all; the same call again goes on. Options as those of `nas search`, which explains them.
+
+    `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]) or PIL images and integers or
+    words; or a torch data set of such pairs; or a mapping of train, validation and test to those. They are kept as PNG
+    in the cache, where workers and later calls find them.
 
     Progress goes to stderr, in a notebook below the cell. Ctrl-C ends the current epoch, raises KeyboardInterrupt and
     leaves a study that the same call goes on with. Raises InputError, one line, for what a person can mend.
     """
     from rich.console import Console
 
+    from nas.data.given import kept
     from nas.searching.launch import SearchPlan, run_search
 
+    source = str(data) if isinstance(data, str | Path) else str(kept(data))
     chosen = space if isinstance(space, Space) else Space.load(space)
     plan = SearchPlan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe), epochs=epochs, name=study, runs=Path(runs), seed=seed,
         sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size, storage=storage,
         artifacts=artifacts,
+        reading=Reading(
+            train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
+            skip_broken=skip_broken,
+        ),
     )  # fmt: skip
-    plan = replace(plan, command=_as_command(chosen, str(data), flops, plan))
-    folder, finished = run_search(chosen, str(data), Band.parse(flops), plan, Console(stderr=True))
+    plan = replace(plan, command=_as_command(chosen, source, flops, plan))
+    folder, finished = run_search(chosen, source, Band.parse(flops), plan, Console(stderr=True))
     if not finished:
         raise KeyboardInterrupt
     return Study(folder)
@@ -95,10 +112,14 @@ def _as_command(space: Space, data: str, flops: str, plan: SearchPlan) -> str:
     names = {"recipe_file": "recipe", "name": "study"}
     for field in fields(plan):
         value = getattr(plan, field.name)
-        if field.name in ("command", "storage") or value == field.default:
+        if field.name in ("command", "storage", "reading") or value == field.default:
             continue
         option = f"--{names.get(field.name, field.name)}".replace("_", "-")
         words += [option] if value is True else [option, str(value)]
+    for name, value in asdict(plan.reading).items():
+        if value and name != "apart":
+            option = f"--{'val' if name == 'validation' else name}".replace("_", "-")
+            words += [option] if value is True else [option, value]
     return shlex.join(words)
 
 

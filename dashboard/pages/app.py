@@ -16,6 +16,7 @@ import streamlit as st
 from dashboard import RUNS
 from dashboard.pages import address
 from dashboard.pages.compare import compare_page
+from dashboard.pages.data import data_page
 from dashboard.pages.elements import text_box
 from dashboard.pages.front import front_page
 from dashboard.pages.network import network_page
@@ -33,6 +34,7 @@ PAGES: tuple[tuple[str, str, str, Body], ...] = (
     ("trials", "Trials", "Where is trial X, why did it fail?", trials_page),
     ("progress", "Progress", "Is it still improving?", progress_page),
     ("space", "Space", "Which choices matter?", space_page),
+    ("data", "Data", "What was it trained on?", data_page),
 )
 
 

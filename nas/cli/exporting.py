@@ -10,8 +10,23 @@ from typing import Annotated, Literal
 import typer
 
 from nas.cli.base import app, progress
-from nas.cli.options import RUNS, ForceOption, FormatOption, ItsSize, Json, Runs, StudyArg, TimmOption
-from nas.records.settings import find_study
+from nas.cli.options import (
+    RUNS,
+    ForceOption,
+    FormatOption,
+    ImageColumn,
+    ItsSize,
+    Json,
+    LabelColumn,
+    Runs,
+    SkipBroken,
+    StudyArg,
+    TestSplit,
+    TimmOption,
+    TrainSplit,
+    ValidationSplit,
+)  # fmt: skip
+from nas.records.settings import Reading, find_study
 from nas.storage.reader import Reader
 
 
@@ -67,6 +82,9 @@ def train(
     recipe: Annotated[str, typer.Option(help="convnext, finetune, brief, or a YAML file.")] = "convnext",
     epochs: Annotated[int | None, typer.Option(min=1, help="[default: the recipe's; warm-up scales]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Of all processes; the learning rate scales.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option("--flip/--no-flip", help="Mirror images, or none. [default: as the data suggests]")
+    ] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Resize images. [default: an export's own]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
@@ -74,6 +92,12 @@ def train(
     formats: FormatOption = None,
     timm: TimmOption = False,
     force: ForceOption = False,
+    train_split: TrainSplit = None,
+    val: ValidationSplit = None,
+    test: TestSplit = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    skip_broken: SkipBroken = False,
     as_json: Json = False,
 ) -> None:
     """Train a network to its end with the whole recipe, and export it; the same command goes on after a kill.
@@ -86,8 +110,13 @@ def train(
     from nas.final.to_export import TrainOptions, run_training
 
     order = TrainOptions(
-        target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, image_size=image_size,
-        seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm), force=force,
+        target=network, data=data, out=out, recipe=recipe, epochs=epochs, batch_size=batch_size, flip=flip,
+        image_size=image_size, seed=seed, device=device, workers=workers, formats=parse_formats(formats, timm),
+        force=force,
+        reading=Reading(
+            train=train_split, validation=val, test=test, image_column=image_column, label_column=label_column,
+            skip_broken=skip_broken,
+        ),
     )  # fmt: skip
     card = run_training(order, progress())
     if card is not None:
@@ -100,6 +129,12 @@ def import_weights(
     arch: Annotated[str, typer.Option("--as", metavar="ARCH", help="The network: a YAML file, a preset, an export.")],
     out: Annotated[Path, typer.Option(help="The export to write.")],
     image_size: ItsSize = None,
+    ema: Annotated[
+        bool | None,
+        typer.Option(
+            "--ema/--no-ema", help="Averaged weights, or plain ones. [default: averaged, where there are both]"
+        ),
+    ] = None,
     formats: FormatOption = None,
     timm: TimmOption = False,
     force: ForceOption = False,
@@ -111,5 +146,8 @@ def import_weights(
     from nas.export.formats import parse_formats
     from nas.final.to_export import run_import
 
-    chosen = parse_formats(formats, timm)
-    print(run_import(checkpoint, arch, out, image_size=image_size, formats=chosen, force=force).summary(out))
+    card = run_import(
+        checkpoint, arch, out, image_size=image_size, ema=ema, formats=parse_formats(formats, timm), force=force,
+        on_note=lambda note: print(f"note: {note}", file=sys.stderr),
+    )  # fmt: skip
+    print(card.summary(out))

@@ -24,3 +24,11 @@ FormatOption = Annotated[
 ]
 TimmOption = Annotated[bool, typer.Option("--timm", help="Also weights that timm.create_model loads.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an export.")]
+TrainSplit = Annotated[
+    str | None, typer.Option("--train", metavar="PATH", help="The training split, by its folder or file.")
+]
+ValidationSplit = Annotated[str | None, typer.Option("--val", metavar="PATH", help="The validation split.")]
+TestSplit = Annotated[str | None, typer.Option("--test", metavar="PATH", help="The test split.")]
+ImageColumn = Annotated[str | None, typer.Option(help="The column of images, or of their file names.")]
+LabelColumn = Annotated[str | None, typer.Option(help="The column of labels.")]
+SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, up to 1%.")]

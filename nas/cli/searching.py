@@ -10,9 +10,21 @@ from typing import Annotated
 import typer
 
 from nas.cli.base import app, progress, stopped, typed
-from nas.cli.options import RUNS, Json, Runs, SpaceArg, StudyArg
+from nas.cli.options import (
+    RUNS,
+    ImageColumn,
+    Json,
+    LabelColumn,
+    Runs,
+    SkipBroken,
+    SpaceArg,
+    StudyArg,
+    TestSplit,
+    TrainSplit,
+    ValidationSplit,
+)  # fmt: skip
 from nas.records.scores import Metric
-from nas.records.settings import Sampler, Stop, find_study
+from nas.records.settings import Reading, Sampler, Stop, find_study
 from space import Band, Space
 
 
@@ -53,6 +65,12 @@ def search(
     gpus_per_worker: Annotated[
         float | None, typer.Option(min=0.01, help="Of a Ray cluster, e.g. 0.25. [default: 1, where it has GPUs]")
     ] = None,
+    train: TrainSplit = None,
+    val: ValidationSplit = None,
+    test: TestSplit = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    skip_broken: SkipBroken = False,
     as_json: Json = False,
 ) -> None:
     """Search SPACE for networks inside a FLOPs budget; the same command again goes on to the total of --trials.
@@ -67,6 +85,10 @@ def search(
         name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
         gpus_per_worker=gpus_per_worker,
+        reading=Reading(
+            train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
+            skip_broken=skip_broken,
+        ),
         command=typed(),
     )  # fmt: skip
     folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress())

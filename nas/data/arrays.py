@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.data.images import Pixels
 from space.budget import compact
 from space.reading import InputError
 
 Shape = tuple[int, int, int, int]  # N, H, W, C
+STRIDE = 16_000_000  # bytes that are moved together
 ELSEWHERE = "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
 
 
@@ -24,6 +26,7 @@ class Files:
     """An array per split in a folder, written by many processes."""
 
     folder: Path
+    prefix: str = ""  # of the files' names
 
     def create(self, shapes: Mapping[str, Shape]) -> None:
         """Empty arrays with their disk space taken. Raises InputError where there is too little."""
@@ -49,9 +52,24 @@ class Files:
             file.seek(array.offset + start * math.prod(array.shape[1:]))
             file.write(pixels.data)
 
+    def take(self, split: str, source: Files, of: str, rows: NDArray[np.int64]) -> None:
+        """Rows of an array of another folder, in their order, as one here; the file itself where they are all of it."""
+        array = np.load(source._file(of), mmap_mode="r")
+        if len(rows) == len(array) and (rows == np.arange(len(array))).all():
+            source._file(of).replace(self._file(split))
+            return
+        self.create({split: (len(rows), *array.shape[1:])})
+        count = max(1, STRIDE // math.prod(array.shape[1:]))
+        for start in range(0, len(rows), count):
+            self.write(split, start, array[rows[start : start + count]])
+
+    def remove(self, splits: Iterable[str]) -> None:
+        for split in splits:
+            self._file(split).unlink(missing_ok=True)
+
     def images(self) -> Mapping[str, Pixels]:
         """What was written, mapped read-only."""
         return {path.stem: np.load(path, mmap_mode="r") for path in self.folder.glob("*.npy")}
 
     def _file(self, split: str) -> Path:
-        return self.folder / f"{split}.npy"
+        return self.folder / f"{self.prefix}{split}.npy"

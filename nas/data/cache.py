@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 from nas.data.arrays import ELSEWHERE
 from nas.data.images import Pixels
 from nas.records.errors import first_line
+from nas.records.look import Look
 from space.reading import InputError, check
 
 Labels = NDArray[np.int64]
 Note = Callable[[str], None]
 
-VERSION = 1  # of the folder's layout and of how images are decoded
+VERSION = 2  # of the folder's layout and of how images are decoded
 CARD = "card.json"  # facts, and how many bytes each file has
 SPLITS = ("train", "validation", "test")
 DAMAGE = (OSError, ValueError, KeyError, TypeError)  # what reading a folder that is not whole raises
@@ -54,6 +55,9 @@ class Facts:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
+    look: Look
+    flip: bool  # whether a mirrored image still shows its class
+    originals: tuple[str, ...] = ()  # the first test images as they were encoded, in base64
 
 
 def folder(name: str, key: str, image_size: int | None) -> Path:
@@ -64,7 +68,12 @@ def folder(name: str, key: str, image_size: int | None) -> Path:
     size = f"{image_size}px" if image_size else "own"
     facts = (VERSION, key, version("pillow"), version("datasets"))
     digits = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-    return root() / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)[:40]}-{size}-{digits}"
+    return root() / f"{plain(name)}-{size}-{digits}"
+
+
+def plain(name: str) -> str:
+    """A data set's name as part of a file's."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
 
 
 def root() -> Path:

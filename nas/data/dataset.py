@@ -6,9 +6,12 @@ on a study's seed.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,19 +19,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nas.data import cache, sources
+from nas.data import cache, hub, sources
 from nas.data.arrays import Files
 from nas.data.cache import SPLITS, Contents, Facts, Labels, Note
-from nas.data.decoding import Progress, Rows, decode
-from nas.data.images import Pixels, fit
+from nas.data.decoding import Progress, Rows, Seen, decode
+from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read
+from nas.data.labelled import Source, number
+from nas.data.mirror import may_mirror
+from nas.data.splitting import HELD_OUT, Duplicates, Plan, check, plan
+from nas.records.files import write_whole
+from nas.records.look import Look
+from nas.records.settings import AS_FOUND, Augment, Reading
 from space.reading import InputError
 
-HELD_OUT = {"validation": 0.1, "test": 0.2}  # of train, for the splits that a source does not have
 DIGITS_HELD_OUT = {"validation": 0.2, "test": 0.2}
 STRIDE = 16_000_000  # bytes of images that are looked at together
-SPLIT_SEED = 0  # never the study's seed: every study of one source trains and is judged on the same images
-
-Plan = Mapping[str, tuple[str, Labels]]  # our split -> the source's split, and which of its rows
+ORIGINALS = 32  # test images that are kept as they were encoded
+SKIPPED = 0.01  # the largest part of the images that may be left out as broken
+SHOWN = 3  # broken images that an error names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,14 +46,6 @@ class Split:
 
     images: Pixels
     labels: Labels
-
-
-@dataclass(frozen=True, slots=True)
-class Augment:
-    """Random crop after padding by `crop` pixels (0 = none), and random horizontal flip."""
-
-    crop: int
-    flip: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +62,9 @@ class Data:
     std: tuple[float, ...]
     augment: Augment
     fingerprint: str
+    look: Look | None = None
+    reading: Reading = AS_FOUND
+    originals: tuple[Encoded, ...] = ()  # the first images of `test` as they were encoded, where they were files
 
     @property
     def image_size(self) -> int:
@@ -76,20 +79,22 @@ class Data:
 
 def names() -> tuple[str, ...]:
     """The data sets that go by a short name."""
-    return (sources.DIGITS, *sources.HUB)
+    return (sources.DIGITS, *hub.NAMES)
 
 
 def load(
     source: str,
     image_size: int | None = None,
     *,
+    reading: Reading = AS_FOUND,
     on_progress: Progress = lambda done, total: None,
     on_note: Note = lambda note: None,
 ) -> Data:
     """The data behind a short name (see `names`), a folder, or `owner/name` on the Hugging Face hub.
 
-    A folder holds parquet files as on the hub, class folders of images (with or without train/test above them), or
-    whatever else `datasets` reads; an existing folder wins over a hub name, `hf:owner/name` is never a folder.
+    A folder holds a folder of images per class (with or without train, validation and test above them), images with a
+    label file beside them, or parquet files as on the hub; an existing folder wins over a hub name, `hf:owner/name` is
+    never a folder. docs/data.md has every layout that is read, `reading` what may be said of one.
     A missing validation split is 10% of train and a missing test split 20%, stratified; a hub data set with train
     and validation only has its validation split as test. A test split without labels counts as missing.
     Images keep their size if all are squares of one size, else `image_size` is needed.
@@ -101,39 +106,39 @@ def load(
     if source == sources.DIGITS:
         name, found = source, _digits(image_size)
     else:
-        origin = sources.find(source)
-        name, found = origin.name, _read(origin, image_size, on_progress, on_note)
+        origin = sources.find(source, reading)
+        name, found = origin.name, _read(origin, image_size, reading, on_progress, on_note)
     train, validation, test = (Split(found.images[split], found.labels[split]) for split in SPLITS)
+    size, facts = train.images.shape[1], found.facts
     return Data(
-        name=name,
-        source=source,
-        train=train,
-        validation=validation,
-        test=test,
-        classes=found.facts.classes,
-        mean=found.facts.mean,
-        std=found.facts.std,
-        augment=_augment(name, train.images.shape[1]),
-        fingerprint=found.facts.fingerprint,
-    )
+        name=name, source=source, train=train, validation=validation, test=test, classes=facts.classes,
+        mean=facts.mean, std=facts.std, fingerprint=facts.fingerprint, look=facts.look, reading=reading,
+        augment=Augment(crop=0 if source == sources.DIGITS else max(1, size // 8), flip=facts.flip),
+        originals=tuple(Encoded(bytes=base64.b64decode(each), path=None) for each in facts.originals),
+    )  # fmt: skip
 
 
 def _digits(image_size: int | None) -> Contents:
-    """scikit-learn's 1,797 digits: 8x8, grey, 0..16 rescaled to 0..255; 60/20/20."""
+    """scikit-learn's 1,797 digits: 8x8, grey, 0..16 rescaled to 0..255; 60/20/20. Mirrored ones are other digits."""
     from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
     raw = load_digits()
     pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8)
     pixels = np.stack([fit(Image.fromarray(image), image_size or 8) for image in pixels])[..., None]
-    labels = raw.target.astype(np.int64)
+    labels = {"train": raw.target.astype(np.int64)}
     classes = tuple("0123456789")
-    plan = _plan({"train": labels}, classes, DIGITS_HELD_OUT)
-    return _contents({split: pixels[rows] for split, (_, rows) in plan.items()}, {"train": labels}, plan, classes)
+    chosen, same = plan(labels, classes, DIGITS_HELD_OUT, {}, {})
+    images = {split: pixels[rows] for split, (_, rows) in chosen.items()}
+    seen = {"train": Seen(sizes=Counter({(8, 8): len(pixels)}), modes=Counter({"L": len(pixels)}))}
+    source = Source({}, {"train": "scikit-learn"})
+    return _contents(images, labels, chosen, _look(source, seen, same), classes)
 
 
-def _read(origin: sources.Origin, image_size: int | None, on_progress: Progress, on_note: Note) -> Contents:
+def _read(
+    origin: sources.Origin, image_size: int | None, reading: Reading, on_progress: Progress, on_note: Note
+) -> Contents:
     """A source's contents: decoded into memory where it is small, else from the cache."""
-    build = partial(_decode, origin, image_size, on_progress)
+    build = partial(_decode, origin, image_size, reading, on_progress)
     if not origin.small:
         return cache.obtain(cache.folder(origin.name, origin.key, image_size), build, on_note)
     with tempfile.TemporaryDirectory(prefix="nas-") as folder:
@@ -141,61 +146,96 @@ def _read(origin: sources.Origin, image_size: int | None, on_progress: Progress,
         return replace(found, images={split: np.array(mapped) for split, mapped in found.images.items()})
 
 
-def _decode(source: sources.Origin, image_size: int | None, on_progress: Progress, folder: Path) -> Contents:
+def _decode(
+    origin: sources.Origin, image_size: int | None, reading: Reading, on_progress: Progress, folder: Path
+) -> Contents:
     """A source's contents, decoded into a folder. Labels are checked before images are decoded."""
-    with source.tables(folder) as tables:
-        labels, classes = sources.labels(tables)
-        plan = _plan(labels, classes, HELD_OUT)
-        readers = {split: sources.reader(tables[split]) for split in labels}
-        parts = {split: Rows(origin, rows, readers[origin]) for split, (origin, rows) in plan.items()}
-        first = Rows("train", np.zeros(1, np.int64), readers["train"])[:1][0]
-        store = Files(folder)
-        decode(parts, first, image_size, store, on_progress, processes=not source.small)
-    return _contents(store.images(), labels, plan, classes)
+    with origin.open(folder) as source:
+        labels, classes = number(source.splits, source.notes)
+        check(labels, classes, HELD_OUT)
+        parts = {
+            split: Rows(split, np.arange(len(found)), source.splits[split].read) for split, found in labels.items()
+        }
+        decoded, store = Files(folder, "all-"), Files(folder)
+        seen = decode(parts, _first(parts["train"]), image_size, decoded, on_progress, processes=not origin.small)
+        _check_broken(origin.name, seen, parts, reading)
+        broken = {split: list(found.broken) for split, found in seen.items()}
+        digests = {split: found.digests for split, found in seen.items()} if reading.apart else {}
+        chosen, same = plan(labels, classes, HELD_OUT, digests, broken)
+        for split, (of, rows) in sorted(chosen.items(), key=lambda item: len(item[1][1]) == len(labels[item[1][0]])):
+            store.take(split, decoded, of, rows)
+        decoded.remove(labels)
+        of, rows = chosen["test"]
+        originals = [_file(each) for each in source.splits[of].read(rows[:ORIGINALS].tolist())]
+    return _contents(store.images(), labels, chosen, _look(source, seen, same), classes, originals)
 
 
-def _plan(labels: Mapping[str, Labels], classes: tuple[str, ...], fractions: Mapping[str, float]) -> Plan:
-    """Where our splits come from: rows of the source's train split for train and for every split that the source does
-    not have, else all of the source's own.
-
-    Raises InputError for a single class, and for a class with too few images to hold any out.
-    """
-    missing = {split: fraction for split, fraction in fractions.items() if split not in labels}
-    if len(classes) < 2:
-        raise InputError(f"data must have at least 2 classes, got 1 ({', '.join(classes)}); add a class")
-    needed = max(2, 1 + len(missing))
-    counts = np.bincount(labels["train"], minlength=len(classes))
-    if counts.min() < needed:
-        why = f" to hold out {' and '.join(missing)}" if missing else ""
-        got = f"{counts.min()} in {classes[counts.argmin()]}"
-        raise InputError(f"data must have at least {needed} train images per class{why}, got {got}; add images")
-    own = {split: (split, np.arange(len(found))) for split, found in labels.items()}
-    plan = own | {split: ("train", rows) for split, rows in _hold_out(labels["train"], missing).items()}
-    return {split: plan[split] for split in SPLITS}
+def _first(rows: Rows) -> Row:
+    """The first image that can be read. Raises InputError where the first 100 cannot."""
+    for start in range(min(100, len(rows))):
+        (row,) = rows[start : start + 1]
+        with suppress(InputError):
+            read(row)
+            return row
+    return rows[:1][0]
 
 
-def _hold_out(labels: Labels, fractions: Mapping[str, float]) -> dict[str, Labels]:
-    """Disjoint rows for each of `fractions` and for `train`, the rest; the same fraction of every class, at least 1.
+def _file(image: Encoded) -> bytes:
+    found = encoded_file(image, "image")
+    return Path(found).read_bytes() if isinstance(found, str) else found.getvalue()
 
-    RandomState and not Generator: only its streams are promised never to change (NumPy NEP 19).
-    """
-    random = np.random.RandomState(SPLIT_SEED)
-    parts: dict[str, list[Labels]] = {split: [] for split in ("train", *fractions)}
-    for label in np.unique(labels):
-        rows = random.permutation(np.flatnonzero(labels == label))
-        counts = [max(1, round(fraction * len(rows))) for fraction in fractions.values()]
-        *held, rest = np.split(rows, np.cumsum(counts))
-        for split, part in zip(("train", *fractions), (rest, *held), strict=True):
-            parts[split].append(part)
-    return {split: np.sort(np.concatenate(rows)) for split, rows in parts.items()}
+
+def _check_broken(name: str, seen: Mapping[str, Seen], parts: Mapping[str, Rows], reading: Reading) -> None:
+    """Raises InputError for images that cannot be read: all are listed in a file. Up to 1% may be skipped."""
+    broken = [error for found in seen.values() for error in found.broken.values()]
+    total = sum(map(len, parts.values()))
+    if not broken or (reading.skip_broken and len(broken) <= SKIPPED * total):
+        return
+    if len(broken) == 1 and not reading.skip_broken:
+        raise InputError(f"{broken[0]}, or leave it out with --skip-broken")
+    path = cache.root() / f"broken-{cache.plain(name)}.txt"
+    write_whole(path, "".join(f"{error}\n" for error in broken))
+    some = ", ".join(error.partition(" must be")[0] for error in broken[:SHOWN]) + ", ..." * (len(broken) > SHOWN)
+    step = "mend or remove them"
+    if not reading.skip_broken:
+        step += f", or leave up to {SKIPPED:.0%} of the images out with --skip-broken"
+    raise InputError(
+        f"images must be readable, got {len(broken):,} of {total:,} that are not ({some}; all in {path}); {step}"
+    )
+
+
+def _look(source: Source, seen: Mapping[str, Seen], same: Duplicates) -> Look:
+    """What is known before the images are in their splits: without counts."""
+    sizes, modes = Counter[tuple[int, int]](), Counter[str]()
+    for found in seen.values():
+        sizes += found.sizes
+        modes += found.modes
+    return Look(
+        counts={}, came_from=dict(source.came_from), notes=tuple(source.notes),
+        sizes={f"{width}x{height}": count for (width, height), count in sizes.most_common(12)},
+        modes=dict(modes.most_common()), flat=sum(found.flat for found in seen.values()),
+        broken=sum(len(found.broken) for found in seen.values()), duplicates=same.within, across_splits=same.dropped,
+        conflicting=same.conflicting,
+    )  # fmt: skip
 
 
 def _contents(
-    images: Mapping[str, Pixels], labels: Mapping[str, Labels], plan: Plan, classes: tuple[str, ...]
-) -> Contents:
+    images: Mapping[str, Pixels], labels: Mapping[str, Labels], chosen: Plan, look: Look, classes: tuple[str, ...],
+    originals: Sequence[bytes] = (),
+) -> Contents:  # fmt: skip
     """Images by our splits and labels by the source's, with what is known of them."""
-    ours = {split: labels[origin][rows] for split, (origin, rows) in plan.items()}
-    facts = Facts(classes, *_statistics(images["train"]), _fingerprint(images, ours, classes))
+    ours = {split: labels[of][rows] for split, (of, rows) in chosen.items()}
+    counts = {
+        split: dict(zip(classes, np.bincount(found, minlength=len(classes)).tolist(), strict=True))
+        for split, found in ours.items()
+    }
+    came_from = {split: look.came_from[of] if of == split else "held out of train" for split, (of, _) in chosen.items()}
+    flip, mirror = may_mirror(images["train"], ours["train"])
+    facts = Facts(
+        classes, *_statistics(images["train"]), _fingerprint(images, ours, classes),
+        replace(look, counts=counts, came_from=came_from, mirror=mirror), flip,
+        tuple(base64.b64encode(each).decode() for each in originals),
+    )  # fmt: skip
     return Contents(images, ours, facts)
 
 
@@ -216,13 +256,6 @@ def _statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
     mean = total.sum(axis=(0, 1)) / count
     std = np.sqrt(np.maximum(squares.sum(axis=(0, 1)) / count - mean**2, 1.0))
     return tuple((mean / 255).tolist()), tuple((std / 255).tolist())
-
-
-def _augment(name: str, image_size: int) -> Augment:
-    """Flipped digits are other digits; else flips, and crops by an eighth (CIFAR's customary 4 of 32 pixels)."""
-    if name == sources.DIGITS:
-        return Augment(crop=0, flip=False)
-    return Augment(crop=2 if name == "fashion_mnist" else max(1, image_size // 8), flip=True)
 
 
 def _fingerprint(images: Mapping[str, Pixels], labels: Mapping[str, Labels], classes: tuple[str, ...]) -> str:

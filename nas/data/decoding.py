@@ -5,28 +5,32 @@ Memory stays flat: a worker reads, decodes and writes one chunk at a time.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from nas.data.arrays import Files
-from nas.data.images import Encoded, Row, pixels, read, size_error
+from nas.data.images import Encoded, Pixels, Row, fit, read, size_error
 from space.processor import cores
 from space.reading import InputError
 
 Progress = Callable[[int, int], None]  # images done, of how many
 
 CHUNK = 64  # images per task of a worker
+FLAT = 8  # levels of 255 between the darkest and the lightest pixel, below which an image shows nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,25 @@ class Rows:
         return [Row(self.split, number, image) for number, image in zip(numbers, self.read(numbers), strict=True)]
 
 
+@dataclass(slots=True)
+class Seen:
+    """What was noticed of the images of one split while they were decoded, by row where it is a list."""
+
+    digests: list[bytes] = field(default_factory=list)  # of the decoded pixels
+    flat: int = 0  # images whose pixels are nearly all the same
+    broken: dict[int, str] = field(default_factory=dict)  # what is wrong, by row; their pixels are 0
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)  # width, height
+    modes: Counter[str] = field(default_factory=Counter)  # Pillow's
+
+    def add(self, other: Seen) -> None:
+        """What was noticed of the rows that follow."""
+        self.digests += other.digests
+        self.flat += other.flat
+        self.broken |= other.broken
+        self.sizes += other.sizes
+        self.modes += other.modes
+
+
 class _Colour(Exception):
     """A picture with colours among images taken for grey."""
 
@@ -57,13 +80,14 @@ def decode(
     on_progress: Progress,
     *,
     processes: bool,
-) -> None:
-    """Writes every split's images to `store` as uint8 (N, S, S, C): C is 1 when all are grey, else 3 (RGB).
+) -> dict[str, Seen]:
+    """Writes every split's images to `store` as uint8 (N, S, S, C): C is 1 when all are grey, else 3 (RGB). Returns
+    what was noticed of them; images that cannot be read are among that.
 
     S is `image_size`, to which other sizes are cropped (a centred square) and resized; without it the one size
     that all images share, `first`'s. Alpha is dropped, 16-bit grey scaled to 8, EXIF rotation applied.
     Memory does not grow with the number of images. `processes`: worth it where there is more to decode than they cost.
-    Raises InputError for an unreadable image, and for sizes that differ or are not square.
+    Raises InputError for sizes that differ or are not square.
     """
     image = read(first)
     same = image.size if image_size is None else None
@@ -97,31 +121,49 @@ class _Task:
     def chunks(self) -> list[tuple[str, int]]:
         return [(split, start) for split, rows in self.parts.items() for start in range(0, len(rows), CHUNK)]
 
-    def work(self, chunk: tuple[str, int]) -> int:
-        """Decodes and writes one chunk. Returns its number of images."""
+    def work(self, chunk: tuple[str, int]) -> Seen:
+        """Decodes and writes one chunk."""
         split, start = chunk
-        rows = self.parts[split][start : start + CHUNK]
-        decoded = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
+        rows, seen = self.parts[split][start : start + CHUNK], Seen()
+        decoded = np.zeros((len(rows), self.size, self.size, self.channels), np.uint8)
         for place, row in zip(decoded, rows, strict=True):
-            image = pixels(row, self.size, self.same)
-            if image.ndim == 3 and self.channels == 1:
-                raise _Colour
-            place[:] = image if image.ndim == 3 else image[..., None]
+            try:
+                image = read(row)
+            except InputError as error:
+                seen.broken[row.number] = str(error)
+            else:
+                place[:] = self._pixels(row, image, seen)
+            seen.digests.append(hashlib.blake2b(place.data, digest_size=8).digest())
+            seen.flat += int(place.max()) - int(place.min()) < FLAT
         self.store.write(split, start, decoded)
-        return len(rows)
+        return seen
+
+    def _pixels(self, row: Row, image: Image.Image, seen: Seen) -> Pixels:
+        seen.sizes[image.size] += 1
+        seen.modes[str(image.info.get("mode", image.mode))] += 1
+        if self.same and image.size != self.same:
+            raise size_error(row, image, f"{self.same[0]}x{self.same[1]} and ")
+        if image.mode != "L" and self.channels == 1:
+            raise _Colour
+        found = fit(image, self.size)
+        return found if found.ndim == 3 else found[..., None]
 
 
-def _run(task: _Task, processes: bool, on_progress: Progress) -> None:
+def _run(task: _Task, processes: bool, on_progress: Progress) -> dict[str, Seen]:
     size, total, done = task.size, sum(map(len, task.parts.values())), 0
     task.store.create({split: (len(rows), size, size, task.channels) for split, rows in task.parts.items()})
     pool = _processes(task) if processes else None
+    seen = {split: Seen() for split in task.parts}
     try:
-        for count in pool.map(_work, task.chunks()) if pool else map(task.work, task.chunks()):
-            done += count
+        chunks = task.chunks()
+        for (split, _), found in zip(chunks, pool.map(_work, chunks) if pool else map(task.work, chunks), strict=True):
+            seen[split].add(found)
+            done += len(found.digests)
             on_progress(done, total)
     finally:
         if pool:
             pool.shutdown(cancel_futures=True)
+    return seen
 
 
 _task: _Task  # of a worker process
@@ -149,5 +191,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work(chunk: tuple[str, int]) -> int:
+def _work(chunk: tuple[str, int]) -> Seen:
     return _task.work(chunk)

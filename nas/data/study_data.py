@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.console import Console
 
 from nas.data.dataset import Data, load
-from nas.records.settings import DataCard, Settings
+from nas.data.images import ImageSizeNeeded
+from nas.data.sources import DIGITS
+from nas.records.settings import AS_FOUND, Augment, DataCard, Reading, Settings
 from space import InputError
 
 
-def load_with_progress(source: str, size: int, console: Console) -> Data:
+def load_with_progress(source: str, size: int | None, console: Console, reading: Reading = AS_FOUND) -> Data:
     with console.status(f"reading {source}") as status:
         data = load(
-            source, size,
+            source, size, reading=reading,
             on_progress=lambda done, total: status.update(f"decoding {source}: {done:,} of {total:,} images"),
             on_note=lambda note: console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True),
         )  # fmt: skip
-    if data.image_size != size:
+    if size and data.image_size != size:
         raise InputError(f"image_size must be {size} px, got {data.image_size} px from {source}; use --image-size")
     return data
+
+
+def look_at(source: str, image_size: int | None, reading: Reading, console: Console) -> Data:
+    """Data at a size, its own where that is one for all, else 32 px."""
+    try:
+        return load_with_progress(source, image_size, console, reading)
+    except ImageSizeNeeded:
+        return load_with_progress(source, 32, console, reading)
+
+
+def seen(data: Data) -> list[str]:
+    """What a person should see of data before training begins, in lines."""
+    assert data.look
+    first, *others = data.look.lines()
+    return [f"data: {data.name}: {first}", *others]
+
+
+def said(data: Data, crop: int | None = None, flip: bool | None = None) -> list[str]:
+    """What is seen of it, and how a brief training augments it; `crop`, `flip`: where a recipe says so."""
+    look = data.look
+    assert look
+    moved = data.augment.crop if crop is None else crop
+    mirrored = data.augment.flip if flip is None else flip
+    why = f" ({look.mirror})" if flip is None and look.mirror else ""
+    words = [f"moved by up to {moved} px" if moved else "", f"{'mirrored' if mirrored else 'never mirrored'}{why}"]
+    return [*seen(data), f"training images: {', '.join(filter(None, words))}"]
 
 
 def describe_data(data: Data) -> DataCard:
@@ -26,8 +56,20 @@ def describe_data(data: Data) -> DataCard:
     return DataCard(
         source=data.source, name=data.name, fingerprint=data.fingerprint, image_size=data.image_size,
         channels=data.channels, classes=data.classes, train=len(data.train.labels),
-        validation=len(data.validation.labels), test=len(data.test.labels),
+        validation=len(data.validation.labels), test=len(data.test.labels), reading=data.reading, augment=data.augment,
+        look=data.look,
     )  # fmt: skip
+
+
+def like(data: Data, card: DataCard) -> Data:
+    """Data augmented as a study's card says; before cards said so, by the name of the data."""
+    if card.augment:
+        return replace(data, augment=card.augment)
+    if card.name == DIGITS:
+        return replace(data, augment=Augment(crop=0, flip=False))
+    return replace(
+        data, augment=Augment(crop=2 if card.name == "fashion_mnist" else max(1, card.image_size // 8), flip=True)
+    )
 
 
 def load_study_data(settings: Settings, source: str | None, console: Console) -> Data:
@@ -35,7 +77,7 @@ def load_study_data(settings: Settings, source: str | None, console: Console) ->
     card = settings.data
     try:
         with console.status(f"reading {source or card.source}"):
-            data = load(source or card.source, card.image_size)
+            data = load(source or card.source, card.image_size, reading=card.reading)
     except InputError as error:
         raise InputError(f"{error}, or say with --data where the study's data is now") from error
     if data.fingerprint != card.fingerprint:
@@ -43,4 +85,4 @@ def load_study_data(settings: Settings, source: str | None, console: Console) ->
             f"data must be the study's ({card.name}, fingerprint {card.fingerprint}), got {data.fingerprint} from "
             f"{data.source}; give its folder with --data"
         )
-    return data
+    return like(data, card)

@@ -10,7 +10,7 @@ import yaml
 
 from nas.analysis.cost_axes import LIMIT, is_busy
 from nas.analysis.wording import CONVENTION, part_words
-from nas.data.sources import HUB
+from nas.data.hub import NAMES as HUB
 from nas.export.folder import Written
 from nas.export.formats import File
 from nas.latency.timing import Timing

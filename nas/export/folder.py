@@ -70,7 +70,7 @@ def write(
     with terminable():
         try:
             aside.mkdir(parents=True)
-            files = write_base(aside, network, preprocess) + write_formats(aside, network, formats)
+            files = write_base(aside, network, preprocess) + write_formats(aside, network, preprocess, formats)
             files = verify(aside, network, files, images[:CHECKED])
             timings = _timings(network) if timed else []
             written = Written(tuple(files), tuple(timings))

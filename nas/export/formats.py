@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -97,12 +97,12 @@ def write_base(folder: Path, network: Network, preprocess: Preprocess) -> list[F
     (folder / MODELING).write_text(text, encoding="utf-8")
     usage = (
         "from modeling import load, preprocess  # in this folder\n"
-        "logits = load()(preprocess(pixels))  # pixels: a uint8 array or tensor (N, H, W, C)"
+        "logits = load()(preprocess(image))  # as above; a uint8 array or tensor (N, H, W, C) needs no Pillow"
     )
     return [*files, File("modeling", MODELING, usage, "any")]
 
 
-def write_formats(folder: Path, network: Network, formats: Collection[str]) -> list[File]:
+def write_formats(folder: Path, network: Network, preprocess: Preprocess, formats: Collection[str]) -> list[File]:
     """The files of `formats`."""
     files = []
     if {"onnx", "pt2"} & set(formats):
@@ -112,7 +112,7 @@ def write_formats(folder: Path, network: Network, formats: Collection[str]) -> l
             usage = f'model = torch.export.load("{PT2}").module()\nlogits = model(x)  # normalised (N, C, H, W)'
             files.append(File("pt2", PT2, usage, sizes))
         if "onnx" in formats:
-            _write_onnx(program, folder / ONNX)
+            _write_onnx(program, preprocess, folder / ONNX)
             usage = f'session = onnxruntime.InferenceSession("{ONNX}")\nlogits = session.run(None, {{"images": x}})[0]'
             files.append(File("onnx", ONNX, usage, sizes))
     if "timm" in formats:
@@ -141,13 +141,19 @@ def trace(network: Network) -> tuple[ExportedProgram, str]:
     return program, sizes
 
 
-def _write_onnx(program: ExportedProgram, path: Path) -> None:
+def _write_onnx(program: ExportedProgram, preprocess: Preprocess, path: Path) -> None:
+    """With the keys of preprocess.json as metadata, each value as JSON."""
+    import onnx
+
     beside = sum(value.numel() * value.element_size() for value in program.state_dict.values()) > ONE_FILE
     with warnings.catch_warnings(), redirect_stdout(StringIO()):  # the exporter reports its steps there
         warnings.simplefilter("ignore")
         torch.onnx.export(
             program, f=str(path), input_names=["images"], output_names=["logits"], external_data=beside, verbose=False
         )
+    model = onnx.load(path, load_external_data=False)
+    onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in asdict(preprocess).items()})
+    onnx.save(model, path)
 
 
 def _write_timm(folder: Path, network: Network) -> File:

@@ -147,8 +147,8 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 {by_class}{remark}
 {card_sections.costs_and_loading(trial.to_arch(), settings.task, written)}
 
-`image` is a PIL image or a uint8 array; `preprocess.classes` names the logits. Weights: `model.safetensors`; the
-network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.
+`image` is a PIL image, a file's path or a uint8 array; `preprocess.classes` names the logits. Weights:
+`model.safetensors`; the network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.
 
 ## How it was found
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
+
 from nas.analysis.wording import CONVENTION, describe
+from nas.data.images import DECODING
 from nas.export.load import WEIGHTS, Preprocess
 from space import Arch, Task, compact, cost
 from space.standalone_source import network_source
@@ -10,18 +14,44 @@ from space.standalone_source import network_source
 MODELING = "modeling.py"
 
 _LOAD = '''
-def preprocess(images: object) -> Tensor:
-    """uint8 (N, H, W, {channels}), 0 to 255, a numpy array or a tensor -> float (N, {channels}, H, W), normalised.
+def preprocess(pictures: object) -> Tensor:
+    """A PIL image, the path of a file, a uint8 array or tensor (H, W), (H, W, C) or (N, H, W, C), or a list of these
+    -> float (N, {channels}, {size}, {size}), normalised.
 
-    The network was trained on {size} x {size} pixels: crop and resize to that.
+    uint8 (N, {size}, {size}, {channels}) is taken as it is; anything else is read as in training, see `read`.
     """
-    plain = images.copy() if hasattr(images, "copy") else images  # torch takes no array that is read backwards
-    pixels = images if isinstance(images, Tensor) else torch.tensor(plain)
-    if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[3] != {channels}:
-        got = f"{{pixels.dtype}} {{tuple(pixels.shape)}}"
-        raise ValueError(f"images must be uint8 (N, H, W, {channels}), from 0 to 255, got {{got}}; convert them")
-    mean, std = (torch.tensor(values, device=pixels.device).view(1, -1, 1, 1) for values in (MEAN, STD))
-    return (pixels.permute(0, 3, 1, 2) / 255 - mean) / std
+    kind, shape = str(getattr(pictures, "dtype", "uint8")).removeprefix("torch."), getattr(pictures, "shape", ())
+    if kind != "uint8":
+        raise ValueError(f"pictures must be uint8, from 0 to 255, got {{kind}} {{tuple(shape)}}; convert them")
+    if tuple(shape[1:]) != ({size}, {size}, {channels}):
+        pixels = torch.from_numpy(read(pictures))
+    else:  # torch takes no array that is read backwards
+        pixels = pictures if isinstance(pictures, Tensor) else torch.tensor(pictures.copy())
+    mean, std = (255 * torch.tensor(values, device=pixels.device) for values in (MEAN, STD))
+    return ((pixels.float() - mean) * (1 / std)).permute(0, 3, 1, 2)
+
+
+def read(pictures: object) -> Any:
+    """Pictures, see `preprocess`, as the network was trained on them: a numpy array (N, {size}, {size}, {channels}).
+
+    Upright by their EXIF orientation, alpha over white, the centred square, resized. Needs Pillow and numpy.
+    """
+    import warnings
+    from contextlib import suppress
+    from io import BytesIO
+
+    import numpy as np
+    from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+    class InputError(ValueError):
+        """What cannot be read, and why."""
+
+    Pixels, Picture = np.ndarray, Image.Image | str | Path | np.ndarray
+
+{decoding}
+
+    add_formats()
+    return stacked(pictures, {size}, {channels})
 
 
 def load(folder: str | Path = Path(__file__).parent) -> Network:
@@ -32,6 +62,13 @@ def load(folder: str | Path = Path(__file__).parent) -> Network:
 '''
 
 
+def _decoding() -> str:
+    """The source of the functions that decode in training, to stand inside another."""
+    texts = (inspect.getsource(function) for function in DECODING)
+    lines = (line.partition("  # type:")[0].rstrip() for line in "\n".join(texts).splitlines())
+    return textwrap.indent("\n".join(lines), "    ").rstrip()
+
+
 def modeling_source(arch: Arch, task: Task, preprocess: Preprocess) -> str:
     """The file's text. Raises `standalone_source.Unwritable` for a part of another package that cannot be copied."""
     counts = cost(arch, task)
@@ -39,14 +76,18 @@ def modeling_source(arch: Arch, task: Task, preprocess: Preprocess) -> str:
         f'"""{describe(arch)}\n\n{compact(counts.flops)} FLOPs at {task.image_size} px '
         f"({CONVENTION.partition(': ')[2]}), "
         f"{counts.params:,} parameters. Written by nas from its own source\nfor the network {arch.key}. "
-        "Needs torch and safetensors:\n\n    from modeling import load\n    logits = load()(preprocess(images))\n"
+        "Needs torch and safetensors, and Pillow and numpy for pictures:\n\n    from modeling import load, preprocess\n"
+        '    logits = load()(preprocess("picture.jpg"))\n'
         '"""'
     )
     imports, _, classes = network_source(arch, task).partition("\n\n\n")
-    imports = imports.replace("import OrderedDict\n", "import OrderedDict\nfrom pathlib import Path\n")
+    imports = imports.replace(
+        "import OrderedDict\n",
+        "import OrderedDict\nfrom collections.abc import Sequence\nfrom pathlib import Path\nfrom typing import Any\n",
+    )
     imports = imports.replace(
         "from torch import Tensor", "from safetensors.torch import load_file\nfrom torch import Tensor"
     )
     values = f"MEAN, STD = {preprocess.mean!r}, {preprocess.std!r}  # per channel, in 0..1 units"
-    load = _LOAD.format(size=task.image_size, channels=task.channels, weights=WEIGHTS)
+    load = _LOAD.format(size=task.image_size, channels=task.channels, weights=WEIGHTS, decoding=_decoding())
     return f"{about}\n\nfrom __future__ import annotations\n\n{imports}\n\n{values}\n\n\n{classes}\n{load}"

@@ -19,6 +19,7 @@ from nas.export.formats import VerificationError, check_formats
 from nas.export.front_svg import front_svg
 from nas.export.load import CARD, Preprocess, load_export
 from nas.export.model_card import ModelCard
+from nas.export.verify_pictures import verify_pictures
 from nas.records.files import write_whole
 from nas.records.trial import WEIGHTS as KEPT_WEIGHTS
 from nas.records.trial import Trial
@@ -27,12 +28,11 @@ from nas.storage.study_folder import package_versions
 from nas.training.brief import train
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData, DeviceSplit
-from nas.training.evaluation import eval_batch, evaluate, predict
+from nas.training.evaluation import evaluate, predict
 from space import InputError
 from space.network import Network
 
 FRONT = "front.svg"
-LOGITS = 1e-4  # how far preprocessing may move a logit
 ROUNDING = 0.01  # how far another device or precision may move the accuracy of kept weights from the record
 
 
@@ -126,24 +126,13 @@ def _on_cpu(split: Split, data: Data) -> DeviceSplit:
 
 
 def _verify(folder: Path, network: Network, data: Data, card: ModelCard) -> None:
-    """Loads the folder back: equal logits on the whole test split, and the accuracy that stands in the card.
-
-    The same normalised images must give the same logits to the last bit; images that go through the export's own
-    preprocessing, which rounds elsewhere, to 1e-4.
-    """
+    """Loads the folder back: logits on the whole test split equal to the last bit, the accuracy that stands in the
+    card, and pictures from files that become what was trained on."""
     loaded, split = load_export(folder), _on_cpu(data.test, data)
-    expected = predict(network, split)
-    if not torch.equal(predict(loaded.model, split), expected):
+    logits = predict(loaded.model, split)
+    if not torch.equal(logits, predict(network, split)):
         raise VerificationError("export must give equal logits once reloaded, got others; report this")
-    with torch.no_grad():
-        size = eval_batch(data.image_size)
-        batches = [data.test.images[i : i + size] for i in range(0, len(split), size)]
-        logits = torch.cat([loaded.model(loaded.preprocess(images)) for images in batches])
-    difference = (logits - expected).abs().max().item()
-    if not difference <= LOGITS:
-        raise VerificationError(
-            f"preprocessing must give logits equal to {LOGITS}, got a difference of {difference:.2g}; report this"
-        )
+    verify_pictures(folder, data, checked_images(data))
     accuracy = (logits.argmax(1) == split.labels).sum().item() / len(split)
     if replace(card, test=accuracy).test_line() not in (folder / CARD).read_text(encoding="utf-8"):
         raise VerificationError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -46,6 +46,30 @@ def seed_image(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
 
 
+@dataclass(frozen=True, slots=True)
+class CropAndFlip:
+    """How training images are cropped, and whether half of them are mirrored."""
+
+    crop: Literal["resized", "padded", "none"]
+    padding: int  # px
+    flip: bool
+
+    @staticmethod
+    def choose(recipe: FinalRecipe, data: Data) -> CropAndFlip:
+        """The recipe's, or what it leaves to the data: crops by the images' size, mirrors as the data suggests."""
+        crop = recipe.crop if recipe.crop != "auto" else "padded" if data.image_size <= PADDED else "resized"
+        flip = data.augment.flip if recipe.flip is None else recipe.flip  # mirrored digits are other digits
+        return CropAndFlip(crop, max(1, data.image_size // 8), flip)
+
+    def __str__(self) -> str:
+        crops = {
+            "resized": f"random crops of {RESIZED[0]:.0%} to {RESIZED[1]:.0%} of the area",
+            "padded": f"random crops after padding by {self.padding} px",
+            "none": "no crops",
+        }
+        return f"{crops[self.crop]}, {'half of the images mirrored' if self.flip else 'no image mirrored'}"
+
+
 class Augmented(Dataset[tuple[Tensor, int]]):
     """Training images by (epoch, row): float (C, H, W), normalised and augmented, and label."""
 
@@ -76,14 +100,13 @@ def _pictures(data: Data, recipe: FinalRecipe) -> Callable[[Image.Image], Image.
     from timm.data.auto_augment import rand_augment_transform
     from torchvision import transforms  # type: ignore[import-untyped]
 
-    size, steps = data.image_size, []
-    crop = recipe.crop if recipe.crop != "auto" else "padded" if size <= PADDED else "resized"
-    if crop == "resized":
+    size, steps, chosen = data.image_size, [], CropAndFlip.choose(recipe, data)
+    if chosen.crop == "resized":
         bicubic = transforms.InterpolationMode.BICUBIC
         steps.append(transforms.RandomResizedCrop(size, RESIZED, interpolation=bicubic))
-    elif crop == "padded":
-        steps.append(transforms.RandomCrop(size, padding=max(1, size // 8)))
-    if data.augment.flip:  # mirrored digits are other digits
+    elif chosen.crop == "padded":
+        steps.append(transforms.RandomCrop(size, padding=chosen.padding))
+    if chosen.flip:
         steps.append(transforms.RandomHorizontalFlip())
     if recipe.randaugment:
         grey = len(data.mean) == 1

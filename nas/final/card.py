@@ -10,6 +10,7 @@ from nas.analysis.wording import describe
 from nas.data.dataset import Data
 from nas.export import card_sections
 from nas.export.folder import Written
+from nas.final.batches import CropAndFlip
 from nas.final.recipe import FinalRecipe
 from nas.final.training import FinalEpoch
 from space import Arch, Task, cost
@@ -90,7 +91,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 {card_sections.costs_and_loading(self.arch, self.task, written)}
 
-`image` is a PIL image or a uint8 array; `preprocess.classes` names the logits.
+`image` is a PIL image, a file's path or a uint8 array; `preprocess.classes` names the logits.
 
 ## How it was trained
 
@@ -101,6 +102,7 @@ epoch by epoch in `curve.csv`. Peak learning rate {self.recipe.peak_lr:g}, by th
 
 - data: {data.source}, fingerprint {data.fingerprint}; train {len(data.train.labels):,}, validation
   {len(data.validation.labels):,}, test {len(data.test.labels):,} images
+- augmentation: {CropAndFlip.choose(self.recipe, data)}
 - recipe: {recipe}
 - versions: {versions}
 
@@ -120,12 +122,14 @@ class ImportedCard:
     naming: str
     arch: Arch
     task: Task
+    named: bool  # the file has class names
 
     def summary(self, out: object) -> str:
         return f"imported {self.source} ({self.naming}) to {out} as {self.arch.key}, reloaded and verified"
 
     def markdown(self, written: Written) -> str:
         """The whole card."""
+        classes = "Class names are the file's" if self.named else "Classes are numbered"
         return f"""{card_sections.header(self.source, "", None, None)}
 # {self.source}
 
@@ -139,6 +143,6 @@ Not measured here: `nas train` and the data tell.
 
 ## Limits
 
-What the weights were trained on, their class names and their normalisation are not in the file. The classes are
-numbered here, and ImageNet's mean and standard deviation assumed: set them in `preprocess.json` where they are others.
+What the weights were trained on and their normalisation are not in the file. {classes}, and ImageNet's
+mean and standard deviation are assumed: set them in `preprocess.json` where they are others.
 """

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from nas.records.recipe import Float, Int
+from nas.records.recipe import Bool, Float, Int
 from space.reading import InputError, check, is_file, load_yaml, nearest
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -41,6 +41,7 @@ class FinalRecipe:
     cutmix: Float = 0.0
     erasing: Float = 0.0  # probability of random erasing, pixel mode (arXiv 1708.04896)
     crop: Literal["auto", "resized", "padded", "none"] = "auto"  # auto: padded up to 64 px, resized above
+    flip: Bool | None = None  # mirror half of the images; null: as the data suggests
     ema: Float | None = None  # decay per step of an average of the weights, warmed up; null: none
     drop_path: Float | None = None  # of the last block, rising from 0; null: the network's own
     layer_decay: Float = 1.0  # learning rate of a block relative to the next (arXiv 2003.10555)
@@ -68,8 +69,10 @@ class FinalRecipe:
         return asdict(self)
 
     @staticmethod
-    def load(name: str, epochs: int | None = None, batch_size: int | None = None) -> FinalRecipe:
-        """A YAML file or the name of a recipe here. Other `epochs` scale the warm-up with them."""
+    def load(
+        name: str, epochs: int | None = None, batch_size: int | None = None, flip: bool | None = None
+    ) -> FinalRecipe:
+        """A YAML file or the name of a recipe here; what is given goes before it. Other `epochs` scale the warm-up."""
         known = sorted(path.stem for path in RECIPES.glob("*.yaml"))
         path = Path(name) if is_file(Path(name)) else RECIPES / f"{name}.yaml"
         if not is_file(path):
@@ -78,4 +81,5 @@ class FinalRecipe:
         if epochs is not None:
             warmup = recipe.warmup_epochs * epochs / recipe.epochs
             recipe = replace(recipe, epochs=epochs, warmup_epochs=warmup)
-        return recipe if batch_size is None else replace(recipe, batch_size=batch_size)
+        told: dict[str, Any] = {"batch_size": batch_size, "flip": flip}
+        return replace(recipe, **{key: value for key, value in told.items() if value is not None})

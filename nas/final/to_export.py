@@ -12,28 +12,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from safetensors.torch import save
+from torch import Tensor
 
+from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.data.dataset import load as load_data
+from nas.data.study_data import seen
 from nas.export.arch_source import ARCH, load_arch, load_network
 from nas.export.folder import check_out, write
 from nas.export.formats import check_formats
 from nas.export.load import WEIGHTS, Preprocess, load_export
+from nas.export.verify_pictures import verify_pictures
 from nas.export.write import checked_images
-from nas.final.batches import Share
+from nas.final.batches import CropAndFlip, Share
 from nas.final.card import ImportedCard, Score, TrainedCard
+from nas.final.first_weights import begin_with
+from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
-from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, processes, train_to_end
+from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, fit_batch, processes, train_to_end
 from nas.latency.timing import device_name
+from nas.records.settings import AS_FOUND, Reading
 from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceSplit
@@ -58,6 +62,8 @@ class TrainOptions:
     recipe: str = "convnext"
     epochs: int | None = None
     batch_size: int | None = None
+    flip: bool | None = None
+    reading: Reading = AS_FOUND
     image_size: int | None = None
     seed: int = 0
     device: str = "auto"
@@ -78,17 +84,19 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
                 f"nas train must have {package} installed, got none; pip install -e '.[train]' in the clone of nas"
             )
     check_out(order.out, order.force)
-    recipe = FinalRecipe.load(order.recipe, order.epochs, order.batch_size)
+    recipe = FinalRecipe.load(order.recipe, order.epochs, order.batch_size, order.flip)
     device = _device(order.device)
     with processes(device) as share:
         quiet = console if share.rank == 0 else Console(quiet=True)
         network, data, start = _begin(order, recipe, quiet)
         check_formats(order.formats, network)
+        recipe = fit_batch(recipe, len(data.train.labels), share.processes, _noting(quiet))
+        flip = _augmentation(recipe, data, quiet).flip
         folder = order.out.with_name(f"{order.out.name}.training")
         folder.mkdir(parents=True, exist_ok=True)
         identity = {  # what must be the same for a training to go on
             "network": network.arch.key, "data": data.fingerprint, "start": start, "seed": order.seed,
-            **{f"recipe.{key}": value for key, value in recipe.to_dict().items()},
+            **{f"recipe.{key}": value for key, value in recipe.to_dict().items()}, "recipe.flip": flip,
         }  # fmt: skip
         workers = min(8, max(1, cores() // share.processes)) if order.workers is None else order.workers
         with _watching(quiet, folder, share, recipe) as (on_step, on_epoch):
@@ -124,7 +132,9 @@ def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[
     if task is not None and size is None:
         size = task.image_size
     with console.status(f"reading {order.data}"):
-        data = load_data(order.data, size)
+        data = load_data(order.data, size, reading=order.reading, on_note=_noting(console))
+    for line in seen(data):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     torch.manual_seed(order.seed)
     network = Network(arch, Task(data.image_size, data.channels, len(data.classes)), recipe.drop_path)
     if exported is None:
@@ -133,23 +143,21 @@ def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[
         raise InputError(
             f"data must have the export's {exported.preprocess.channels} channel(s), got {data.channels}; convert it"
         )
-    own, weights = network.state_dict(), exported.model.state_dict()
-    fresh = exported.preprocess.classes != data.classes
-    kept = {name: value for name, value in weights.items() if not fresh or value.shape == own[name].shape}
-    network.load_state_dict({**own, **kept})
-    if fresh:
-        _new_classifier(network, recipe.head_init)
-    digest = hashlib.sha256(save({name: value.contiguous() for name, value in weights.items()})).hexdigest()[:12]
-    return network, data, f"the weights {digest} of an export" + (", with a new classifier" if fresh else "")
+    done = begin_with(network, exported, data.classes, recipe.head_init, _noting(console))
+    weights = {name: value.contiguous() for name, value in exported.model.state_dict().items()}
+    return network, data, f"the weights {hashlib.sha256(save(weights)).hexdigest()[:12]} of an export{done}"
 
 
-def _new_classifier(network: Network, scale: float) -> None:
-    """The last linear layer of the head, drawn anew and scaled."""
-    linear = [module for module in network.head.modules() if isinstance(module, nn.Linear)][-1]
-    nn.init.trunc_normal_(linear.weight, std=0.02)
-    nn.init.zeros_(linear.bias)
-    with torch.no_grad():
-        linear.weight.mul_(scale)
+def _augmentation(recipe: FinalRecipe, data: Data, console: Console) -> CropAndFlip:
+    """What is done to images, once it is said."""
+    chosen = CropAndFlip.choose(recipe, data)
+    by = " (as the data suggests; --flip or --no-flip decides)" if recipe.flip is None else ""
+    console.print(f"augmentation: {chosen}{by}", highlight=False, soft_wrap=True)
+    return chosen
+
+
+def _noting(console: Console) -> Note:
+    return lambda note: console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 OnStep = Callable[[int, int], None]
@@ -214,55 +222,43 @@ def _export(
         shutil.copytree(folder / BOARD, aside / BOARD)
 
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
+    images = checked_images(data)
     write(
-        order.out, network, preprocess, checked_images(data), card.markdown, formats=order.formats, force=order.force,
-        extra=extra,
+        order.out, network, preprocess, images, card.markdown, formats=order.formats, force=order.force, extra=extra,
+        check=lambda folder: verify_pictures(folder, data, images),
     )  # fmt: skip
     return card
 
 
 def run_import(
-    checkpoint: Path, arch_name: str, out: Path, *, image_size: int | None, formats: Collection[str], force: bool
+    checkpoint: Path,
+    arch_name: str,
+    out: Path,
+    *,
+    image_size: int | None,
+    ema: bool | None,
+    formats: Collection[str],
+    force: bool,
+    on_note: Note,
 ) -> ImportedCard:
     """Weights in timm's, the official or this project's names as an export. Raises InputError where they do not fit."""
     check_out(out, force)
-    state = read_weights(checkpoint)
-    classes, channels = _outer(state)
+    found = read_weights(checkpoint, ema, on_note)
+    classes, channels = _outer(found.tensors)
     arch, task = load_network(arch_name, image_size, channels, classes)
     network = Network(arch, task)
-    naming = load_weights(network, state)
+    naming = load_weights(network, found.tensors)
     check_formats(formats, network)
     mean, std = (IMAGENET_MEAN, IMAGENET_STD) if channels == 3 else ((0.5,) * channels, (0.25,) * channels)
-    names = tuple(str(i) for i in range(classes))
-    card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=task)
+    names, named = found.classes or (), len(found.classes or ()) == classes
+    if names and not named:
+        on_note(f"{checkpoint.name} names {len(names)} of {classes} classes, so they are numbered")
+    names = names if named else tuple(map(str, range(classes)))
+    card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=task, named=named)
     noise = torch.randn(4, channels, task.image_size, task.image_size, generator=torch.Generator().manual_seed(0))
     preprocess = Preprocess(task.image_size, channels, mean, std, names)
     write(out, network, preprocess, noise, card.markdown, formats=formats, force=force)
     return card
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of one that torch.save wrote, where they may stand under `model` or the
-    like. Only tensors and plain values are read: nothing in the file is run."""
-    if not path.is_file():
-        raise InputError(f"checkpoint must be a file, got {path}; check the path")
-    try:
-        found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"checkpoint must be safetensors or torch's, got {path.name} ({reason}); convert it"
-        ) from error
-    except Exception as error:  # pickle's own
-        raise InputError(
-            f"checkpoint must hold tensors alone, got {path.name} ({type(error).__name__}); save its state dict"
-        ) from error
-    for key in ("model_ema", "state_dict_ema", "model", "state_dict"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not found or not all(isinstance(v, Tensor) for v in found.values()):
-        raise InputError(f"checkpoint must map names to tensors, got {path.name}; save its state dict")
-    return {name.removeprefix("module."): value.float() for name, value in found.items()}
 
 
 def _outer(state: dict[str, Tensor]) -> tuple[int, int]:
@@ -270,5 +266,7 @@ def _outer(state: dict[str, Tensor]) -> tuple[int, int]:
     matrices = [value for name, value in state.items() if value.dim() == 2 and "head" in name]
     maps = [v for name, v in state.items() if v.dim() == 4 and name.startswith(("stem", "downsample_layers.0"))]
     if not matrices or not maps:
-        raise InputError("checkpoint must have a convolution and a classifier, got neither or one; is it a ConvNeXt?")
+        absent = " and ".join(["no stem"] * (not maps) + ["no classifier"] * (not matrices))
+        got = f"{absent} among names such as {next(iter(state))}"
+        raise InputError(f"checkpoint must have a convolution and a classifier, got {got}; is it a ConvNeXt?")
     return len(matrices[-1]), maps[0].shape[1]

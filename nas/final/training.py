@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.final.batches import Augmented, Mix, Share, batches, mixing, seed_all, seed_of
 from nas.final.checkpoint import damaged, read_checkpoint, write_checkpoint
@@ -32,6 +33,7 @@ from nas.records.files import write_whole
 from nas.training.device import autocast, own_stream
 from nas.training.device_data import DeviceSplit
 from nas.training.evaluation import count_correct
+from nas.training.steps import fitting_batch
 from space import InputError
 from space.network import Network
 
@@ -219,8 +221,9 @@ class _Run:
 
 
 def same_identity(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    """Raises InputError with the first thing that differs between a checkpoint and the command."""
-    for key in old | new:
+    """Raises InputError with the first thing that differs between a checkpoint and the command; what an earlier release
+    did not write does not count."""
+    for key in old:
         if old.get(key) != new.get(key):
             raise InputError(
                 f"{key} must be {old.get(key)} to go on in {folder}, got {new.get(key)}; choose another --out, or "
@@ -265,8 +268,16 @@ def _steps(images: int, recipe: FinalRecipe, share: Share) -> int:
             f"batch_size must be a multiple of {unit}, pairs in {share.processes} processes, got {recipe.batch_size}; "
             "change it"
         )
-    if recipe.batch_size > images:
-        raise InputError(
-            f"batch_size must be at most the {images:,} training images, got {recipe.batch_size:,}; set --batch-size"
-        )
+    assert recipe.batch_size <= images  # see `fit_batch`
     return images // recipe.batch_size
+
+
+def fit_batch(recipe: FinalRecipe, images: int, processes: int, on_note: Note) -> FinalRecipe:
+    """With a batch of no more than the training images, of which each process takes pairs."""
+    unit = 2 * processes
+    if images < unit:
+        raise InputError(
+            f"data must have at least {unit} training images, a pair for each of {processes} processes, got {images}; "
+            "add images"
+        )
+    return replace(recipe, batch_size=fitting_batch(recipe.batch_size, images, unit, on_note))

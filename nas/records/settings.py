@@ -14,6 +14,7 @@ import yaml
 from pydantic import ConfigDict
 
 from nas.records.files import write_whole
+from nas.records.look import Look
 from nas.records.recipe import Int, Recipe
 from nas.records.scores import Metric
 from space import Band, Budget, InputError, Space, Task
@@ -21,6 +22,7 @@ from space.reading import check, is_file, load_yaml
 
 VERSION = 3  # of the folder's layout; 2: the vocabulary of stems, blocks and heads; 3: early stopping
 FILE = "study.yaml"
+SAMPLES = "samples.png"  # of the data, as networks see it
 JOURNAL = "journal.log"
 STUDY = "nas"  # Optuna's name of the study in a journal
 ARTIFACTS = "artifacts"
@@ -31,6 +33,39 @@ _CLOSED = ConfigDict(extra="forbid")
 _LONGEST, _KEPT = 64, 47  # letters of a name; of one that is too long, so that `-random` fits behind it
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
 _SPELT = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a data set is read, where its files leave a choice."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    train: str | None = None  # a folder or file that is this split, whatever its name
+    validation: str | None = None
+    test: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    skip_broken: bool = False  # goes on without up to 1% of the images
+    apart: bool = True  # the same pixels are in one split only; not in studies that were started without this
+
+    def splits(self) -> dict[str, str]:
+        """The splits that were named, and where they are."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {split: path for split, path in named.items() if path}
+
+
+AS_FOUND = Reading()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment:
+    """Random crop after padding by `crop` pixels (0 = none), and random horizontal flip."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
+
+    crop: Int
+    flip: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +83,9 @@ class DataCard:
     train: Int  # images
     validation: Int
     test: Int
+    reading: Reading = Reading(apart=False)
+    augment: Augment | None = None  # None, in studies that were started without: as the name of the data had it
+    look: Look | None = None
 
 
 class ServerUnavailable(InputError):
@@ -126,6 +164,7 @@ class Settings:
         """Writes study.yaml."""
         plain = {key: value for key, value in asdict(self).items() if value or key not in ("server", "artifacts")}
         plain["data"]["classes"] = list(self.data.classes)
+        plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
         write_whole(folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120))
 
     @staticmethod
@@ -145,10 +184,10 @@ class Settings:
 
 def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
     """The first place where two settings differ, as `recipe.epochs`, and what stands there; None where they agree. A
-    data source may move; its images may not."""
+    data source may move, and what is beside its images change; they may not."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return None if was == now else (field, was, now)
-    keys = (key for key in was | now if (field, key) not in (("data", "source"), ("data", "name")))
+    keys = (key for key in was | now if (field, key) not in (("data", "source"), ("data", "name"), ("data", "look")))
     found = (difference(f"{field}.{key}", was.get(key), now.get(key)) for key in keys)
     return next(filter(None, found), None)
 

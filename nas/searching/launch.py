@@ -16,11 +16,25 @@ from rich.console import Console
 
 from nas.analysis.pareto import outcome
 from nas.data.dataset import Data
-from nas.data.study_data import describe_data, load_with_progress
+from nas.data.sheet import sheet
+from nas.data.sources import name_of_source
+from nas.data.study_data import describe_data, like, load_with_progress, said
 from nas.records.errors import terminable
+from nas.records.files import write_whole
 from nas.records.recipe import Recipe
 from nas.records.scores import METRICS, WORDS, Metric
-from nas.records.settings import FILE, Sampler, Settings, Stop, check_name, name_of
+from nas.records.settings import (
+    AS_FOUND,
+    FILE,
+    SAMPLES,
+    DataCard,
+    Reading,
+    Sampler,
+    Settings,
+    Stop,
+    check_name,
+    name_of,
+)
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.loop import Search, Watch
 from nas.searching.processes import Process
@@ -32,6 +46,7 @@ from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder, open_study, package_versions, set_goal
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
+from nas.training.steps import fitting_batch
 from nas.training.trainer import BriefTrainer, Trainer
 from space import Band, Budget, InputError, Space, Task
 from space.processor import cores
@@ -63,6 +78,7 @@ class SearchPlan:
     on: str | None = None  # a Ray cluster; None: this machine
     cpus_per_worker: float = 1.0  # on Ray
     gpus_per_worker: float | None = None  # None: one, on the CPU none
+    reading: Reading = AS_FOUND
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -91,8 +107,9 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
-    if plan.name:  # before anything is read
-        check_name(f"{check_name(plan.name)}{BASELINE if plan.baseline else ''}")
+    name = check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan)
+    if plan.baseline:
+        check_name(f"{name}{BASELINE}")
     if plan.storage:
         remember_server(plan.storage)
     with ExitStack() as stack:
@@ -107,11 +124,12 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
         size = plan.image_size or space.image_size
         space.check_size(size, f"space {space.name}")
-        data = load_with_progress(source, size, console)
-        card = describe_data(data)
+        data, card = _data(source, size, plan, plan.runs / name, console)
+        for line in said(data, recipe.crop, recipe.flip):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
         settings = Settings(
-            name=plan.name or study_name(space, data, band, plan),
+            name=name,
             created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command, space_name=space.name,
             space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card, recipe=recipe.to_dict(),
             sampler=plan.sampler, stop=plan.rule, metric=plan.metric, seed=plan.seed, device=str(target),
@@ -120,20 +138,24 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         if plan.storage:
             settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
         folder = plan.runs / settings.name
-        if plan.baseline:
-            check_name(f"{settings.name}{BASELINE}")
+        samples = sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
         begin: Begin
         # placed in either case: a recipe that does not fit the data is refused here, not by each worker
         alone = workers == 1 and not ray
         placed = DeviceData.place(data, recipe, target if alone else torch.device("cpu"))
+        fitting_batch(recipe.batch_size, len(placed.train), on_note=partial(_say, console))
         if alone:
             begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
         else:
             del data, placed  # workers read it themselves
             begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
-        return folder, _run_both(folder, settings, plan, begin, console, stopping)
+        return folder, _run_both(folder, settings, plan, begin, console, stopping, samples)
+
+
+def _say(console: Console, note: str) -> None:
+    console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up to trials and repeats
@@ -192,10 +214,11 @@ def _device_on(ray: Any, device: str) -> torch.device:
 
 
 def _run_both(
-    folder: Path, settings: Settings, plan: SearchPlan, begin: Begin, console: Console, stopping: Stopping
-) -> bool:
+    folder: Path, settings: Settings, plan: SearchPlan, begin: Begin, console: Console, stopping: Stopping,
+    samples: bytes,
+) -> bool:  # fmt: skip
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping)
+    finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping, samples)
     if finished and plan.baseline:
         epochs = outcome(Reader(folder).trials(), settings).epochs
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
@@ -203,17 +226,20 @@ def _run_both(
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(epochs / int(settings.recipe["epochs"])))
         console.print(f"baseline: random search with the same {epochs} epochs of training", highlight=False)
-        finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping)
+        finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping, samples)
     return finished
 
 
 def _run(
-    folder: Path, settings: Settings, trials: int, repeats: int, begin: Begin, console: Console, stopping: Stopping
-) -> bool:
+    folder: Path, settings: Settings, trials: int, repeats: int, begin: Begin, console: Console, stopping: Stopping,
+    samples: bytes,
+) -> bool:  # fmt: skip
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     notes = open_folder(folder, settings)
+    if not (folder / SAMPLES).exists():
+        write_whole(folder / SAMPLES, samples)
     epochs = int(settings.recipe["epochs"])
     what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {epochs} epoch{'s' * (epochs > 1)}"
     what += "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
@@ -227,9 +253,20 @@ def _run(
             return begin(folder, watch, trials, repeats)
 
 
-def study_name(space: Space, data: Data, band: Band, plan: SearchPlan) -> str:
+def _data(source: str, size: int, plan: SearchPlan, folder: Path, console: Console) -> tuple[Data, DataCard]:
+    """The data, and its card; read, and augmented, as the study in the folder has it where there is one."""
+    known = Settings.read(folder).data if (folder / FILE).exists() else None
+    reading = known.reading if known and plan.reading == AS_FOUND else plan.reading
+    data = load_with_progress(source, size, console, reading)
+    if known is None:
+        return data, describe_data(data)
+    data = like(data, known)
+    return data, replace(describe_data(data), augment=known.augment, look=known.look)
+
+
+def study_name(space: Space, data: str, band: Band, plan: SearchPlan) -> str:
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study. Always a valid name."""
-    words = [space.name] + [data.name] * (data.name != space.name) + str(band).split("..")
+    words = [space.name] + [data] * (data != space.name) + str(band).split("..")
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
     words += [plan.metric] * (plan.metric != "accuracy")
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))

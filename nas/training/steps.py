@@ -24,6 +24,15 @@ class Interrupted(Exception):
     """Training was asked to end before its last epoch."""
 
 
+def fitting_batch(batch: int, images: int, unit: int = 1, on_note: Callable[[str], None] = lambda note: None) -> int:
+    """`batch`, or where there are fewer images as many of them as are a multiple of `unit`; `on_note` hears of it."""
+    if batch <= images:
+        return batch
+    fitting = images // unit * unit
+    on_note(f"batch_size {batch:,} is more than the {images:,} training images, so batches are of {fitting:,}")
+    return fitting
+
+
 def steps_per_epoch(images: int, recipe: Recipe) -> int:
     """Full batches only; one smaller batch where there are fewer images than that."""
     return max(1, images // recipe.batch_size)
@@ -40,7 +49,7 @@ class Training:
         self.network, self.data, self.recipe, self.generator = network, data, recipe, generator
         self.abandoned = abandoned
         device, images = data.device, len(data.train)
-        self.steps, self.batch = steps_per_epoch(images, recipe), min(recipe.batch_size, images)
+        self.steps, self.batch = steps_per_epoch(images, recipe), fitting_batch(recipe.batch_size, images)
         self.evaluated = network if recipe.ema is None else copy.deepcopy(network)
         self.averaged = list(zip(_floats(self.evaluated), _floats(network), strict=True)) if recipe.ema else []
         rates = torch.tensor(list(_rates(recipe, self.steps * recipe.epochs)), dtype=torch.float32)

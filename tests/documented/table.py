@@ -134,6 +134,16 @@ STUDY = (
 
 # the place of CIFAR-10 is taken by a folder of class folders with a few made-up images
 CIFAR = (
+    Row(
+        (
+            "nas data path/to/images --sheet samples.png",
+            "nas data path/to/cifar10",
+            "nas data DATA",
+            "nas data path/to/images",
+        ),
+        r"data: images: train \d+ \(folders such as .*validation \d+ \(held out of train\)",
+        "nas data images --sheet samples.png",
+    ),
     Row(("export OMP_NUM_THREADS=1",)),
     Row(
         (
@@ -153,6 +163,14 @@ CIFAR = (
         ),
         "to exports/knee, reloaded and verified",
         "nas export cifar10 --pick knee --data images --out exports/knee",
+    ),
+    Row(
+        (
+            "nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html",
+            "nas predict EXPORT PATH...",
+        ),
+        r"accuracy 0\.\d{4} \(top-1, n = 200\), balanced accuracy",
+        "nas predict exports/knee images --csv predictions.csv --html confusion.html",
     ),
     Row(
         (

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.data import cache, decoding, images, sources
+from nas.data import cache, decoding, hub, images, sources
 from nas.data import dataset as data
 from space.processor import cores
 from space.reading import InputError
@@ -47,12 +47,12 @@ def picture(value: int, mode: str = "L", size: int = 8, kind: str = "PNG") -> by
     return buffer.getvalue()
 
 
-def folders(root: Path, count: int = 8, modes: tuple[str, str] = ("L", "L")) -> Path:
-    """Two class folders; every image has its own value."""
+def folders(root: Path, count: int = 8, modes: tuple[str, str] = ("L", "L"), first: int = 0) -> Path:
+    """Two class folders; every image has its own value, from `first` on."""
     for index, (name, mode) in enumerate(zip(("cat", "dog"), modes, strict=True)):
         (root / name).mkdir(parents=True)
         for number in range(count):
-            (root / name / f"{number}.png").write_bytes(picture(index * 100 + number, mode))
+            (root / name / f"{number}.png").write_bytes(picture(index * 100 + number + first, mode))
     return root
 
 
@@ -119,8 +119,8 @@ def test_the_cache_changes_nothing(
         parquet(root / "data" / "train-0.parquet", 100)
         parquet(root / "data" / "test-0.parquet", 10)
     elif kind == "with splits":
-        for split in ("train", "val", "test"):
-            folders(root / split)
+        for place, split in enumerate(("train", "val", "test")):
+            folders(root / split, first=20 * place)
     else:
         modes = {"grey": ("L", "L"), "colour": ("RGB", "RGB"), "grey, then colour": ("L", "RGB")}
         folders(root, 90, modes[kind])
@@ -209,18 +209,18 @@ def test_a_hub_data_set_is_known_by_its_fingerprint(
     """The hub's answer is made up: a local folder under other names, loaded as `datasets` loads it."""
     import datasets  # type: ignore[import-untyped]
 
-    def hub(source: str, repository: str) -> sources.Tables:
-        found: sources.Tables = datasets.load_dataset(str(tmp_path / repository), cache_dir=str(tmp_path / "hub"))
+    def answer(source: str, repository: str) -> hub.Tables:
+        found: hub.Tables = datasets.load_dataset(str(tmp_path / repository), cache_dir=str(tmp_path / "hub"))
         return found
 
     for name, count in (("one/cats", 30), ("two/cats", 60)):
         parquet(tmp_path / name / "train.parquet", count)
         parquet(tmp_path / name / "validation.parquet", 9)
-    monkeypatch.setattr(sources, "_hub", hub)
+    monkeypatch.setattr(hub, "_load", answer)
     first, second = data.load("hf:one/cats"), data.load("hf:two/cats")
     assert (first.name, len(first.test.labels), len(first.validation.labels)) == ("cats", 9, 3)
     assert first.fingerprint != second.fingerprint
-    monkeypatch.setattr(decoding, "pixels", forbid)
+    monkeypatch.setattr(decoding, "fit", forbid)
     assert equal(data.load("hf:one/cats"), first)
     assert len(entries(home)) == 2
 
@@ -284,12 +284,12 @@ def test_a_damaged_cache_is_built_again(tmp_path: Path, home: Path, monkeypatch:
 
 
 SLOW = """
-    decode = decoding.pixels
+    decode = decoding.fit
     def slow(*args):
         say("worker", os.getpid())
         time.sleep({seconds})
         return decode(*args)
-    decoding.pixels = slow
+    decoding.fit = slow
     say(data.load({root!r}, on_note=say).fingerprint)"""
 
 
@@ -343,7 +343,7 @@ def refusal(root: Path, home: Path) -> str:
 def test_a_full_disk_is_known_before(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, almost = folders(tmp_path / "set"), shutil.disk_usage(tmp_path)._replace(free=15_999_999)
     monkeypatch.setattr("shutil.disk_usage", lambda path: almost)
-    monkeypatch.setattr(decoding, "pixels", forbid)
+    monkeypatch.setattr(decoding, "fit", forbid)
     assert refusal(root, home) == (
         f"disk must have 16MB free for the decoded images, got 16MB in {home}; "
         "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
@@ -371,7 +371,7 @@ def test_a_disk_without_room_for_tables(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(sources, "SMALL", small)
     monkeypatch.setattr("datasets.load_dataset", full)
-    root = folders(tmp_path / "set")
+    root = parquet(tmp_path / "set" / "train.parquet")
     with pytest.raises(InputError) as caught:
         data.load(str(root))
     start, end = str(caught.value).split(", got none left in ")
@@ -402,14 +402,14 @@ def test_a_corrupt_image_is_named_by_a_worker(tmp_path: Path, home: Path) -> Non
     bad = folders(tmp_path / "set") / "dog" / "3.png"
     bad.write_bytes(b"junk")
     assert refusal(tmp_path / "set", home) == (
-        f"train row 11 ({bad}) must be a readable image, got an unknown format; mend or remove it"
+        f"train row 11 ({bad}) must be a readable image, got an unknown format; mend or remove it, or leave it out with --skip-broken"
     )
 
 
 def test_a_process_that_is_killed_while_it_decodes_ends_nothing(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, real, fatal = folders(tmp_path / "set"), images.pixels, tmp_path / "fatal"
+    source, real, fatal = folders(tmp_path / "set"), images.fit, tmp_path / "fatal"
     wanted = in_memory(source, monkeypatch)
     fatal.touch()
 
@@ -419,13 +419,13 @@ def test_a_process_that_is_killed_while_it_decodes_ends_nothing(
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args)
 
-    monkeypatch.setattr(decoding, "pixels", once)
+    monkeypatch.setattr(decoding, "fit", once)
     assert equal(data.load(str(source)), wanted)
     assert not fatal.exists()
 
 
 def test_a_worker_that_is_killed(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "pixels", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(decoding, "fit", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     assert refusal(folders(tmp_path / "set"), home) == (
         f"data must be decoded by {cores()} processes, got one killed (out of memory?); free memory and start again"
     )

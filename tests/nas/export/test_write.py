@@ -7,10 +7,13 @@ import json
 import random
 import re
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 import yaml
@@ -21,6 +24,7 @@ from safetensors.torch import load_file, save_file
 import nas
 from nas.analysis.pareto import best, pareto_front
 from nas.data.dataset import load
+from nas.export import verify_subprocess
 from nas.export.folder import Written
 from nas.export.formats import VerificationError
 from nas.export.model_card import ModelCard
@@ -237,6 +241,29 @@ def test_damaged_or_foreign_weights_are_refused(study: Reader, tmp_path: Path) -
     assert not list(tmp_path.glob(".*"))
 
 
+def test_logits_of_thousands_are_no_fault(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tolerances are of the size of the logits."""
+
+    def here(kinds: Collection[str], folder: Path, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
+        models = {kind: verify_subprocess.KINDS[kind](folder) for kind in kinds}
+        return {kind: {name: model(x).detach() for name, x in inputs.items()} for kind, model in models.items()}
+
+    monkeypatch.setattr("nas.export.formats.run_in_process", here)
+    monkeypatch.setattr("nas.export.folder.BATCHES", ())
+    trial = chosen(study)
+    weights = kept(study, trial.number)
+    content = weights.read_bytes()
+    values = load_file(bytes_to(tmp_path / "w.safetensors", content))
+    last = [name for name in values if name.startswith("head.")][-2:]
+    try:
+        save_file({name: value * (9000.0 if name in last else 1) for name, value in values.items()}, weights)
+        export_trial(study, trial, tmp_path / "out", device="cpu", console=QUIET, formats=("pt2", "onnx"))
+    finally:
+        weights.write_bytes(content)
+    model, preprocess = nas.load_export(tmp_path / "out")
+    assert model(preprocess(load("digits").test.images)).abs().max() > 3000
+
+
 def bytes_to(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
@@ -301,6 +328,13 @@ def test_loading_refuses_what_is_not_an_export(made: Path, tmp_path: Path) -> No
         nas.load_export(tmp_path / "out")
 
 
+def test_onnx_carries_its_preprocessing(made: Path) -> None:
+    model = onnx.load(made / "model.onnx")
+    carried = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+    assert carried == json.loads((made / "preprocess.json").read_text())
+    assert (carried["image_size"], carried["channels"], carried["classes"][3]) == (8, 1, "3")
+
+
 def test_preprocessing_takes_pictures_arrays_and_batches(made: Path) -> None:
     preprocess = nas.load_export(made).preprocess
     array = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
@@ -316,8 +350,8 @@ def test_preprocessing_takes_pictures_arrays_and_batches(made: Path) -> None:
             preprocess([wrong])
     with pytest.raises(InputError, match="pictures must be one at least, got none; give some"):
         preprocess([])
-    with pytest.raises(InputError, match="picture must be a PIL image or an array, got str"):
-        preprocess(["x"])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="picture must be a PIL image, a file or an array, got int"):
+        preprocess([7])  # type: ignore[list-item]
 
 
 def test_artifacts_are_named_by_the_journal_alone(study: Reader) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import pickle
 import zipfile
+from argparse import Namespace
 from collections.abc import Collection
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from nas.data.dataset import load
 from nas.export import formats, verify_subprocess
 from nas.export.formats import verify, write_base, write_formats
 from nas.export.load import Preprocess
-from nas.final.to_export import _device, read_weights
+from nas.final.to_export import _device
 from space import Arch, InputError, Task
 from space.network import Network
 from space.weights import timm_model, to_official, to_timm
@@ -52,6 +52,9 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     words = ["--recipe", "brief", "--epochs", 2, "--batch-size", 64, "--workers", 0, "--device", "cpu"]
     code, said, err = run("train", tiny, "--data", "digits", *words, "--out", out, "--json")
     assert (code, "epoch 2/2  loss " in err) == (0, True)
+    augmentation = "augmentation: random crops after padding by 1 px, no image mirrored"
+    assert f"{augmentation} (as the data suggests; --flip or --no-flip decides)\n" in err
+    assert "note:" not in err
     stated = json.loads(said)
     model, preprocess = nas.load_export(out)
     digits = load("digits")
@@ -69,6 +72,7 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     for words_in in (
         f"test accuracy {stated['test_accuracy']:.4f} (top-1, digits test split, n = 359",
         "fresh weights",
+        f"- {augmentation}\n",
     ):
         assert words_in in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arch.yaml", "long"]
@@ -77,9 +81,17 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
         folder = tmp_path / "three" / f"class{i % 3}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8), 80 * (i % 3) + i % 7, np.uint8)).save(folder / f"{i}.png")
-    words = ["--recipe", "finetune", "--epochs", 1, "--batch-size", 16, "--workers", 0, "--device", "cpu"]
+    words = ["--recipe", "finetune", "--epochs", 1, "--flip", "--workers", 0, "--device", "cpu"]
     code, _, err = run("train", out, "--data", tmp_path / "three", *words, "--out", tmp_path / "tuned")
     assert code == 0, err
+    for said in (
+        "note: batch_size 512 is more than the 42 training images, so batches are of 42\n",
+        "note: classifier: drawn anew, as 0 of the data's 3 classes are among the export's 10\n",
+        "augmentation: random crops after padding by 1 px, half of the images mirrored\n",
+    ):
+        assert err.count(said) == 1
+    saved = yaml.safe_load((tmp_path / "tuned" / "recipe.yaml").read_text())
+    assert (saved["batch_size"], saved["flip"]) == (42, True)
     tuned, labels = nas.load_export(tmp_path / "tuned")
     assert labels.classes == ("class0", "class1", "class2")
     before, after = model.state_dict(), tuned.state_dict()
@@ -94,8 +106,6 @@ def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest
     (tmp_path / "there").mkdir()
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "there")
     assert (code, "out must be a new folder, got " in err) == (2, True)
-    code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
-    assert (code, "batch_size must be at most the 1,079 training images, got 4,096" in err) == (2, True)
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new", "--format", "onx")
     assert (code, "format must be of onnx, pt2, all, got onx; did you mean onnx?" in err) == (2, True)
     monkeypatch.setattr("nas.final.to_export.find_spec", lambda name: None)
@@ -132,13 +142,20 @@ def test_import_takes_weights_from_outside(naming: str, tmp_path: Path, run: Run
         path = tmp_path / "weights.safetensors"
         save_file({k: v.contiguous() for k, v in to_timm(ours.state_dict(), network).items()}, path)
     else:
-        path = tmp_path / "weights.pth"
-        torch.save({"model": to_official(ours.state_dict(), network), "epoch": 3}, path)
+        path, names = tmp_path / "weights.pth", [f"kind{i}" for i in range(7)]
+        state = {f"_orig_mod.{name}": value for name, value in to_official(ours.state_dict(), network).items()}
+        plain = {name: torch.zeros_like(value) for name, value in state.items()}
+        torch.save({"model": plain, "model_ema": state, "args": Namespace(lr=4e-3), "classes": names}, path)
     words = ("import", path, "--as", tmp_path / "arch.yaml", "--image-size", 32, "--out", tmp_path / "out", "--timm")
     code, out, err = run(*words)
-    assert (code, err) == (0, "")
+    said = (
+        "note: weights.pth holds plain weights and averaged ones, the averaged are taken (plain, --no-ema)\n"
+        "note: weights.pth: weights from model_ema, without _orig_mod. in their names\n"
+    )
+    assert (code, err) == (0, "" if naming == "timm" else said)
     assert f"imported {path.name} (names of {'timm' if naming == 'timm' else 'the official ConvNeXt code'}" in out
-    model = nas.load_export(tmp_path / "out").model
+    model, preprocess = nas.load_export(tmp_path / "out")
+    assert preprocess.classes == tuple(f"{'' if naming == 'timm' else 'kind'}{i}" for i in range(7))
     theirs = timm.create_model(
         **json.loads((tmp_path / "out" / "timm.json").read_text()),
         checkpoint_path=str(tmp_path / "out" / "timm.safetensors"),
@@ -150,35 +167,16 @@ def test_import_takes_weights_from_outside(naming: str, tmp_path: Path, run: Run
     assert "Not measured here: `nas train`" in (tmp_path / "out" / "README.md").read_text()
 
 
-class Code:
-    """Runs something when it is unpickled."""
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return exec, ("raise SystemError('ran')",)
-
-
-def test_checkpoints_that_are_none_are_refused(tmp_path: Path, run: Run) -> None:
-    files = {"a.safetensors": b"half", "b.pth": pickle.dumps({"model": Code()}), "c.pth": b"PK"}
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=r"checkpoint must (be safetensors or torch's|hold tensors alone), got"):
-            read_weights(tmp_path / name)
-    torch.save({"epoch": 3}, tmp_path / "d.pth")
-    with pytest.raises(InputError, match=r"checkpoint must map names to tensors, got d.pth; save its state dict"):
-        read_weights(tmp_path / "d.pth")
-    with pytest.raises(InputError, match=r"checkpoint must be a file, got .*; check the path"):
-        read_weights(tmp_path / "gone.pth")
-    state = Network(arch(8), Task(8, 1, 3)).state_dict()
-    save_file(state, tmp_path / "e.safetensors")
-    code, _, err = run(
-        "import", tmp_path / "e.safetensors", "--as", "convnextv2_atto", "--out", tmp_path / "o", "--image-size", 32
-    )
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, run: Run) -> None:
+    words = ("--as", "convnextv2_atto", "--out", tmp_path / "o", "--image-size", 32)
+    save_file(Network(arch(8), Task(8, 1, 3)).state_dict(), tmp_path / "e.safetensors")
+    code, _, err = run("import", tmp_path / "e.safetensors", *words)
     assert code == 2
     assert "must" in err
     assert not (tmp_path / "o").exists()
-    save_file({"x": torch.zeros(3)}, tmp_path / "f.safetensors")
-    code, _, err = run("import", tmp_path / "f.safetensors", "--as", "convnextv2_atto", "--out", tmp_path / "o")
-    assert (code, "checkpoint must have a convolution and a classifier" in err) == (2, True)
+    save_file({"stem.x": torch.zeros(3)}, tmp_path / "f.safetensors")
+    code, _, err = run("import", tmp_path / "f.safetensors", *words)
+    assert (code, "classifier, got no stem and no classifier among names such as stem.x; is it a" in err) == (2, True)
 
 
 def shrunk(name: str) -> Arch:
@@ -190,13 +188,14 @@ def shrunk(name: str) -> Arch:
     return Arch.from_dict(plain)
 
 
+RGB = Preprocess(32, 3, (0.5,) * 3, (0.2,) * 3, tuple("0123456789"))
 FAMILIES = ("convnextv2_atto", "conv2former_n", "resnet50")
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_leaves_in_every_format_for_any_batch_and_size(name: str, tmp_path: Path) -> None:
     ours = randomise(Network(shrunk(name), Task(64, 3, 10)))
-    files = write_formats(tmp_path, ours, ("pt2", "onnx"))
+    files = write_formats(tmp_path, ours, RGB, ("pt2", "onnx"))
     assert {file.sizes for file in files} == {"from 64 px"}
     x = torch.randn(3, 3, 80, 96)
     with torch.no_grad():
@@ -221,7 +220,7 @@ def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
     monkeypatch.setattr(formats, "ONE_FILE", 1000)  # as if it were
     monkeypatch.setattr(formats, "run_in_process", here)
     network = randomise(Network(arch(8, 12), Task(32, 3, 10)))
-    files = write_formats(tmp_path, network, ("onnx",))
+    files = write_formats(tmp_path, network, RGB, ("onnx",))
     beside = tmp_path / "model.onnx.data"
     (checked,) = verify(tmp_path, network, files, images(32))
     assert checked.size == (tmp_path / "model.onnx").stat().st_size + beside.stat().st_size
@@ -233,8 +232,7 @@ def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
 
 def test_timm_checkpoint_gives_equal_logits_in_a_fresh_process(tmp_path: Path) -> None:
     network = randomise(Network(four(), Task(32, 3, 10)))
-    preprocess = Preprocess(32, 3, (0.5,) * 3, (0.2,) * 3, tuple("0123456789"))
-    files = [*write_base(tmp_path, network, preprocess), *write_formats(tmp_path, network, ("timm",))]
+    files = [*write_base(tmp_path, network, RGB), *write_formats(tmp_path, network, RGB, ("timm",))]
     assert [file.kind for file in files] == ["own", "modeling", "timm"]
     (checked,) = verify(tmp_path, network, files[2:], images(32))
     assert checked.difference < 1e-4

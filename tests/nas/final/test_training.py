@@ -20,10 +20,19 @@ import torch
 from PIL import Image
 
 from nas.data.dataset import Data, Split, load
-from nas.final.batches import Augmented, Share, batches, mixing
+from nas.final.batches import Augmented, CropAndFlip, Share, batches, mixing
 from nas.final.distributed_layers import SharedBatchNorm, SharedDropPath
 from nas.final.recipe import FinalRecipe
-from nas.final.training import CHECKPOINT, CURVE, _Run, parameter_groups, processes, train_to_end
+from nas.final.training import (
+    CHECKPOINT,
+    CURVE,
+    _Run,
+    fit_batch,
+    parameter_groups,
+    processes,
+    same_identity,
+    train_to_end,
+)
 from nas.records.recipe import Recipe
 from space import Arch, InputError, Task
 from space.network import Network
@@ -259,6 +268,41 @@ def test_recipes_are_as_published_and_brief_is_the_searchs() -> None:
     assert FinalRecipe.load("convnext", epochs=30).warmup_epochs == pytest.approx(2)
 
 
+def test_a_batch_is_no_larger_than_the_data_and_rates_follow() -> None:
+    notes: list[str] = []
+    assert fit_batch(RECIPE, 128, 3, notes.append) == RECIPE
+    fitted = fit_batch(RECIPE, 101, 3, notes.append)
+    assert (fitted.batch_size, notes) == (
+        96, ["batch_size 128 is more than the 101 training images, so batches are of 96"],
+    )  # fmt: skip
+    assert fitted.peak_lr == pytest.approx(RECIPE.peak_lr * 96 / 128)
+
+
+@pytest.mark.parametrize("suggested", [True, False])
+def test_the_recipe_decides_on_mirrors_before_the_data(suggested: bool, digits: Data) -> None:
+    data = replace(digits, augment=replace(digits.augment, flip=suggested))
+    bare = replace(RECIPE, randaugment=None, erasing=0.0, crop="none")
+    expected = torch.from_numpy(digits.train.images[5, ..., 0] / 255 - digits.mean[0]) / digits.std[0]
+    for told, flips in ((None, suggested), (True, True), (False, False)):
+        recipe = replace(bare, flip=told)
+        assert CropAndFlip.choose(recipe, data).flip is flips
+        augmented = Augmented(data, recipe, seed=0)
+        seen = [augmented[epoch, 5][0][0] for epoch in range(8)]
+        mirrored = [torch.allclose(x, expected.flip(1).float(), atol=1e-6) for x in seen]
+        assert [torch.allclose(x, expected.float(), atol=1e-6) for x in seen] == [not m for m in mirrored]
+        assert any(mirrored) is flips
+    assert str(CropAndFlip.choose(replace(RECIPE, flip=False), data)) == (
+        "random crops after padding by 1 px, no image mirrored"
+    )
+    assert str(CropAndFlip("resized", 1, True)) == "random crops of 8% to 100% of the area, half of the images mirrored"
+
+
+def test_a_checkpoint_of_before_a_setting_goes_on(tmp_path: Path) -> None:
+    same_identity({"seed": 0}, {"seed": 0, "recipe.flip": True}, tmp_path)
+    with pytest.raises(InputError, match=r"recipe.flip must be False to go on in .*, got True; choose another --out"):
+        same_identity({"recipe.flip": False}, {"recipe.flip": True}, tmp_path)
+
+
 def test_refusals(digits: Data, tmp_path: Path) -> None:
     def refused(message: str, recipe: FinalRecipe = RECIPE, share: Share = Share(), seed: int = 0) -> None:  # noqa: B008
         with pytest.raises(InputError, match=message):
@@ -268,10 +312,8 @@ def test_refusals(digits: Data, tmp_path: Path) -> None:
             )  # fmt: skip
 
     refused(r"batch_size must be a multiple of 6, pairs in 3 processes, got 128", share=Share(0, 3))
-    refused(
-        r"batch_size must be at most the 512 training images, got 2,048; set --batch-size",
-        replace(RECIPE, batch_size=2048),
-    )
+    with pytest.raises(InputError, match=r"data must have at least 6 training images, a pair for each of 3 proc.* 5;"):
+        fit_batch(RECIPE, 5, 3, print)
     with pytest.raises(InputError, match=r"recipe must be a YAML file or a name, got convnxt; did you mean convnext\?"):
         FinalRecipe.load("convnxt")
     with pytest.raises(InputError, match=r"warmup_epochs must be below the 3 epochs, got 5"):

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from nas.data.dataset import Augment, Data, Split, load
+from nas.data.dataset import Data, Split, load
 from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts
+from nas.records.settings import Augment
 from nas.records.trial import Epoch
 from nas.training.allocator import give_back_memory
 from nas.training.brief import Diverged, Verdict, train
@@ -51,7 +52,16 @@ def noise(count: int, size: int, channels: int = 3) -> Data:
     split = Split(images, rng.integers(0, 10, count))
     names = tuple("0123456789")
     return Data(
-        "noise", "noise", split, split, split, names, (0.5,) * channels, (0.25,) * channels, Augment(2, True), "f"
+        "noise",
+        "noise",
+        split,
+        split,
+        split,
+        names,
+        (0.5,) * channels,
+        (0.25,) * channels,
+        Augment(crop=2, flip=True),
+        "f",
     )
 
 

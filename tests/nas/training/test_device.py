@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from nas.data.dataset import Augment, Data, Split
+from nas.data.dataset import Data, Split
 from nas.final.batches import Share, mixing
 from nas.final.distributed_layers import SharedBatchNorm, SharedDropPath, share_layers
 from nas.final.recipe import FinalRecipe
 from nas.final.training import _Run
 from nas.records.recipe import Recipe
+from nas.records.settings import Augment
 from nas.training.augmentation import RandomDraws
 from nas.training.device import has_bfloat16
 from nas.training.device_data import DeviceData, DeviceSplit
@@ -52,7 +53,7 @@ def data() -> Data:
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (8, 32, 32, 3), np.uint8), rng.integers(0, 10, 8))
     classes, mean, std = tuple("0123456789"), (0.5,) * 3, (0.25,) * 3
-    return Data("noise", "noise", split, split, split, classes, mean, std, Augment(2, True), "f")
+    return Data("noise", "noise", split, split, split, classes, mean, std, Augment(crop=2, flip=True), "f")
 
 
 def made(network: Arch, data: Data, augmentation: str) -> Training:

@@ -1,0 +1,55 @@
+"""What the networks are trained on, as it was seen before the first of them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.pages.elements import table
+from dashboard.pages.study_page import Scene
+from dashboard.snapshot import Snapshot, once
+from nas.records.look import UNEVEN, Look
+from nas.records.settings import SAMPLES, DataCard
+
+
+def data_page(scene: Scene) -> None:
+    card = scene.settings.data
+    if card.look is None:
+        st.info("This study was started by a release that did not look at its data: only sizes are known.")
+        st.text(f"train {card.train:,}, validation {card.validation:,}, test {card.test:,} images of {card.name}")
+        return
+    for warning in card.look.warnings():
+        st.warning(warning[:1].upper() + warning[1:])
+    st.header("Classes and splits", anchor=False)
+    table(_counts(card.look), "classes")
+    with st.container(key="facts"):
+        for line in _facts(card, card.look):
+            st.text(line)
+    if samples := _samples(scene.snapshot):
+        st.header("As the networks see them", anchor=False)
+        st.image(samples, caption="The first training images of each class, decoded, cropped and resized")
+
+
+@once
+def _samples(snapshot: Snapshot) -> bytes | None:
+    """The picture, which stays where the study's folder is gone."""
+    path = snapshot.folder / SAMPLES
+    return path.read_bytes() if path.exists() else None
+
+
+def _counts(look: Look) -> pd.DataFrame:
+    """A row for each class, the most frequent first, and a column for each split."""
+    frame = pd.DataFrame(look.counts).rename_axis("class").reset_index()
+    return frame.sort_values("train", ascending=False, kind="stable")
+
+
+def _facts(card: DataCard, look: Look) -> list[str]:
+    came = [f"{split}: {count:,} images, {look.came_from[split]}" for split, count in look.totals().items()]
+    lines = [*came, look.pictures()]
+    if look.imbalance() >= UNEVEN:
+        lines.append(look.imbalanced())
+    if card.augment:
+        moved = f"moved by up to {card.augment.crop} px, " if card.augment.crop else ""
+        mirrored = "mirrored" if card.augment.flip else "never mirrored"
+        lines.append(f"training images: {moved}{mirrored} where the recipe does not say otherwise ({look.mirror})")
+    return lines

@@ -1,0 +1,112 @@
+"""The command that looks at pictures with an export."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nas.cli.base import app, print_table, progress
+from nas.cli.options import Json
+from nas.records.files import write_whole
+from space import InputError
+
+if TYPE_CHECKING:
+    from nas.export.pictures import Found
+    from nas.export.predict import Classifier
+    from nas.export.predictions import Predictions
+
+
+@app.command()
+def predict(
+    export: Annotated[Path, typer.Argument(metavar="EXPORT", help="An export's folder, or its model.onnx alone.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of them.")],
+    file: Annotated[
+        Literal["own", "onnx", "pt2", "timm", "modeling"] | None,
+        typer.Option("--format", help="Which of the export's files runs. [default: own]"),
+    ] = None,
+    out_csv: Annotated[Path | None, typer.Option("--csv", help="Write every picture's probabilities.")] = None,
+    out_html: Annotated[Path | None, typer.Option("--html", help="Write a page with the confusion matrix.")] = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Unreadable pictures are no failure.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Classify pictures with EXPORT; where they lie in folders named like its classes, say how often it is right.
+
+    Unreadable pictures are listed, and the exit status is then 1.
+    Example: nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html
+    """
+    from nas.export.pictures import find
+    from nas.export.predict import load_classifier
+    from nas.export.predict import predict as classify
+    from nas.export.predictions import score, to_json
+
+    for option, out in (("csv", out_csv), ("html", out_html)):
+        if out is not None and out.exists():
+            raise InputError(f"{option} must not exist, got {out}; choose another file with --{option}")
+    classifier = load_classifier(export, file)
+    found = find(paths, classifier.preprocess.classes)
+    console = progress()
+    with console.status("looking at pictures") as status:
+        predictions = classify(
+            classifier, found.files,
+            lambda done: status.update(f"looking at pictures: {done:,} of {len(found.files):,}"),
+        )  # fmt: skip
+    scores = score(predictions)
+    for line in notes(found, classifier, predictions):
+        print(f"note: {line}", file=sys.stderr)
+    for line in predictions.broken:
+        print(f"broken: {line}", file=sys.stderr)
+    if out_csv is not None:
+        write_whole(out_csv, as_csv(predictions))
+    if out_html is not None:
+        from dashboard.prediction_page import write_predictions
+
+        write_predictions(out_html, f"{export.name or export.resolve().name}: predictions", predictions, scores)
+    if as_json:
+        print(json.dumps({"export": str(export), "format": classifier.kind, **to_json(predictions, scores)}))
+    else:
+        from nas.cli.prediction_tables import prediction_tables, summary
+
+        for each in prediction_tables(predictions, scores):
+            print_table(each)
+        print(summary(predictions, scores))
+    if predictions.broken and not skip_broken:
+        raise typer.Exit(1)
+
+
+def notes(found: Found, classifier: Classifier, predictions: Predictions) -> list[str]:
+    """What a person may not expect of the files."""
+    said, channels, classes = [*found.notes], classifier.preprocess.channels, classifier.preprocess.classes
+    if found.labelled < len(found.files):
+        rest, names = len(found.files) - found.labelled, some(found.strange)
+        said.append(f"{rest:,} pictures count for no accuracy: {names} is no class of {some(classes)}")
+    grey = sum(answer.grey for answer in predictions.answers)
+    if grey and channels == 3:
+        said.append(f"{grey:,} pictures are grey and the network is of RGB: the value stands in all channels")
+    if channels == 1 and (colour := len(predictions.answers) - grey):
+        said.append(f"{colour:,} pictures have colours and the network is of grey: they were turned grey")
+    return said
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """A few of many."""
+    rest = f", ... ({len(names):,} in all)" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def as_csv(predictions: Predictions) -> str:
+    """A row per picture: path, label, answer, its probability, and the probability of every class."""
+    text, classes = StringIO(), predictions.classes
+    writer = csv.writer(text)
+    writer.writerow(["path", "label", "answer", "probability", *(f"probability of {name}" for name in classes)])
+    for answer in predictions.answers:
+        label = "" if answer.label is None else classes[answer.label]
+        row = [answer.path, label, classes[answer.answer], answer.probability, *answer.probabilities.tolist()]
+        writer.writerow(row)
+    return text.getvalue()

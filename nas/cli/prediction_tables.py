@@ -1,0 +1,83 @@
+"""Predictions in the terminal: the pictures, or, where labels are known, accuracy by class and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Column, Table
+
+from nas.export.predictions import Predictions, Scores
+
+MOST = 40  # pictures, and classes, that are listed
+WIDEST = 12  # classes whose confusion matrix is drawn
+
+
+def prediction_tables(predictions: Predictions, scores: Scores | None) -> Iterator[Table]:
+    """Without labels, or of few pictures, the pictures; with labels what became of the classes."""
+    if scores is None or len(predictions.answers) <= MOST:
+        yield _pictures(predictions)
+    if scores is not None:
+        yield _classes(predictions, scores)
+    if scores is not None and len(predictions.classes) <= WIDEST:
+        yield _confusion(predictions, scores)
+
+
+def summary(predictions: Predictions, scores: Scores | None) -> str:
+    """The last line."""
+    broken = f"; {len(predictions.broken):,} could not be read" if predictions.broken else ""
+    if scores is None:
+        return f"{len(predictions.answers):,} pictures{broken}; no accuracy, as no folder is named like a class"
+    seen = sum(each is not None for each in scores.by_class)
+    return (
+        f"accuracy {scores.accuracy:.4f} (top-1, n = {scores.images:,}), balanced accuracy {scores.balanced:.4f} "
+        f"(mean over {seen} classes){broken}"
+    )
+
+
+def _pictures(predictions: Predictions) -> Table:
+    table = Table("picture", "taken for", Column("probability", justify="right"), "second")
+    for answer in predictions.answers[:MOST]:
+        order = np.argsort(-answer.probabilities, kind="stable")
+        second = next((int(each) for each in order if each != answer.answer), answer.answer)
+        wrong = answer.label is not None and answer.label != answer.answer
+        table.add_row(
+            escape(str(answer.path)),
+            escape(predictions.classes[answer.answer]) + (" (wrong)" if wrong else ""),
+            f"{answer.probability:.4f}",
+            f"{escape(predictions.classes[second])} {answer.probabilities[second]:.4f}",
+        )
+    return _more(table, len(predictions.answers))
+
+
+def _classes(predictions: Predictions, scores: Scores) -> Table:
+    """By name as the network knows them; of many, those that go wrong most."""
+    rows = [(accuracy, i) for i, accuracy in enumerate(scores.by_class) if accuracy is not None]
+    if len(rows) > MOST:
+        rows.sort()
+    table = Table(
+        "class", *(Column(name, justify="right") for name in ("pictures", "accuracy")), "most often taken for"
+    )
+    for accuracy, i in rows[:MOST]:
+        others = scores.confusion[i].copy()
+        others[i] = 0
+        most = int(others.argmax())
+        wrong = f"{escape(predictions.classes[most])} ({others[most]:,})" if others[most] else ""
+        table.add_row(escape(predictions.classes[i]), f"{scores.confusion[i].sum():,}", f"{accuracy:.4f}", wrong)
+    return _more(table, len(rows))
+
+
+def _more(table: Table, count: int) -> Table:
+    if count > MOST:
+        table.caption, table.caption_justify = f"and {count - MOST:,} more, which --json has", "left"
+    return table
+
+
+def _confusion(predictions: Predictions, scores: Scores) -> Table:
+    names = [escape(name) for name in predictions.classes]
+    columns = [Column(name, justify="right") for name in names]
+    table = Table("is, taken for", *columns, title="confusion matrix", title_justify="left")
+    for name, row in zip(names, scores.confusion.tolist(), strict=True):
+        table.add_row(name, *(f"{count:,}" if count else "" for count in row))
+    return table

@@ -1,0 +1,61 @@
+"""Columns: which one of a table holds the class of each image, and what is one class."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from sys import intern
+from typing import Any
+
+from space.reading import InputError
+
+LABELS = ("label", "labels", "fine_label", "class", "target", "y", "class_name", "label_name", "category", "class_id")
+ONE = "nas is for one class an image: no boxes, no several labels, no numbers to predict"
+
+
+def label_column(columns: Iterable[str], chosen: str | None) -> str | None:
+    """The chosen column, else one by a customary name. Raises InputError where the chosen one is not there."""
+    names = list(columns)
+    if chosen is not None and chosen not in names:
+        raise InputError(f"label_column must be one of {', '.join(names)}, got {chosen}; correct it")
+    lower = {name.lower(): name for name in reversed(names)}
+    return chosen or next((lower[name] for name in LABELS if name in lower), None)
+
+
+def one_class_each(values: Sequence[Any], column: str) -> list[str | None]:
+    """A class's name for every value, None where there is none. Raises InputError for what is no class."""
+    plain = [None if value is None or value != value or value == "" else value for value in map(_listed, values)]
+    present = [value for value in plain if value is not None]
+    if bad := next((value for value in present if isinstance(value, (list, tuple, dict))), None):
+        raise InputError(f"{column} must be one class for each image, got {str(bad)[:60]}; {ONE}")
+    numbers = [number for value in present if (number := _number(value)) is not None]
+    fraction = next((number for number in numbers if number != math.floor(number)), None)
+    if fraction is not None and len(numbers) == len(present):
+        raise InputError(f"{column} must be integers or words, got {fraction}; {ONE}")
+    whole = bool(present) and len(numbers) == len(present) and any("." in str(value) for value in present)
+    return [None if value is None else intern(str(int(float(value)) if whole else value).strip()) for value in plain]
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Classes as they are numbered: by number where all are integers, else by their letters."""
+    found = set(names)
+    if all(re.fullmatch(r"-?\d+", name) for name in found):
+        return tuple(sorted(found, key=lambda name: (int(name), name)))
+    return tuple(sorted(found))
+
+
+def _listed(value: Any) -> Any:
+    """numpy's arrays and scalars as Python's."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _number(value: Any) -> float | None:
+    """NaN and infinity are words here."""
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

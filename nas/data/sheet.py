@@ -1,0 +1,39 @@
+"""Sheet: sample pictures of each class as the network sees them, in one PNG."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from nas.data.dataset import Data
+
+TILE = 64  # pixels a side, at least: small pictures are enlarged by a whole factor, without smoothing
+COLUMNS, ROWS = 10, 50
+TEXT, GAP = 14, 4
+
+
+def sheet(data: Data) -> bytes:
+    """A row for each of the first 50 classes with its first 10 training images, decoded, cropped and resized as for
+    training, without augmentation: PNG."""
+    factor = max(1, -(-TILE // data.image_size))
+    tile = factor * data.image_size
+    shown = data.classes[:ROWS]
+    height = len(shown) * (tile + TEXT + GAP)
+    page = Image.new("RGB", (COLUMNS * (tile + GAP), height), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(TEXT - 2)
+    for row, name in enumerate(shown):
+        top = row * (tile + TEXT + GAP)
+        count = data.look.counts["train"].get(name, 0) if data.look else 0
+        draw.text(
+            (2, top), f"{name} ({count:,} in train)".encode("latin-1", "replace").decode("latin-1"), "black", font
+        )
+        for column, number in enumerate(np.flatnonzero(data.train.labels == row)[:COLUMNS]):
+            pixels = np.asarray(data.train.images[number])
+            large = np.repeat(np.repeat(pixels, factor, axis=0), factor, axis=1)
+            picture = Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
+            page.paste(picture, (column * (tile + GAP), top + TEXT))
+    written = io.BytesIO()
+    page.save(written, "PNG")
+    return written.getvalue()

@@ -1,0 +1,105 @@
+"""Walk: the files below a folder, each once, however they are linked, and which of them are pictures."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from nas.data.images import STUBS, suffixes
+
+TABLES = {".csv", ".tsv", ".jsonl", ".json", ".parquet"}
+
+
+@dataclass(slots=True)
+class Files:
+    """What is below a folder, by paths relative to it, sorted. Names that begin with a dot or `__` are left out."""
+
+    root: Path
+    pictures: list[Path] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    other: Counter[str] = field(default_factory=Counter)  # by suffix, what is neither
+    links: int = 0  # that lead to what is there already
+
+    def notes(self) -> list[str]:
+        """What was left out, a line each."""
+        found = []
+        if self.other:
+            kinds = ", ".join(f"{suffix or 'no suffix'} ({count:,})" for suffix, count in self.other.most_common(6))
+            found.append(f"left out, no readable pictures: {kinds}")
+        if self.links:
+            found.append(f"left out, links to what is read already or is not there: {self.links:,}")
+        return found
+
+
+def walk(root: Path) -> Files:
+    """The files below a folder. What links lead to is read once: where it is, or under its first link."""
+    found = Files(root)
+    links: list[Path] = []
+    seen = {_identity(root)}
+    _real(root, Path(), found, links, seen)
+    for link in links:  # grows meanwhile
+        target = root / link
+        if not target.exists() or _identity(target) in seen:
+            found.links += 1
+        elif target.is_dir():
+            _real(target, link, found, links, seen)
+        else:
+            seen.add(_identity(target))
+            _sort(target, link, found)
+    for each in (found.pictures, found.tables, found.folders):
+        each.sort()
+    return found
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def _real(folder: Path, name: Path, found: Files, links: list[Path], seen: set[tuple[int, int]]) -> None:
+    """Adds what is in a folder and below it; its links are for later, so that a real file comes before them."""
+    device, _ = identity = _identity(folder)
+    seen.add(identity)
+    if name != Path():
+        found.folders.append(name)
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith((".", "__")):
+            continue
+        if entry.is_symlink():
+            links.append(name / entry.name)
+        elif entry.is_dir():
+            if _identity(Path(entry.path)) not in seen:
+                _real(Path(entry.path), name / entry.name, found, links, seen)
+        elif entry.is_file():
+            seen.add((device, entry.inode()))
+            _sort(Path(entry.path), name / entry.name, found)
+
+
+def _sort(file: Path, name: Path, found: Files) -> None:
+    suffix = name.suffix.lower()
+    if suffix in suffixes():
+        found.pictures.append(name)
+    elif suffix in TABLES:
+        found.tables.append(name)
+    elif _is_picture(file):
+        found.pictures.append(name)
+    else:
+        found.other[suffix] += 1
+
+
+def _is_picture(file: Path) -> bool:
+    """By content, where the suffix tells nothing."""
+    kind = mimetypes.guess_type(file.name)[0]
+    if kind and not kind.startswith("image/"):
+        return False
+    try:
+        with Image.open(file) as image:
+            return image.format not in STUBS
+    except Exception:  # Pillow raises nearly anything on what is no picture
+        return False

@@ -1,0 +1,98 @@
+"""What an exported network takes pictures for, and how often it is right where labels are known. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a picture was taken for, and what it is where that is known: indices into the classes."""
+
+    path: Path
+    label: int | None
+    answer: int
+    probabilities: NDArray[np.float32]  # (classes,)
+    grey: bool
+
+    @property
+    def probability(self) -> float:
+        return float(self.probabilities[self.answer])
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """`broken`: a line for each file that could not be read."""
+
+    classes: Sequence[str]
+    answers: Sequence[Answer]
+    broken: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Of the answers with labels. `confusion[i, j]`: pictures of class i that were taken for class j."""
+
+    confusion: NDArray[np.int64]
+
+    @property
+    def images(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1, 0 to 1."""
+        return int(self.confusion.trace()) / self.images
+
+    @property
+    def by_class(self) -> list[float | None]:
+        """Of the pictures of each class, how many are right, 0 to 1; None for a class without pictures."""
+        rows = zip(self.confusion.diagonal().tolist(), self.confusion.sum(axis=1).tolist(), strict=True)
+        return [right / count if count else None for right, count in rows]
+
+    @property
+    def balanced(self) -> float:
+        """The mean of `by_class` over the classes that have pictures."""
+        return float(np.mean([each for each in self.by_class if each is not None]))
+
+
+def score(predictions: Predictions) -> Scores | None:
+    """None where no answer has a label."""
+    labelled = [(answer.label, answer.answer) for answer in predictions.answers if answer.label is not None]
+    if not labelled:
+        return None
+    confusion = np.zeros((len(predictions.classes),) * 2, np.int64)
+    np.add.at(confusion, tuple(np.array(labelled).T), 1)
+    return Scores(confusion)
+
+
+def to_json(predictions: Predictions, scores: Scores | None) -> dict[str, Any]:
+    """Every number, and None for what needs labels where there are none."""
+    classes = predictions.classes
+    return {
+        "classes": list(classes),
+        "images": None if scores is None else scores.images,
+        "accuracy": None if scores is None else scores.accuracy,
+        "balanced_accuracy": None if scores is None else scores.balanced,
+        "class_accuracy": None if scores is None else dict(zip(classes, scores.by_class, strict=True)),
+        "confusion": None if scores is None else scores.confusion.tolist(),
+        "broken": list(predictions.broken),
+        "pictures": [record(answer, classes) for answer in predictions.answers],
+    }
+
+
+def record(answer: Answer, classes: Sequence[str]) -> dict[str, Any]:
+    """One picture."""
+    return {
+        "path": str(answer.path),
+        "label": None if answer.label is None else classes[answer.label],
+        "answer": classes[answer.answer],
+        "probability": answer.probability,
+        "probabilities": dict(zip(classes, map(float, answer.probabilities), strict=True)),
+    }

@@ -1,0 +1,83 @@
+"""Look: what was seen in a data set before anything was trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+
+UNEVEN = 3.0  # largest class over the smallest, from which accuracy needs a second number
+SHOWN = 12  # classes in a line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Counts are of images. `counts` by split and class, `came_from` by split."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    counts: dict[str, dict[str, int]]
+    came_from: dict[str, str]
+    sizes: dict[str, int]  # as decoded, the most frequent, such as 640x480
+    modes: dict[str, int]  # Pillow's
+    flat: int = 0  # nearly constant ones
+    broken: int = 0  # left out with --skip-broken
+    duplicates: int = 0  # beyond the first of each
+    across_splits: int = 0  # of those, left out of a split as another has them
+    conflicting: int = 0  # different pictures that occur under several classes
+    mirror: str = ""  # what decided whether images are mirrored
+    notes: tuple[str, ...] = ()  # what was skipped, and why
+
+    def totals(self) -> dict[str, int]:
+        return {split: sum(each.values()) for split, each in self.counts.items()}
+
+    def imbalance(self) -> float:
+        """The largest class of train over its smallest."""
+        train = self.counts["train"].values()
+        return max(train) / max(1, min(train))
+
+    def pictures(self) -> str:
+        """Sizes and modes of the files."""
+        return f"pictures: {_kinds(self.sizes)}; {_kinds(self.modes)}"
+
+    def imbalanced(self) -> str:
+        return (
+            f"imbalance: the largest class has {self.imbalance():.0f}x the images of the smallest; accuracy alone "
+            "hides the small ones: see balanced accuracy"
+        )
+
+    def lines(self) -> list[str]:
+        """For people, in the order of importance; what needs a look is a line of its own."""
+        splits = ", ".join(f"{split} {count:,} ({self.came_from[split]})" for split, count in self.totals().items())
+        train = self.counts["train"]
+        named = _listed(f"{name} {count:,}" for name, count in train.items())
+        found = [splits, f"{len(train)} classes, in train: {named}", self.pictures()]
+        return found + [self.imbalanced()] * (self.imbalance() >= UNEVEN) + self.warnings()
+
+    def warnings(self) -> list[str]:
+        """What a person should know before trusting a number."""
+        said = list(self.notes)
+        if self.broken:
+            said.append(f"left out, images that cannot be read: {self.broken:,}")
+        if self.duplicates:
+            across = f"; left out, as another split has them: {self.across_splits:,}" if self.across_splits else ""
+            said.append(f"images with the same pixels as another: {self.duplicates:,}, in one split each{across}")
+        if self.conflicting:
+            said.append(f"pictures that occur under several classes: {self.conflicting:,}")
+        if self.flat:
+            said.append(f"images that show nothing, nearly constant: {self.flat:,}")
+        return said
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _kinds(counts: dict[str, int]) -> str:
+    return _listed(f"{name} ({count:,})" for name, count in counts.items())
+
+
+def _listed(words: Iterable[str]) -> str:
+    found = list(words)
+    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else "")

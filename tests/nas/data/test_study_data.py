@@ -1,0 +1,90 @@
+"""A study's data: read and augmented as when it began, whatever the release that began it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from nas.data.dataset import load
+from nas.data.study_data import describe_data, like, said
+from nas.records.settings import FILE, Augment, Settings
+from tests.nas.conftest import Run
+
+
+def letters(root: Path) -> Path:
+    """Pictures whose mirror images are of the other class, and some that occur twice."""
+    random = np.random.RandomState(0)
+    for number in range(40):
+        pixels = random.randint(0, 60, (8, 8)).astype(np.uint8)
+        pixels[:, :3] = 255
+        for name, image in (("b", pixels), ("d", pixels[:, ::-1])):
+            (root / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(root / name / f"{number}.png")
+            if number < 8:
+                Image.fromarray(image).save(root / name / f"again{number}.png")
+    return root
+
+
+def test_cards_from_before_are_augmented_by_name(tmp_path: Path) -> None:
+    data = load(str(letters(tmp_path / "set")))
+    card = describe_data(data)
+    assert (like(data, card).augment, card.augment) == (Augment(crop=1, flip=False),) * 2
+    for name, augment in (("set", (1, True)), ("digits", (0, False)), ("fashion_mnist", (2, True))):
+        old = replace(card, augment=None, name=name)
+        assert like(data, old).augment == Augment(crop=augment[0], flip=augment[1])
+
+
+def test_the_first_lines_say_what_is_done_to_the_images(tmp_path: Path) -> None:
+    data = load(str(letters(tmp_path / "set")))
+    lines = said(data)
+    assert lines[0] == (
+        "data: set: train 65 (folders such as b), validation 11 (held out of train), test 20 (held out of train)"
+    )
+    assert lines[-1].startswith(
+        "training images: moved by up to 1 px, never mirrored (a linear probe reads 100% of ima"
+    )
+    assert said(data, crop=0, flip=True)[-1] == "training images: mirrored"
+
+
+@pytest.fixture
+def words(tmp_path: Path, tiny_space: Path) -> list[str]:
+    source = letters(tmp_path / "set")
+    return ["search", str(tiny_space), "--data", str(source), "--flops", "20K..300K", "--epochs", "1",
+            "--runs", str(tmp_path / "runs"), "--study", "s", "--trials"]  # fmt: skip
+
+
+def test_what_is_beside_the_pictures_may_change(words: list[str], tmp_path: Path, run: Run) -> None:
+    code, _, errors = run(*words, 1)
+    assert code == 0
+    assert "images with the same pixels as another: 16, in one split each" in errors
+    assert (tmp_path / "runs" / "s" / "samples.png").read_bytes()[:4] == b"\x89PNG"
+    (tmp_path / "set" / "b" / "notes.txt").write_text("new")
+    assert run(*words, 2)[0] == 0
+    code, _, errors = run(*words, 3, "--label-column", "y")
+    assert code == 2
+
+
+def test_a_study_from_before_goes_on_with_its_images(words: list[str], tmp_path: Path, run: Run) -> None:
+    """Which splits equal pictures by their names, and mirrors; as if it had been begun then."""
+    file = tmp_path / "runs" / "s" / FILE
+    assert run(*words, 1)[0] == 0
+    plain = yaml.safe_load(file.read_text())
+    for field in ("reading", "augment", "look"):
+        del plain["data"][field]
+    old = load(str(tmp_path / "set"), reading=Settings.read(file.parent).data.reading)
+    file.write_text(yaml.safe_dump(plain))
+    before = Settings.read(file.parent).data.reading
+    assert not before.apart
+    mixed = load(str(tmp_path / "set"), reading=before)
+    assert mixed.fingerprint != old.fingerprint
+    plain["data"] |= {"fingerprint": mixed.fingerprint, "train": len(mixed.train.labels),
+                      "validation": len(mixed.validation.labels), "test": len(mixed.test.labels)}  # fmt: skip
+    file.write_text(yaml.safe_dump(plain))
+    code, _, errors = run(*words, 2)
+    assert code == 0, errors
+    assert "mirrored" in errors
