@@ -24,7 +24,7 @@ def counted(pairs: list[tuple[int, int]]) -> ClassCounts:
     return ClassCounts(tuple(map(sum, of)), tuple(map(len, of)))
 
 
-@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
 @given(LABELS)
 def test_the_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     labels, guesses = np.array(pairs).T
