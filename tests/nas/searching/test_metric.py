@@ -97,6 +97,8 @@ def test_a_search_by_balanced_accuracy(
     assert line in card
     assert f"few {best.counts.correct[0] / 3:.2%} (n = 3), many {best.counts.correct[1] / 27:.2%} (n = 27)" in card
     assert "for balanced accuracy under a FLOPs budget" in card
+    assert "test balanced accuracy" in card
+    assert "n = 60, 1 seed, untouched by the search): few " in card
 
     frame = nas.Study(folder).front()
     assert list(frame.balanced_accuracy) == [row["balanced_accuracy"] for row in front]
