@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from dashboard.charts.style import Figure, escape, layout, title
 from dashboard.number_format import count, percent
 from nas.export.predictions import Scores
 
 WRITTEN = 25  # classes up to which counts are written into the cells
-LONGEST = 30  # letters of a class
+TICKED = 60  # classes up to which each has its name on the axes
+LONGEST = 30  # letters of it
 
 
 def confusion_figure(scores: Scores, classes: Sequence[str]) -> Figure:
     """A row per class of the pictures, a column per answer; coloured by the share of the row."""
-    names = [escape(name, LONGEST) for name in classes]
-    totals = scores.confusion.sum(axis=1, keepdims=True).clip(1)
-    counts = scores.confusion.tolist()
-    chart = layout(min(1400, 160 + 28 * len(names)))
-    places = list(range(len(names)))  # names that are cut may be equal
-    ticks = {"tickmode": "array", "tickvals": places, "ticktext": names, "showgrid": False} if len(names) <= 60 else {}
-    chart["xaxis"] |= {"title": title("taken for"), **ticks}
-    chart["yaxis"] |= {"title": title("is"), "autorange": "reversed", **ticks}
+    few = len(classes) <= TICKED
+    places: list[Any] = list(range(len(classes))) if few else [escape(name) for name in classes]
+    ticks = {"tickvals": places, "ticktext": [escape(name, LONGEST) for name in classes]} if few else {}
+    counts, totals = scores.confusion.tolist(), scores.confusion.sum(axis=1, keepdims=True).clip(1)
+    chart = layout(min(1400, 160 + 28 * len(classes)))
+    axis = {"type": "linear" if few else "category", "showgrid": False, **ticks}
+    chart["xaxis"] |= {"title": title("taken for"), **axis}
+    chart["yaxis"] |= {"title": title("is"), "autorange": "reversed", **axis}
     data = {
         "type": "heatmap", "x": places, "y": places, "z": (scores.confusion / totals).tolist(), "zmin": 0, "zmax": 1,
         "colorscale": [[0, "@back"], [1, "#0072B2"]], "showscale": False, "customdata": counts,
         "hovertemplate": "%{y} taken for %{x}: %{customdata}, %{z:.1%} of the row<extra></extra>", "xgap": 1, "ygap": 1,
     }  # fmt: skip
-    if len(names) <= WRITTEN:
+    if len(classes) <= WRITTEN:
         data |= {"text": [[str(n) if n else "" for n in row] for row in counts], "texttemplate": "%{text}"}
     return {"data": [data], "layout": chart}
 
@@ -39,5 +41,5 @@ def confusion_caption(scores: Scores, classes: Sequence[str]) -> str:
     return (
         f"Accuracy {percent(scores.accuracy, 2)} (top-1, n = {scores.images:,}), balanced accuracy "
         f"{percent(scores.balanced, 2)} (mean over {count(len(accuracies), 'class', 'classes')}); lowest: "
-        f"{escape(name, LONGEST)}, {percent(worst)}."
+        f"{name}, {percent(worst)}."
     )

@@ -41,13 +41,14 @@ def _numbers(scene: Scene) -> None:
     """What stands over the chart, and what it rests on."""
     snapshot, settings, best = scene.snapshot, scene.settings, scene.snapshot.best
     volume = outcome_of(snapshot).hypervolume
+    what = WORDS[settings.metric]
     rows = (
         (
-            f"Best {WORDS[settings.metric]}",
+            f"Best {what}",
             percent(score(best.trial) if best else None),
             evidence(settings, best.seeds if best else 1),
         ),
-        ("On the front", f"{len(snapshot.front)}", "Networks that no other beats in both accuracy and FLOPs"),
+        ("On the front", f"{len(snapshot.front)}", f"Networks that no other beats in both {what} and FLOPs"),
         ("Finished", f"{snapshot.number_in('complete')}", None),
         ("Running", f"{len(snapshot.running)}", None),
         ("Failed", f"{snapshot.number_in('failed')}", None),
@@ -64,8 +65,7 @@ def _numbers(scene: Scene) -> None:
     seeds = seeds_per_network(snapshot.trials)
     of_best = f", the best network's of {count(best.seeds, 'seed')}" if best and seeds[1] > 1 else ""
     with st.container(key="facts"):
-        what = WORDS[settings.metric].capitalize()
-        st.text(f"{what}: {evidence(settings, seeds)}{of_best}. Budget: {settings.band} {FLOPS}.")
+        st.text(f"{what.capitalize()}: {evidence(settings, seeds)}{of_best}. Budget: {settings.band} {FLOPS}.")
 
 
 def _facts(snapshot: Snapshot, settings: Settings) -> str:

@@ -52,13 +52,14 @@ def _importance(scene: Scene) -> None:
         captioned_chart(charts.importance_figure(rows, metric), caption, "importance")
     else:
         st.text(caption)
+    what = WORDS[metric]
     with st.expander("How this is worked out"):
         st.text(
-            "Each bar is the share of the variance that one axis explains alone (adjusted R²). For accuracy, a "
+            f"Each bar is the share of the variance that one axis explains alone (adjusted R²). For {what}, a "
             "quadratic in log FLOPs is regressed out first, so that an axis does not score for making networks larger. "
-            "The tick on an accuracy bar is a permutation threshold: with no true effects, no bar passes its threshold "
-            "in 95 of 100 studies (Bonferroni). A bar below its threshold is no evidence of an effect. Where the "
-            "sampler changed two axes together, both get the credit."
+            f"The tick on a bar of {what} is a permutation threshold: with no true effects, no bar passes its "
+            "threshold in 95 of 100 studies (Bonferroni). A bar below its threshold is no evidence of an effect. Where "
+            "the sampler changed two axes together, both get the credit."
         )
 
 

@@ -46,9 +46,9 @@ def points(trials: Iterable[Trial]) -> list[Point]:
 
 def mean_of(seeds: Sequence[Trial]) -> Trial:
     """The first of a network's trials, by number, with their mean scores."""
-    first = min(seeds, key=lambda trial: trial.number)
     if len(seeds) == 1:
-        return first
+        return seeds[0]
+    first = min(seeds, key=lambda trial: trial.number)
     known = [trial.counts for trial in seeds if trial.counts]
     counts = ClassCounts.mean(known) if len(known) == len(seeds) else None
     accuracies = [trial.accuracy for trial in seeds if trial.accuracy is not None]

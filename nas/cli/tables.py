@@ -189,7 +189,7 @@ def _tau(tau: Tau) -> list[str]:
 def effects_table(found: Agreement) -> Table:
     """What long training gives more than brief, by design choice."""
     note = (
-        "change: points of accuracy that long training adds to the network with the most blocks of the choice, less "
+        "change: points that long training adds to the network with the most blocks of the choice, less "
         "what it adds to that with the fewest, at equal FLOPs (depth, width: per doubling). Intervals: "
         f"{bonferroni_note(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands "
         "for those that go with it in all of these networks, and against its lack."

@@ -135,13 +135,13 @@ STUDY = (
 # the place of CIFAR-10 is taken by a folder of class folders with a few made-up images
 CIFAR = (
     Row(
-        (
-            "nas data path/to/images --sheet samples.png",
-            "nas data path/to/cifar10",
-            "nas data DATA",
-            "nas data path/to/images",
-        ),
+        ("nas data path/to/cifar10", "nas data DATA", "nas data path/to/images"),
         r"data: images: train \d+ \(folders such as .*validation \d+ \(held out of train\)",
+        "nas data images",
+    ),
+    Row(
+        ("nas data path/to/images --sheet samples.png",),
+        "samples.png: the first images of each class",
         "nas data images --sheet samples.png",
     ),
     Row(("export OMP_NUM_THREADS=1",)),
