@@ -86,7 +86,7 @@ def history_of(snapshot: Snapshot) -> tuple[Step, ...]:
 def networks_table(snapshot: Snapshot) -> tuple[list[Traits], Floats, Floats]:
     """Designs, accuracies and FLOPs of the networks, one per network."""
     rows = [row.trial for row in networks_of(snapshot).rows.values()]
-    accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
+    accuracy = np.array([trial.score for trial in rows], dtype=float)
     return [design_of(trial) for trial in rows], accuracy, np.array([trial.flops for trial in rows], dtype=float)
 
 

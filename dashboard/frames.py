@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from dashboard.charts.blocks import by_stage, mix, stages
-from nas.analysis.pareto import accuracy
+from nas.analysis.pareto import score
 from nas.analysis.seed_noise import NetworkResult, NetworkResults
 from nas.analysis.wording import shares
 from nas.records.trial import Trial
 from space import Arch, Task, breakdown
 
-OWN = "accuracy, 1 seed"
+OWN, BALANCED = "accuracy, 1 seed", "balanced accuracy, 1 seed"
 CERTAINTY = ["mean", "± 95%", "seeds", "on front"]
 RUNGS = ["rung", "had", "needed", "rivals"]
 _WHOLE = ("FLOPs", "params", "seeds", "rung", "rivals", "seed")  # columns of whole numbers, which may miss some
 
 
 def trials_frame(trials: Sequence[Trial], front: Collection[int], found: NetworkResults | None = None) -> pd.DataFrame:
-    """All trials by number. Accuracy in percent (validation top-1) of the trial's own seed; FLOPs and parameters as
-    counts; time in seconds.
+    """All trials by number. Accuracy in percent (validation top-1) of the trial's own seed, and balanced accuracy where
+    any has it; FLOPs and parameters as counts; time in seconds.
 
     Where networks were repeated, also what is known of each trial's network: its mean over seeds with the half of its
     95% interval, its seeds, and the probability of being on the front, in percent; where a stopping rule judged any,
@@ -32,8 +32,10 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
         "trial": [t.number for t in trials],
         "front": ["●" if t.number in front else "" for t in trials],
         OWN: [None if t.accuracy is None else 100 * t.accuracy for t in trials],
-        "FLOPs": [t.flops for t in trials],
     }
+    if any(t.balanced is not None for t in trials):
+        columns[BALANCED] = [None if t.balanced is None else 100 * t.balanced for t in trials]
+    columns["FLOPs"] = [t.flops for t in trials]
     if found is not None and found.noise is not None:
         columns |= _columns(CERTAINTY, [_certainty(found.of(trial)) for trial in trials])
     columns |= {
@@ -56,8 +58,18 @@ def front_frame(front: Sequence[Trial], found: NetworkResults | None = None, *, 
     `chances`: of being on it, which are those of the whole study's front over FLOPs and of no other."""
     frame = trials_frame(front, (), found)
     seeds = CERTAINTY[1:] if chances else CERTAINTY[1:-1]  # a member is at its mean already
-    names = ["trial", OWN, *seeds, "FLOPs", "params", "depth", "width", "blocks"]
-    return frame[[name for name in names if name in frame]].rename(columns={OWN: "top-1, %"})
+    names = ["trial", OWN, BALANCED, *seeds, "FLOPs", "params", "depth", "width", "blocks"]
+    return frame[[name for name in names if name in frame]].rename(columns={OWN: "top-1, %", BALANCED: "balanced, %"})
+
+
+def with_classes(frame: pd.DataFrame, trials: Iterable[Trial], classes: Sequence[str]) -> pd.DataFrame:
+    """A frame of some of these trials, for CSV: also each class's accuracy in percent, where any has them."""
+    shares = {t.number: t.counts.by_class for t in trials if t.counts}
+    if not shares:
+        return frame
+    rows = [shares.get(number, (None,) * len(classes)) for number in frame["trial"]]
+    names = [f"accuracy of {name}, %" for name in classes]
+    return pd.concat([frame, 100 * pd.DataFrame(rows, index=frame.index, columns=names, dtype=float)], axis=1)
 
 
 def _certainty(row: NetworkResult | None) -> list[float | None]:
@@ -65,7 +77,7 @@ def _certainty(row: NetworkResult | None) -> list[float | None]:
     if row is None or row.probability is None:
         return [None] * len(CERTAINTY)
     half = None if row.half is None else 100 * row.half
-    return [100 * accuracy(row.trial), half, row.seeds, 100 * row.probability]
+    return [100 * score(row.trial), half, row.seeds, 100 * row.probability]
 
 
 def _rung(trial: Trial) -> list[float | None]:

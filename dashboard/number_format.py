@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from nas.records.scores import SHORT, Metric
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import compact
@@ -30,22 +30,18 @@ def short(number: int | None) -> str:
     return NONE if number is None else compact(number)
 
 
-def evidence(settings: Settings, seeds: int | tuple[int, int] = 1) -> str:
-    """What an accuracy rests on: `validation top-1, n = 5,000 images, 1 seed`, or `mean of 1 to 3 seeds`."""
+def evidence(settings: Settings, seeds: int | tuple[int, int] = 1, metric: Metric | None = None) -> str:
+    """What an accuracy rests on: `validation top-1, n = 5,000 images, 1 seed`, or `mean of 1 to 3 seeds`. `metric`: the
+    study's own, unless it is said."""
     low, high = seeds if isinstance(seeds, tuple) else (seeds, seeds)
     words = "1 seed" if high == 1 else f"mean of {low} to {high} seeds" if low < high else f"mean of {high} seeds"
-    return f"validation top-1, n = {settings.data.validation:,} images, {words}"
+    return f"validation {SHORT[metric or settings.metric]}, n = {settings.data.validation:,} images, {words}"
 
 
 def seeds_per_network(trials: Iterable[Trial]) -> tuple[int, int]:
     """Fewest and most seeds that a finished network was trained with."""
     times = Counter(trial.key or f"trial {trial.number}" for trial in trials if trial.state == "complete")
     return (min(times.values()), max(times.values())) if times else (1, 1)
-
-
-def standard_error(accuracy: float, images: int) -> float:
-    """Of an accuracy measured on `images`: `sqrt(p (1 - p) / n)`, the binomial's."""
-    return math.sqrt(max(accuracy * (1 - accuracy), 0) / max(images, 1))
 
 
 def ago(moment: datetime | None) -> str:

@@ -25,9 +25,10 @@ from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.cost_axes import FLOPS as FLOPS_AXIS
 from nas.analysis.history import spans
 from nas.analysis.importance import FEWEST
-from nas.analysis.pareto import accuracy, flops, pareto_front
+from nas.analysis.pareto import flops, pareto_front, score
 from nas.analysis.wording import mean_words
 from nas.records.files import write_whole
+from nas.records.scores import WORDS
 from nas.records.settings import Settings
 from space import InputError, compact
 
@@ -74,7 +75,7 @@ def _head(snapshot: Snapshot, settings: Settings) -> str:
     assert best is not None  # a study without a finished network is not reported
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [
-        f"Best: {percent(accuracy(best.trial), 2)} ({evidence(settings, best.seeds)}) at {compact(flops(best.trial))} "
+        f"Best: {percent(score(best.trial), 2)} ({evidence(settings, best.seeds)}) at {compact(flops(best.trial))} "
         f"FLOPs, trial {best.trial.number}. All networks: {evidence(settings, seeds_per_network(snapshot.trials))}. "
         f"Hypervolume {derived.outcome_of(snapshot).hypervolume:.4f}.",
         f"Budget: {settings.band} {FLOPS}. Space: {settings.space_name}, drawn by {settings.sampler}, stop "
@@ -117,18 +118,18 @@ def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:
 
 def _space(snapshot: Snapshot) -> Iterator[str]:
     designs, rows = derived.designs_of(snapshot), derived.importances_of(snapshot)
+    metric = snapshot.read_settings.metric
     networks = len(derived.networks_of(snapshot).rows)
     if networks < FEWEST:
-        text = space.importance_caption(rows, networks)
+        text = space.importance_caption(rows, networks, metric)
         yield f"<h2>Which choices matter</h2><p>{text}</p>"
         return
-    caption = space.importance_caption(rows, networks)
-    yield from chart("importance", "Which choices matter", caption, space.importance_figure(rows))
+    caption = space.importance_caption(rows, networks, metric)
+    yield from chart("importance", "Which choices matter", caption, space.importance_figure(rows, metric))
     for axis in [row.axis for row in rows if row.matters][:3]:
-        caption = space.cells_caption(axis, *derived.cells_of(snapshot, axis))
-        yield from chart(
-            f"cells-{axis}", f"Accuracy by {axis}", caption, space.cells_figure(*derived.cells_of(snapshot, axis))
-        )
+        found = derived.cells_of(snapshot, axis)
+        caption, figure = space.cells_caption(axis, *found, metric), space.cells_figure(*found, metric)
+        yield from chart(f"cells-{axis}", f"{WORDS[metric].capitalize()} by {axis}", caption, figure)
     figure = space.coordinates_figure(snapshot.scored, designs, derived.varied_of(snapshot))
     yield from chart("lines", "All choices at once", space.coordinates_caption(snapshot.scored), figure, least=860)
 
@@ -152,7 +153,7 @@ def _networks(snapshot: Snapshot, settings: Settings) -> Iterator[str]:
             yield f"<p>trial {trial.number}: {html.escape(str(error))}</p>"
             continue
         seeds = derived.networks_of(snapshot).rows[trial.number].seeds
-        title = f"Trial {trial.number}: {mean_words(accuracy(trial), seeds)}, at {compact(trial.flops or 0)} FLOPs"
+        title = f"Trial {trial.number}: {mean_words(score(trial), seeds)}, at {compact(trial.flops or 0)} FLOPs"
         yield from chart(f"network-{trial.number}", title, caption, figure, level=3, least=600)
         yield f"<details><summary>YAML</summary><pre>{html.escape(arch.to_yaml())}</pre></details>"
 

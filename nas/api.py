@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
     from nas.data.given import Given
+    from nas.records.scores import Metric
     from nas.records.settings import Sampler, Settings, Stop
     from nas.searching.launch import SearchPlan
 
@@ -54,6 +55,7 @@ def search(
     runs: str | Path = RUNS,
     seed: int = 0,
     sampler: Sampler = "ehvi",
+    metric: Metric = "accuracy",
     stop: Stop | None = None,
     repeats: int = 0,
     baseline: bool = False,
@@ -89,7 +91,8 @@ def search(
     plan = SearchPlan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe), epochs=epochs, name=study, runs=Path(runs), seed=seed,
-        sampler=sampler, stop=stop, device=device, image_size=image_size, storage=storage, artifacts=artifacts,
+        sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size, storage=storage,
+        artifacts=artifacts,
         reading=Reading(
             train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
             skip_broken=skip_broken,
@@ -129,7 +132,7 @@ class Study:
         self._reader = Reader(self.folder)
 
     def __repr__(self) -> str:
-        trained = sum(trial.accuracy is not None for trial in self._reader.trials())
+        trained = sum(trial.score is not None for trial in self._reader.trials())
         return f"Study({str(self.folder)!r}): {trained} trials with an accuracy, {self.settings.band} FLOPs"
 
     @property

@@ -50,7 +50,7 @@ def by_stage(trial: Trial, name: str) -> str:
 def hover(trial: Trial, row: NetworkResult | None = None, *, brief: bool = False) -> str:
     """A trial's design in a few lines, escaped for plotly; with what its network's seeds tell, if there are any. Brief,
     for charts of thousands: `c3x64k7` is 3 ConvNeXt blocks 64 wide, kernel 7."""
-    head = [f"<b>trial {trial.number}</b>  {percent(trial.accuracy, 2)}", *seed_lines(row)]
+    head = [f"<b>trial {trial.number}</b>  {percent(trial.score, 2)}", *seed_lines(row)]
     if brief:
         short_lines = (
             f"{str(s.get('block'))[:1]}{s.get('depth')}x{s.get('width')}" + (f"k{s['kernel']}" if "kernel" in s else "")

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from dashboard.charts.front import score_label
 from dashboard.charts.progress import COSTS, growth_layout, growth_line
 from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, escape, layout, log_axis, title
 from dashboard.number_format import percent
 from nas.analysis.comparison import Distance, Edf, Growth
 from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_note
-from nas.analysis.pareto import accuracy
+from nas.analysis.pareto import score
 from nas.records.trial import Trial
 
 MOST = 6  # studies, for as many colours, symbols and dashes
@@ -33,15 +34,15 @@ def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS)
     for place, (name, front) in enumerate(fronts.items()):
         if not front:
             continue
-        x, y = [over.on(t) for t in front], [100 * accuracy(t) for t in front]
-        said = [f"trial {t.number}<br>{percent(t.accuracy, 2)} at {over.words(over.on(t))}" for t in front]
+        x, y = [over.on(t) for t in front], [100 * score(t) for t in front]
+        said = [f"trial {t.number}<br>{percent(t.score, 2)} at {over.words(over.on(t))}" for t in front]
         data.append(_step_line(place, name, x, y) | {
             "mode": "lines+markers", "marker": {"symbol": SYMBOLS[place], "size": 9, "color": COLOURS[place]},
             "text": said, "hovertemplate": f"{escape(name, 60)}, %{{text}}<extra></extra>",
         })  # fmt: skip
     if ends:
         chart["xaxis"] |= log_axis(min(ends), max(ends), over.label)
-    chart["yaxis"] |= {"title": title("validation top-1, %")}
+    chart["yaxis"] |= {"title": title(score_label(trial for front in fronts.values() for trial in front))}
     chart["legend"] = ABOVE
     return {"data": data, "layout": chart}
 
@@ -61,7 +62,7 @@ def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS
     high = max(low, *(over.on(front[-1]) for front in known.values()))
     parts = []
     for limit in dict.fromkeys([low, math.sqrt(low * high), high]):
-        at = {name: max(accuracy(t) for t in front if over.on(t) <= limit) for name, front in known.items()}
+        at = {name: max(score(t) for t in front if over.on(t) <= limit) for name, front in known.items()}
         best = max(at, key=lambda name: at[name])
         ahead = 100 * (at[best] - max(value for name, value in at.items() if name != best))
         by = f"{ahead:.1f} points ahead" if ahead >= 0.05 else "less than 0.1 points ahead" if ahead else "level"
@@ -71,8 +72,9 @@ def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS
     return f"{said} {over.note}" if over.note else said
 
 
-def edf_figure(rows: Sequence[Edf]) -> Figure:
-    """For every accuracy the share of networks that reach it or less; the farther right, the better the space."""
+def edf_figure(rows: Sequence[Edf], label: str = score_label(())) -> Figure:
+    """For every accuracy the share of networks that reach it or less; the farther right, the better the space.
+    `label`: what is maximised, of the axis."""
     chart = layout(360)
     data = []
     for place, row in enumerate(rows):
@@ -82,7 +84,7 @@ def edf_figure(rows: Sequence[Edf]) -> Figure:
             "name": f"{escape(row.name, 60)} ({row.networks:,})",
             "hovertemplate": f"{escape(row.name, 60)}: %{{y:.0f}}% have at most %{{x:.2f}}%<extra></extra>",
         })  # fmt: skip
-    chart["xaxis"] |= {"title": title("validation top-1, %")}
+    chart["xaxis"] |= {"title": title(label)}
     chart["yaxis"] |= {"title": title("networks with at most that, %"), "range": [0, 101]}
     chart["legend"] = ABOVE
     return {"data": data, "layout": chart}

@@ -6,15 +6,16 @@ FLOPs: conv + linear multiply-accumulates, batch 1; accuracies are in percent.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dashboard.charts.blocks import LOOKS, MIXES, hover, mix
 from dashboard.charts.style import ABOVE, COLOURS, GREY, SYMBOLS, Figure, escape, layout, log_axis, title
 from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.design_choices import is_numeric, number, one_word, traits_of
-from nas.analysis.pareto import accuracy, flops, knee, merged, pareto_front
+from nas.analysis.pareto import flops, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResults
+from nas.records.scores import SHORT
 from nas.records.trial import Trial
 from space import Band, compact
 
@@ -65,9 +66,19 @@ def front_figure(
     chart["shapes"] = chart.get("shapes", []) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
     chart["annotations"] = chart.get("annotations", []) + _knee_label(front, x)
     chart["xaxis"] |= log_axis(low, high, x.label)
-    chart["yaxis"] |= {"title": title("validation top-1, %"), "nticks": 8, **_reach([*points, *other], front, found)}
+    chart["yaxis"] |= {
+        "title": title(score_label([*points, *other])),
+        "nticks": 8,
+        **_reach([*points, *other], front, found),
+    }
     chart["legend"] = ABOVE | {"itemsizing": "constant"}
     return {"data": data, "layout": chart}
+
+
+def score_label(trials: Iterable[Trial]) -> str:
+    """Of an axis of what these trials' studies maximise."""
+    metrics = {trial.metric for trial in trials}
+    return f"validation {'score' if len(metrics) > 1 else SHORT[metrics.pop() if metrics else 'accuracy']}, %"
 
 
 def _reach(points: Sequence[Trial], front: Sequence[Trial], found: NetworkResults | None) -> dict[str, Any]:
@@ -75,14 +86,14 @@ def _reach(points: Sequence[Trial], front: Sequence[Trial], found: NetworkResult
     if not points:
         return {}
     bars = [row.interval for t in front if found and (row := found.rows.get(t.number)) and row.interval]
-    ends = [100 * end for end in [*map(accuracy, points), *(end for bar in bars for end in bar)]]
+    ends = [100 * end for end in [*map(score, points), *(end for bar in bars for end in bar)]]
     margin = 0.05 * max(max(ends) - min(ends), 1.0)
     return {"range": [min(ends) - margin, max(ends) + margin]}
 
 
 def _staircase(front: Sequence[Trial], x: CostAxis, end: float, kind: str) -> dict[str, Any]:
     """The best accuracy for at most so much; it goes on to the end of the axis."""
-    across, up = [x.on(t) for t in front], [100 * accuracy(t) for t in front]
+    across, up = [x.on(t) for t in front], [100 * score(t) for t in front]
     if front and across[-1] < end:
         across, up = [*across, end], [*up, up[-1]]
     return {
@@ -110,9 +121,9 @@ def _clouds(
             cloud["text"] = [hover(trial, rows.get(trial.number), brief=brief) for trial in members]
             plain = colour if isinstance(colour, str) else "@text"
             if on and found and found.noise and found.noise.known:
-                intervals = [found.rows[t.number].interval or (accuracy(t), accuracy(t)) for t in members]
+                intervals = [found.rows[t.number].interval or (score(t), score(t)) for t in members]
                 ends = [(100 * low, 100 * high) for low, high in intervals]
-                cloud["error_y"] = _bars([100 * accuracy(t) for t in members], ends, plain)
+                cloud["error_y"] = _bars([100 * score(t) for t in members], ends, plain)
             if on and x.quartiles:
                 cloud["error_x"] = _bars(cloud["x"], [x.quartiles(t) for t in members], plain)
             clouds.append(cloud)
@@ -156,7 +167,7 @@ def _cloud(
         marker |= {"color": [colour[trial.number] for trial in group], "coloraxis": "coloraxis"}
     return {
         "type": kind, "mode": "markers", "name": name, "legendgroup": name, "marker": marker,
-        "x": [x.on(trial) for trial in group], "y": [round(100 * accuracy(trial), 4) for trial in group],
+        "x": [x.on(trial) for trial in group], "y": [round(100 * score(trial), 4) for trial in group],
         "customdata": [trial.number for trial in group], "hovertemplate": "%{text}<extra></extra>",
     }  # fmt: skip
 
@@ -200,7 +211,7 @@ def _knee_label(front: Sequence[Trial], x: CostAxis) -> list[dict[str, Any]]:
         return []
     return [
         {
-            "x": math.log10(flops(middle)), "y": 100 * accuracy(middle), "text": "knee",
+            "x": math.log10(flops(middle)), "y": 100 * score(middle), "text": "knee",
             "font": {"size": 12, "color": "@text"}, "showarrow": True, "ax": -26, "ay": -26,
             "arrowhead": 0, "arrowwidth": 1, "arrowcolor": "@text", "standoff": 9,
         }

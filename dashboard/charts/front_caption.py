@@ -10,6 +10,7 @@ from nas.analysis.cost_axes import CostAxis
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
 from nas.analysis.pareto import Outcome, by_network, flops, pareto_front
 from nas.analysis.seed_noise import NetworkResults
+from nas.records.scores import WORDS
 from nas.records.trial import Trial
 from space import compact
 
@@ -43,7 +44,7 @@ def measure_caption(
 
 
 def ends(over: CostAxis, front: Sequence[Trial]) -> str:
-    first, last = (f"{percent(t.accuracy)} at {over.words(over.on(t))}" for t in (front[0], front[-1]))
+    first, last = (f"{percent(t.score)} at {over.words(over.on(t))}" for t in (front[0], front[-1]))
     return first if len(front) == 1 else f"from {first} to {last}"
 
 
@@ -77,13 +78,14 @@ def _front_sentence(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
         return f"No finished network yet, of {count(len(trials), 'trial')}."
     best = front[-1]
     seeds = f" ({count(groups[best.number], 'seed')})" if max(groups.values()) > 1 else ""
-    reaches = f"reaches {percent(best.accuracy)}{seeds} at {compact(flops(best))} FLOPs"
+    what = "" if best.metric == "accuracy" else f" {WORDS[best.metric]}"
+    reaches = f"reaches {percent(best.score)}{what}{seeds} at {compact(flops(best))} FLOPs"
     if finished == 1:
         return f"1 network finished, alone on the front: it {reaches}."
     if len(front) == 1:
         return f"1 of {finished:,} networks is on the front: it {reaches}."
     middle = bend(front)
-    last = "" if middle is None else f"; at the knee, {percent(middle.accuracy)} at {compact(flops(middle))}"
+    last = "" if middle is None else f"; at the knee, {percent(middle.score)} at {compact(flops(middle))}"
     return f"{len(front):,} of {finished:,} networks are on the front: the best {reaches}{last}."
 
 

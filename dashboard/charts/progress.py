@@ -10,6 +10,7 @@ from typing import Any
 from dashboard.charts.style import ABOVE, BLUE, GREEN, GREY, ORANGE, VERMILLION, Figure, finite, hatched, layout, title
 from dashboard.number_format import count, percent
 from nas.analysis.history import Span, Step
+from nas.records.scores import SHORT, WORDS, Metric
 from nas.records.trial import Epoch, Trial
 
 COSTS = {"epochs": "epochs trained", "seconds": "seconds of training", "clock": "hours since the start"}
@@ -125,11 +126,12 @@ def losses(trials: tuple[Trial, ...]) -> list[str]:
     return lines or ["No trial was stopped, interrupted or failed."]
 
 
-def curve_figure(epochs: Sequence[Epoch]) -> Figure:
-    """Validation accuracy in percent above, mean training loss below, by epoch."""
+def curve_figure(epochs: Sequence[Epoch], metric: Metric = "accuracy") -> Figure:
+    """What is maximised on the validation split, in percent, above, mean training loss below, by epoch."""
     chart = layout(300)
     x = [e.epoch for e in epochs]
-    panels = (("accuracy", [100 * e.accuracy for e in epochs], BLUE), ("loss", [e.loss for e in epochs], VERMILLION))
+    scores = [100 * e.score(metric) for e in epochs]
+    panels = ((WORDS[metric], scores, BLUE), ("loss", [e.loss for e in epochs], VERMILLION))
     data = [
         {
             "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": finite(y), "yaxis": axis,
@@ -138,17 +140,18 @@ def curve_figure(epochs: Sequence[Epoch]) -> Figure:
         }
         for (name, y, colour), axis in zip(panels, ("y", "y2"), strict=True)
     ]  # fmt: skip
-    chart["yaxis"] |= {"domain": [0.56, 1], "title": {"text": "top-1, %"}, "nticks": 5}
+    chart["yaxis"] |= {"domain": [0.56, 1], "title": {"text": f"{SHORT[metric]}, %"}, "nticks": 5}
     chart["yaxis2"] = chart["yaxis"] | {"domain": [0, 0.44], "title": {"text": "loss"}, "anchor": "x"}
     ticks = {"tick0": 1, "dtick": math.ceil(len(x) / 10) or 1}
     chart["xaxis"] |= {"title": {"text": "epoch", "standoff": 6}, "anchor": "y2"} | ticks
     return {"data": data, "layout": chart}
 
 
-def curve_caption(epochs: Sequence[Epoch]) -> str:
+def curve_caption(epochs: Sequence[Epoch], metric: Metric = "accuracy") -> str:
     """The curve in a sentence."""
-    last, top = epochs[-1], max(epochs, key=lambda e: e.accuracy)
+    last, top = epochs[-1], max(epochs, key=lambda e: e.score(metric))
+    ends = f"validation {WORDS[metric]} {percent(last.score(metric))}, training loss {last.loss:.3g}"
     return (
-        f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: validation accuracy {percent(last.accuracy)}, "
-        f"training loss {last.loss:.3g}; best {percent(top.accuracy)} in epoch {top.epoch}. One seed."
+        f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: {ends}; best {percent(top.score(metric))} in "
+        f"epoch {top.epoch}. One seed."
     )

@@ -11,24 +11,25 @@ from dashboard.number_format import count, short
 from nas.analysis.design_choices import Shares, Traits, in_order, is_numeric, number, one_word
 from nas.analysis.importance import FEWEST, Cell, Importance
 from nas.analysis.multiple_comparisons import bonferroni_note
-from nas.analysis.pareto import accuracy, flops
+from nas.analysis.pareto import flops, score
+from nas.records.scores import SHORT, WORDS, Metric
 from nas.records.trial import Trial
 from space import Band
 
 MOST = 1500  # lines of parallel coordinates, the most accurate
 
 
-def importance_figure(rows: Sequence[Importance]) -> Figure:
-    """Bars per axis: share of the variance of accuracy at equal FLOPs, and of log FLOPs, explained; ticks: the
-    permutation threshold of accuracy."""
+def importance_figure(rows: Sequence[Importance], metric: Metric = "accuracy") -> Figure:
+    """Bars per axis: share of the variance of accuracy, or what else is maximised, at equal FLOPs, and of log FLOPs,
+    explained; ticks: the permutation threshold of the former."""
     chart = layout(110 + 44 * len(rows))
     names = [escape(row.axis, 40) for row in rows]
     chart |= {"barmode": "group", "bargap": 0.35, "bargroupgap": 0.1, "legend": ABOVE}
     data = [
-        _importance_bars("accuracy at equal FLOPs", BLUE, "", names, [row.accuracy for row in rows]),
+        _importance_bars(f"{WORDS[metric]} at equal FLOPs", BLUE, "", names, [row.accuracy for row in rows]),
         _importance_bars("log FLOPs", PURPLE, "/", names, [row.flops for row in rows]),
         {
-            "type": "scatter", "mode": "markers", "name": "permutation threshold (accuracy)", "y": names,
+            "type": "scatter", "mode": "markers", "name": f"permutation threshold ({WORDS[metric]})", "y": names,
             "x": [100 * row.accuracy_chance for row in rows], "hoverinfo": "skip",
             "marker": {"symbol": "line-ns-open", "size": 18, "color": "@text", "line": {"width": 2}},
         },
@@ -46,7 +47,7 @@ def _importance_bars(name: str, colour: str, hatch: str, names: list[str], share
     }  # fmt: skip
 
 
-def importance_caption(rows: Sequence[Importance], networks: int) -> str:
+def importance_caption(rows: Sequence[Importance], networks: int, metric: Metric = "accuracy") -> str:
     """Which axes matter beyond chance, in words, or that there are too few networks."""
     if networks < FEWEST:
         return f"Importance needs {FEWEST} networks or more; this study has {networks}."
@@ -56,14 +57,14 @@ def importance_caption(rows: Sequence[Importance], networks: int) -> str:
         "axis at a time."
     )
     if not known:
-        return f"No axis explains more variance of accuracy at equal FLOPs than expected by chance. {based}"
+        return f"No axis explains more variance of {WORDS[metric]} at equal FLOPs than expected by chance. {based}"
     top = ", ".join(f"{row.axis} ({100 * row.accuracy:.0f}%)" for row in known[:4])
     size = max(rows, key=lambda row: row.flops)
     costs = f" Of the variance of log FLOPs, {size.axis} explains most ({100 * size.flops:.0f}%)." if size.sizes else ""
-    return f"Axes that explain variance of accuracy at equal FLOPs: {top}.{costs} {based}"
+    return f"Axes that explain variance of {WORDS[metric]} at equal FLOPs: {top}.{costs} {based}"
 
 
-def cells_figure(cells: Sequence[Cell], bands: Sequence[Band]) -> Figure:
+def cells_figure(cells: Sequence[Cell], bands: Sequence[Band], metric: Metric = "accuracy") -> Figure:
     """Mean accuracy of each choice with its interval, a colour and symbol a FLOPs band; hollow: too few."""
     chart = layout(340)
     choices = list(dict.fromkeys(sorted((cell.choice for cell in cells), key=in_order)))
@@ -77,7 +78,7 @@ def cells_figure(cells: Sequence[Cell], bands: Sequence[Band]) -> Figure:
         "tickvals": list(range(len(choices))), "ticktext": [escape(word, 24) for word in choices],
         "range": [-0.6, len(choices) - 0.4], "showgrid": False,
     }  # fmt: skip
-    chart["yaxis"] |= {"title": title("mean validation top-1, %"), "nticks": 7}
+    chart["yaxis"] |= {"title": title(f"mean validation {SHORT[metric]}, %"), "nticks": 7}
     chart["legend"] = ABOVE | {"title": {"text": "FLOPs "}}
     return {"data": data, "layout": chart}
 
@@ -105,7 +106,7 @@ def _said(cell: Cell) -> str:
     return f"{escape(cell.choice, 40)}, {cell.band} FLOPs<br>{100 * cell.mean:.2f}% {spread}<br>{many}"
 
 
-def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band]) -> str:
+def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band], metric: Metric = "accuracy") -> str:
     """The choice with the highest mean in each band, and those whose intervals overlap with its own."""
     parts = []
     for band in bands:
@@ -125,19 +126,19 @@ def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band]) -> st
         )
     many = sum(not cell.too_few for cell in cells)
     held = f" ±: {bonferroni_note(many, 'intervals')}." if many else ""
-    return f"Mean accuracy by {axis} in thirds of the budget (of equal ratio). {'; '.join(parts)}.{held}"
+    return f"Mean {WORDS[metric]} by {axis} in thirds of the budget (of equal ratio). {'; '.join(parts)}.{held}"
 
 
 def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes: dict[str, list[str]]) -> Figure:
     """A line a network through its choices, FLOPs and accuracy; the lighter, the more accurate. Drag along an axis to
     see some only."""
-    order = sorted(range(len(trials)), key=lambda i: -accuracy(trials[i]))[:MOST]
-    best = [100 * accuracy(trials[i]) for i in order]
+    order = sorted(range(len(trials)), key=lambda i: -score(trials[i]))[:MOST]
+    best = [100 * score(trials[i]) for i in order]
     dimensions = [
         _dimension(axis, choices, [designs[i].get(axis, {}) for i in order]) for axis, choices in axes.items()
     ]
     dimensions.append(_log_dimension([flops(trials[i]) for i in order]))
-    dimensions.append({"label": "top-1, %", "values": best})
+    dimensions.append({"label": f"{SHORT[trials[0].metric]}, %", "values": best})
     chart = layout(420) | {"margin": {"l": 70, "r": 70, "t": 60, "b": 24}}
     for axis in ("xaxis", "yaxis"):
         del chart[axis]
@@ -175,7 +176,7 @@ def _log_dimension(values: Sequence[int]) -> dict[str, Any]:
 def coordinates_caption(trials: Sequence[Trial]) -> str:
     shown = f"the {MOST:,} most accurate of {len(trials):,}" if len(trials) > MOST else f"{len(trials):,}"
     return (
-        f"One line per training, at that seed's accuracy ({shown}). Lighter lines are more accurate. Where stages "
-        "differ, a numeric axis shows the mean over blocks and a categorical one shows 'mixed'. Drag along an axis to "
-        "select a range, or a label to move the axis."
+        f"One line per training, at that seed's {WORDS[trials[0].metric]} ({shown}). Lighter lines are more accurate. "
+        "Where stages differ, a numeric axis shows the mean over blocks and a categorical one shows 'mixed'. "
+        "Drag along an axis to select a range, or a label to move the axis."
     )

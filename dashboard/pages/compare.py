@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import compare as charts
+from dashboard.charts.front import score_label
 from dashboard.derived import history_of, networks_of
 from dashboard.number_format import ago, evidence, seeds_per_network
 from dashboard.pages.elements import KEPT, captioned_chart, cost_choice, table
@@ -29,6 +30,7 @@ _COMPARABLE: dict[str, Callable[[Settings], object]] = {  # what must be the sam
     "data": lambda s: s.data.fingerprint,
     "recipe": lambda s: s.recipe,
     "image size": lambda s: s.data.image_size,
+    "metric (accuracy, balanced accuracy)": lambda s: s.metric,
 }
 
 
@@ -112,7 +114,7 @@ def _fronts(found: dict[str, Snapshot], over: CostAxis) -> None:
 @once
 def _sample(snapshot: Snapshot, over: CostAxis) -> Sample:
     rows = [trial for row in networks_of(snapshot).rows.values() if over.of(trial := row.trial)]
-    accuracy = np.array([trial.accuracy for trial in rows], dtype=float)
+    accuracy = np.array([trial.score for trial in rows], dtype=float)
     return Sample(snapshot.name, accuracy, np.array([over.on(trial) for trial in rows], dtype=float))
 
 
@@ -132,7 +134,8 @@ def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
         st.info(f"Too few networks in the {over.name} that they share to say ({FEWEST} are needed): {', '.join(few)}.")
         return
     rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()), over)
-    captioned_chart(charts.edf_figure(rows), charts.edf_caption(rows, gaps, over), "edf")
+    label = score_label(trial for snapshot in found.values() for trial in snapshot.scored[:1])
+    captioned_chart(charts.edf_figure(rows, label), charts.edf_caption(rows, gaps, over), "edf")
     with st.container(key="facts-edf"):
         st.text(
             "Every network that was trained to its end, weighted so that each study has as many at the same "

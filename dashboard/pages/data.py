@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.pages.elements import table, text_box
 from dashboard.pages.study_page import Scene
+from dashboard.snapshot import Snapshot, once
 from nas.records.look import UNEVEN, Look
 from nas.records.settings import SAMPLES, DataCard
 
@@ -25,10 +26,16 @@ def data_page(scene: Scene) -> None:
     with st.container(key="facts"):
         for line in _facts(card, card.look):
             st.text(line)
-    samples = scene.snapshot.folder / SAMPLES
-    if samples.exists():
+    if samples := _samples(scene.snapshot):
         st.header("As the networks see them", anchor=False)
-        st.image(samples.read_bytes(), caption="The first training images of each class, decoded, cropped and resized")
+        st.image(samples, caption="The first training images of each class, decoded, cropped and resized")
+
+
+@once
+def _samples(snapshot: Snapshot) -> bytes | None:
+    """The picture, which stays where the study's folder is gone."""
+    path = snapshot.folder / SAMPLES
+    return path.read_bytes() if path.exists() else None
 
 
 def _counts(look: Look) -> pd.DataFrame:

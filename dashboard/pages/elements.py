@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.charts.progress import COSTS
 from dashboard.charts.style import Figure
-from dashboard.frames import OWN, csv_name
+from dashboard.frames import BALANCED, OWN, csv_name
 from dashboard.live_chart import live_chart
 from dashboard.number_format import FLOPS
 from dashboard.pages.address import choose
@@ -18,14 +18,27 @@ from dashboard.pages.address import choose
 Metric = tuple[str, str, str | None]  # name, value, what it is
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # of a choice that the address holds too
 COLUMNS = {
-    "front": st.column_config.TextColumn(width=46, help="On the front: none beats it in both accuracy and FLOPs"),
+    "front": st.column_config.TextColumn(
+        width=46, help="On the front: none beats it in both FLOPs and what is maximised"
+    ),
     "trial": st.column_config.NumberColumn(width=50),
     OWN: st.column_config.NumberColumn(
         "1 seed, %", width=72, format="%.2f", help="Validation accuracy in percent of this trial's own seed"
     ),
     "top-1, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy, mean of the network's seeds"),
+    BALANCED: st.column_config.NumberColumn(
+        "balanced, 1 seed, %",
+        width=72,
+        format="%.2f",
+        help="Balanced accuracy: mean of each class's share of validation images told right; of this trial's own seed",
+    ),
+    "balanced, %": st.column_config.NumberColumn(
+        format="%.2f", help="Balanced accuracy: mean of each class's share told right; mean of the network's seeds"
+    ),
     "FLOPs": st.column_config.NumberColumn(width=62, format="compact", help=FLOPS),
-    "mean": st.column_config.NumberColumn(width=60, format="%.2f", help="Mean of the network's seeds, in percent"),
+    "mean": st.column_config.NumberColumn(
+        width=60, format="%.2f", help="Of what the study maximises: mean of the network's seeds, in percent"
+    ),
     "± 95%": st.column_config.NumberColumn(
         width=54, format="%.2f", help="Half of its interval over seeds, in points; seed noise pooled over the study"
     ),
@@ -56,9 +69,10 @@ def trial_table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None
     table(frame, key, columns, on_select=choose_row, selection_mode="single-row", **options)
 
 
-def download(frame: pd.DataFrame, study: str, what: str) -> None:
+def download(frame: Callable[[], pd.DataFrame], study: str, what: str) -> None:
+    """`frame`: made where it is asked for."""
     st.download_button(
-        "Download as CSV", lambda: frame.to_csv(index=False), file_name=csv_name(study, what), mime="text/csv",
+        "Download as CSV", lambda: frame().to_csv(index=False), file_name=csv_name(study, what), mime="text/csv",
         on_click="ignore", icon=":material/download:", key=f"{what}-csv",
     )  # fmt: skip
 

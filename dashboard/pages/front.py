@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.charts.front import KINDS
 from dashboard.charts.front_caption import front_caption
 from dashboard.derived import cost_axes_of, networks_of, outcome_of, shut_out, varied_of
-from dashboard.frames import front_frame
+from dashboard.frames import front_frame, with_classes
 from dashboard.live_chart import live_chart, mark
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
 from dashboard.pages.address import choose, chosen
@@ -18,8 +18,9 @@ from dashboard.pages.front_view import Asked, Seen, caption_of, figure_of, panel
 from dashboard.pages.study_page import Scene, resume
 from dashboard.snapshot import Snapshot
 from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
-from nas.analysis.pareto import accuracy
+from nas.analysis.pareto import score
 from nas.analysis.wording import signed
+from nas.records.scores import WORDS
 from nas.records.settings import Settings
 from nas.records.trial import State, Trial
 from space import compact
@@ -40,13 +41,14 @@ def _numbers(scene: Scene) -> None:
     """What stands over the chart, and what it rests on."""
     snapshot, settings, best = scene.snapshot, scene.settings, scene.snapshot.best
     volume = outcome_of(snapshot).hypervolume
+    what = WORDS[settings.metric]
     rows = (
         (
-            "Best accuracy",
-            percent(accuracy(best.trial) if best else None),
+            f"Best {what}",
+            percent(score(best.trial) if best else None),
             evidence(settings, best.seeds if best else 1),
         ),
-        ("On the front", f"{len(snapshot.front)}", "Networks that no other beats in both accuracy and FLOPs"),
+        ("On the front", f"{len(snapshot.front)}", f"Networks that no other beats in both {what} and FLOPs"),
         ("Finished", f"{snapshot.number_in('complete')}", None),
         ("Running", f"{len(snapshot.running)}", None),
         ("Failed", f"{snapshot.number_in('failed')}", None),
@@ -63,7 +65,7 @@ def _numbers(scene: Scene) -> None:
     seeds = seeds_per_network(snapshot.trials)
     of_best = f", the best network's of {count(best.seeds, 'seed')}" if best and seeds[1] > 1 else ""
     with st.container(key="facts"):
-        st.text(f"Accuracy: {evidence(settings, seeds)}{of_best}. Budget: {settings.band} {FLOPS}.")
+        st.text(f"{what.capitalize()}: {evidence(settings, seeds)}{of_best}. Budget: {settings.band} {FLOPS}.")
 
 
 def _facts(snapshot: Snapshot, settings: Settings) -> str:
@@ -110,7 +112,7 @@ def _explore(scene: Scene) -> None:
     st.header("The front", anchor=False)  # the chart's points for those who cannot point
     members = front_frame(view.front, networks_of(snapshot), chances=view.whole)
     trial_table(members, "members")
-    download(members, snapshot.name, "front")
+    download(lambda: with_classes(members, view.front, scene.settings.data.classes), snapshot.name, "front")
 
 
 def _none_finished(snapshot: Snapshot) -> None:
@@ -126,7 +128,8 @@ def _none_finished(snapshot: Snapshot) -> None:
 def _controls(snapshot: Snapshot, beside: Snapshot | None) -> Asked:
     """x axis, colours and filters; all of them in the page's address."""
     known, axes = cost_axes_of(snapshot, beside), varied_of(snapshot)
-    x = st.selectbox("Accuracy over", list(known), key="x", width=190, **KEPT)
+    label = f"{WORDS[snapshot.read_settings.metric].capitalize()} over"
+    x = st.selectbox(label, list(known), key="x", width=190, **KEPT)
     colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **KEPT)
     filters = []
     with st.popover("Filters", icon=":material/filter_list:"):

@@ -16,7 +16,7 @@ from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of
 from dashboard.number_format import count
 from dashboard.pages.address import choose, link
 from dashboard.pages.elements import metrics
-from dashboard.pages.network import drawing, export_of, numbers_of, pin_button, place_on, same_network
+from dashboard.pages.network import class_lines, drawing, export_of, numbers_of, pin_button, place_on, same_network
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
@@ -108,6 +108,8 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budg
     metrics("panel", numbers)
     if seeds := seed_lines(row):
         st.text("; ".join(seeds) + ".")
+    for line in class_lines(scene.settings, trial, row):
+        st.text(line)
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
     try:

@@ -13,9 +13,9 @@ from dashboard.charts.front_caption import other_seed
 from dashboard.charts.network import network_caption, network_figure
 from dashboard.charts.progress import curve_caption, curve_figure
 from dashboard.derived import networks_of
-from dashboard.frames import OWN, parts_frame, trials_frame
+from dashboard.frames import BALANCED, OWN, parts_frame, trials_frame
 from dashboard.live_chart import live_chart
-from dashboard.number_format import FLOPS, NONE, evidence, percent, short, standard_error
+from dashboard.number_format import FLOPS, NONE, evidence, percent, short
 from dashboard.pages import export, rebuild
 from dashboard.pages.address import choose, chosen, link, pin, pinned
 from dashboard.pages.elements import Metric, captioned_chart, metrics, table
@@ -23,9 +23,10 @@ from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
-from nas.analysis.pareto import accuracy
+from nas.analysis.pareto import score, split_error
 from nas.analysis.seed_noise import NetworkResult
-from nas.analysis.wording import mean_words
+from nas.analysis.wording import class_words, mean_words
+from nas.records.scores import METRICS, WORDS, score_of
 from nas.records.settings import Settings
 from nas.records.trial import Epoch, Trial
 from space import Arch, InputError
@@ -106,13 +107,28 @@ def pin_button(trial: Trial, label: str) -> None:
 
 
 def numbers_of(settings: Settings, trial: Trial, row: NetworkResult | None) -> list[Metric]:
-    """Of the trial's network; its accuracy is the mean of its seeds."""
-    mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
+    """Of the trial's network; its accuracies are means of its seeds, first the one that the study maximises."""
+    mean, times = (row.trial, row.seeds) if row else (trial, 1)
+    names = sorted(METRICS, key=lambda name: name != settings.metric)
+    scores = [(name, score_of(mean, name)) for name in names]
     return [
-        ("Accuracy", percent(mean, 2), evidence(settings, times)),
+        *(
+            (WORDS[name].capitalize(), percent(value, 2), evidence(settings, times, name))
+            for name, value in scores
+            if name == settings.metric or value is not None
+        ),
         ("FLOPs", short(trial.flops), FLOPS),
         ("Parameters", short(trial.params), None),
     ]
+
+
+def class_lines(settings: Settings, trial: Trial, row: NetworkResult | None) -> list[str]:
+    """Each class's accuracy, where they are known, and what it rests on."""
+    mean, times = (row.trial, row.seeds) if row else (trial, 1)
+    if mean.counts is None:
+        return []
+    rests = "1 seed" if times == 1 else f"mean of {times} seeds"
+    return [f"Accuracy by class, validation, {rests}: {class_words(mean.counts, settings.data.classes)}."]
 
 
 def _scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None:
@@ -122,13 +138,15 @@ def _scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None
         ("Training", seconds, f"Training and evaluation, on {settings.device}"),
     ]
     metrics("scores", numbers_of(settings, trial, row) + rest)
-    mean, times = (row.trial.accuracy, row.seeds) if row else (trial.accuracy, 1)
-    if mean is not None and trial.accuracy is not None:
-        error = 100 * standard_error(mean, settings.data.validation)
+    mean, times = (row.trial, row.seeds) if row else (trial, 1)
+    if mean.score is not None and trial.score is not None:
+        error = 100 * split_error(mean, settings.data.validation)
         seed = "" if trial.seed is None else f" (seed {trial.seed})"
-        own = f"; this trial alone{seed}: {percent(trial.accuracy, 2)}" if times > 1 else seed
+        own = f"; this trial alone{seed}: {percent(trial.score, 2)}" if times > 1 else seed
         of = f"± {error:.2f} points (binomial standard error of the split)"
-        st.text(f"{percent(mean, 2)} {of}, {evidence(settings, times)}{own}")
+        st.text(f"{percent(mean.score, 2)} {of}, {evidence(settings, times)}{own}")
+    for line in class_lines(settings, trial, row):
+        st.text(line)
 
 
 def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) -> None:
@@ -151,7 +169,8 @@ def _curve(scene: Scene, trial: Trial) -> None:
         st.text(f"The curve cannot be read: {error}")
         return
     if epochs:
-        captioned_chart(curve_figure(epochs), curve_caption(epochs), "curve")
+        metric = scene.settings.metric
+        captioned_chart(curve_figure(epochs, metric), curve_caption(epochs, metric), "curve")
     else:
         st.text(
             "No curve yet: the first point comes after the first epoch."
@@ -167,7 +186,8 @@ def _seeds(snapshot: Snapshot, trial: Trial) -> None:
         st.text(other_seed(networks_of(snapshot)))
         return
     rows = trials_frame(same, ()).assign(seed=pd.array([t.seed for t in same], "Int64"))
-    table(rows[["trial", "seed", OWN, "state", "seconds"]], "seeds")
+    names = ["trial", "seed", OWN, BALANCED, "state", "seconds"]
+    table(rows[[name for name in names if name in rows]], "seeds")
 
 
 def export_of(runs: Path, snapshot: Snapshot, trial: Trial) -> None:
@@ -214,12 +234,10 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
         return
     here, there = f"trial {trial.number}", f"pinned: trial {other.number}"
     found = networks_of(scene.snapshot)
-    means = (
-        NONE if row is None else mean_words(accuracy(row.trial), row.seeds) for row in map(found.of, (trial, other))
-    )
+    means = (NONE if row is None else mean_words(score(row.trial), row.seeds) for row in map(found.of, (trial, other)))
     names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
     counts = [(label, short(getattr(trial, name)), short(getattr(other, name))) for label, name in names]
-    rows = [("accuracy of the network", *means), *counts, *parts]
+    rows = [(f"{WORDS[scene.settings.metric]} of the network", *means), *counts, *parts]
     table(pd.DataFrame(rows, columns=["", here, there]), "differs")
     drawing(scene.settings, network, key="pinned")
 

@@ -14,6 +14,7 @@ from dashboard.pages.address import choose
 from dashboard.pages.elements import captioned_chart, cost_choice, metrics
 from dashboard.pages.study_page import Scene
 from nas.analysis.history import pace, spans
+from nas.records.scores import WORDS
 
 
 def progress_page(scene: Scene) -> None:
@@ -25,8 +26,8 @@ def progress_page(scene: Scene) -> None:
         charts.growth_figure(steps, cost, beside), charts.growth_caption(steps, beside), "growth", view=cost
     )
     st.text(
-        "Hypervolume: the area under the front of accuracy over log FLOPs, across the budget, scaled to 0..1. "
-        "Higher is better."
+        f"Hypervolume: the area under the front of {WORDS[scene.settings.metric]} over log FLOPs, across the budget, "
+        "scaled to 0..1. Higher is better."
     )
     st.header("Workers", anchor=False)
     now = datetime.now(UTC) if scene.snapshot.mode == "running" else scene.snapshot.updated or datetime.now(UTC)

@@ -13,6 +13,7 @@ from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.importance import FEWEST
 from nas.analysis.multiple_comparisons import VALUES
+from nas.records.scores import WORDS
 
 EASY = 500  # trainings whose lines are drawn without being asked for
 
@@ -42,32 +43,34 @@ def space_page(scene: Scene) -> None:
 def _importance(scene: Scene) -> None:
     designs, _, _ = networks_table(scene.snapshot)
     st.header("What matters", anchor=False)
-    rows = importances_of(scene.snapshot)
+    rows, metric = importances_of(scene.snapshot), scene.settings.metric
+    caption = charts.importance_caption(rows, len(designs), metric)
     if len(designs) < FEWEST:
-        st.info(charts.importance_caption(rows, len(designs)))
+        st.info(caption)
         return
-    caption = charts.importance_caption(rows, len(designs))
     if rows:
-        captioned_chart(charts.importance_figure(rows), caption, "importance")
+        captioned_chart(charts.importance_figure(rows, metric), caption, "importance")
     else:
         st.text(caption)
+    what = WORDS[metric]
     with st.expander("How this is worked out"):
         st.text(
-            "Each bar is the share of the variance that one axis explains alone (adjusted R²). For accuracy, a "
+            f"Each bar is the share of the variance that one axis explains alone (adjusted R²). For {what}, a "
             "quadratic in log FLOPs is regressed out first, so that an axis does not score for making networks larger. "
-            "The tick on an accuracy bar is a permutation threshold: with no true effects, no bar passes its threshold "
-            "in 95 of 100 studies (Bonferroni). A bar below its threshold is no evidence of an effect. Where the "
-            "sampler changed two axes together, both get the credit."
+            f"The tick on a bar of {what} is a permutation threshold: with no true effects, no bar passes its "
+            "threshold in 95 of 100 studies (Bonferroni). A bar below its threshold is no evidence of an effect. Where "
+            "the sampler changed two axes together, both get the credit."
         )
 
 
 def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
-    st.header("Accuracy by choice", anchor=False)
+    metric = snapshot.read_settings.metric
+    st.header(f"{WORDS[metric].capitalize()} by choice", anchor=False)
     ranked = [row.axis for row in importances_of(snapshot)]
     names = [*ranked, *(axis for axis in axes if axis not in ranked)]
     axis = st.selectbox("Axis", names, key="axis", width=220, **KEPT) or names[0]
     rows, bands = cells_of(snapshot, axis)
-    captioned_chart(charts.cells_figure(rows, bands), charts.cells_caption(axis, rows, bands), "cells")
+    captioned_chart(charts.cells_figure(rows, bands, metric), charts.cells_caption(axis, rows, bands, metric), "cells")
     with st.container(key="facts-cells"):
         st.text(
             "Bars: Student's t intervals that cover 95% together over this chart (Bonferroni). Hollow: an effective "

@@ -17,13 +17,16 @@ from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.history import pace
-from nas.analysis.pareto import accuracy
+from nas.analysis.pareto import score
+from nas.records.scores import WORDS
 from space import compact
 
 _TABLE = {
     "state": st.column_config.TextColumn(width=90, help="running: a process that lives works on it"),
     "best, %": st.column_config.NumberColumn(
-        format="%.2f", width=64, help="Validation top-1 of the most accurate network, the mean of its seeds"
+        format="%.2f",
+        width=64,
+        help="Validation top-1, or balanced accuracy, of the most accurate network: mean of its seeds",
     ),
     "seeds": st.column_config.NumberColumn(format="%d", width=48, help="Of the most accurate network"),
     "hypervolume": st.column_config.NumberColumn(
@@ -84,7 +87,7 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
         return row
     steps = history_of(snapshot)
     if snapshot.best:
-        best = {"best, %": 100 * accuracy(snapshot.best.trial), "seeds": snapshot.best.seeds}
+        best = {"best, %": 100 * score(snapshot.best.trial), "seeds": snapshot.best.seeds}
         row |= best | {"hypervolume": steps[-1].hypervolume}
     every = max(1, len(steps) // 60)
     row["history"] = [step.hypervolume for step in steps[::every]] if len(steps) > 1 else []
@@ -93,7 +96,8 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
         speed = pace(snapshot.trials, settings, snapshot.goal).per_hour
         row["rate"] = f"{speed:,.1f} / h" if speed else ""
     row["budget"] = "..".join(compact(end) for end in (settings.band.low, settings.band.high))
-    return row | {"data": settings.data.name, "sampler": f"{settings.sampler}, stop {settings.stop}"}
+    by = "" if settings.metric == "accuracy" else f", by {WORDS[settings.metric]}"
+    return row | {"data": settings.data.name, "sampler": f"{settings.sampler}, stop {settings.stop}{by}"}
 
 
 def _ways(rows: list[str]) -> None:

@@ -8,19 +8,20 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.derived import networks_of
-from dashboard.frames import cell, trials_frame
+from dashboard.frames import cell, trials_frame, with_classes
 from dashboard.number_format import count, evidence, percent
 from dashboard.pages.address import choose, chosen, link
 from dashboard.pages.elements import KEPT, download, table, text_box, trial_table
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
+from nas.records.scores import WORDS
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
 
 JUDGED = {
     "rung": st.column_config.NumberColumn(help="The epoch after which the stopping rule judged it last"),
-    "had": st.column_config.NumberColumn(format="%.2f", help="Its validation accuracy there, %"),
-    "needed": st.column_config.NumberColumn(format="%.2f", help="The accuracy that it had to reach there, %"),
+    "had": st.column_config.NumberColumn(format="%.2f", help="Its validation score there, %"),
+    "needed": st.column_config.NumberColumn(format="%.2f", help="The score that it had to reach there, %"),
     "rivals": st.column_config.NumberColumn(help="Trials of about its FLOPs that it was compared with"),
 }
 
@@ -42,13 +43,14 @@ def trials_page(scene: Scene) -> None:
     frame = shown(snapshot, tuple(wanted), (text or "").strip().lower()[:80])
     noise = networks_of(snapshot).noise
     alone = ", with a 95% interval of each by itself" if noise and noise.known else ""
+    what = WORDS[scene.settings.metric].capitalize()
     st.text(
-        f"{count(len(frame), 'trial')} of {len(snapshot.trials):,}; select a row to open its network. "
-        f"Accuracy: {evidence(scene.settings)}, the trial's own; a network's is the mean of its seeds{alone}."
+        f"{count(len(frame), 'trial')} of {len(snapshot.trials):,}; select a row to open its network. {what}: "
+        f"{evidence(scene.settings)}, the trial's own; a network's is the mean of its seeds{alone}."
     )
     _table(frame, number)
     with st.container(horizontal=True, vertical_alignment="center"):
-        download(frame, snapshot.name, "trials")
+        download(lambda: with_classes(frame, snapshot.trials, scene.settings.data.classes), snapshot.name, "trials")
         if number is not None:
             link("network", f"Open trial {number}", "schema", study=snapshot.name, trial=number)
     if number is not None and (trial := snapshot.trial(number)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from nas.analysis.pareto import accuracy, flops, pareto_front, under
+from nas.analysis.pareto import flops, pareto_front, score, under
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import describe
 from nas.records.trial import Trial
@@ -18,32 +18,47 @@ WHOLE = ("flops", "params", "activations", "epochs", "seed", "repeat_of")  # who
 def trials_data(trials: Sequence[Trial]) -> pd.DataFrame:
     """A row per trial, indexed by its number.
 
-    state; accuracy (validation top-1, 0 to 1, of the trial's own seed; missing until it is complete); flops (conv +
-    linear multiply-accumulates, batch 1), params, activations; seconds (training and evaluation); epochs (trained);
-    seed; repeat_of (the first trial of the same network, where this is another seed of it); key (equal for equal
-    networks); network (in one line); reason (why it ended as it did).
+    state; accuracy (validation top-1, 0 to 1, of the trial's own seed; missing until it is complete),
+    balanced_accuracy (mean of class_accuracies), class_accuracies (each class's share of images told right, in the
+    order of the settings' classes); flops (conv + linear multiply-accumulates, batch 1), params, activations; seconds
+    (training and evaluation); epochs (trained); seed; repeat_of (the first trial of the same network, where this is
+    another seed of it); key (equal for equal networks); network (in one line); reason (why it ended as it did).
     """
     columns = (
         "state", "accuracy", "flops", "params", "activations", "seconds", "epochs", "seed", "repeat_of", "key",
     )  # fmt: skip
     data: dict[str, Any] = {name: [getattr(trial, name) for trial in trials] for name in columns}
+    data = _with_classes(data, trials)
     data["network"] = [_line(trial) for trial in trials]
     data["reason"] = [trial.reason for trial in trials]
     frame = pd.DataFrame(data, index=pd.Index([trial.number for trial in trials], name="trial"))
-    return frame.astype({"accuracy": float, "seconds": float} | dict.fromkeys(WHOLE, "Int64"))
+    return frame.astype(
+        dict.fromkeys(("accuracy", "balanced_accuracy", "seconds"), float) | dict.fromkeys(WHOLE, "Int64")
+    )
+
+
+def _with_classes(data: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
+    """Columns with balanced and class accuracies behind `accuracy`."""
+    shares = [trial.counts.by_class if trial.counts else None for trial in trials]
+    scores = {"balanced_accuracy": [trial.balanced for trial in trials], "class_accuracies": shares}
+    before = list(data)[: list(data).index("accuracy") + 1]
+    return {name: data[name] for name in before} | scores | data
 
 
 def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = ()) -> pd.DataFrame:
     """A row per network of the Pareto front by rising FLOPs, indexed by its first trial.
 
-    accuracy (validation top-1, 0 to 1, the mean of its seeds); seeds; low and high (95% interval of that mean),
+    accuracy (validation top-1, 0 to 1, the mean of its seeds), balanced_accuracy, class_accuracies; metric (which of
+    the first two the study maximises; the following are of that one); seeds; low and high (95% interval of that mean),
     expected (accuracy shrunk for selection) and probability (of being on the front): missing where no network was
     repeated; tie (the next cheaper member, where the difference is within noise); baseline (what random search's front
     reaches at no more FLOPs, where there is one); flops, params, activations; key; network (in one line).
     """
     base, rows = pareto_front(baseline), networks(trials).front
+    means = [row.trial for row in rows]
     frame = pd.DataFrame({
-        "accuracy": [accuracy(row.trial) for row in rows],
+        **_with_classes({"accuracy": [trial.accuracy for trial in means]}, means),
+        "metric": [trial.metric for trial in means],
         "seeds": [row.seeds for row in rows],
         "low": [row.interval[0] if row.interval else None for row in rows],
         "high": [row.interval[1] if row.interval else None for row in rows],
@@ -52,16 +67,17 @@ def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = ()) -> pd.Da
         **{name: [getattr(row.trial, name) for row in rows] for name in ("flops", "params", "activations", "key")},
         "network": [_line(row.trial) for row in rows],
     }, index=pd.Index([row.trial.number for row in rows], name="trial"))  # fmt: skip
-    numbers = ("accuracy", "low", "high", "expected", "probability", "baseline")
+    numbers = ("accuracy", "balanced_accuracy", "low", "high", "expected", "probability", "baseline")
     return frame.astype(
         dict.fromkeys(numbers, float) | dict.fromkeys(("tie", "flops", "params", "activations"), "Int64")
     )
 
 
 def front_records(trials: Sequence[Trial], beside: Sequence[Trial] = ()) -> list[dict[str, Any]]:
-    """The front for `--json`: each member at its mean `accuracy` over `seeds`, its 95% `interval`, the `expected`
-    accuracy (shrunk) and `probability` of being on the front (null without any repeat, the interval also for too few),
-    the cheaper member that it ties with, and what the baseline's front reaches at no more FLOPs."""
+    """The front for `--json`: each member at its mean `accuracy` and `balanced_accuracy` over `seeds`. Of the one that
+    is the study's `metric` its 95% `interval`, the `expected` one (shrunk) and the `probability` of being on the front
+    (null without any repeat, the interval also for too few), the cheaper member that it ties with, and what the
+    baseline's front reaches at no more FLOPs."""
     base = pareto_front(beside)
     return [
         {
@@ -74,8 +90,8 @@ def front_records(trials: Sequence[Trial], beside: Sequence[Trial] = ()) -> list
 
 
 def reached(front: Sequence[Trial], limit: int) -> float | None:
-    """The accuracy of a front at no more FLOPs than `limit`; None below its cheapest member."""
-    return accuracy(under(front, limit)) if front and flops(front[0]) <= limit else None
+    """The score of a front at no more FLOPs than `limit`; None below its cheapest member."""
+    return score(under(front, limit)) if front and flops(front[0]) <= limit else None
 
 
 def _line(trial: Trial) -> str | None:

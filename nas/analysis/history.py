@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import median
 
-from nas.analysis.pareto import accuracy, flops, hypervolume, pareto_front, scored
+from nas.analysis.pareto import flops, hypervolume, mean_of, pareto_front, score, scored
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
 from space import Band
@@ -75,24 +75,24 @@ class _Growing:
 
     def __init__(self, band: Band) -> None:
         self.band, self.volume = band, 0.0
-        self.seeds: dict[str | int, list[float]] = {}  # accuracies of each network
+        self.seeds: dict[str | int, list[Trial]] = {}  # of each network
         self.networks: dict[str | int, Trial] = {}  # each at the mean of its seeds
         self.front: list[Trial] = []
 
     @property
     def best(self) -> float | None:
-        return self.front[-1].accuracy if self.front else None
+        return self.front[-1].score if self.front else None
 
     def add(self, trial: Trial) -> None:
         if not scored([trial]):
             return
         key = trial.key or trial.number
-        self.seeds.setdefault(key, []).append(accuracy(trial))
+        self.seeds.setdefault(key, []).append(trial)
         before = self.networks.get(key)
-        own = self.networks[key] = replace(before, accuracy=fmean(self.seeds[key])) if before else trial
+        own = self.networks[key] = mean_of(self.seeds[key])
         if any(each is before for each in self.front):  # else it can only rise onto the front
             self.front = pareto_front(self.networks.values())
-        elif all(flops(each) > flops(own) or accuracy(each) < accuracy(own) for each in self.front):
+        elif all(flops(each) > flops(own) or score(each) < score(own) for each in self.front):
             self.front = pareto_front([*self.front, own])
         else:
             return

@@ -1,4 +1,5 @@
-"""The Pareto front: the networks that no other beats in both accuracy and FLOPs; best, knee and hypervolume.
+"""The Pareto front: the networks that no other beats in both accuracy (or the study's other metric) and FLOPs; best,
+knee and hypervolume.
 
 A network trained with several seeds is one point, at its mean accuracy, so that a lucky seed puts nothing on the front.
 """
@@ -11,14 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
+from nas.records.scores import ClassCounts
 from nas.records.settings import FILE, Settings
 from nas.records.trial import Trial
 from space import Band, InputError, compact
 
 
 def scored(trials: Iterable[Trial]) -> list[Trial]:
-    """Trials with an accuracy and FLOPs."""
-    return [t for t in trials if t.state == "complete" and t.accuracy is not None and t.flops is not None]
+    """Trials with a score and FLOPs."""
+    return [t for t in trials if t.state == "complete" and t.score is not None and t.flops is not None]
 
 
 def by_network(trials: Iterable[Trial]) -> list[list[Trial]]:
@@ -33,16 +35,24 @@ def by_network(trials: Iterable[Trial]) -> list[list[Trial]]:
 class Point:
     """A network of a study. What is said of its accuracy anywhere is this mean, with the number of its seeds."""
 
-    trial: Trial  # its first, which stands for all, at the mean accuracy of its seeds
+    trial: Trial  # its first, which stands for all, at the means of its seeds
     seeds: int
 
 
 def points(trials: Iterable[Trial]) -> list[Point]:
     """The trained networks of a study, by the number of their first trial."""
-    return [
-        Point(same[0] if len(same) == 1 else replace(same[0], accuracy=fmean(map(accuracy, same))), len(same))
-        for same in by_network(trials)
-    ]
+    return [Point(mean_of(same), len(same)) for same in by_network(trials)]
+
+
+def mean_of(seeds: Sequence[Trial]) -> Trial:
+    """The first of a network's trials, by number, with their mean scores."""
+    if len(seeds) == 1:
+        return seeds[0]
+    first = min(seeds, key=lambda trial: trial.number)
+    known = [trial.counts for trial in seeds if trial.counts]
+    counts = ClassCounts.mean(known) if len(known) == len(seeds) else None
+    accuracies = [trial.accuracy for trial in seeds if trial.accuracy is not None]
+    return replace(first, accuracy=fmean(accuracies), balanced=counts.balanced if counts else None, counts=counts)
 
 
 def merged(trials: Iterable[Trial]) -> list[Trial]:
@@ -52,7 +62,7 @@ def merged(trials: Iterable[Trial]) -> list[Trial]:
 
 def top(trials: Iterable[Trial]) -> Point | None:
     """The most accurate network, the last of the front, and never the best single training; None without any."""
-    return max(points(trials), key=lambda p: (accuracy(p.trial), -flops(p.trial), -p.trial.number), default=None)
+    return max(points(trials), key=lambda p: (score(p.trial), -flops(p.trial), -p.trial.number), default=None)
 
 
 def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float] | None = None) -> list[Trial]:
@@ -62,8 +72,8 @@ def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float] | None 
     """
     front: list[Trial] = []
     cost = cost or flops
-    for trial in sorted(merged(trials), key=lambda t: (cost(t), -accuracy(t), t.number)):
-        if not front or accuracy(trial) > accuracy(front[-1]):
+    for trial in sorted(merged(trials), key=lambda t: (cost(t), -score(t), t.number)):
+        if not front or score(trial) > score(front[-1]):
             front.append(trial)
     return front
 
@@ -71,7 +81,7 @@ def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float] | None 
 def best(front: Sequence[Trial]) -> Trial:
     """The most accurate; it is the last of a front."""
     _require(front)
-    return max(front, key=lambda t: (accuracy(t), -flops(t)))
+    return max(front, key=lambda t: (score(t), -flops(t)))
 
 
 def knee(front: Sequence[Trial], cost: Callable[[Trial], float] | None = None) -> Trial:
@@ -82,10 +92,10 @@ def knee(front: Sequence[Trial], cost: Callable[[Trial], float] | None = None) -
     if len(front) < 3:
         return last
     width = math.log(cost(last) / cost(first))
-    height = accuracy(last) - accuracy(first)
+    height = score(last) - score(first)
 
     def above(trial: Trial) -> float:
-        return (accuracy(trial) - accuracy(first)) / height - math.log(cost(trial) / cost(first)) / width
+        return (score(trial) - score(first)) / height - math.log(cost(trial) / cost(first)) / width
 
     return max(front, key=above)
 
@@ -109,8 +119,8 @@ def hypervolume(trials: Iterable[Trial], band: Band) -> float:
     """
     front = [trial for trial in pareto_front(trials) if flops(trial) <= band.high]
     edges = [max(flops(trial), band.low) for trial in front] + [band.high]
-    area = sum(accuracy(t) * math.log(right / left) for t, left, right in zip(front, edges, edges[1:], strict=False))
-    return area / math.log(band.high / band.low) if band.high > band.low else (accuracy(front[-1]) if front else 0.0)
+    area = sum(score(t) * math.log(right / left) for t, left, right in zip(front, edges, edges[1:], strict=False))
+    return area / math.log(band.high / band.low) if band.high > band.low else (score(front[-1]) if front else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +157,19 @@ def outcome(trials: Sequence[Trial], settings: Settings) -> Outcome:
     )
 
 
-def accuracy(trial: Trial) -> float:
-    assert trial.accuracy is not None
-    return trial.accuracy
+def split_error(trial: Trial, images: int) -> float:
+    """The standard error of a trial's score from the number of images alone: `sqrt(p (1 - p) / n)`, the binomial's; of
+    a balanced accuracy that of a mean of such shares, each class's with its own n."""
+    if trial.metric == "accuracy" or trial.counts is None:
+        return math.sqrt(max(score(trial) * (1 - score(trial)), 0) / max(images, 1))
+    return trial.counts.balanced_error
+
+
+def score(trial: Trial) -> float:
+    """What the study maximises of a trial that is complete."""
+    found = trial.score
+    assert found is not None
+    return found
 
 
 def flops(trial: Trial) -> int:

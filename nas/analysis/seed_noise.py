@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.analysis.multiple_comparisons import FREEDOM, LEVEL, VALUES, bonferroni_level
-from nas.analysis.pareto import accuracy, best, by_network, flops, merged, pareto_front
+from nas.analysis.pareto import best, by_network, flops, merged, pareto_front, score
 from nas.records.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -71,7 +71,7 @@ class NetworkResult:
     @property
     def interval(self) -> tuple[float, float] | None:
         """Of the mean over seeds, for this network alone; what lies beyond 0 and 1 is cut off."""
-        middle = accuracy(self.trial)
+        middle = score(self.trial)
         return None if self.half is None else (max(0.0, middle - self.half), min(1.0, middle + self.half))
 
 
@@ -97,7 +97,7 @@ class NetworkResults:
     @property
     def flattery(self) -> float | None:
         """How much higher the front's means are than what is expected of them, on average; None without repeats."""
-        gaps = [accuracy(row.trial) - row.expected for row in self.front if row.expected is not None]
+        gaps = [score(row.trial) - row.expected for row in self.front if row.expected is not None]
         return fmean(gaps) if gaps else None
 
     def of(self, trial: Trial) -> NetworkResult | None:
@@ -113,12 +113,12 @@ def networks(trials: Iterable[Trial], seed: int = 0) -> NetworkResults:
     """The study's networks with intervals, probabilities and ties; `seed` is of the draws."""
     groups = sorted(by_network(trials), key=lambda group: flops(group[0]))
     points = [merged(group)[0] for group in groups]
-    noise = pooled_noise([list(map(accuracy, group)) for group in groups])
+    noise = pooled_noise([list(map(score, group)) for group in groups])
     counts = np.array([len(group) for group in groups], dtype=float)
     if noise is None:
         plain = [NetworkResult(trial=t, seeds=1, half=None, expected=None, probability=None) for t in points]
         return NetworkResults(None, {row.trial.number: row for row in plain})
-    costs, means = np.array([flops(t) for t in points], dtype=float), np.array([accuracy(t) for t in points])
+    costs, means = np.array([flops(t) for t in points], dtype=float), np.array([score(t) for t in points])
     draws = true_accuracies(costs, means, counts, noise, seed, max(300, min(DRAWS, 1000 * DRAWS // len(points))))
     chances, expected = on_front(costs, draws).mean(0), draws.mean(0)
     ties = _ties(points, dict(zip((t.number for t in points), counts, strict=True)), noise)
@@ -140,7 +140,7 @@ def pooled_noise(rows: Sequence[Sequence[float]]) -> Noise | None:
     if freedom == 0:
         return None
     squares = sum((value - fmean(row)) ** 2 for row in rows for value in row)
-    levels = sorted({value for row in rows for value in row})
+    levels = sorted({round(value, 9) for row in rows for value in row})
     step = min((high - low for low, high in pairwise(levels)), default=1e-3)
     return Noise(math.sqrt(max(squares / freedom, step**2 / 12)), freedom)
 
@@ -209,7 +209,7 @@ def _ties(points: Sequence[Trial], counts: dict[int, float], noise: Noise) -> di
     for cheaper, dearer in pairwise(front):
         seeds = 1 / (1 / counts[cheaper.number] + 1 / counts[dearer.number])
         half = noise.half_width(seeds, bonferroni_level(len(front) - 1))
-        if half is not None and accuracy(dearer) - accuracy(cheaper) <= half:
+        if half is not None and score(dearer) - score(cheaper) <= half:
             ties[dearer.number] = cheaper.number
     return ties
 

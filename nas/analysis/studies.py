@@ -28,7 +28,7 @@ class Summary:
     complete: int = 0
     stopped: int = 0
     failed: int = 0
-    best: float | None = None  # validation accuracy of the most accurate network: the mean of its seeds
+    best: float | None = None  # the score on the validation split of the best network: the mean of its seeds
     seeds: int | None = None  # of that network
     updated: datetime | None = None
 
@@ -57,10 +57,10 @@ def summarise(folder: Path) -> Summary:
         state="running" if running else "error" if error else "idle" if trials else "empty",
         problem=None if running else error,
         settings=reader.settings,
-        complete=sum(trial.accuracy is not None for trial in trials),
+        complete=sum(trial.score is not None for trial in trials),
         stopped=sum(trial.state == "stopped" for trial in trials),
         failed=sum(trial.state == "failed" for trial in trials),
-        best=best.trial.accuracy if best else None,
+        best=best.trial.score if best else None,
         seeds=best.seeds if best else None,
         updated=(None if running else last_change(trials)) or _touched(folder),  # a clone touches files
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from nas.records.scores import BALANCED, WORDS
 from space import Arch, Cost, Stage, Task, compact
 
 if TYPE_CHECKING:
+    from nas.records.scores import ClassCounts, Metric
     from nas.records.settings import Settings
     from nas.records.trial import Trial
 
 CONVENTION = "FLOPs: conv + linear multiply-accumulates, batch 1"
+MOST = 10  # classes that a line names
 LEGEND = (
     "Network: stem (a number: patchify's stride) | per stage the block's initial, depth x width (:output), kernel | "
     "norm, act, expansion | head, if not linear"
@@ -33,7 +36,9 @@ def signed(value: float, digits: int) -> str:
 def trial_line(trial: Trial) -> str:
     """`trial 7  96.10%  2.31M FLOPs  120K params  3.2 s  stem 2 | c2x40k5 m3x80k3 | ln gelu e4`; of another seed of a
     network also of which trial's."""
-    score = f"{trial.accuracy:7.2%}" if trial.accuracy is not None else f"{trial.state}: {trial.reason}"
+    score = f"{trial.score:7.2%}" if trial.score is not None else f"{trial.state}: {trial.reason}"
+    if trial.metric != "accuracy" and trial.accuracy is not None:
+        score += f" {WORDS[trial.metric]} (accuracy {trial.accuracy:.2%})"
     cost = f"{compact(trial.flops or 0):>6} FLOPs  {compact(trial.params or 0):>6} params"
     again = "" if trial.repeat_of is None else f"  (trial {trial.repeat_of} with another seed)"
     return f"trial {trial.number:>3}  {score}  {cost}  {trial.seconds or 0:6.1f} s  {describe(trial.to_arch())}{again}"
@@ -128,9 +133,26 @@ def basis(settings: Settings, seeds: str) -> str:
     """What accuracies and FLOPs of a study are."""
     data = settings.data
     return (
-        f"accuracy: top-1 on {data.name}'s validation split, n = {data.validation:,}, {seeds}, "
+        f"{metric_words(settings.metric)} on {data.name}'s validation split, n = {data.validation:,}, {seeds}, "
         f"{settings.training}. {CONVENTION}."
     )
+
+
+def metric_words(metric: Metric) -> str:
+    """`accuracy: top-1`, or what the study's other metric is."""
+    return "accuracy: top-1" if metric == "accuracy" else BALANCED
+
+
+def class_words(counts: ClassCounts, classes: Sequence[str]) -> str:
+    """`a 92.00% (n = 90), b 40.00% (n = 10)`: the share of each class's images told right; the worst MOST of more."""
+    shares = [
+        (share, name, images)
+        for share, name, images in zip(counts.by_class, classes, counts.images, strict=True)
+        if share is not None
+    ]
+    shown = shares if len(shares) <= MOST else sorted(shares)[:MOST]
+    each = ", ".join(f"{name} {share:.2%} (n = {images:,})" for share, name, images in shown)
+    return each if len(shares) <= MOST else f"the worst {MOST} of {len(shares):,} classes: {each}"
 
 
 def task_words(task: Task) -> str:

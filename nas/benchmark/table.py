@@ -202,6 +202,10 @@ def _check_study(reader: Reader, first: Settings) -> None:
         raise InputError(
             f"stop must be none in a recorded study, got {own.stop} in {own.name}; a table needs every curve to its end"
         )
+    if own.metric != "accuracy":
+        raise InputError(
+            f"metric must be accuracy in a recorded study, got {own.metric} in {own.name}; a table is of accuracies"
+        )
     if reader.is_running():
         raise InputError(f"study must rest to be recorded, got {own.name}, which runs; wait for its end, or stop it")
     for field, wanted in asdict(first).items():
@@ -221,7 +225,7 @@ def _from_trial(trial: Trial, curve: list[Epoch]) -> Recording:
     found = {name: getattr(trial, name) for name in (*PLAIN, "arch")} | {"seconds": trial.seconds or 0.0}
     missing = [name for name, value in found.items() if value is None and name != "log_density"]
     assert not missing, f"trial {trial.number} is complete"
-    return Recording(**found, curve=tuple(curve))
+    return Recording(**found, curve=tuple(replace(epoch, balanced=None) for epoch in curve))  # of accuracies alone
 
 
 def _row(one: Recording) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.analysis.cost_axes import LIMIT
-from nas.analysis.pareto import accuracy
+from nas.analysis.pareto import score
 from nas.analysis.wording import describe
 from nas.cli.base import print_json, print_table
 from nas.latency import front as latencies
 from nas.latency.front import Measured
+from nas.records.scores import BALANCED, SHORT, WORDS, Metric
 from nas.storage.reader import Reader
 from space import compact
 
@@ -33,7 +34,7 @@ def print_measured(folder: Path, device: str, batch: int, as_json: bool, front_o
                 plain["baseline_accuracy"] = latencies.reached(base or [], row)
         print_json(rows)
         return
-    print_table(table(chosen, f"{folder.resolve().name}: accuracy against latency", front))
+    print_table(table(chosen, f"{folder.resolve().name}: {WORDS[chosen[0].trial.metric]} against latency", front))
     if words := latencies.busy_words(folder, found):
         print(f"busy: {words}")
     if line := latencies.baseline_line(folder, base, device, batch):
@@ -45,17 +46,18 @@ def table(found: Sequence[Measured], title: str, front: Sequence[Measured]) -> T
     from rich.table import Column, Table
 
     first = found[0]
-    names = ("trial", "top-1", "n", "latency, quartiles", "peak MB", "FLOPs")
+    metric = first.trial.metric
+    names = ("trial", SHORT[metric], "n", "latency, quartiles", "peak MB", "FLOPs")
     made = Table(
         *(Column(name, justify="right") for name in names), "network", "", title=title, title_justify="left",
-        caption=_caption(first.device, first.batch), caption_justify="left",
+        caption=_caption(first.device, first.batch, metric), caption_justify="left",
     )  # fmt: skip
     on = {row.trial.number for row in front}
     for row in found:
         peak = "" if row.peak_tensor_bytes is None else f"{row.peak_tensor_bytes / 1e6:.3g}"
         marks = [row.mark, "front" if row.trial.number in on else ""]
         made.add_row(
-            str(row.trial.number), f"{accuracy(row.trial):.2%}", str(row.seeds), _times(row),
+            str(row.trial.number), f"{score(row.trial):.2%}", str(row.seeds), _times(row),
             peak, compact(row.trial.flops or 0), describe(row.trial.to_arch()),
             " ".join(filter(None, marks)),
         )  # fmt: skip
@@ -68,11 +70,11 @@ def _times(row: Measured) -> str:
     return f"{median} ms\n{low} to {high}\n{row.batch / row.median:,.0f} images/s"
 
 
-def _caption(device: str, batch: int) -> str:
+def _caption(device: str, batch: int, metric: Metric) -> str:
     return (
         f"latency: median of forward passes of a batch of {batch} in float32, synchronised, on {device}. busy: a "
         f"reference kernel took over {LIMIT:g} times its best meanwhile, which keeps the network off the front; "
         "not checked: there was none. peak: parameters, buffers, the batch and all tensors alive at once in a pass, "
-        "without scratch memory of torch's libraries. FLOPs: conv + linear multiply-accumulates, batch 1. top-1: of "
-        "the validation split, mean of a network's n seeds."
+        "without scratch memory of torch's libraries. FLOPs: conv + linear multiply-accumulates, batch 1. "
+        f"{'top-1' if metric == 'accuracy' else BALANCED}: of the validation split, mean of a network's n seeds."
     )

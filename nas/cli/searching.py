@@ -23,6 +23,7 @@ from nas.cli.options import (
     TrainSplit,
     ValidationSplit,
 )  # fmt: skip
+from nas.records.scores import Metric
 from nas.records.settings import Reading, Sampler, Stop, find_study
 from space import Band, Space
 
@@ -39,6 +40,9 @@ def search(
     runs: Runs = RUNS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the study; trials derive theirs from it.")] = 0,
     sampler: Annotated[Sampler, typer.Option(help="Who draws the networks.")] = "ehvi",
+    metric: Annotated[
+        Metric, typer.Option(help="What is maximised; balanced: the mean over classes of the share told right.")
+    ] = "accuracy",
     stop: Annotated[
         Stop | None,
         typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
@@ -78,8 +82,9 @@ def search(
 
     plan = SearchPlan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
-        name=study, runs=runs, seed=seed, sampler=sampler, stop=stop, device=device, image_size=image_size,
-        storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker, gpus_per_worker=gpus_per_worker,
+        name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, stop=stop, device=device,
+        image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
+        gpus_per_worker=gpus_per_worker,
         reading=Reading(
             train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
             skip_broken=skip_broken,

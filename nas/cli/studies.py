@@ -34,7 +34,8 @@ def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
 def _summary_json(row: Summary) -> dict[str, Any]:
     return {
         "name": row.name, "state": row.state, "problem": row.problem, "complete": row.complete, "failed": row.failed,
-        "best": row.best, "best_seeds": row.seeds, "updated": row.updated.isoformat() if row.updated else None,
+        "best": row.best, "metric": row.settings.metric if row.settings else None, "best_seeds": row.seeds,
+        "updated": row.updated.isoformat() if row.updated else None,
     }  # fmt: skip
 
 

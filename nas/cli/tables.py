@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -14,12 +13,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
-from nas.analysis.pareto import Outcome, accuracy, baseline_of, hypervolume, knee, outcome, scored
+from nas.analysis.pareto import Outcome, baseline_of, hypervolume, knee, outcome, scored, split_error
 from nas.analysis.rank_agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
 from nas.analysis.wording import CONVENTION, LEGEND, caption, describe, shares, signed, task_words
 from nas.cli.base import print_json, print_table
+from nas.records.scores import BALANCED, SHORT, WORDS
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
@@ -60,11 +60,21 @@ def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
     title = f"{settings.name}: front of {counts} in {settings.band} FLOPs, hypervolume "
     title += f"{hypervolume(trials, settings.band):.4f}"
     rest = ("FLOPs", "params", "seconds") if found.noise is None else ("n", "on front", "FLOPs")
-    columns = [*_right("trial"), *_right("accuracy", no_wrap=True), *_right(*rest), Column("network", overflow="fold")]
+    columns = [
+        *_right("trial"),
+        *_right(_over_lines(settings), no_wrap=True),
+        *_right(*rest),
+        Column("network", overflow="fold"),
+    ]
     table = _table(escape(front_caption(found, settings)), *columns, "", title=title)
     for row in found.front:
         table.add_row(*_measured(row), describe(row.trial.to_arch()), _mark(row, found))
     return table
+
+
+def _over_lines(settings: Settings) -> str:
+    """The heading of the column of scores."""
+    return WORDS[settings.metric].replace(" ", "\n")
 
 
 def _measured(row: NetworkResult) -> list[str]:
@@ -87,12 +97,13 @@ def front_caption(found: NetworkResults, settings: Settings) -> str:
     """What the numbers of a front are, and how far they can be trusted."""
     if found.noise is None:
         return f"{caption(settings)} One seed per network: no interval, and near ones may be ties."
-    data, ties = settings.data, ""
+    data, ties, metric = settings.data, "", settings.metric
+    mean = "accuracy: mean top-1 of n seeds" if metric == "accuracy" else f"{BALANCED}, mean of n seeds"
     if found.noise.known:
         held = bonferroni_note(len(found.front) - 1, "neighbours")
         ties = f"tie: within noise of the next cheaper member, {held}. "
     return (
-        f"accuracy: mean top-1 of n seeds on {data.name}'s validation split of {data.validation:,} images, "
+        f"{mean} on {data.name}'s validation split of {data.validation:,} images, "
         f"{settings.training}. {noise_words(found.noise, settings, found)} on front: probability, from the networks' "
         f"posterior given FLOPs and seeds. {ties}{_flattery(found)}{CONVENTION}. {LEGEND}."
     )
@@ -102,8 +113,7 @@ def noise_words(noise: Noise, settings: Settings, found: NetworkResults) -> str:
     """What an interval covers, and what it leaves out; or how many seeds are needed for one."""
     if not noise.known:
         return f"±: {too_few(noise.freedom, 'seed', FREEDOM)} beyond the first of a network (--repeats)."
-    top = max((accuracy(row.trial) for row in found.front), default=0.0)
-    split = math.sqrt(top * (1 - top) / settings.data.validation)
+    split = split_error(found.front[-1].trial, settings.data.validation) if found.front else 0.0
     return (
         f"±: 95% interval of the mean over seeds, each by itself (Student's t, {noise.freedom} degrees of freedom; the "
         f"standard deviation of one training, {100 * noise.sd:.2f} points, is pooled over repeated networks and taken "
@@ -150,8 +160,9 @@ def agreement_table(found: Agreement, epochs: int, settings: Settings) -> Table:
         f"after {epochs}"
     )
     note = (
-        f"Kendall's tau-b with validation top-1 after {epochs} epochs (n = {settings.data.validation:,} images, 1 seed "
-        f"each, not the study's). {_tau_words(found)} {found.verdict()} {found.bias()} {CONVENTION}."
+        f"Kendall's tau-b with validation {SHORT[settings.metric]} after {epochs} epochs "
+        f"(n = {settings.data.validation:,} images, 1 seed each, not the study's). {_tau_words(found)} "
+        f"{found.verdict()} {found.bias()} {CONVENTION}."
     )
     table = _table(escape(note), "ranked by", *_right("pairs", "tau", "interval"), title=title)
     table.add_row("brief training, all pairs", *_tau(found.overall))
@@ -178,7 +189,7 @@ def _tau(tau: Tau) -> list[str]:
 def effects_table(found: Agreement) -> Table:
     """What long training gives more than brief, by design choice."""
     note = (
-        "change: points of accuracy that long training adds to the network with the most blocks of the choice, less "
+        "change: points that long training adds to the network with the most blocks of the choice, less "
         "what it adds to that with the fewest, at equal FLOPs (depth, width: per doubling). Intervals: "
         f"{bonferroni_note(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands "
         "for those that go with it in all of these networks, and against its lack."
@@ -196,7 +207,7 @@ def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
     """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule."""
     rule = build_rule(settings.stop, int(settings.recipe["epochs"]), settings.seed)
     stopping = "" if settings.stop == "none" else f" Stopping: {rule.describe()}."
-    numbers = _right("trial", "accuracy,\n1 seed", "FLOPs", "params", "seconds")
+    numbers = _right("trial", f"{_over_lines(settings)},\n1 seed", "FLOPs", "params", "seconds")
     note = escape(caption(settings, SEED_OF_A_ROW) + stopping)
     table = _table(note, *numbers, "state", Column("network, or reason", overflow="fold"))
     for trial in trials:
@@ -207,7 +218,8 @@ def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
 
 
 STUDIES = (
-    "best: the most accurate network, at the mean of its seeds (how many); top-1 on the study's validation split. "
+    "best: the most accurate network, at the mean of its seeds (how many); top-1, or balanced "
+    "accuracy where it says balanced, on the study's validation split. "
     "budget: FLOPs, conv + linear multiply-accumulates, batch 1."
 )
 
@@ -217,7 +229,8 @@ def studies_table(rows: Sequence[Summary]) -> Table:
     names = ("study", "state", "complete", "failed", "best (seeds)", "data", "budget", "updated")
     table = _table(STUDIES, *(Column(name, overflow="fold") for name in names))
     for row in rows:
-        best = "" if row.best is None else f"{row.best:.2%} ({row.seeds})"
+        kind = " balanced" if row.settings and row.settings.metric == "balanced" else ""
+        best = "" if row.best is None else f"{row.best:.2%}{kind} ({row.seeds})"
         data = row.settings.data.name if row.settings else ""
         budget = str(row.settings.band) if row.settings else row.problem or ""
         updated = row.updated.astimezone().strftime("%Y-%m-%d %H:%M") if row.updated else ""
@@ -265,7 +278,7 @@ def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Co
 
 
 def _numbers(trial: Trial) -> list[str]:
-    accuracy = "" if trial.accuracy is None else f"{trial.accuracy:.2%}"
+    found = "" if trial.score is None else f"{trial.score:.2%}"
     seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
     counts = ["" if count is None else compact(count) for count in (trial.flops, trial.params)]
-    return [str(trial.number), accuracy, *counts, seconds]
+    return [str(trial.number), found, *counts, seconds]

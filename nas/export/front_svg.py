@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from nas.analysis.pareto import accuracy, flops, merged, pareto_front
+from nas.analysis.pareto import flops, merged, pareto_front, score
+from nas.records.scores import SHORT
 from nas.records.trial import Trial
 from space import Band, compact
 
@@ -25,12 +26,12 @@ def front_svg(trials: Sequence[Trial], band: Band, chosen: Trial, title: str) ->
     lines = [*plot.axes(), plot.staircase(front, band)]
     for trial in points:
         filled = trial.number in on_front
-        about = f"trial {trial.number}: {100 * accuracy(trial):.2f}%, {compact(flops(trial))} FLOPs"
+        about = f"trial {trial.number}: {100 * score(trial):.2f}%, {compact(flops(trial))} FLOPs"
         paint = f'fill="{BLUE}"' if filled else f'fill="{GREY}" fill-opacity="0.45"'
         lines.append(f'<circle {plot.place(trial)} r="{5 if filled else 3.5}" {paint}><title>{about}</title></circle>')
     lines.append(f'<circle {plot.place(marked)} r="10" fill="none" stroke="{VERMILLION}" stroke-width="3"/>')
-    label = f"this network: {100 * accuracy(marked):.2f}%, {compact(flops(marked))}"
-    x, y = plot.x(flops(marked)), plot.y(accuracy(marked))
+    label = f"this network: {100 * score(marked):.2f}%, {compact(flops(marked))}"
+    x, y = plot.x(flops(marked)), plot.y(score(marked))
     end, side = ("end", -15) if x > (WIDTH + LEFT) / 2 else ("start", 15)
     lines.append(f'<text x="{x + side:.1f}" y="{y + 22:.1f}" text-anchor="{end}" fill="{VERMILLION}">{label}</text>')
     heading = f'<text x="{LEFT}" y="20" fill="{GREY}" font-weight="bold">{escape(title)}</text>'
@@ -44,7 +45,8 @@ class _Plot:
     """From FLOPs and accuracies to pixels."""
 
     def __init__(self, points: Sequence[Trial], band: Band) -> None:
-        costs, scores = [flops(t) for t in points], [accuracy(t) for t in points]
+        self.short = SHORT[points[0].metric]
+        costs, scores = [flops(t) for t in points], [score(t) for t in points]
         self.low, self.high = math.log(min(band.low, *costs)) - 0.05, math.log(max(band.high, *costs)) + 0.05
         spread = max(max(scores) - min(scores), 0.01)
         self.bottom, self.top = min(scores) - 0.08 * spread, max(scores) + 0.08 * spread
@@ -53,18 +55,18 @@ class _Plot:
         share = (math.log(cost) - self.low) / (self.high - self.low)
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
-    def y(self, score: float) -> float:
-        return HEIGHT - BOTTOM - (score - self.bottom) / (self.top - self.bottom) * (HEIGHT - TOP - BOTTOM)
+    def y(self, value: float) -> float:
+        return HEIGHT - BOTTOM - (value - self.bottom) / (self.top - self.bottom) * (HEIGHT - TOP - BOTTOM)
 
     def place(self, trial: Trial) -> str:
-        return f'cx="{self.x(flops(trial)):.1f}" cy="{self.y(accuracy(trial)):.1f}"'
+        return f'cx="{self.x(flops(trial)):.1f}" cy="{self.y(score(trial)):.1f}"'
 
     def staircase(self, front: Sequence[Trial], band: Band) -> str:
         if not front:
             return ""
-        path = [f"M{self.x(flops(front[0])):.1f} {self.y(accuracy(front[0])):.1f}"]
+        path = [f"M{self.x(flops(front[0])):.1f} {self.y(score(front[0])):.1f}"]
         for trial in front[1:]:
-            path += [f"H{self.x(flops(trial)):.1f}", f"V{self.y(accuracy(trial)):.1f}"]
+            path += [f"H{self.x(flops(trial)):.1f}", f"V{self.y(score(trial)):.1f}"]
         path.append(f"H{self.x(max(band.high, flops(front[-1]))):.1f}")
         return f'<path d="{" ".join(path)}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
 
@@ -75,12 +77,12 @@ class _Plot:
             x = f"{self.x(cost):.1f}"
             yield f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{floor}" stroke="{GREY}" stroke-opacity="0.3"/>'
             yield f'<text x="{x}" y="{floor + 18}" text-anchor="middle" fill="{GREY}">{compact(cost)}</text>'
-        for score in _round_scores(self.bottom, self.top):
-            y = self.y(score)
+        for value in _round_scores(self.bottom, self.top):
+            y = self.y(value)
             yield f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GREY}" stroke-opacity="0.3"/>'
-            yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{GREY}">{100 * score:g}%</text>'
+            yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{GREY}">{100 * value:g}%</text>'
         middle = (LEFT + right) / 2
-        words = "FLOPs (conv + linear multiply-accumulates, batch 1), log scale; validation top-1"
+        words = f"FLOPs (conv + linear multiply-accumulates, batch 1), log scale; validation {self.short}"
         yield f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle" fill="{GREY}">{words}</text>'
 
 

@@ -10,21 +10,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nas.analysis.pareto import accuracy, by_network, pareto_front
+from nas.analysis.pareto import by_network, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
-from nas.analysis.wording import mean_words, signed
+from nas.analysis.wording import class_words, mean_words, signed
 from nas.export import card_sections
 from nas.export.card_sections import standard_error
 from nas.export.folder import Written
 from nas.export.load import LOADING
+from nas.records.scores import WORDS, ClassCounts
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """`validation` and `test`: top-1 of the exported weights in float32, 0 to 1."""
+    """`validation` and `test`: top-1 of the exported weights in float32, 0 to 1; `test_counts`: the latter by class."""
 
     trial: Trial
     settings: Settings
@@ -33,14 +34,19 @@ class ModelCard:
     test: float
     note: str | None  # how the weights came to be, where not from the search itself
     versions: dict[str, str]
+    test_counts: ClassCounts | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """`mean_accuracy` is that of the network: the mean of its seeds, of which the exported weights are one."""
+        """`mean_accuracy` is that of the network: the mean of its seeds, of which the exported weights are one;
+        `interval` is of the score that the study maximises."""
+        test = self.test_counts
         return {
             **self.trial.to_json(), "study": self.settings.name, "validation_accuracy": self.validation,
             "validation_images": self.settings.data.validation, "mean_accuracy": self.row.trial.accuracy,
-            "seeds": self.row.seeds, "interval": self.row.interval, "test_accuracy": self.test,
-            "test_images": self.settings.data.test, "difference": self.validation - self.test,
+            "mean_balanced_accuracy": self.row.trial.balanced, "seeds": self.row.seeds, "interval": self.row.interval,
+            "test_accuracy": self.test, "test_images": self.settings.data.test,
+            "difference": self.validation - self.test, "test_balanced_accuracy": test and test.balanced,
+            "test_class_accuracies": test and test.by_class, "test_class_images": test and test.images,
         }  # fmt: skip
 
     @cached_property
@@ -53,10 +59,12 @@ class ModelCard:
     def summary(self, out: Path) -> str:
         """For the terminal."""
         several = "" if self.row.probability is None else f"{self.seeds_line()}\n"
+        by_class = "".join(f"{line}\n" for line in self.class_lines())
         cost = card_sections.cost_line(self.trial.flops or 0, self.trial.params or 0, self.settings.task.image_size)
         return (
             f"exported trial {self.trial.number} of {self.settings.name} to {out}, reloaded and verified\n"
-            f"{several}{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n{cost}\n"
+            f"{several}{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n"
+            f"{by_class}{cost}\n"
             f"load it:\n{textwrap.indent(LOADING.format(folder=out), '    ')}"
         )
 
@@ -84,12 +92,26 @@ class ModelCard:
             "accuracy"
         )
 
+    def class_lines(self) -> list[str]:
+        """Balanced accuracies of the exported weights, where they are known, with the shares that they are means of."""
+        data = self.settings.data
+        splits = (
+            ("validation", self.trial.counts, "1 seed, the split they were selected on, in the search"),
+            ("test", self.test_counts, "1 seed, untouched by the search"),
+        )
+        return [
+            f"{split} balanced accuracy {counts.balanced:.4f} (mean of each class's share told right, "
+            f"n = {sum(counts.images):,}, {what}): {class_words(counts, data.classes)}"
+            for split, counts, what in splits
+            if counts
+        ]
+
     def seeds_line(self) -> str:
         """What is known of the network's accuracy over seeds."""
         row = self.row
         if row.probability is None:
             return "one seed per network in this study: nothing is known of what another seed would give"
-        seeds = f"validation accuracy of this network, {mean_words(accuracy(row.trial), row.seeds)}"
+        seeds = f"validation {WORDS[self.settings.metric]} of this network, {mean_words(score(row.trial), row.seeds)}"
         if row.interval is None:
             return f"{seeds}; the study has too few further seeds for an interval"
         low, high = row.interval
@@ -105,14 +127,15 @@ class ModelCard:
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
         remark = f"- {self.note}\n" if self.note else ""
-        title = f"{settings.name}, trial {trial.number}"
+        by_class = "".join(f"- {line}\n" for line in self.class_lines())
+        title, metric = f"{settings.name}, trial {trial.number}", WORDS[settings.metric]
         return f"""{card_sections.header(title, data.name, self.test, data.test)}
 # {title}
 
 An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
-{len(data.classes)} classes. Found by a search of the space `{settings.space_name}` for accuracy under a FLOPs budget.
+{len(data.classes)} classes. Found by a search of the space `{settings.space_name}` for {metric} under a FLOPs budget.
 
-![Accuracy against FLOPs of the networks of the search, with this one marked](front.svg)
+![{metric.capitalize()} against FLOPs of the networks of the search, with this one marked](front.svg)
 
 ## How good
 
@@ -121,7 +144,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 - {self.validation_line()}
 - {self.difference_line()}
 - standard error of the test accuracy from n alone: {standard_error(self.test, data.test):.4f}
-{remark}
+{by_class}{remark}
 {card_sections.costs_and_loading(trial.to_arch(), settings.task, written)}
 
 `image` is a PIL image, a file's path or a uint8 array; `preprocess.classes` names the logits. Weights:

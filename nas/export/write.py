@@ -28,7 +28,7 @@ from nas.storage.study_folder import package_versions
 from nas.training.brief import train
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData, DeviceSplit
-from nas.training.evaluation import evaluate, predict
+from nas.training.evaluation import count_classes, evaluate, predict
 from space import InputError
 from space.network import Network
 
@@ -61,10 +61,10 @@ def export_trial(
     data = load_study_data(reader.settings, data_source, console)
     network, note = _network(reader, trial, data, target, console)
     network = network.cpu().eval()
-    validation, test = (evaluate(network, _on_cpu(split, data)) for split in (data.validation, data.test))
+    validation, test = (count_classes(network, _on_cpu(split, data)) for split in (data.validation, data.test))
     card = ModelCard(
-        trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation, test=test,
-        note=note, versions=package_versions(),
+        trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation.accuracy,
+        test=test.accuracy, note=note, versions=package_versions(), test_counts=test,
     )  # fmt: skip
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
     picture = front_svg(

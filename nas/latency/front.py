@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.analysis import cost_axes
 from nas.analysis.cost_axes import CostAxis, is_busy, latency, mark, reference_best, slowdown
-from nas.analysis.pareto import accuracy, baseline_of, points
+from nas.analysis.pareto import baseline_of, points, score
 from nas.latency.device_names import Device, meant, threads_of
 from nas.latency.measurements import around, read
 from nas.records.trial import Trial
@@ -39,7 +39,12 @@ class Measured:
         return mark(self.slowdown)
 
     def to_json(self) -> dict[str, Any]:
-        found = {"trial": self.trial.number, "key": self.trial.key, "accuracy": self.trial.accuracy}
+        found = {
+            "trial": self.trial.number,
+            "key": self.trial.key,
+            "accuracy": self.trial.accuracy,
+            **self.trial.scores(),
+        }
         plain = {k: v for k, v in asdict(self).items() if k != "trial"}
         return {**found, "flops": self.trial.flops, **plain, "mark": self.mark}
 
@@ -58,7 +63,7 @@ def rows(
             found.append(Measured(trial=point.trial, seeds=point.seeds, device=device, batch=batch, **values))
     if not found:
         raise InputError(f"batch must be one that was measured, got {batch}; {again(folder, device, batch)}")
-    return sorted(found, key=lambda row: (row.median, -accuracy(row.trial)))
+    return sorted(found, key=lambda row: (row.median, -score(row.trial)))
 
 
 def latency_front(found: Sequence[Measured]) -> list[Measured]:
@@ -66,7 +71,7 @@ def latency_front(found: Sequence[Measured]) -> list[Measured]:
     was busy is none of them."""
     front: list[Measured] = []
     for row in found:
-        if not is_busy(row.slowdown) and (not front or accuracy(row.trial) > accuracy(front[-1].trial)):
+        if not is_busy(row.slowdown) and (not front or score(row.trial) > score(front[-1].trial)):
             front.append(row)
     return front
 
@@ -103,7 +108,7 @@ def baseline_front(folder: Path, device: str, batch: int) -> list[Measured] | No
 
 def reached(front: Sequence[Measured], row: Measured) -> float | None:
     """The best accuracy of a front in no more time than this network's."""
-    return max((accuracy(other.trial) for other in front if other.median <= row.median), default=None)
+    return max((score(other.trial) for other in front if other.median <= row.median), default=None)
 
 
 def baseline_line(folder: Path, front: Sequence[Measured] | None, device: str, batch: int) -> str | None:
@@ -114,7 +119,7 @@ def baseline_line(folder: Path, front: Sequence[Measured] | None, device: str, b
     if not front:
         command = again(folder.resolve().with_name(name), device, batch)
         return f"baseline: {name} was not measured so while the machine was quiet; {command}"
-    words = " to ".join(f"{accuracy(row.trial):.2%} at {1e3 * row.median:.2f} ms" for row in (front[0], front[-1]))
+    words = " to ".join(f"{score(row.trial):.2%} at {1e3 * row.median:.2f} ms" for row in (front[0], front[-1]))
     return f"baseline: {name}, {len(front)} networks on its front, {words}"
 
 

@@ -16,6 +16,7 @@ from pydantic import ConfigDict
 from nas.records.files import write_whole
 from nas.records.look import Look
 from nas.records.recipe import Int, Recipe
+from nas.records.scores import Metric
 from space import Band, Budget, InputError, Space, Task
 from space.reading import check, is_file, load_yaml
 
@@ -119,6 +120,7 @@ class Settings:
     recipe: dict[str, Any]
     sampler: Sampler
     stop: Stop = "none"  # the rule of early stopping; studies before version 3 had none
+    metric: Metric = "accuracy"  # which score is maximised; studies of earlier releases had no other
     seed: Int
     device: str
     versions: dict[str, str]

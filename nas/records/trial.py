@@ -9,11 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from nas.records.scores import ClassCounts, Metric, score_of
 from space import Arch, InputError
 
 State = Literal["complete", "stopped", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
 ENDED = ("complete", "stopped", "failed")  # trained, or tried to be: such a trial counts
 _ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
+COUNTS = "counts"  # the attribute of a trial's ClassCounts: [correct, images]
 CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifacts
 
 
@@ -30,6 +32,9 @@ class Trial:
     number: int
     state: State
     accuracy: float | None = None  # top-1 on the validation split, 0 to 1
+    balanced: float | None = None  # balanced accuracy there; None too in studies of earlier releases
+    counts: ClassCounts | None = None  # of which both are made, likewise
+    metric: Metric = "accuracy"  # which of the two the study maximises
     flops: int | None = None  # conv + linear multiply-accumulates, batch 1
     params: int | None = None
     activations: int | None = None
@@ -41,13 +46,18 @@ class Trial:
     repeat_of: int | None = None  # the first trial of the same network, where this one is another seed of it
     retry_of: int | None = None  # the interrupted trial whose network this one trains again
     begun: int | None = None  # its place among all that began to train, the same for every reader
-    accuracies: tuple[float, ...] = ()  # validation accuracy after each epoch up to the last rung, also while it trains
+    accuracies: tuple[float, ...] = ()  # the score after each epoch up to the last rung, also while it trains
     decisions: tuple[dict[str, Any], ...] = ()  # of the stopping rule at its rungs: `early_stopping.Decision`
     arch: dict[str, Any] | None = None
     reason: str | None = None
     owner: str | None = None  # host and process of its worker
     started: datetime | None = None  # UTC
     finished: datetime | None = None
+
+    @property
+    def score(self) -> float | None:
+        """The number that the study maximises; None until the trial is complete."""
+        return score_of(self, self.metric)
 
     def to_arch(self) -> Arch:
         """The trial's Arch. Raises InputError where the trial has none."""
@@ -57,7 +67,16 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`: plain values, times left out."""
-        return {key: value for key, value in asdict(self).items() if key not in ("begun", "started", "finished")}
+        plain = {key: value for key, value in asdict(self).items() if key not in ("begun", "started", "finished")}
+        return {key: value for key, value in plain.items() if key not in ("balanced", "counts")} | self.scores()
+
+    def scores(self) -> dict[str, Any]:
+        """For `--json`, beside `accuracy`: which is maximised, and by class, in the order of study.yaml."""
+        counts = self.counts
+        return {
+            "metric": self.metric, "balanced_accuracy": self.balanced,
+            "class_accuracies": counts and counts.by_class, "class_images": counts and counts.images,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,12 @@ class Epoch:
     loss: float  # mean training loss
     accuracy: float  # validation top-1 after this epoch
     seconds: float  # since training began
+    balanced: float | None = None  # validation balanced accuracy; None in curves of earlier releases
+
+    def score(self, metric: Metric) -> float:
+        found = score_of(self, metric)
+        assert found is not None, "only a study of this release has another metric than accuracy"
+        return found
 
 
 def artifact_ids(attributes: Mapping[str, Any], name: str) -> list[str]:

@@ -250,7 +250,7 @@ class MoashaRule:
         epochs = ", ".join(map(str, self.rungs))
         return (
             f"moasha: after epochs {epochs} a trial goes on if it is in the first 1/{self.eta} by non-dominated "
-            "sorting of accuracy and FLOPs (arXiv 2106.12639)"
+            "sorting of accuracy, or the study's other metric, and FLOPs (arXiv 2106.12639)"
         )
 
 

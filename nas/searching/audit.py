@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from nas.analysis.pareto import accuracy, flops, merged
+from nas.analysis.pareto import flops, merged, score
 from nas.analysis.rank_agreement import NEEDED, Agreement, Audited, agreement
 from nas.data.study_data import load_study_data
 from nas.records.files import write_whole
+from nas.records.scores import score_of
 from nas.records.trial import Trial
 from nas.searching.ask import trial_seed
 from nas.storage.reader import Reader
@@ -120,9 +121,11 @@ def run_audit(
             said = f"trial {number} has failed, the audit goes on: {trained.reason}"
             console.print(said, markup=False, highlight=False)
         else:
+            long = score_of(trained, settings.metric)
+            assert long is not None
             row = Audited(
-                number=number, arch=trial.to_arch().to_dict(), flops=flops(trial), brief=accuracy(trial),
-                long=trained.accuracy, seconds=trained.seconds, seed=own_seed,
+                number=number, arch=trial.to_arch().to_dict(), flops=flops(trial), brief=score(trial), long=long,
+                seconds=trained.seconds, seed=own_seed,
             )  # fmt: skip
             audit = replace(audit, rows=(*audit.rows, row))
             done = f"{len(audit.rows) + len(audit.failed)} of {len(audit.plan.sample)}"

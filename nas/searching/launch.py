@@ -22,6 +22,7 @@ from nas.data.study_data import describe_data, like, load_with_progress, said
 from nas.records.errors import terminable
 from nas.records.files import write_whole
 from nas.records.recipe import Recipe
+from nas.records.scores import METRICS, WORDS, Metric
 from nas.records.settings import (
     AS_FOUND,
     FILE,
@@ -68,6 +69,7 @@ class SearchPlan:
     runs: Path = Path("runs")
     seed: int = 0
     sampler: Sampler = DEFAULT_SAMPLER
+    metric: Metric = "accuracy"  # which score is maximised
     stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
     device: str = "auto"
     image_size: int | None = None
@@ -85,10 +87,11 @@ class SearchPlan:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
-        for name, known in (("sampler", get_args(Sampler)), ("stop", (None, *get_args(Stop)))):
+        words = (("sampler", get_args(Sampler)), ("metric", METRICS), ("stop", (None, *get_args(Stop))))
+        for name, known in words:
             if (word := getattr(self, name)) not in known:
-                words = ", ".join(each for each in known if each)
-                raise InputError(f"{name} must be one of {words}, got {word!r}; choose one")
+                choices = ", ".join(each for each in known if each)
+                raise InputError(f"{name} must be one of {choices}, got {word!r}; choose one")
 
     @property
     def rule(self) -> Stop:
@@ -104,8 +107,9 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
-    if plan.name:  # before anything is read
-        check_name(f"{check_name(plan.name)}{BASELINE if plan.baseline else ''}")
+    name = check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan)
+    if plan.baseline:
+        check_name(f"{name}{BASELINE}")
     if plan.storage:
         remember_server(plan.storage)
     with ExitStack() as stack:
@@ -120,7 +124,6 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
         size = plan.image_size or space.image_size
         space.check_size(size, f"space {space.name}")
-        name = plan.name or study_name(space, name_of_source(source), band, plan)
         data, card = _data(source, size, plan, plan.runs / name, console)
         for line in said(data, recipe.crop, recipe.flip):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -129,14 +132,12 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
             name=name,
             created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command, space_name=space.name,
             space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card, recipe=recipe.to_dict(),
-            sampler=plan.sampler, stop=plan.rule, seed=plan.seed, device=str(target), versions=package_versions(),
-            artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
+            sampler=plan.sampler, stop=plan.rule, metric=plan.metric, seed=plan.seed, device=str(target),
+            versions=package_versions(), artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
         )  # fmt: skip
         if plan.storage:
             settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
         folder = plan.runs / settings.name
-        if plan.baseline:
-            check_name(f"{settings.name}{BASELINE}")
         samples = sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
@@ -241,6 +242,7 @@ def _run(
         write_whole(folder / SAMPLES, samples)
     epochs = int(settings.recipe["epochs"])
     what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {epochs} epoch{'s' * (epochs > 1)}"
+    what += "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
     console.print(f"study {folder}: {what} on {settings.device}", highlight=False)
     with SearchProgress(console, trials, epochs, stopping) as progress:
         watch = progress.watch()
@@ -266,6 +268,7 @@ def study_name(space: Space, data: str, band: Band, plan: SearchPlan) -> str:
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study. Always a valid name."""
     words = [space.name] + [data] * (data != space.name) + str(band).split("..")
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
+    words += [plan.metric] * (plan.metric != "accuracy")
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
     words += [f"seed{plan.seed}"] * (plan.seed != 0)
     return name_of(words)

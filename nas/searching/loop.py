@@ -18,13 +18,14 @@ import optuna
 from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from nas.records.scores import score_of
 from nas.records.settings import Settings
-from nas.records.trial import WEIGHTS, Epoch, Trial
+from nas.records.trial import COUNTS, WEIGHTS, Epoch, Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Decision, Standing, build_rule
 from nas.searching.ask import Asker, Begun, end
 from nas.searching.leases import Heartbeat, Leases, lease_seconds
-from nas.searching.trial_index import TrialIndex, accuracies_of
+from nas.searching.trial_index import TrialIndex, scores_of
 from nas.storage.artifacts import drop_weights, open_store, save_curve, save_file
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_study
@@ -138,7 +139,7 @@ class Search:
             trial.set_user_attr("epochs", epoch)
             if epoch not in self.rule.rungs or "repeat_of" in trial.user_attrs:
                 return "go on"
-            standing = Standing(trial.number, trial.user_attrs["flops"], accuracies_of(curve))
+            standing = Standing(trial.number, trial.user_attrs["flops"], scores_of(curve, self.settings.metric))
             decision = self.rule.judge(standing, epoch, self.index.refresh().rivals(trial.number))
             trial.set_user_attr("accuracies", standing.accuracies)
             trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), asdict(decision)])
@@ -166,6 +167,8 @@ class Search:
             trial.set_user_attr("seconds", result.seconds)
             trial.set_user_attr("epochs", len(curve))
             save_curve(self.files, trial, curve)
+            if isinstance(result, Finished) and result.counts and not result.stopped:
+                trial.set_user_attr(COUNTS, [result.counts.correct, result.counts.images])
         match result:
             case Failed(reason=reason):
                 end(self.study, self.storage, trial, TrialState.FAIL, "failed", reason)
@@ -174,7 +177,9 @@ class Search:
                 end(self.study, self.storage, trial, TrialState.PRUNED, "stopped", why)
             case Finished():
                 losers = self._keep_weights(trial, result)
-                self.study.tell(trial, [result.accuracy, trial.user_attrs["flops"]], skip_if_finished=True)
+                score = score_of(result, self.settings.metric)
+                assert score is not None
+                self.study.tell(trial, [score, trial.user_attrs["flops"]], skip_if_finished=True)
                 self._drop_weights(trial, losers)
         self.watch.on_finish(self.reader.trials()[trial.number], self.index.refresh().networks)
         self.failures = self.failures + 1 if isinstance(result, Failed) else 0
@@ -188,8 +193,8 @@ class Search:
         """Weights are kept for the front alone. Returns the trials that leave it for this one."""
         index, attrs = self.index.refresh(), trial.user_attrs
         new = Trial(
-            number=trial.number, state="complete", accuracy=done.accuracy, flops=attrs["flops"], key=attrs["key"],
-            repeat_of=attrs.get("repeat_of"),
+            number=trial.number, state="complete", accuracy=done.accuracy, balanced=done.balanced,
+            metric=self.settings.metric, flops=attrs["flops"], key=attrs["key"], repeat_of=attrs.get("repeat_of"),
         )  # fmt: skip
         before, after = ({t.number for t in front} for front in (index.front, index.front_with(new)))
         if trial.number in after:

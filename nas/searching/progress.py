@@ -12,7 +12,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from nas.analysis.pareto import Point, accuracy, scored, top
+from nas.analysis.pareto import Point, score, scored, top
 from nas.analysis.wording import mean_words, trial_line
 from nas.records.trial import ENDED, Trial
 from nas.searching.loop import Watch
@@ -66,7 +66,7 @@ class SearchProgress(Progress):
             self.running[number] = epoch
         best = ""
         if self.best is not None:
-            best = f", best {mean_words(accuracy(self.best.trial), self.best.seeds)}"
+            best = f", best {mean_words(score(self.best.trial), self.best.seeds)}"
         what = f"trial {number} ({min(self.done + 1, self.total)}/{self.total})"
         what += f" epoch {epoch}/{self.epochs}" if epoch else ""
         completed = self.done * self.epochs + sum(self.running.values())

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nas.analysis.pareto import pareto_front, scored
+from nas.records.scores import Metric
 from nas.records.trial import ENDED, Epoch, Trial
 from nas.samplers.early_stopping import Standing
 from nas.storage.reader import Reader
@@ -135,7 +136,7 @@ class TrialIndex:
         else:
             self.networks += 1
             if trial.state != "failed" and trial.flops is not None:
-                accuracies = accuracies_of(curve) or trial.accuracies
+                accuracies = scores_of(curve, trial.metric) or trial.accuracies
                 if accuracies:
                     self.standings.append(Standing(trial.number, trial.flops, accuracies))
         if scored([trial]):
@@ -147,6 +148,6 @@ class TrialIndex:
                 self._front = pareto_front([*self._front, trial])
 
 
-def accuracies_of(curve: Sequence[Epoch]) -> tuple[float, ...]:
-    """Validation accuracy after each epoch."""
-    return tuple(epoch.accuracy for epoch in curve)
+def scores_of(curve: Sequence[Epoch], metric: Metric) -> tuple[float, ...]:
+    """What the study maximises, after each epoch."""
+    return tuple(epoch.score(metric) for epoch in curve)

@@ -113,8 +113,10 @@ def open_store(folder: Path, url: str | None) -> ArtifactStore:
 
 
 def save_curve(store: ArtifactStore, trial: optuna.Trial, curve: Iterable[Epoch]) -> None:
-    lines = ["epoch,loss,accuracy,seconds"]
-    lines += [f"{e.epoch},{e.loss:.6g},{e.accuracy:.6g},{e.seconds:.3f}" for e in curve]
+    lines = ["epoch,loss,accuracy,seconds,balanced"]
+    for e in curve:
+        balanced = "" if e.balanced is None else f"{e.balanced:.6g}"
+        lines.append(f"{e.epoch},{e.loss:.6g},{e.accuracy:.6g},{e.seconds:.3f},{balanced}")
     save_file(store, trial, CURVE, ("\n".join(lines) + "\n").encode())
 
 

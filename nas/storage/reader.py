@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nas.records.errors import first_line
+from nas.records.scores import ClassCounts, Metric
 from nas.records.settings import JOURNAL, Settings
-from nas.records.trial import CURVE, Epoch, State, Trial, artifact_ids
+from nas.records.trial import COUNTS, CURVE, Epoch, State, Trial, artifact_ids
 from nas.storage.owners import is_alive
 from space import InputError
 
@@ -118,7 +119,7 @@ class Reader:
         self._open = [number for number in fresh if not self._frozen[number].state.is_finished()]
         for number in fresh:
             frozen = self._frozen[number]
-            trial = _trial(frozen, self._storage.begun(frozen._trial_id))
+            trial = _trial(frozen, self._storage.begun(frozen._trial_id), self.settings.metric)
             self._changes += self._trials[number : number + 1] != [trial]
             self._trials[number : number + 1] = [trial]
 
@@ -143,7 +144,7 @@ class Reader:
         """The epochs of a trial; empty where it has no curve (yet)."""
         content = self.artifact(number, CURVE)
         rows = csv.DictReader(io.StringIO(content.decode())) if content else ()
-        return [Epoch(int(r["epoch"]), float(r["loss"]), float(r["accuracy"]), float(r["seconds"])) for r in rows]
+        return [_epoch(row) for row in rows]
 
     def artifact(self, number: int, name: str) -> bytes | None:
         """A file of a trial, None where it has none."""
@@ -180,13 +181,22 @@ def damage(path: Path) -> str:
     return "an entry that Optuna refuses"
 
 
-def _trial(frozen: FrozenTrial, begun: int | None) -> Trial:
+def _epoch(row: dict[str, str]) -> Epoch:
+    balanced = float(row["balanced"]) if row.get("balanced") else None
+    return Epoch(int(row["epoch"]), float(row["loss"]), float(row["accuracy"]), float(row["seconds"]), balanced)
+
+
+def _trial(frozen: FrozenTrial, begun: int | None, metric: Metric) -> Trial:
     attrs = frozen.user_attrs
     values = frozen.values if frozen.state.name == "COMPLETE" else None
+    counts = ClassCounts(*map(tuple, attrs[COUNTS])) if values and COUNTS in attrs else None
     return Trial(
         number=frozen.number,
         state=_state(frozen),
-        accuracy=values[0] if values else None,
+        accuracy=values[0] if values and metric == "accuracy" else counts.accuracy if counts else None,
+        balanced=counts.balanced if counts else None,
+        counts=counts,
+        metric=metric,
         **{name: attrs.get(name) for name in _ATTRIBUTES},
         begun=begun,
         accuracies=tuple(attrs.get("accuracies", ())),

@@ -16,11 +16,12 @@ from typing import Literal
 import torch
 
 from nas.records.recipe import Recipe
+from nas.records.scores import METRICS, ClassCounts
 from nas.records.trial import Epoch
 from nas.training.allocator import forget_locals, give_back_memory, keep_freed_memory, only_new_garbage
 from nas.training.device import own_stream
 from nas.training.device_data import DeviceData
-from nas.training.evaluation import chance_level, evaluate
+from nas.training.evaluation import chance_level, count_classes
 from nas.training.steps import Interrupted, Training, steps_per_epoch
 from space import Arch, Task
 from space.network import Network
@@ -36,13 +37,18 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, its validation accuracy and its curve."""
+    """A trained network, what it tells right of the validation split after the last epoch, and its curve."""
 
     network: Network
-    accuracy: float  # top-1 on the validation split after the last epoch, 0 to 1
+    counts: ClassCounts
     curve: tuple[Epoch, ...]
     seconds: float
     stopped: bool = False  # before the recipe's last epoch
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1, 0 to 1."""
+        return self.counts.accuracy
 
 
 def train(
@@ -57,9 +63,9 @@ def train(
 ) -> Trained:
     """Trains a fresh network for `recipe.epochs`, or until `on_epoch` says "stop".
 
-    Raises Diverged, for a loss that is no number at once and for an accuracy that has never left chance at the end of
-    STEPS_TO_LEARN steps or more; Interrupted where `on_epoch` says "interrupt" before the last epoch, and at the next
-    step once `abandoned`.
+    Raises Diverged, for a loss that is no number at once and, at the end of STEPS_TO_LEARN steps or more, where neither
+    accuracy nor balanced accuracy has ever left chance; Interrupted where `on_epoch` says "interrupt" before the last
+    epoch, and at the next step once `abandoned`.
     """
     keep_freed_memory()
     with only_new_garbage():
@@ -87,8 +93,8 @@ def _train(
         loss = training.epoch()
         if not math.isfinite(loss):
             raise Diverged(f"loss became {loss} in epoch {number} of {recipe.epochs}")
-        accuracy = evaluate(training.evaluated, data.validation, recipe.precision)
-        curve.append(Epoch(number, loss, accuracy, time.perf_counter() - started))
+        counts = count_classes(training.evaluated, data.validation, recipe.precision)
+        curve.append(Epoch(number, loss, counts.accuracy, time.perf_counter() - started, counts.balanced))
         verdict = on_epoch(curve[-1])
         if number == recipe.epochs:
             break
@@ -97,8 +103,13 @@ def _train(
         if verdict == "stop":
             break
     stopped = len(curve) < recipe.epochs
-    best, chance = max(epoch.accuracy for epoch in curve), chance_level(data.validation.labels)
     steps = recipe.epochs * steps_per_epoch(len(data.train), recipe)
-    if not stopped and steps >= STEPS_TO_LEARN and best <= chance:
+    if not stopped and steps >= STEPS_TO_LEARN and not any(_has_learnt(epoch, counts) for epoch in curve):
+        best = max(epoch.accuracy for epoch in curve)
         raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.epochs} epochs")
-    return Trained(training.evaluated, accuracy, tuple(curve), curve[-1].seconds, stopped)
+    return Trained(training.evaluated, counts, tuple(curve), curve[-1].seconds, stopped)
+
+
+def _has_learnt(epoch: Epoch, split: ClassCounts) -> bool:
+    """By either score: where most images are of one class, accuracy alone may have no room above chance."""
+    return any(epoch.score(metric) > chance_level(split, metric) for metric in METRICS)

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from nas.records.scores import ClassCounts, Metric
 from nas.training.device import autocast
 from nas.training.device_data import DeviceSplit
 
@@ -33,13 +34,30 @@ def count_correct(network: nn.Module, split: DeviceSplit, precision: str = "floa
     return (predict(network, split, precision).argmax(1) == split.labels).sum()
 
 
+def correct_by_class(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:
+    """Whole numbers (2, classes) on the split's device: images that get their own class, and all, of each class."""
+    logits, labels = predict(network, split, precision), split.labels
+    correct = (logits.argmax(1) == labels).to(torch.int64)
+    none = torch.zeros(2, logits.shape[1], dtype=torch.int64, device=labels.device)
+    return none.scatter_add(1, labels.expand(2, -1), torch.stack([correct, torch.ones_like(labels)]))
+
+
+def count_classes(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> ClassCounts:
+    """By class, how many images of the split get their own; read back from the device once."""
+    return ClassCounts(*map(tuple, correct_by_class(network, split, precision).tolist()))
+
+
 def evaluate(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> float:
     """Top-1 accuracy, 0 to 1."""
-    return int(count_correct(network, split, precision)) / len(split)
+    return count_classes(network, split, precision).accuracy
 
 
-def chance_level(labels: Tensor) -> float:
-    """The accuracy up to which a network may as well have learnt nothing: the share of the commonest of labels (N,)
+def chance_level(counts: ClassCounts, metric: Metric) -> float:
+    """The score up to which a network may as well have learnt nothing: that of always the same class, the commonest,
     and three standard errors."""
-    share = float(labels.bincount().max()) / len(labels)
-    return share + 3 * math.sqrt(share * (1 - share) / len(labels))
+    images = [many for many in counts.images if many]
+    if metric == "accuracy":
+        share, error = max(images) / sum(images), 1 / sum(images)
+    else:
+        share, error = 1 / len(images), sum(1 / many for many in images) / len(images) ** 2
+    return share + 3 * math.sqrt(share * (1 - share) * error)

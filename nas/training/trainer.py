@@ -11,6 +11,7 @@ from safetensors.torch import save
 
 from nas.records.errors import first_line
 from nas.records.recipe import Recipe
+from nas.records.scores import ClassCounts
 from nas.records.trial import Epoch
 from nas.training.allocator import is_for_room
 from nas.training.brief import Diverged, Verdict, train
@@ -20,12 +21,18 @@ from space import Arch, Task, compact, cost
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A network is trained, to its end or until it was stopped. `weights`: safetensors."""
+    """A network is trained, to its end or until it was stopped. `weights`: safetensors. `counts`: what it tells right
+    of the validation split; a stand-in for training may know its accuracy alone."""
 
     accuracy: float
     seconds: float
     stopped: bool
     weights: bytes
+    counts: ClassCounts | None = None
+
+    @property
+    def balanced(self) -> float | None:
+        return self.counts.balanced if self.counts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class BriefTrainer:
                 arch, self.task, self.data, self.recipe, seed=seed, on_epoch=on_epoch, abandoned=abandoned
             )  # fmt: skip
             weights = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
-            return Finished(trained.accuracy, trained.seconds, trained.stopped, save(weights))
+            return Finished(trained.accuracy, trained.seconds, trained.stopped, save(weights), trained.counts)
         except Diverged as error:
             return Failed(str(error), time.perf_counter() - started)
         except (RuntimeError, MemoryError) as error:  # RuntimeError: torch's

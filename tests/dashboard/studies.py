@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,21 @@ def make_study(runs: Path, name: str = "first", complete: int = 30, seed: int = 
     return folder
 
 
+def make_imbalanced(runs: Path, metric: str = "balanced", complete: int = 6) -> Path:
+    """A study of two classes, 324 and 36 validation images; the more FLOPs, the more of the rare class are told."""
+    folder = runs / "rare"
+    folder.mkdir(parents=True)
+    settings = make_settings("rare", metric=metric)
+    replace(settings, data=replace(settings.data, classes=("many", "few"))).write(folder)
+    optuna.create_study(storage=open_file(folder / JOURNAL), study_name="rare", directions=["maximize", "minimize"])
+    rng = random.Random(0)
+    for number in range(complete):
+        few = 6 * number
+        score = (300 / 324 + few / 36) / 2 if metric == "balanced" else (300 + few) / 360
+        add_trial(folder, rng, accuracy=score, counts=[[300, few], [324, 36]])
+    return folder
+
+
 def add_trial(
     folder: Path,
     rng: random.Random,
@@ -117,10 +133,10 @@ def add_curve(folder: Path, number: int, accuracy: float, epochs: int = 10) -> N
     trial = storage.get_all_trials(0, deepcopy=False)[number]
     (folder / ARTIFACTS).mkdir(exist_ok=True)
     rise = [accuracy * (1 - 0.6**e) / (1 - 0.6**epochs) for e in range(1, epochs + 1)]
-    rows = [f"{e},{2.3 * 0.7**e:.4f},{share:.4f},{0.4 * e:.2f}" for e, share in enumerate(rise, 1)]
+    rows = [f"{e},{2.3 * 0.7**e:.4f},{share:.4f},{0.4 * e:.2f},{share:.4f}" for e, share in enumerate(rise, 1)]
     with tempfile.TemporaryDirectory() as aside:
         path = Path(aside) / CURVE
-        path.write_text("\n".join(["epoch,loss,accuracy,seconds", *rows]) + "\n")
+        path.write_text("\n".join(["epoch,loss,accuracy,seconds,balanced", *rows]) + "\n")
         upload_artifact(
             artifact_store=FileSystemArtifactStore(folder / ARTIFACTS),
             file_path=str(path),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,13 +20,6 @@ def test_accuracy_is_said_with_split_n_and_seeds() -> None:
     trials = [Trial(number=i, state="complete", key=key) for i, key in enumerate("aab")]
     assert number_format.seeds_per_network(trials) == (1, 2)
     assert number_format.seeds_per_network([]) == (1, 1)
-
-
-def test_standard_error_is_the_binomial_one() -> None:
-    rng = random.Random(0)
-    measured = [sum(rng.random() < 0.9 for _ in range(360)) / 360 for _ in range(4000)]
-    spread = (sum((m - 0.9) ** 2 for m in measured) / len(measured)) ** 0.5
-    assert number_format.standard_error(0.9, 360) == pytest.approx(spread, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -246,10 +246,10 @@ NETWORKS = (
 
 WORKERS = (
     Row(
-        ("... --stop quantile --workers 2 --repeats 10 --baseline",),
+        ("... --stop quantile --workers 2 --repeats 10 --metric balanced --baseline",),
         "baseline, random search: two-random: ",
         "nas search digits --data digits --flops 50K..200K --trials 12 --epochs 6 --study two --stop quantile "
-        "--workers 2 --repeats 1 --baseline",
+        "--workers 2 --repeats 1 --metric balanced --baseline",
     ),
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 60 --workers 4",),

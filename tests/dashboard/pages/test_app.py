@@ -152,7 +152,7 @@ def test_torn_last_line_is_no_damage(runs: Path) -> None:
     assert metrics(page())["Finished"] == "4"
 
 
-@pytest.mark.parametrize("where", ["front", "network", "trials", "progress", "space", "studies", "compare"])
+@pytest.mark.parametrize("where", ["front", "network", "trials", "progress", "space", "data", "studies", "compare"])
 def test_a_study_that_is_gone_stays_as_last_read_until_it_is_back(runs: Path, tmp_path: Path, where: str) -> None:
     """Its folder is moved away, others stay: no other study in its place, and no command that it cannot answer."""
     folder, elsewhere = make_study(runs, "one", 3), tmp_path / "elsewhere"

@@ -16,7 +16,8 @@ from tests.nas.conftest import Run
 
 FIELDS = {
     "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed",
-    "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner",
+    "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner", "metric", "balanced_accuracy",
+    "class_accuracies", "class_images",
 }  # fmt: skip
 FRONT_FIELDS = FIELDS | {"seeds", "interval", "expected", "probability", "tie", "baseline_accuracy"}
 

@@ -15,6 +15,7 @@ import torch
 
 from nas.data.dataset import Data, Split, load
 from nas.records.recipe import Recipe
+from nas.records.scores import ClassCounts
 from nas.records.settings import Augment
 from nas.records.trial import Epoch
 from nas.training.allocator import give_back_memory
@@ -198,9 +199,13 @@ def test_a_network_that_never_leaves_chance_has_failed(digits: Data, epochs: int
         train(ARCH, TASK, data, recipe, seed=0)
 
 
-def test_chance_is_the_share_of_the_commonest_class_and_its_error() -> None:
-    labels = torch.tensor([0] * 30 + [1] * 60 + [2] * 10)
-    assert chance_level(labels) == pytest.approx(0.6 + 3 * math.sqrt(0.24 / 100))
+def test_chance_is_what_always_the_commonest_class_scores_and_three_errors() -> None:
+    always = ClassCounts((0, 60, 0, 0), (30, 60, 10, 0))  # of the last class there is no image
+    assert chance_level(always, "accuracy") == pytest.approx(0.6 + 3 * math.sqrt(0.24 / 100))
+    even = ClassCounts((0, 100), (100, 100))
+    assert chance_level(even, "balanced") == pytest.approx(chance_level(even, "accuracy"))
+    error = math.sqrt(2 / 9 * (1 / 30 + 1 / 60 + 1 / 10)) / 3
+    assert chance_level(always, "balanced") == pytest.approx(always.balanced + 3 * error)
 
 
 def test_it_stops_after_the_epoch_in_which_it_is_asked(digits: Data) -> None:

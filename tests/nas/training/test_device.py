@@ -25,7 +25,7 @@ from nas.records.settings import Augment
 from nas.training.augmentation import RandomDraws
 from nas.training.device import has_bfloat16
 from nas.training.device_data import DeviceData, DeviceSplit
-from nas.training.evaluation import count_correct
+from nas.training.evaluation import correct_by_class, count_correct
 from nas.training.steps import Training, _floats
 from space import Arch, Task
 from space.network import Network
@@ -101,7 +101,8 @@ def step_and_evaluate(training: Training) -> None:
         loss = training._forward()
         assert (loss.shape, loss.dtype, loss.device) == ((), torch.float32, CUDA)
         training._update(loss.detach())
-        assert count_correct(training.evaluated, training.data.validation).device == CUDA
+        for count in (count_correct, correct_by_class):
+            assert count(training.evaluated, training.data.validation).device == CUDA
 
 
 @pytest.mark.parametrize("seed", NETWORKS)

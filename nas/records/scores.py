@@ -1,0 +1,65 @@
+"""Scores: how many images of each class a network told right, and which number made of that a search maximises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal, Protocol, get_args
+
+Metric = Literal["accuracy", "balanced"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+WORDS: dict[Metric, str] = {"accuracy": "accuracy", "balanced": "balanced accuracy"}
+SHORT: dict[Metric, str] = {"accuracy": "top-1", "balanced": "balanced accuracy"}  # before `, n = 5,000`
+BALANCED = "balanced accuracy: mean of each class's share of images told right"
+
+
+class Scored(Protocol):
+    """What has both scores, 0 to 1: a trial, an epoch, counts. None where it does not have that one."""
+
+    @property
+    def accuracy(self) -> float | None: ...
+
+    @property
+    def balanced(self) -> float | None: ...
+
+
+def score_of(scored: Scored, metric: Metric) -> float | None:
+    """The number that a search by `metric` maximises, and that fronts, stopping rules and noise are of."""
+    return scored.balanced if metric == "balanced" else scored.accuracy
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCounts:
+    """Images of each class in a split, at least one in all, and how many of them a network told right."""
+
+    correct: tuple[float, ...]  # whole numbers, but for a mean over seeds
+    images: tuple[int, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1: the share of all images."""
+        return sum(self.correct) / sum(self.images)
+
+    @property
+    def by_class(self) -> tuple[float | None, ...]:
+        """The share of each class's images (recall); None for a class that the split has no image of."""
+        pairs = zip(self.correct, self.images, strict=True)
+        return tuple(right / images if images else None for right, images in pairs)
+
+    @property
+    def balanced(self) -> float:
+        """The mean of these shares: every class counts the same, however few its images."""
+        return fmean(share for share in self.by_class if share is not None)
+
+    @property
+    def balanced_error(self) -> float:
+        """Its standard error from the numbers of images alone: each share is a binomial's, the classes independent."""
+        pairs = [(share, images) for share, images in zip(self.by_class, self.images, strict=True) if share is not None]
+        return math.sqrt(sum(share * (1 - share) / images for share, images in pairs)) / len(pairs)
+
+    @staticmethod
+    def mean(seeds: Sequence[ClassCounts]) -> ClassCounts:
+        """Of several trainings judged on the same split: all scores are then the means of theirs."""
+        return ClassCounts(tuple(map(fmean, zip(*(each.correct for each in seeds), strict=True))), seeds[0].images)
