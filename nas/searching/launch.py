@@ -125,9 +125,9 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         size = plan.image_size or space.image_size
         space.check_size(size, f"space {space.name}")
         data, card = _data(source, size, plan, plan.runs / name, console)
+        space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
         for line in said(data, recipe.crop, recipe.flip):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-        space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
         settings = Settings(
             name=name,
             created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command, space_name=space.name,
@@ -255,7 +255,11 @@ def _run(
 
 def _data(source: str, size: int, plan: SearchPlan, folder: Path, console: Console) -> tuple[Data, DataCard]:
     """The data, and its card; read, and augmented, as the study in the folder has it where there is one."""
-    known = Settings.read(folder).data if (folder / FILE).exists() else None
+    known = None
+    if (folder / FILE).exists():
+        settings = Settings.read(folder)
+        settings.check_resumable()
+        known = settings.data
     reading = known.reading if known and plan.reading == AS_FOUND else plan.reading
     data = load_with_progress(source, size, console, reading)
     if known is None:

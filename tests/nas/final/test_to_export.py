@@ -80,7 +80,7 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     for i in range(60):
         folder = tmp_path / "three" / f"class{i % 3}"
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((8, 8), 80 * (i % 3) + i % 7, np.uint8)).save(folder / f"{i}.png")
+        Image.fromarray(np.full((8, 8), 80 * (i % 3) + i // 3, np.uint8)).save(folder / f"{i}.png")
     words = ["--recipe", "finetune", "--epochs", 1, "--flip", "--workers", 0, "--device", "cpu"]
     code, _, err = run("train", out, "--data", tmp_path / "three", *words, "--out", tmp_path / "tuned")
     assert code == 0, err

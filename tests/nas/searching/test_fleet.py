@@ -169,10 +169,10 @@ def test_a_worker_is_refused_where_there_is_nothing_to_join_or_the_data_code_or_
         == f"error: study must be a name under {command.runs} or a study's folder, got s; there: no such folder\n"
     )
     run(*command.words, "--trials", 1)
-    for name in ("cat", "dog"):
+    for value, name in enumerate(("cat", "dog")):
         (tmp_path / "other" / name).mkdir(parents=True)
         for i in range(20):
-            Image.new("L", (8, 8), 10 * i).save(tmp_path / "other" / name / f"{i}.png")
+            Image.new("L", (8, 8), 10 * i + value).save(tmp_path / "other" / name / f"{i}.png")
     code, _, errors = run("worker", "s", "--runs", command.runs, "--data", tmp_path / "other")
     assert code == 2
     assert "error: data.fingerprint must be" in errors
