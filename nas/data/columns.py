@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from sys import intern
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from space.reading import InputError
 
 LABELS = ("label", "labels", "fine_label", "class", "target", "y", "class_name", "label_name", "category", "class_id")
+SEVERAL = re.compile(r"[|;,]")  # between several classes in one word
 ONE = "nas is for one class an image: no boxes, no several labels, no numbers to predict"
 
 
@@ -25,10 +27,13 @@ def label_column(columns: Iterable[str], chosen: str | None) -> str | None:
 
 def one_class_each(values: Sequence[Any], column: str) -> list[str | None]:
     """A class's name for every value, None where there is none. Raises InputError for what is no class."""
-    plain = [None if value is None or value != value or value == "" else value for value in map(_listed, values)]
+    plain = [None if _is_missing(value) else value for value in map(_listed, values)]
     present = [value for value in plain if value is not None]
-    if bad := next((value for value in present if isinstance(value, (list, tuple, dict))), None):
-        raise InputError(f"{column} must be one class for each image, got {str(bad)[:60]}; {ONE}")
+    several = [value for value in present if isinstance(value, (list, tuple, dict)) or _are_several(value)]
+    if several and not all(isinstance(value, str) for value in several):
+        raise InputError(f"{column} must be one class for each image, got {str(several[0])[:60]}; {ONE}")
+    if several and _share_parts(several, present):
+        raise InputError(f"{column} must be one class for each image, got {several[0][:60]!r}; {ONE}")
     numbers = [number for value in present if (number := _number(value)) is not None]
     fraction = next((number for number in numbers if number != math.floor(number)), None)
     if fraction is not None and len(numbers) == len(present):
@@ -48,6 +53,25 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 def _listed(value: Any) -> Any:
     """numpy's arrays and scalars as Python's."""
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def _are_several(value: Any) -> bool:
+    """Whether words may be of several classes: `cat|dog`, `['cat', 'dog']`."""
+    return isinstance(value, str) and (value.strip().startswith("[") or bool(SEVERAL.search(value)))
+
+
+def _share_parts(several: Sequence[str], all_of_them: Sequence[Any]) -> bool:
+    """Whether the parts of such words are classes by themselves, or come in several of them."""
+    if any(value.strip().startswith("[") for value in several):
+        return True
+    parts = {value: {part.strip() for part in SEVERAL.split(value)} for value in {*several}}
+    alone = {str(value).strip() for value in all_of_them} - set(parts)
+    counts = Counter(part for each in parts.values() for part in each)
+    return any(part in alone or count > 1 for part, count in counts.items())
 
 
 def _number(value: Any) -> float | None:

@@ -1,95 +1,84 @@
 """Label files: a CSV or JSON-lines file beside pictures that says which class each of them is.
 
 `metadata.csv`, `labels.csv`, `train.csv` and the like, with a column of file names (with or without their folder and
-suffix) and one of labels; a column `split` may say which split a row belongs to.
+suffix) and one of labels; a column `split` may say which split a row belongs to, else the names of file and folders do.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from nas.data.columns import ONE, label_column, one_class_each
-from nas.data.folders import split_of
+from nas.data.folders import listed, split_of
+from nas.data.picture_index import PictureIndex
 from nas.records.errors import first_line
 from nas.records.settings import Reading
 from space.reading import InputError
 
-FILES = ("file_name", "filename", "file", "image", "img", "path", "filepath", "image_path", "image_id", "id", "name")
-SPLITS = ("split", "set", "subset", "partition")
+FILES = (
+    "file_name",
+    "filename",
+    "file",
+    "image",
+    "img",
+    "path",
+    "filepath",
+    "filepaths",
+    "image_path",
+    "image_id",
+    "id",
+)
+SPLITS = ("split", "splits", "set", "subset", "partition", "data set", "data_set", "data_split", "dataset", "phase",
+          "usage", "fold", "is_test", "is_train", "is_valid")  # fmt: skip
 KINDS = {".csv", ".tsv", ".jsonl"}
 ENOUGH = 0.5  # part of a file's rows that have to name a picture, for it to be about them
+PROBED = 200  # rows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
     """Pictures, relative to the root, and their labels; None where the file gives none."""
 
-    pictures: list[Path]
-    labels: list[str | None]
-    missing: int  # rows whose picture is not there
     file: Path
+    pictures: list[Path] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
 
 
-class Index:
-    """Finds pictures by whatever part of their path a file gives."""
+@dataclass(slots=True)
+class Found:
+    """What label files say, by split; `missing` rows have no picture; `others`: why a file was not taken."""
 
-    def __init__(self, pictures: Sequence[Path]) -> None:
-        self.paths: dict[str, Path] = {}
-        self.names: dict[str, list[Path]] = {}
-        for path in pictures:
-            self.paths[str(path)] = self.paths[str(path.with_suffix(""))] = path
-            for name in {path.name, path.stem}:
-                self.names.setdefault(name, []).append(path)
-
-    def __contains__(self, name: str) -> bool:
-        """Whether one or several pictures are called so."""
-        return _plain(name).rpartition("/")[2] in self.names
-
-    def find(self, name: str, beside: Path, split: str) -> Path | None:
-        """The picture that a file about a split, in the folder `beside`, calls `name`; of several, the one in a folder
-        of that split. Raises InputError where that is not one."""
-        name = _plain(name)
-        for key in (str(beside / name), name):
-            if found := self.paths.get(key):
-                return found
-        last = name.rpartition("/")[2]
-        several = self.names.get(last, [])
-        if len(several) > 1:
-            several = [path for path in several if split in map(split_of, path.parts[:-1])]
-            if len(several) != 1:
-                raise InputError(
-                    f"file names must be unique, got several pictures named {last}; give their folders too"
-                )
-        return several[0] if several else None
+    rows: dict[str, Rows] = field(default_factory=dict)
+    missing: int = 0
+    others: list[str] = field(default_factory=list)
+    customary: bool = True  # whether all label columns have customary names, or were said
 
 
-def _plain(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./")
+def read(
+    root: Path, files: Sequence[Path], pictures: Sequence[Path], reading: Reading, split: str | None = None
+) -> Found:
+    """What label files say of pictures; nothing where no file says anything. `split`: that all of them are about it.
 
-
-def read(root: Path, files: Sequence[Path], pictures: Sequence[Path], reading: Reading) -> dict[str, Rows]:
-    """What label files say of pictures, by split; nothing where no file says anything. Raises InputError."""
-    index, found = Index(pictures), {}
+    Raises InputError for a file that contradicts itself or another.
+    """
+    index, found = PictureIndex(pictures), Found()
     for file in files:
         if file.suffix.lower() not in KINDS:
             continue
-        table = load(root / file)
-        column = _file_column(table, file, index, reading)
-        if column is None:
+        if "submission" in file.stem.lower():
+            found.others.append(f"{file}: a contest's submission, whose labels are not true ones")
             continue
-        others = [str(name) for name in table.columns if str(name) != column and str(name).lower() not in SPLITS]
-        if reading.label_column and reading.label_column not in others:
+        try:
+            table = load(root / file)
+        except InputError as error:
+            found.others.append(str(error))
             continue
-        label = label_column(others, reading.label_column) or (others[0] if len(others) == 1 else None)
-        for split, part in _by_split(table, file) if label else ():
-            if split in found:
-                raise InputError(f"labels must be in one file for each split, got {file} too for {split}; join them")
-            found[split] = _rows(part, file, (column, str(label), split), index)
+        _add(table, file, index, reading, split, found)
     return found
 
 
@@ -97,47 +86,108 @@ def load(path: Path) -> pd.DataFrame:
     """A file's rows: words as they are written, so that class 01 stays 01. Raises InputError."""
     try:
         if path.suffix.lower() == ".jsonl":
-            return pd.read_json(path, lines=True, dtype=False)
+            return pd.read_json(path, lines=True, dtype=False, encoding="utf-8-sig")
         with path.open(encoding="utf-8-sig") as file:
             header = file.readline()
-        separator = max(",;\t", key=header.count)
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"labels must be a table, got {path} ({first_line(error)}); mend or remove it") from error
+        separator = max(",;\t|", key=header.count)
+        return pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig",
+            skipinitialspace=True,
+        )  # fmt: skip
+    except (ValueError, OSError) as error:
+        step = "save it as UTF-8" if isinstance(error, UnicodeError) else "mend or remove it"
+        raise InputError(f"labels must be a table, got {path} ({first_line(error)}); {step}") from error
 
 
-def _file_column(table: pd.DataFrame, file: Path, index: Index, reading: Reading) -> str | None:
-    """The column that names most pictures: a customary one, else any."""
+def _add(
+    table: pd.DataFrame, file: Path, index: PictureIndex, reading: Reading, split: str | None, found: Found
+) -> None:
+    table.columns = table.columns.map(str)
+    names = _file_column(table, index, reading)
+    if names is None:
+        found.others.append(f"{file}: none of its columns {listed(table.columns)} names the pictures")
+        return
+    if (first := next((name for name in table.columns if name in index), None)) is not None:
+        raise InputError(f"{file} must begin with the names of its columns, got {first}; add a first row: file,label")
+    by_split = None if split else _split_column(table.drop(columns=[names, *_chosen(reading, table)]), file)
+    others = [name for name in table.columns if name not in (names, by_split)]
+    if reading.label_column and reading.label_column not in others:
+        found.others.append(f"{file}: no column {reading.label_column}, but {listed(others)}")
+        return
+    label = label_column(others, reading.label_column)
+    if label is None and len(others) == 1:
+        label, found.customary = others[0], False
+    if label is None:
+        what = f"which of {listed(others)} is the label? say it with --label-column" if others else "it has no labels"
+        found.others.append(f"{file}: {what}")
+        return
+    labels = one_class_each(table[label].tolist(), f"{label} of {file}")
+    splits = [split_of(str(word)) for word in table[by_split]] if by_split else [None] * len(table)
+    own = split or split_of(file.stem) or split_of(file.parent.name)
+    places: list[tuple[str | None, Path, str | None]] = []
+    for name, word, of in zip(table[names].tolist(), labels, splits, strict=True):
+        if (picture := index.find(name, file.parent, of or own)) is None:
+            found.missing += 1
+        else:
+            places.append((of or own, picture, word))
+    _check_once(file, [picture for _, picture, _ in places])
+    taken = set(found.rows)
+    for of, picture, word in _with_folders_splits(places):
+        if of in taken:
+            raise InputError(f"labels must be in one file for each split, got {file} too for {of}; join them")
+        rows = found.rows.setdefault(of, Rows(file))
+        rows.pictures.append(picture)
+        rows.labels.append(word)
+
+
+def _chosen(reading: Reading, table: pd.DataFrame) -> list[str]:
+    return [reading.label_column] if reading.label_column and reading.label_column in table.columns else []
+
+
+def _file_column(table: pd.DataFrame, index: PictureIndex, reading: Reading) -> str | None:
+    """The column that names most pictures, of equal ones a customary one."""
     if reading.image_column in table.columns:
         return reading.image_column
-    names = {str(name).lower(): str(name) for name in table.columns}
-    order = [names[name] for name in FILES if name in names] + [name for key, name in names.items() if key not in FILES]
-    for name in order:
-        values = table[name].dropna().head(200)
-        hits = sum(str(value) in index for value in values)
-        if hits and hits >= ENOUGH * len(values):
-            return name
+    best: tuple[float, int, str] | None = None
+    for name in table.columns:
+        values = table[name].dropna().head(PROBED).tolist()
+        hits = sum(value in index for value in values) / max(1, len(values))
+        customary = FILES[::-1].index(name.lower()) if name.lower() in FILES else -1
+        if hits >= ENOUGH and (best is None or (hits, customary) > best[:2]):
+            best = hits, customary, name
+    return best[2] if best else None
+
+
+def _split_column(table: pd.DataFrame, file: Path) -> str | None:
+    """The column that says the split of each row: all of its words are splits. Raises InputError for one that is called
+    so and has other words."""
+    for name in table.columns:
+        words = [str(word) for word in table[name].fillna("").unique()]
+        unknown = [word for word in words if not split_of(word)]
+        if not unknown and len(words) > 1:
+            return str(name)
+        if unknown and len(words) > 1 and name.lower() in SPLITS:
+            raise InputError(
+                f"{name} of {file} must be train, validation or test in every row, got {unknown[0]!r}; correct it, or "
+                "remove the column"
+            )
     return None
 
 
-def _by_split(table: pd.DataFrame, file: Path) -> list[tuple[str, pd.DataFrame]]:
-    """By the column `split` where there is one, else by the file's name or folder."""
-    column = next((str(name) for name in table.columns if str(name).lower() in SPLITS), None)
-    if column and all(map(split_of, map(str, table[column].unique()))):
-        return [
-            (str(split), part) for split, part in table.groupby(table[column].map(lambda word: split_of(str(word))))
-        ]
-    named = split_of(file.stem) or (split_of(file.parent.name) if file.parent.name else None)
-    return [(named or "train", table)]
-
-
-def _rows(table: pd.DataFrame, file: Path, names: tuple[str, str, str], index: Index) -> Rows:
-    column, label, split = names
-    found = [index.find(str(name), file.parent, split) for name in table[column].tolist()]
-    classes = one_class_each(table[label].tolist(), f"{label} of {file}")
-    known = [(picture, name) for picture, name in zip(found, classes, strict=True) if picture is not None]
-    if twice := [path for path, count in Counter(path for path, _ in known).items() if count > 1]:
+def _check_once(file: Path, pictures: Sequence[Path]) -> None:
+    if twice := [path for path, count in Counter(pictures).items() if count > 1]:
         raise InputError(
             f"{file} must have one row for each picture, got several for {twice[0]} ({len(twice):,} such); {ONE}"
         )
-    return Rows([path for path, _ in known], [name for _, name in known], len(table) - len(known), file)
+
+
+def _with_folders_splits(
+    places: Sequence[tuple[str | None, Path, str | None]],
+) -> Iterator[tuple[str, Path, str | None]]:
+    """Rows whose split is not said belong to that of their picture's folder, where all have one; else to train."""
+    folders = {
+        picture: next(filter(None, map(split_of, picture.parts[:-1])), None) for of, picture, _ in places if of is None
+    }
+    told = "train" in folders.values() and None not in folders.values()
+    for of, picture, word in places:
+        yield of or (str(folders[picture]) if told else "train"), picture, word

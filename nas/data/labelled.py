@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +71,12 @@ def number(splits: Mapping[str, Labelled], notes: list[str]) -> tuple[dict[str, 
     used = set(train.labels)
     for split, found in whole.items():
         _same_classes(split, set(found.labels) - used, used)
+        if train.names and not found.names and train.names != in_order(train.names):
+            raise InputError(
+                f"labels of {split} must have names as those of train, got numbers alone; name its classes"
+            )
+    if like := _almost_equal(map(str, used)):
+        notes.append(f"classes whose names differ in case or spaces alone: {', '.join(like)}")
     if empty := [name for name in train.names if name not in used]:
         notes.append(f"left out, classes without images: {', '.join(empty[:5])}{', ...' * (len(empty) > 5)}")
     classes = tuple(name for name in train.names if name in used) or in_order(map(str, used))
@@ -78,6 +84,13 @@ def number(splits: Mapping[str, Labelled], notes: list[str]) -> tuple[dict[str, 
     return {
         split: np.array([index[str(label)] for label in found.labels], np.int64) for split, found in whole.items()
     }, classes
+
+
+def _almost_equal(names: Iterable[str]) -> list[str]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(" ".join(name.lower().split()), []).append(name)
+    return sorted(name for group in groups.values() if len(group) > 1 for name in group)
 
 
 def _same_classes(split: str, unknown: set[str | None], known: set[str | None]) -> None:

@@ -11,42 +11,58 @@ from pathlib import Path
 from PIL import Image
 
 from nas.data.images import STUBS, suffixes
+from space.reading import InputError
 
 TABLES = {".csv", ".tsv", ".jsonl", ".json", ".parquet"}
 
 
 @dataclass(slots=True)
 class Files:
-    """What is below a folder, by paths relative to it, sorted. Names that begin with a dot or `__` are left out."""
+    """What is below a folder, by paths relative to it, sorted. Hidden ones are left out."""
 
     root: Path
     pictures: list[Path] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     other: Counter[str] = field(default_factory=Counter)  # by suffix, what is neither
-    links: int = 0  # that lead to what is there already
+    again: list[Path] = field(default_factory=list)  # links to what is there already
+    broken: int = 0  # links to nothing
 
     def notes(self) -> list[str]:
         """What was left out, a line each."""
         found = []
-        if self.other:
-            kinds = ", ".join(f"{suffix or 'no suffix'} ({count:,})" for suffix, count in self.other.most_common(6))
+        if other := [(suffix, count) for suffix, count in self.other.most_common(6) if count]:
+            kinds = ", ".join(f"{suffix or 'no suffix'} ({count:,})" for suffix, count in other)
             found.append(f"left out, no readable pictures: {kinds}")
-        if self.links:
-            found.append(f"left out, links to what is read already or is not there: {self.links:,}")
+        if links := len(self.again) + self.broken:
+            found.append(f"left out, links to what is read already or is not there: {links:,}")
         return found
 
 
 def walk(root: Path) -> Files:
-    """The files below a folder. What links lead to is read once: where it is, or under its first link."""
+    """The files below a folder. What links lead to is read once: where it is, or under its first link.
+
+    Raises InputError for a folder that cannot be read.
+    """
+    try:
+        return _walk(root)
+    except OSError as error:
+        raise InputError(
+            f"folders must be readable, got {error.filename} ({error.strerror}); mend or remove it"
+        ) from error
+
+
+def _walk(root: Path) -> Files:
     found = Files(root)
     links: list[Path] = []
     seen = {_identity(root)}
     _real(root, Path(), found, links, seen)
     for link in links:  # grows meanwhile
         target = root / link
-        if not target.exists() or _identity(target) in seen:
-            found.links += 1
+        if not target.exists():
+            found.broken += 1
+        elif _identity(target) in seen:
+            found.again.append(link)
         elif target.is_dir():
             _real(target, link, found, links, seen)
         else:
@@ -69,7 +85,9 @@ def _real(folder: Path, name: Path, found: Files, links: list[Path], seen: set[t
     if name != Path():
         found.folders.append(name)
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith((".", "__")):
+        if entry.name.startswith(".") or entry.name == "__MACOSX":
+            hidden = entry.is_file() and Path(entry.name).suffix.lower() in suffixes()
+            found.other["hidden"] += hidden and not entry.name.startswith("._")
             continue
         if entry.is_symlink():
             links.append(name / entry.name)

@@ -180,7 +180,7 @@ def test_a_test_split_without_class_folders_is_left_out(tmp_path: Path) -> None:
     look = dataset.load(str(tmp_path)).look
     assert look
     assert look.came_from["test"] == "held out of train"
-    assert look.notes == ("left out, pictures of a split without a folder per class: 6",)
+    assert look.notes == ("left out, a split without a folder per class: test (6)",)
 
 
 def test_other_cases_of_a_class_are_explained(tmp_path: Path) -> None:
@@ -531,7 +531,7 @@ def test_several_image_columns_are_asked_for(tmp_path: Path) -> None:
     assert totals(tmp_path, image_column="mask") == {"a": 10, "b": 10}
 
 
-@pytest.mark.parametrize("name", ["training_set.parquet", "data/train/0000.parquet", "a.parquet"])
+@pytest.mark.parametrize("name", ["training_set.parquet", "train/0000.parquet", "a.parquet"])
 def test_files_are_splits_by_their_names(tmp_path: Path, name: str) -> None:
     table(tmp_path / name, ("a", "b"), [i % 2 for i in range(20)])
     assert sum(totals(tmp_path).values()) == 20

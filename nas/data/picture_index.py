@@ -1,0 +1,62 @@
+"""Finds pictures by whatever part of their path a label file gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas.data.folders import split_of
+from nas.data.images import suffixes
+from space.reading import InputError
+
+
+class PictureIndex:
+    """Of pictures by paths relative to a root."""
+
+    def __init__(self, pictures: Sequence[Path]) -> None:
+        self.named: dict[str, list[Path]] = {}  # by name, and by name without suffix
+        for path in pictures:
+            for name in {path.name, path.stem}:
+                self.named.setdefault(name, []).append(path)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether one or several pictures are called so."""
+        return bool(self._called(_parts(name)))
+
+    def find(self, name: object, beside: Path, split: str | None) -> Path | None:
+        """The picture that a file in the folder `beside` calls `name`; of several, the one beside the file, else the
+        one in a folder of the file's split. Raises InputError where that is not one.
+
+        A folder that is given has to fit: the end of the picture's path is the whole name, or the other way round.
+        """
+        several = self._called(_parts(name))
+        for nearer in (
+            lambda path: path.parent == beside / Path(*_parts(name)[:-1]),
+            lambda path: split in map(split_of, path.parts[:-1]),
+        ):
+            if len(several) > 1:
+                several = [path for path in several if nearer(path)] or several
+        if len(several) > 1:
+            raise InputError(
+                f"file names must be of one picture, got {name} for {several[0]} and {several[1]}; add the folders"
+            )
+        return several[0] if several else None
+
+    def _called(self, parts: tuple[str, ...]) -> list[Path]:
+        if not parts:
+            return []
+        *folders, last = parts
+        bare = Path(last).suffix.lower() not in suffixes()
+        found = []
+        for path in self.named.get(last, ()):
+            if path.name == last or bare:
+                both = min(len(folders), len(path.parts) - 1)
+                if tuple(folders[len(folders) - both :]) == path.parts[len(path.parts) - 1 - both : -1]:
+                    found.append(path)
+        return found
+
+
+def _parts(name: object) -> tuple[str, ...]:
+    """Of a path or URL, without its query."""
+    plain = str(name).strip().replace("\\", "/").partition("?")[0]
+    return tuple(part for part in plain.split("/") if part not in ("", "."))
