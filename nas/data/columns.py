@@ -13,6 +13,7 @@ from space.reading import InputError
 
 LABELS = ("label", "labels", "fine_label", "class", "target", "y", "class_name", "label_name", "category", "class_id")
 SEVERAL = re.compile(r"[|;,]")  # between several classes in one word
+DECIMAL = re.compile(r"^(-?\d+),(\d+)$")
 ONE = "nas is for one class an image: no boxes, no several labels, no numbers to predict"
 
 
@@ -65,13 +66,13 @@ def _are_several(value: Any) -> bool:
 
 
 def _share_parts(several: Sequence[str], all_of_them: Sequence[Any]) -> bool:
-    """Whether the parts of such words are classes by themselves, or come in several of them."""
+    """Whether the parts of such words are classes by themselves, or, but for commas, come in several of them."""
     if any(value.strip().startswith("[") for value in several):
         return True
     parts = {value: {part.strip() for part in SEVERAL.split(value)} for value in {*several}}
     alone = {str(value).strip() for value in all_of_them} - set(parts)
-    counts = Counter(part for each in parts.values() for part in each)
-    return any(part in alone or count > 1 for part, count in counts.items())
+    counts = Counter(part for value, each in parts.items() if "," not in value for part in each)
+    return any(part in alone for each in parts.values() for part in each) or any(n > 1 for n in counts.values())
 
 
 def _number(value: Any) -> float | None:
@@ -79,7 +80,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     try:
-        number = float(value)
+        number = float(DECIMAL.sub(r"\1.\2", value) if isinstance(value, str) else value)
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None

@@ -65,10 +65,11 @@ def _pictures(root: Path, files: Files, parquet: Sequence[Path], cache: str, rea
         if told and "train" in told.rows:
             return _of_label_files(root, files, told)
         if parquet:
-            notes.append(f"left out, pictures beside parquet files: {len(files.pictures):,}")
-            return _parquet(root, parquet, cache, reading, notes)
+            return _parquet(root, parquet, cache, reading, [*notes, _beside(files)])
         why = f" ({'; '.join(told.others[:3])})" if told and told.others else ""
         raise InputError(f"{error}{why}") from error
+    if parquet and len({*found["train"].values()}) < 2:
+        return _parquet(root, parquet, cache, reading, [*notes, _beside(files)])
     if parquet:
         raise InputError(
             f"data must be in one form, got class folders {listed({*found['train'].values()})} and {parquet[0]}; "
@@ -79,6 +80,10 @@ def _pictures(root: Path, files: Files, parquet: Sequence[Path], cache: str, rea
             return _of_label_files(root, files, told)
         _check_same(found, told)
     return _of_class_folders(root, files, found, notes)
+
+
+def _beside(files: Files) -> str:
+    return f"left out, pictures beside parquet files: {len(files.pictures):,}"
 
 
 def _no_folders_of_links(files: Files) -> None:

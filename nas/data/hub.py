@@ -164,7 +164,7 @@ def local(root: Path, cache: str, **options: Any) -> Tables:
                 f"{ELSEWHERE}"
             ) from error
         raise InputError(
-            f"data must be a folder of images or parquet files, got {root} ({first_line(cause)}); mend it"
+            f"data must be a folder of images or parquet files, got {root} ({first_line(cause)[:160]}); mend it"
         ) from error
 
 

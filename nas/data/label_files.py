@@ -105,7 +105,10 @@ def _add(
     table.columns = table.columns.map(str)
     names = _file_column(table, index, reading)
     if names is None:
-        found.others.append(f"{file}: none of its columns {listed(table.columns)} names the pictures")
+        which = (
+            f"no column {reading.image_column}, but" if reading.image_column else "the pictures are named in none of"
+        )
+        found.others.append(f"{file}: {which} {listed(table.columns)}")
         return
     if (first := next((name for name in table.columns if name in index), None)) is not None:
         raise InputError(f"{file} must begin with the names of its columns, got {first}; add a first row: file,label")
@@ -145,16 +148,17 @@ def _chosen(reading: Reading, table: pd.DataFrame) -> list[str]:
 
 
 def _file_column(table: pd.DataFrame, index: PictureIndex, reading: Reading) -> str | None:
-    """The column that names most pictures, of equal ones a customary one."""
-    if reading.image_column in table.columns:
-        return reading.image_column
-    best: tuple[float, int, str] | None = None
+    """The column that names most different pictures, of equal ones a customary one."""
+    if reading.image_column:
+        return reading.image_column if reading.image_column in table.columns else None
+    best: tuple[int, int, str] | None = None
     for name in table.columns:
         values = table[name].dropna().head(PROBED).tolist()
-        hits = sum(value in index for value in values) / max(1, len(values))
+        hits = [str(value) for value in values if value in index]
         customary = FILES[::-1].index(name.lower()) if name.lower() in FILES else -1
-        if hits >= ENOUGH and (best is None or (hits, customary) > best[:2]):
-            best = hits, customary, name
+        rank = (len(set(hits)), customary)
+        if hits and len(hits) >= ENOUGH * len(values) and (best is None or rank > best[:2]):
+            best = *rank, name
     return best[2] if best else None
 
 
@@ -162,7 +166,7 @@ def _split_column(table: pd.DataFrame, file: Path) -> str | None:
     """The column that says the split of each row: all of its words are splits. Raises InputError for one that is called
     so and has other words."""
     for name in table.columns:
-        words = [str(word) for word in table[name].fillna("").unique()]
+        words = list(dict.fromkeys(table[name].fillna("").map(str)))
         unknown = [word for word in words if not split_of(word)]
         if not unknown and len(words) > 1:
             return str(name)

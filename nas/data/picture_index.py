@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ class PictureIndex:
         self.named: dict[str, list[Path]] = {}  # by name, and by name without suffix
         for path in pictures:
             for name in {path.name, path.stem}:
-                self.named.setdefault(name, []).append(path)
+                self.named.setdefault(unicodedata.normalize("NFC", name), []).append(path)
 
     def __contains__(self, name: object) -> bool:
         """Whether one or several pictures are called so."""
@@ -49,7 +50,7 @@ class PictureIndex:
         bare = Path(last).suffix.lower() not in suffixes()
         found = []
         for path in self.named.get(last, ()):
-            if path.name == last or bare:
+            if bare or unicodedata.normalize("NFC", path.name) == last:
                 both = min(len(folders), len(path.parts) - 1)
                 if tuple(folders[len(folders) - both :]) == path.parts[len(path.parts) - 1 - both : -1]:
                     found.append(path)
@@ -58,5 +59,5 @@ class PictureIndex:
 
 def _parts(name: object) -> tuple[str, ...]:
     """Of a path or URL, without its query."""
-    plain = str(name).strip().replace("\\", "/").partition("?")[0]
+    plain = unicodedata.normalize("NFC", str(name)).strip().replace("\\", "/").partition("?")[0]
     return tuple(part for part in plain.split("/") if part not in ("", "."))
