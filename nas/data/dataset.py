@@ -104,6 +104,8 @@ def load(
     if image_size is not None and image_size < 1:
         raise InputError(f"image_size must be at least 1 pixel, got {image_size}; use one such as 32")
     if source == sources.DIGITS:
+        if Path(source).is_dir():
+            on_note("digits are scikit-learn's; the folder of that name is ./digits")
         name, found = source, _digits(image_size)
     else:
         origin = sources.find(source, reading)

@@ -236,3 +236,12 @@ def test_names_that_differ_in_their_bytes_alone_are_one(tmp_path: Path) -> None:
     pictures(tmp_path / "train", ("caf\u00e9", "b"))
     pictures(tmp_path / "test", ("cafe\u0301", "b"), first=50)
     assert found(tmp_path)["test"] == {"caf\u00e9": 6, "b": 6}
+
+
+def test_digits_beside_a_folder_digits_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures(tmp_path / "digits", ("a", "b"))
+    monkeypatch.chdir(tmp_path)
+    notes: list[str] = []
+    assert dataset.load("digits", on_note=notes.append).classes == tuple("0123456789")
+    assert notes == ["digits are scikit-learn's; the folder of that name is ./digits"]
+    assert dataset.load("./digits").classes == ("a", "b")
