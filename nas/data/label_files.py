@@ -59,6 +59,20 @@ class Found:
     customary: bool = True  # whether all label columns have customary names, or were said
 
 
+class NotAbout(Exception):
+    """Why a file says nothing about the labels of the pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Of pictures' names, of labels, and of splits where there is one."""
+
+    names: str
+    label: str
+    split: str | None
+    customary: bool  # whether `label` has a customary name, or was said
+
+
 def read(
     root: Path, files: Sequence[Path], pictures: Sequence[Path], reading: Reading, split: str | None = None
 ) -> Found:
@@ -70,23 +84,25 @@ def read(
     for file in files:
         if file.suffix.lower() not in KINDS:
             continue
-        if "submission" in file.stem.lower():
-            found.others.append(f"{file}: a contest's submission, whose labels are not true ones")
-            continue
         try:
+            if "submission" in file.stem.lower():
+                raise NotAbout("a contest's submission, whose labels are not true ones")
             table = load(root / file)
-        except InputError as error:
-            found.others.append(str(error))
+            columns = _columns(table, file, index, reading, followed=split is None)
+        except NotAbout as why:
+            found.others.append(f"{file}: {why}")
             continue
-        _add(table, file, index, reading, split, found)
+        found.customary &= columns.customary
+        _add(_places(table, file, columns, index, split, found), file, found)
     return found
 
 
 def load(path: Path) -> pd.DataFrame:
-    """A file's rows: words as they are written, so that class 01 stays 01. Raises InputError."""
+    """A file's rows: words as they are written, so that class 01 stays 01. Raises NotAbout."""
     try:
         if path.suffix.lower() == ".jsonl":
-            return pd.read_json(path, lines=True, dtype=False, encoding="utf-8-sig")
+            found = pd.read_json(path, lines=True, dtype=False, encoding="utf-8-sig")
+            return found.set_axis(found.columns.map(str), axis=1)
         with path.open(encoding="utf-8-sig") as file:
             header = file.readline()
         separator = max(",;\t|", key=header.count)
@@ -96,55 +112,66 @@ def load(path: Path) -> pd.DataFrame:
         )  # fmt: skip
     except (ValueError, OSError) as error:
         step = "save it as UTF-8" if isinstance(error, UnicodeError) else "mend or remove it"
-        raise InputError(f"labels must be a table, got {path} ({first_line(error)}); {step}") from error
+        raise NotAbout(f"no table ({first_line(error)}); {step}") from error
 
 
-def _add(
-    table: pd.DataFrame, file: Path, index: PictureIndex, reading: Reading, split: str | None, found: Found
-) -> None:
-    table.columns = table.columns.map(str)
+def _columns(table: pd.DataFrame, file: Path, index: PictureIndex, reading: Reading, followed: bool) -> Columns:
+    """Which column says what; a column of splits where that is `followed`. Raises NotAbout, and InputError for a file
+    without the names of its columns."""
     names = _file_column(table, index, reading)
     if names is None:
-        which = (
-            f"no column {reading.image_column}, but" if reading.image_column else "the pictures are named in none of"
-        )
-        found.others.append(f"{file}: {which} {listed(table.columns)}")
-        return
+        said = reading.image_column
+        which = f"no column {said}, but" if said else "the pictures are named in none of"
+        raise NotAbout(f"{which} {listed(table.columns)}")
     if (first := next((name for name in table.columns if name in index), None)) is not None:
         raise InputError(f"{file} must begin with the names of its columns, got {first}; add a first row: file,label")
-    by_split = None if split else _split_column(table.drop(columns=[names, *_chosen(reading, table)]), file)
-    others = [name for name in table.columns if name not in (names, by_split)]
-    if reading.label_column and reading.label_column not in others:
-        found.others.append(f"{file}: no column {reading.label_column}, but {listed(others)}")
-        return
-    label = label_column(others, reading.label_column)
-    if label is None and len(others) == 1:
-        label, found.customary = others[0], False
-    if label is None:
+    chosen = reading.label_column
+    others = [name for name in table.columns if name != names]
+    split = _split_column(table[[name for name in others if name != chosen]], file) if followed else None
+    others = [name for name in others if name != split]
+    if chosen and chosen not in others:
+        raise NotAbout(f"no column {chosen}, but {listed(others)}")
+    label = label_column(others, chosen)
+    if label is None and len(others) != 1:
         what = f"which of {listed(others)} is the label? say it with --label-column" if others else "it has no labels"
-        found.others.append(f"{file}: {what}")
-        return
-    labels = one_class_each(table[label].tolist(), f"{label} of {file}")
-    splits = [split_of(str(word)) for word in table[by_split]] if by_split else [None] * len(table)
+        raise NotAbout(what)
+    return Columns(names, label or others[0], split, label is not None)
+
+
+Place = tuple[str | None, Path, str | None]  # split where it is said, picture, label
+
+
+def _places(
+    table: pd.DataFrame, file: Path, columns: Columns, index: PictureIndex, split: str | None, found: Found
+) -> list[Place]:
+    """A file's rows whose pictures are there. Raises InputError for several rows of one picture."""
+    labels = one_class_each(table[columns.label].tolist(), f"{columns.label} of {file}")
+    words = table[columns.split].tolist() if columns.split else [""] * len(table)
     own = split or split_of(file.stem) or split_of(file.parent.name)
-    places: list[tuple[str | None, Path, str | None]] = []
-    for name, word, of in zip(table[names].tolist(), labels, splits, strict=True):
-        if (picture := index.find(name, file.parent, of or own)) is None:
-            found.missing += 1
-        else:
-            places.append((of or own, picture, word))
-    _check_once(file, [picture for _, picture, _ in places])
+    places: list[Place] = []
+    for name, label, word in zip(table[columns.names].tolist(), labels, words, strict=True):
+        of = split_of(str(word)) or own
+        picture = index.find(name, file.parent, of)
+        found.missing += picture is None
+        if picture is not None:
+            places.append((of, picture, label))
+    twice = [path for path, count in Counter(picture for _, picture, _ in places).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{file} must have one row for each picture, got several for {twice[0]} ({len(twice):,} such); {ONE}"
+        )
+    return places
+
+
+def _add(places: Sequence[Place], file: Path, found: Found) -> None:
+    """Raises InputError where another file is about the same split."""
     taken = set(found.rows)
-    for of, picture, word in _with_folders_splits(places):
+    for of, picture, label in _with_folders_splits(places):
         if of in taken:
             raise InputError(f"labels must be in one file for each split, got {file} too for {of}; join them")
         rows = found.rows.setdefault(of, Rows(file))
         rows.pictures.append(picture)
-        rows.labels.append(word)
-
-
-def _chosen(reading: Reading, table: pd.DataFrame) -> list[str]:
-    return [reading.label_column] if reading.label_column and reading.label_column in table.columns else []
+        rows.labels.append(label)
 
 
 def _file_column(table: pd.DataFrame, index: PictureIndex, reading: Reading) -> str | None:
@@ -178,16 +205,7 @@ def _split_column(table: pd.DataFrame, file: Path) -> str | None:
     return None
 
 
-def _check_once(file: Path, pictures: Sequence[Path]) -> None:
-    if twice := [path for path, count in Counter(pictures).items() if count > 1]:
-        raise InputError(
-            f"{file} must have one row for each picture, got several for {twice[0]} ({len(twice):,} such); {ONE}"
-        )
-
-
-def _with_folders_splits(
-    places: Sequence[tuple[str | None, Path, str | None]],
-) -> Iterator[tuple[str, Path, str | None]]:
+def _with_folders_splits(places: Sequence[Place]) -> Iterator[tuple[str, Path, str | None]]:
     """Rows whose split is not said belong to that of their picture's folder, where all have one; else to train."""
     folders = {
         picture: next(filter(None, map(split_of, picture.parts[:-1])), None) for of, picture, _ in places if of is None
