@@ -28,7 +28,7 @@ def _body(title: str, predictions: Predictions, scores: Scores | None) -> str:
     if scores is not None:
         caption, figure = confusion_caption(scores, classes), confusion_figure(scores, classes)
         parts += [*chart("confusion", "What is taken for what", caption, figure), "<h2>By class</h2>"]
-        rows = zip(classes, scores.confusion.sum(axis=1).tolist(), scores.by_class, strict=True)
+        rows = zip(classes, scores.confusion.sum(axis=1).tolist(), scores.counts.by_class, strict=True)
         parts.append(
             table(pd.DataFrame([{"pictures": n, "accuracy": percent(each, 2), "class": c} for c, n, each in rows]))
         )

@@ -36,10 +36,10 @@ def confusion_figure(scores: Scores, classes: Sequence[str]) -> Figure:
 
 def confusion_caption(scores: Scores, classes: Sequence[str]) -> str:
     """Accuracy, and the class that goes wrong most."""
-    accuracies = [(each, name) for each, name in zip(scores.by_class, classes, strict=True) if each is not None]
+    accuracies = [(each, name) for each, name in zip(scores.counts.by_class, classes, strict=True) if each is not None]
     worst, name = min(accuracies)
     return (
-        f"Accuracy {percent(scores.accuracy, 2)} (top-1, n = {scores.images:,}), balanced accuracy "
-        f"{percent(scores.balanced, 2)} (mean over {count(len(accuracies), 'class', 'classes')}); lowest: "
+        f"Accuracy {percent(scores.counts.accuracy, 2)} (top-1, n = {scores.images:,}), balanced accuracy "
+        f"{percent(scores.counts.balanced, 2)} (mean over {count(len(accuracies), 'class', 'classes')}); lowest: "
         f"{name}, {percent(worst)}."
     )

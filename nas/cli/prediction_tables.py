@@ -29,9 +29,9 @@ def summary(predictions: Predictions, scores: Scores | None) -> str:
     broken = f"; {len(predictions.broken):,} could not be read" if predictions.broken else ""
     if scores is None:
         return f"{len(predictions.answers):,} pictures{broken}; no accuracy, as no folder is named like a class"
-    seen = sum(each is not None for each in scores.by_class)
+    seen = sum(each is not None for each in scores.counts.by_class)
     return (
-        f"accuracy {scores.accuracy:.4f} (top-1, n = {scores.images:,}), balanced accuracy {scores.balanced:.4f} "
+        f"accuracy {scores.counts.accuracy:.4f} (top-1, n = {scores.images:,}), balanced accuracy {scores.counts.balanced:.4f} "
         f"(mean over {seen} classes){broken}"
     )
 
@@ -53,7 +53,7 @@ def _pictures(predictions: Predictions) -> Table:
 
 def _classes(predictions: Predictions, scores: Scores) -> Table:
     """By name as the network knows them; of many, those that go wrong most."""
-    rows = [(accuracy, i) for i, accuracy in enumerate(scores.by_class) if accuracy is not None]
+    rows = [(accuracy, i) for i, accuracy in enumerate(scores.counts.by_class) if accuracy is not None]
     if len(rows) > MOST:
         rows.sort()
     table = Table(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.records.scores import ClassCounts
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -46,20 +48,9 @@ class Scores:
         return int(self.confusion.sum())
 
     @property
-    def accuracy(self) -> float:
-        """Top-1, 0 to 1."""
-        return int(self.confusion.trace()) / self.images
-
-    @property
-    def by_class(self) -> list[float | None]:
-        """Of the pictures of each class, how many are right, 0 to 1; None for a class without pictures."""
-        rows = zip(self.confusion.diagonal().tolist(), self.confusion.sum(axis=1).tolist(), strict=True)
-        return [right / count if count else None for right, count in rows]
-
-    @property
-    def balanced(self) -> float:
-        """The mean of `by_class` over the classes that have pictures."""
-        return float(np.mean([each for each in self.by_class if each is not None]))
+    def counts(self) -> ClassCounts:
+        """From which accuracy, balanced accuracy and accuracy by class are."""
+        return ClassCounts(tuple(self.confusion.diagonal().tolist()), tuple(self.confusion.sum(axis=1).tolist()))
 
 
 def score(predictions: Predictions) -> Scores | None:
@@ -78,9 +69,9 @@ def to_json(predictions: Predictions, scores: Scores | None) -> dict[str, Any]:
     return {
         "classes": list(classes),
         "images": None if scores is None else scores.images,
-        "accuracy": None if scores is None else scores.accuracy,
-        "balanced_accuracy": None if scores is None else scores.balanced,
-        "class_accuracy": None if scores is None else dict(zip(classes, scores.by_class, strict=True)),
+        "accuracy": None if scores is None else scores.counts.accuracy,
+        "balanced_accuracy": None if scores is None else scores.counts.balanced,
+        "class_accuracy": None if scores is None else dict(zip(classes, scores.counts.by_class, strict=True)),
         "confusion": None if scores is None else scores.confusion.tolist(),
         "broken": list(predictions.broken),
         "pictures": [record(answer, classes) for answer in predictions.answers],

@@ -45,7 +45,7 @@ class Look:
     def imbalanced(self) -> str:
         return (
             f"imbalance: the largest class has {self.imbalance():.0f}x the images of the smallest; accuracy alone "
-            "hides the small ones: see balanced accuracy"
+            "hides the small ones: see balanced accuracy, and --metric balanced"
         )
 
     def lines(self) -> list[str]:
