@@ -29,9 +29,10 @@ def summary(predictions: Predictions, scores: Scores | None) -> str:
     broken = f"; {len(predictions.broken):,} could not be read" if predictions.broken else ""
     if scores is None:
         return f"{len(predictions.answers):,} pictures{broken}; no accuracy, as no folder is named like a class"
-    seen = sum(each is not None for each in scores.counts.by_class)
+    counts = scores.counts
+    seen = sum(each is not None for each in counts.by_class)
     return (
-        f"accuracy {scores.counts.accuracy:.4f} (top-1, n = {scores.images:,}), balanced accuracy {scores.counts.balanced:.4f} "
+        f"accuracy {counts.accuracy:.4f} (top-1, n = {scores.images:,}), balanced accuracy {counts.balanced:.4f} "
         f"(mean over {seen} classes){broken}"
     )
 
