@@ -112,7 +112,7 @@ def load(
     train, validation, test = (Split(found.images[split], found.labels[split]) for split in SPLITS)
     size, facts = train.images.shape[1], found.facts
     return Data(
-        name=name, source=source, train=train, validation=validation, test=test, classes=facts.classes,
+        name=_printable(name), source=source, train=train, validation=validation, test=test, classes=facts.classes,
         mean=facts.mean, std=facts.std, fingerprint=facts.fingerprint, look=facts.look, reading=reading,
         augment=Augment(crop=0 if source == sources.DIGITS else max(1, size // 8), flip=facts.flip),
         originals=tuple(Encoded(bytes=base64.b64decode(each), path=None) for each in facts.originals),

@@ -84,12 +84,12 @@ def test_more_than_100_broken_ones_may_be_skipped_where_there_are_many(
 
 
 def test_names_that_are_not_utf_8(tmp_path: Path, home: Path) -> None:
-    root = folders(tmp_path / "pets", count=12)
+    root = folders(tmp_path / os.fsdecode(b"p\xfc"), count=12)
     odd = os.fsencode(root) + b"/b\xfc"
     os.rename(root / "dog", odd)  # noqa: PTH104 - a name in bytes
     os.makedirs(os.fsencode(root) + b"/e\xfc")  # noqa: PTH103
     found = load(str(root))
-    words = "\n".join([*said(found), *found.classes])
+    words = "\n".join([*said(found), *found.classes, found.name])
     assert "folders without pictures: e\\udcfc" in words
     assert found.classes == ("b\\udcfc", "cat")
     assert words.encode()
@@ -99,7 +99,7 @@ def test_names_that_are_not_utf_8(tmp_path: Path, home: Path) -> None:
             file.write(b"nothing")
     message = refusal(root)
     assert "b\\udcfc/0.png" in message
-    assert len((home / "broken-pets.txt").read_text(encoding="utf-8").splitlines()) == 2
+    assert len((home / "broken-p_.txt").read_text(encoding="utf-8").splitlines()) == 2
     os.unlink(odd + b"/1.png")  # noqa: PTH108
     assert "b\\udcfc/0.png" in refusal(root)
 
