@@ -28,7 +28,7 @@ from nas.data.labelled import Source, number
 from nas.data.mirror import may_mirror
 from nas.data.splitting import HELD_OUT, Duplicates, Plan, check, plan
 from nas.records.files import write_whole
-from nas.records.look import Look
+from nas.records.look import Look, printable
 from nas.records.settings import AS_FOUND, Augment, Reading
 from space.reading import InputError
 
@@ -112,7 +112,7 @@ def load(
     train, validation, test = (Split(found.images[split], found.labels[split]) for split in SPLITS)
     size, facts = train.images.shape[1], found.facts
     return Data(
-        name=_printable(name), source=source, train=train, validation=validation, test=test, classes=facts.classes,
+        name=printable(name), source=source, train=train, validation=validation, test=test, classes=facts.classes,
         mean=facts.mean, std=facts.std, fingerprint=facts.fingerprint, look=facts.look, reading=reading,
         augment=Augment(crop=0 if source == sources.DIGITS else max(1, size // 8), flip=facts.flip),
         originals=tuple(Encoded(bytes=base64.b64decode(each), path=None) for each in facts.originals),
@@ -153,7 +153,7 @@ def _decode(
     """A source's contents, decoded into a folder. Labels are checked before images are decoded."""
     with origin.open(folder) as source:
         labels, named = number(source.splits, source.notes)
-        classes = tuple(map(_printable, named))
+        classes = tuple(map(printable, named))
         check(labels, classes, HELD_OUT)
         parts = {
             split: Rows(split, np.arange(len(found)), source.splits[split].read) for split, found in labels.items()
@@ -190,7 +190,7 @@ def _file(image: Encoded) -> bytes:
 
 def _check_broken(name: str, seen: Mapping[str, Seen], parts: Mapping[str, Rows], reading: Reading) -> None:
     """Raises InputError for images that cannot be read: all are listed in a file. Up to 1% may be skipped."""
-    broken = [_printable(error) for found in seen.values() for error in found.broken.values()]
+    broken = [printable(error) for found in seen.values() for error in found.broken.values()]
     total = sum(map(len, parts.values()))
     if not broken or (reading.skip_broken and len(broken) <= SKIPPED * total):
         return
@@ -218,18 +218,13 @@ def _look(source: Source, seen: Mapping[str, Seen], same: Duplicates) -> Look:
         sizes += found.sizes
         modes += found.modes
     return Look(
-        counts={}, came_from={split: _printable(origin) for split, origin in source.came_from.items()},
-        notes=tuple(map(_printable, [*source.notes, *_dark(seen.values())])),
+        counts={}, came_from={split: printable(origin) for split, origin in source.came_from.items()},
+        notes=tuple(map(printable, [*source.notes, *_dark(seen.values())])),
         sizes={f"{width}x{height}": count for (width, height), count in sizes.most_common(12)},
         modes=dict(modes.most_common()), flat=sum(found.flat for found in seen.values()),
         broken=sum(len(found.broken) for found in seen.values()), duplicates=same.within, across_splits=same.dropped,
         conflicting=same.conflicting,
     )  # fmt: skip
-
-
-def _printable(words: str) -> str:
-    """Names of files that are not UTF-8, as Python escapes them: no file and no terminal takes them otherwise."""
-    return words.encode(errors="backslashreplace").decode()
 
 
 def _dark(seen: Iterable[Seen]) -> list[str]:

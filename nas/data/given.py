@@ -15,6 +15,7 @@ from nas.data import cache
 from nas.data.columns import label_column, one_class_each
 from nas.data.images import encoded_file, open_plain
 from nas.records.files import write_whole
+from nas.records.look import printable
 from nas.records.settings import AS_FOUND
 from space.reading import InputError
 
@@ -79,7 +80,8 @@ def _pairs(given: Given, split: str) -> Iterable[tuple[Any, Any]]:
         return zip(images, labels, strict=True)
     if hasattr(given, "features") and hasattr(given, "with_format") and hasattr(given, "__len__"):
         return _of_hugging_face(given)
-    if hasattr(given, "__getitem__") and hasattr(given, "__len__") and not isinstance(given, tuple):
+    rows = hasattr(given, "__getitem__") and hasattr(given, "__len__")
+    if rows and not isinstance(given, tuple) and not hasattr(given, "iloc"):  # pandas gives columns
         return (_pair(given[number], f"{split} item {number}") for number in range(len(given)))
     raise InputError(f"data must be a source, (images, labels) or a data set, got {type(given).__name__}; convert it")
 
@@ -112,8 +114,10 @@ def _png(image: Any, name: str) -> bytes:
     the first axis is C by its size."""
     if getattr(image, "ndim", 0) == 3 and image.shape[2] not in CHANNELS and image.shape[0] in CHANNELS:
         image = image.swapaxes(0, 1).swapaxes(1, 2)
-    written = io.BytesIO()
-    Image.fromarray(np.asarray(open_plain(image, name))).save(written, "PNG")
+    plain, written = open_plain(image, name), io.BytesIO()
+    if not plain.width * plain.height:
+        raise InputError(f"{name} must have pixels, got {plain.width}x{plain.height}; remove it")
+    Image.fromarray(np.asarray(plain)).save(written, "PNG")
     return written.getvalue()
 
 
@@ -121,4 +125,4 @@ def _label(label: Any) -> Any:
     plain = label.tolist() if hasattr(label, "tolist") else label
     if not isinstance(plain, PLAIN):
         raise InputError(f"label must be an integer or a word, got {type(plain).__name__}; convert it")
-    return plain
+    return printable(plain) if isinstance(plain, str) else plain

@@ -79,6 +79,11 @@ class Look:
         return asdict(self)
 
 
+def printable(words: str) -> str:
+    """Names of files that are not UTF-8, as Python escapes them: no file and no terminal takes them otherwise."""
+    return words.encode(errors="backslashreplace").decode()
+
+
 def _kinds(counts: dict[str, int]) -> str:
     return _listed(f"{name} ({count:,})" for name, count in counts.items())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -133,6 +134,7 @@ def test_pictures_of_every_mode_are_kept_as_training_sees_them(image: Image.Imag
         ([True, False], ("False", "True")),
         (np.array([1.0, 0.0]), ("0", "1")),
         (["x", 1], ("1", "x")),
+        (["x", "\udcfc"], ("\\udcfc", "x")),
         (np.array([10, 9]), ("9", "10")),
     ],
 )
@@ -153,6 +155,7 @@ def test_a_test_split_without_labels_is_left_out() -> None:
         ((IMAGES[..., :2], LABELS), "picture must be uint8 (H, W) or (H, W, C), got uint8 (8, 8, 2); put 1, 3 or 4 channels last"),
         ((np.zeros((9, 8, 8, 5), np.uint8), LABELS[:9]), "picture must be uint8 (H, W) or (H, W, C), got uint8 (8, 8, 5); put 1, 3 or 4 channels last"),
         (([Image.new("F", (8, 8))], ["a"]), "train image 0 must be a readable image, got floating-point pixels; mend or remove it"),
+        ((IMAGES[:, :0], LABELS), "train image 0 must have pixels, got 8x0; remove it"),
         (([b"GIF"], ["a"]), "picture must be a PIL image, a file or an array, got bytes; convert it"),
         ((IMAGES, LABELS[:3]), "labels must be as many as images, got 3 for 30; correct them"),
         ((IMAGES, np.full(30, 0.5)), f"label must be integers or words, got 0.5; {ONE}"),
@@ -165,6 +168,7 @@ def test_a_test_split_without_labels_is_left_out() -> None:
         ([(IMAGES[0], 1, "id")], "train item 0 must be (image, label) or a mapping with image and label, got tuple of 3; convert it"),
         ([{"image": IMAGES[0]}], "train item 0 must be (image, label) or a mapping with image and label, got the keys image; convert it"),
         (3, "data must be a source, (images, labels) or a data set, got int; convert it"),
+        (pd.DataFrame({"label": LABELS}), "data must be a source, (images, labels) or a data set, got DataFrame; convert it"),
         ((iter(IMAGES), LABELS), "data must be a source, (images, labels) or a data set, got tuple; convert it"),
     ],
 )  # fmt: skip
