@@ -10,7 +10,7 @@ import base64
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,13 +22,13 @@ from PIL import Image
 from nas.data import cache, hub, sources
 from nas.data.arrays import Files
 from nas.data.cache import SPLITS, Contents, Facts, Labels, Note
-from nas.data.decoding import Progress, Rows, Seen, decode
+from nas.data.decoding import UNFETCHED, Progress, Rows, Seen, decode
 from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read
 from nas.data.labelled import Source, number
 from nas.data.mirror import may_mirror
 from nas.data.splitting import HELD_OUT, Duplicates, Plan, check, plan
 from nas.records.files import write_whole
-from nas.records.look import Look
+from nas.records.look import Look, printable
 from nas.records.settings import AS_FOUND, Augment, Reading
 from space.reading import InputError
 
@@ -37,6 +37,7 @@ STRIDE = 16_000_000  # bytes of images that are looked at together
 ORIGINALS = 32  # test images that are kept as they were encoded
 SKIPPED = 0.01  # the largest part of the images that may be left out as broken
 SHOWN = 3  # broken images that an error names
+DARK = 64  # of 255, below which all pixels of all 16-bit images are where their values have fewer bits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +114,7 @@ def load(
     train, validation, test = (Split(found.images[split], found.labels[split]) for split in SPLITS)
     size, facts = train.images.shape[1], found.facts
     return Data(
-        name=name, source=source, train=train, validation=validation, test=test, classes=facts.classes,
+        name=printable(name), source=source, train=train, validation=validation, test=test, classes=facts.classes,
         mean=facts.mean, std=facts.std, fingerprint=facts.fingerprint, look=facts.look, reading=reading,
         augment=Augment(crop=0 if source == sources.DIGITS else max(1, size // 8), flip=facts.flip),
         originals=tuple(Encoded(bytes=base64.b64decode(each), path=None) for each in facts.originals),
@@ -153,13 +154,15 @@ def _decode(
 ) -> Contents:
     """A source's contents, decoded into a folder. Labels are checked before images are decoded."""
     with origin.open(folder) as source:
-        labels, classes = number(source.splits, source.notes)
+        labels, named = number(source.splits, source.notes)
+        classes = tuple(map(printable, named))
         check(labels, classes, HELD_OUT)
         parts = {
             split: Rows(split, np.arange(len(found)), source.splits[split].read) for split, found in labels.items()
         }
         decoded, store = Files(folder, "all-"), Files(folder)
-        seen = decode(parts, _first(parts["train"]), image_size, decoded, on_progress, processes=not origin.small)
+        first = _first(parts["train"], sum(map(len, parts.values())))
+        seen = decode(parts, first, image_size, decoded, on_progress, processes=not origin.small)
         _check_broken(origin.name, seen, parts, reading)
         broken = {split: list(found.broken) for split, found in seen.items()}
         digests = {split: found.digests for split, found in seen.items()} if reading.apart else {}
@@ -172,14 +175,14 @@ def _decode(
     return _contents(store.images(), labels, chosen, _look(source, seen, same), classes, originals)
 
 
-def _first(rows: Rows) -> Row:
-    """The first image that can be read. Raises InputError where the first 100 cannot."""
-    for start in range(min(100, len(rows))):
+def _first(rows: Rows, total: int) -> Row | None:
+    """The first image that can be read. None where there are too many before it for any to be skipped."""
+    for start in range(min(max(100, int(SKIPPED * total)) + 1, len(rows))):
         (row,) = rows[start : start + 1]
         with suppress(InputError):
             read(row)
             return row
-    return rows[:1][0]
+    return None
 
 
 def _file(image: Encoded) -> bytes:
@@ -189,16 +192,20 @@ def _file(image: Encoded) -> bytes:
 
 def _check_broken(name: str, seen: Mapping[str, Seen], parts: Mapping[str, Rows], reading: Reading) -> None:
     """Raises InputError for images that cannot be read: all are listed in a file. Up to 1% may be skipped."""
-    broken = [error for found in seen.values() for error in found.broken.values()]
+    broken = [printable(error) for found in seen.values() for error in found.broken.values()]
     total = sum(map(len, parts.values()))
     if not broken or (reading.skip_broken and len(broken) <= SKIPPED * total):
         return
     if len(broken) == 1 and not reading.skip_broken:
         raise InputError(f"{broken[0]}, or leave it out with --skip-broken")
     path = cache.root() / f"broken-{cache.plain(name)}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, "".join(f"{error}\n" for error in broken))
     some = ", ".join(error.partition(" must be")[0] for error in broken[:SHOWN]) + ", ..." * (len(broken) > SHOWN)
+    pointers = sum(UNFETCHED in error for error in broken)
     step = "mend or remove them"
+    if pointers:
+        step = f"Git LFS pointers: {pointers:,}, run git lfs pull" + f", {step}" * (pointers < len(broken))
     if not reading.skip_broken:
         step += f", or leave up to {SKIPPED:.0%} of the images out with --skip-broken"
     raise InputError(
@@ -213,12 +220,23 @@ def _look(source: Source, seen: Mapping[str, Seen], same: Duplicates) -> Look:
         sizes += found.sizes
         modes += found.modes
     return Look(
-        counts={}, came_from=dict(source.came_from), notes=tuple(source.notes),
+        counts={}, came_from={split: printable(origin) for split, origin in source.came_from.items()},
+        notes=tuple(map(printable, [*source.notes, *_dark(seen.values())])),
         sizes={f"{width}x{height}": count for (width, height), count in sizes.most_common(12)},
         modes=dict(modes.most_common()), flat=sum(found.flat for found in seen.values()),
         broken=sum(len(found.broken) for found in seen.values()), duplicates=same.within, across_splits=same.dropped,
         conflicting=same.conflicting,
     )  # fmt: skip
+
+
+def _dark(seen: Iterable[Seen]) -> list[str]:
+    """What to say where values of 10 or 12 bits stand in files of 16."""
+    deep = [found for found in seen if found.deep]
+    brightest = max((found.brightest for found in deep), default=DARK)
+    count = sum(found.deep for found in deep)
+    if brightest >= DARK:
+        return []
+    return [f"16-bit images, all dark: {count:,}, no pixel above {brightest} of 255; scale values of fewer bits to 16"]
 
 
 def _contents(

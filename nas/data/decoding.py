@@ -15,15 +15,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import connection
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from nas.data.arrays import Files
-from nas.data.images import Encoded, Pixels, Row, fit, read, size_error
+from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read, size_error
 from space.processor import cores
 from space.reading import InputError
 
@@ -31,6 +33,8 @@ Progress = Callable[[int, int], None]  # images done, of how many
 
 CHUNK = 64  # images per task of a worker
 FLAT = 8  # levels of 255 between the darkest and the lightest pixel, below which an image shows nothing
+POINTER = b"version https://git-lfs"  # how a file begins whose content Git LFS has not fetched
+UNFETCHED = "a Git LFS pointer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Seen:
     broken: dict[int, str] = field(default_factory=dict)  # what is wrong, by row; their pixels are 0
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)  # width, height
     modes: Counter[str] = field(default_factory=Counter)  # Pillow's
+    deep: int = 0  # images of 16 bits
+    brightest: int = 0  # of their pixels, once they are 8 bits
 
     def add(self, other: Seen) -> None:
         """What was noticed of the rows that follow."""
@@ -66,6 +72,8 @@ class Seen:
         self.broken |= other.broken
         self.sizes += other.sizes
         self.modes += other.modes
+        self.deep += other.deep
+        self.brightest = max(self.brightest, other.brightest)
 
 
 class _Colour(Exception):
@@ -74,7 +82,7 @@ class _Colour(Exception):
 
 def decode(
     parts: Mapping[str, Rows],
-    first: Row,
+    first: Row | None,
     image_size: int | None,
     store: Files,
     on_progress: Progress,
@@ -85,13 +93,14 @@ def decode(
     what was noticed of them; images that cannot be read are among that.
 
     S is `image_size`, to which other sizes are cropped (a centred square) and resized; without it the one size
-    that all images share, `first`'s. Alpha is over white, 16-bit grey scaled to 8, EXIF rotation applied.
+    that all images share, `first`'s. Alpha is over white, 16-bit grey scaled to 8, EXIF rotation applied. Without
+    `first`, as none of the first can be read, this is only to know which cannot.
     Memory does not grow with the number of images. `processes`: worth it where there is more to decode than they cost.
     Raises InputError for sizes that differ or are not square.
     """
-    image = read(first)
-    same = image.size if image_size is None else None
-    if same and same[0] != same[1]:
+    image = read(first) if first else Image.new("RGB", (1, 1))
+    same = image.size if first and image_size is None else None
+    if first and same and same[0] != same[1]:
         raise size_error(first, image)
     task = _Task(parts, image_size or image.width, same, 1 if image.mode == "L" else 3, store)
     killed = 0
@@ -130,23 +139,37 @@ class _Task:
             try:
                 image = read(row)
             except InputError as error:
-                seen.broken[row.number] = str(error)
+                seen.broken[row.number] = _what_is_broken(row, error)
             else:
                 place[:] = self._pixels(row, image, seen)
             seen.digests.append(hashlib.blake2b(place.data, digest_size=8).digest())
-            seen.flat += int(place.max()) - int(place.min()) < FLAT
         self.store.write(split, start, decoded)
         return seen
 
     def _pixels(self, row: Row, image: Image.Image, seen: Seen) -> Pixels:
+        mode = str(image.info.get("mode", image.mode))
         seen.sizes[image.size] += 1
-        seen.modes[str(image.info.get("mode", image.mode))] += 1
+        seen.modes[mode] += 1
         if self.same and image.size != self.same:
             raise size_error(row, image, f"{self.same[0]}x{self.same[1]} and ")
         if image.mode != "L" and self.channels == 1:
             raise _Colour
         found = fit(image, self.size)
+        darkest, brightest = int(found.min()), int(found.max())
+        seen.flat += brightest - darkest < FLAT
+        if mode.startswith("I"):
+            seen.deep += 1
+            seen.brightest = max(seen.brightest, brightest)
         return found if found.ndim == 3 else found[..., None]
+
+
+def _what_is_broken(row: Row, error: InputError) -> str:
+    with suppress(InputError, OSError):
+        file = encoded_file(row.image, row)
+        with Path(file).open("rb") if isinstance(file, str) else file as opened:
+            if opened.read(len(POINTER)) == POINTER:
+                return f"{row} must be a readable image, got {UNFETCHED}; run git lfs pull"
+    return str(error)
 
 
 def _run(task: _Task, processes: bool, on_progress: Progress) -> dict[str, Seen]:

@@ -18,6 +18,7 @@ from nas.export import card_sections
 from nas.export.card_sections import standard_error
 from nas.export.folder import Written
 from nas.export.load import LOADING
+from nas.records.look import printable
 from nas.records.scores import WORDS, ClassCounts
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -158,7 +159,7 @@ Sampler {settings.sampler}, seed {settings.seed}, budget {settings.band} FLOPs. 
 {count} trained networks {len(front)} are on the front. It was trained for {trial.seconds or 0:.1f} s on
 {settings.device} with seed {trial.seed}.
 
-- data: {data.source}, fingerprint {data.fingerprint}
+- data: {printable(data.source)}, fingerprint {data.fingerprint}
 - splits: train {data.train:,}, validation {data.validation:,}, test {data.test:,} images
 - training: {settings.training}; {recipe}
 - versions: {versions}

@@ -100,7 +100,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 From {self.start}, {len(self.curve)} epochs in {self.curve[-1].seconds:,.0f} s on {self.device}, seed {self.seed};
 epoch by epoch in `curve.csv`. Peak learning rate {self.recipe.peak_lr:g}, by the linear rule.
 
-- data: {data.source}, fingerprint {data.fingerprint}; train {len(data.train.labels):,}, validation
+- data: {printable(data.source)}, fingerprint {data.fingerprint}; train {len(data.train.labels):,}, validation
   {len(data.validation.labels):,}, test {len(data.test.labels):,} images
 - augmentation: {CropAndFlip.choose(self.recipe, data)}
 - recipe: {recipe}

@@ -58,7 +58,7 @@ class Look:
 
     def warnings(self) -> list[str]:
         """What a person should know before trusting a number."""
-        said = list(self.notes)
+        said = [*self.notes, *self._lacking()]
         if self.broken:
             said.append(f"left out, images that cannot be read: {self.broken:,}")
         if self.duplicates:
@@ -70,8 +70,18 @@ class Look:
             said.append(f"images that show nothing, nearly constant: {self.flat:,}")
         return said
 
+    def _lacking(self) -> list[str]:
+        """Splits in which classes do not occur."""
+        lacking = {split: [name for name, count in each.items() if not count] for split, each in self.counts.items()}
+        return [f"{split} has no images of: {_listed(names)}" for split, names in lacking.items() if names]
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def printable(words: str) -> str:
+    """Names of files that are not UTF-8, as Python escapes them: no file and no terminal takes them otherwise."""
+    return words.encode(errors="backslashreplace").decode()
 
 
 def _kinds(counts: dict[str, int]) -> str:
