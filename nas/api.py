@@ -74,9 +74,9 @@ def search(
     """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
     all; the same call again goes on. Options as those of `nas search`, which explains them.
 
-    `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]) or PIL images and integers or
-    words; or a torch data set of such pairs; or a mapping of train, validation and test to those. They are kept as PNG
-    in the cache, where workers and later calls find them.
+    `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]), PIL images or files and integers
+    or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and test to
+    those. They are kept as PNG in the cache, where workers and later calls find them.
 
     Progress goes to stderr, in a notebook below the cell. Ctrl-C ends the current epoch, raises KeyboardInterrupt and
     leaves a study that the same call goes on with. Raises InputError, one line, for what a person can mend.
@@ -86,17 +86,21 @@ def search(
     from nas.data.given import kept
     from nas.searching.launch import SearchPlan, run_search
 
-    source = str(data) if isinstance(data, str | Path) else str(kept(data))
+    reading = Reading(
+        train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
+        skip_broken=skip_broken,
+    )  # fmt: skip
+    source = str(data)
+    if not isinstance(data, str | Path):
+        source = str(kept(data, reading))
+        reading = replace(reading, image_column=None, label_column=None)  # which it has no longer
     chosen = space if isinstance(space, Space) else Space.load(space)
     plan = SearchPlan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe), epochs=epochs, name=study, runs=Path(runs), seed=seed,
         sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size, storage=storage,
         artifacts=artifacts,
-        reading=Reading(
-            train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
-            skip_broken=skip_broken,
-        ),
+        reading=reading,
     )  # fmt: skip
     plan = replace(plan, command=_as_command(chosen, source, flops, plan))
     folder, finished = run_search(chosen, source, Band.parse(flops), plan, Console(stderr=True))

@@ -16,7 +16,7 @@ from nas.data.columns import label_column, one_class_each
 from nas.data.images import encoded_file, open_plain
 from nas.records.files import write_whole
 from nas.records.look import printable
-from nas.records.settings import AS_FOUND
+from nas.records.settings import AS_FOUND, Reading
 from space.reading import InputError
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ CHANNELS = (1, 3, 4)
 PLAIN = (bool, int, float, str, list, tuple, dict, type(None))  # labels that can be judged, the right ones among them
 
 
-def kept(data: Given) -> Path:
+def kept(data: Given, reading: Reading = AS_FOUND) -> Path:
     """The folder of parquet files that holds the data from now on: one for each split, named by what is in all of them.
 
     Images: PIL images, files, or uint8 arrays or tensors (H, W), (H, W, C) or (C, H, W), kept upright in L or RGB;
-    labels: integers, words or booleans, None where a test image has none. Raises InputError for what is neither.
+    labels: integers, words or booleans, None where a test image has none. `reading` names the columns of a Hugging Face
+    data set. Raises InputError for what is neither.
     """
     splits = data if isinstance(data, Mapping) else {"train": data}
     if unknown := [name for name in splits if name not in cache.SPLITS]:
@@ -40,7 +41,7 @@ def kept(data: Given) -> Path:
         raise InputError(f"data must have a train split, got {', '.join(splits) or 'nothing'}; add it")
     digest, files = hashlib.sha256(), {}
     for split in (split for split in cache.SPLITS if split in splits):
-        images, labels = _read(splits[split], split)
+        images, labels = _read(splits[split], split, reading)
         digest.update(repr((split, labels, [hashlib.sha256(image).digest() for image in images])).encode())
         files[f"{split}.parquet"] = _parquet(images, labels)
     folder = cache.root() / f"given-{digest.hexdigest()[:16]}"
@@ -51,10 +52,10 @@ def kept(data: Given) -> Path:
     return folder
 
 
-def _read(given: Given, split: str) -> tuple[list[bytes], list[str | None]]:
+def _read(given: Given, split: str, reading: Reading) -> tuple[list[bytes], list[str | None]]:
     """The images of a split as PNG and their classes."""
     images, labels = [], []
-    for number, (image, label) in enumerate(_pairs(given, split)):
+    for number, (image, label) in enumerate(_pairs(given, split, reading)):
         images.append(_png(image, f"{split} image {number}"))
         labels.append(_label(label))
     if not images:
@@ -72,25 +73,25 @@ def _parquet(images: Sequence[bytes], labels: Sequence[str | None]) -> bytes:
     return written.getvalue()
 
 
-def _pairs(given: Given, split: str) -> Iterable[tuple[Any, Any]]:
+def _pairs(given: Given, split: str, reading: Reading) -> Iterable[tuple[Any, Any]]:
     if isinstance(given, tuple) and len(given) == 2 and all(hasattr(part, "__len__") for part in given):
         images, labels = given
         if len(images) != len(labels):
             raise InputError(f"labels must be as many as images, got {len(labels):,} for {len(images):,}; correct them")
         return zip(images, labels, strict=True)
     if hasattr(given, "features") and hasattr(given, "with_format") and hasattr(given, "__len__"):
-        return _of_hugging_face(given)
+        return _of_hugging_face(given, reading)
     rows = hasattr(given, "__getitem__") and hasattr(given, "__len__")
     if rows and not isinstance(given, tuple) and not hasattr(given, "iloc"):  # pandas gives columns
         return (_pair(given[number], f"{split} item {number}") for number in range(len(given)))
     raise InputError(f"data must be a source, (images, labels) or a data set, got {type(given).__name__}; convert it")
 
 
-def _of_hugging_face(table: Dataset) -> Iterator[tuple[Any, Any]]:
-    """As tables of the hub are read: columns by customary names, classes by theirs."""
+def _of_hugging_face(table: Dataset, reading: Reading) -> Iterator[tuple[Any, Any]]:
+    """As tables of the hub are read, classes by their names."""
     from nas.data import hub
 
-    found = hub.labelled(table, AS_FOUND)
+    found = hub.labelled(table, reading)
     for number, label in enumerate(found.labels):
         yield encoded_file(found.read([number])[0], f"image {number}"), label
 

@@ -13,6 +13,7 @@ from nas.export.folder import Written
 from nas.final.batches import CropAndFlip
 from nas.final.recipe import FinalRecipe
 from nas.final.training import FinalEpoch
+from nas.records.look import printable
 from space import Arch, Task, cost
 
 

@@ -177,3 +177,14 @@ def test_what_it_is_not(given: Any, message: str, home: Path) -> None:
         kept(given)
     assert str(caught.value) == message
     assert not home.exists()
+
+
+def test_a_hugging_face_data_set_with_columns_of_its_own(tmp_path: Any, tiny_space: Any) -> None:
+    from datasets import Dataset  # type: ignore[import-untyped]
+
+    table = Dataset.from_dict({"photo": [Image.fromarray(image) for image in IMAGES], "kind": LABELS})
+    study = nas.search(
+        tiny_space, data=table, label_column="kind", flops="20K..300K", trials=1, epochs=1, runs=tmp_path, study="s"
+    )
+    assert study.settings.data.classes == ("c0", "c1")
+    assert study.settings.data.reading.label_column is None
