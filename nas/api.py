@@ -74,9 +74,9 @@ def search(
     """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
     all; the same call again goes on. Options as those of `nas search`, which explains them.
 
-    `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]), PIL images or files and integers
-    or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and test to
-    those. They are kept as PNG in the cache, where workers and later calls find them.
+    `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]), PIL images or files and
+    integers or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and
+    test to those. They are kept as PNG in the cache, where workers and later calls find them.
 
     Progress goes to stderr, in a notebook below the cell. Ctrl-C ends the current epoch, raises KeyboardInterrupt and
     leaves a study that the same call goes on with. Raises InputError, one line, for what a person can mend.

@@ -180,7 +180,7 @@ def test_what_it_is_not(given: Any, message: str, home: Path) -> None:
 
 
 def test_a_hugging_face_data_set_with_columns_of_its_own(tmp_path: Any, tiny_space: Any) -> None:
-    from datasets import Dataset  # type: ignore[import-untyped]
+    from datasets import Dataset
 
     table = Dataset.from_dict({"photo": [Image.fromarray(image) for image in IMAGES], "kind": LABELS})
     study = nas.search(
