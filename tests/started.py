@@ -1,6 +1,7 @@
 """Commands as processes that are forked from one that has imported everything: python and torch take seconds to start.
 
-Each has its own pid, streams and signals, and dies like any other, and so does what it starts (`tests.forked`).
+Each has its own pid, streams and signals, and dies like any other, and so does what it starts (`tests.forked`). Latencies
+are measured in a blink (`tests.brief`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from nas.cli import main
+from tests.brief import measure_briefly
 from tests.forked import Rank, fork_what_is_started
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -85,6 +87,7 @@ def _run(words: list[str], environment: dict[str, str], folder: str, written: li
         with Path(name).open("ab") as file:
             os.dup2(file.fileno(), number)
     fork_what_is_started()
+    measure_briefly()
     program, *rest = words
     if program == "torchrun":
         _torchrun(words)
