@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import resource_tracker
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -71,6 +72,20 @@ class Worker:
             self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+class Rank(Worker):
+    """What torchrun uses of `subprocess.Popen` for `python -u -m nas WORD...`, which writes where torchrun does."""
+
+    def __init__(self, args: Sequence[str], *, env: Mapping[str, str], **_: object) -> None:
+        def work() -> None:
+            os.setsid()
+            sys.argv = ["nas", *args[4:]]
+            main()
+
+        assert args[3] == "nas", args
+        self.pid = _fork(work, env, 0, 2, stdout=1)
+        self.returncode = None
+
+
 def _run(words: Sequence[str], *, env: Mapping[str, str], **_: object) -> subprocess.CompletedProcess[str]:
     """`python -I FILE WORD...`"""
     file, *rest = words[2:]
@@ -88,19 +103,25 @@ def _run(words: Sequence[str], *, env: Mapping[str, str], **_: object) -> subpro
     return subprocess.CompletedProcess(list(words), os.waitstatus_to_exitcode(status), "", said)
 
 
-def _fork(work: Callable[[], object], environment: Mapping[str, str], stdin: int, stderr: int) -> int:
+def _fork(
+    work: Callable[[], object], environment: Mapping[str, str], stdin: int, stderr: int, stdout: int | None = None
+) -> int:
+    """Without a `stdout`, to nowhere."""
     sys.stdout.flush()
     sys.stderr.flush()
-    return os.fork() or _become(work, environment, stdin, stderr)
+    return os.fork() or _become(work, environment, stdin, stderr, stdout)
 
 
-def _become(work: Callable[[], object], environment: Mapping[str, str], stdin: int, stderr: int) -> NoReturn:
+def _become(
+    work: Callable[[], object], environment: Mapping[str, str], stdin: int, stderr: int, stdout: int | None
+) -> NoReturn:
     code = 1
     try:
         os.dup2(stdin, 0)
         os.dup2(stderr, 2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY) if stdout is None else stdout, 1)
         os.closerange(3, 4096)
+        vars(resource_tracker._resource_tracker).update(_fd=None, _pid=None)  # that one was closed with the others
         sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))  # pytest has others
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGHUP):

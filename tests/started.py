@@ -1,6 +1,7 @@
 """Commands as processes that are forked from one that has imported everything: python and torch take seconds to start.
 
-Each has its own pid, streams and signals, and dies like any other, and so does what it starts (`tests.forked`).
+Each has its own pid, streams and signals, and dies like any other, and so does what it starts (`tests.forked`). Latencies
+are measured in a blink (`tests.brief`).
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from pathlib import Path
 from unittest.mock import patch
 
 from nas.cli import main
-from tests.forked import fork_what_is_started
+from tests.brief import measure_briefly
+from tests.forked import Rank, fork_what_is_started
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([
     "tests.forked", "nas.cli", "nas.searching.worker", "nas.searching.launch", "nas.searching.audit", "nas.samplers.ehvi",
     "nas.training.brief", "nas.export.write", "nas.final.training", "nas.final.to_export", "nas.latency.measurements",
-    "nas.benchmark.replay_report", "nas.benchmark.table", "dashboard.report", "sklearn.datasets", "datasets", "torch._dynamo",
+    "nas.benchmark.replay_report", "nas.benchmark.table", "dashboard.report", "sklearn.datasets", "datasets", "timm",
+    "torch._dynamo", "torch.utils.tensorboard",
 ])  # fmt: skip
 
 
 class Started:
-    """`nas WORD...` or `python FILE|-m MODULE WORD...`, with what `subprocess.Popen` has for one."""
+    """`nas WORD...`, `python FILE|-m MODULE WORD...` or `torchrun OPTION... -m nas WORD...`, with what `subprocess.Popen` has for one."""
 
     def __init__(self, words: Sequence[str], environment: dict[str, str], folder: Path | None = None) -> None:
         self.written = [tempfile.NamedTemporaryFile() for _ in range(2)]  # noqa: SIM115
@@ -84,8 +87,11 @@ def _run(words: list[str], environment: dict[str, str], folder: str, written: li
         with Path(name).open("ab") as file:
             os.dup2(file.fileno(), number)
     fork_what_is_started()
+    measure_briefly()
     program, *rest = words
-    if program != "python":
+    if program == "torchrun":
+        _torchrun(words)
+    elif program != "python":
         sys.argv = words
         main()
     elif rest[0] == "-m":
@@ -96,3 +102,12 @@ def _run(words: list[str], environment: dict[str, str], folder: str, written: li
         sys.path[0] = str(Path(rest[0]).resolve().parent)
         sys.argv = rest
         runpy.run_path(rest[0], run_name="__main__")
+
+
+def _torchrun(words: list[str]) -> None:
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
+
+    sys.argv = words
+    with patch.object(subprocess_handler, "Popen", Rank):
+        run.main()

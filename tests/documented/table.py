@@ -79,7 +79,6 @@ DEMO = (
         "exports/shared[\\s\\S]*test accuracy",
         "torchrun --nproc-per-node 2 -m nas train exports/digits/arch.yaml --data digits --epochs 1 --batch-size 64 "
         "--out exports/shared",
-        cold=True,
     ),
     Row(("nas studies",), "idle"),
     Row(("make help",), "demo +search the digits data", cold=True),

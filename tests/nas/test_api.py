@@ -22,7 +22,9 @@ from nbclient import NotebookClient
 import nas
 from nas.analysis.pareto import pareto_front
 from nas.storage.reader import Reader
+from tests.brief import measure_briefly
 from tests.forked import fork_what_is_started
+from tests.started import Started
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "runs" / "cifar10"
@@ -102,6 +104,7 @@ def test_the_plot_is_plotlys_and_says_what_its_numbers_rest_on() -> None:
 
 def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fork_what_is_started(monkeypatch.setattr)
+    measure_briefly(monkeypatch.setattr)
     folder = study.export(tmp_path / "best", pick="knee")
     model, preprocess = nas.load_export(folder)
     assert model(preprocess(torch.zeros(8, 8).byte().numpy())).shape == (1, 10)
@@ -167,10 +170,8 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_in_a_script_leaves_a_study_that_goes_on(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whoever runs the tests may ignore it
-    )  # fmt: skip
+    (tmp_path / "script.py").write_text(SCRIPT)
+    process = Started(["python", str(tmp_path / "script.py"), str(tmp_path)], dict(os.environ))
     while not (tmp_path / "s" / "study.yaml").exists() or not any(
         trial.state == "complete" for trial in Reader(tmp_path / "s").trials()
     ):
@@ -192,11 +193,20 @@ def test_the_readmes_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     code = next(block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
     assert "trials=30, workers=2" in code
     fork_what_is_started(monkeypatch.setattr)
+    measure_briefly(monkeypatch.setattr)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(compile(code.replace("trials=30,", "trials=3, epochs=1,"), "README.md", "exec"), names)
     assert names["model"](names["preprocess"](torch.zeros(8, 8).byte().numpy())).shape == (1, 10)
     assert names["study"].folder == Path("runs/digits-200K-4M")
+
+
+QUICK = """
+from tests.brief import measure_briefly
+from tests.forked import fork_what_is_started
+fork_what_is_started()
+measure_briefly()
+"""
 
 
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +215,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert all(not cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
     for cell in notebook.cells:
         cell.source = cell.source.replace("trials=12, epochs=4", "trials=3, epochs=1")
-    fork = nbformat.v4.new_code_cell("from tests.forked import fork_what_is_started; fork_what_is_started()")  # type: ignore[no-untyped-call]
+    fork = nbformat.v4.new_code_cell(QUICK)  # type: ignore[no-untyped-call]
     notebook.cells.insert(0, fork)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()

@@ -34,6 +34,7 @@ from nas.records.trial import WEIGHTS, Trial, artifact_ids
 from nas.searching.launch import SearchPlan, run_search
 from nas.storage.reader import Reader
 from space import Arch, Band, InputError, Space, cost
+from tests.brief import measure_briefly
 from tests.dashboard.studies import SPACE, TASK, make_settings
 
 QUIET = Console(quiet=True)
@@ -70,7 +71,9 @@ def kept(study: Reader, number: int) -> Path:
 def card(study: Reader, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelCard, Path]:
     """The best network, exported in every format that it has."""
     out = tmp_path_factory.mktemp("made") / "out"
-    return export_trial(study, chosen(study), out, device="cpu", console=QUIET, formats=("onnx", "pt2")), out
+    with pytest.MonkeyPatch.context() as patch:
+        measure_briefly(patch.setattr)
+        return export_trial(study, chosen(study), out, device="cpu", console=QUIET, formats=("onnx", "pt2")), out
 
 
 @pytest.fixture

@@ -230,11 +230,15 @@ def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
         verify(tmp_path, network, files, images(32))
 
 
-def test_timm_checkpoint_gives_equal_logits_in_a_fresh_process(tmp_path: Path) -> None:
+def test_timm_checkpoint_gives_equal_logits_and_a_fresh_process_tells_what_modeling_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = randomise(Network(four(), Task(32, 3, 10)))
     files = [*write_base(tmp_path, network, RGB), *write_formats(tmp_path, network, RGB, ("timm",))]
     assert [file.kind for file in files] == ["own", "modeling", "timm"]
-    (checked,) = verify(tmp_path, network, files[2:], images(32))
+    with monkeypatch.context() as patch:
+        patch.setattr(formats, "run_in_process", here)
+        (checked,) = verify(tmp_path, network, files[2:], images(32))
     assert checked.difference < 1e-4
     assert 'timm.create_model("convnext_tiny", ' in checked.usage
     assert timm_model(network.arch, network.task)["depths"] == [1, 2, 1, 2]

@@ -34,6 +34,7 @@ from nas.training.allocator import give_back_memory
 from nas.training.device import stream
 from space import Arch, InputError, Task, cost
 from space.network import Network
+from tests.brief import measure_briefly
 from tests.dashboard.studies import TASK, make_study
 from tests.nas.conftest import Run
 from tests.space.networks import arch
@@ -44,11 +45,7 @@ CORES = len(os.sched_getaffinity(0))
 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything is run, hardly anything repeated; and this machine, on which tests run side by side, is never busy."""
-    for name, value in {"SECONDS": 0.0, "ROUNDS": 4, "SLICES": 2}.items():
-        monkeypatch.setattr(f"nas.latency.timing.{name}", value)
-    monkeypatch.setattr("nas.latency.reference_kernel.BURST", 2)
-    monkeypatch.setattr("nas.analysis.cost_axes.LIMIT", float("inf"))
+    measure_briefly(monkeypatch.setattr)
 
 
 def row(latency: float, score: float, number: int = 0, slowdown: float | None = 1.0) -> Measured:

@@ -12,6 +12,8 @@ from nas.records.trial import CURVE, WEIGHTS
 from nas.storage.artifacts import parse_artifacts
 from nas.storage.reader import Reader
 from space import InputError
+from tests.brief import measure_briefly
+from tests.forked import fork_what_is_started
 from tests.nas.commands import Command, check_whole
 from tests.nas.conftest import Run
 
@@ -49,7 +51,7 @@ def keys() -> set[str]:
 
 
 def test_a_study_keeps_its_files_in_a_store_and_reads_them_from_anywhere(
-    command: Command, bucket: str, run: Run, tmp_path: str
+    command: Command, bucket: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, errors = run(*command.words, "--trials", 4, "--artifacts", bucket + "/")
     assert code == 0, errors
@@ -64,6 +66,8 @@ def test_a_study_keeps_its_files_in_a_store_and_reads_them_from_anywhere(
     assert [path for path in command.folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()] == []
     assert run(*command.words, "--trials", 5)[0] == 0
     check_whole(command, 5)
+    fork_what_is_started(monkeypatch.setattr)
+    measure_briefly(monkeypatch.setattr)
     out = command.runs / "out"
     assert run("export", "s", "--runs", command.runs, "--out", out, "--device", "cpu")[0] == 0
     assert (out / "model.safetensors").exists()

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from nas.storage.reader import Reader
+from tests.brief import measure_briefly
+from tests.forked import fork_what_is_started
 from tests.nas.commands import Command, check_whole
 from tests.nas.conftest import Run
 
@@ -60,7 +62,11 @@ def test_a_full_disk_is_one_error_and_the_study_goes_on_when_there_is_room(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_an_export_on_a_full_disk_is_one_error_and_leaves_nothing(command: Command, small_disk: Path, run: Run) -> None:
+def test_an_export_on_a_full_disk_is_one_error_and_leaves_nothing(
+    command: Command, small_disk: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_what_is_started(monkeypatch.setattr)
+    measure_briefly(monkeypatch.setattr)
     run(*command.words, "--trials", 1)
     filler, out = small_disk / "filler", small_disk / "out"
     words = ("export", "s", "--runs", command.runs, "--out", out, "--device", "cpu")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -26,6 +24,7 @@ from space.blocks import ConvNeXt
 from space.stems import Patchify
 from tests.nas.commands import Command, check_whole
 from tests.nas.conftest import Run
+from tests.started import Started
 
 TASK = Task(8, 1, 10)
 
@@ -138,13 +137,12 @@ def test_out_of_memory_under_a_real_limit_fails_the_trial_and_five_in_a_row_end_
         "search", place / "large.yaml", "--data", "digits", "--flops", "12G..20G", "--recipe", place / "recipe.yaml",
         "--runs", place, "--study", "s", "--sampler", "random", "--trials", 20, "--device", "cpu",
     ]  # fmt: skip
-    ended = subprocess.run(
-        [sys.executable, "-c", LIMITED, *map(str, words)], capture_output=True, text=True, timeout=120,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert ended.returncode == 2, ended.stderr
-    assert "Traceback" not in ended.stderr
-    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    (place / "limited.py").write_text(LIMITED)
+    ended = Started(["python", str(place / "limited.py"), *map(str, words)], {**os.environ, "OMP_NUM_THREADS": "1"})
+    _, errors = ended.communicate(timeout=120)
+    assert ended.returncode == 2, errors
+    assert "Traceback" not in errors
+    (line,) = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: trials must not fail 5 times in a row, got ")
     assert "memory" in line
     assert "FLOPs, " in line, "the network's size"
