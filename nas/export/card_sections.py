@@ -14,8 +14,16 @@ from nas.data.hub import NAMES as HUB
 from nas.export.folder import Written
 from nas.export.formats import File
 from nas.latency.timing import Timing
+from nas.records.look import Look
 from space import Arch, Task, breakdown, compact
 from space.fvcore_count import check_with_fvcore
+
+
+def data_lines(look: Look | None, train: int, validation: int, test: int) -> str:
+    """Images by split, where each split came from, and what was noticed of the data, as items of a list."""
+    if look is None:
+        return f"- splits: train {train:,}, validation {validation:,}, test {test:,} images"
+    return "\n".join([f"- splits: {look.splits()}", *(f"- noticed: {line}" for line in look.warnings())])
 
 
 def header(name: str, data: str, accuracy: float | None, images: int | None) -> str:

@@ -160,7 +160,7 @@ Sampler {settings.sampler}, seed {settings.seed}, budget {settings.band} FLOPs. 
 {settings.device} with seed {trial.seed}.
 
 - data: {printable(data.source)}, fingerprint {data.fingerprint}
-- splits: train {data.train:,}, validation {data.validation:,}, test {data.test:,} images
+{card_sections.data_lines(data.look, data.train, data.validation, data.test)}
 - training: {settings.training}; {recipe}
 - versions: {versions}
 

@@ -101,8 +101,8 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 From {self.start}, {len(self.curve)} epochs in {self.curve[-1].seconds:,.0f} s on {self.device}, seed {self.seed};
 epoch by epoch in `curve.csv`. Peak learning rate {self.recipe.peak_lr:g}, by the linear rule.
 
-- data: {printable(data.source)}, fingerprint {data.fingerprint}; train {len(data.train.labels):,}, validation
-  {len(data.validation.labels):,}, test {len(data.test.labels):,} images
+- data: {printable(data.source)}, fingerprint {data.fingerprint}
+{card_sections.data_lines(data.look, *(len(each.labels) for each in (data.train, data.validation, data.test)))}
 - augmentation: {CropAndFlip.choose(self.recipe, data)}
 - recipe: {recipe}
 - versions: {versions}

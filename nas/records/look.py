@@ -48,12 +48,15 @@ class Look:
             "hides the small ones: see balanced accuracy, and --metric balanced"
         )
 
+    def splits(self) -> str:
+        """How many images each split has, and where it came from."""
+        return ", ".join(f"{split} {count:,} ({self.came_from[split]})" for split, count in self.totals().items())
+
     def lines(self) -> list[str]:
         """For people, in the order of importance; what needs a look is a line of its own."""
-        splits = ", ".join(f"{split} {count:,} ({self.came_from[split]})" for split, count in self.totals().items())
         train = self.counts["train"]
         named = _listed(f"{name} {count:,}" for name, count in train.items())
-        found = [splits, f"{len(train)} classes, in train: {named}", self.pictures()]
+        found = [self.splits(), f"{len(train)} classes, in train: {named}", self.pictures()]
         return found + [self.imbalanced()] * (self.imbalance() >= UNEVEN) + self.warnings()
 
     def warnings(self) -> list[str]:

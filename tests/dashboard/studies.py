@@ -16,8 +16,9 @@ from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.trial import TrialState, create_trial
 
 from nas.latency.measurements import keep
+from nas.records.look import Look
 from nas.records.recipe import Recipe
-from nas.records.settings import ARTIFACTS, JOURNAL, DataCard, Settings
+from nas.records.settings import ARTIFACTS, JOURNAL, SAMPLES, Augment, DataCard, Settings
 from nas.records.trial import CURVE
 from nas.storage.journal import open_file
 from nas.storage.reader import Reader
@@ -26,6 +27,21 @@ from space import Arch, Band, Budget, Space, Task, cost
 BAND, TASK = Band(1_000_000, 4_000_000), Task(8, 1, 10)
 SPACE = Space.load("digits")
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+LOOK = Look(
+    counts={"train": {"cat": 90, "dog": 10}, "validation": {"cat": 9, "dog": 1}, "test": {"cat": 18, "dog": 2}},
+    came_from={"train": "folders such as train/cat", "validation": "held out of train", "test": "folders such as test/cat"},
+    sizes={"16x16": 130}, modes={"RGB": 129, "P": 1}, flat=2, duplicates=3, across_splits=1,
+    mirror="a linear probe reads 70% of images and 71% of their mirror images", notes=("folders without pictures: emu",),
+)  # fmt: skip
+
+
+def seen_data(folder: Path) -> None:
+    """Gives a study what was seen of its data, and a sheet of samples."""
+    settings = Settings.read(folder)
+    replace(settings, data=replace(settings.data, look=LOOK, augment=Augment(crop=2, flip=True))).write(folder)
+    (folder / SAMPLES).write_bytes((Path(__file__).parents[2] / "docs/front.png").read_bytes())
 
 
 def make_settings(name: str, **changes: Any) -> Settings:

@@ -148,6 +148,7 @@ def test_the_folder_holds_the_network_and_its_papers(study: Reader, made: Path) 
         f"{counts.flops:,}",
         f"{counts.params:,}",
         "untouched by the search",
+        "- splits: train 1,079 (scikit-learn), validation 359 (held out of train), test 359 (held out of train)",
         "torch 2.",
     ):
         assert expected in text
