@@ -28,7 +28,8 @@ def data_page(scene: Scene) -> None:
             st.text(line)
     if samples := _samples(scene.snapshot):
         st.header("As the networks see them", anchor=False)
-        st.image(samples, caption="The first training images of each class, decoded, cropped and resized")
+        words = "The first training images of each class, decoded, cropped and resized"
+        st.image(samples, caption=words, alt=words)
 
 
 @once
