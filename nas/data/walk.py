@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,7 +118,7 @@ def _is_picture(file: Path) -> bool:
     if kind and not kind.startswith("image/"):
         return False
     try:
-        with Image.open(file) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
             return image.format not in STUBS
     except Exception:  # Pillow raises nearly anything on what is no picture
         return False
