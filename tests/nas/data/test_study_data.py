@@ -34,6 +34,7 @@ def test_cards_from_before_are_augmented_by_name(tmp_path: Path) -> None:
     data = load(str(letters(tmp_path / "set")))
     card = describe_data(data)
     assert (like(data, card).augment, card.augment) == (Augment(crop=1, flip=False),) * 2
+    assert like(data, replace(card, augment=Augment(crop=3, flip=True))).augment == Augment(crop=3, flip=True)
     for name, augment in (("set", (1, True)), ("digits", (0, False)), ("fashion_mnist", (2, True))):
         old = replace(card, augment=None, name=name)
         assert like(data, old).augment == Augment(crop=augment[0], flip=augment[1])
