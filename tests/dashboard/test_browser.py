@@ -204,8 +204,8 @@ def flaws(page: Any, *rules: str) -> list[tuple[str, str]]:
     """(rule, element) of what axe-core finds, but for Streamlit's own: its code boxes, and the list of an open box."""
     from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-    only = {"runOnly": list(rules)} if rules else {}
-    violations = Axe().run(page, context={"exclude": [[".stCode"]]}, options=only).response["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    violations = Axe().run(page, context={"exclude": [[".stCode"]]}, options=options).response["violations"]
     found = [(violation["id"], str(node["target"])) for violation in violations for node in violation["nodes"]]
     return [(rule, target) for rule, target in found if not (rule == "region" and "#react-aria" in target)]
 

@@ -200,7 +200,7 @@ TABLE = (
         ),
         "front of 20 networks, 22 trainings",
         "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 20 --repeats 2 "
-        "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
+        "--sampler random --recipe benchmarks/recorded.yaml --epochs 3 --workers 2 --study recorded",
     ),
     Row(("nas record recorded --out table.parquet",), r"table\.parquet: 22 trainings of 20 networks"),
     Row(("nas record STUDY",), r"_32-images\.parquet: 22 trainings", "nas record recorded"),
@@ -247,7 +247,7 @@ WORKERS = (
     Row(
         ("... --stop quantile --workers 2 --repeats 10 --metric balanced --baseline",),
         "baseline, random search: two-random: ",
-        "nas search digits --data digits --flops 50K..200K --trials 12 --epochs 6 --study two --stop quantile "
+        "nas search digits --data digits --flops 50K..200K --trials 12 --epochs 3 --study two --stop quantile "
         "--workers 2 --repeats 1 --metric balanced --baseline",
     ),
     Row(

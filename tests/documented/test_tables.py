@@ -23,4 +23,4 @@ def test_a_snippet(place: Place) -> None:
     (code,) = {each.text for each in snippets() if each.text.startswith(begin)}
     (place.folder / "snippet.py").write_text(f"{code}\nprint(curves.shape)\n")
     ended = place.run(["python", "snippet.py"])
-    assert (ended.code, ended.out) == (0, "(22, 6)\n"), ended.errors
+    assert (ended.code, ended.out) == (0, "(22, 3)\n"), ended.errors

@@ -168,12 +168,12 @@ def test_equal_accuracies_of_two_seeds_do_not_mean_no_noise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "count", "repeats", "error"),
-    [("normal", 40, 12, 0.03), ("normal", 80, 25, 0.025), ("skewed", 40, 12, 0.12)],
+    ("kind", "count", "repeats", "studies", "error"),
+    [("normal", 40, 12, 30, 0.03), ("normal", 80, 25, 15, 0.025), ("skewed", 40, 12, 30, 0.12)],
 )
-def test_probabilities_come_true(kind: str, count: int, repeats: int, error: float) -> None:
+def test_probabilities_come_true(kind: str, count: int, repeats: int, studies: int, error: float) -> None:
     """Among networks foretold p, about a share p is on the true front; a front of the means alone misses by more."""
-    chances, truth = foretold(kind, count, repeats, 30)
+    chances, truth = foretold(kind, count, repeats, studies)
     assert calibration_error(chances, truth) < error
     assert ((chances - truth) ** 2).mean() < 0.75 * truth.mean() * (1 - truth.mean()), "and they say something"
 
