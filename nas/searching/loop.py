@@ -194,7 +194,8 @@ class Search:
         index, attrs = self.index.refresh(), trial.user_attrs
         new = Trial(
             number=trial.number, state="complete", accuracy=done.accuracy, balanced=done.balanced,
-            metric=self.settings.metric, flops=attrs["flops"], key=attrs["key"], repeat_of=attrs.get("repeat_of"),
+            counts=done.counts, metric=self.settings.metric, flops=attrs["flops"], key=attrs["key"],
+            repeat_of=attrs.get("repeat_of"),
         )  # fmt: skip
         before, after = ({t.number for t in front} for front in (index.front, index.front_with(new)))
         if trial.number in after:

@@ -103,6 +103,9 @@ def test_a_search_by_balanced_accuracy(
     frame = nas.Study(folder).front()
     assert list(frame.balanced_accuracy) == [row["balanced_accuracy"] for row in front]
     assert set(frame.metric) == {"balanced"}
+    code, _, err = run(*words, "--trials", 5, "--repeats", 1, "--metric", "balanced")
+    assert code == 0, err
+    assert [trial for trial in Reader(folder).trials() if trial.repeat_of is not None and trial.balanced is not None]
 
 
 def test_the_metric_alone_says_which_network_is_the_better() -> None:
