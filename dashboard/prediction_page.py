@@ -12,6 +12,7 @@ from dashboard.html_page import chart, document, table
 from dashboard.number_format import count, percent
 from nas.export.predictions import Predictions, Scores
 from nas.records.files import write_whole
+from nas.records.look import printable
 
 MOST = 500  # pictures that are listed, the surest of the wrong ones first
 
@@ -53,7 +54,7 @@ def _pictures(predictions: Predictions) -> str:
                 "probability": percent(a.probability),
                 "is": "" if a.label is None else names[a.label],
                 "taken for": names[a.answer],
-                "file": str(a.path),
+                "file": printable(str(a.path)),
             }
             for a in shown[:MOST]
         ]

@@ -89,7 +89,7 @@ def search(
     reading = Reading(
         train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
         skip_broken=skip_broken,
-    )  # fmt: skip
+    ).absolute()  # fmt: skip
     source = str(data)
     if not isinstance(data, str | Path):
         source = str(kept(data, reading))

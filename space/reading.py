@@ -98,12 +98,12 @@ def _parse(text: str) -> Any:
         raise yaml.YAMLError(str(error)) from error
 
 
-def load_yaml(path: Path) -> dict[str, Any]:
+def load_yaml(path: Path, most: int = MAX_BYTES) -> dict[str, Any]:
     """The mapping in a YAML file. Raises InputError that names the file and, where known, the line."""
     try:
         raw = path.read_bytes()
-        if len(raw) > MAX_BYTES:
-            raise InputError(f"{path} must be under {MAX_BYTES} bytes, got {len(raw)}; is it the right file?")
+        if len(raw) > most:
+            raise InputError(f"{path} must be under {most} bytes, got {len(raw)}; is it the right file?")
         content = _parse(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} must be UTF-8 text, got byte {raw[error.start]:#x}; save it as UTF-8") from error

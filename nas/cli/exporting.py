@@ -116,7 +116,7 @@ def train(
         reading=Reading(
             train=train_split, validation=val, test=test, image_column=image_column, label_column=label_column,
             skip_broken=skip_broken,
-        ),
+        ).absolute(),
     )  # fmt: skip
     card = run_training(order, progress())
     if card is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +41,7 @@ def data(
     reading = Reading(
         train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
         skip_broken=skip_broken,
-    )  # fmt: skip
+    ).absolute()  # fmt: skip
     found = look_at(source, image_size, reading, progress())
     if sheet:
         write_whole(sheet, draw(found))
@@ -54,4 +55,5 @@ def data(
     else:
         print("\n".join(said(found)))
     if sheet:
-        print(f"{sheet}: the first images of each class, as a network sees them")
+        where = sys.stderr if as_json else sys.stdout
+        print(f"{sheet}: the first images of each class, as a network sees them", file=where)

@@ -15,6 +15,7 @@ import typer
 from nas.cli.base import app, print_table, progress
 from nas.cli.options import Json
 from nas.records.files import write_whole
+from nas.records.look import printable
 from space import InputError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def notes(found: Found, classifier: Classifier, predictions: Predictions) -> lis
     said, channels, classes = [*found.notes], classifier.preprocess.channels, classifier.preprocess.classes
     if found.labelled < len(found.files):
         rest, names = len(found.files) - found.labelled, some(found.strange)
-        said.append(f"{rest:,} pictures count for no accuracy: {names} is no class of {some(classes)}")
+        said.append(f"{rest:,} pictures count for no accuracy: no class is called {names}, but {some(classes)}")
     grey = sum(answer.grey for answer in predictions.answers)
     if grey and channels == 3:
         said.append(f"{grey:,} pictures are grey and the network is of RGB: the value stands in all channels")
@@ -107,6 +108,6 @@ def as_csv(predictions: Predictions) -> str:
     writer.writerow(["path", "label", "answer", "probability", *(f"probability of {name}" for name in classes)])
     for answer in predictions.answers:
         label = "" if answer.label is None else classes[answer.label]
-        row = [answer.path, label, classes[answer.answer], answer.probability, *answer.probabilities.tolist()]
-        writer.writerow(row)
+        path, found = printable(str(answer.path)), classes[answer.answer]
+        writer.writerow([path, label, found, answer.probability, *answer.probabilities.tolist()])
     return text.getvalue()

@@ -88,7 +88,7 @@ def search(
         reading=Reading(
             train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
             skip_broken=skip_broken,
-        ),
+        ).absolute(),
         command=typed(),
     )  # fmt: skip
     folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress())

@@ -27,10 +27,11 @@ class Files:
 
     folder: Path
     prefix: str = ""  # of the files' names
+    copies: int = 1  # how often their contents will be on the disk at the most
 
     def create(self, shapes: Mapping[str, Shape]) -> None:
         """Empty arrays with their disk space taken. Raises InputError where there is too little."""
-        needed = sum(map(math.prod, shapes.values()))
+        needed = self.copies * sum(map(math.prod, shapes.values()))
         for split in shapes:
             self._file(split).unlink(missing_ok=True)
         free = shutil.disk_usage(self.folder).free

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from nas.data.arrays import ELSEWHERE
-from nas.data.images import Pixels
+from nas.data.images import Pixels, suffixes
 from nas.records.errors import first_line
 from nas.records.look import Look
 from space.reading import InputError, check
@@ -66,7 +66,7 @@ def folder(name: str, key: str, image_size: int | None) -> Path:
     The digits stand for the source's `key` and the versions of all that decides what a pixel is.
     """
     size = f"{image_size}px" if image_size else "own"
-    facts = (VERSION, key, version("pillow"), version("datasets"))
+    facts = (VERSION, key, version("pillow"), version("datasets"), sorted(suffixes()))
     digits = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
     return root() / f"{plain(name)}-{size}-{digits}"
 

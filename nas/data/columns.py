@@ -40,7 +40,8 @@ def one_class_each(values: Sequence[Any], column: str) -> list[str | None]:
     if fraction is not None and len(numbers) == len(present):
         raise InputError(f"{column} must be integers or words, got {fraction}; {ONE}")
     whole = bool(present) and len(numbers) == len(present) and any("." in str(value) for value in present)
-    return [None if value is None else intern(str(int(float(value)) if whole else value).strip()) for value in plain]
+    named = [str(int(_number(value) or 0) if whole else value).strip() for value in plain]
+    return [None if value is None else intern(name) for value, name in zip(plain, named, strict=True)]
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from space.reading import InputError
 
 DIGITS_HELD_OUT = {"validation": 0.2, "test": 0.2}
 STRIDE = 16_000_000  # bytes of images that are looked at together
+ORIGINAL_BYTES = 2_000_000
 ORIGINALS = 32  # test images that are kept as they were encoded
 SKIPPED = 0.01  # the largest part of the images that may be left out as broken
 SHOWN = 3  # broken images that an error names
@@ -160,7 +161,7 @@ def _decode(
         parts = {
             split: Rows(split, np.arange(len(found)), source.splits[split].read) for split, found in labels.items()
         }
-        decoded, store = Files(folder, "all-"), Files(folder)
+        decoded, store = Files(folder, "all-", copies=1 if len(labels) == 3 else 2), Files(folder)
         first = _first(parts["train"], sum(map(len, parts.values())))
         seen = decode(parts, first, image_size, decoded, on_progress, processes=not origin.small)
         _check_broken(origin.name, seen, parts, reading)
@@ -171,7 +172,7 @@ def _decode(
             store.take(split, decoded, of, rows)
         decoded.remove(labels)
         of, rows = chosen["test"]
-        originals = [_file(each) for each in source.splits[of].read(rows[:ORIGINALS].tolist())]
+        originals = _originals(source.splits[of].read(rows[:ORIGINALS].tolist()))
     return _contents(store.images(), labels, chosen, _look(source, seen, same), classes, originals)
 
 
@@ -183,6 +184,13 @@ def _first(rows: Rows, total: int) -> Row | None:
             read(row)
             return row
     return None
+
+
+def _originals(images: Sequence[Encoded]) -> list[bytes]:
+    """The first of them, as many as are small together."""
+    files = list(map(_file, images))
+    sizes = np.cumsum(list(map(len, files)))
+    return files[: max(1, int((sizes <= ORIGINAL_BYTES).sum()))]
 
 
 def _file(image: Encoded) -> bytes:

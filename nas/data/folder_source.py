@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def read_folder(source: str, root: Path, named: Mapping[str, Path], reading: Reading, cache: str) -> Source:
-    """A folder's splits, those that a person `named` by their own folder or file. Raises InputError."""
+    """A folder's splits, but for those that a person `named`, each by a folder or file of its own: where train is
+    one of these, nothing else of the folder is read. Raises InputError."""
     found = Source({}, {})
     if "train" not in named:
         found = _read(source, root, [path for path in named.values() if path != root], cache, reading)
@@ -200,6 +201,8 @@ def _one_split(place: Path, split: str, cache: str, reading: Reading, notes: lis
     files = walk(root)
     if place.is_file():
         files.tables = [Path(place.name)]
+    else:
+        notes += files.notes()
     parquet = [file for file in files.tables if file.suffix.lower() == ".parquet"]
     if parquet and (place.is_file() or not files.pictures):
         return hub.of_parquet(root, {"train": parquet}, cache, reading)["train"]

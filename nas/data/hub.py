@@ -52,13 +52,16 @@ def repository(source: str, others: Sequence[str]) -> str:
     )
 
 
-def of_the_hub(source: str, name: str) -> dict[str, Dataset]:
-    """The tables of a hub data set by our split names; of its cached copy when the hub does not answer. One with train
-    and validation only has its validation split as test."""
-    tables = by_split(_load(source, name))
+def of_the_hub(source: str, name: str) -> tuple[dict[str, Dataset], list[str]]:
+    """The tables of a hub data set by our split names, and the names of those that are none of them; of its cached copy
+    when the hub does not answer. One with train and validation only has its validation split as test."""
+    loaded = _load(source, name)
+    tables = by_split(loaded)
+    ours = [id(table) for table in tables.values()]
+    others = [each for each, table in loaded.items() if len(table) and id(table) not in ours]
     if set(tables) == {"train", "validation"}:
-        return {"train": tables["train"], "test": tables["validation"]}
-    return tables
+        tables = {"train": tables["train"], "test": tables["validation"]}
+    return tables, others
 
 
 def by_split(tables: Tables) -> dict[str, Dataset]:
@@ -85,7 +88,8 @@ def of_parquet(root: Path, files: Mapping[str, Sequence[Path]], cache: str, read
         patterns = {split: [glob.escape(str(path)) for path in each] for split, each in group.items()}
         loaded = local(root, cache, data_files=patterns)
         for split, table in loaded.items():
-            parts.setdefault(split, []).append(labelled(table, reading))
+            if len(table):
+                parts.setdefault(split, []).append(labelled(table, reading))
     return {split: joined(each) for split, each in parts.items()}
 
 

@@ -31,12 +31,9 @@ class PictureIndex:
         A folder that is given has to fit: the end of the picture's path is the whole name, or the other way round.
         """
         several = self._called(_parts(name))
-        for nearer in (
-            lambda path: path.parent == beside / Path(*_parts(name)[:-1]),
-            lambda path: split in map(split_of, path.parts[:-1]),
-        ):
-            if len(several) > 1:
-                several = [path for path in several if nearer(path)] or several
+        place = (*_parts(beside), *_parts(name)[:-1])
+        several = _preferred(several, [path for path in several if _parts(path.parent) == place])
+        several = _preferred(several, [path for path in several if split in map(split_of, path.parts[:-1])])
         if len(several) > 1:
             raise InputError(
                 f"file names must be of one picture, got {name} for {several[0]} and {several[1]}; add the folders"
@@ -46,15 +43,19 @@ class PictureIndex:
     def _called(self, parts: tuple[str, ...]) -> list[Path]:
         if not parts:
             return []
-        *folders, last = parts
+        folders, last = parts[:-1], parts[-1]
         bare = Path(last).suffix.lower() not in suffixes()
         found = []
         for path in self.named.get(last, ()):
             if bare or unicodedata.normalize("NFC", path.name) == last:
                 both = min(len(folders), len(path.parts) - 1)
-                if tuple(folders[len(folders) - both :]) == path.parts[len(path.parts) - 1 - both : -1]:
+                if folders[len(folders) - both :] == _parts(path)[len(path.parts) - 1 - both : -1]:
                     found.append(path)
         return found
+
+
+def _preferred(several: list[Path], nearer: list[Path]) -> list[Path]:
+    return nearer if len(several) > 1 and nearer else several
 
 
 def _parts(name: object) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from nas.data.dataset import Data
 
 TILE = 64  # pixels a side, at least: small pictures are enlarged by a whole factor, without smoothing
+LARGE = 96  # at most: larger ones are made smaller
 COLUMNS, ROWS = 10, 50
 TEXT, GAP = 14, 4
 
@@ -18,7 +19,7 @@ def sheet(data: Data) -> bytes:
     """A row for each of the first 50 classes with its first 10 training images, decoded, cropped and resized as for
     training, without augmentation: PNG."""
     factor = max(1, -(-TILE // data.image_size))
-    tile = factor * data.image_size
+    tile = min(LARGE, factor * data.image_size)
     shown = data.classes[:ROWS]
     height = len(shown) * (tile + TEXT + GAP)
     page = Image.new("RGB", (COLUMNS * (tile + GAP), height), "white")
@@ -33,6 +34,7 @@ def sheet(data: Data) -> bytes:
             pixels = np.asarray(data.train.images[number])
             large = np.repeat(np.repeat(pixels, factor, axis=0), factor, axis=1)
             picture = Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
+            picture = picture if picture.width == tile else picture.resize((tile, tile))
             page.paste(picture, (column * (tile + GAP), top + TEXT))
     written = io.BytesIO()
     page.save(written, "PNG")

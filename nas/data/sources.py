@@ -64,14 +64,15 @@ def find(source: str, reading: Reading) -> Origin:
         raise InputError(f"data must be a folder or a name, got the file {source}; give the folder it is in")
     if reading.splits():
         raise InputError(f"train, val and test must be of a folder, got the name {source}; leave them out")
-    tables = hub.of_the_hub(source, hub.repository(source, [DIGITS]))
+    tables, others = hub.of_the_hub(source, hub.repository(source, [DIGITS]))
     key = repr([(split, table._fingerprint) for split, table in sorted(tables.items())]) + repr(reading)
 
     @contextmanager
     def opened(scratch: Path) -> Iterator[Source]:
         yield Source(
             {split: hub.labelled(table, reading) for split, table in tables.items()},
-            {split: f"the hub's {split} split" for split in tables},
+            {split: f"the hub's split {table.split or split}" for split, table in tables.items()},
+            [f"left out, splits of the hub: {', '.join(others)}"] if others else [],
         )
 
     return Origin(name_of_source(source), key, False, opened)

@@ -72,6 +72,11 @@ def like(data: Data, card: DataCard) -> Data:
     )
 
 
+def described_as(data: Data, card: DataCard) -> DataCard:
+    """The card of a study's data as it is now, with what was seen and decided when the study began."""
+    return replace(describe_data(data), augment=card.augment, look=card.look)
+
+
 def load_study_data(settings: Settings, source: str | None, console: Console) -> Data:
     """The study's data, from where it was or from `source`. Raises InputError if its fingerprint is another."""
     card = settings.data

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas.data.walk import walk
+from nas.records.look import printable
 from space import InputError
 
 
@@ -34,13 +36,18 @@ def find(paths: Sequence[Path], classes: Sequence[str]) -> Found:
     numbers = {name: number for number, name in enumerate(classes)}
     files, strange, notes = dict[Path, tuple[Path, int | None]](), dict[str, None](), list[str]()
     for path, folders in _files(paths, notes):
-        label = next((numbers[folder] for folder in folders if folder in numbers), None)
+        label = next((numbers[folder] for folder in map(composed, folders) if folder in numbers), None)
         if path.resolve() not in files and label is None:
             strange[folders[0]] = None
         files.setdefault(path.resolve(), (path, label))
     if not files:
         raise InputError(f"PATH must have pictures, got none in {', '.join(map(str, paths))}; check the path")
     return Found(list(files.values()), list(strange), notes)
+
+
+def composed(name: str) -> str:
+    """A name as classes are named: one accented letter is one letter."""
+    return unicodedata.normalize("NFC", printable(name))
 
 
 def _files(paths: Iterable[Path], notes: list[str]) -> Iterator[tuple[Path, list[str]]]:

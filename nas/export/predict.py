@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,7 +76,8 @@ def _onnx(file: Path) -> Classifier:
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     said = session.get_modelmeta().custom_metadata_map
     if "classes" in said:
-        preprocess = check(Preprocess, {key: json.loads(value) for key, value in said.items()}, str(file))
+        ours = {each.name: json.loads(said[each.name]) for each in fields(Preprocess) if each.name in said}
+        preprocess = check(Preprocess, ours, str(file))
     elif (file.parent / PREPROCESS).is_file():
         preprocess = load_preprocess(file.parent)
     else:

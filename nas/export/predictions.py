@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.records.look import printable
 from nas.records.scores import ClassCounts
 
 
@@ -81,7 +82,7 @@ def to_json(predictions: Predictions, scores: Scores | None) -> dict[str, Any]:
 def record(answer: Answer, classes: Sequence[str]) -> dict[str, Any]:
     """One picture."""
     return {
-        "path": str(answer.path),
+        "path": printable(str(answer.path)),
         "label": None if answer.label is None else classes[answer.label],
         "answer": classes[answer.answer],
         "probability": answer.probability,

@@ -22,8 +22,7 @@ from torch import Tensor
 
 from nas.data.cache import Note
 from nas.data.dataset import Data
-from nas.data.dataset import load as load_data
-from nas.data.study_data import seen
+from nas.data.study_data import load_with_progress, seen
 from nas.export.arch_source import ARCH, load_arch, load_network
 from nas.export.folder import check_out, write
 from nas.export.formats import check_formats
@@ -131,8 +130,7 @@ def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[
     arch, task = load_arch(order.target)
     if task is not None and size is None:
         size = task.image_size
-    with console.status(f"reading {order.data}"):
-        data = load_data(order.data, size, reading=order.reading, on_note=_noting(console))
+    data = load_with_progress(order.data, size, console, order.reading)
     for line in seen(data):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     torch.manual_seed(order.seed)

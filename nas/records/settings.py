@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,6 +22,7 @@ from space.reading import check, is_file, load_yaml
 
 VERSION = 3  # of the folder's layout; 2: the vocabulary of stems, blocks and heads; 3: early stopping
 FILE = "study.yaml"
+MOST = 100_000_000  # bytes of it: what was seen of a data set names every class for every split
 SAMPLES = "samples.png"  # of the data, as networks see it
 JOURNAL = "journal.log"
 STUDY = "nas"  # Optuna's name of the study in a journal
@@ -48,6 +49,13 @@ class Reading:
     label_column: str | None = None
     skip_broken: bool = False  # goes on without up to 1% of the images
     apart: bool = True  # the same pixels are in one split only; not in studies that were started without this
+
+    def absolute(self) -> Reading:
+        """With splits that are found from wherever a worker is started."""
+        paths = {split: str(Path(path).expanduser().absolute()) for split, path in self.splits().items()}
+        return replace(
+            self, train=paths.get("train"), validation=paths.get("validation"), test=paths.get("test")
+        )  # fmt: skip
 
     def splits(self) -> dict[str, str]:
         """The splits that were named, and where they are."""
@@ -163,7 +171,6 @@ class Settings:
     def write(self, folder: Path) -> None:
         """Writes study.yaml."""
         plain = {key: value for key, value in asdict(self).items() if value or key not in ("server", "artifacts")}
-        plain["data"]["classes"] = list(self.data.classes)
         plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
         write_whole(folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120))
 
@@ -173,7 +180,7 @@ class Settings:
         path = folder / FILE
         if not path.is_file():
             raise InputError(f"study must be a folder with {FILE}, got {folder}; `nas studies` lists what there is")
-        plain = load_yaml(path)
+        plain = load_yaml(path, MOST)
         if plain.get("version") not in range(1, VERSION + 1):
             raise InputError(
                 f"{path}: version must be from 1 to {VERSION}, got {plain.get('version')}; "
@@ -182,12 +189,16 @@ class Settings:
         return check(Settings, plain, str(path))
 
 
+MOVING = {("data", "source"), ("data", "name"), ("data", "look"),
+          *(("data.reading", split) for split in ("train", "validation", "test"))}  # fmt: skip
+
+
 def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
     """The first place where two settings differ, as `recipe.epochs`, and what stands there; None where they agree. A
-    data source may move, and what is beside its images change; they may not."""
+    data source may move and have other things beside its images; the images may not differ."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return None if was == now else (field, was, now)
-    keys = (key for key in was | now if (field, key) not in (("data", "source"), ("data", "name"), ("data", "look")))
+    keys = (key for key in was | now if (field, key) not in MOVING)
     found = (difference(f"{field}.{key}", was.get(key), now.get(key)) for key in keys)
     return next(filter(None, found), None)
 

@@ -18,7 +18,7 @@ from nas.analysis.pareto import outcome
 from nas.data.dataset import Data
 from nas.data.sheet import sheet
 from nas.data.sources import name_of_source
-from nas.data.study_data import describe_data, like, load_with_progress, said
+from nas.data.study_data import describe_data, described_as, like, load_with_progress, said
 from nas.records.errors import terminable
 from nas.records.files import write_whole
 from nas.records.recipe import Recipe
@@ -138,7 +138,7 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         if plan.storage:
             settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
         folder = plan.runs / settings.name
-        samples = sheet(data)
+        samples = b"" if (folder / SAMPLES).exists() else sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
         begin: Begin
@@ -238,7 +238,7 @@ def _run(
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     notes = open_folder(folder, settings)
-    if not (folder / SAMPLES).exists():
+    if samples:
         write_whole(folder / SAMPLES, samples)
     epochs = int(settings.recipe["epochs"])
     what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {epochs} epoch{'s' * (epochs > 1)}"
@@ -265,7 +265,7 @@ def _data(source: str, size: int, plan: SearchPlan, folder: Path, console: Conso
     if known is None:
         return data, describe_data(data)
     data = like(data, known)
-    return data, replace(describe_data(data), augment=known.augment, look=known.look)
+    return data, described_as(data, known)
 
 
 def study_name(space: Space, data: str, band: Band, plan: SearchPlan) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from nas.data.study_data import describe_data, like, load_with_progress
+from nas.data.study_data import described_as, like, load_with_progress
 from nas.records.errors import Fault, line_of, terminable
 from nas.records.settings import Settings
 from nas.searching.loop import Search, Watch
@@ -54,8 +54,8 @@ def prepare(
     target, recipe = choose_device(device), settings.build_recipe()
     card = settings.data
     data = like(load_with_progress(source or card.source, card.image_size, console, card.reading), card)
-    card = replace(describe_data(data), augment=card.augment, look=card.look)
-    notes = open_folder(folder, replace(settings, data=card, device=str(target), versions=package_versions()))
+    same = described_as(data, card)
+    notes = open_folder(folder, replace(settings, data=same, device=str(target), versions=package_versions()))
     trainer = BriefTrainer(settings.task, DeviceData.place(data, recipe, target), recipe)
     return trainer, notes, goal_to_join(Reader(folder))
 

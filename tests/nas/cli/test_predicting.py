@@ -158,7 +158,7 @@ def test_what_a_person_names(folder: Path, tmp_path: Path, run: Run) -> None:
     (root / "dog" / "loop").symlink_to(root)
     counts, err = predict(root)
     assert counts == {"cat": 2, "dog": 2, None: 2}
-    assert "note: 2 pictures count for no accuracy: other is no class of cat, dog, emu" in err
+    assert "note: 2 pictures count for no accuracy: no class is called other, but cat, dog, emu" in err
     assert "note: left out, no readable pictures: hidden (1), .txt (1)" in err
     assert predict(root / "cat")[0] == {"cat": 2}, "the folder itself is named like a class"
     assert predict(root / "dog" / "0.jpg", root / "dog" / "0.jpg")[0] == {"dog": 1}, "each file once"

@@ -222,6 +222,8 @@ def test_a_hub_data_set_is_known_by_its_fingerprint(
     first, second = data.load("hf:one/cats"), data.load("hf:two/cats")
     assert (first.name, len(first.test.labels), len(first.validation.labels)) == ("cats", 9, 3)
     assert first.fingerprint != second.fingerprint
+    assert first.look
+    assert first.look.came_from["test"] == "the hub's split validation"
     monkeypatch.setattr(decoding, "fit", forbid)
     assert equal(data.load("hf:one/cats"), first)
     assert len(entries(home)) == 2
@@ -347,7 +349,7 @@ def test_a_full_disk_is_known_before(tmp_path: Path, home: Path, monkeypatch: py
     monkeypatch.setattr("shutil.disk_usage", lambda path: almost)
     monkeypatch.setattr(decoding, "fit", forbid)
     assert refusal(root, home) == (
-        f"disk must have 16MB free for the decoded images, got 16MB in {home}; "
+        f"disk must have 32MB free for the decoded images, got 16MB in {home}; "
         "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
     )
 

@@ -245,3 +245,26 @@ def test_digits_beside_a_folder_digits_are_said(tmp_path: Path, monkeypatch: pyt
     assert dataset.load("digits", on_note=notes.append).classes == tuple("0123456789")
     assert notes == ["digits are scikit-learn's; the folder of that name is ./digits"]
     assert dataset.load("./digits").classes == ("a", "b")
+
+
+def test_what_is_left_out_of_a_split_that_was_said_is_told(tmp_path: Path) -> None:
+    (pictures(tmp_path / "mine", ("a", "b")) / "a" / "notes.txt").write_text("x")
+    look = dataset.load(str(tmp_path), reading=Reading(train=str(tmp_path / "mine"))).look
+    assert look
+    assert look.notes == ("left out, no readable pictures: .txt (1)",)
+
+
+def test_a_label_file_may_compose_its_names_otherwise(tmp_path: Path) -> None:
+    pictures(tmp_path, ("cafe\u0301",), 12)
+    pictures(tmp_path, ("b",), 12, first=100)
+    rows = [(f"caf\u00e9/{file}", "x") for file in FILES] + [(f"b/{file}", "y") for file in FILES]
+    listed(tmp_path / "labels.csv", rows)
+    assert totals(tmp_path, label_column="label") == {"x": 12, "y": 12}
+
+
+def test_decimals_with_a_comma_beside_ones_with_a_point(tmp_path: Path) -> None:
+    pictures(tmp_path, (".",), 12)
+    (tmp_path / "labels.csv").write_text(
+        "file;label\n" + "".join(f"{i}.png;{('1.0', '2,0')[i % 2]}\n" for i in range(12))
+    )
+    assert totals(tmp_path) == {"1": 6, "2": 6}

@@ -13,6 +13,7 @@ from PIL import Image
 from nas.data.dataset import load
 from nas.data.study_data import describe_data, like, said
 from nas.records.settings import FILE, Augment, Settings
+from tests.dashboard.studies import make_settings
 from tests.nas.conftest import Run
 
 
@@ -89,3 +90,33 @@ def test_a_study_from_before_goes_on_with_its_images(words: list[str], tmp_path:
     code, _, errors = run(*words, 2)
     assert code == 0, errors
     assert "mirrored" in errors
+
+
+def test_splits_that_were_said_are_found_from_anywhere(
+    tmp_path: Path, tiny_space: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters(tmp_path / "set" / "mine")
+    monkeypatch.chdir(tmp_path / "set")
+    words = ("search", tiny_space, "--flops", "20K..300K", "--epochs", 1, "--runs", tmp_path / "runs", "--study", "s")
+    assert run(*words, "--data", ".", "--train", "mine", "--trials", 1)[0] == 0
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = run(*words, "--data", tmp_path / "set", "--trials", 2)
+    assert code == 0, errors
+    (tmp_path / "set" / "mine").rename(tmp_path / "set" / "moved")
+    code, _, errors = run(*words, "--data", "set", "--train", "set/moved", "--trials", 3)
+    assert code == 0, errors
+
+
+def test_a_study_of_very_many_classes_is_read_again(tmp_path: Path) -> None:
+    data = load(str(letters(tmp_path / "set")))
+    names = tuple(f"a class with a rather long name, number {number}" for number in range(10_000))
+    look = data.look
+    assert look
+    card = replace(
+        describe_data(data),
+        classes=names,
+        look=replace(look, counts=dict.fromkeys(look.counts, dict.fromkeys(names, 1))),
+    )
+    settings = replace(make_settings("many"), data=card)
+    settings.write(tmp_path)
+    assert Settings.read(tmp_path) == settings
