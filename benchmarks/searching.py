@@ -25,7 +25,7 @@ import optuna
 from benchmarks.machine import heading
 from nas.records.recipe import Recipe
 from nas.records.settings import Sampler, Settings
-from nas.records.trial import Epoch
+from nas.records.trial import Period
 from nas.searching.ask import Begun
 from nas.searching.loop import Search, Watch
 from nas.storage.study_folder import open_folder
@@ -43,19 +43,19 @@ MEASURED = 20  # trials at each size
 class MadeUp:
     """A trainer that does not train but sleeps, `seconds` in all: accuracy grows with log FLOPs, with noise."""
 
-    epochs: int
+    periods: int
     seconds: float
     weights: bytes
 
     def __call__(
-        self, arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+        self, arch: Arch, seed: int, on_period: Callable[[Period], Verdict], abandoned: Callable[[], bool]
     ) -> Result:
         final = 0.4 + 0.02 * math.log(sum(stage.width for stage in arch.stages)) + random.Random(seed).gauss(0, 0.01)
-        for epoch in range(1, self.epochs + 1):
-            time.sleep(self.seconds / self.epochs)
-            accuracy = final * (1 - math.exp(-3 * epoch / self.epochs))
-            if on_epoch(Epoch(epoch, 2 - accuracy, accuracy, float(epoch))) == "stop":
-                return Finished(accuracy, self.seconds * epoch / self.epochs, True, b"")
+        for period in range(1, self.periods + 1):
+            time.sleep(self.seconds / self.periods)
+            accuracy = final * (1 - math.exp(-3 * period / self.periods))
+            if on_period(Period(period, 2 - accuracy, accuracy, float(period))) == "stop":
+                return Finished(accuracy, self.seconds * period / self.periods, True, b"")
         return Finished(accuracy, self.seconds, False, self.weights)
 
 
@@ -82,11 +82,11 @@ class TimedSearch(Search):
         with timing(self.asked):
             return super()._next(total, repeats)
 
-    def _tell(self, begun: Begun, result: Result | None, curve: list[Epoch]) -> None:
+    def _tell(self, begun: Begun, result: Result | None, curve: list[Period]) -> None:
         with timing(self.told):
             super()._tell(begun, result, curve)
 
-    def _judge(self, begun: Begun, curve: list[Epoch]) -> Verdict:
+    def _judge(self, begun: Begun, curve: list[Period]) -> Verdict:
         with timing(self.judged if len(curve) in self.rule.rungs else []):
             return super()._judge(begun, curve)
 
@@ -125,7 +125,7 @@ def resident() -> float:
 def main() -> None:
     print(heading("optuna", "torch"))
     print("milliseconds beside training, medians: ask (a network in the budget, its cost, on record), tell (curve,")
-    print("weights of the front, on record), a decision at a rung, and a trial in all, with those of 10 epochs")
+    print("weights of the front, on record), a decision at a rung, and a trial in all, with those of 10 periods")
     print(f"{'sampler':8s}{'trials':>8s}{'ask':>8s}{'tell':>8s}{'rung':>8s}{'all':>8s}")
     for sampler in get_args(Sampler):
         for size, row in overhead(sampler):

@@ -1,10 +1,10 @@
-"""What the stopping rule's allowance buys and costs beside a sampler that learns, and how well early epochs forecast.
+"""What the stopping rule's allowance buys and costs beside a sampler that learns, and how well early periods forecast.
 
     python -m benchmarks.stopping
 
 First searches are replayed on the recorded table (world `surrogate`, sampler `ehvi`, 40 average networks' budget) with
 several allowances of wrong stops. Then finished networks of the table forecast the others' final accuracy at each
-epoch: from the curve alone, from the network's parts alone, and from both.
+period: from the curve alone, from the network's parts alone, and from both.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def one(misses: float, seed: int) -> Run:
     threadpool_limits(1)
     table = RecordedTable.load()
     source = SamplerSource(table, Surrogate.fit(table), "ehvi", seed, "flops")
-    rule = QuantileRule(table.epochs, seed, misses)
-    return simulate(source, rule, table.epochs, table.band, budget(table, TRIALS, "flops"))
+    rule = QuantileRule(table.periods, seed, misses)
+    return simulate(source, rule, table.periods, table.band, budget(table, TRIALS, "flops"))
 
 
 def allowances() -> None:
@@ -62,16 +62,16 @@ def forecasts() -> None:
     logs = (logs - logs.mean()) / logs.std()
     parts = np.column_stack([np.ones_like(logs), logs, logs**2, Features.of(described).matrix(described)])
     curves = accuracy_matrix(rows)
-    print(f"error of the forecast final accuracy in points, curve / parts / both, by epoch; {DRAWS} draws")
+    print(f"error of the forecast final accuracy in points, curve / parts / both, by period; {DRAWS} draws")
     for count in COUNTS:
         cells = []
-        for epoch in range(1, table.epochs):
-            found = np.mean([_errors(parts, logs, curves, epoch, count, seed) for seed in range(DRAWS)], axis=0)
+        for period in range(1, table.periods):
+            found = np.mean([_errors(parts, logs, curves, period, count, seed) for seed in range(DRAWS)], axis=0)
             cells.append(" / ".join(f"{100 * error:.2f}" for error in found))
         print(f"{count:4d} finished: " + ", ".join(cells), flush=True)
 
 
-def _errors(parts: Floats, logs: Floats, curves: Floats, epoch: int, count: int, seed: int) -> list[float]:
+def _errors(parts: Floats, logs: Floats, curves: Floats, period: int, count: int, seed: int) -> list[float]:
     """By curve, by parts, by both: of the networks that are not among `count` finished ones."""
     order = np.random.default_rng(seed).permutation(len(logs))
     known, other, finals = order[:count], order[count:], curves[:, -1]
@@ -81,7 +81,7 @@ def _errors(parts: Floats, logs: Floats, curves: Floats, epoch: int, count: int,
     leverage = np.einsum("ij,jk,ik->i", parts[known], fit.covariance, parts[known])
     own = finals[known] - (finals[known] - parts[known] @ fit.weights) / (1 - leverage)  # each without itself
     base = np.column_stack([np.ones_like(logs), logs])
-    curve = curves[:, max(0, epoch - 2) : epoch]
+    curve = curves[:, max(0, period - 2) : period]
     forecast = np.zeros((len(logs), 1))
     forecast[known, 0], forecast[other, 0] = own, parts[other] @ fit.weights
     errors = []

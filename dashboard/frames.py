@@ -85,7 +85,7 @@ def _rung(trial: Trial) -> list[float | None]:
         return [None] * len(RUNGS)
     last = trial.decisions[-1]
     had, needed = (None if last.get(key) is None else 100 * last[key] for key in ("accuracy", "threshold"))
-    return [last.get("epoch"), had, needed, last.get("rivals")]
+    return [last.get("images"), had, needed, last.get("rivals")]
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:

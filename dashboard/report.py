@@ -108,7 +108,7 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
 def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:
     steps, other = derived.history_of(snapshot), derived.history_of(beside) if beside else ()
     caption = progress.growth_caption(steps, other)
-    yield from chart("growth", "Progress", caption, progress.growth_figure(steps, "epochs", other))
+    yield from chart("growth", "Progress", caption, progress.growth_figure(steps, "images", other))
     rows = [s for s in spans(snapshot.trials, snapshot.updated or datetime.now(UTC)) if s.state != "running"]
     if rows:
         figure = progress.timeline_figure(rows)

@@ -12,7 +12,7 @@ from nas.analysis.studies import last_change
 from nas.latency.measurements import FILE as TIMINGS
 from nas.latency.measurements import read as read_measured
 from nas.records.settings import FILE, JOURNAL, ServerUnavailable
-from nas.records.trial import Epoch, Trial
+from nas.records.trial import Period, Trial
 from nas.storage.reader import Reader
 from space import InputError
 
@@ -91,8 +91,8 @@ class StudyCache:
             last.kept.found.update(last.snapshot.found)
         return last.kept
 
-    def curve(self, folder: Path, number: int) -> list[Epoch]:
-        """The epochs of a trial; empty where it has none. Raises InputError where the file is not a curve, or gone."""
+    def curve(self, folder: Path, number: int) -> list[Period]:
+        """The periods of a trial; empty where it has none. Raises InputError where the file is not a curve, or gone."""
         with self._lock:
             if gone := self._gone(folder):
                 raise InputError(str(gone.problem))

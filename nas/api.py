@@ -14,6 +14,7 @@ from nas.records.settings import Reading, find_study
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Arch, Band, Cost, Space, Task
+from space.budget import parse_count
 from space.cost import cost as count
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def search(
     data: str | Path | Given,
     flops: str,
     trials: int,
+    images: str | int | None = None,
     epochs: int | None = None,
     recipe: str | Path | None = None,
     study: str | None = None,
@@ -78,8 +80,9 @@ def search(
     integers or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and
     test to those. They are kept as PNG in the cache, where workers and later calls find them.
 
-    Progress goes to stderr, in a notebook below the cell. Ctrl-C ends the current epoch, raises KeyboardInterrupt and
-    leaves a study that the same call goes on with. Raises InputError, one line, for what a person can mend.
+    Progress goes to stderr, in a notebook below the cell. Ctrl-C ends it after the next evaluation, raises
+    KeyboardInterrupt and leaves a study that the same call goes on with. Raises InputError, one line, for what a person
+    can mend.
     """
     from rich.console import Console
 
@@ -97,8 +100,10 @@ def search(
     chosen = space if isinstance(space, Space) else Space.load(space)
     plan = SearchPlan(
         trials=trials, repeats=repeats, baseline=baseline, workers=workers,
-        recipe_file=None if recipe is None else Path(recipe), epochs=epochs, name=study, runs=Path(runs), seed=seed,
-        sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size, storage=storage,
+        recipe_file=None if recipe is None else Path(recipe),
+        images=None if images is None else parse_count(str(images), "images"), epochs=epochs, name=study,
+        runs=Path(runs), seed=seed, sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size,
+        storage=storage,
         artifacts=artifacts,
         reading=reading,
     )  # fmt: skip

@@ -67,7 +67,7 @@ def _baseline_sentence(baseline: Outcome | None) -> str:
         return ""
     return (
         f"Dashed: {BASELINE}, {baseline.front} of {count(baseline.networks, 'network')}, hypervolume "
-        f"{baseline.hypervolume:.3f}, after {baseline.epochs:,} epochs and {baseline.seconds:,.0f} s of training."
+        f"{baseline.hypervolume:.3f}, after {baseline.images:,} training images and {baseline.seconds:,.0f} s."
     )
 
 

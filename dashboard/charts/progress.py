@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +10,10 @@ from dashboard.charts.style import ABOVE, BLUE, GREEN, GREY, ORANGE, VERMILLION,
 from dashboard.number_format import count, percent
 from nas.analysis.history import Span, Step
 from nas.records.scores import SHORT, WORDS, Metric
-from nas.records.trial import Epoch, Trial
+from nas.records.trial import Period, Trial
+from space import compact
 
-COSTS = {"epochs": "epochs trained", "seconds": "seconds of training", "clock": "hours since the start"}
+COSTS = {"images": "training images", "seconds": "seconds of training", "clock": "hours since the start"}
 STATES = {
     "complete": (BLUE, ""), "stopped": (ORANGE, "/"), "failed": (VERMILLION, "x"), "interrupted": (GREY, "\\"),
     "running": (GREEN, "."),
@@ -57,16 +57,16 @@ def growth_caption(steps: Sequence[Step], beside: Sequence[Step] = ()) -> str:
     last = steps[-1]
     near = next(step for step in steps if step.hypervolume >= 0.99 * last.hypervolume)
     risen = max((s for s, before in zip(steps[1:], steps, strict=False) if s.hypervolume > before.hypervolume),
-                key=lambda s: s.epochs, default=steps[0])  # fmt: skip
+                key=lambda s: s.images, default=steps[0])  # fmt: skip
     parts = [
-        f"Hypervolume is {last.hypervolume:.4f} after {last.epochs:,} epochs of training. It reached 99% of that after "
-        f"{near.epochs:,} epochs and last rose with trial {risen.number}, after {risen.epochs:,} epochs."
+        f"Hypervolume is {last.hypervolume:.4f} after {last.images:,} training images. It reached 99% of that after "
+        f"{near.images:,} and last rose with trial {risen.number}, after {risen.images:,}."
     ]
     if beside and beside[-1].hypervolume > 0:
         end = beside[-1]
         met = next((step for step in steps if step.hypervolume >= end.hypervolume), None)
-        reached = "has not reached that" if met is None else f"reached that after {met.epochs:,} epochs"
-        parts.append(f"Random search has {end.hypervolume:.4f} after {end.epochs:,} epochs; this search {reached}.")
+        reached = "has not reached that" if met is None else f"reached that after {met.images:,}"
+        parts.append(f"Random search has {end.hypervolume:.4f} after {end.images:,} images; this search {reached}.")
     return " ".join(parts)
 
 
@@ -114,10 +114,10 @@ def timeline_caption(spans: Sequence[Span]) -> str:
 
 def losses(trials: tuple[Trial, ...]) -> list[str]:
     """Trials that were stopped, by rung, and that failed, in words."""
-    rungs = Counter(trial.epochs for trial in trials if trial.state == "stopped")
+    rungs = Counter(trial.images or 0 for trial in trials if trial.state == "stopped")
     lines = []
     if rungs:
-        each = ", ".join(f"{n} after epoch {rung}" for rung, n in sorted(rungs.items(), key=lambda row: row[0] or 0))
+        each = ", ".join(f"{n} after {compact(images)} images" for images, n in sorted(rungs.items()))
         lines.append(f"Trials stopped early: {each}.")
     if failed := sum(trial.state == "failed" for trial in trials):
         lines.append(f"Failed: {count(failed, 'trial')}. The Trials page lists the reasons.")
@@ -126,32 +126,31 @@ def losses(trials: tuple[Trial, ...]) -> list[str]:
     return lines or ["No trial was stopped, interrupted or failed."]
 
 
-def curve_figure(epochs: Sequence[Epoch], metric: Metric = "accuracy") -> Figure:
-    """What is maximised on the validation split, in percent, above, mean training loss below, by epoch."""
+def curve_figure(periods: Sequence[Period], metric: Metric = "accuracy") -> Figure:
+    """What is maximised on the validation split, in percent, above, mean training loss below, over training images."""
     chart = layout(300)
-    x = [e.epoch for e in epochs]
-    scores = [100 * e.score(metric) for e in epochs]
-    panels = ((WORDS[metric], scores, BLUE), ("loss", [e.loss for e in epochs], VERMILLION))
+    x = [e.images for e in periods]
+    scores = [100 * e.score(metric) for e in periods]
+    panels = ((WORDS[metric], scores, BLUE), ("loss", [e.loss for e in periods], VERMILLION))
     data = [
         {
             "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": finite(y), "yaxis": axis,
             "line": {"color": colour, "width": 2}, "marker": {"size": 5 if len(x) > 1 else 9}, "showlegend": False,
-            "hovertemplate": f"epoch %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
+            "hovertemplate": f"%{{x:,}} images<br>{name} %{{y:.4g}}<extra></extra>",
         }
         for (name, y, colour), axis in zip(panels, ("y", "y2"), strict=True)
     ]  # fmt: skip
     chart["yaxis"] |= {"domain": [0.56, 1], "title": {"text": f"{SHORT[metric]}, %"}, "nticks": 5}
     chart["yaxis2"] = chart["yaxis"] | {"domain": [0, 0.44], "title": {"text": "loss"}, "anchor": "x"}
-    ticks = {"tick0": 1, "dtick": math.ceil(len(x) / 10) or 1}
-    chart["xaxis"] |= {"title": {"text": "epoch", "standoff": 6}, "anchor": "y2"} | ticks
+    chart["xaxis"] |= {"title": {"text": "training images", "standoff": 6}, "anchor": "y2", "rangemode": "tozero"}
     return {"data": data, "layout": chart}
 
 
-def curve_caption(epochs: Sequence[Epoch], metric: Metric = "accuracy") -> str:
+def curve_caption(periods: Sequence[Period], metric: Metric = "accuracy") -> str:
     """The curve in a sentence."""
-    last, top = epochs[-1], max(epochs, key=lambda e: e.score(metric))
+    last, top = periods[-1], max(periods, key=lambda e: e.score(metric))
     ends = f"validation {WORDS[metric]} {percent(last.score(metric))}, training loss {last.loss:.3g}"
     return (
-        f"After {count(len(epochs), 'epoch')} and {last.seconds:.1f} s: {ends}; best {percent(top.score(metric))} in "
-        f"epoch {top.epoch}. One seed."
+        f"After {last.images:,} training images and {last.seconds:.1f} s: {ends}; best {percent(top.score(metric))} "
+        f"after {top.images:,}. One seed."
     )

@@ -95,9 +95,9 @@ def captioned_chart(figure: Figure, caption: str, key: str, **options: Any) -> N
 def cost_choice(label: str, known: Iterable[str] = COSTS) -> str:
     """What hypervolume is drawn over: a key of COSTS."""
     chosen = st.segmented_control(
-        label, list(known), default="epochs", format_func=COSTS.__getitem__, key="cost", required=True, **KEPT
+        label, list(known), default="images", format_func=COSTS.__getitem__, key="cost", required=True, **KEPT
     )
-    return str(chosen or "epochs")
+    return str(chosen or "images")
 
 
 def text_box(text: str | None) -> None:

@@ -28,7 +28,7 @@ from nas.analysis.seed_noise import NetworkResult
 from nas.analysis.wording import class_words, mean_words
 from nas.records.scores import METRICS, WORDS, score_of
 from nas.records.settings import Settings
-from nas.records.trial import Epoch, Trial
+from nas.records.trial import Period, Trial
 from space import Arch, InputError
 
 PARTS = {
@@ -157,23 +157,23 @@ def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) ->
 
 
 @once
-def _epochs(snapshot: Snapshot, cache: StudyCache, number: int) -> list[Epoch]:
+def _epochs(snapshot: Snapshot, cache: StudyCache, number: int) -> list[Period]:
     return cache.curve(snapshot.folder, number)
 
 
 def _curve(scene: Scene, trial: Trial) -> None:
     st.header("Learning curve", anchor=False)
     try:
-        epochs = _epochs(scene.snapshot, scene.cache, trial.number)
+        periods = _epochs(scene.snapshot, scene.cache, trial.number)
     except (InputError, OSError) as error:
         st.text(f"The curve cannot be read: {error}")
         return
-    if epochs:
+    if periods:
         metric = scene.settings.metric
-        captioned_chart(curve_figure(epochs, metric), curve_caption(epochs, metric), "curve")
+        captioned_chart(curve_figure(periods, metric), curve_caption(periods, metric), "curve")
     else:
         st.text(
-            "No curve yet: the first point comes after the first epoch."
+            "No curve yet: the first point comes with the first evaluation."
             if trial.state == "running"
             else "It has no curve."
         )

@@ -20,7 +20,7 @@ from nas.records.scores import WORDS
 def progress_page(scene: Scene) -> None:
     _pace(scene)
     steps, beside = history_of(scene.snapshot), history_of(scene.beside) if scene.beside else ()
-    known = [name for name in COSTS if any(getattr(step, name) is not None for step in steps)] or ["epochs"]
+    known = [name for name in COSTS if any(getattr(step, name) is not None for step in steps)] or ["images"]
     cost = cost_choice("Hypervolume over", known)
     captioned_chart(
         charts.growth_figure(steps, cost, beside), charts.growth_caption(steps, beside), "growth", view=cost

@@ -19,7 +19,7 @@ from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
 
 JUDGED = {
-    "rung": st.column_config.NumberColumn(help="The epoch after which the stopping rule judged it last"),
+    "rung": st.column_config.NumberColumn(help="The images after which the stopping rule judged it last"),
     "had": st.column_config.NumberColumn(format="%.2f", help="Its validation score there, %"),
     "needed": st.column_config.NumberColumn(format="%.2f", help="The score that it had to reach there, %"),
     "rivals": st.column_config.NumberColumn(help="Trials of about its FLOPs that it was compared with"),
@@ -61,8 +61,9 @@ def trials_page(scene: Scene) -> None:
 def _counts(scene: Scene) -> None:
     found = Counter(trial.state for trial in scene.snapshot.trials)
     st.text(", ".join(f"{n:,} {state}" for state, n in found.most_common()) + ".")
-    rule = build_rule(scene.settings.stop, int(scene.settings.recipe["epochs"]), scene.settings.seed)
-    st.text(f"Stopping rule: {rule.describe()}.")
+    recipe = scene.settings.build_recipe()
+    rule = build_rule(scene.settings.stop, recipe.periods, scene.settings.seed)
+    st.text(f"Stopping rule: {rule.describe(recipe.period)}.")
 
 
 @once
@@ -104,7 +105,7 @@ def _trial(trial: Trial) -> None:
     st.text("What the stopping rule said of it:")
     rows = [
         {
-            "after epoch": d.get("epoch"), "had": percent(d.get("accuracy"), 2),
+            "after images": d.get("images"), "had": percent(d.get("accuracy"), 2),
             "needed": percent(d.get("threshold"), 2), "rivals": d.get("rivals"), "so it was": cell(str(d.get("why"))),
             "stopped": "yes" if d.get("stop") else "no",
         }

@@ -12,7 +12,7 @@ from nas.analysis.seed_noise import networks
 from nas.analysis.wording import describe
 from nas.records.trial import Trial
 
-WHOLE = ("flops", "params", "activations", "epochs", "seed", "repeat_of")  # whole numbers, of which some may miss
+WHOLE = ("flops", "params", "activations", "images", "seed", "repeat_of")  # whole numbers, of which some may miss
 
 
 def trials_data(trials: Sequence[Trial]) -> pd.DataFrame:
@@ -21,11 +21,11 @@ def trials_data(trials: Sequence[Trial]) -> pd.DataFrame:
     state; accuracy (validation top-1, 0 to 1, of the trial's own seed; missing until it is complete),
     balanced_accuracy (mean of class_accuracies), class_accuracies (each class's share of images told right, in the
     order of the settings' classes); flops (conv + linear multiply-accumulates, batch 1), params, activations; seconds
-    (training and evaluation); epochs (trained); seed; repeat_of (the first trial of the same network, where this is
+    (training and evaluation); images (trained on); seed; repeat_of (the first trial of the same network, where this is
     another seed of it); key (equal for equal networks); network (in one line); reason (why it ended as it did).
     """
     columns = (
-        "state", "accuracy", "flops", "params", "activations", "seconds", "epochs", "seed", "repeat_of", "key",
+        "state", "accuracy", "flops", "params", "activations", "seconds", "images", "seed", "repeat_of", "key",
     )  # fmt: skip
     data: dict[str, Any] = {name: [getattr(trial, name) for trial in trials] for name in columns}
     data = _with_classes(data, trials)

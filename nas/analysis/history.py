@@ -25,7 +25,7 @@ class Step:
     """After a trial ended: what was spent so far, and the front's hypervolume (0 to 1)."""
 
     number: int
-    epochs: int  # trained in all
+    images: int  # trained on in all
     seconds: float  # of training and evaluation, all workers together
     clock: float | None  # hours since the first trial began; None where the study has no times
     hypervolume: float
@@ -59,14 +59,14 @@ def hypervolume_history(trials: Sequence[Trial], settings: Settings) -> list[Ste
     if all(t.finished for t in ended):
         ended.sort(key=lambda t: (t.finished, t.number))
     begun = min((t.started for t in ended if t.started), default=None)
-    planned, growing = int(settings.recipe["epochs"]), _Growing(settings.band)
-    epochs, seconds, steps = 0, 0.0, []
+    growing = _Growing(settings.band)
+    images, seconds, steps = 0, 0.0, []
     for trial in ended:
-        epochs += trial.epochs or planned * (trial.state == "complete")
+        images += trial.images or 0
         seconds += trial.seconds or 0.0
         growing.add(trial)
         clock = (trial.finished - begun).total_seconds() / 3600 if trial.finished and begun else None
-        steps.append(Step(trial.number, epochs, seconds, clock, growing.volume, growing.best))
+        steps.append(Step(trial.number, images, seconds, clock, growing.volume, growing.best))
     return steps
 
 

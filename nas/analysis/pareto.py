@@ -132,7 +132,7 @@ class Outcome:
     front: int
     hypervolume: float  # of means, over log FLOPs across the budget
     trainings: int  # begun and ended: complete, failed or stopped, repeats included
-    epochs: int  # trained in all; those of failed trainings are not known
+    images: int  # trained on in all; those of failed trainings are not known
     seconds: float  # of training and evaluation, all trainings together
 
 
@@ -145,14 +145,13 @@ def baseline_of(folder: Path) -> Path | None:
 def outcome(trials: Sequence[Trial], settings: Settings) -> Outcome:
     """The outcome of a study so far."""
     trained = [trial for trial in trials if trial.state in ("complete", "failed", "stopped")]
-    planned = int(settings.recipe["epochs"])
     return Outcome(
         study=settings.name,
         networks=len(by_network(trials)),
         front=len(pareto_front(trials)),
         hypervolume=hypervolume(trials, settings.band),
         trainings=len(trained),
-        epochs=sum(trial.epochs or planned * (trial.state == "complete") for trial in trained),
+        images=sum(trial.images or 0 for trial in trained),
         seconds=sum(trial.seconds or 0.0 for trial in trained),
     )
 

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nas.analysis.pareto import hypervolume, pareto_front
-from nas.benchmark.surrogate import Surrogate, mean_epoch_seconds
+from nas.benchmark.surrogate import Surrogate, mean_period_seconds
 from nas.benchmark.table import RecordedTable
 from nas.records.settings import Sampler, Stop
 from nas.records.trial import Trial
@@ -55,11 +55,11 @@ COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A network to train. `epoch_cost`: of one epoch, in multiply-accumulates of training or in seconds."""
+    """A network to train. `period_cost`: of one period, in multiply-accumulates of training or in seconds."""
 
     flops: int
-    accuracies: tuple[float, ...]  # after each epoch, were it trained to the end
-    epoch_cost: float
+    accuracies: tuple[float, ...]  # after each period, were it trained to the end
+    period_cost: float
 
 
 class Source(Protocol):
@@ -69,7 +69,7 @@ class Source(Protocol):
         """The next network; None when there is none left."""
 
     def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
-        """The final accuracy of the last network asked for, None if it was stopped, and those at its rungs by epoch."""
+        """The final accuracy of the last network asked for, None if it was stopped; those at its rungs by period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +103,15 @@ def plans(samplers: Sequence[Sampler], stops: Sequence[Stop]) -> list[ReplayPlan
 
 def budget(table: RecordedTable, trials: int, unit: Unit) -> float:
     """The cost of that many average networks of the table, trained to the end."""
-    costs = [_epoch_cost(table, one.flops, one.seconds, unit) for rows in table.networks.values() for one in rows[:1]]
-    return trials * table.epochs * sum(costs) / len(costs)
+    costs = [_period_cost(table, one.flops, one.seconds, unit) for rows in table.networks.values() for one in rows[:1]]
+    return trials * table.periods * sum(costs) / len(costs)
 
 
-def _epoch_cost(table: RecordedTable, flops: int, seconds: float, unit: Unit) -> float:
-    return float(BACKWARD * flops * table.images) if unit == "flops" else seconds / table.epochs
+def _period_cost(table: RecordedTable, flops: int, seconds: float, unit: Unit) -> float:
+    return float(BACKWARD * flops * table.images) if unit == "flops" else seconds / table.periods
 
 
-def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit: float) -> Run:
+def simulate(source: Source, rule: StoppingRule, periods: int, band: Band, limit: float) -> Run:
     """Asks, trains rung by rung, judges and tells, until the cost reaches `limit`."""
     standings: list[Standing] = []
     steps: list[tuple[float, float]] = []
@@ -120,19 +120,19 @@ def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit:
     cost = full_cost = 0.0
     while cost < limit and (candidate := source.ask()):
         number = len(standings)
-        seen = epochs_until_stopped(number, candidate, rule, epochs, standings)
+        seen = epochs_until_stopped(number, candidate, rule, periods, standings)
         standings.append(_standing(number, candidate, seen))
-        cost += seen * candidate.epoch_cost
-        full_cost += epochs * candidate.epoch_cost
+        cost += seen * candidate.period_cost
+        full_cost += periods * candidate.period_cost
         final = candidate.accuracies[-1]
         trial = Trial(number=number, state="complete", accuracy=final, flops=candidate.flops)
         every = pareto_front([*every, trial])
-        if seen == epochs:
+        if seen == periods:
             front = pareto_front([*front, trial])
             steps.append((cost, hypervolume(front, band)))
-        rungs = {epoch: candidate.accuracies[epoch - 1] for epoch in rule.rungs if epoch <= seen}
-        source.tell(final if seen == epochs else None, rungs)
-    stopped = {standing.number for standing in standings if not standing.reached(epochs)}
+        rungs = {period: candidate.accuracies[period - 1] for period in rule.rungs if period <= seen}
+        source.tell(final if seen == periods else None, rungs)
+    stopped = {standing.number for standing in standings if not standing.reached(periods)}
     return Run(
         steps=tuple(steps), cost=cost, full_cost=full_cost, trials=len(standings), stopped=len(stopped),
         front=len(every), missed=sum(trial.number in stopped for trial in every),
@@ -141,11 +141,11 @@ def simulate(source: Source, rule: StoppingRule, epochs: int, band: Band, limit:
 
 
 def epochs_until_stopped(
-    number: int, candidate: Candidate, rule: StoppingRule, epochs: int, others: Sequence[Standing]
+    number: int, candidate: Candidate, rule: StoppingRule, periods: int, others: Sequence[Standing]
 ) -> int:
     """Epochs that the rule lets a network train."""
     stops = (rung for rung in rule.rungs if rule.judge(_standing(number, candidate, rung), rung, others).stop)
-    return next(stops, epochs)
+    return next(stops, periods)
 
 
 def _standing(number: int, candidate: Candidate, seen: int) -> Standing:
@@ -164,7 +164,7 @@ class TableSource:
         if not self.left:
             return None
         one = self.rng.choice(self.left.pop())
-        return Candidate(one.flops, one.accuracies, _epoch_cost(self.table, one.flops, one.seconds, self.unit))
+        return Candidate(one.flops, one.accuracies, _period_cost(self.table, one.flops, one.seconds, self.unit))
 
     def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
         """A random order does not listen."""
@@ -176,7 +176,7 @@ class SamplerSource:
     def __init__(self, table: RecordedTable, surrogate: Surrogate, sampler: Sampler, seed: int, unit: Unit) -> None:
         self.table, self.surrogate, self.seed, self.unit = table, surrogate, seed, unit
         self.settings = replace(table.settings, sampler=sampler, seed=seed)
-        self.space, self.pace = self.settings.build_space(), mean_epoch_seconds(table.recordings)
+        self.space, self.pace = self.settings.build_space(), mean_period_seconds(table.recordings)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.study = optuna.create_study(directions=["maximize", "minimize"], sampler=build_sampler(self.settings, 0))
         self.seen: set[str] = set()
@@ -199,7 +199,7 @@ class SamplerSource:
     def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
         assert self.asked is not None
         trial, flops = self.asked
-        trial.set_user_attr("decisions", [{"epoch": epoch, "accuracy": value} for epoch, value in rungs.items()])
+        trial.set_user_attr("decisions", [{"period": period, "accuracy": value} for period, value in rungs.items()])
         if accuracy is None:
             trial.set_user_attr("outcome", "stopped")
             self.study.tell(trial, state=TrialState.PRUNED)
@@ -221,8 +221,8 @@ class SamplerSource:
     def _candidate(self, proposal: Proposal) -> Candidate:
         flops = proposal.cost.flops
         curve = self.surrogate.curve(proposal.arch, proposal.cost, self.seed)
-        seconds = self.pace * flops * self.table.epochs
-        return Candidate(flops, curve, _epoch_cost(self.table, flops, seconds, self.unit))
+        seconds = self.pace * flops * self.table.periods
+        return Candidate(flops, curve, _period_cost(self.table, flops, seconds, self.unit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +241,8 @@ class Bench:
         else:
             assert self.surrogate is not None
             source = SamplerSource(self.table, self.surrogate, plan.sampler, seed, self.unit)
-        rule = build_rule(plan.stop, self.table.epochs, seed)
-        return simulate(source, rule, self.table.epochs, self.table.band, self.limit)
+        rule = build_rule(plan.stop, self.table.periods, seed)
+        return simulate(source, rule, self.table.periods, self.table.band, self.limit)
 
 
 def replay(bench: Bench, plans: Sequence[ReplayPlan], seeds: int, processes: int) -> dict[ReplayPlan, list[Run]]:

@@ -89,7 +89,7 @@ class Report:
     def notes(self) -> list[str]:
         """What the numbers are, and how far they can be trusted."""
         bench, table, seeds = self.bench, self.bench.table, self.seeds
-        unit = "3 x FLOPs x images x epochs multiply-accumulates" if bench.unit == "flops" else "seconds as recorded"
+        unit = "3 x FLOPs x images multiply-accumulates" if bench.unit == "flops" else "seconds as recorded"
         lines = [
             f"{len(table.recordings)} recorded trainings of {len(table.networks)} networks, {table.settings.training}; "
             f"{seeds} seed{'' if seeds == 1 else 's'}; cost: {unit}, the budget is {bench.limit:.3g}; hypervolume over "

@@ -37,7 +37,7 @@ def _model() -> Any:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Predicts a network's final accuracy, and lends it a recorded training's residuals at every epoch.
+    """Predicts a network's final accuracy, and lends it a recorded training's residuals at every period.
 
     `tau`: Kendall's, of final accuracies predicted in cross-validation over networks with the recorded ones;
     `tau_within`: the same, both less what FLOPs explain; `tau_flops`: of FLOPs alone.
@@ -45,9 +45,9 @@ class Surrogate:
 
     features: Features
     model: Any  # scikit-learn's, fitted
-    weights: Floats  # (3, epochs): accuracy at each epoch from 1, log FLOPs and predicted final accuracy
+    weights: Floats  # (3, periods): accuracy at each period from 1, log FLOPs and predicted final accuracy
     log_flops: Floats  # (trainings,)
-    residuals: Floats  # (trainings, epochs): of trainings, about what cross-validation predicted
+    residuals: Floats  # (trainings, periods): of trainings, about what cross-validation predicted
     tau: float
     tau_within: float
     tau_flops: float
@@ -82,7 +82,7 @@ class Surrogate:
         )  # fmt: skip
 
     def curve(self, arch: Arch, cost: Cost, seed: int) -> tuple[float, ...]:
-        """Accuracies after each epoch. The same network with the same seed has the same curve; its noise is that of a
+        """Accuracies after each period. The same network with the same seed has the same curve; its noise is that of a
         recorded training of about its FLOPs, the model's own error included."""
         final = float(self.model.predict(self.features.matrix([network_features(arch, cost)]))[0])
         place = math.log(cost.flops)
@@ -103,7 +103,7 @@ def _held_out(x: Floats, y: Floats) -> Floats:
     return found
 
 
-def mean_epoch_seconds(recordings: Sequence[Recording]) -> float:
-    """Seconds an epoch takes, per FLOP of the network: for networks that were never timed."""
+def mean_period_seconds(recordings: Sequence[Recording]) -> float:
+    """Seconds an period takes, per FLOP of the network: for networks that were never timed."""
     seconds = sum(one.seconds / len(one.curve) for one in recordings)
     return seconds / sum(one.flops for one in recordings)

@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 
 from nas.records.settings import VERSION, Settings, difference
-from nas.records.trial import Epoch, Trial
+from nas.records.trial import Period, Trial
 from nas.samplers.features import Floats, network_features
 from nas.storage.reader import Reader
 from space import Arch, Band, Cost, InputError, processor
 from space.reading import check, is_file
 
-FORMAT = 1  # of the file
+FORMAT = 2  # of the file; in 1 a period was called an epoch
 DEFAULT = Path(__file__).parent / "recorded" / "convnext_or_modulation_32.parquet"
+PREFIXES = {1: "epoch", FORMAT: "period"}  # of a curve's columns
 KEY = b"nas"  # of the metadata in the parquet schema's metadata
 NEXT_STEP = "record it again with `nas record`"
 _FREE = ("name", "created", "command", "seed", "device", "versions")  # settings in which studies of a table may differ
@@ -32,7 +33,7 @@ _FREE = ("name", "created", "command", "seed", "device", "versions")  # settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One training: a row of the table. `epochs` epochs, its accuracy the last of the curve's."""
+    """One training: a row of the table. Its accuracy is the last of the curve's."""
 
     key: str
     arch: Mapping[str, Any]
@@ -43,12 +44,12 @@ class Recording:
     log_density: float | None  # of the network in one random draw
     accuracy: float  # top-1 on the validation split, 0 to 1
     seconds: float  # of training and evaluation
-    curve: tuple[Epoch, ...]
+    curve: tuple[Period, ...]
 
     @property
     def accuracies(self) -> tuple[float, ...]:
-        """After each epoch."""
-        return tuple(epoch.accuracy for epoch in self.curve)
+        """After each period."""
+        return tuple(period.accuracy for period in self.curve)
 
     def features(self) -> dict[str, float]:
         return network_features(Arch.from_dict(dict(self.arch)), Cost(self.flops, self.params, self.activations))
@@ -79,13 +80,13 @@ class RecordedTable:
         return self.settings.band
 
     @property
-    def epochs(self) -> int:
-        return int(self.settings.recipe["epochs"])
+    def periods(self) -> int:
+        return self.settings.build_recipe().periods
 
     @property
     def images(self) -> int:
-        """Training images of an epoch."""
-        return int(self.settings.recipe.get("train_images") or self.settings.data.train)
+        """Training images of a period."""
+        return self.settings.build_recipe().period
 
     @staticmethod
     def load(path: Path | None = None) -> RecordedTable:
@@ -101,10 +102,11 @@ class RecordedTable:
         try:
             content = parquet.read_table(path)
             metadata = json.loads((content.schema.metadata or {})[KEY])
-            if metadata["format"] != FORMAT:
-                raise InputError(f"{path}: format must be {FORMAT}, got {metadata['format']}; {NEXT_STEP}")
+            if metadata["format"] not in PREFIXES:
+                raise InputError(f"{path}: format must be from 1 to {FORMAT}, got {metadata['format']}; {NEXT_STEP}")
             settings = check(Settings, metadata["settings"], f"{path}: settings")
-            recordings = tuple(map(_recording, content.to_pylist()))
+            images, prefix = settings.build_recipe().period, PREFIXES[metadata["format"]]
+            recordings = tuple(_recording(row, prefix, images) for row in content.to_pylist())
         except (pyarrow.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
             if isinstance(error, InputError):
                 raise
@@ -119,18 +121,18 @@ class RecordedTable:
         if not self.recordings:
             raise InputError(f"{where}: table must hold a training, got none; {NEXT_STEP}")
         for row, one in enumerate(self.recordings):
-            if problem := _problem(one, self.epochs):
+            if problem := _problem(one, self.periods):
                 raise InputError(f"{where}: row {row}: {problem}; {NEXT_STEP}")
 
     def to_arrow(self) -> Any:
-        """One row per training; lists of `epochs` numbers for the curve."""
+        """One row per training; lists of a number per period for the curve."""
         import pyarrow as pa
 
         fields = {
             "key": pa.string(), "arch": pa.string(), "flops": pa.int64(), "params": pa.int64(),
             "activations": pa.int64(), "seed": pa.int64(), "log_density": pa.float64(), "accuracy": pa.float64(),
-            "seconds": pa.float64(), "epochs": pa.int64(), "epoch_loss": pa.list_(pa.float64()),
-            "epoch_accuracy": pa.list_(pa.float64()), "epoch_seconds": pa.list_(pa.float64()),
+            "seconds": pa.float64(), "images": pa.int64(), "period_loss": pa.list_(pa.float64()),
+            "period_accuracy": pa.list_(pa.float64()), "period_seconds": pa.list_(pa.float64()),
         }  # fmt: skip
         plain = asdict(self.settings)
         metadata = {"format": FORMAT, "settings": plain, "made": dict(self.made)}
@@ -139,7 +141,7 @@ class RecordedTable:
 
 
 def accuracy_matrix(recordings: Sequence[Recording]) -> Floats:
-    """(trainings, epochs) validation accuracies."""
+    """(trainings, periods) validation accuracies."""
     return np.array([one.accuracies for one in recordings])
 
 
@@ -221,33 +223,34 @@ def _anonymous(settings: Settings) -> Settings:
     return replace(settings, data=data, command=command)
 
 
-def _from_trial(trial: Trial, curve: list[Epoch]) -> Recording:
+def _from_trial(trial: Trial, curve: list[Period]) -> Recording:
     found = {name: getattr(trial, name) for name in (*PLAIN, "arch")} | {"seconds": trial.seconds or 0.0}
     missing = [name for name, value in found.items() if value is None and name != "log_density"]
     assert not missing, f"trial {trial.number} is complete"
-    return Recording(**found, curve=tuple(replace(epoch, balanced=None) for epoch in curve))  # of accuracies alone
+    return Recording(**found, curve=tuple(replace(period, balanced=None) for period in curve))  # of accuracies alone
 
 
 def _row(one: Recording) -> dict[str, Any]:
     return {name: getattr(one, name) for name in PLAIN} | {
         "arch": json.dumps(one.arch),
-        "epochs": len(one.curve),
-        "epoch_loss": [epoch.loss for epoch in one.curve],
-        "epoch_accuracy": [epoch.accuracy for epoch in one.curve],
-        "epoch_seconds": [epoch.seconds for epoch in one.curve],
+        "images": one.curve[-1].images,
+        "period_loss": [period.loss for period in one.curve],
+        "period_accuracy": [period.accuracy for period in one.curve],
+        "period_seconds": [period.seconds for period in one.curve],
     }
 
 
-def _recording(row: Mapping[str, Any]) -> Recording:
-    columns = (row["epoch_loss"], row["epoch_accuracy"], row["epoch_seconds"])
-    curve = tuple(Epoch(i, *values) for i, values in enumerate(zip(*columns, strict=True), 1))
+def _recording(row: Mapping[str, Any], prefix: str, images: int) -> Recording:
+    """`images`: of a period."""
+    columns = (row[f"{prefix}_{name}"] for name in ("loss", "accuracy", "seconds"))
+    curve = tuple(Period(i, i * images, *values) for i, values in enumerate(zip(*columns, strict=True), 1))
     return Recording(arch=json.loads(row["arch"]), curve=curve, **{name: row[name] for name in PLAIN})
 
 
-def _problem(one: Recording, epochs: int) -> str | None:
+def _problem(one: Recording, periods: int) -> str | None:
     """What is wrong with a training: `flops must be positive, got 0`; None: nothing."""
-    if len(one.curve) != epochs:
-        return f"curve must have the recipe's {epochs} epochs, got {len(one.curve)}"
+    if len(one.curve) != periods:
+        return f"curve must have the recipe's {periods} periods, got {len(one.curve)}"
     if not (isinstance(one.flops, int) and one.flops > 0):
         return f"flops must be positive, got {one.flops}"
     for value in one.accuracies:

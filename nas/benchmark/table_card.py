@@ -13,6 +13,7 @@ from nas.analysis.seed_noise import pooled_noise
 from nas.analysis.wording import CONVENTION
 from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix, at_equal_flops, log_flops
 from nas.records.files import write_whole
+from space import compact
 
 LEAST = 10  # networks below which no correlation is given
 
@@ -58,32 +59,34 @@ seeds: {len(rows)} trainings with their whole curves. Searches and stopping rule
 ## Columns
 
 One row per training: `key` (equal exactly when networks are), `arch` (JSON), `flops`, `params`, `activations`, `seed`,
-`log_density` (natural logarithm of the network's probability in one draw), `accuracy`, `seconds`, `epochs`, and lists
-over epochs: `epoch_loss` (training), `epoch_accuracy` (validation), `epoch_seconds` (since training began). Space,
-recipe, data card and versions are in the schema's metadata under `nas`, as JSON.
+`log_density` (natural logarithm of the network's probability in one draw), `accuracy`, `seconds`, `images` (trained
+on), and lists over periods: `period_loss` (training), `period_accuracy` (validation), `period_seconds` (since training
+began). Space, recipe, data card and versions are in the schema's metadata under `nas`, as JSON.
 
 ```python
 import pandas as pd
 
 table = pd.read_parquet("{path.name}")
-curves = pd.DataFrame(table["epoch_accuracy"].tolist(), index=table["key"])
+curves = pd.DataFrame(table["period_accuracy"].tolist(), index=table["key"])
 ```
 
 ## Limits
 
-Brief training on {table.images:,} images prefers other networks than long training does (small kernels above all): what
+Brief training prefers other networks than long training does (small kernels above all): what
 wins here need not win there. One recipe for all networks. Differences between networks below the seed noise are not
 differences. Seconds are of one machine that may have done other work too; FLOPs are not.
 """
 
 
 def noise_lines(table: RecordedTable) -> str:
-    """Spread at equal FLOPs, seed noise, and how well each epoch ranks as the last does at equal FLOPs."""
+    """Spread at equal FLOPs, seed noise, and how well each period ranks as the last does at equal FLOPs."""
     firsts = [trainings[0] for trainings in table.networks.values()]
     if len(firsts) < LEAST:
         return f"Too few networks ({len(firsts)}) for correlations."
     left = at_equal_flops(accuracy_matrix(firsts), log_flops(firsts))
-    taus = ", ".join(f"{epoch}: {value:.2f}" for epoch, value in enumerate(rank_correlations(firsts), 1))
+    taus = ", ".join(
+        f"{compact(period * table.images)}: {value:.2f}" for period, value in enumerate(rank_correlations(firsts), 1)
+    )
     final = accuracy_matrix(firsts)[:, -1]
     lines = [
         f"Correlation of final accuracy with log FLOPs: {np.corrcoef(log_flops(firsts), final)[0, 1]:.2f}. Standard "
@@ -93,12 +96,12 @@ def noise_lines(table: RecordedTable) -> str:
     if noise is not None:
         repeated = sum(len(rows) > 1 for rows in table.networks.values())
         lines.append(f"Seed noise: {100 * noise.sd:.2f} points (standard deviation, {repeated} networks with repeats).")
-    lines.append(f"Kendall's tau of accuracy *at equal FLOPs* with the final one, by epoch: {taus}.")
+    lines.append(f"Kendall's tau of accuracy *at equal FLOPs* with the final one, by images trained on: {taus}.")
     return "\n".join(lines)
 
 
 def rank_correlations(recordings: Sequence[Recording]) -> list[float]:
-    """Kendall's tau of each epoch's accuracy with the last one's, both less what FLOPs explain."""
+    """Kendall's tau of each period's accuracy with the last one's, both less what FLOPs explain."""
     from scipy.stats import kendalltau  # type: ignore[import-untyped]
 
     left = at_equal_flops(accuracy_matrix(recordings), log_flops(recordings))

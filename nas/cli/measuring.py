@@ -65,7 +65,7 @@ def measure(
 def audit(
     study: StudyArg,
     networks: Annotated[int, typer.Option(min=4, help="How many, spread over the study's FLOPs.")] = 24,
-    epochs: Annotated[str, typer.Option(help="Of the long training: times the study's, or a number.")] = "5x",
+    images: Annotated[str, typer.Option(help="Of the long training: times the study's, or e.g. 150K.")] = "5x",
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and the long trainings.")] = 0,
     data: Annotated[str | None, typer.Option(help="Where the study's data is now. [default: where it was]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
@@ -74,19 +74,19 @@ def audit(
 ) -> None:
     """Train a sample of STUDY's networks for longer, to see whether its brief training ranks them at equal FLOPs.
 
-    Kept in the study's folder; the same command goes on where it was. Example: nas audit digits-1M-4M --epochs 5x
+    Kept in the study's folder; the same command goes on where it was. Example: nas audit digits-1M-4M --images 5x
     """
     from nas.cli.tables import agreement_table, effects_table
     from nas.searching.audit import run_audit
 
     reader = Reader(find_study(study, runs))
     done = run_audit(
-        reader, networks=networks, epochs=epochs, seed=seed, data_source=data, device=device, console=progress()
+        reader, networks=networks, images=images, seed=seed, data_source=data, device=device, console=progress()
     )
     if as_json:
-        print(json.dumps(done.to_json(reader.settings.recipe["epochs"])))
+        print(json.dumps(done.to_json(reader.settings.build_recipe().length)))
         return
-    print_table(agreement_table(done.report(), done.plan.epochs, reader.settings))
+    print_table(agreement_table(done.report(), done.plan.images, reader.settings))
     if done.report().effects:
         print_table(effects_table(done.report()))
 

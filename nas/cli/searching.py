@@ -26,6 +26,7 @@ from nas.cli.options import (
 from nas.records.scores import Metric
 from nas.records.settings import Reading, Sampler, Stop, find_study
 from space import Band, Space
+from space.budget import parse_count
 
 
 @app.command()
@@ -34,7 +35,10 @@ def search(
     data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
     flops: Annotated[str, typer.Option(help="The budget, e.g. 1M..4M.")],
     trials: Annotated[int, typer.Option(min=1, help="Trained networks in all, earlier runs of the study included.")],
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs per network. [default: the recipe's, 10]")] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Training images that each network sees. [default: the recipe's, 30K]")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In its place: passes over all training images.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="A YAML file that overrides fields of the recipe.")] = None,
     study: Annotated[str | None, typer.Option(help="The study's name. [default: from space, data and budget]")] = None,
     runs: Runs = RUNS,
@@ -48,7 +52,9 @@ def search(
         typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
     ] = None,
     repeats: Annotated[int, typer.Option(min=0, help="Further seeds, of the front and its rivals first.")] = 0,
-    baseline: Annotated[bool, typer.Option("--baseline", help="Then random search, with as many epochs.")] = False,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", help="Then random search, trained on as many images.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that train at once. [default: 1, or one per GPU]")
     ] = None,
@@ -81,7 +87,8 @@ def search(
     from nas.searching.launch import SearchPlan, run_search
 
     plan = SearchPlan(
-        trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe, epochs=epochs,
+        trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe,
+        images=None if images is None else parse_count(images, "images"), epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
         gpus_per_worker=gpus_per_worker,

@@ -149,18 +149,18 @@ def baseline_line(trials: Sequence[Trial], settings: Settings, beside: Sequence[
 def _outcome_words(found: Outcome) -> str:
     return (
         f"{found.study}: {found.front} of {found.networks} networks on the front, hypervolume {found.hypervolume:.4f}, "
-        f"{found.trainings} trainings, {found.epochs:,} epochs, {found.seconds:,.0f} s of training"
+        f"{found.trainings} trainings on {found.images:,} images, {found.seconds:,.0f} s of training"
     )
 
 
-def agreement_table(found: Agreement, epochs: int, settings: Settings) -> Table:
+def agreement_table(found: Agreement, images: int, settings: Settings) -> Table:
     """Kendall's tau with long training, of brief training and of FLOPs alone."""
     title = (
-        f"{settings.name}: {found.networks} networks after {settings.recipe['epochs']} epochs, as in the study, and "
-        f"after {epochs}"
+        f"{settings.name}: {found.networks} networks after {settings.build_recipe().length:,} images, as in the study, "
+        f"and after {images:,}"
     )
     note = (
-        f"Kendall's tau-b with validation {SHORT[settings.metric]} after {epochs} epochs "
+        f"Kendall's tau-b with validation {SHORT[settings.metric]} after {images:,} images "
         f"(n = {settings.data.validation:,} images, 1 seed each, not the study's). {_tau_words(found)} "
         f"{found.verdict()} {found.bias()} {CONVENTION}."
     )
@@ -205,8 +205,9 @@ def effects_table(found: Agreement) -> Table:
 
 def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
     """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule."""
-    rule = build_rule(settings.stop, int(settings.recipe["epochs"]), settings.seed)
-    stopping = "" if settings.stop == "none" else f" Stopping: {rule.describe()}."
+    recipe = settings.build_recipe()
+    rule = build_rule(settings.stop, recipe.periods, settings.seed)
+    stopping = "" if settings.stop == "none" else f" Stopping: {rule.describe(recipe.period)}."
     numbers = _right("trial", f"{_over_lines(settings)},\n1 seed", "FLOPs", "params", "seconds")
     note = escape(caption(settings, SEED_OF_A_ROW) + stopping)
     table = _table(note, *numbers, "state", Column("network, or reason", overflow="fold"))

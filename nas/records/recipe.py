@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,9 +15,16 @@ Int = Annotated[int, Strict()]
 Float = Annotated[float, Strict()]
 Bool = Annotated[bool, Strict()]
 
+IMAGES = 30_000  # that a network sees where nothing is said
+PERIODS = 6  # of a training where nothing is said
+RATES = {"muon": 8e-3, "adamw": 2e-3}  # at a batch of 64
+FIRST: dict[str, Any] = {"optimizer": "adamw", "epochs": 10}  # what was default before a recipe named its optimizer
+
 # field: (lowest, highest), both allowed; None stands for "as the data suggests" or "off" and is not compared
 _LIMITS: dict[str, tuple[float, float]] = {
+    "images": (1, 1_000_000_000_000),
     "epochs": (1, 10_000),
+    "period_images": (1, 1_000_000_000),
     "batch_size": (1, 65_536),
     "lr": (1e-8, 10),
     "weight_decay": (0, 10),
@@ -34,13 +42,20 @@ _LIMITS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """AdamW (betas .9, .999; no decay on 1-D parameters), linear warm-up then cosine to 0, both per step."""
+    """Muon or AdamW (betas .9, .999), no decay on 1-D parameters; linear warm-up then cosine to 0, both per step.
+
+    A training is of `images` images, or of `epochs` passes over the training images; a network is evaluated after every
+    `period_images` of them.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    epochs: Int = 10
+    images: Int | None = None  # that a network sees; null: `epochs` passes, or 30,000
+    epochs: Int | None = None  # over the training images, in place of `images`
+    period_images: Int | None = None  # from one evaluation to the next; null: a sixth of `images`, or an epoch
     batch_size: Int = 64
-    lr: Float = 2e-3
+    optimizer: Literal["muon", "adamw"] = "muon"  # muon: for the matrices of blocks, beside AdamW for the rest
+    lr: Float | None = None  # null: .008 with Muon, .002 with AdamW
     weight_decay: Float = 0.05
     warmup: Float = 0.1  # part of all steps
     label_smoothing: Float = 0.1
@@ -51,7 +66,7 @@ class Recipe:
     cutout: Int = 0  # side in pixels of a square hole in each image
     mixup: Float = 0.0  # alpha of Beta(alpha, alpha): images blended with another of the batch; 0: none
     cutmix: Float = 0.0  # alpha of Beta(alpha, alpha): a box of another image of the batch; 0: none
-    train_images: Int | None = None  # train on that many, the same for every trial; null: on all
+    train_images: Int | None = None  # draw from that many, the same for every trial; null: from all
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
 
     def __post_init__(self) -> None:
@@ -59,12 +74,63 @@ class Recipe:
             value = getattr(self, field)
             if value is not None and not low <= value <= high:
                 raise InputError(f"{field} must be from {low} to {high}, got {value}; correct it")
+        if self.images is not None and self.epochs is not None:
+            raise InputError(f"images must stand without epochs, got {self.images} and {self.epochs}; leave one out")
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate."""
+        return RATES[self.optimizer] if self.lr is None else self.lr
+
+    @property
+    def periods(self) -> int:
+        """Of a whole training; of a recipe that is `settled`."""
+        return self.length // self.period
+
+    @property
+    def length(self) -> int:
+        """Images of a whole training; of a recipe that is `settled`."""
+        assert self.images is not None, "settled"
+        return self.images
+
+    @property
+    def period(self) -> int:
+        """Images of a period; of a recipe that is `settled`."""
+        assert self.period_images is not None, "settled"
+        return self.period_images
+
+    def settled(self, train: int) -> Recipe:
+        """The same for a training split of `train` images, with nothing left open: `images`, which is a multiple of
+        `period_images`, and the rate."""
+        train = min(train, self.train_images or train)
+        images = self.images or (self.epochs * train if self.epochs else IMAGES)
+        wanted = self.period_images or (train if self.epochs else images / PERIODS)
+        periods = max(1, round(images / wanted))
+        period = max(images // periods, min(self.batch_size, train))
+        return replace(self, images=periods * period, epochs=None, period_images=period, lr=self.rate)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @staticmethod
-    def load(path: str | Path | None, **overrides: Any) -> Recipe:
-        """Defaults, then the YAML file at `path`, then `overrides` that are not None."""
-        recipe = check(Recipe, load_yaml(Path(path)), str(path)) if path else Recipe()
-        return replace(recipe, **{key: value for key, value in overrides.items() if value is not None})
+    def from_study(plain: Mapping[str, Any], train: int, where: str) -> Recipe:
+        """A study's, settled; one that names no optimizer was written when there was AdamW alone."""
+        return check(Recipe, dict(plain) if "optimizer" in plain else _over(FIRST, plain), where).settled(train)
+
+    @staticmethod
+    def load(path: str | Path | None, *, first: bool = False, **overrides: Any) -> Recipe:
+        """Defaults, then the YAML file at `path`, then `overrides` that are not None; of `images` and `epochs` the one
+        that was said last counts. `first`: with the defaults of studies that name no optimizer."""
+        recipe = Recipe(**FIRST) if first else Recipe()
+        if path:
+            plain = load_yaml(Path(path))
+            check(Recipe, plain, str(path))
+            recipe = check(Recipe, _over(recipe.to_dict(), plain), str(path))
+        told = {key: value for key, value in overrides.items() if value is not None}
+        return Recipe(**_over(recipe.to_dict(), told))
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` with what `above` says; `images` and `epochs` take each other's place."""
+    replaced = {"images": None} if above.get("epochs") else {"epochs": None} if above.get("images") else {}
+    return {**below, **replaced, **above}

@@ -16,7 +16,7 @@ BALANCED = "balanced accuracy: mean of each class's share of images told right"
 
 
 class Scored(Protocol):
-    """What has both scores, 0 to 1: a trial, an epoch, counts. None where it does not have that one."""
+    """What has both scores, 0 to 1: a trial, a period, counts. None where it does not have that one."""
 
     @property
     def accuracy(self) -> float | None: ...

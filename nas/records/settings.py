@@ -149,10 +149,11 @@ class Settings:
 
     @property
     def training(self) -> str:
-        """What each network is trained on: `6,000 of 45,000 training images, 3 epochs`."""
-        part = min(self.recipe.get("train_images") or self.data.train, self.data.train)
-        images = f"{part:,}" if part == self.data.train else f"{part:,} of {self.data.train:,}"
-        return f"{images} training images, {self.recipe['epochs']} epochs"
+        """What each network is trained on: `30,000 images (0.667 epochs of 45,000)`."""
+        recipe = self.build_recipe()
+        part = min(recipe.train_images or self.data.train, self.data.train)
+        drawn = f"{part:,}" if part == self.data.train else f"{part:,} of {self.data.train:,}"
+        return f"{recipe.length:,} images ({recipe.length / part:.3g} epochs of {drawn})"
 
     def check_resumable(self) -> None:
         """Raises InputError for a study of an older version: its axes and keys are others, so that it is only read."""
@@ -166,7 +167,8 @@ class Settings:
         return Space.from_dict(self.space, self.space_name, FILE)
 
     def build_recipe(self) -> Recipe:
-        return check(Recipe, self.recipe, f"{FILE}: recipe")
+        """Settled."""
+        return Recipe.from_study(self.recipe, self.data.train, f"{FILE}: recipe")
 
     def write(self, folder: Path) -> None:
         """Writes study.yaml."""
@@ -194,7 +196,7 @@ MOVING = {("data", "source"), ("data", "name"), ("data", "look"),
 
 
 def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
-    """The first place where two settings differ, as `recipe.epochs`, and what stands there; None where they agree. A
+    """The first place where two settings differ, as `recipe.periods`, and what stands there; None where they agree. A
     data source may move and have other things beside its images; the images may not differ."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return None if was == now else (field, was, now)

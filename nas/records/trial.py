@@ -1,4 +1,4 @@
-"""Trial: one network trained once, and its epochs. Plain data: needs neither torch nor Optuna."""
+"""Trial: one network trained once, and its periods. Plain data: needs neither torch nor Optuna."""
 
 from __future__ import annotations
 
@@ -41,13 +41,16 @@ class Trial:
     key: str | None = None
     log_density: float | None = None  # of its settings in one random draw; None where a sampler chose that learns
     seconds: float | None = None  # of training and evaluation
-    epochs: int | None = None  # trained; None in studies of version 2 and before, which trained all of them
+    periods: int | None = None  # that were trained; None in studies of version 2 and before, which trained all of them
+    images: int | None = None  # that it was trained on, each as often as it came
     seed: int | None = None
     repeat_of: int | None = None  # the first trial of the same network, where this one is another seed of it
     retry_of: int | None = None  # the interrupted trial whose network this one trains again
     begun: int | None = None  # its place among all that began to train, the same for every reader
-    accuracies: tuple[float, ...] = ()  # the score after each epoch up to the last rung, also while it trains
-    decisions: tuple[dict[str, Any], ...] = ()  # of the stopping rule at its rungs: `early_stopping.Decision`
+    accuracies: tuple[float, ...] = ()  # the score after each period up to the last rung, also while it trains
+    decisions: tuple[
+        dict[str, Any], ...
+    ] = ()  # of the stopping rule at its rungs: `early_stopping.Decision`, and images
     arch: dict[str, Any] | None = None
     reason: str | None = None
     owner: str | None = None  # host and process of its worker
@@ -80,12 +83,13 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """One row of a trial's curve."""
+class Period:
+    """One row of a trial's curve: a part of a training, as long as the others, and the evaluation at its end."""
 
-    epoch: int  # from 1
-    loss: float  # mean training loss
-    accuracy: float  # validation top-1 after this epoch
+    period: int  # from 1
+    images: int  # trained on so far
+    loss: float  # mean training loss of the period
+    accuracy: float  # validation top-1 after this period
     seconds: float  # since training began
     balanced: float | None = None  # validation balanced accuracy; None in curves of earlier releases
 
@@ -93,6 +97,11 @@ class Epoch:
         found = score_of(self, metric)
         assert found is not None, "only a study of this release has another metric than accuracy"
         return found
+
+
+def period_of(decision: Mapping[str, Any]) -> int:
+    """The period after which a rule decided; earlier releases called it an epoch."""
+    return int(decision["period"] if "period" in decision else decision["epoch"])
 
 
 def artifact_ids(attributes: Mapping[str, Any], name: str) -> list[str]:

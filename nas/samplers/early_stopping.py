@@ -17,11 +17,11 @@ import numpy as np
 
 from nas.records.settings import Stop
 from nas.samplers.bayesian_ridge import Fit, Floats
-from space import InputError
+from space import InputError, compact
 
 NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted
 MISSES = 0.05  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
-RUNGS = 6  # at most; from a quarter of the epochs on; earlier rungs stopped more wrongly
+RUNGS = 6  # at most; from a quarter of the periods on; earlier rungs stopped more wrongly
 LEAST = 8  # finished rivals below which a region counts as sparse
 NEIGHBOURS = 32  # finished rivals that the window is opened for, from NEAR to FAR
 NEAR, FAR = math.log(2), math.log(4)  # of FLOPs, to either side
@@ -31,19 +31,19 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A trial as a rule sees it. `accuracies`: validation accuracy after each epoch so far, from epoch 1, without a
-    gap: what has reached an epoch has an accuracy for every one before it."""
+    """A trial as a rule sees it. `accuracies`: validation accuracy after each period so far, from period 1, without a
+    gap: what has reached a period has an accuracy for every one before it."""
 
     number: int
     flops: int
     accuracies: tuple[float, ...]
 
-    def reached(self, epoch: int) -> bool:
-        return len(self.accuracies) >= epoch
+    def reached(self, period: int) -> bool:
+        return len(self.accuracies) >= period
 
-    def at(self, epoch: int) -> float:
-        """Accuracy after an epoch that it has reached, from 1."""
-        return self.accuracies[epoch - 1]
+    def at(self, period: int) -> float:
+        """Accuracy after a period that it has reached, from 1."""
+        return self.accuracies[period - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Decision:
 
     `why`: below (the threshold) or kept; kept too are protected ones (below, but of the part that is never stopped),
     those in a sparse region (too few rivals finished) and the cheapest of their region. `threshold`: the accuracy at
-    this epoch that the trial had to reach, its earlier ones moved as much; None where the rule has none. `rivals`:
+    this period that the trial had to reach, its earlier ones moved as much; None where the rule has none. `rivals`:
     trials it was compared with.
     """
 
-    epoch: int
+    period: int
     accuracy: float
     stop: bool
     why: str
@@ -74,24 +74,29 @@ class StoppingRule(Protocol):
     def rungs(self) -> tuple[int, ...]:
         """Epochs after which to judge, all before the last one."""
 
-    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
+    def judge(self, trial: Standing, period: int, others: Sequence[Standing]) -> Decision:
         """At a rung. `others`: every other trial with a curve: running, stopped and finished."""
 
-    def describe(self) -> str:
-        """The rule in a sentence."""
+    def describe(self, images: int) -> str:
+        """The rule in a sentence, for periods of `images`."""
 
 
-def build_rule(name: Stop, epochs: int, seed: int) -> StoppingRule:
-    """The rule for trainings of `epochs`. `seed`: the study's; `quantile` draws with it the tenth of the trials that it
-    never stops."""
+def build_rule(name: Stop, periods: int, seed: int) -> StoppingRule:
+    """The rule for trainings of `periods`. `seed`: the study's; `quantile` draws with it the tenth of the trials that
+    it never stops."""
     match name:
         case "none":
             return NoRule()
         case "quantile":
-            return QuantileRule(epochs, seed)
+            return QuantileRule(periods, seed)
         case "moasha":
-            return MoashaRule(epochs)
+            return MoashaRule(periods)
     raise InputError(f"stop must be one of {', '.join(get_args(Stop))}, got {name}; choose one")
+
+
+def rung_words(rungs: Sequence[int], images: int) -> str:
+    """`10K, 15K, 20K images`, for periods of `images`."""
+    return f"{', '.join(compact(rung * images) for rung in rungs)} images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,10 @@ class NoRule:
     name: Stop = "none"
     rungs: tuple[int, ...] = ()
 
-    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
-        return Decision(epoch, trial.at(epoch), False, "kept", None, 0)
+    def judge(self, trial: Standing, period: int, others: Sequence[Standing]) -> Decision:
+        return Decision(period, trial.at(period), False, "kept", None, 0)
 
-    def describe(self) -> str:
+    def describe(self, images: int) -> str:
         return "none: every trial is trained to its end"
 
 
@@ -112,65 +117,67 @@ class NoRule:
 class QuantileRule:
     """Stops the trials that are least likely to end on the front, as long as those cost it few of its members.
 
-    Among finished trials of about its FLOPs a regression forecasts the final accuracy from the last two epochs and
+    Among finished trials of about its FLOPs a regression forecasts the final accuracy from the last two periods and
     log FLOPs, with its standard deviation. The forecast gives each trial that reached this rung its chance to end
     above the best finished rival that costs no more. By rising chance, trials are below the threshold as long as their
     chances sum to at most `misses` of all chances: the part of the front that these stops are expected to cost.
     """
 
-    epochs: int
+    periods: int
     seed: int
     misses: float = MISSES
     name: Stop = "quantile"
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """At most RUNGS, evenly from a quarter of the epochs to the last but one."""
-        first, last = math.ceil(self.epochs / 4), self.epochs - 1
+        """At most RUNGS, evenly from a quarter of the periods to the last but one."""
+        first, last = math.ceil(self.periods / 4), self.periods - 1
         count = min(RUNGS, last - first + 1)
-        return tuple(round(epoch) for epoch in np.linspace(first, last, max(count, 0)))
+        return tuple(round(period) for period in np.linspace(first, last, max(count, 0)))
 
-    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
-        accuracy = trial.at(epoch)
-        finished, reached = self._rivals(trial, epoch, others)
+    def judge(self, trial: Standing, period: int, others: Sequence[Standing]) -> Decision:
+        accuracy = trial.at(period)
+        finished, reached = self._rivals(trial, period, others)
         if len(finished) < LEAST:
-            return Decision(epoch, accuracy, False, "sparse", None, len(finished))
-        forecast = _forecast(finished, epoch, self.epochs, trial.flops)
+            return Decision(period, accuracy, False, "sparse", None, len(finished))
+        forecast = _forecast(finished, period, self.periods, trial.flops)
         slope = float(forecast.weights[2:].sum())  # with the accuracies of the rung, moved together
-        bars = _bars([*reached, trial], finished, self.epochs)
+        bars = _bars([*reached, trial], finished, self.periods)
         if bars[-1] == 0:
-            return Decision(epoch, accuracy, False, "cheapest", None, len(finished))
-        means, deviations = forecast.predict(_features([*reached, trial], epoch, trial.flops))
+            return Decision(period, accuracy, False, "cheapest", None, len(finished))
+        means, deviations = forecast.predict(_features([*reached, trial], period, trial.flops))
         scores = (means - bars) / deviations  # in standard deviations above the bar
         score = self._cut(scores[:-1])
         if score is None or slope <= 0:
-            return Decision(epoch, accuracy, False, "kept", None, len(finished))
+            return Decision(period, accuracy, False, "kept", None, len(finished))
         threshold = float(accuracy + (score - scores[-1]) * deviations[-1] / slope)
         below = accuracy < threshold
         spared = below and is_never_stopped(self.seed, trial.number)
         why = "protected" if spared else "below" if below else "kept"
-        return Decision(epoch, accuracy, below and not spared, why, threshold, len(finished))
+        return Decision(period, accuracy, below and not spared, why, threshold, len(finished))
 
-    def describe(self) -> str:
+    def describe(self, images: int) -> str:
         if not self.rungs:
             return "quantile: trainings this short are not judged before their end"
-        epochs = ", ".join(map(str, self.rungs))
+        after = rung_words(self.rungs, images)
         return (
-            f"quantile: after epochs {epochs} a trial is stopped if, among networks of about its FLOPs, it is one of "
+            f"quantile: after {after} a trial is stopped if, among networks of about its FLOPs, it is one of "
             f"those least likely to end on the front, which together may cost it {self.misses:.0%} of its members; "
             f"one of {round(1 / NEVER)} is never stopped"
         )
 
-    def _rivals(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> tuple[list[Standing], list[Standing]]:
-        """Of about its FLOPs: those trained to the end, and all that reached this epoch."""
+    def _rivals(
+        self, trial: Standing, period: int, others: Sequence[Standing]
+    ) -> tuple[list[Standing], list[Standing]]:
+        """Of about its FLOPs: those trained to the end, and all that reached this period."""
         beside = [other for other in others if other.number != trial.number]
         apart = np.abs(np.log(np.array([other.flops for other in beside]) / trial.flops))
-        ended = np.array([other.reached(self.epochs) for other in beside], dtype=bool)
+        ended = np.array([other.reached(self.periods) for other in beside], dtype=bool)
         ends = np.sort(apart[ended])
         window = min(max(ends[:NEIGHBOURS][-1], NEAR), FAR) if len(ends) else NEAR
         near = apart <= window
         finished = [beside[i] for i in np.flatnonzero(near & ended)]
-        return finished, [beside[i] for i in np.flatnonzero(near) if beside[i].reached(epoch)]
+        return finished, [beside[i] for i in np.flatnonzero(near) if beside[i].reached(period)]
 
     def _cut(self, scores: Floats) -> float | None:
         """The score up to which trials are stopped; None where already the least likely one is too likely."""
@@ -181,11 +188,11 @@ class QuantileRule:
         return float(rising[count - 1]) if count else None
 
 
-def _forecast(finished: Sequence[Standing], epoch: int, epochs: int, flops: int) -> Fit:
-    """Final accuracy by least squares from log FLOPs and the accuracies of a rung's last epochs; these go together, so
+def _forecast(finished: Sequence[Standing], period: int, periods: int, flops: int) -> Fit:
+    """Final accuracy by least squares from log FLOPs and the accuracies of a rung's last periods; these go together, so
     that their weights are kept small."""
-    x = _features(finished, epoch, flops)
-    y = np.array([standing.at(epochs) for standing in finished])
+    x = _features(finished, period, flops)
+    y = np.array([standing.at(periods) for standing in finished])
     ridge = np.diag([0.0, 0.0] + [1e-4] * (x.shape[1] - 2))
     gram = x.T @ x + ridge + 1e-12 * np.eye(x.shape[1])  # all FLOPs may be equal
     covariance = np.linalg.inv(gram).astype(np.float64)
@@ -195,19 +202,19 @@ def _forecast(finished: Sequence[Standing], epoch: int, epochs: int, flops: int)
     return Fit(weights, covariance, math.sqrt(variance), 1e-4)
 
 
-def _features(standings: Iterable[Standing], epoch: int, flops: int) -> Floats:
-    """(standings, 3 or 4): 1, log FLOPs, accuracy at the epoch and, from epoch 2 on, at the one before."""
-    before = [epoch - 1] if epoch > 1 else []
-    return np.array([[1.0, math.log(s.flops / flops), *(s.at(e) for e in [epoch, *before])] for s in standings])
+def _features(standings: Iterable[Standing], period: int, flops: int) -> Floats:
+    """(standings, 3 or 4): 1, log FLOPs, accuracy at the period and, from period 2 on, at the one before."""
+    before = [period - 1] if period > 1 else []
+    return np.array([[1.0, math.log(s.flops / flops), *(s.at(e) for e in [period, *before])] for s in standings])
 
 
-def _bars(standings: Sequence[Standing], finished: Sequence[Standing], epochs: int) -> Floats:
+def _bars(standings: Sequence[Standing], finished: Sequence[Standing], periods: int) -> Floats:
     """For each of `standings` the best final accuracy of others that cost as much to half as much; 0 for none."""
     costs = np.array([standing.flops for standing in standings])[:, None]
     numbers = np.array([standing.number for standing in standings])[:, None]
     rivals = np.array([standing.flops for standing in finished])
     eligible = (rivals <= costs) & (2 * rivals >= costs) & (np.array([s.number for s in finished]) != numbers)
-    finals = np.array([standing.at(epochs) for standing in finished])
+    finals = np.array([standing.at(periods) for standing in finished])
     best: Floats = np.where(eligible, finals, 0.0).max(axis=1)
     return best
 
@@ -226,30 +233,30 @@ class MoashaRule:
     within a front by an epsilon-net; those of the first 1/eta go on. No trial is protected.
     """
 
-    epochs: int
+    periods: int
     eta: int = ETA
     name: Stop = "moasha"
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        return tuple(self.eta**i for i in range(64) if self.eta**i < self.epochs)
+        return tuple(self.eta**i for i in range(64) if self.eta**i < self.periods)
 
-    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
-        accuracy = trial.at(epoch)
-        rivals = [o for o in others if o.number != trial.number and o.reached(epoch)]
+    def judge(self, trial: Standing, period: int, others: Sequence[Standing]) -> Decision:
+        accuracy = trial.at(period)
+        rivals = [o for o in others if o.number != trial.number and o.reached(period)]
         everyone = [*rivals, trial]
-        errors = [1 - standing.at(epoch) for standing in everyone]
+        errors = [1 - standing.at(period) for standing in everyone]
         costs = [math.log(standing.flops) for standing in everyone]
         place = place_of_last(np.column_stack([errors, costs]))
         stop = place > len(everyone) / self.eta
-        return Decision(epoch, accuracy, stop, "below" if stop else "kept", None, len(rivals))
+        return Decision(period, accuracy, stop, "below" if stop else "kept", None, len(rivals))
 
-    def describe(self) -> str:
+    def describe(self, images: int) -> str:
         if not self.rungs:
             return "moasha: trainings this short are not judged before their end"
-        epochs = ", ".join(map(str, self.rungs))
+        after = rung_words(self.rungs, images)
         return (
-            f"moasha: after epochs {epochs} a trial goes on if it is in the first 1/{self.eta} by non-dominated "
+            f"moasha: after {after} a trial goes on if it is in the first 1/{self.eta} by non-dominated "
             "sorting of accuracy, or the study's other metric, and FLOPs (arXiv 2106.12639)"
         )
 

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from nas.records.settings import Settings
+from nas.records.trial import period_of
 from nas.samplers.bayesian_ridge import Fit, Forecast, Ridge
 from nas.samplers.candidates import Aimed, Mutation
 from nas.samplers.expected_improvement import expected_gain, staircase
@@ -66,7 +67,7 @@ class Known:
     points: dict[str, Point] = field(default_factory=dict)
     failed: list[Floats] = field(default_factory=list)  # rows of networks whose training failed
     stopped: dict[int, Forecast] = field(default_factory=dict)  # by last rung: networks that were stopped there
-    at_rungs: dict[int, Ridge] = field(default_factory=dict)  # by epoch: final accuracy from 1, log FLOPs, accuracy
+    at_rungs: dict[int, Ridge] = field(default_factory=dict)  # by period: final accuracy from 1, log FLOPs, accuracy
     worst: float = 1.0  # accuracy so far
     read: int = 0  # trials seen
     open: list[int] = field(default_factory=list)  # of them those that had not ended
@@ -144,14 +145,14 @@ class EhviSampler(BaseSampler):
         if key is None:
             return
         known.keys.add(key)
-        rungs = {each["epoch"]: each["accuracy"] for each in trial.user_attrs.get("decisions", ())}
+        rungs = {period_of(each): each["accuracy"] for each in trial.user_attrs.get("decisions", ())}
         if trial.state == TrialState.COMPLETE:
             accuracy = trial.values[0]
             known.worst = min(known.worst, accuracy)
             row = self._row(trial)
             self.ridge.add(row[None], np.array([accuracy]))
-            for epoch, reached in rungs.items():
-                known.at_rungs.setdefault(epoch, Ridge(AT_RUNG, len(AT_RUNG))).add(
+            for period, reached in rungs.items():
+                known.at_rungs.setdefault(period, Ridge(AT_RUNG, len(AT_RUNG))).add(
                     np.array([[*row[:2], reached]]), np.array([accuracy])
                 )
             begun = Point(math.log(trial.user_attrs["flops"]), 0.0, 0, trial.params)
@@ -160,9 +161,9 @@ class EhviSampler(BaseSampler):
         elif trial.user_attrs.get("outcome") == "failed":
             known.failed.append(self._row(trial))
         elif trial.user_attrs.get("outcome") == "stopped" and rungs:
-            epoch, reached = list(rungs.items())[-1]
+            period, reached = list(rungs.items())[-1]
             row = self._row(trial)
-            known.stopped.setdefault(epoch, Forecast(len(row), len(AT_RUNG))).add(row, np.array([*row[:2], reached]))
+            known.stopped.setdefault(period, Forecast(len(row), len(AT_RUNG))).add(row, np.array([*row[:2], reached]))
 
     def _row(self, trial: FrozenTrial) -> Floats:
         attrs = trial.user_attrs
@@ -184,8 +185,8 @@ class EhviSampler(BaseSampler):
         fit = ridge.fit()
         if not known.stopped:
             return fit
-        for epoch, forecast in known.stopped.items():
-            finals = known.at_rungs.get(epoch)
+        for period, forecast in known.stopped.items():
+            finals = known.at_rungs.get(period)
             if finals and finals.count >= LEAST:
                 ridge.add_forecast(forecast, finals.fit(), fit.noise)
         return ridge.fit(fit.strength)

@@ -25,7 +25,8 @@ from nas.storage.reader import Reader
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
 from nas.training.trainer import BriefTrainer, Failed
-from space import InputError
+from space import InputError, compact
+from space.budget import parse_count
 from space.reading import check
 
 FILE = "audit.json"
@@ -37,7 +38,7 @@ class AuditPlan:
     """What an audit was begun with; `sample` are numbers of trials by rising FLOPs."""
 
     networks: int
-    epochs: int
+    images: int  # of the long training
     seed: int
     sample: tuple[int, ...]
 
@@ -58,11 +59,11 @@ class Audit:
     def report(self) -> Agreement:
         return agreement(self.rows, self.plan.seed)
 
-    def to_json(self, brief_epochs: int) -> dict[str, Any]:
+    def to_json(self, brief_images: int) -> dict[str, Any]:
         """For `--json`: the plan, the report, and every network."""
         rows = [{key: value for key, value in asdict(row).items() if key != "arch"} for row in self.rows]
         return {
-            **asdict(self.plan), "brief_epochs": brief_epochs, "agreement": asdict(self.report()), "rows": rows,
+            **asdict(self.plan), "brief_images": brief_images, "agreement": asdict(self.report()), "rows": rows,
             "failed": self.failed,
         }  # fmt: skip
 
@@ -84,21 +85,22 @@ class Audit:
 
 
 def run_audit(
-    reader: Reader, *, networks: int, epochs: str, seed: int, data_source: str | None, device: str, console: Console
+    reader: Reader, *, networks: int, images: str, seed: int, data_source: str | None, device: str, console: Console
 ) -> Audit:
     """Begins an audit, or goes on with the one in the study's folder, until every network of the sample is trained.
 
-    Networks are trained as in the study but for `epochs` (`5x` or `50`), with a seed that is not the trial's, so that
+    Networks are trained as in the study but for `images` (`5x` or `150K`), with a seed that is not the trial's, so that
     luck in brief training is not repeated. Raises InputError for an audit begun with other settings.
     """
     settings = reader.settings
     trials = {trial.number: trial for trial in merged(reader.trials())}
-    many = parse_epochs(epochs, settings.build_recipe().epochs)
+    brief = settings.build_recipe()
+    many = parse_images(images, brief.length)
     audit = Audit.read(reader.folder)
     if audit is None:
         sample = spread(list(trials.values()), networks, seed)
-        audit = Audit(plan=AuditPlan(networks=networks, epochs=many, seed=seed, sample=tuple(sample)), failed={})
-    for field, value in (("networks", networks), ("epochs", many), ("seed", seed)):
+        audit = Audit(plan=AuditPlan(networks=networks, images=many, seed=seed, sample=tuple(sample)), failed={})
+    for field, value in (("networks", networks), ("images", many), ("seed", seed)):
         if (old := getattr(audit.plan, field)) != value:
             raise InputError(
                 f"{field} must be {old} to go on with the audit of {settings.name}, got {value}; "
@@ -110,7 +112,7 @@ def run_audit(
         note = f"{len(audit.plan.sample)} networks are too few for intervals, {NEEDED} are needed"
         console.print(f"note: {note}; raise --networks", markup=False, highlight=False)
     target = choose_device(device)
-    recipe = replace(settings.build_recipe(), epochs=many)
+    recipe = replace(brief, images=many, period_images=None)
     data = DeviceData.place(load_study_data(reader.settings, data_source, console), recipe, target)
     trainer = BriefTrainer(settings.task, data, recipe)
     for number in audit.left():
@@ -130,20 +132,22 @@ def run_audit(
             audit = replace(audit, rows=(*audit.rows, row))
             done = f"{len(audit.rows) + len(audit.failed)} of {len(audit.plan.sample)}"
             console.print(
-                f"network {done}: trial {number}, {row.brief:.2%} after brief training, {row.long:.2%} after {many} "
-                f"epochs ({row.seconds:.0f} s)",
+                f"network {done}: trial {number}, {row.brief:.2%} after brief training, {row.long:.2%} after {many:,} "
+                f"images ({row.seconds:.0f} s)",
                 highlight=False,
             )
         audit.write(reader.folder)
     return audit
 
 
-def parse_epochs(text: str, brief: int) -> int:
-    """`5x` (times the study's) or `50`. Raises InputError unless it is more than `brief`."""
-    number = text.removesuffix("x")
-    many = int(number) * (brief if text.endswith("x") else 1) if number.isascii() and number.isdigit() else 0
+def parse_images(text: str, brief: int) -> int:
+    """`5x` (times the study's) or `150K`. Raises InputError unless it is more than `brief`."""
+    times = text.removesuffix("x")
+    many = int(times) * brief if text != times and times.isascii() and times.isdigit() else parse_count(text, "images")
     if many <= brief:
-        raise InputError(f"epochs must be more than the study's {brief}, got {text}; write e.g. 5x or {5 * brief}")
+        raise InputError(
+            f"images must be more than the study's {brief:,}, got {text}; write e.g. 5x or {compact(5 * brief)}"
+        )
     return many
 
 

@@ -69,7 +69,7 @@ class Worker(Protocol):
         """What became of it since the last look."""
 
     def stop(self) -> None:
-        """Asks it to stop after its epoch."""
+        """Asks it to stop after its period."""
 
     def leave(self) -> None:
         """Tells it to hand back what it trains and to end at once; does not wait."""
@@ -198,8 +198,8 @@ class Follower:
             if trial.state == "running":
                 if before is None:
                     self.watch.on_trial(trial.number, trial.to_arch(), done)
-                elif trial.epochs and trial.epochs != before.epochs:
-                    self.watch.on_epoch(trial.number, trial.epochs)
+                elif trial.periods and trial.periods != before.periods:
+                    self.watch.on_period(trial.number, trial.periods)
             elif trial.state == "interrupted":
                 self.watch.on_note(f"trial {trial.number}: {trial.reason}")
             else:

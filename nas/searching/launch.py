@@ -61,9 +61,10 @@ class SearchPlan:
 
     trials: int  # networks in all, earlier runs of the study included
     repeats: int = 0  # further seeds of them
-    baseline: bool = False  # then as many epochs of random search, in a study beside
+    baseline: bool = False  # then as many images of random search, in a study beside
     workers: int | None = None  # processes that train at once; None: one, or one per GPU
     recipe_file: Path | None = None
+    images: int | None = None  # that a network is trained on; in place of it:
     epochs: int | None = None
     name: str | None = None
     runs: Path = Path("runs")
@@ -121,10 +122,13 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
             target = _device_on(ray, plan.device)
         else:
             ray, target = None, choose_device(plan.device)
-        recipe = Recipe.load(plan.recipe_file, epochs=plan.epochs)
+        began = _began(plan.runs / name)
+        first = began is not None and "optimizer" not in began.recipe
+        recipe = Recipe.load(plan.recipe_file, first=first, images=plan.images, epochs=plan.epochs)
         size = plan.image_size or space.image_size
         space.check_size(size, f"space {space.name}")
-        data, card = _data(source, size, plan, plan.runs / name, console)
+        data, card = _data(source, size, plan, began, console)
+        recipe = recipe.settled(card.train)
         space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
         for line in said(data, recipe.crop, recipe.flip):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -220,12 +224,12 @@ def _run_both(
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
     finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping, samples)
     if finished and plan.baseline:
-        epochs = outcome(Reader(folder).trials(), settings).epochs
+        images = outcome(Reader(folder).trials(), settings).images
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
         if server := Settings.read(folder).server:
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
-        total = max(1, round(epochs / int(settings.recipe["epochs"])))
-        console.print(f"baseline: random search with the same {epochs} epochs of training", highlight=False)
+        total = max(1, round(images / settings.build_recipe().length))
+        console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
         finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping, samples)
     return finished
 
@@ -240,11 +244,11 @@ def _run(
     notes = open_folder(folder, settings)
     if samples:
         write_whole(folder / SAMPLES, samples)
-    epochs = int(settings.recipe["epochs"])
-    what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {epochs} epoch{'s' * (epochs > 1)}"
+    recipe = settings.build_recipe()
+    what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {settings.training}"
     what += "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
     console.print(f"study {folder}: {what} on {settings.device}", highlight=False)
-    with SearchProgress(console, trials, epochs, stopping) as progress:
+    with SearchProgress(console, trials, recipe, stopping) as progress:
         watch = progress.watch()
         for note in notes:
             watch.on_note(note)
@@ -253,13 +257,18 @@ def _run(
             return begin(folder, watch, trials, repeats)
 
 
-def _data(source: str, size: int, plan: SearchPlan, folder: Path, console: Console) -> tuple[Data, DataCard]:
-    """The data, and its card; read, and augmented, as the study in the folder has it where there is one."""
-    known = None
-    if (folder / FILE).exists():
-        settings = Settings.read(folder)
-        settings.check_resumable()
-        known = settings.data
+def _began(folder: Path) -> Settings | None:
+    """Those of the study in the folder, where there is one. Raises InputError where it can only be read."""
+    if not (folder / FILE).exists():
+        return None
+    settings = Settings.read(folder)
+    settings.check_resumable()
+    return settings
+
+
+def _data(source: str, size: int, plan: SearchPlan, began: Settings | None, console: Console) -> tuple[Data, DataCard]:
+    """The data, and its card; read, and augmented, as the study that was begun has it."""
+    known = None if began is None else began.data
     reading = known.reading if known and plan.reading == AS_FOUND else plan.reading
     data = load_with_progress(source, size, console, reading)
     if known is None:

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from nas.records.scores import score_of
 from nas.records.settings import Settings
-from nas.records.trial import COUNTS, WEIGHTS, Epoch, Trial
+from nas.records.trial import COUNTS, WEIGHTS, Period, Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Decision, Standing, build_rule
 from nas.searching.ask import Asker, Begun, end
@@ -32,7 +32,7 @@ from nas.storage.study_folder import open_study
 from nas.training.brief import Verdict
 from nas.training.steps import Interrupted
 from nas.training.trainer import Failed, Finished, Result, Trainer
-from space import Arch, InputError
+from space import Arch, InputError, compact
 
 MAX_FAILURES = 5  # failed trials in a row before the search stops
 TICK = 1.0  # seconds between looks at what other workers do, where there is nothing to train
@@ -40,10 +40,10 @@ TICK = 1.0  # seconds between looks at what other workers do, where there is not
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a search tells whoever watches it, and whether it is asked to stop (looked at after each epoch)."""
+    """What a search tells whoever watches it, and whether it is asked to stop (looked at after each period)."""
 
     on_trial: Callable[[int, Arch, int], None] = lambda number, arch, done: None  # a trial starts
-    on_epoch: Callable[[int, int], None] = lambda number, epoch: None  # so many are over
+    on_period: Callable[[int, int], None] = lambda number, period: None  # so many are over
     on_finish: Callable[[Trial, int], None] = lambda trial, done: None  # it is complete, stopped or failed
     on_note: Callable[[str], None] = lambda note: None
     stop: Callable[[], bool] = lambda: False
@@ -56,7 +56,8 @@ class Search:
         """`place`: another one for each worker on the study, so that their samplers draw differently."""
         self.settings = Settings.read(folder)
         self.settings.build_space().check_budget(self.settings.budget, self.settings.task)
-        self.rule = build_rule(self.settings.stop, self.settings.build_recipe().epochs, self.settings.seed)
+        self.recipe = self.settings.build_recipe()
+        self.rule = build_rule(self.settings.stop, self.recipe.periods, self.settings.seed)
         self.trainer, self.watch, self.files = trainer, watch, open_store(folder, self.settings.artifacts)
         self.study, self.storage = open_study(folder, watch.on_note)
         self.reader = Reader(folder, self.storage)
@@ -115,39 +116,39 @@ class Search:
         for note in self.leases.take_back(each for each in others if each._trial_id not in self.heartbeat.held):
             self.watch.on_note(note)
 
-    def _train(self, begun: Begun) -> tuple[Result | None, list[Epoch]]:
+    def _train(self, begun: Begun) -> tuple[Result | None, list[Period]]:
         """Result (None: it was asked to stop) and curve."""
         self.watch.on_trial(begun.trial.number, begun.arch, self.index.networks)
-        curve: list[Epoch] = []
+        curve: list[Period] = []
 
-        def on_epoch(epoch: Epoch) -> Verdict:
-            curve.append(epoch)
-            self.watch.on_epoch(begun.trial.number, epoch.epoch)
+        def on_period(period: Period) -> Verdict:
+            curve.append(period)
+            self.watch.on_period(begun.trial.number, period.period)
             self._take_back()
             return "interrupt" if self._asked_to_stop() else self._judge(begun, curve)
 
         try:
             seed = begun.trial.user_attrs["seed"]
-            return self.trainer(begun.arch, seed, on_epoch, self.abandoned.is_set), curve
+            return self.trainer(begun.arch, seed, on_period, self.abandoned.is_set), curve
         except Interrupted:
             return None, curve
 
-    def _judge(self, begun: Begun, curve: list[Epoch]) -> Verdict:
+    def _judge(self, begun: Begun, curve: list[Period]) -> Verdict:
         """Whether a trial goes on, by the study's stopping rule, among all others of about its FLOPs."""
-        trial, epoch = begun.trial, len(curve)
+        trial, period = begun.trial, len(curve)
         try:
-            trial.set_user_attr("epochs", epoch)
-            if epoch not in self.rule.rungs or "repeat_of" in trial.user_attrs:
+            trial.set_user_attr("periods", period)
+            if period not in self.rule.rungs or "repeat_of" in trial.user_attrs:
                 return "go on"
             standing = Standing(trial.number, trial.user_attrs["flops"], scores_of(curve, self.settings.metric))
-            decision = self.rule.judge(standing, epoch, self.index.refresh().rivals(trial.number))
+            decision = self.rule.judge(standing, period, self.index.refresh().rivals(trial.number))
             trial.set_user_attr("accuracies", standing.accuracies)
             trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), asdict(decision)])
         except UpdateFinishedTrialError:  # taken back while this process was held up; `_tell` says so
             return "interrupt"
         return "stop" if decision.stop else "go on"
 
-    def _tell(self, begun: Begun, result: Result | None, curve: list[Epoch]) -> None:
+    def _tell(self, begun: Begun, result: Result | None, curve: list[Period]) -> None:
         """A training has ended: on record, how. A result that comes too late is dropped."""
         trial = begun.trial
         try:
@@ -162,10 +163,10 @@ class Search:
             self.watch.on_note(note)
         self.heartbeat.held.discard(trial._trial_id)
 
-    def _record(self, trial: optuna.Trial, result: Result, curve: list[Epoch]) -> None:
+    def _record(self, trial: optuna.Trial, result: Result, curve: list[Period]) -> None:
         with self.storage.batched():
             trial.set_user_attr("seconds", result.seconds)
-            trial.set_user_attr("epochs", len(curve))
+            trial.set_user_attr("periods", len(curve))
             save_curve(self.files, trial, curve)
             if isinstance(result, Finished) and result.counts and not result.stopped:
                 trial.set_user_attr(COUNTS, [result.counts.correct, result.counts.images])
@@ -173,7 +174,7 @@ class Search:
             case Failed(reason=reason):
                 end(self.study, self.storage, trial, TrialState.FAIL, "failed", reason)
             case Finished(stopped=True):
-                why = _why(trial.user_attrs["decisions"][-1])
+                why = _why(trial.user_attrs["decisions"][-1], self.recipe.period)
                 end(self.study, self.storage, trial, TrialState.PRUNED, "stopped", why)
             case Finished():
                 losers = self._keep_weights(trial, result)
@@ -225,8 +226,9 @@ class Search:
         self.heartbeat.held.clear()
 
 
-def _why(plain: dict[str, Any]) -> str:
-    """The decision that ended a trial, in words."""
+def _why(plain: dict[str, Any], images: int) -> str:
+    """The decision that ended a trial, in words; `images`: of a period."""
     decision = Decision(**plain)
     wanted = "" if decision.threshold is None else f" of the {decision.threshold:.2%} wanted"
-    return f"{decision.accuracy:.2%}{wanted} after epoch {decision.epoch}, among {decision.rivals} of about its FLOPs"
+    after = compact(decision.period * images)
+    return f"{decision.accuracy:.2%}{wanted} after {after} images, among {decision.rivals} of about its FLOPs"

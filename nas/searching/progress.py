@@ -14,23 +14,24 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nas.analysis.pareto import Point, score, scored, top
 from nas.analysis.wording import mean_words, trial_line
+from nas.records.recipe import Recipe
 from nas.records.trial import ENDED, Trial
 from nas.searching.loop import Watch
-from space import Arch
+from space import Arch, compact
 
 
 class SearchProgress(Progress):
     """A context; `watch()` is what the search reports to."""
 
-    def __init__(self, console: Console, total: int, epochs: int, stopping: Stopping) -> None:
+    def __init__(self, console: Console, total: int, recipe: Recipe, stopping: Stopping) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         super().__init__(*columns, console=console, transient=True, speed_estimate_period=600)
-        self.total, self.epochs, self.stopping = total, epochs, stopping
+        self.total, self.recipe, self.stopping = total, recipe, stopping
         self.trials: dict[int, Trial] = {}  # those that have an accuracy
         self.best: Point | None = None  # the most accurate network
         self.done = self.begun = 0  # trials: ended in all, begun since this looks on
-        self.running: dict[int, int] = {}  # epochs of the trials that train
-        self.bar = self.add_task("starting", total=total * epochs)
+        self.running: dict[int, int] = {}  # periods of the trials that train
+        self.bar = self.add_task("starting", total=total * recipe.periods)
 
     def watch(self) -> Watch:
         return Watch(self._trial, self._show, self._finish, self._note, lambda: self.stopping.asked)
@@ -59,22 +60,23 @@ class SearchProgress(Progress):
     def _note(self, note: str) -> None:
         self.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
-    def _show(self, number: int, epoch: int | None) -> None:
-        """Moves the bar; `epoch` None: the trial has ended."""
+    def _show(self, number: int, period: int | None) -> None:
+        """Moves the bar; `period` None: the trial has ended."""
         self.running.pop(number, None)
-        if epoch is not None:
-            self.running[number] = epoch
+        if period is not None:
+            self.running[number] = period
         best = ""
         if self.best is not None:
             best = f", best {mean_words(score(self.best.trial), self.best.seeds)}"
         what = f"trial {number} ({min(self.done + 1, self.total)}/{self.total})"
-        what += f" epoch {epoch}/{self.epochs}" if epoch else ""
-        completed = self.done * self.epochs + sum(self.running.values())
+        if period:
+            what += f" {compact(period * self.recipe.period)} of {compact(self.recipe.length)} images"
+        completed = self.done * self.recipe.periods + sum(self.running.values())
         self.update(self.bar, description=what + best, completed=completed)
 
 
 class Stopping:
-    """Ctrl-C: the first asks the search to end after the current epoch, the second ends it at once."""
+    """Ctrl-C: the first asks the search to end after the current period, the second ends it at once."""
 
     def __init__(self, console: Console) -> None:
         self.console, self.asked = console, False
@@ -98,4 +100,4 @@ class Stopping:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self.console.print("stopping after this epoch (Ctrl-C again: at once)")
+        self.console.print("stopping after the next evaluation (Ctrl-C again: at once)")

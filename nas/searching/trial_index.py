@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from nas.analysis.pareto import pareto_front, scored
 from nas.records.scores import Metric
-from nas.records.trial import ENDED, Epoch, Trial
+from nas.records.trial import ENDED, Period, Trial
 from nas.samplers.early_stopping import Standing
 from nas.storage.reader import Reader
 
@@ -148,6 +148,6 @@ class TrialIndex:
                 self._front = pareto_front([*self._front, trial])
 
 
-def scores_of(curve: Sequence[Epoch], metric: Metric) -> tuple[float, ...]:
-    """What the study maximises, after each epoch."""
-    return tuple(epoch.score(metric) for epoch in curve)
+def scores_of(curve: Sequence[Period], metric: Metric) -> tuple[float, ...]:
+    """What the study maximises, after each period."""
+    return tuple(period.score(metric) for period in curve)

@@ -71,7 +71,7 @@ def run_worker(
             return _run_tied(folder, *prepare(folder, source, device, threads, console), place)
         with Stopping(console).listening() as stopping:
             trainer, notes, goal = prepare(folder, source, device, threads, console)
-            with SearchProgress(console, goal[0], trainer.recipe.epochs, stopping) as progress:
+            with SearchProgress(console, goal[0], trainer.recipe, stopping) as progress:
                 watch = progress.watch()
                 for note in notes:
                     watch.on_note(note)

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 from nas.records.errors import first_line
 from nas.records.files import ArtifactStore, write_whole
 from nas.records.settings import ARTIFACTS, ServerUnavailable
-from nas.records.trial import CURVE, WEIGHTS, Epoch, artifact_ids
+from nas.records.trial import CURVE, WEIGHTS, Period, artifact_ids
 from space import InputError
 
 TRIES = 8  # of a call to an S3 store, with growing pauses: half a minute in all
@@ -112,11 +112,11 @@ def open_store(folder: Path, url: str | None) -> ArtifactStore:
     return S3Store(url, folder / ARTIFACTS) if url else AtomicStore(folder / ARTIFACTS)
 
 
-def save_curve(store: ArtifactStore, trial: optuna.Trial, curve: Iterable[Epoch]) -> None:
-    lines = ["epoch,loss,accuracy,seconds,balanced"]
+def save_curve(store: ArtifactStore, trial: optuna.Trial, curve: Iterable[Period]) -> None:
+    lines = ["period,images,loss,accuracy,seconds,balanced"]
     for e in curve:
         balanced = "" if e.balanced is None else f"{e.balanced:.6g}"
-        lines.append(f"{e.epoch},{e.loss:.6g},{e.accuracy:.6g},{e.seconds:.3f},{balanced}")
+        lines.append(f"{e.period},{e.images},{e.loss:.6g},{e.accuracy:.6g},{e.seconds:.3f},{balanced}")
     save_file(store, trial, CURVE, ("\n".join(lines) + "\n").encode())
 
 

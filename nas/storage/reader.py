@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nas.records.errors import first_line
+from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts, Metric
 from nas.records.settings import JOURNAL, Settings
-from nas.records.trial import COUNTS, CURVE, Epoch, State, Trial, artifact_ids
+from nas.records.trial import COUNTS, CURVE, Period, State, Trial, artifact_ids, period_of
 from nas.storage.owners import is_alive
 from space import InputError
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from nas.storage.journal import Journal
 
 _ATTRIBUTES = (
-    "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed", "repeat_of", "retry_of",
+    "flops", "params", "activations", "key", "log_density", "seconds", "seed", "repeat_of", "retry_of",
     "arch",
 )  # fmt: skip
 SILENCE = 60.0  # seconds without a sign of life after which a trial is shown as interrupted, unless its lease is longer
@@ -44,6 +45,7 @@ class Reader:
         """`storage`: where the process has it open already."""
         self.folder = folder
         self.settings = Settings.read(folder)
+        self._recipe = self.settings.build_recipe()
         self._storage, self._given, self._changes = storage, storage, 0
         self._store: ArtifactStore | None = None
         self._forget()
@@ -119,7 +121,7 @@ class Reader:
         self._open = [number for number in fresh if not self._frozen[number].state.is_finished()]
         for number in fresh:
             frozen = self._frozen[number]
-            trial = _trial(frozen, self._storage.begun(frozen._trial_id), self.settings.metric)
+            trial = _trial(frozen, self._storage.begun(frozen._trial_id), self.settings.metric, self._recipe)
             self._changes += self._trials[number : number + 1] != [trial]
             self._trials[number : number + 1] = [trial]
 
@@ -140,11 +142,11 @@ class Reader:
         found = self.study_attributes().get("goal")
         return None if found is None else (int(found["trials"]), int(found["repeats"]))
 
-    def curve(self, number: int) -> list[Epoch]:
-        """The epochs of a trial; empty where it has no curve (yet)."""
+    def curve(self, number: int) -> list[Period]:
+        """The periods of a trial; empty where it has no curve (yet)."""
         content = self.artifact(number, CURVE)
         rows = csv.DictReader(io.StringIO(content.decode())) if content else ()
-        return [_epoch(row) for row in rows]
+        return [_period(row, self._recipe.period) for row in rows]
 
     def artifact(self, number: int, name: str) -> bytes | None:
         """A file of a trial, None where it has none."""
@@ -181,13 +183,17 @@ def damage(path: Path) -> str:
     return "an entry that Optuna refuses"
 
 
-def _epoch(row: dict[str, str]) -> Epoch:
+def _period(row: dict[str, str], images: int) -> Period:
+    """`images`: of a period. Earlier releases called it an epoch."""
+    number = int(row["period"] if "period" in row else row["epoch"])
     balanced = float(row["balanced"]) if row.get("balanced") else None
-    return Epoch(int(row["epoch"]), float(row["loss"]), float(row["accuracy"]), float(row["seconds"]), balanced)
+    return Period(number, number * images, float(row["loss"]), float(row["accuracy"]), float(row["seconds"]), balanced)
 
 
-def _trial(frozen: FrozenTrial, begun: int | None, metric: Metric) -> Trial:
+def _trial(frozen: FrozenTrial, begun: int | None, metric: Metric, recipe: Recipe) -> Trial:
     attrs = frozen.user_attrs
+    periods = attrs.get("periods", attrs.get("epochs"))  # as earlier releases called them
+    trained = recipe.periods if periods is None and frozen.state.name == "COMPLETE" else periods
     values = frozen.values if frozen.state.name == "COMPLETE" else None
     counts = ClassCounts(*map(tuple, attrs[COUNTS])) if values and COUNTS in attrs else None
     return Trial(
@@ -198,14 +204,21 @@ def _trial(frozen: FrozenTrial, begun: int | None, metric: Metric) -> Trial:
         counts=counts,
         metric=metric,
         **{name: attrs.get(name) for name in _ATTRIBUTES},
+        periods=periods,
+        images=trained and trained * recipe.period,
         begun=begun,
         accuracies=tuple(attrs.get("accuracies", ())),
-        decisions=tuple(attrs.get("decisions", ())),
+        decisions=tuple(_decision(each, recipe.period) for each in attrs.get("decisions", ())),
         reason=attrs.get("reason"),
         owner=_owner_words(attrs.get("owner")),
         started=_utc(frozen.datetime_start),
         finished=_utc(frozen.datetime_complete),
     )
+
+
+def _decision(plain: dict[str, Any], images: int) -> dict[str, Any]:
+    """With the `images` trained on before it; `images`: of a period."""
+    return plain | {"period": period_of(plain), "images": period_of(plain) * images}
 
 
 def _state(frozen: FrozenTrial) -> State:

@@ -1,6 +1,6 @@
 """Augmentation of a batch on the device: crop, mirror, cutout, mixup and cutmix, each sample its own, in a few kernels.
 
-All draws of an epoch are drawn before it, one tensor for each kind, so that a step is a plain function of its inputs:
+All draws of a period are drawn before it, one tensor for each kind, so that a step is a plain function of its inputs:
 it can be captured as a CUDA graph, and is the same whether its images lie on the device or are streamed to it.
 """
 
@@ -17,7 +17,7 @@ SWITCH = 0.5  # part of the batch samples that get cutmix where both mixes are o
 
 
 class RandomDraws(NamedTuple):
-    """What was drawn for one epoch, by step and sample: (steps, B, ...). None where that augmentation is off."""
+    """What was drawn for one period, by step and sample: (steps, B, ...). None where that augmentation is off."""
 
     shift: Tensor | None = None  # (steps, B, 2): rows and columns of the crop, from -padding to padding
     mirror: Tensor | None = None  # (steps, B): bool
@@ -51,7 +51,7 @@ class Augmentation:
         return self.mixup > 0 or self.cutmix > 0
 
     def draw(self, steps: int, batch: int, generator: torch.Generator) -> RandomDraws:
-        """One epoch's draws, on the generator's device."""
+        """One period's draws, on the generator's device."""
         device, shape = generator.device, (steps, batch)
         shift = mirror = hole = share = box = None
         if self.crop:

@@ -1,4 +1,4 @@
-"""Brief training of one network: data on the device, augmented on the device, read back once per epoch.
+"""Brief training of one network: data on the device, augmented on the device, read back once per period.
 
 The same code runs on CPU and CUDA, where the step is captured once as a CUDA graph and replayed. Every random choice
 comes from the seed. On a CPU a re-run on the same machine with the same versions and thread count repeats to the last
@@ -17,12 +17,12 @@ import torch
 
 from nas.records.recipe import Recipe
 from nas.records.scores import METRICS, ClassCounts
-from nas.records.trial import Epoch
+from nas.records.trial import Period
 from nas.training.allocator import forget_locals, give_back_memory, keep_freed_memory, only_new_garbage
 from nas.training.device import own_stream
 from nas.training.device_data import DeviceData
 from nas.training.evaluation import chance_level, count_classes
-from nas.training.steps import Interrupted, Training, steps_per_epoch
+from nas.training.steps import Interrupted, Training
 from space import Arch, Task
 from space.network import Network
 
@@ -37,13 +37,13 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, what it tells right of the validation split after the last epoch, and its curve."""
+    """A trained network, what it tells right of the validation split after the last period, and its curve."""
 
     network: Network
     counts: ClassCounts
-    curve: tuple[Epoch, ...]
+    curve: tuple[Period, ...]
     seconds: float
-    stopped: bool = False  # before the recipe's last epoch
+    stopped: bool = False  # before the recipe's last period
 
     @property
     def accuracy(self) -> float:
@@ -58,20 +58,20 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
-    on_epoch: Callable[[Epoch], Verdict] = lambda epoch: "go on",
+    on_period: Callable[[Period], Verdict] = lambda period: "go on",
     abandoned: Callable[[], bool] = lambda: False,
 ) -> Trained:
-    """Trains a fresh network for `recipe.epochs`, or until `on_epoch` says "stop".
+    """Trains a fresh network for the recipe's images, or until `on_period` says "stop".
 
     Raises Diverged, for a loss that is no number at once and, at the end of STEPS_TO_LEARN steps or more, where neither
-    accuracy nor balanced accuracy has ever left chance; Interrupted where `on_epoch` says "interrupt" before the last
-    epoch, and at the next step once `abandoned`.
+    accuracy nor balanced accuracy has ever left chance; Interrupted where `on_period` says "interrupt" before the last
+    period, and at the next step once `abandoned`.
     """
     keep_freed_memory()
     with only_new_garbage():
         try:
             with own_stream(data.device):
-                return _train(arch, task, data, recipe, seed, on_epoch, abandoned)
+                return _train(arch, task, data, recipe, seed, on_period, abandoned)
         except BaseException as error:
             forget_locals(error)  # its traceback holds network and maps for as long as someone looks at the error
             raise
@@ -80,36 +80,38 @@ def train(
 
 
 def _train(
-    arch: Arch, task: Task, data: DeviceData, recipe: Recipe, seed: int, on_epoch: Callable[[Epoch], Verdict],
+    arch: Arch, task: Task, data: DeviceData, recipe: Recipe, seed: int, on_period: Callable[[Period], Verdict],
     abandoned: Callable[[], bool],
 ) -> Trained:  # fmt: skip
     started = time.perf_counter()
+    recipe = recipe.settled(len(data.train))
     torch.manual_seed(seed)
     with data.device:
         network = Network(arch, task, recipe.drop_path)
     training = Training(network, data, recipe, torch.Generator(data.device).manual_seed(seed), abandoned)
-    curve: list[Epoch] = []
-    for number in range(1, recipe.epochs + 1):
-        loss = training.epoch()
+    curve: list[Period] = []
+    for number in range(1, recipe.periods + 1):
+        loss = training.period()
         if not math.isfinite(loss):
-            raise Diverged(f"loss became {loss} in epoch {number} of {recipe.epochs}")
+            raise Diverged(f"loss became {loss} within {number * recipe.period:,} of {recipe.length:,} images")
         counts = count_classes(training.evaluated, data.validation, recipe.precision)
-        curve.append(Epoch(number, loss, counts.accuracy, time.perf_counter() - started, counts.balanced))
-        verdict = on_epoch(curve[-1])
-        if number == recipe.epochs:
+        seconds = time.perf_counter() - started
+        curve.append(Period(number, number * recipe.period, loss, counts.accuracy, seconds, counts.balanced))
+        verdict = on_period(curve[-1])
+        if number == recipe.periods:
             break
         if verdict == "interrupt":
             raise Interrupted
         if verdict == "stop":
             break
-    stopped = len(curve) < recipe.epochs
-    steps = recipe.epochs * steps_per_epoch(len(data.train), recipe)
-    if not stopped and steps >= STEPS_TO_LEARN and not any(_has_learnt(epoch, counts) for epoch in curve):
-        best = max(epoch.accuracy for epoch in curve)
-        raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.epochs} epochs")
+    stopped = len(curve) < recipe.periods
+    had_time = not stopped and len(curve) * training.steps >= STEPS_TO_LEARN
+    if had_time and not any(_has_learnt(period, counts) for period in curve):
+        best = max(period.accuracy for period in curve)
+        raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.length:,} images")
     return Trained(training.evaluated, counts, tuple(curve), curve[-1].seconds, stopped)
 
 
-def _has_learnt(epoch: Epoch, split: ClassCounts) -> bool:
+def _has_learnt(period: Period, split: ClassCounts) -> bool:
     """By either score: where most images are of one class, accuracy alone may have no room above chance."""
-    return any(epoch.score(metric) > chance_level(split, metric) for metric in METRICS)
+    return any(period.score(metric) > chance_level(split, metric) for metric in METRICS)

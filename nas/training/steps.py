@@ -1,4 +1,4 @@
-"""The steps of a training: forward, backward, AdamW and moving average, on CUDA captured once and replayed."""
+"""The steps of a training: forward, backward, optimizer and moving average, on CUDA captured once and replayed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nas.records.recipe import Recipe
 from nas.training.augmentation import neighbours, row
 from nas.training.device import autocast
 from nas.training.device_data import DeviceData
+from nas.training.muon import Muon, matrices
 from space.network import Network
 
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
@@ -21,7 +22,7 @@ NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are laun
 
 
 class Interrupted(Exception):
-    """Training was asked to end before its last epoch."""
+    """Training was asked to end before its last period."""
 
 
 def fitting_batch(batch: int, images: int, unit: int = 1, on_note: Callable[[str], None] = lambda note: None) -> int:
@@ -33,11 +34,6 @@ def fitting_batch(batch: int, images: int, unit: int = 1, on_note: Callable[[str
     return fitting
 
 
-def steps_per_epoch(images: int, recipe: Recipe) -> int:
-    """Full batches only; one smaller batch where there are fewer images than that."""
-    return max(1, images // recipe.batch_size)
-
-
 class Training:
     """One network's training. All that a step reads and writes stays at one place in memory, and the step's own number
     is a tensor too: so that on CUDA it can be captured once and replayed without the host telling it anything."""
@@ -46,17 +42,20 @@ class Training:
         self, network: Network, data: DeviceData, recipe: Recipe, generator: torch.Generator,
         abandoned: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
+        """`recipe`: settled."""
         self.network, self.data, self.recipe, self.generator = network, data, recipe, generator
         self.abandoned = abandoned
-        device, images = data.device, len(data.train)
-        self.steps, self.batch = steps_per_epoch(images, recipe), fitting_batch(recipe.batch_size, images)
+        device = data.device
+        self.batch = fitting_batch(recipe.batch_size, len(data.train))
+        self.steps = recipe.period // self.batch  # full batches only
+        self.left = torch.empty(0, dtype=torch.int64, device=device)  # of the permutation that images are drawn from
         self.evaluated = network if recipe.ema is None else copy.deepcopy(network)
         self.averaged = list(zip(_floats(self.evaluated), _floats(network), strict=True)) if recipe.ema else []
-        rates = torch.tensor(list(_rates(recipe, self.steps * recipe.epochs)), dtype=torch.float32)
+        rates = torch.tensor(list(_rates(recipe, self.steps * recipe.periods)), dtype=torch.float32)
         self.rates, self.rate = rates.to(device), rates[0].clone().to(device)
-        self.optimizer = _optimizer(network, recipe, self.rate)
+        self.optimizers = _optimizers(network, recipe, self.rate)
         self.done = torch.zeros(1, dtype=torch.int64, device=device)  # steps of the whole training
-        self.step = torch.zeros(1, dtype=torch.int64, device=device)  # steps of this epoch
+        self.step = torch.zeros(1, dtype=torch.int64, device=device)  # steps of this period
         self.total = torch.zeros((), device=device)  # loss
         self.order = torch.zeros(self.steps, self.batch, dtype=torch.int64, device=device)
         self.draws = data.augmentation.draw(self.steps, self.batch, generator)
@@ -64,12 +63,11 @@ class Training:
         self.captured: torch.cuda.CUDAGraph | None = None
         self.eager = 0  # steps before the capture
 
-    def epoch(self) -> float:
-        """Mean training loss of one pass. The device is read once, at the end."""
+    def period(self) -> float:
+        """Mean training loss of one period. The device is read once, at the end."""
         self.network.train()
         split, shape = self.data.train, (self.steps, self.batch)
-        order = torch.randperm(len(split), device=self.data.device, generator=self.generator)
-        self.order.copy_(order[: self.steps * self.batch].view(shape))
+        self.order.copy_(self._draw(self.order.numel()).view(shape))
         drawn = self.data.augmentation.draw(*shape, self.generator)
         for place, chance in zip(self.draws, drawn, strict=True):
             if place is not None and chance is not None:
@@ -80,6 +78,18 @@ class Training:
             self.images.copy_(batch)
             self._advance()
         return self.total.item() / self.steps
+
+    def _draw(self, count: int) -> Tensor:
+        """Numbers (count,) of the next images of a running permutation of all, so that each comes before any again."""
+        parts = []
+        while count:
+            if not len(self.left):
+                images, device = len(self.data.train), self.data.device
+                self.left = torch.randperm(images, device=device, generator=self.generator)
+            part, self.left = self.left[:count], self.left[count:]
+            parts.append(part)
+            count -= len(part)
+        return torch.cat(parts)
 
     def _advance(self) -> None:
         """One step: replayed where it is captured. A capture runs nothing, so it is replayed at once."""
@@ -98,7 +108,7 @@ class Training:
 
     def _step(self) -> None:
         loss = self._forward()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()
         self._update(loss.detach())
 
@@ -116,7 +126,8 @@ class Training:
     def _update(self, loss: Tensor) -> None:
         """Weights by their gradients, the average by the weights, and what is counted."""
         self.rate.copy_(row(self.rates, self.done))
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self._average()
         self.total += loss
         self.step += 1
@@ -148,12 +159,16 @@ def _floats(network: nn.Module) -> list[Tensor]:
     return [value for value in network.state_dict().values() if value.is_floating_point()]
 
 
-def _optimizer(network: nn.Module, recipe: Recipe, rate: Tensor) -> torch.optim.Optimizer:
-    """AdamW in one fused step; no decay on 1-D parameters (norms, biases, LayerScale)."""
-    decayed = [p for p in network.parameters() if p.dim() > 1]
-    plain = [p for p in network.parameters() if p.dim() <= 1]
+def _optimizers(network: Network, recipe: Recipe, rate: Tensor) -> list[torch.optim.Optimizer]:
+    """Muon for matrices, where the recipe has it; AdamW, in one fused step, for the rest. One rate for both, and no
+    decay on 1-D parameters (norms, biases, LayerScale)."""
+    muon = matrices(network, network.head) if recipe.optimizer == "muon" else []
+    taken = set(map(id, muon))
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in taken]
+    decayed, plain = ([p for p in rest if (p.dim() > 1) == matrix] for matrix in (True, False))
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=rate.is_cuda)
+    adamw = torch.optim.AdamW(groups, lr=rate, fused=True, capturable=rate.is_cuda)
+    return [adamw, Muon(muon, rate, recipe.weight_decay)] if muon else [adamw]
 
 
 def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
@@ -161,6 +176,6 @@ def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
     warmup = round(recipe.warmup * steps)
     for step in range(steps):
         if step < warmup:
-            yield recipe.lr * (step + 1) / (warmup + 1)
+            yield recipe.rate * (step + 1) / (warmup + 1)
         else:
-            yield recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+            yield recipe.rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

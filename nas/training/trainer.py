@@ -12,7 +12,7 @@ from safetensors.torch import save
 from nas.records.errors import first_line
 from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts
-from nas.records.trial import Epoch
+from nas.records.trial import Period
 from nas.training.allocator import is_for_room
 from nas.training.brief import Diverged, Verdict, train
 from nas.training.device_data import DeviceData
@@ -47,11 +47,11 @@ Result = Finished | Failed
 
 
 class Trainer(Protocol):
-    """Trains a network. After each epoch `on_epoch` says how to go on; `abandoned` is looked at before each step.
+    """Trains a network. After each period `on_period` says how to go on; `abandoned` is looked at before each step.
     Raises Interrupted where one of them ends the training, and what is not the network's own."""
 
     def __call__(
-        self, arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+        self, arch: Arch, seed: int, on_period: Callable[[Period], Verdict], abandoned: Callable[[], bool]
     ) -> Result: ...
 
 
@@ -64,14 +64,14 @@ class BriefTrainer:
     recipe: Recipe
 
     def __call__(
-        self, arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+        self, arch: Arch, seed: int, on_period: Callable[[Period], Verdict], abandoned: Callable[[], bool]
     ) -> Result:
         """A loss that is no number, or a network that the memory does not hold, fails the network. Anything else, such
         as a disk that cannot be read or a fault in this program, says nothing of the network and is raised."""
         started = time.perf_counter()
         try:
             trained = train(
-                arch, self.task, self.data, self.recipe, seed=seed, on_epoch=on_epoch, abandoned=abandoned
+                arch, self.task, self.data, self.recipe, seed=seed, on_period=on_period, abandoned=abandoned
             )  # fmt: skip
             weights = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
             return Finished(trained.accuracy, trained.seconds, trained.stopped, save(weights), trained.counts)

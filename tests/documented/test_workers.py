@@ -39,5 +39,5 @@ def test_four_workers_and_one_more_from_another_terminal(place: Place) -> None:
     trials = reader.trials()
     assert len([t for t in trials if t.state in ENDED and t.repeat_of is None]) == 8
     assert not [t for t in trials if t.state == "running"]
-    owners = {t.owner for t in trials if t.epochs}
+    owners = {t.owner for t in trials if t.periods}
     assert len(owners) > 1

@@ -57,13 +57,13 @@ def surrogate() -> Surrogate:
 
 
 class Worst:
-    """Stops every third trial after epoch 2."""
+    """Stops every third trial after period 2."""
 
     name: Stop = "quantile"
     rungs = (2,)
 
-    def judge(self, trial: Standing, epoch: int, others: object) -> Decision:
-        return Decision(epoch, trial.at(epoch), trial.number % 3 == 0, "below", None, 0)
+    def judge(self, trial: Standing, period: int, others: object) -> Decision:
+        return Decision(period, trial.at(period), trial.number % 3 == 0, "below", None, 0)
 
     def describe(self) -> str:
         return ""
@@ -195,7 +195,7 @@ def test_the_surrogate_finds_nothing_where_there_is_nothing() -> None:
 
 def test_the_surrogate_is_as_noisy_as_the_trainings() -> None:
     """Networks of another draw: the spread at equal FLOPs is the table's, and what is not predicted is no less than
-    seed noise; early epochs foretell the final one as they do in the table."""
+    seed noise; early periods foretell the final one as they do in the table."""
     fresh = make_table(200, seed=9)
     curves = np.array(
         [
@@ -208,7 +208,7 @@ def test_the_surrogate_is_as_noisy_as_the_trainings() -> None:
     assert left[:, -1].std() == pytest.approx(SPREAD, rel=0.25)
     truth = np.array([one.accuracy for one in fresh.recordings])
     assert (curves[:, -1] - truth).std() > 1.3 * NOISE  # both are noisy
-    taus = [kendalltau(left[:, epoch], left[:, -1]).statistic for epoch in (1, 5)]
+    taus = [kendalltau(left[:, period], left[:, -1]).statistic for period in (1, 5)]
     assert taus == pytest.approx([0.5, 0.88], abs=0.12)
 
 

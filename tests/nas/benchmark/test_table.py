@@ -18,7 +18,7 @@ from nas.analysis.seed_noise import pooled_noise
 from nas.benchmark.table import RecordedTable, Recording, gather
 from nas.benchmark.table_card import card, rank_correlations, save_table
 from nas.records.settings import JOURNAL, VERSION, Settings
-from nas.records.trial import Epoch
+from nas.records.trial import Period
 from nas.storage.artifacts import open_store, save_curve
 from nas.storage.journal import open_file
 from nas.storage.owners import owner
@@ -58,9 +58,9 @@ def assert_same(one: Recording, two: Recording) -> None:
 
 
 def test_trainings_come_back_from_studies_and_from_the_file(tmp_path: Path) -> None:
-    table = make_table(6, twice=2, epochs=3)
-    first = write_study(tmp_path / "a", table.recordings[:4], epochs=3)
-    second = write_study(tmp_path / "b", table.recordings[2:], epochs=3, seed=5)  # two of them again
+    table = make_table(6, twice=2, periods=3)
+    first = write_study(tmp_path / "a", table.recordings[:4], periods=3)
+    second = write_study(tmp_path / "b", table.recordings[2:], periods=3, seed=5)  # two of them again
     gathered = gather([first, second])
     assert len(gathered.recordings) == 8
     for one, two in zip(gathered.recordings, table.recordings, strict=True):
@@ -76,11 +76,11 @@ def test_trainings_come_back_from_studies_and_from_the_file(tmp_path: Path) -> N
     assert back.settings == gathered.settings
     assert back.made == gathered.made
     assert sorted(p.name for p in path.parent.iterdir()) == ["table.md", "table.parquet"]
-    assert (back.epochs, back.images, back.band) == (3, 12_000, gathered.settings.band)
+    assert (back.periods, back.images, back.band) == (3, 12_000, gathered.settings.band)
 
 
 def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = make_table(5, epochs=2)
+    table = make_table(5, periods=2)
     save_table(table, tmp_path / "t.parquet")
     text = (tmp_path / "t.md").read_text()
     lines = text.partition("```python\n")[2].partition("```")[0]
@@ -91,7 +91,7 @@ def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(names["curves"].index) == [one.key for one in table.recordings]
     frame: pd.DataFrame = names["table"]
     assert list(frame.columns) == [
-        "key", "arch", "flops", "params", "activations", "seed", "log_density", "accuracy", "seconds", "epochs",
+        "key", "arch", "flops", "params", "activations", "seed", "log_density", "accuracy", "seconds", "periods",
         "epoch_loss", "epoch_accuracy", "epoch_seconds",
     ]  # fmt: skip
     assert frame["flops"].tolist() == [one.flops for one in table.recordings]
@@ -114,7 +114,7 @@ def test_the_card_finds_the_noise_and_the_correlations_that_were_put_in() -> Non
 
 def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "t.parquet"
-    save_table(make_table(5, epochs=2), path)
+    save_table(make_table(5, periods=2), path)
     before = path.read_bytes()
 
     def full_disk(file: int) -> None:
@@ -122,7 +122,7 @@ def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
-        save_table(make_table(7, epochs=2), path)
+        save_table(make_table(7, periods=2), path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -135,13 +135,13 @@ def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: 
         ({"version": 1}, f"study b must have version {VERSION} to be recorded, got 1; search anew"),
         ({"running": True}, "study must rest to be recorded, got b, which runs; wait for its end, or stop it"),
         ({"flops_high": 31_000_000}, "flops_high must be 30000000 as in a, got 31000000 in b; record them apart"),
-        ({"epochs": 4}, "recipe.epochs must be 3 as in a, got 4 in b; record them apart"),
+        ({"periods": 4}, "recipe.periods must be 3 as in a, got 4 in b; record them apart"),
         ({"data": replace(make_settings().data, fingerprint="1" * 16)}, f"data.fingerprint must be {'0' * 16} as in a, got {'1' * 16} in b; record them apart"),
     ],
 )  # fmt: skip
 def test_studies_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    first = write_study(tmp_path / "a", make_table(2, epochs=3).recordings, epochs=3)
-    second = write_study(tmp_path / "b", make_table(2, epochs=3).recordings, **{"epochs": 3, **changes})
+    first = write_study(tmp_path / "a", make_table(2, periods=3).recordings, periods=3)
+    second = write_study(tmp_path / "b", make_table(2, periods=3).recordings, **{"periods": 3, **changes})
     with pytest.raises(InputError) as refused:
         gather([first, second])
     assert str(refused.value) == message
@@ -181,7 +181,7 @@ def spoilt(path: Path, how: str) -> None:
 )
 def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path, how: str, message: str) -> None:
     path = tmp_path / "t.parquet"
-    save_table(make_table(5, epochs=2), path)
+    save_table(make_table(5, periods=2), path)
     spoilt(path, how)
     with pytest.raises(InputError) as refused:
         RecordedTable.load(path)
@@ -196,13 +196,13 @@ def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path, how: s
         ({"flops": 0}, "row 1: flops must be positive, got 0; record it again"),
         ({"accuracy": 0.9}, "row 1: accuracy must be the curve's last, "),
         ({"seconds": float("nan")}, "row 1: seconds must not be negative, got nan; record it again"),
-        ({"curve": ()}, "row 1: curve must have the recipe's 2 epochs, got 0; record it again"),
-        ({"curve": (Epoch(1, 1.0, 0.5, 1.0), Epoch(2, 1.0, 1.5, 2.0))}, "row 1: accuracy must be from 0 to 1, got 1.5"),
+        ({"curve": ()}, "row 1: curve must have the recipe's 2 periods, got 0; record it again"),
+        ({"curve": (Period(1, 1.0, 0.5, 1.0), Period(2, 1.0, 1.5, 2.0))}, "row 1: accuracy must be from 0 to 1, got 1.5"),
         ({"arch": {"stages": []}}, "row 1: stages must be 1 to 8, got 0; record it again"),
     ],
 )  # fmt: skip
 def test_trainings_that_cannot_be_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    table = make_table(3, epochs=2)
+    table = make_table(3, periods=2)
     rows = list(table.recordings)
     rows[1] = replace(rows[1], **changes)
     with pytest.raises(InputError) as refused:
@@ -218,8 +218,8 @@ def test_no_table_is_said_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_the_command(run: Run, tmp_path: Path) -> None:
-    table = make_table(5, epochs=2)
-    write_study(tmp_path / "runs" / "a", table.recordings, epochs=2)
+    table = make_table(5, periods=2)
+    write_study(tmp_path / "runs" / "a", table.recordings, periods=2)
     out = tmp_path / "t.parquet"
     code, text, err = run("record", "a", "--runs", tmp_path / "runs", "--out", out)
     assert (code, err) == (0, "")

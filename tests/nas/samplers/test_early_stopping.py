@@ -40,7 +40,7 @@ def standing(number: int, flops: int, curve: list[float]) -> Standing:
 
 
 def crowd(count: int = 60, seed: int = 0, flops: float = 1e7) -> list[Standing]:
-    """Finished trials within a factor 1.5 of `flops`, final accuracy between .5 and .6, which every epoch foretells."""
+    """Finished trials within a factor 1.5 of `flops`, final accuracy between .5 and .6, which every period foretells."""
     rng = random.Random(seed)
     found = []
     for number in range(count):
@@ -50,9 +50,9 @@ def crowd(count: int = 60, seed: int = 0, flops: float = 1e7) -> list[Standing]:
     return found
 
 
-def partial(final: float, epoch: int, number: int = 1000, flops: float = 1e7) -> Standing:
-    """A trial that has come to `epoch` on its way to `final`."""
-    return standing(number, int(flops), [final - 0.02 * (EPOCHS - e) for e in range(1, epoch + 1)])
+def partial(final: float, period: int, number: int = 1000, flops: float = 1e7) -> Standing:
+    """A trial that has come to `period` on its way to `final`."""
+    return standing(number, int(flops), [final - 0.02 * (EPOCHS - e) for e in range(1, period + 1)])
 
 
 def stoppable(seed: int = 0) -> int:
@@ -60,19 +60,19 @@ def stoppable(seed: int = 0) -> int:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "rungs"),
+    ("periods", "rungs"),
     [(1, ()), (2, (1,)), (3, (1, 2)), (8, (2, 3, 4, 5, 6, 7)), (6, (2, 3, 4, 5)), (10, (3, 4, 5, 7, 8, 9)), (100, (25, 40, 55, 69, 84, 99))],
 )  # fmt: skip
-def test_rungs_of_the_quantile_rule(epochs: int, rungs: tuple[int, ...]) -> None:
-    assert build_rule("quantile", epochs, 0).rungs == rungs
+def test_rungs_of_the_quantile_rule(periods: int, rungs: tuple[int, ...]) -> None:
+    assert build_rule("quantile", periods, 0).rungs == rungs
 
 
 @given(st.integers(1, 10_000), st.sampled_from(get_args(Stop)))
-def test_rungs_rise_and_come_before_the_last_epoch(epochs: int, name: str) -> None:
-    rungs = build_rule(name, epochs, 0).rungs  # type: ignore[arg-type]
+def test_rungs_rise_and_come_before_the_last_epoch(periods: int, name: str) -> None:
+    rungs = build_rule(name, periods, 0).rungs  # type: ignore[arg-type]
     assert list(rungs) == sorted(set(rungs))
-    assert all(1 <= rung < epochs for rung in rungs)
-    assert len(rungs) <= (RUNGS if name == "quantile" else math.log(epochs, ETA) + 1)
+    assert all(1 <= rung < periods for rung in rungs)
+    assert len(rungs) <= (RUNGS if name == "quantile" else math.log(periods, ETA) + 1)
 
 
 def test_rungs_of_moasha_and_none() -> None:
@@ -86,7 +86,7 @@ def test_every_rule_describes_itself_in_a_line() -> None:
         rule = build_rule(name, EPOCHS, 0)
         assert rule.describe().startswith(f"{rule.name}: ")
         assert "\n" not in rule.describe()
-    assert "after epochs 2, 3, 4, 5, 6, 7" in build_rule("quantile", EPOCHS, 0).describe()
+    assert "after periods 2, 3, 4, 5, 6, 7" in build_rule("quantile", EPOCHS, 0).describe()
     short = [build_rule("quantile", 1, 0).describe(), build_rule("moasha", 1, 0).describe()]
     assert short == [f"{name}: trainings this short are not judged before their end" for name in ("quantile", "moasha")]
 
@@ -113,14 +113,14 @@ def test_the_hopeless_is_stopped_and_the_best_is_kept() -> None:
 
 
 @pytest.mark.parametrize("name", get_args(Stop))
-@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 6, 10, 40])
-def test_rivals_may_be_anywhere_in_their_training(name: str, epochs: int) -> None:
-    """Workers train side by side, so a rung is judged among siblings that have come to any other epoch."""
-    rule, rng = build_rule(name, epochs, 0), random.Random(epochs)  # type: ignore[arg-type]
+@pytest.mark.parametrize("periods", [1, 2, 3, 4, 6, 10, 40])
+def test_rivals_may_be_anywhere_in_their_training(name: str, periods: int) -> None:
+    """Workers train side by side, so a rung is judged among siblings that have come to any other period."""
+    rule, rng = build_rule(name, periods, 0), random.Random(periods)  # type: ignore[arg-type]
     others, decisions = list[Standing](), []
     for number in range(40):
-        curve = sorted(rng.random() for _ in range(epochs))
-        seen = epochs if number < 20 else rng.randrange(epochs + 1)
+        curve = sorted(rng.random() for _ in range(periods))
+        seen = periods if number < 20 else rng.randrange(periods + 1)
         decisions += [
             rule.judge(standing(number, 10_000, curve[:rung]), rung, others) for rung in rule.rungs if rung <= seen
         ]
@@ -155,13 +155,13 @@ def test_much_smaller_and_much_larger_networks_have_no_say(
 
 @settings(deadline=None, max_examples=30)
 @given(st.randoms(use_true_random=False), st.floats(0.4, 0.65), st.sampled_from([2, 5, 7]))
-def test_a_decision_does_not_hang_on_the_order_of_others(rng: random.Random, final: float, epoch: int) -> None:
+def test_a_decision_does_not_hang_on_the_order_of_others(rng: random.Random, final: float, period: int) -> None:
     others = crowd(30)
     shuffled = others[:]
     rng.shuffle(shuffled)
     for name in ("quantile", "moasha"):
         rule = build_rule(name, EPOCHS, 0)
-        one, two = (rule.judge(partial(final, epoch), epoch, each) for each in (others, shuffled))
+        one, two = (rule.judge(partial(final, period), period, each) for each in (others, shuffled))
         assert (one.stop, one.why, one.rivals) == (two.stop, two.why, two.rivals)
         assert one.threshold == pytest.approx(two.threshold)
 

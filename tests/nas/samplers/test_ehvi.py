@@ -230,13 +230,13 @@ def test_where_trainings_fail_it_does_not_return() -> None:
 
 
 def taught(sampler: EhviSampler, settings: Settings, last: Callable[[optuna.Trial, Proposal], None]) -> float:
-    """What the model says of a network after SPREAD + 5 complete ones, which reach .8 of their accuracy at epoch 3, and
+    """What the model says of a network after SPREAD + 5 complete ones, which reach .8 of their accuracy at period 3, and
     a last trial: that network's own."""
     study, space = in_memory(settings, sampler), settings.build_space()
     for _ in range(SPREAD + 5):
         trial, proposal = ask(study, settings, space)
         accuracy = some_accuracy(proposal.arch, proposal.cost.flops)
-        trial.set_user_attr("decisions", [{"epoch": 3, "accuracy": 0.8 * accuracy}])
+        trial.set_user_attr("decisions", [{"period": 3, "accuracy": 0.8 * accuracy}])
         study.tell(trial, [accuracy, float(proposal.cost.flops)])
     trial, proposal = ask(study, settings, space)
     last(trial, proposal)
@@ -253,12 +253,12 @@ def test_a_stopped_network_counts_at_what_its_last_rung_forecasts() -> None:
         trial.study.tell(trial, [0.69, float(proposal.cost.flops)])
 
     def stop(trial: optuna.Trial, proposal: Proposal) -> None:
-        trial.set_user_attr("decisions", [{"epoch": 3, "accuracy": 0.8 * 0.69}])
+        trial.set_user_attr("decisions", [{"period": 3, "accuracy": 0.8 * 0.69}])
         trial.set_user_attr("outcome", "stopped")
         trial.study.tell(trial, state=TrialState.PRUNED)
 
     def stop_early(trial: optuna.Trial, proposal: Proposal) -> None:
-        trial.set_user_attr("decisions", [{"epoch": 1, "accuracy": 0.8 * 0.69}])  # no other was seen at that rung
+        trial.set_user_attr("decisions", [{"period": 1, "accuracy": 0.8 * 0.69}])  # no other was seen at that rung
         trial.set_user_attr("outcome", "stopped")
         trial.study.tell(trial, state=TrialState.PRUNED)
 

@@ -85,7 +85,7 @@ def test_whatever_runs_below_the_parent_may_be_killed_in_any_order(command: Comm
 def test_a_search_that_is_terminated_hands_back_what_trains(command: Command) -> None:
     for words in (("--workers", 2), ()):
         process = command.search("--trials", 200, *words)
-        wait_until(lambda: [t for t in command.trials() if t.state == "running" and t.epochs], process)
+        wait_until(lambda: [t for t in command.trials() if t.state == "running" and t.periods], process)
         started = descendants(process.pid)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=300)
@@ -113,7 +113,7 @@ def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(
     slow.write_text("epochs: 10\ntrain_images: 1079\n")
     command.words[command.words.index("--recipe") + 1] = str(slow)
     process = command.search("--trials", 4, "--workers", 2, NAS_LEASE="5")
-    wait_until(lambda: len([t for t in command.trials() if t.state == "running" and t.epochs]) == 2, process)
+    wait_until(lambda: len([t for t in command.trials() if t.state == "running" and t.periods]) == 2, process)
     frozen = workers_of()[0]
     freeze_without_the_lock(frozen, command.folder / JOURNAL)
     try:
@@ -135,7 +135,7 @@ def test_ctrl_c_ends_all_workers_in_order(command: Command) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
-    assert "stopping after this epoch" in errors
+    assert "stopping after this period" in errors
     assert "stopped; to go on: nas search" in errors
     all_end(started)
     assert not [trial for trial in command.trials() if trial.state == "running"]

@@ -66,7 +66,7 @@ def test_a_worker_elsewhere_lives_as_long_as_its_beats_are_new(leases: Leases, c
 
 
 def test_who_trains_long_epochs_sees_a_silent_worker_too(leases: Leases, clock: list[float]) -> None:
-    """It looks once per epoch."""
+    """It looks once per period."""
     for now in (1000, 1050):
         run_to(now, leases, clock)
         assert leases.lapsed(running(3, owner=ELSEWHERE)) is None

@@ -25,7 +25,7 @@ from nas.data.dataset import Data, load
 from nas.data.study_data import describe_data
 from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
-from nas.records.trial import CURVE, WEIGHTS, Epoch
+from nas.records.trial import CURVE, WEIGHTS, Period
 from nas.samplers.early_stopping import Decision, Standing
 from nas.samplers.parameters import unseen_params
 from nas.searching import loop
@@ -63,7 +63,7 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
         seed: int = 0,
         band: Band = BAND,
         stop: Stop = "none",
-        epochs: int = 1,
+        periods: int = 1,
         place: int = 0,
     ) -> Search:
         folder = tmp_path / name
@@ -71,7 +71,7 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
         settings = Settings(
             name=name, created="2026-01-01T00:00:00+00:00", command="test", space_name="tiny", space=space.to_dict(),
             flops_low=band.low, flops_high=band.high, data=describe_data(digits),
-            recipe=replace(RECIPE, epochs=epochs).to_dict(), sampler=sampler, stop=stop, seed=seed, device="cpu", versions=package_versions(),
+            recipe=replace(RECIPE, epochs=periods).to_dict(), sampler=sampler, stop=stop, seed=seed, device="cpu", versions=package_versions(),
         )  # fmt: skip
         open_folder(folder, settings)
         return Search(folder, trainer_of(settings, digits), watch or Watch(), place)
@@ -174,11 +174,11 @@ def test_asked_to_stop_it_queues_the_network_again_with_its_seed(make: Callable[
 
 
 def test_a_second_ctrl_c_leaves_a_study_that_resumes(make: Callable[..., Search]) -> None:
-    def interrupt(number: int, epoch: object) -> None:
+    def interrupt(number: int, period: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make(watch=Watch(on_epoch=interrupt)).run(2)
+        make(watch=Watch(on_period=interrupt)).run(2)
     search = make()
     states = [trial.state for trial in search.reader.trials()]
     assert states == ["interrupted"]
@@ -224,7 +224,7 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
     assert search.run(4)
     trials = [t for t in search.reader.trials() if t.state in ("complete", "failed")]
     assert [trial.state for trial in trials] == ["complete", "failed", "complete", "complete"]
-    assert trials[1].reason == "loss became nan in epoch 1 of 1"
+    assert trials[1].reason == "loss became nan in period 1 of 1"
     assert trials[1].accuracy is None
     assert trials[1] not in pareto_front(trials)
 
@@ -232,7 +232,7 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
 def test_five_failures_in_a_row_end_the_search_with_the_reason(make: Callable[..., Search]) -> None:
     search = make()
     placed(search).train.mean.fill_(math.nan)
-    with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan in epoch 1 of 1"):
+    with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan in period 1 of 1"):
         search.run(20)
     assert len(counted(search)) == 5
 
@@ -260,31 +260,31 @@ def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]
 
 
 class Below:
-    """Stops every second trial after its first epoch."""
+    """Stops every second trial after its first period."""
 
     name: Stop = "quantile"
     rungs = (1,)
     seen: ClassVar[dict[int, list[Standing]]] = {}
 
-    def judge(self, trial: Standing, epoch: int, others: Sequence[Standing]) -> Decision:
+    def judge(self, trial: Standing, period: int, others: Sequence[Standing]) -> Decision:
         self.seen[trial.number] = list(others)
-        return Decision(epoch, trial.at(epoch), trial.number % 2 == 1, "below", 0.5, len(others))
+        return Decision(period, trial.at(period), trial.number % 2 == 1, "below", 0.5, len(others))
 
 
 def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Callable[..., Search]) -> None:
-    search = make(stop="quantile", epochs=2)
+    search = make(stop="quantile", periods=2)
     search.rule = Below()  # type: ignore[assignment]
     assert search.run(4)
     trials = search.reader.trials()
     assert [trial.state for trial in trials] == ["complete", "stopped", "complete", "stopped"]
     stopped = trials[1]
-    assert (stopped.accuracy, stopped.epochs, trials[0].epochs) == (None, 1, 2)
+    assert (stopped.accuracy, stopped.periods, trials[0].periods) == (None, 1, 2)
     curve = search.reader.curve(1)
     assert len(curve) == 1
     (decision,) = stopped.decisions
     assert decision["accuracy"] == pytest.approx(curve[0].accuracy, abs=1e-6)
     assert {**decision, "accuracy": 0} == asdict(Decision(1, 0, True, "below", 0.5, 1))
-    assert stopped.reason == f"{curve[0].accuracy:.2%} of the 50.00% wanted after epoch 1, among 1 of about its FLOPs"
+    assert stopped.reason == f"{curve[0].accuracy:.2%} of the 50.00% wanted after period 1, among 1 of about its FLOPs"
     assert not {1, 3} & {trial.number for trial in pareto_front(trials)}
     frozen = search.study.get_trials(deepcopy=False)[1]
     assert frozen.state == TrialState.PRUNED
@@ -292,7 +292,7 @@ def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Ca
     assert frozen.constraints["budget"] <= 0
     assert [len(standing.accuracies) for standing in Below.seen[3]] == [2, 1, 2]
 
-    again = make(stop="quantile", epochs=2)  # curves of ended trials come from their files
+    again = make(stop="quantile", periods=2)  # curves of ended trials come from their files
     again.rule = Below()  # type: ignore[assignment]
     again.run(5)
     assert [len(standing.accuracies) for standing in Below.seen[4]] == [2, 1, 2, 1]
@@ -302,7 +302,7 @@ def test_rungs_of_a_trial_that_another_machine_trains_are_seen(
     make: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NAS_LEASE", "6")  # after which it is taken back
-    search = make(stop="quantile", epochs=2)
+    search = make(stop="quantile", periods=2)
     search.rule = Below()  # type: ignore[assignment]
     elsewhere = search.study.ask()
     decision = asdict(Decision(1, 0.25, False, "kept", None, 0))
@@ -340,10 +340,10 @@ def test_repeats_train_members_of_the_front_with_other_seeds(make: Callable[...,
 
 
 def instant(
-    arch: Arch, seed: int, on_epoch: Callable[[Epoch], Verdict], abandoned: Callable[[], bool]
+    arch: Arch, seed: int, on_period: Callable[[Period], Verdict], abandoned: Callable[[], bool]
 ) -> Result:  # fmt: skip
     """A trainer that needs no time."""
-    on_epoch(Epoch(1, 1.0, seed % 100 / 100, 0.01))
+    on_period(Period(1, 1.0, seed % 100 / 100, 0.01))
     return Finished(seed % 100 / 100, 0.01, False, b"")
 
 
@@ -421,14 +421,14 @@ def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Cal
     """By what another worker does to a trial whose owner is silent."""
     notes: list[str] = []
 
-    def take(number: int, epoch: int) -> None:
+    def take(number: int, period: int) -> None:
         if not notes:
-            other = make(place=1, epochs=2)
+            other = make(place=1, periods=2)
             frozen = other.reader.frozen()[number]
             assert other.leases.hand_back(frozen, "its worker gave no sign of life for 60 s", died=True)
             assert other.leases.hand_back(frozen, "again") is None, "once only"
 
-    search = make(watch=Watch(on_epoch=take, on_note=notes.append), epochs=2)
+    search = make(watch=Watch(on_period=take, on_note=notes.append), periods=2)
     assert search.run(2)
     trials = search.reader.trials()
     assert notes == ["trial 0 was taken back while this worker was held up; its result is dropped"]
@@ -443,7 +443,7 @@ def test_a_result_that_comes_after_the_trial_was_taken_back_is_dropped(make: Cal
 
 def test_a_worker_that_is_abandoned_hands_its_trial_back_at_the_next_step(make: Callable[..., Search]) -> None:
     """As where the process that started it has ended, which another thread hears of."""
-    search = make(epochs=1000)
+    search = make(periods=1000)
     threading.Timer(0.5, lambda: search.abandon("the process that started its worker ended")).start()
     assert not search.run(100)
     last = search.reader.trials()[-1]
@@ -643,11 +643,11 @@ def test_a_lease_that_is_no_time_is_refused(make: Callable[..., Search], monkeyp
 
 
 def test_an_error_of_the_search_is_not_taken_for_a_trainers_death(make: Callable[..., Search]) -> None:
-    def full(number: int, epoch: object) -> None:
+    def full(number: int, period: object) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        make(watch=Watch(on_epoch=full)).run(2)
+        make(watch=Watch(on_period=full)).run(2)
 
 
 def test_killed_it_leaves_a_study_that_resumes_to_the_total(command: Command) -> None:
@@ -677,7 +677,7 @@ def test_ctrl_c_ends_the_epoch_and_says_how_to_go_on(command: Command) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "stopping after this epoch (Ctrl-C again: at once)" in errors
+    assert "stopping after this period (Ctrl-C again: at once)" in errors
     assert "stopped; to go on: nas search" in errors
     assert "Traceback" not in errors
     assert not [trial for trial in command.trials() if trial.state == "running"]

@@ -54,7 +54,7 @@ def test_a_node_is_lost_and_nothing_but_its_trial_and_after_ctrl_c_the_search_go
     training: list[Trial] = []
 
     def one_trains() -> bool:
-        training[:] = [trial for trial in command.trials() if trial.state == "running" and trial.epochs]
+        training[:] = [trial for trial in command.trials() if trial.state == "running" and trial.periods]
         return bool(training)
 
     wait_until(one_trains, process)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from nas.analysis.pareto import pareto_front
-from nas.records.trial import ENDED, Epoch, Trial
+from nas.records.trial import ENDED, Period, Trial
 from nas.samplers.early_stopping import Standing
 from nas.searching.trial_index import TrialIndex
 from nas.storage.reader import Reader
@@ -25,10 +25,10 @@ class Growing:
     def trials(self) -> list[Trial]:
         return list(self.rows)
 
-    def curve(self, number: int) -> list[Epoch]:
+    def curve(self, number: int) -> list[Period]:
         self.curves_read += 1
         accuracy = self.rows[number].accuracy
-        return [] if accuracy is None else [Epoch(1, 1.0, accuracy / 2, 1.0), Epoch(2, 0.5, accuracy, 2.0)]
+        return [] if accuracy is None else [Period(1, 1.0, accuracy / 2, 1.0), Period(2, 0.5, accuracy, 2.0)]
 
 
 def index_of(rows: Growing) -> TrialIndex:

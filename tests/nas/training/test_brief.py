@@ -17,7 +17,7 @@ from nas.data.dataset import Data, Split, load
 from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts
 from nas.records.settings import Augment
-from nas.records.trial import Epoch
+from nas.records.trial import Period
 from nas.training.allocator import give_back_memory
 from nas.training.brief import Diverged, Verdict, train
 from nas.training.device import choose_device
@@ -69,7 +69,7 @@ def test_it_learns_digits(digits: Data) -> None:
     recipe = Recipe(epochs=6)
     trained = train(ARCH, TASK, DeviceData.place(digits, recipe, CPU), recipe, seed=0)
     assert trained.accuracy > 0.85
-    assert [epoch.epoch for epoch in trained.curve] == [1, 2, 3, 4, 5, 6]
+    assert [period.period for period in trained.curve] == [1, 2, 3, 4, 5, 6]
     assert trained.curve[-1].loss < trained.curve[0].loss
     assert (
         trained.curve[-1].accuracy
@@ -127,7 +127,7 @@ def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None
                 expected[name] = torch.lerp(expected.get(name, value), value, share)
 
     training._step = watched  # type: ignore[method-assign]
-    training.epoch()
+    training.period()
     got = training.evaluated.state_dict()
     assert len(expected) > 10
     for name, value in expected.items():
@@ -184,18 +184,18 @@ def test_divergence_names_the_epoch(digits: Data) -> None:
     recipe = Recipe(epochs=3, train_images=128)
     data = DeviceData.place(digits, recipe, CPU)
     data.train.mean.fill_(math.nan)
-    with pytest.raises(Diverged, match="loss became nan in epoch 1 of 3"):
+    with pytest.raises(Diverged, match="loss became nan in period 1 of 3"):
         train(ARCH, TASK, data, recipe, seed=0)
 
 
-@pytest.mark.parametrize(("epochs", "lr", "learns"), [(7, 1e-8, False), (6, 1e-8, True), (7, 2e-3, True)])
-def test_a_network_that_never_leaves_chance_has_failed(digits: Data, epochs: int, lr: float, learns: bool) -> None:
-    recipe = Recipe(epochs=epochs, lr=lr)  # at 1e-8 nothing is learnt; 6 epochs of 16 steps are too few to say so
+@pytest.mark.parametrize(("periods", "lr", "learns"), [(7, 1e-8, False), (6, 1e-8, True), (7, 2e-3, True)])
+def test_a_network_that_never_leaves_chance_has_failed(digits: Data, periods: int, lr: float, learns: bool) -> None:
+    recipe = Recipe(epochs=periods, lr=lr)  # at 1e-8 nothing is learnt; 6 periods of 16 steps are too few to say so
     data = DeviceData.place(digits, recipe, CPU)
     if learns:
         train(ARCH, TASK, data, recipe, seed=0)
         return
-    with pytest.raises(Diverged, match=r"accuracy never left chance, 1\d\.\d\d% at best in 7 epochs"):
+    with pytest.raises(Diverged, match=r"accuracy never left chance, 1\d\.\d\d% at best in 7 periods"):
         train(ARCH, TASK, data, recipe, seed=0)
 
 
@@ -213,16 +213,16 @@ def test_it_stops_after_the_epoch_in_which_it_is_asked(digits: Data) -> None:
     data = DeviceData.place(digits, recipe, CPU)
     seen: list[int] = []
 
-    def at_two(word: Verdict) -> Callable[[Epoch], Verdict]:
-        def answer(epoch: Epoch) -> Verdict:
-            seen.append(epoch.epoch)
-            return word if epoch.epoch == 2 else "go on"
+    def at_two(word: Verdict) -> Callable[[Period], Verdict]:
+        def answer(period: Period) -> Verdict:
+            seen.append(period.period)
+            return word if period.period == 2 else "go on"
 
         return answer
 
     with pytest.raises(Interrupted):
-        train(ARCH, TASK, data, recipe, seed=0, on_epoch=at_two("interrupt"))
-    stopped = train(ARCH, TASK, data, recipe, seed=0, on_epoch=at_two("stop"))
+        train(ARCH, TASK, data, recipe, seed=0, on_period=at_two("interrupt"))
+    stopped = train(ARCH, TASK, data, recipe, seed=0, on_period=at_two("stop"))
     assert seen == [1, 2, 1, 2]
     assert stopped.stopped
     assert stopped.accuracy == stopped.curve[1].accuracy

@@ -67,7 +67,7 @@ def test_captured_steps_are_eager_ones(
     eager = trained(digits, recipe)
     assert len(replayed) == 16 - 3
     rough = 10 if recipe.precision == "bfloat16" else 1
-    assert [epoch.loss for epoch in captured.curve] == pytest.approx([e.loss for e in eager.curve], rel=1e-4 * rough)
+    assert [period.loss for period in captured.curve] == pytest.approx([e.loss for e in eager.curve], rel=1e-4 * rough)
     theirs = eager.network.state_dict()
     for name, value in captured.network.state_dict().items():
         difference = (value.float() - theirs[name].float()).abs().mean().item()
@@ -89,7 +89,7 @@ def test_a_trainer_trains_on_the_second_device_and_leaves_the_first_alone(digits
     before = torch.cuda.memory_reserved(0)
     torch.cuda.reset_peak_memory_stats(0)
     trainer = BriefTrainer(TASK, DeviceData.place(digits, recipe, second), recipe)
-    result = trainer(NETWORK, 0, lambda epoch: "go on", lambda: False)
+    result = trainer(NETWORK, 0, lambda period: "go on", lambda: False)
     assert isinstance(result, Finished)
     assert result.accuracy > 0.85
     assert torch.cuda.current_device() == 0

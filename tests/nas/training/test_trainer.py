@@ -14,7 +14,7 @@ import torch
 import nas.training.trainer
 from nas.data.dataset import Data, load
 from nas.records.recipe import Recipe
-from nas.records.trial import Epoch
+from nas.records.trial import Period
 from nas.training.brief import Verdict
 from nas.training.device_data import DeviceData
 from nas.training.steps import Interrupted
@@ -45,7 +45,7 @@ def trainer(digits: Data, recipe: Recipe) -> BriefTrainer:
     return BriefTrainer(TASK, DeviceData.place(digits, recipe, torch.device("cpu")), recipe)
 
 
-def go_on(epoch: Epoch) -> Verdict:
+def go_on(period: Period) -> Verdict:
     return "go on"
 
 
@@ -158,7 +158,7 @@ def test_it_trains_with_the_datas_device_as_the_current_one(digits: Data, monkey
         yield
         taken.append("left")
 
-    def answer(epoch: Epoch) -> Verdict:  # after the epoch's evaluation
+    def answer(period: Period) -> Verdict:  # after the period's evaluation
         assert len(taken) == 1
         return "go on"
 

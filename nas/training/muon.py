@@ -1,0 +1,71 @@
+"""Muon for the matrices of a network: momentum, made orthogonal. Matrices of one shape are stacked and go through the
+Newton-Schulz steps together.
+
+After Keller Jordan's Muon, with the size of the update of arXiv 2502.16982: .2 sqrt(max(rows, columns)) times the rate,
+which is about AdamW's, so that rate and weight decay are of AdamW's order. `torch.optim.Muon` does the same a matrix at
+a time, in bfloat16, and reads its rate on the host, which a CUDA graph cannot.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+MOMENTUM = 0.95
+STEPS = 5  # of Newton-Schulz; three cost 1.7 points of accuracy on a network and save little
+A, B, C = 3.4445, -4.7750, 2.0315  # of the quintic: steepest at 0, singular values end in about .7 to 1.2
+EPS = 1e-7
+SMALLEST = 8  # rows and columns of a matrix that is worth it
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum whose singular values are all brought to about 1; decoupled weight decay."""
+
+    def __init__(
+        self, params: Iterable[nn.Parameter], lr: Tensor, weight_decay: float = 0.0, momentum: float = MOMENTUM
+    ) -> None:
+        """`params`: matrices (m, n), which all get a gradient in every step. `lr`: a tensor (), read where it lies."""
+        by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+        for parameter in params:
+            assert parameter.dim() == 2, f"a matrix, got {tuple(parameter.shape)}"
+            by_shape.setdefault(parameter.shape, []).append(parameter)
+        super().__init__([{"params": alike} for alike in by_shape.values()],
+                         {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})  # fmt: skip
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step of all matrices. There is no closure."""
+        for group in self.param_groups:
+            parameters, momentum = group["params"], group["momentum"]
+            gradients = torch.stack([parameter.grad for parameter in parameters])  # (count, m, n)
+            state = self.state[parameters[0]]
+            if not state:
+                state["momentum"] = torch.zeros_like(gradients)
+            state["momentum"].lerp_(gradients, 1 - momentum)
+            updates = orthogonal(gradients.lerp_(state["momentum"], momentum))
+            updates *= group["lr"] * (0.2 * math.sqrt(max(gradients.shape[1:])))
+            kept = 1 - group["lr"] * group["weight_decay"]
+            for parameter, update in zip(parameters, updates.unbind(), strict=True):
+                parameter.mul_(kept).sub_(update)
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Of each matrix U S V' of (count, m, n) about U V': the quintic Newton-Schulz iteration, in float32."""
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / x.flatten(1).norm(dim=1).clamp(min=EPS)[:, None, None]
+    for _ in range(STEPS):
+        gram = torch.bmm(x, x.mT)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)
+    return x.mT if tall else x
+
+
+def matrices(network: nn.Module, head: nn.Module) -> list[nn.Parameter]:
+    """The weights that Muon is for: of linears outside the head, SMALLEST or more to each side."""
+    outside = set(head.modules())
+    linears = (module for module in network.modules() if isinstance(module, nn.Linear) and module not in outside)
+    return [cast(nn.Parameter, linear.weight) for linear in linears if min(linear.weight.shape) >= SMALLEST]
