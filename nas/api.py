@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nas.data.given import Given
     from nas.records.scores import Metric
     from nas.records.settings import Sampler, Settings, Stop
-    from nas.searching.launch import SearchPlan
+    from nas.searching.plan import SearchPlan
 
 RUNS = Path("runs")
 
@@ -49,7 +49,8 @@ def search(
     *,
     data: str | Path | Given,
     flops: str,
-    trials: int,
+    trials: int | None = None,
+    time: str | None = None,
     images: str | int | None = None,
     epochs: int | None = None,
     recipe: str | Path | None = None,
@@ -87,7 +88,8 @@ def search(
     from rich.console import Console
 
     from nas.data.given import kept
-    from nas.searching.launch import SearchPlan, run_search
+    from nas.searching.launch import run_search
+    from nas.searching.plan import SearchPlan
 
     reading = Reading(
         train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
@@ -99,7 +101,7 @@ def search(
         reading = replace(reading, image_column=None, label_column=None)  # which it has no longer
     chosen = space if isinstance(space, Space) else Space.load(space)
     plan = SearchPlan(
-        trials=trials, repeats=repeats, baseline=baseline, workers=workers,
+        trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe),
         images=None if images is None else parse_count(str(images), "images"), epochs=epochs, name=study,
         runs=Path(runs), seed=seed, sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size,

@@ -14,6 +14,7 @@ from dashboard.pages.address import choose
 from dashboard.pages.elements import captioned_chart, cost_choice, metrics
 from dashboard.pages.study_page import Scene
 from nas.analysis.history import pace, spans
+from nas.analysis.wording import duration
 from nas.records.scores import WORDS
 
 
@@ -45,7 +46,11 @@ def _pace(scene: Scene) -> None:
     left = NONE
     if found.left is not None:
         left = (
-            "done" if found.left <= timedelta(0) else duration(found.left) if snapshot.mode == "running" else "paused"
+            "done"
+            if found.left <= timedelta(0)
+            else duration(found.left.total_seconds())
+            if snapshot.mode == "running"
+            else "paused"
         )
     rate = NONE if found.per_hour is None else f"{found.per_hour:,.1f} / h"
     what = "Trials that ended: complete, stopped early or failed. Trainings with further seeds are included."
@@ -58,15 +63,3 @@ def _pace(scene: Scene) -> None:
         ("Failed", f"{snapshot.number_in('failed')}", None),
     )
     metrics("pace", rows)
-
-
-def duration(span: timedelta) -> str:
-    """`45 s`, `12 min`, `3 h 20 min`, `2 days`."""
-    seconds = int(span.total_seconds())
-    if seconds < 120:
-        return f"{seconds} s"
-    if seconds < 7200:
-        return f"{seconds // 60} min"
-    if seconds < 2 * 86_400:
-        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-    return f"{seconds // 86_400} days"

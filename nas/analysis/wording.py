@@ -175,3 +175,16 @@ def cost_line(cost: Cost, key: str, task: Task) -> str:
         f"activations {cost.activations:,} ({compact(cost.activations)}; outputs of conv and linear, batch 1)\n"
         f"key {key}"
     )
+
+
+def duration(seconds: float) -> str:
+    """`4.5 s`, `45 s`, `12 min`, `3 h 20 min`, `2 days`."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 2 * 86_400:
+        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    return f"{seconds // 86_400:.0f} days"

@@ -34,7 +34,12 @@ def search(
     space: SpaceArg,
     data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
     flops: Annotated[str, typer.Option(help="The budget, e.g. 1M..4M.")],
-    trials: Annotated[int, typer.Option(min=1, help="Trained networks in all, earlier runs of the study included.")],
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trained networks in all, earlier runs of the study included.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="In its place: as many as fit, e.g. 2h or 90min, earlier runs included.")
+    ] = None,
     images: Annotated[
         str | None, typer.Option(help="Training images that each network sees. [default: the recipe's, 30K]")
     ] = None,
@@ -77,6 +82,9 @@ def search(
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     skip_broken: SkipBroken = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and how long it takes; train nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Search SPACE for networks inside a FLOPs budget; the same command again goes on to the total of --trials.
@@ -84,10 +92,11 @@ def search(
     Example: nas search digits --data digits --flops 1M..4M --trials 30
     """
     from nas.cli.tables import print_front
-    from nas.searching.launch import SearchPlan, run_search
+    from nas.searching.launch import run_search
+    from nas.searching.plan import SearchPlan
 
     plan = SearchPlan(
-        trials=trials, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe,
+        trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe,
         images=None if images is None else parse_count(images, "images"), epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
@@ -96,9 +105,11 @@ def search(
             train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
             skip_broken=skip_broken,
         ).absolute(),
-        command=typed(),
+        dry_run=dry_run, command=typed(),
     )  # fmt: skip
     folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress())
+    if dry_run:
+        return
     print_front(folder, as_json)
     if not finished:
         raise stopped()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -22,21 +22,20 @@ from nas.data.study_data import describe_data, described_as, like, load_with_pro
 from nas.records.errors import terminable
 from nas.records.files import write_whole
 from nas.records.recipe import Recipe
-from nas.records.scores import METRICS, WORDS, Metric
+from nas.records.scores import WORDS
 from nas.records.settings import (
     AS_FOUND,
     FILE,
     SAMPLES,
     DataCard,
-    Reading,
-    Sampler,
     Settings,
-    Stop,
     check_name,
-    name_of,
 )
+from nas.records.trial import ENDED
+from nas.searching.estimate import Estimate, TimeLeft, estimate, trials_within
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.loop import Search, Watch
+from nas.searching.plan import BASELINE, SearchPlan, parse_time, study_name
 from nas.searching.processes import Process
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.worker import on_record
@@ -51,61 +50,10 @@ from nas.training.trainer import BriefTrainer, Trainer
 from space import Band, Budget, InputError, Space, Task
 from space.processor import cores
 
-DEFAULT_SAMPLER: Sampler = "ehvi"
-BASELINE = "-random"  # behind the name of the study that it stands beside
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPlan:
-    """What a search is to do: all that the command says beside the space, the data and the budget."""
-
-    trials: int  # networks in all, earlier runs of the study included
-    repeats: int = 0  # further seeds of them
-    baseline: bool = False  # then as many images of random search, in a study beside
-    workers: int | None = None  # processes that train at once; None: one, or one per GPU
-    recipe_file: Path | None = None
-    images: int | None = None  # that a network is trained on; in place of it:
-    epochs: int | None = None
-    name: str | None = None
-    runs: Path = Path("runs")
-    seed: int = 0
-    sampler: Sampler = DEFAULT_SAMPLER
-    metric: Metric = "accuracy"  # which score is maximised
-    stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
-    device: str = "auto"
-    image_size: int | None = None
-    storage: str | None = None  # a server's URL; None: a journal in the study's folder
-    artifacts: str | None = None  # an S3 store's URL; None: the study's folder
-    on: str | None = None  # a Ray cluster; None: this machine
-    cpus_per_worker: float = 1.0  # on Ray
-    gpus_per_worker: float | None = None  # None: one, on the CPU none
-    reading: Reading = AS_FOUND
-    command: str = ""
-
-    def __post_init__(self) -> None:
-        """Raises InputError for what no search can be."""
-        for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1)):
-            value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < least):
-                raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
-        words = (("sampler", get_args(Sampler)), ("metric", METRICS), ("stop", (None, *get_args(Stop))))
-        for name, known in words:
-            if (word := getattr(self, name)) not in known:
-                choices = ", ".join(each for each in known if each)
-                raise InputError(f"{name} must be one of {choices}, got {word!r}; choose one")
-
-    @property
-    def rule(self) -> Stop:
-        return self.stop or default_stop(self.sampler)
-
-
-def default_stop(sampler: Sampler) -> Stop:
-    """The stopping rule of a sampler that was given none."""
-    return "none" if sampler == "random" else "quantile"
-
 
 def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console: Console) -> tuple[Path, bool]:
-    """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before."""
+    """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before, or if only
+    the plan was to be said."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
     name = check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan)
@@ -113,49 +61,100 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         check_name(f"{name}{BASELINE}")
     if plan.storage:
         remember_server(plan.storage)
+    folder = plan.runs / name
     with ExitStack() as stack:
         stack.enter_context(terminable())
-        if plan.on:
-            from nas.searching.on_ray import cluster
-
-            ray = stack.enter_context(cluster(plan.on))
-            target = _device_on(ray, plan.device)
-        else:
-            ray, target = None, choose_device(plan.device)
-        began = _began(plan.runs / name)
-        first = began is not None and "optimizer" not in began.recipe
-        recipe = Recipe.load(plan.recipe_file, first=first, images=plan.images, epochs=plan.epochs)
-        size = plan.image_size or space.image_size
-        space.check_size(size, f"space {space.name}")
-        data, card = _data(source, size, plan, began, console)
-        recipe = recipe.settled(card.train)
-        space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
-        for line in said(data, recipe.crop, recipe.flip):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        settings = Settings(
-            name=name,
-            created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command, space_name=space.name,
-            space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card, recipe=recipe.to_dict(),
-            sampler=plan.sampler, stop=plan.rule, metric=plan.metric, seed=plan.seed, device=str(target),
-            versions=package_versions(), artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
-        )  # fmt: skip
-        if plan.storage:
-            settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
-        folder = plan.runs / settings.name
+        ray, target = _where(plan, stack)
+        data, settings = _data_and_settings(space, source, band, plan, folder, str(target), console)
         samples = b"" if (folder / SAMPLES).exists() else sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
-        begin: Begin
         # placed in either case: a recipe that does not fit the data is refused here, not by each worker
-        alone = workers == 1 and not ray
-        placed = DeviceData.place(data, recipe, target if alone else torch.device("cpu"))
+        recipe = settings.build_recipe()
+        placed = DeviceData.place(data, recipe, torch.device("cpu") if ray else target)
         fitting_batch(recipe.batch_size, len(placed.train), on_note=partial(_say, console))
-        if alone:
-            begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
+        course = _course(space, settings, plan, folder, data, placed, workers, bool(ray), console)
+        if plan.dry_run:
+            return folder, False
+        if workers == 1 and not ray:
+            begin: Begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
         else:
             del data, placed  # workers read it themselves
             begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
-        return folder, _run_both(folder, settings, plan, begin, console, stopping, samples)
+        return folder, _run_both(folder, settings, plan, course, begin, console, stopping, samples)
+
+
+def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
+    """The Ray cluster, None for this machine, and the device that is trained on."""
+    if not plan.on:
+        return None, choose_device(plan.device)
+    from nas.searching.on_ray import cluster
+
+    ray = stack.enter_context(cluster(plan.on))
+    return ray, _device_on(ray, plan.device)
+
+
+def _data_and_settings(
+    space: Space, source: str, band: Band, plan: SearchPlan, folder: Path, device: str, console: Console
+) -> tuple[Data, Settings]:
+    """The data, read as the study in the folder has it where there is one, and what the study is begun with."""
+    began = _began(folder)
+    first = began is not None and "optimizer" not in began.recipe
+    recipe = Recipe.load(plan.recipe_file, first=first, images=plan.images, epochs=plan.epochs)
+    size = plan.image_size or space.image_size
+    space.check_size(size, f"space {space.name}")
+    data, card = _data(source, size, plan, began, console)
+    space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
+    for line in said(data, recipe.crop, recipe.flip):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    settings = Settings(
+        name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
+        space_name=space.name, space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card,
+        recipe=recipe.settled(card.train).to_dict(), sampler=plan.sampler, stop=plan.rule, metric=plan.metric,
+        seed=plan.seed, device=device, versions=package_versions(),
+        artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
+    )  # fmt: skip
+    if plan.storage:
+        settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
+    return data, settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """How far a search goes. `estimate`: None where it trains on other machines."""
+
+    trials: int
+    workers: int
+    estimate: Estimate | None
+
+
+def _course(
+    space: Space, settings: Settings, plan: SearchPlan, folder: Path, data: Data, placed: DeviceData, workers: int,
+    elsewhere: bool, console: Console,
+) -> _Course:  # fmt: skip
+    """With what it will take, which is said."""
+    if elsewhere and plan.time is not None:
+        raise InputError("time must be of workers on this machine, got some on Ray; give --trials in its place")
+    if elsewhere:
+        _say(console, "how long it takes is not known before: it trains on other machines")
+        return _Course(plan.trials or 1, workers, None)
+    threads = torch.get_num_threads()
+    if placed.device.type == "cpu":
+        torch.set_num_threads(max(1, threads // workers))
+    try:
+        found = estimate(space, data, placed, settings.build_recipe(), settings.band, settings.task)
+    finally:
+        torch.set_num_threads(threads)
+    known = Reader(folder).trials() if (folder / FILE).exists() else []
+    trials = plan.trials
+    if trials is None:
+        assert plan.time is not None
+        trials = trials_within(parse_time(plan.time), found, settings.band, workers, known)
+        console.print(f"time: {plan.time} is enough for {trials} trials in all, as estimated", highlight=False)
+    begun = sum(trial.state in ENDED for trial in known)
+    left = (trials + plan.repeats) * (1 + plan.baseline) - begun
+    console.print(found.describe(max(0, left), settings.band, workers), highlight=False, soft_wrap=True)
+    return _Course(trials, workers, found)
 
 
 def _say(console: Console, note: str) -> None:
@@ -218,11 +217,11 @@ def _device_on(ray: Any, device: str) -> torch.device:
 
 
 def _run_both(
-    folder: Path, settings: Settings, plan: SearchPlan, begin: Begin, console: Console, stopping: Stopping,
-    samples: bytes,
+    folder: Path, settings: Settings, plan: SearchPlan, course: _Course, begin: Begin, console: Console,
+    stopping: Stopping, samples: bytes,
 ) -> bool:  # fmt: skip
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    finished = _run(folder, settings, plan.trials, plan.repeats, begin, console, stopping, samples)
+    finished = _run(folder, settings, course, plan.repeats, begin, console, stopping, samples)
     if finished and plan.baseline:
         images = outcome(Reader(folder).trials(), settings).images
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
@@ -230,12 +229,14 @@ def _run_both(
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(images / settings.build_recipe().length))
         console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
-        finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping, samples)
+        finished = _run(
+            plan.runs / beside.name, beside, replace(course, trials=total), 0, begin, console, stopping, samples
+        )
     return finished
 
 
 def _run(
-    folder: Path, settings: Settings, trials: int, repeats: int, begin: Begin, console: Console, stopping: Stopping,
+    folder: Path, settings: Settings, course: _Course, repeats: int, begin: Begin, console: Console, stopping: Stopping,
     samples: bytes,
 ) -> bool:  # fmt: skip
     """One study, up to its total. False if it was asked to stop before."""
@@ -244,11 +245,13 @@ def _run(
     notes = open_folder(folder, settings)
     if samples:
         write_whole(folder / SAMPLES, samples)
-    recipe = settings.build_recipe()
+    recipe, trials = settings.build_recipe(), course.trials
     what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {settings.training}"
     what += "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
     console.print(f"study {folder}: {what} on {settings.device}", highlight=False)
-    with SearchProgress(console, trials, recipe, stopping) as progress:
+    found = course.estimate
+    time_left = None if found is None else TimeLeft(trials + repeats, settings.band, course.workers, found)
+    with SearchProgress(console, trials, recipe, stopping, time_left) as progress:
         watch = progress.watch()
         for note in notes:
             watch.on_note(note)
@@ -275,13 +278,3 @@ def _data(source: str, size: int, plan: SearchPlan, began: Settings | None, cons
         return data, describe_data(data)
     data = like(data, known)
     return data, described_as(data, known)
-
-
-def study_name(space: Space, data: str, band: Band, plan: SearchPlan) -> str:
-    """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study. Always a valid name."""
-    words = [space.name] + [data] * (data != space.name) + str(band).split("..")
-    words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
-    words += [plan.metric] * (plan.metric != "accuracy")
-    words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
-    words += [f"seed{plan.seed}"] * (plan.seed != 0)
-    return name_of(words)

@@ -10,12 +10,13 @@ from types import FrameType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from nas.analysis.pareto import Point, score, scored, top
-from nas.analysis.wording import mean_words, trial_line
+from nas.analysis.wording import duration, mean_words, trial_line
 from nas.records.recipe import Recipe
 from nas.records.trial import ENDED, Trial
+from nas.searching.estimate import TimeLeft
 from nas.searching.loop import Watch
 from space import Arch, compact
 
@@ -23,15 +24,18 @@ from space import Arch, compact
 class SearchProgress(Progress):
     """A context; `watch()` is what the search reports to."""
 
-    def __init__(self, console: Console, total: int, recipe: Recipe, stopping: Stopping) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        super().__init__(*columns, console=console, transient=True, speed_estimate_period=600)
+    def __init__(
+        self, console: Console, total: int, recipe: Recipe, stopping: Stopping, time_left: TimeLeft | None = None
+    ) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+        super().__init__(*columns, console=console, transient=True)
+        self.time_left = time_left
         self.total, self.recipe, self.stopping = total, recipe, stopping
         self.trials: dict[int, Trial] = {}  # those that have an accuracy
         self.best: Point | None = None  # the most accurate network
         self.done = self.begun = 0  # trials: ended in all, begun since this looks on
         self.running: dict[int, int] = {}  # periods of the trials that train
-        self.bar = self.add_task("starting", total=total * recipe.periods)
+        self.bar = self.add_task("starting", total=total * recipe.periods, left="")
 
     def watch(self) -> Watch:
         return Watch(self._trial, self._show, self._finish, self._note, lambda: self.stopping.asked)
@@ -40,6 +44,8 @@ class SearchProgress(Progress):
         """Where an older study stands."""
         self._take(trials)
         self.done = sum(trial.state in ENDED and trial.repeat_of is None for trial in trials)
+        for trial in trials:
+            self._ended(trial)
         if self.done:
             self._note(f"resuming after {self.done} of {self.total} trials")
 
@@ -50,12 +56,23 @@ class SearchProgress(Progress):
     def _finish(self, trial: Trial, done: int) -> None:
         self.done = done
         self._take([trial])
+        self._ended(trial)
         self._show(trial.number, None)
         self.console.print(trial_line(trial), markup=False, highlight=False, soft_wrap=True)
 
     def _take(self, trials: list[Trial]) -> None:
         self.trials |= {trial.number: trial for trial in scored(trials)}
         self.best = top(self.trials.values())
+
+    def _ended(self, trial: Trial) -> None:
+        if self.time_left and trial.state in ENDED:
+            self.time_left.add(trial)
+
+    def _left(self) -> str:
+        """`12 min left`."""
+        if self.time_left is None:
+            return ""
+        return f"{duration(self.time_left.seconds(sum(self.running.values()) / self.recipe.periods))} left"
 
     def _note(self, note: str) -> None:
         self.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
@@ -72,7 +89,7 @@ class SearchProgress(Progress):
         if period:
             what += f" {compact(period * self.recipe.period)} of {compact(self.recipe.length)} images"
         completed = self.done * self.recipe.periods + sum(self.running.values())
-        self.update(self.bar, description=what + best, completed=completed)
+        self.update(self.bar, description=what + best, completed=completed, left=self._left())
 
 
 class Stopping:

@@ -1,0 +1,90 @@
+"""SearchPlan: what a search is to do, and the name of its study."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from nas.records.scores import METRICS, Metric
+from nas.records.settings import AS_FOUND, Reading, Sampler, Stop, name_of
+from space import Band, InputError, Space
+
+_UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
+_TIME = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:h|min|m|s)\s*)+")
+DEFAULT_SAMPLER: Sampler = "ehvi"
+BASELINE = "-random"  # behind the name of the study that it stands beside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlan:
+    """What a search is to do: all that the command says beside the space, the data and the budget."""
+
+    trials: int | None = None  # networks in all, earlier runs of the study included; in place of it:
+    time: str | None = None  # `2h`, for as many networks as are estimated to fit, earlier runs included
+    repeats: int = 0  # further seeds of them
+    baseline: bool = False  # then as many images of random search, in a study beside
+    workers: int | None = None  # processes that train at once; None: one, or one per GPU
+    recipe_file: Path | None = None
+    images: int | None = None  # that a network is trained on; in place of it:
+    epochs: int | None = None
+    name: str | None = None
+    runs: Path = Path("runs")
+    seed: int = 0
+    sampler: Sampler = DEFAULT_SAMPLER
+    metric: Metric = "accuracy"  # which score is maximised
+    stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
+    device: str = "auto"
+    image_size: int | None = None
+    storage: str | None = None  # a server's URL; None: a journal in the study's folder
+    artifacts: str | None = None  # an S3 store's URL; None: the study's folder
+    on: str | None = None  # a Ray cluster; None: this machine
+    cpus_per_worker: float = 1.0  # on Ray
+    gpus_per_worker: float | None = None  # None: one, on the CPU none
+    reading: Reading = AS_FOUND
+    dry_run: bool = False  # say what would be done, and how long it would take; train and write nothing
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for what no search can be."""
+        if (self.trials is None) == (self.time is None):
+            got = "neither" if self.trials is None else "both"
+            raise InputError(
+                f"trials must be given, or time in their place, got {got}; write e.g. --trials 30 or --time 2h"
+            )
+        for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1)):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < least):
+                raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
+        words = (("sampler", get_args(Sampler)), ("metric", METRICS), ("stop", (None, *get_args(Stop))))
+        for name, known in words:
+            if (word := getattr(self, name)) not in known:
+                choices = ", ".join(each for each in known if each)
+                raise InputError(f"{name} must be one of {choices}, got {word!r}; choose one")
+
+    @property
+    def rule(self) -> Stop:
+        return self.stop or default_stop(self.sampler)
+
+
+def default_stop(sampler: Sampler) -> Stop:
+    """The stopping rule of a sampler that was given none."""
+    return "none" if sampler == "random" else "quantile"
+
+
+def study_name(space: Space, data: str, band: Band, plan: SearchPlan) -> str:
+    """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study. Always a valid name."""
+    words = [space.name] + [data] * (data != space.name) + str(band).split("..")
+    words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
+    words += [plan.metric] * (plan.metric != "accuracy")
+    words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
+    words += [f"seed{plan.seed}"] * (plan.seed != 0)
+    return name_of(words)
+
+
+def parse_time(text: str) -> float:
+    """`2h`, `90min`, `1h 30min` -> seconds. Raises InputError for anything else."""
+    if not _TIME.fullmatch(text.strip()):
+        raise InputError(f"time must be hours, minutes or seconds, got {text}; write e.g. 2h or 90min")
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)", text))
