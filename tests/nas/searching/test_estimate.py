@@ -1,0 +1,122 @@
+"""What a search will take: arithmetic by hand, a real estimate on the digits, --time and --dry-run as commands."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.data.dataset import load
+from nas.records.recipe import Recipe
+from nas.records.trial import Trial
+from nas.searching import launch
+from nas.searching.estimate import Estimate, TimeLeft, estimate, trials_within
+from nas.searching.plan import SearchPlan, parse_time
+from nas.storage.reader import Reader
+from nas.training.device_data import DeviceData
+from space import Band, InputError, Space, Task
+from tests.nas.conftest import Run
+
+BAND = Band(1_000_000, 4_000_000)
+FOUND = Estimate((1_000_000, 2_000_000, 4_000_000), (10.0, 20.0, 40.0), 10**9)  # seconds go with FLOPs
+
+
+def ended(number: int, flops: int, seconds: float, repeat_of: int | None = None) -> Trial:
+    return Trial(number=number, state="complete", flops=flops, seconds=seconds, repeat_of=repeat_of)
+
+
+def test_seconds_lie_straight_between_what_was_timed() -> None:
+    assert FOUND.of(3_000_000) == 30.0
+    assert (FOUND.of(500_000), FOUND.of(9_000_000)) == (10.0, 40.0)
+    assert FOUND.mean(BAND) == pytest.approx(10 * 3 / math.log(4), rel=0.01), "the mean over log FLOPs"
+
+
+def test_the_time_left_goes_by_what_trainings_took() -> None:
+    left = TimeLeft(10, BAND, 2, FOUND)
+    assert left.seconds(0) == pytest.approx(10 * FOUND.mean(BAND) / 2)
+    for number in range(4):  # twice as slow as foreseen
+        left.add(ended(number, 1_000_000, 20.0))
+    assert left.seconds(0) == pytest.approx(6 * 2 * FOUND.mean(BAND) / 2)
+    assert left.seconds(1.5) == pytest.approx(4.5 * 2 * FOUND.mean(BAND) / 2)
+    for number in range(4, 9):
+        left.add(ended(number, 1_000_000, 20.0))
+    assert left.seconds(0) == pytest.approx(2 * FOUND.mean(BAND)), "one worker trains the last one"
+    left.add(ended(9, 1_000_000, 20.0))
+    assert left.seconds(0) == 0
+
+
+def test_trials_within_a_time_count_what_is_on_record() -> None:
+    mean = FOUND.mean(BAND)
+    assert trials_within(10.5 * mean, FOUND, BAND, 1, []) == 10
+    assert trials_within(10.5 * mean, FOUND, BAND, 2, []) == 21
+    assert trials_within(0.1 * mean, FOUND, BAND, 1, []) == 1
+    known = [ended(0, 1_000_000, 2 * mean), ended(1, 1_000_000, 2 * mean), ended(2, 1_000_000, mean, repeat_of=0)]
+    assert trials_within(10.5 * mean, FOUND, BAND, 1, known) == 2 + 5
+    assert trials_within(mean, FOUND, BAND, 1, known) == 2
+
+
+def test_times_as_people_write_them() -> None:
+    for text, seconds in (
+        ("2h", 7200),
+        ("90min", 5400),
+        ("90m", 5400),
+        ("1h 30min", 5400),
+        ("1.5h", 5400),
+        ("45s", 45),
+    ):
+        assert parse_time(text) == seconds
+    for text in ("", "2", "h", "two hours", "-2h", "2d", "2h x"):
+        with pytest.raises(InputError) as refusal:
+            parse_time(text)
+        assert str(refusal.value).startswith("time must be hours, minutes or seconds, got ")
+
+
+def test_a_plan_has_trials_or_a_time() -> None:
+    for both in ({}, {"trials": 3, "time": "2h"}):
+        with pytest.raises(InputError, match="trials must be given, or time in their place, got (neither|both); write"):
+            SearchPlan(**both)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="time must be hours"):
+        SearchPlan(time="soon")
+
+
+def test_an_estimate_is_of_the_right_order() -> None:
+    """Of three networks of the digits; a busy machine may make either number several times the other."""
+    from nas.training.brief import train
+
+    data, task, space = load("digits"), Task(8, 1, 10), Space.load("digits")
+    recipe = Recipe(epochs=4).settled(len(data.train.labels))
+    placed = DeviceData.place(data, recipe, torch.device("cpu"))
+    found = estimate(space, data, placed, recipe, BAND, task)
+    assert 2 <= len(found.flops) <= 3
+    assert found.flops[0] < 1.3 * BAND.low
+    assert found.flops[-1] > 0.75 * BAND.high
+    assert list(found.seconds) == sorted(found.seconds)
+    arch = space.draw(flops="3M..4M", seed=0, task=task)
+    real = train(arch, task, placed, recipe, seed=0).seconds
+    assert real / 6 < found.of(3_500_000) < 6 * real
+    assert found.memory > 10**8
+
+
+def test_a_dry_run_says_the_plan_and_writes_nothing(run: Run, tmp_path: Path) -> None:
+    words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", 7, "--epochs", 2)
+    code, out, said = run(*words, "--runs", tmp_path / "runs", "--dry-run")
+    assert (code, out) == (0, "")
+    assert "estimate: " in said
+    assert "; 7 trainings: " in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_time_chooses_the_number_of_trials(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "estimate", lambda *_: Estimate((200_000, 4_000_000), (60.0, 60.0), 10**9))
+    words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--epochs", 1, "--runs", tmp_path)
+    code, _, said = run(*words, "--time", "3min", "--sampler", "random", "--study", "timed")
+    assert code == 0
+    assert "time: 3min is enough for 3 trials in all, as estimated" in said
+    assert len(Reader(tmp_path / "timed").trials()) == 3
+    code, _, said = run(*words, "--time", "3min", "--trials", 3)
+    assert code == 2
+    assert (
+        said == "error: trials must be given, or time in their place, got both; write e.g. --trials 30 or --time 2h\n"
+    )
