@@ -18,6 +18,7 @@ from space import InputError
 
 if TYPE_CHECKING:
     from starlette.routing import Route
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from streamlit.starlette import App
 
 HOST = "127.0.0.1"
@@ -40,7 +41,8 @@ def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
 
 
 def build(url: str, open_browser: bool, runs: Path) -> App:
-    """The Streamlit app with one route more: plotly's own script, which a browser fetches once and keeps."""
+    """The Streamlit app with one route more: plotly's own script, which a browser fetches once, while Streamlit starts,
+    and keeps."""
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
     from streamlit.starlette import App
@@ -55,8 +57,30 @@ def build(url: str, open_browser: bool, runs: Path) -> App:
 
     return App(
         Path(__file__).parent / "pages" / "app.py", lifespan=started, routes=[_plotly_route()],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)], on_script_error=_tell,
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(_WithPlotly)],
+        on_script_error=_tell,
     )  # fmt: skip
+
+
+class _WithPlotly:
+    """Names plotly's script in the header of every page: a browser fetches it beside Streamlit's own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.datastructures import MutableHeaders
+
+        from dashboard.live_chart import PLOTLY_URL
+
+        async def with_link(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.append("Link", f"<{PLOTLY_URL}>; rel=preload; as=script; fetchpriority=low")
+            await send(message)
+
+        await self._app(scope, receive, with_link)
 
 
 def _plotly_route() -> Route:

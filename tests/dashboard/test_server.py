@@ -32,6 +32,12 @@ def test_plotly_is_served_whole(site: Site) -> None:
         assert reply.headers["Content-Type"].startswith("text/javascript")
 
 
+def test_a_page_names_plotly_and_nothing_else_does(site: Site) -> None:
+    for path, named in (("/", True), ("/front", True), ("/_stcore/health", False), (PLOTLY_URL, False)):
+        with urllib.request.urlopen(site.address + path) as reply:
+            assert (f"<{PLOTLY_URL}>; rel=preload; as=script" in reply.headers.get("Link", "")) is named, path
+
+
 def test_a_page_of_another_host_is_told_nothing(site: Site) -> None:
     """Such as one whose name has come to mean this machine."""
     for path, answer in (("/", 200), ("/front", 200), ("/_stcore/health", 200), ("/_stcore/stream", 101)):
