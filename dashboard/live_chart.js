@@ -28,6 +28,7 @@ const shapes = ({ chart }) => {
 };
 
 shared.mark = (key, number) => {
+  if (shared.chosen[key] === number) return;
   shared.chosen[key] = number;
   const box = shared.boxes[key];
   if (box?.chart.layout) globalThis.Plotly.relayout(box, { shapes: shapes(box) });
@@ -101,7 +102,12 @@ const listen = (Plotly, box) => {
     seen = theme(box).text;
     draw(Plotly, box);
   }, 500);
-  chart.sizes = new ResizeObserver(() => Plotly.Plots.resize(box));
+  let width = box.clientWidth;  // an observer also tells the first one, with which plotly has just drawn
+  chart.sizes = new ResizeObserver(() => {
+    if (box.clientWidth === width) return;
+    width = box.clientWidth;
+    Plotly.Plots.resize(box);
+  });
   chart.sizes.observe(box);
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -77,8 +78,12 @@ class Snapshot:
         """Trials in training; those of a process that has ended are not."""
         return tuple(t for t in self.trials if t.state == "running")
 
+    @cached_property
+    def _states(self) -> Counter[State]:
+        return Counter(trial.state for trial in self.trials)
+
     def number_in(self, state: State) -> int:
-        return sum(trial.state == state for trial in self.trials)
+        return self._states[state]
 
     @property
     def counts(self) -> str:

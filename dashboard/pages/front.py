@@ -32,9 +32,7 @@ _STEPS = 20  # of the budget's slider, per factor of ten
 def front_page(scene: Scene) -> None:
     _numbers(scene)
     _explore(scene)
-    with st.expander("What this study is, how it was started, and how to go on"):
-        st.text(_facts(scene.snapshot, scene.settings))
-        resume(scene.snapshot)
+    _about(scene)
 
 
 def _numbers(scene: Scene) -> None:
@@ -66,6 +64,15 @@ def _numbers(scene: Scene) -> None:
     of_best = f", the best network's of {count(best.seeds, 'seed')}" if best and seeds[1] > 1 else ""
     with st.container(key="facts"):
         st.text(f"{what.capitalize()}: {evidence(settings, seeds)}{of_best}. Budget: {settings.band} {FLOPS}.")
+
+
+@st.fragment
+def _about(scene: Scene) -> None:
+    about = st.expander("What this study is, how it was started, and how to go on", key="about", on_change="rerun")
+    if about.open:  # for a command a browser loads 1.6 MB of Streamlit's
+        with about:
+            st.text(_facts(scene.snapshot, scene.settings))
+            resume(scene.snapshot)
 
 
 def _facts(snapshot: Snapshot, settings: Settings) -> str:

@@ -121,7 +121,10 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budg
         pin_button(trial, "Pin")
         if number is not None:
             st.button("Back to the pick", on_click=choose, args=(None,), key="back")
-    export_of(scene.runs, snapshot, trial)
+    export = st.expander("Export", key="export", on_change="rerun")
+    if export.open:
+        with export:
+            export_of(scene.runs, snapshot, trial)
 
 
 def _limit(view: Seen, budget: float | None) -> str:

@@ -24,6 +24,12 @@ def checked(app: AppTest) -> AppTest:
     return app
 
 
+def unfolded(app: AppTest) -> AppTest:
+    """The page Front with what it shows only when asked."""
+    app.session_state["about"] = app.session_state["export"] = True
+    return checked(app.run())
+
+
 def said(app: AppTest) -> str:
     """All words of a page, whatever shows them."""
     kinds = (app.title, app.header, app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.code)

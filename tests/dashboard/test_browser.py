@@ -172,7 +172,8 @@ def test_a_real_search_is_watched_from_its_first_trial_to_a_network(
     text = page.inner_text("[data-testid=stMain]")
     assert f"{chosen.accuracy:.2%}" in text
     assert compact(chosen.params or 0) in text
-    assert f"nas export watched --trial {chosen.number}" in text
+    page.get_by_text("Export", exact=True).click()
+    page.wait_for_selector(f".stCode:has-text('nas export watched --trial {chosen.number}')")
 
 
 def test_a_trial_is_chosen_by_keyboard_and_kept_from_page_to_page(site: Site, page: Any) -> None:

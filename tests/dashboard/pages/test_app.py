@@ -216,7 +216,7 @@ def test_hostile_names_and_reasons_stay_text(runs: Path) -> None:
     assert metrics(app)["Finished"] == "2"
     assert HOSTILE in [element.value for element in app.text]
     assert not any(HOSTILE in e.value for kind in (app.title, app.markdown, app.caption) for e in kind)
-    assert "cannot be exported from here" in said(app)
+    assert "cannot be exported from here" in said(page("network", study=HOSTILE))
     checked(app.sidebar.selectbox[0].set_value("plain").run())
     assert HOSTILE not in "".join(e.value for e in app.markdown)
 

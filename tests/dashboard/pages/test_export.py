@@ -61,7 +61,7 @@ def test_button_runs_the_export_and_shows_its_end(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("NAS_RUNS", str(tmp_path))
     stand_in = tmp_path / "python"
     monkeypatch.setattr(sys, "executable", str(stand_in))
-    app = page()
+    app = page("network")
 
     write(stand_in, "echo 'Traceback' >&2; echo 'error: data must be the studys, got other; use --data' >&2; exit 2")
     press(app)

@@ -17,7 +17,7 @@ from nas.analysis.design_choices import traits_of, varied, within
 from nas.analysis.pareto import pareto_front
 from nas.latency.measurements import FILE as MEASURED
 from nas.latency.measurements import keep
-from tests.dashboard.opened import checked, metrics, page, said
+from tests.dashboard.opened import checked, metrics, page, said, unfolded
 from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, timed
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_full_study_says_what_it_holds(runs: Path) -> None:
     make_study(runs, complete=12, failed=2, running=1, outside=1)
-    app = page()
+    app = unfolded(page())
     words = said(app)
     assert metrics(app)["Finished"] == "12"
     assert metrics(app)["Failed"] == "2"
@@ -47,9 +47,12 @@ def test_full_study_says_what_it_holds(runs: Path) -> None:
 def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
     folder = make_study(runs, complete=12)
     best = StudyCache().read(folder).front[-1]
-    words = said(page())
-    assert f"Trial {best.number}" in words
+    app = page()
+    assert f"Trial {best.number}" in said(app)
+    assert "nas " not in said(app), "commands come when they are asked for"
+    words = said(unfolded(app))
     assert f"nas export first --trial {best.number} --out" in words
+    assert "the same command goes on where the study stopped" in words
     words = said(page("network"))
     assert f"Trial {best.number}" in words
     assert f"nas export first --trial {best.number} --out" in words
@@ -61,7 +64,7 @@ def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
 def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
     folder = make_study(runs, complete=12, stopped=2)
     best = StudyCache().read(folder).front[-1].number
-    plain = said(page())
+    plain = said(unfolded(page()))
     assert "Bars:" not in plain
     assert "Dashed:" not in plain
     assert "2 stopped" in plain
