@@ -1,92 +1,129 @@
-"""Which brief recipe ranks networks as long training does: Kendall's tau at equal FLOPs, for both kinds of blocks.
+"""Which brief recipe tells networks apart: accuracy, processor seconds, and ranks at equal FLOPs, in two bands.
 
-    python -m benchmarks.ranking path/to/cifar10 benchmarks/ranking.jsonl
+    python -m benchmarks.ranking path/to/cifar10 benchmarks/ranking.jsonl [--band low] [--only RECIPE ...] [--report]
 
-Networks of `convnext_or_modulation_32` with FLOPs within a factor of 1.5, half of them of plain blocks and half of
-modulation blocks, are trained long once, and under each brief recipe with another seed. The table printed last has each
-recipe's tau with the long training, and its difference to the first recipe's on the same networks, each with the
-interval of a bootstrap over networks, all of them holding together with 95%; networks that any recipe has not trained
-yet are left out for all.
+24 networks of `convnext_or_modulation_32` in each band of FLOPs, of plain and of modulation blocks in turn, are trained
+under each recipe, and long: all images four times, with two seeds. Each row of the file is one training, in a process
+of one thread; a second run goes on where the first was stopped. Seconds are of the processor, evaluations included.
+
+The table has for each recipe, on the networks that it and the first one were both trained on: mean validation accuracy
+and its difference to the first recipe's (Student's interval, all of a band's holding together with 95%); processor
+seconds relative to the first; Kendall's tau, over pairs within a factor 1.5 of FLOPs, with the mean of the long
+trainings, and of the accuracy after a third of the images with the last (bootstrap over networks).
 """
 
 from __future__ import annotations
 
-from statistics import median
+import argparse
+import json
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
 
 from benchmarks.machine import heading
-from benchmarks.trainings import Row, by_recipe, train_missing
-from nas.analysis.multiple_comparisons import bonferroni_level, bonferroni_note
+from benchmarks.trainings import Row, by_recipe, networks, train_missing
+from nas.analysis.multiple_comparisons import VALUES, bonferroni_level, bonferroni_note
 from nas.analysis.rank_agreement import NEAR, bootstrap
+from nas.analysis.seed_noise import mean_half_width
 from nas.analysis.wording import signed
-from space import Band
+from space import Arch, Band, Task
 
-BAND = Band.parse("600K..900K")  # FLOPs: conv + linear multiply-accumulates; within NEAR
-LONG = "long"
-RESAMPLES = 20_000  # of which a dozen lie beyond either end of one of 40 intervals
 NETWORKS = 24
-BRIEF: dict[str, Any] = {"epochs": 6, "train_images": 5000, "seed": 1}  # of the recorded table
+BANDS = {"low": (500_000, 5_000_000), "high": (4_000_000, 16_000_000)}  # FLOPs: conv + linear multiply-accumulates
+LONG = ("long", "long, another seed")
+FIRST = "AdamW, the same 5,000 images"
 RECIPES: dict[str, dict[str, Any]] = {
-    LONG: {"epochs": 18, "seed": 0},
-    "lr 2e-3, batch 64": {},
-    "the same, another seed": {"seed": 2},
-    "no crop": {"crop": 0},
-    "lr 4e-3": {"lr": 4e-3},
-    "lr 1e-3": {"lr": 1e-3},
-    "3 epochs": {"epochs": 3},
-    "2,500 images": {"train_images": 2500},
-}  # each differs from BRIEF in what it names
+    FIRST: {"optimizer": "adamw", "epochs": 6, "train_images": 5000},
+    "AdamW": {"optimizer": "adamw"},
+    "Muon": {},
+    LONG[0]: {"images": 180_000, "period_images": 45_000, "seed": 100},
+    LONG[1]: {"images": 180_000, "period_images": 45_000, "seed": 101},
+}  # the default recipe but for what is named; seed 1 where none is
 
 
 def main() -> None:
-    rows = train_missing([BAND] * NETWORKS, {name: BRIEF | fields for name, fields in RECIPES.items()}, processes=2)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("rows", type=Path)
+    parser.add_argument("--band", choices=BANDS, action="append")
+    parser.add_argument("--only", choices=RECIPES, nargs="+", default=list(RECIPES))
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--report", action="store_true", help="of the rows that are there; trains nothing")
+    options = parser.parse_args()
+    for band in [] if options.report else options.band or BANDS:
+        recipes = {name: {"seed": 1} | RECIPES[name] for name in options.only}
+        train_missing(options.data, options.rows, band, of_band(band), recipes, options.processes)
     print(heading("torch"))
-    print(report(rows))
+    rows = [json.loads(line) for line in options.rows.read_text().splitlines()]
+    for band in BANDS:
+        print("\n" + report(band, [row for row in rows if row["band"] == band]))
 
 
-def report(rows: list[Row]) -> str:
+def of_band(band: str) -> list[Arch]:
+    """Its networks, by rising FLOPs."""
+    edges = [round(float(edge)) for edge in np.geomspace(*BANDS[band], NETWORKS + 1)]
+    return networks([Band(low, high) for low, high in pairwise(edges)], Task(32, 3, 10))
+
+
+def report(band: str, rows: Iterable[Row]) -> str:
     """The table, as Markdown."""
-    by = by_recipe(rows)
-    keys = sorted(set.intersection(*(set(found) for found in by.values())))
-    kinds = np.array([by[LONG][key]["block"] for key in keys])
-    size = np.log([float(by[LONG][key]["flops"]) for key in keys])
-    assert np.ptp(size) <= np.log(NEAR) + 1e-9
-    same = kinds[:, None] == kinds
-    masks = {"all pairs": np.ones_like(same), **{k: same & (kinds == k) for k in np.unique(kinds)}, "mixed": ~same}
-    final = {name: np.array([found[key]["curve"][-1] for key in keys]) for name, found in by.items()}
-    first = next(name for name in by if name != LONG)
-    statements = len(by) * len(masks) + len(by) - 1  # taus, those of FLOPs in place of LONG's, and differences
-    lines = [f"{len(keys)} networks of {BAND} FLOPs (conv + linear multiply-accumulates); pairs: "]
-    lines[0] += ", ".join(f"{int(np.triu(mask, 1).sum())} {name}" for name, mask in masks.items())
-    lines += ["", f"| ranked by | accuracy | epochs x images | {' | '.join(masks)} | less the first |"]
-    lines += ["|" + "---|" * (len(masks) + 4)]
-    for name, values in [*((n, v) for n, v in final.items() if n != LONG), ("FLOPs alone", size)]:
-        taus = {kind: bootstrap(values, final[LONG], mask, resamples=RESAMPLES) for kind, mask in masks.items()}
-        tau, spread = taus["all pairs"]
-        other, others = bootstrap(final[first], final[LONG], masks["all pairs"], resamples=RESAMPLES)
-        known = name in final
-        fields = {**BRIEF, **RECIPES.get(name, {})}
-        cells = [
-            f"{values.mean():.2%}" if known else "",
-            f"{fields['epochs']} x {fields['train_images']:,}" if known else "",
-            *(f"{value:.2f} ({_interval(found, statements)})" for value, found in taus.values()),
-            "" if name == first else f"{signed(tau - other, 2)} ({_interval(spread - others, statements)})",
-        ]  # fmt: skip
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    seconds = median(row["seconds"] for row in by[first].values())
-    long = median(row["seconds"] for row in by[LONG].values())
-    lines += ["", f"Long: {RECIPES[LONG]['epochs']} epochs, {final[LONG].mean():.2%}, spread {final[LONG].std():.2%}."]
-    lines[-1] += f" Intervals: {bonferroni_note(statements, 'intervals')}."
-    lines[-1] += f" Seconds, median: {long:.0f} long, {seconds:.0f} brief (one thread each)."
-    return "\n".join(lines)
+    by, (low, high) = by_recipe(rows), BANDS[band]
+    long = {
+        key: mean(by[name][key]["curve"][-1] for name in LONG if key in by.get(name, {}))
+        for name in LONG for key in by.get(name, {})
+    }  # fmt: skip
+    seeds = [sum(key in by.get(name, {}) for name in LONG) for key in long]
+    brief = [name for name in by if name not in LONG]
+    compared = sum(_paired(by, name)[0] >= VALUES for name in brief[1:]) or 1
+    lines = [
+        f"{Band(low, high)} FLOPs. Long trainings: {len(long)} networks, {sum(seeds)} trainings.", "",
+        "| recipe | networks | accuracy | less the first | processor time | tau with long (pairs) | tau of a third |",
+        "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name in brief:
+        count, accuracy, gaps, cost = _paired(by, name)
+        half = mean_half_width(np.array(gaps), bonferroni_level(compared)) if count >= VALUES else None
+        less = (
+            "" if name == brief[0] else signed(100 * mean(gaps), 2) + ("" if half is None else f" ± {100 * half:.2f}")
+        )
+        keys = [key for key in by[name] if key in long]
+        ends = [by[name][key]["curve"][-1] for key in keys]
+        with_long = _tau(by[name], keys, ends, [long[key] for key in keys])
+        every = list(by[name])
+        third = _tau(
+            by[name], every, [_third(by[name][key]) for key in every], [by[name][key]["curve"][-1] for key in every]
+        )
+        lines.append(f"| {name} | {count} | {accuracy:.2%} | {less} | {cost:.2f} | {with_long} | {third} |")
+    return "\n".join([*lines, "", f"±: {bonferroni_note(compared, 'differences')}; taus: 95% each by itself."])
 
 
-def _interval(values: np.ndarray[Any, Any], statements: int) -> str:
-    beyond = (1 - bonferroni_level(statements)) / 2
-    low, high = np.nanquantile(values, [beyond, 1 - beyond])
-    return f"{low:.2f} to {high:.2f}"
+def _paired(by: dict[str, dict[str, Row]], name: str) -> tuple[int, float, list[float], float]:
+    """On the networks of a recipe and of the first: how many, mean accuracy, differences, and relative seconds."""
+    first = next(found for each, found in by.items() if each not in LONG)
+    keys = [key for key in by[name] if key in first]
+    gaps = [by[name][key]["curve"][-1] - first[key]["curve"][-1] for key in keys]
+    seconds = [sum(found[key]["seconds"] for key in keys) for found in (by[name], first)]
+    return len(keys), mean(by[name][key]["curve"][-1] for key in keys), gaps, seconds[0] / seconds[1]
+
+
+def _third(row: Row) -> float:
+    """Accuracy after a third of the images."""
+    return float(row["curve"][max(0, round(len(row["curve"]) / 3) - 1)])
+
+
+def _tau(found: dict[str, Row], a: list[float], b: list[float], keys: list[str]) -> str:
+    """At equal FLOPs."""
+    size = np.log([float(found[key]["flops"]) for key in keys])
+    near = np.abs(size[:, None] - size) <= np.log(NEAR) + 1e-9
+    if len(keys) < 4 or not np.triu(near, 1).any():
+        return ""
+    tau, spread = bootstrap(np.array(a), np.array(b), near)
+    low, high = np.nanquantile(spread, [0.025, 0.975])
+    return f"{tau:.2f} ({low:.2f} to {high:.2f}; {int(np.triu(near, 1).sum())})"
 
 
 if __name__ == "__main__":

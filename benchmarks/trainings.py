@@ -1,16 +1,13 @@
-"""Networks trained under several recipes, a row per training: what `benchmarks.recipes` and `benchmarks.ranking` share.
-
-Every row of the file is one training; a second run goes on where the first was stopped.
-"""
+"""Networks trained under several recipes, a row per training, for `benchmarks.ranking`."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import random
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,11 +18,10 @@ import torch
 from nas.data.dataset import Data, load
 from nas.records.recipe import Recipe
 from nas.training.brief import train
-from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
-from space import Arch, Band, Budget, Space, Task, cost, processor
+from space import Arch, Band, Budget, Space, Task, cost
 
-Row = dict[str, Any]  # recipe, key, block, flops, seconds, curve
+Row = dict[str, Any]  # recipe, band, key, block, flops, params, seconds of the processor, curve
 
 
 def networks(bands: Sequence[Band], task: Task) -> list[Arch]:
@@ -40,53 +36,44 @@ def networks(bands: Sequence[Band], task: Task) -> list[Arch]:
     return list(found.values())
 
 
-def train_missing(bands: Sequence[Band], recipes: Mapping[str, Mapping[str, Any]], processes: int) -> list[Row]:
-    """The command line: trains each network under each recipe that the file does not have it under; all rows. A recipe
-    has the fields of `Recipe`, the `seed` of its trainings and a `layer_scale`, which stands in all blocks."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("data")
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    known = {(row["recipe"], row["key"]) for row in rows}
-    data = load(options.data, 32)
-    nets = networks(bands, Task(32, data.channels, len(data.classes)))
+def train_missing(
+    source: str, file: Path, band: str, nets: Sequence[Arch], recipes: Mapping[str, Mapping[str, Any]], processes: int
+) -> None:
+    """Trains each network under each recipe that the file does not have it under, and adds a row for each. A recipe has
+    the fields of `Recipe` and the `seed` of its trainings."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    known = {(row["recipe"], row["key"]) for row in map(json.loads, lines)}
     jobs = [(name, arch) for name in recipes for arch in nets if (name, arch.key) not in known]
-    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (options.data, processes)) as pool:
-        running = [pool.submit(_train, name, recipes[name], arch.to_dict()) for name, arch in jobs]
+    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (source,)) as pool:
+        running = [pool.submit(_train, name, recipes[name], band, arch.to_dict()) for name, arch in jobs]
         for done in as_completed(running):
-            rows.append(done.result())
-            with options.out.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-    return rows
+            with file.open("a") as out:
+                out.write(json.dumps(done.result()) + "\n")
 
 
 _data: Data  # of a process
 
 
-def _begin(source: str, processes: int) -> None:
+def _begin(source: str) -> None:
     global _data
-    torch.set_num_threads(max(1, processor.cores() // processes))
+    torch.set_num_threads(1)
     _data = load(source, 32)
 
 
-def _train(name: str, fields: Mapping[str, Any], plain: dict[str, Any]) -> Row:
+def _train(name: str, fields: Mapping[str, Any], band: str, plain: dict[str, Any]) -> Row:
     """One training, in a process that has begun."""
-    arch = Arch.from_dict(plain, "network")
-    task = Task(32, _data.channels, len(_data.classes))
-    recipe = Recipe(**{key: value for key, value in fields.items() if key not in ("seed", "layer_scale")})
-    if "layer_scale" in fields:
-        for stage in plain["stages"]:
-            stage["layer_scale"] = fields["layer_scale"]
-    placed = DeviceData.place(_data, recipe, choose_device("auto"))
-    trained = train(Arch.from_dict(plain, "network"), task, placed, recipe, seed=fields["seed"])
+    arch, task = Arch.from_dict(plain, "network"), Task(32, _data.channels, len(_data.classes))
+    recipe = Recipe(**{key: value for key, value in fields.items() if key != "seed"})
+    placed, began, counts = DeviceData.place(_data, recipe, torch.device("cpu")), time.process_time(), cost(arch, task)
+    trained = train(arch, task, placed, recipe, seed=fields["seed"])
     return {
-        "recipe": name, "key": arch.key, "block": arch.stages[0].block.name, "flops": cost(arch, task).flops,
-        "seconds": round(trained.seconds, 2), "curve": [round(epoch.accuracy, 4) for epoch in trained.curve],
+        "recipe": name, "band": band, "key": arch.key, "block": arch.stages[0].block.name, "flops": counts.flops,
+        "params": counts.params, "seconds": round(time.process_time() - began, 2),
+        "curve": [round(period.accuracy, 4) for period in trained.curve],
     }  # fmt: skip
 
 
-def by_recipe(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
+def by_recipe(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     """recipe -> key -> row, in the order of the rows."""
     found: dict[str, dict[str, Row]] = defaultdict(dict)
     for row in rows:
