@@ -11,6 +11,7 @@ import pytest
 
 import nas
 from space import Arch, Space, Task, cost
+from tests.brief import measure_briefly
 from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 
@@ -65,6 +66,7 @@ def test_a_study_from_search_to_export(
     run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fork_what_is_started(monkeypatch.setattr)
+    measure_briefly(monkeypatch.setattr)
     runs = ("--runs", tmp_path / "runs")
     words: tuple[Any, ...] = (
         "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s", *runs,

@@ -19,7 +19,9 @@ from nas.export.formats import write_base, write_formats
 from nas.export.load import Preprocess
 from space import Task
 from space.network import Network
+from tests.brief import measure_briefly
 from tests.conftest import TINY_RECIPE, TINY_SPACE
+from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 from tests.space.networks import arch
 
@@ -58,8 +60,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_number_is_the_cards(tmp_path: Path, run: Run) -> None:
+def test_the_number_is_the_cards(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search over a folder, whose network is exported and run over the folder's test pictures."""
+    fork_what_is_started(monkeypatch.setattr)
+    measure_briefly(monkeypatch.setattr)
     pictures(tmp_path / "data" / "train", 12)
     pictures(tmp_path / "data" / "test", 15)
     (tmp_path / "tiny.yaml").write_text(TINY_SPACE)
