@@ -91,12 +91,10 @@ def report(band: str, rows: Iterable[Row]) -> str:
             "" if name == brief[0] else signed(100 * mean(gaps), 2) + ("" if half is None else f" ± {100 * half:.2f}")
         )
         keys = [key for key in by[name] if key in long]
-        ends = [by[name][key]["curve"][-1] for key in keys]
-        with_long = _tau(by[name], keys, ends, [long[key] for key in keys])
-        every = list(by[name])
-        third = _tau(
-            by[name], every, [_third(by[name][key]) for key in every], [by[name][key]["curve"][-1] for key in every]
-        )
+        ends = {key: row["curve"][-1] for key, row in by[name].items()}
+        thirds = {key: _third(row) for key, row in by[name].items()}
+        with_long = _tau(by[name], [ends[key] for key in keys], [long[key] for key in keys], keys)
+        third = _tau(by[name], list(thirds.values()), list(ends.values()), list(ends))
         lines.append(f"| {name} | {count} | {accuracy:.2%} | {less} | {cost:.2f} | {with_long} | {third} |")
     return "\n".join([*lines, "", f"±: {bonferroni_note(compared, 'differences')}; taus: 95% each by itself."])
 
