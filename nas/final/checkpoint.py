@@ -15,7 +15,7 @@ from space import InputError
 
 FORM: dict[str, type | tuple[type, ...]] = {
     "identity": dict, "epoch": int, "step": int, "curve": list, "network": dict, "optimizer": dict,
-    "ema": (dict, NoneType),
+    "muon": (dict, NoneType), "ema": (dict, NoneType),
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalRecipe:
-    """AdamW (betas .9, .999; no decay on 1-D parameters), linear warm-up then cosine to `min_lr`, both per step."""
+    """Muon or AdamW (betas .9, .999), no decay on 1-D parameters; linear warm-up then cosine to `min_lr`, per step."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -32,6 +32,7 @@ class FinalRecipe:
     batch_size: Int  # of all processes together
     lr: Float  # at a batch of lr_batch; scaled by the linear rule (arXiv 1706.02677)
     lr_batch: Int
+    optimizer: Literal["muon", "adamw"] = "adamw"  # muon: for the matrices of blocks, beside AdamW for the rest
     min_lr: Float = 0.0
     warmup_epochs: Float = 0.0
     weight_decay: Float = 0.05

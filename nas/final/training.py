@@ -33,6 +33,7 @@ from nas.records.files import write_whole
 from nas.training.device import autocast, own_stream
 from nas.training.device_data import DeviceSplit
 from nas.training.evaluation import count_correct
+from nas.training.muon import Muon, matrices
 from nas.training.steps import fitting_batch
 from space import InputError
 from space.network import Network
@@ -133,8 +134,9 @@ class _Run:
 
         self.network, self.recipe, self.device, self.share = network, recipe, device, share
         self.step, self.warmup, self.last = 0, round(recipe.warmup_epochs * steps), recipe.epochs * steps
-        groups = parameter_groups(network, recipe)
+        groups, muon = parameter_groups(network, recipe)
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.peak_lr, fused=True)
+        self.muon = Muon(muon, recipe.peak_lr) if muon else None
         self.ema: Any = ModelEmaV3(network, decay=recipe.ema, use_warmup=True) if recipe.ema else None
         self.module: nn.Module = network
         if share.processes > 1:
@@ -155,7 +157,7 @@ class _Run:
         x, y = mix(images, labels, drawn)
         seed_all(drawn)
         loss = self.forward(x, y)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()
         self.update()
         return loss.detach()
@@ -168,9 +170,10 @@ class _Run:
 
     def update(self) -> None:
         """Weights by their gradients, and the average by the weights."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(self.step) * group["scale"]
-        self.optimizer.step()
+        for optimizer in filter(None, (self.optimizer, self.muon)):
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate(self.step) * group["scale"]
+            optimizer.step()
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.network, self.step)
@@ -193,6 +196,7 @@ class _Run:
         state = {
             "identity": identity, "epoch": epoch, "step": self.step, "curve": [list(astuple(row)) for row in rows],
             "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "muon": None if self.muon is None else self.muon.state_dict(),
             "ema": None if self.ema is None else self.ema.module.state_dict(),
         }  # fmt: skip
         write_checkpoint(folder / CHECKPOINT, state)
@@ -210,6 +214,8 @@ class _Run:
             if self.ema is not None:
                 self.ema.module.load_state_dict(state["ema"])
             self.optimizer.load_state_dict(state["optimizer"])
+            if self.muon is not None:
+                self.muon.load_state_dict(state["muon"])
             rows = [FinalEpoch(*row) for row in state["curve"]]
         except torch.OutOfMemoryError:
             raise
@@ -231,18 +237,25 @@ def same_identity(old: dict[str, Any], new: dict[str, Any], folder: Path) -> Non
             )
 
 
-def parameter_groups(network: Network, recipe: FinalRecipe) -> list[dict[str, Any]]:
-    """No decay for 1-D parameters; each block's rate is `layer_decay` times the next one's, the head's is whole."""
-    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+Groups = list[dict[str, Any]]  # of parameters, each with its decay and its scale of the rate
+
+
+def parameter_groups(network: Network, recipe: FinalRecipe) -> tuple[Groups, Groups]:
+    """For AdamW and for Muon. No decay for 1-D parameters; each block's rate is `layer_decay` times the next one's, the
+    head's is whole."""
+    groups: dict[tuple[bool, int, bool], dict[str, Any]] = {}
     last = network.arch.depth + 1
+    muon = set(map(id, matrices(network, network.head))) if recipe.optimizer == "muon" else set()
     for name, parameter in network.named_parameters():
         layer, plain = _layer(name, network), parameter.dim() <= 1
         new = {
             "params": [], "weight_decay": 0.0 if plain else recipe.weight_decay,
             "scale": recipe.layer_decay ** (last - layer),
         }  # fmt: skip
-        groups.setdefault((layer if recipe.layer_decay < 1 else last, plain), new)["params"].append(parameter)
-    return list(groups.values())
+        place = (id(parameter) in muon, layer if recipe.layer_decay < 1 else last, plain)
+        groups.setdefault(place, new)["params"].append(parameter)
+    adamw, matrix = ([group for place, group in groups.items() if place[0] == its] for its in (False, True))
+    return adamw, matrix
 
 
 def _layer(name: str, network: Network) -> int:

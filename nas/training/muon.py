@@ -9,11 +9,11 @@ a time, in bfloat16, and reads its rate on the host, which a CUDA graph cannot.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import ParamsT
 
 MOMENTUM = 0.95
 STEPS = 5  # of Newton-Schulz; three cost 1.7 points of accuracy on a network and save little
@@ -26,31 +26,34 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum whose singular values are all brought to about 1; decoupled weight decay."""
 
     def __init__(
-        self, params: Iterable[nn.Parameter], lr: Tensor, weight_decay: float = 0.0, momentum: float = MOMENTUM
+        self, params: ParamsT, lr: float | Tensor, weight_decay: float = 0.0, momentum: float = MOMENTUM
     ) -> None:
-        """`params`: matrices (m, n), which all get a gradient in every step. `lr`: a tensor (), read where it lies."""
-        by_shape: dict[torch.Size, list[nn.Parameter]] = {}
-        for parameter in params:
-            assert parameter.dim() == 2, f"a matrix, got {tuple(parameter.shape)}"
-            by_shape.setdefault(parameter.shape, []).append(parameter)
-        super().__init__([{"params": alike} for alike in by_shape.values()],
-                         {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})  # fmt: skip
+        """`params`: matrices (m, n), or groups of them, which all get a gradient in every step. `lr`: a number, or a
+        tensor () that is read where it lies."""
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One step of all matrices. There is no closure."""
         for group in self.param_groups:
-            parameters, momentum = group["params"], group["momentum"]
-            gradients = torch.stack([parameter.grad for parameter in parameters])  # (count, m, n)
-            state = self.state[parameters[0]]
-            if not state:
-                state["momentum"] = torch.zeros_like(gradients)
-            state["momentum"].lerp_(gradients, 1 - momentum)
-            updates = orthogonal(gradients.lerp_(state["momentum"], momentum))
-            updates *= group["lr"] * (0.2 * math.sqrt(max(gradients.shape[1:])))
-            kept = 1 - group["lr"] * group["weight_decay"]
-            for parameter, update in zip(parameters, updates.unbind(), strict=True):
-                parameter.mul_(kept).sub_(update)
+            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+            for parameter in group["params"]:
+                by_shape.setdefault(parameter.shape, []).append(parameter)
+            for alike in by_shape.values():
+                self._step(alike, group["lr"], group["weight_decay"], group["momentum"])
+
+    def _step(self, alike: list[nn.Parameter], rate: float | Tensor, decay: float, momentum: float) -> None:
+        """Of matrices of one shape, whose momenta lie in one tensor (count, m, n)."""
+        gradients = torch.stack([cast(Tensor, parameter.grad) for parameter in alike])
+        state = self.state[alike[0]]
+        if not state:
+            state["momentum"] = torch.zeros_like(gradients)
+        state["momentum"].lerp_(gradients, 1 - momentum)
+        updates = orthogonal(gradients.lerp_(state["momentum"], momentum))
+        updates *= rate * (0.2 * math.sqrt(max(gradients.shape[1:])))
+        kept = 1 - rate * decay
+        for parameter, update in zip(alike, updates.unbind(), strict=True):
+            parameter.mul_(kept).sub_(update)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

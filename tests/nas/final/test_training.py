@@ -41,7 +41,7 @@ from tests.space.networks import arch
 
 TASK = Task(8, 1, 10)
 # Every piece of the recipe is on.
-RECIPE = replace(FinalRecipe.load("convnext", epochs=3, batch_size=128), drop_path=0.2, lr=0.05)
+RECIPE = replace(FinalRecipe.load("convnext", epochs=3, batch_size=128), drop_path=0.2, lr=0.05, optimizer="muon")
 
 
 def tiny(norm: str = "ln") -> Arch:
@@ -186,7 +186,8 @@ def test_rates_warm_up_by_the_linear_rule_and_end_at_the_lowest() -> None:
 
 def test_layers_decay_and_one_dimensional_parameters_do_not() -> None:
     network = Network(tiny(), TASK)
-    groups = parameter_groups(network, FinalRecipe.load("finetune"))
+    groups, muon = parameter_groups(network, FinalRecipe.load("finetune"))
+    assert muon == []
     of = {id(p): group for group in groups for p in group["params"]}
     assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
     found = {name: of[id(p)] for name, p in network.named_parameters()}
@@ -261,10 +262,10 @@ def test_recipes_are_as_published_and_brief_is_the_searchs() -> None:
     convnext, brief, own = FinalRecipe.load("convnext"), FinalRecipe.load("brief"), Recipe()
     assert (convnext.epochs, convnext.peak_lr, convnext.warmup_epochs, convnext.ema) == (300, 4e-3, 20, 0.9999)
     assert (convnext.mixup, convnext.cutmix, convnext.erasing, convnext.label_smoothing) == (0.8, 1.0, 0.25, 0.1)
-    for field in ("epochs", "batch_size", "weight_decay", "label_smoothing", "mixup", "cutmix", "ema", "drop_path"):
+    for field in ("batch_size", "optimizer", "weight_decay", "label_smoothing", "mixup", "cutmix", "ema", "drop_path"):
         assert getattr(brief, field) == getattr(own, field)
-    assert brief.peak_lr == own.lr
-    assert brief.warmup_epochs == pytest.approx(own.warmup * own.epochs)
+    assert brief.peak_lr == own.rate
+    assert brief.warmup_epochs == pytest.approx(own.warmup * brief.epochs)
     assert FinalRecipe.load("convnext", epochs=30).warmup_epochs == pytest.approx(2)
 
 
