@@ -26,7 +26,9 @@ KINDS = (None, "convnext", "modulation")
 NETWORKS = 6
 EDGES = [round(float(edge)) for edge in np.geomspace(1_000_000, 10_000_000, NETWORKS + 1)]  # FLOPs
 BANDS = [Band(low, high) for low, high in pairwise(EDGES)]  # of conv + linear multiply-accumulates
-FIRST: dict[str, Any] = {"epochs": 8, "train_images": 6000, "lr": 2e-3, "batch_size": 64, "seed": 1}
+FIRST: dict[str, Any] = {
+    "optimizer": "adamw", "epochs": 8, "train_images": 6000, "lr": 2e-3, "batch_size": 64, "seed": 1,
+}  # fmt: skip
 CHANGES: dict[str, dict[str, Any]] = {
     "lr 2e-3, batch 64": {},
     "lr 1e-3": {"lr": 1e-3},

@@ -82,7 +82,7 @@ def _train(name: str, fields: Mapping[str, Any], plain: dict[str, Any]) -> Row:
     trained = train(Arch.from_dict(plain, "network"), task, placed, recipe, seed=fields["seed"])
     return {
         "recipe": name, "key": arch.key, "block": arch.stages[0].block.name, "flops": cost(arch, task).flops,
-        "seconds": round(trained.seconds, 2), "curve": [round(epoch.accuracy, 4) for epoch in trained.curve],
+        "seconds": round(trained.seconds, 2), "curve": [round(period.accuracy, 4) for period in trained.curve],
     }  # fmt: skip
 
 

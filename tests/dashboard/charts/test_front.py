@@ -35,7 +35,7 @@ def traces(figure: Figure, mode: str) -> list[dict[str, Any]]:
 def test_every_figure_is_valid_plotly() -> None:
     arch = SPACE.random_arch(random.Random(0), TASK)
     as_plotly(front_figure(TRIALS, BAND, running=[trial(9, 0, 2_000_000, state="running")]))
-    as_plotly(curve_figure([Period(1, math.nan, 0.1, 0.5), Period(2, 1.0, 0.5, 1.0)]))
+    as_plotly(curve_figure([Period(1, 100, math.nan, 0.1, 0.5), Period(2, 200, 1.0, 0.5, 1.0)]))
     as_plotly(network_figure(arch, TASK))
     as_plotly(network_figure(arch, TASK, brief=True))
 
@@ -193,9 +193,10 @@ def test_captions() -> None:
     assert caption(TRIALS[:1]) == "1 network finished, alone on the front: it reaches 90.0% at 1M FLOPs."
     assert caption([trial(0, 0.9, 2), trial(1, 0.8, 3)]).startswith("1 of 2 networks is on the front: it reaches 90.0%")
     assert caption([]) == "No finished network yet, of 0 trials."
-    periods = [Period(1, 2.0, 0.5, 1.0), Period(2, 1.0, 0.4, 2.0)]
+    periods = [Period(1, 5000, 2.0, 0.5, 1.0), Period(2, 10_000, 1.0, 0.4, 2.0)]
     assert curve_caption(periods) == (
-        "After 2 periods and 2.0 s: validation accuracy 40.0%, training loss 1; best 50.0% in period 1. One seed."
+        "After 10,000 training images and 2.0 s: validation accuracy 40.0%, training loss 1; best 50.0% after 5,000. "
+        "One seed."
     )
 
 

@@ -91,8 +91,8 @@ def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(names["curves"].index) == [one.key for one in table.recordings]
     frame: pd.DataFrame = names["table"]
     assert list(frame.columns) == [
-        "key", "arch", "flops", "params", "activations", "seed", "log_density", "accuracy", "seconds", "periods",
-        "epoch_loss", "epoch_accuracy", "epoch_seconds",
+        "key", "arch", "flops", "params", "activations", "seed", "log_density", "accuracy", "seconds", "images",
+        "period_loss", "period_accuracy", "period_seconds",
     ]  # fmt: skip
     assert frame["flops"].tolist() == [one.flops for one in table.recordings]
     assert "Too few networks (5) for correlations." in text
@@ -135,7 +135,7 @@ def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: 
         ({"version": 1}, f"study b must have version {VERSION} to be recorded, got 1; search anew"),
         ({"running": True}, "study must rest to be recorded, got b, which runs; wait for its end, or stop it"),
         ({"flops_high": 31_000_000}, "flops_high must be 30000000 as in a, got 31000000 in b; record them apart"),
-        ({"periods": 4}, "recipe.periods must be 3 as in a, got 4 in b; record them apart"),
+        ({"periods": 4}, "recipe.images must be 36000 as in a, got 48000 in b; record them apart"),
         ({"data": replace(make_settings().data, fingerprint="1" * 16)}, f"data.fingerprint must be {'0' * 16} as in a, got {'1' * 16} in b; record them apart"),
     ],
 )  # fmt: skip
@@ -197,7 +197,7 @@ def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path, how: s
         ({"accuracy": 0.9}, "row 1: accuracy must be the curve's last, "),
         ({"seconds": float("nan")}, "row 1: seconds must not be negative, got nan; record it again"),
         ({"curve": ()}, "row 1: curve must have the recipe's 2 periods, got 0; record it again"),
-        ({"curve": (Period(1, 1.0, 0.5, 1.0), Period(2, 1.0, 1.5, 2.0))}, "row 1: accuracy must be from 0 to 1, got 1.5"),
+        ({"curve": (Period(1, 12_000, 1.0, 0.5, 1.0), Period(2, 24_000, 1.0, 1.5, 2.0))}, "row 1: accuracy must be from 0 to 1, got 1.5"),
         ({"arch": {"stages": []}}, "row 1: stages must be 1 to 8, got 0; record it again"),
     ],
 )  # fmt: skip

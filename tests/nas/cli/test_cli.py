@@ -15,8 +15,8 @@ from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 
 FIELDS = {
-    "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed",
-    "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner", "metric", "balanced_accuracy",
+    "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "periods",
+    "images", "seed", "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner", "metric", "balanced_accuracy",
     "class_accuracies", "class_images",
 }  # fmt: skip
 FRONT_FIELDS = FIELDS | {"seeds", "interval", "expected", "probability", "tie", "baseline_accuracy"}
@@ -185,7 +185,7 @@ def test_every_verb_has_help_with_an_example(run: Run, verb: str) -> None:
     assert f"Example: nas {verb}" in " ".join(out.split())
 
 
-def test_repeats_and_a_baseline_with_as_many_epochs(
+def test_repeats_and_a_baseline_with_as_many_images(
     run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
 ) -> None:
     words: tuple[Any, ...] = (
@@ -194,11 +194,11 @@ def test_repeats_and_a_baseline_with_as_many_epochs(
     )  # fmt: skip
     code, _, err = run(*words, "--repeats", 2, "--baseline")
     assert code == 0
-    assert "baseline: random search with the same 10 epochs of training" in err
+    assert "baseline: random search, trained on the same 2,560 images" in err
     rows, beside = (json.loads(run("trials", name, "--runs", tmp_path, "--json")[1]) for name in ("s", "s-random"))
     assert [row["state"] for row in rows] == ["complete"] * 5
     assert sum(row["repeat_of"] is not None for row in rows) == 2
-    assert sum(row["epochs"] for row in rows) == sum(row["epochs"] for row in beside) == 10
+    assert sum(row["images"] for row in rows) == sum(row["images"] for row in beside) == 10 * 256
     assert all(row["log_density"] for row in beside), "drawn at random"
     front = run("front", "s", "--runs", tmp_path)[1].replace("\n", " ")
     assert "s-random" in front
