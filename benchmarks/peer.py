@@ -1,8 +1,8 @@
 """What one would write without nas: timm's ConvNeXt, a DataLoader with torchvision transforms, AdamW, fvcore after.
 
 Written as its author would, plain or tuned: `tuned` adds channels-last, persistent workers, pinned memory, fused AdamW
-and, with `amp`, bfloat16 autocast. It trains the same networks as nas with the same images, batch, epochs and recipe, but
-with AdamW for every parameter.
+and, with `amp`, bfloat16 autocast. It trains the same networks as nas with the same images, batch, epochs and recipe,
+but with AdamW for every parameter.
 """
 
 from __future__ import annotations

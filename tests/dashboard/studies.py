@@ -150,7 +150,9 @@ def add_curve(folder: Path, number: int, accuracy: float, periods: int = 10) -> 
     trial = storage.get_all_trials(0, deepcopy=False)[number]
     (folder / ARTIFACTS).mkdir(exist_ok=True)
     rise = [accuracy * (1 - 0.6**e) / (1 - 0.6**periods) for e in range(1, periods + 1)]
-    rows = [f"{e},{e * PERIOD},{2.3 * 0.7**e:.4f},{share:.4f},{0.4 * e:.2f},{share:.4f}" for e, share in enumerate(rise, 1)]
+    rows = [
+        f"{e},{e * PERIOD},{2.3 * 0.7**e:.4f},{share:.4f},{0.4 * e:.2f},{share:.4f}" for e, share in enumerate(rise, 1)
+    ]
     with tempfile.TemporaryDirectory() as aside:
         path = Path(aside) / CURVE
         path.write_text("\n".join(["period,images,loss,accuracy,seconds,balanced", *rows]) + "\n")

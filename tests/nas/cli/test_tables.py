@@ -46,8 +46,9 @@ class OneConv(Block):
 def trial(number: int, flops: int, accuracy: float) -> Trial:
     plain = NETWORK.to_dict()
     return Trial(
-        number=number, state="complete", flops=flops, params=12_345, accuracy=accuracy, seconds=3.14, images=7000, arch=plain
-    )
+        number=number, state="complete", flops=flops, params=12_345, accuracy=accuracy, seconds=3.14, images=7000,
+        arch=plain,
+    )  # fmt: skip
 
 
 TRIALS = [trial(0, 1_000_000, 0.5), trial(1, 1_500_000, 0.9), trial(2, 2_000_000, 0.8), trial(3, 4_000_000, 0.95)]
@@ -66,7 +67,8 @@ def rows(text: str) -> list[list[str]]:
 
 def test_a_caption_says_split_count_seeds_images_and_convention() -> None:
     text = caption(replace(SETTINGS, data=replace(SETTINGS.data, validation=12_345)))
-    for part in ("top-1", "digits's validation split", "n = 12,345", "1 seed per network", "7,000 images (6.5 epochs of 1,077)", CONVENTION):
+    trained = "7,000 images (6.5 epochs of 1,077)"
+    for part in ("top-1", "digits's validation split", "n = 12,345", "1 seed per network", trained, CONVENTION):
         assert part in text
     assert CONVENTION == "FLOPs: conv + linear multiply-accumulates, batch 1"
 
