@@ -22,8 +22,9 @@ PARTS = (0.25, 0.5, 1.0)  # of the images
 
 def comparable(one: Reader, other: Reader) -> None:
     """Raises InputError where the two differ in more than the sampler."""
-    for field in ("space", "band", "recipe", "task"):
-        a, b = getattr(one.settings, field), getattr(other.settings, field)
+    pairs = {field: [getattr(each.settings, field) for each in (one, other)] for field in ("space", "band", "task")}
+    pairs["recipe"] = [each.settings.build_recipe() for each in (one, other)]
+    for field, (a, b) in pairs.items():
         if a != b:
             raise InputError(f"{field} must be the same in both studies, got {a} and {b}; compare others")
     if one.settings.data.fingerprint != other.settings.data.fingerprint:

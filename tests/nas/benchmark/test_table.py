@@ -79,6 +79,45 @@ def test_trainings_come_back_from_studies_and_from_the_file(tmp_path: Path) -> N
     assert (back.periods, back.images, back.band) == (3, 12_000, gathered.settings.band)
 
 
+def test_studies_that_counted_epochs_are_recorded_with_those_that_do_not(tmp_path: Path) -> None:
+    table, plain = make_table(4, periods=3), make_settings(3).recipe
+    recipe = {name: plain[name] for name in plain if name not in ("images", "period_images", "optimizer")}
+    first = write_study(tmp_path / "a", table.recordings[:2], recipe=recipe | {"epochs": 3, "lr": 0.002})
+    adamw = plain | {"optimizer": "adamw", "lr": 0.002}
+    second = write_study(tmp_path / "b", table.recordings[2:], recipe=adamw)
+    for one, two in zip(gather([first, second]).recordings, table.recordings, strict=True):
+        assert_same(one, two)
+    third = write_study(tmp_path / "c", table.recordings[2:], recipe=plain)
+    with pytest.raises(InputError, match=r"recipe.optimizer must be adamw as in a, got muon in c; record them apart"):
+        gather([first, third])
+
+
+def test_a_file_of_format_1_is_the_same_table(tmp_path: Path) -> None:
+    """Where a period was called an epoch, and AdamW went without saying."""
+    path, plain = tmp_path / "t.parquet", make_settings(2).recipe | {"optimizer": "adamw", "lr": 0.002}
+    table = replace(make_table(5, periods=2, twice=1), settings=make_settings(2, recipe=plain))
+    save_table(table, path)
+    assert RecordedTable.load(path) == table
+    content = parquet.read_table(path)
+    papers = json.loads(content.schema.metadata[b"nas"])
+    assert papers["format"] == 2
+    recipe = {name: plain[name] for name in plain if name not in ("images", "period_images", "optimizer")}
+    papers |= {"format": 1, "settings": papers["settings"] | {"recipe": recipe | {"epochs": 2}}}
+    names = [name.replace("period", "epoch").replace("images", "epochs") for name in content.schema.names]
+    content = content.rename_columns(names).replace_schema_metadata({b"nas": json.dumps(papers).encode()})
+    parquet.write_table(content, path)
+    back = RecordedTable.load(path)
+    assert back.recordings == table.recordings
+    assert (back.periods, back.images) == (2, 12_000)
+    assert back.settings.build_recipe() == table.settings.build_recipe()
+
+
+def test_the_table_of_this_package_is_of_six_periods() -> None:
+    table = RecordedTable.load()
+    assert (table.periods, table.images, len(table.networks)) == (6, 5000, 400)
+    assert {one.curve[-1].images for one in table.recordings} == {30_000}
+
+
 def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(5, periods=2)
     save_table(table, tmp_path / "t.parquet")
@@ -176,7 +215,7 @@ def spoilt(path: Path, how: str) -> None:
         ("text", "table must be a whole file of `nas record`, got "),
         ("foreign", "table must be a whole file of `nas record`, got "),
         ("column", "table must be a whole file of `nas record`, got "),
-        ("format", "{path}: format must be 1, got 99; record it again with `nas record`"),
+        ("format", "{path}: format must be from 1 to 2, got 99; record it again with `nas record`"),
     ],
 )
 def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path, how: str, message: str) -> None:
