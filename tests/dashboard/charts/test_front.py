@@ -137,7 +137,7 @@ def test_stopped_trials_are_not_drawn() -> None:
 
 
 def test_the_baseline_is_a_second_quiet_staircase_behind_the_front() -> None:
-    beside = [trial(0, 0.91, 800_000), trial(1, 0.92, 2_000_000)]
+    beside = [replace(trial(i, a, flops), images=10_000) for i, a, flops in ((0, 0.91, 800_000), (1, 0.92, 2_000_000))]
     figure = front_figure(TRIALS, BAND, beside=beside)
     as_plotly(figure)
     quiet, stairs = traces(figure, "lines")
@@ -147,7 +147,7 @@ def test_the_baseline_is_a_second_quiet_staircase_behind_the_front() -> None:
     assert figure["layout"]["xaxis"]["range"][0] < math.log10(800_000)
     told = front_caption(TRIALS, pareto_front(TRIALS), baseline=outcome(beside, make_settings("r")))
     assert "Dashed: random search's front, 2 of 2 networks, hypervolume 0." in told
-    assert told.endswith("after 20 periods and 0 s of training.")
+    assert told.endswith("after 20,000 training images and 0 s.")
 
 
 def test_hover_and_caption_tell_what_seeds_tell() -> None:
