@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import nas
+from nas.storage.reader import Reader
 from space import Arch, Space, Task, cost
 from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
@@ -104,6 +105,22 @@ def test_a_study_from_search_to_export(
     assert err.endswith("error: seed must be 0 to resume s, got 1; start another study with --study NAME\n")
 
 
+def test_images_take_the_place_of_the_files_epochs(
+    run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
+) -> None:
+    words = (
+        "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s",
+        "--runs", tmp_path, "--trials", 2, "--images", "0.6K", "--json",
+    )  # fmt: skip
+    code, out, err = run(*words)
+    assert code == 0
+    assert "2 trials, 20K..200K FLOPs, 600 images (2.34 epochs of 256 of 1,079) on cpu" in err
+    assert [row["images"] for row in json.loads(out)] == [600] * len(json.loads(out))
+    recipe = Reader(tmp_path / "s").settings.recipe
+    assert (recipe["images"], recipe["period_images"], recipe["epochs"], recipe["lr"]) == (600, 100, None, 0.008)
+    assert [period.images for period in Reader(tmp_path / "s").curve(0)] == [100, 200, 300, 400, 500, 600]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -124,6 +141,8 @@ def test_a_study_from_search_to_export(
         (("search", "digits", "--data", "./nothing", "--flops", "1M..4M", "--trials", "3", "--study", "x" * 60, "--baseline"), "study must be 1 to 64 letters"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "abacus"), "device must be one that torch finds here, got abacus"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--recipe", "none.yaml"), "none.yaml must be readable, got No such file or directory; check the path"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--images", "30K", "--epochs", "6"), "images must stand without epochs, got 30000 and 6; leave one out"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--images", "lots"), "images must be "),
         (("search", "digits"), "Missing option '--data'"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "0"), "Invalid value for '--trials'"),
         (("dashboard", "--port", "65536"), "Invalid value for '--port'"),

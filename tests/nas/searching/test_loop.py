@@ -225,7 +225,7 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
     assert search.run(4)
     trials = [t for t in search.reader.trials() if t.state in ("complete", "failed")]
     assert [trial.state for trial in trials] == ["complete", "failed", "complete", "complete"]
-    assert trials[1].reason == "loss became nan in period 1 of 1"
+    assert trials[1].reason == "loss became nan within 128 of 128 images"
     assert trials[1].accuracy is None
     assert trials[1] not in pareto_front(trials)
 
@@ -233,7 +233,7 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
 def test_five_failures_in_a_row_end_the_search_with_the_reason(make: Callable[..., Search]) -> None:
     search = make()
     placed(search).train.mean.fill_(math.nan)
-    with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan in period 1 of 1"):
+    with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan within 128 of 128 images"):
         search.run(20)
     assert len(counted(search)) == 5
 
@@ -681,7 +681,7 @@ def test_ctrl_c_ends_the_period_and_says_how_to_go_on(command: Command) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "stopping after this period (Ctrl-C again: at once)" in errors
+    assert "stopping after the next evaluation (Ctrl-C again: at once)" in errors
     assert "stopped; to go on: nas search" in errors
     assert "Traceback" not in errors
     assert not [trial for trial in command.trials() if trial.state == "running"]
