@@ -233,7 +233,9 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
 def test_five_failures_in_a_row_end_the_search_with_the_reason(make: Callable[..., Search]) -> None:
     search = make()
     placed(search).train.mean.fill_(math.nan)
-    with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan within 128 of 128 images"):
+    with pytest.raises(
+        InputError, match="trials must not fail 5 times in a row, got loss became nan within 128 of 128 images"
+    ):
         search.run(20)
     assert len(counted(search)) == 5
 
