@@ -245,9 +245,9 @@ NETWORKS = (
 
 WORKERS = (
     Row(
-        ("... --stop quantile --workers 2 --repeats 10 --metric balanced --baseline",),
+        ("... --images 30K --stop quantile --workers 2 --repeats 10 --metric balanced --baseline",),
         "baseline, random search: two-random: ",
-        "nas search digits --data digits --flops 50K..200K --trials 12 --epochs 3 --study two --stop quantile "
+        "nas search digits --data digits --flops 50K..200K --trials 12 --images 3K --study two --stop quantile "
         "--workers 2 --repeats 1 --metric balanced --baseline",
     ),
     Row(
