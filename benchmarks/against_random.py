@@ -17,13 +17,14 @@ from nas.storage.reader import Reader
 from space import InputError, compact
 
 RUNS = Path("runs")
-PARTS = (0.25, 0.5, 1.0)  # of the epochs
+PARTS = (0.25, 0.5, 1.0)  # of the images
 
 
 def comparable(one: Reader, other: Reader) -> None:
     """Raises InputError where the two differ in more than the sampler."""
-    for field in ("space", "band", "recipe", "task"):
-        a, b = getattr(one.settings, field), getattr(other.settings, field)
+    pairs = {field: [getattr(each.settings, field) for each in (one, other)] for field in ("space", "band", "task")}
+    pairs["recipe"] = [each.settings.build_recipe() for each in (one, other)]
+    for field, (a, b) in pairs.items():
         if a != b:
             raise InputError(f"{field} must be the same in both studies, got {a} and {b}; compare others")
     if one.settings.data.fingerprint != other.settings.data.fingerprint:
@@ -31,10 +32,10 @@ def comparable(one: Reader, other: Reader) -> None:
 
 
 def after(reader: Reader, part: float) -> str:
-    """Hypervolume when a part of the study's epochs was trained; trials in the order of their numbers."""
+    """Hypervolume when a part of the study's training images was seen; trials in the order of their numbers."""
     trials, settings = reader.trials(), reader.settings
-    whole = outcome(trials, settings).epochs
-    until = next(i for i in range(1, len(trials) + 1) if outcome(trials[:i], settings).epochs >= part * whole)
+    whole = outcome(trials, settings).images
+    until = next(i for i in range(1, len(trials) + 1) if outcome(trials[:i], settings).images >= part * whole)
     return f"{hypervolume(trials[:until], settings.band):.4f}"
 
 
@@ -59,11 +60,11 @@ def table(studies: list[Reader]) -> str:
         cells = ["-" if accuracy is None else f"{accuracy:.2%}" for accuracy in best]
         rows.append((f"best accuracy up to {compact(limit)} FLOPs", cells))
     for part in PARTS:
-        rows.append((f"hypervolume over {band} after {part:.0%} of the epochs", [after(r, part) for r in studies]))
+        rows.append((f"hypervolume over {band} after {part:.0%} of the images", [after(r, part) for r in studies]))
     rows += [
         ("networks trained to the end, stopped early; further seeds", [trained(reader) for reader in studies]),
         ("on the front", [str(one.front) for one in found]),
-        ("epochs trained in all", [f"{one.epochs:,}" for one in found]),
+        ("training images in all", [f"{one.images:,}" for one in found]),
         ("training seconds", [f"{one.seconds:,.0f}" for one in found]),
     ]
     lines = [f"| {name} | {' | '.join(cells)} |" for name, cells in rows]

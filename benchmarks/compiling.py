@@ -58,7 +58,8 @@ def main() -> None:
     options = parser.parse_args()
     torch._inductor.config.force_disable_caches = True
     data = load(options.data, 32)
-    task, device, recipe = Task(32, data.channels, len(data.classes)), choose_device("auto"), Recipe(train_images=4000)
+    task, device = Task(32, data.channels, len(data.classes)), choose_device("auto")
+    recipe = Recipe(train_images=4000).settled(len(data.train.labels))
     placed = DeviceData.place(data, recipe, device)
     print(f"{heading('torch')}, {device}, {torch.get_num_threads()} threads; batch {recipe.batch_size}")
     print(f"{'FLOPs':>7} {'eager step':>12} {'compiled':>12} {'compilation':>12} {'paid for after':>24}")

@@ -1,7 +1,8 @@
 """What one would write without nas: timm's ConvNeXt, a DataLoader with torchvision transforms, AdamW, fvcore after.
 
 Written as its author would, plain or tuned: `tuned` adds channels-last, persistent workers, pinned memory, fused AdamW
-and, with `amp`, bfloat16 autocast. It trains the same networks as nas with the same images, batch, epochs and recipe.
+and, with `amp`, bfloat16 autocast. It trains the same networks as nas with the same images, batch, epochs and recipe,
+but with AdamW for every parameter.
 """
 
 from __future__ import annotations
@@ -63,19 +64,20 @@ def flops(network: nn.Module, task: Task) -> int:
 
 
 def train(arch: Arch, task: Task, data: Data, recipe: Recipe, tuned: bool, amp: bool) -> float:
-    """Trains from images in memory. Validation accuracy after the last epoch."""
+    """Trains from images in memory. `recipe`: settled, for AdamW. Validation accuracy after the last epoch."""
+    assert recipe.optimizer == "adamw"
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = build(arch, task).to(device)
     if tuned:
         network = network.to(memory_format=torch.channels_last)
     loaders = _loaders(data, recipe, tuned)
-    steps = len(loaders[0]) * recipe.epochs
+    steps = len(loaders[0]) * recipe.periods  # a period is an epoch
     warmup = round(recipe.warmup * steps)
     decayed = [p for p in network.parameters() if p.dim() > 1]
     plain = [p for p in network.parameters() if p.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, fused=tuned or None)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, fused=tuned or None)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda i: (
@@ -87,7 +89,7 @@ def train(arch: Arch, task: Task, data: Data, recipe: Recipe, tuned: bool, amp: 
     criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     precision = torch.autocast(device.type, torch.bfloat16) if amp else nullcontext()
     accuracy = 0.0
-    for _ in range(recipe.epochs):
+    for _ in range(recipe.periods):
         network.train()
         running = 0.0
         for images, labels in _on(loaders[0], device, tuned):

@@ -54,7 +54,7 @@ class MadeUp:
         for period in range(1, self.periods + 1):
             time.sleep(self.seconds / self.periods)
             accuracy = final * (1 - math.exp(-3 * period / self.periods))
-            if on_period(Period(period, 2 - accuracy, accuracy, float(period))) == "stop":
+            if on_period(Period(period, 1000 * period, 2 - accuracy, accuracy, float(period))) == "stop":
                 return Finished(accuracy, self.seconds * period / self.periods, True, b"")
         return Finished(accuracy, self.seconds, False, self.weights)
 

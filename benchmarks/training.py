@@ -2,9 +2,9 @@
 
     python -m benchmarks.training path/to/cifar10 --images 4000 --epochs 2
 
-The same plain ConvNeXt networks, images, batch, epochs and recipe for all, interleaved network by network. A trial is
-everything from the arch to its accuracy: build, training, an evaluation each epoch, FLOPs. The limit counts 3 x MACs an
-image (forward and twice backward) at the rate of a large matrix product.
+The same plain ConvNeXt networks, images, batch, epochs and recipe for all, but Muon for nas and AdamW for the script,
+interleaved network by network. A trial is everything from the arch to its accuracy: build, training, an evaluation each
+epoch, FLOPs. The limit counts 3 x MACs an image (forward and twice backward) at the rate of a large matrix product.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from statistics import mean
@@ -87,7 +88,8 @@ def main() -> None:
     recipe = Recipe(epochs=options.epochs, train_images=options.images)
     arches = networks(task, options.networks)
     _ready(options.data, recipe, torch.get_num_threads())
-    theirs = partial(peer.train, task=task, data=data, recipe=recipe)
+    adamw = replace(recipe, optimizer="adamw").settled(len(data.train.labels))
+    theirs = partial(peer.train, task=task, data=data, recipe=adamw)
     ways: dict[str, Callable[[Arch], float]] = {
         "peer, plain": partial(theirs, tuned=False, amp=False),
         "peer, channels-last": partial(theirs, tuned=True, amp=False),

@@ -29,10 +29,11 @@ def growth_figure(steps: Sequence[Step], cost: str, beside: Sequence[Step] = ())
 
 
 def growth_line(name: str, x: Sequence[Any], y: Sequence[Any], cost: str, colour: str, dash: str) -> dict[str, Any]:
+    number = ",.0f" if cost == "images" else ",.6~g"  # which would write 2.06e+6
     return {
         "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y,
         "line": {"shape": "hv", "width": 2.2, "color": colour, "dash": dash},
-        "hovertemplate": f"{name}: %{{y:.4f}} after %{{x:,.6~g}} {COSTS[cost]}<extra></extra>",
+        "hovertemplate": f"{name}: %{{y:.4f}} after %{{x:{number}}} {COSTS[cost]}<extra></extra>",
     }  # fmt: skip
 
 

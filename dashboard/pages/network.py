@@ -157,14 +157,14 @@ def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) ->
 
 
 @once
-def _epochs(snapshot: Snapshot, cache: StudyCache, number: int) -> list[Period]:
+def _periods(snapshot: Snapshot, cache: StudyCache, number: int) -> list[Period]:
     return cache.curve(snapshot.folder, number)
 
 
 def _curve(scene: Scene, trial: Trial) -> None:
     st.header("Learning curve", anchor=False)
     try:
-        periods = _epochs(scene.snapshot, scene.cache, trial.number)
+        periods = _periods(scene.snapshot, scene.cache, trial.number)
     except (InputError, OSError) as error:
         st.text(f"The curve cannot be read: {error}")
         return

@@ -120,7 +120,7 @@ def simulate(source: Source, rule: StoppingRule, periods: int, band: Band, limit
     cost = full_cost = 0.0
     while cost < limit and (candidate := source.ask()):
         number = len(standings)
-        seen = epochs_until_stopped(number, candidate, rule, periods, standings)
+        seen = periods_until_stopped(number, candidate, rule, periods, standings)
         standings.append(_standing(number, candidate, seen))
         cost += seen * candidate.period_cost
         full_cost += periods * candidate.period_cost
@@ -140,10 +140,10 @@ def simulate(source: Source, rule: StoppingRule, periods: int, band: Band, limit
     )  # fmt: skip
 
 
-def epochs_until_stopped(
+def periods_until_stopped(
     number: int, candidate: Candidate, rule: StoppingRule, periods: int, others: Sequence[Standing]
 ) -> int:
-    """Epochs that the rule lets a network train."""
+    """Periods that the rule lets a network train."""
     stops = (rung for rung in rule.rungs if rule.judge(_standing(number, candidate, rung), rung, others).stop)
     return next(stops, periods)
 

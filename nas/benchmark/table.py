@@ -210,8 +210,9 @@ def _check_study(reader: Reader, first: Settings) -> None:
         )
     if reader.is_running():
         raise InputError(f"study must rest to be recorded, got {own.name}, which runs; wait for its end, or stop it")
-    for field, wanted in asdict(first).items():
-        if field not in _FREE and (found := difference(field, wanted, asdict(own)[field])):
+    theirs, ours = (asdict(each) | {"recipe": each.build_recipe().to_dict()} for each in (first, own))
+    for field, wanted in theirs.items():
+        if field not in _FREE and (found := difference(field, wanted, ours[field])):
             place, there, here = found
             raise InputError(f"{place} must be {there} as in {first.name}, got {here} in {own.name}; record them apart")
 

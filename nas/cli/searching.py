@@ -43,7 +43,7 @@ def search(
     images: Annotated[
         str | None, typer.Option(help="Training images that each network sees. [default: the recipe's, 30K]")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="In its place: passes over all training images.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In its place: passes over the training images.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="A YAML file that overrides fields of the recipe.")] = None,
     study: Annotated[str | None, typer.Option(help="The study's name. [default: from space, data and budget]")] = None,
     runs: Runs = RUNS,

@@ -103,10 +103,11 @@ class Recipe:
         """The same for a training split of `train` images, with nothing left open: `images`, which is a multiple of
         `period_images`, and the rate."""
         train = min(train, self.train_images or train)
-        images = self.images or (self.epochs * train if self.epochs else IMAGES)
+        least = min(self.batch_size, train)  # of a period: a step
+        images = max(least, self.images or (self.epochs * train if self.epochs else IMAGES))
         wanted = self.period_images or (train if self.epochs else images / PERIODS)
-        periods = max(1, round(images / wanted))
-        period = max(images // periods, min(self.batch_size, train))
+        periods = min(max(1, round(images / wanted)), images // least)
+        period = images // periods
         return replace(self, images=periods * period, epochs=None, period_images=period, lr=self.rate)
 
     def to_dict(self) -> dict[str, Any]:

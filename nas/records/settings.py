@@ -196,7 +196,7 @@ MOVING = {("data", "source"), ("data", "name"), ("data", "look"),
 
 
 def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
-    """The first place where two settings differ, as `recipe.periods`, and what stands there; None where they agree. A
+    """The first place where two settings differ, as `recipe.images`, and what stands there; None where they agree. A
     data source may move and have other things beside its images; the images may not differ."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return None if was == now else (field, was, now)

@@ -72,7 +72,7 @@ class StoppingRule(Protocol):
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Epochs after which to judge, all before the last one."""
+        """Periods after which to judge, all before the last one."""
 
     def judge(self, trial: Standing, period: int, others: Sequence[Standing]) -> Decision:
         """At a rung. `others`: every other trial with a curve: running, stopped and finished."""

@@ -117,7 +117,7 @@ def run_audit(
     trainer = BriefTrainer(settings.task, data, recipe)
     for number in audit.left():
         trial, own_seed = trials[number], trial_seed(seed, -1 - number)  # no trial has a negative number
-        trained = trainer(trial.to_arch(), own_seed, lambda epoch: "go on", lambda: False)
+        trained = trainer(trial.to_arch(), own_seed, lambda period: "go on", lambda: False)
         if isinstance(trained, Failed):
             audit = replace(audit, failed=audit.failed | {number: trained.reason})
             said = f"trial {number} has failed, the audit goes on: {trained.reason}"

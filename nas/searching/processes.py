@@ -1,7 +1,7 @@
 """Workers as processes of this machine, each started by itself: what dies takes nothing else along.
 
-A worker's standard input is its tie to the parent: a line asks it to stop after its epoch, and its end, which comes too
-when the parent is killed, to leave at once.
+A worker's standard input is its tie to the parent: a line asks it to stop after its period, and its end, which comes
+too when the parent is killed, to leave at once.
 """
 
 from __future__ import annotations

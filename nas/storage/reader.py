@@ -218,7 +218,8 @@ def _trial(frozen: FrozenTrial, begun: int | None, metric: Metric, recipe: Recip
 
 def _decision(plain: dict[str, Any], images: int) -> dict[str, Any]:
     """With the `images` trained on before it; `images`: of a period."""
-    return plain | {"period": period_of(plain), "images": period_of(plain) * images}
+    rest = {key: value for key, value in plain.items() if key not in ("period", "epoch")}
+    return {"period": period_of(plain), "images": period_of(plain) * images} | rest
 
 
 def _state(frozen: FrozenTrial) -> State:

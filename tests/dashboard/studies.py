@@ -26,6 +26,7 @@ from space import Arch, Band, Budget, Space, Task, cost
 
 BAND, TASK = Band(1_000_000, 4_000_000), Task(8, 1, 10)
 SPACE = Space.load("digits")
+PERIOD = 1000  # images; a training has ten
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -58,7 +59,7 @@ def make_settings(name: str, **changes: Any) -> Settings:
             source="digits", name="digits", fingerprint="0" * 16, image_size=8, channels=1,
             classes=tuple("0123456789"), train=1077, validation=360, test=360,
         ),
-        "recipe": Recipe().to_dict(),
+        "recipe": Recipe(images=10 * PERIOD, period_images=PERIOD).settled(1077).to_dict(),
         "sampler": "tpe",
         "seed": 0,
         "device": "cpu",
@@ -129,9 +130,9 @@ def add_trial(
         "owner": {"host": socket.gethostname(), "pid": os.getpid()},
     }  # fmt: skip
     if state == "stopped":
-        user |= {"reason": "below its rivals in epoch 2", "epochs": 2}
+        user |= {"reason": "below its rivals after 2K images", "periods": 2}
     if state == "failed":
-        user["reason"] = "training must stay finite, got loss nan in epoch 2; lower lr"
+        user["reason"] = "training must stay finite, got loss nan after 2K images; lower lr"
     if kind.is_finished() and state != "complete":
         user["outcome"] = state
     if state == "complete":  # as a search does: running, then its files, then told
@@ -143,16 +144,18 @@ def add_trial(
         study.add_trial(create_trial(state=kind, user_attrs=user | attrs))
 
 
-def add_curve(folder: Path, number: int, accuracy: float, epochs: int = 10) -> None:
+def add_curve(folder: Path, number: int, accuracy: float, periods: int = 10) -> None:
     """A curve that ends at `accuracy`, as an Optuna artifact of a trial that runs."""
     storage = open_file(folder / JOURNAL)
     trial = storage.get_all_trials(0, deepcopy=False)[number]
     (folder / ARTIFACTS).mkdir(exist_ok=True)
-    rise = [accuracy * (1 - 0.6**e) / (1 - 0.6**epochs) for e in range(1, epochs + 1)]
-    rows = [f"{e},{2.3 * 0.7**e:.4f},{share:.4f},{0.4 * e:.2f},{share:.4f}" for e, share in enumerate(rise, 1)]
+    rise = [accuracy * (1 - 0.6**e) / (1 - 0.6**periods) for e in range(1, periods + 1)]
+    rows = [
+        f"{e},{e * PERIOD},{2.3 * 0.7**e:.4f},{share:.4f},{0.4 * e:.2f},{share:.4f}" for e, share in enumerate(rise, 1)
+    ]
     with tempfile.TemporaryDirectory() as aside:
         path = Path(aside) / CURVE
-        path.write_text("\n".join(["epoch,loss,accuracy,seconds,balanced", *rows]) + "\n")
+        path.write_text("\n".join(["period,images,loss,accuracy,seconds,balanced", *rows]) + "\n")
         upload_artifact(
             artifact_store=FileSystemArtifactStore(folder / ARTIFACTS),
             file_path=str(path),

@@ -50,8 +50,9 @@ def numbers(app: AppTest) -> str:
 
 def progress() -> str:
     console = Console(file=io.StringIO())
-    bar = SearchProgress(console, 60, 6, Stopping(console))
-    bar.resumed(Reader(STUDY).trials())
+    reader = Reader(STUDY)
+    bar = SearchProgress(console, 60, reader.settings.build_recipe(), Stopping(console))
+    bar.resumed(reader.trials())
     bar._show(3, 1)
     return bar.tasks[0].description
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SHORTER = {"--trials", "--epochs", "--networks", "--repeats", "--seeds"}
+SHORTER = {"--trials", "--images", "--epochs", "--networks", "--repeats", "--seeds"}
 SMALLER = {"convnext_tiny": "convnextv2_atto"}
 
 
@@ -126,7 +126,7 @@ STUDY = (
         "to exports/digits, reloaded and verified",
         "nas export digits-1M-4M --out exports/digits --pick knee --force",
     ),
-    Row(("nas audit digits-1M-4M --epochs 5x", "nas audit STUDY"), "tau", "nas audit digits-1M-4M --epochs 2x"),
+    Row(("nas audit digits-1M-4M --images 5x", "nas audit STUDY"), "tau", "nas audit digits-1M-4M --images 2x"),
     Row(("nas report digits-1M-4M --out report.html",), r"report\.html: [\d,]+ bytes, open it in any"),
     Row(("nas report STUDY",), r"digits-1M-4M\.html: [\d,]+ bytes", "nas report digits-1M-4M"),
 )
@@ -204,7 +204,7 @@ TABLE = (
     ),
     Row(("nas record recorded --out table.parquet",), r"table\.parquet: 22 trainings of 20 networks"),
     Row(("nas record STUDY",), r"_32-images\.parquet: 22 trainings", "nas record recorded"),
-    Row(("nas audit recorded --networks 20 --epochs 3x",), "tau", "nas audit recorded --networks 4 --epochs 2x"),
+    Row(("nas audit recorded --networks 20 --images 3x",), "tau", "nas audit recorded --networks 4 --images 2x"),
     Row(
         ("nas replay table.parquet --sampler ehvi --sampler tpe --stop quantile --plot replay.html --json",),
         '"quantile"',
@@ -245,9 +245,9 @@ NETWORKS = (
 
 WORKERS = (
     Row(
-        ("... --stop quantile --workers 2 --repeats 10 --metric balanced --baseline",),
+        ("... --images 30K --stop quantile --workers 2 --repeats 10 --metric balanced --baseline",),
         "baseline, random search: two-random: ",
-        "nas search digits --data digits --flops 50K..200K --trials 12 --epochs 3 --study two --stop quantile "
+        "nas search digits --data digits --flops 50K..200K --trials 12 --images 3K --study two --stop quantile "
         "--workers 2 --repeats 1 --metric balanced --baseline",
     ),
     Row(

@@ -1,4 +1,4 @@
-"""Made-up trainings with the statistics of real ones (shared notes "Signal against noise": CIFAR-10, 8 periods).
+"""Made-up trainings with the statistics of real ones (shared notes "Signal against noise": CIFAR-10, 8 epochs).
 
 Networks are real draws. At equal FLOPs final accuracies spread by 1.96 points (standard deviation), 1.07 of them seed
 noise; residuals of each period correlate with the last as measured (Kendall tau .10 .50 .56 .67 .76 .88 .93 1).
@@ -23,6 +23,7 @@ from space.draw import Proposal
 
 TASK, BAND = Task(32, 3, 10), Band(3_000_000, 30_000_000)
 SPACE = "convnext_or_modulation_32"
+IMAGES = 12_000  # of a period
 TAUS = (0.10, 0.50, 0.56, 0.67, 0.76, 0.88, 0.93, 1.0)
 SPREAD, NOISE, SLOPE = 0.0196, 0.0107, 0.029  # accuracy; per factor e of FLOPs
 KERNELS = {3: 0.010, 5: 0.002, 7: -0.003, 9: 0.001, 11: -0.008}
@@ -96,7 +97,7 @@ def make_settings(periods: int = 8, **changes: Any) -> Settings:
             source="../data/cifar10", name="cifar10", fingerprint="0" * 16, image_size=32, channels=3,
             classes=tuple("0123456789"), train=45_000, validation=5_000, test=10_000,
         ),
-        "recipe": Recipe(epochs=periods, train_images=12_000).to_dict(), "seed": 0, "device": "cpu",
+        "recipe": Recipe(epochs=periods, train_images=IMAGES).settled(45_000).to_dict(), "seed": 0, "device": "cpu",
         "versions": {"nas": "0.1.0"},
     }  # fmt: skip
     return Settings(**(plain | changes))
@@ -112,7 +113,7 @@ def make_table(count: int, seed: int = 0, periods: int = 8, twice: int = 0) -> R
 def _recording(row: MadeUp) -> Recording:
     arch, cost = row.proposal.arch, row.proposal.cost
     pace = cost.flops / 1e6
-    curve = tuple(Period(e, 2.3 - 2 * a, a, pace * e) for e, a in enumerate(row.accuracies, 1))
+    curve = tuple(Period(e, IMAGES * e, 2.3 - 2 * a, a, pace * e) for e, a in enumerate(row.accuracies, 1))
     return Recording(
         key=arch.key, arch=arch.to_dict(), flops=cost.flops, params=cost.params, activations=cost.activations,
         seed=row.seed, log_density=row.proposal.log_density, accuracy=row.accuracies[-1],

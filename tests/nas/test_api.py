@@ -180,7 +180,7 @@ def test_ctrl_c_in_a_script_leaves_a_study_that_goes_on(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=120)
     assert (process.returncode, out) == (0, "interrupted True\n"), errors
-    assert "stopping after this epoch" in errors
+    assert "stopping after the next evaluation" in errors
     trained = len(nas.Study(tmp_path / "s").front())
     assert trained
     done = sum(trial.state == "complete" for trial in Reader(tmp_path / "s").trials())

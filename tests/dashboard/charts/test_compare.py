@@ -46,14 +46,14 @@ def test_fronts_edfs_and_growth_of_several_studies() -> None:
         Growth("one", cost, cost / 40, None, 1),
         Growth("five", cost[:2], cost[:2] / 20, cost[:2] / 100, 5),
     ]
-    figure = compare.growth_figure(rows_of_growth, "epochs")
+    figure = compare.growth_figure(rows_of_growth, "images")
     as_plotly(figure)
     assert figure["data"][1]["y"] == pytest.approx([0, 0.6, 0.4, 0])
-    assert compare.growth_caption(rows_of_growth, "epochs") == (
-        "Hypervolume after 10 epochs trained: one 0.2500; five 0.5000 ± 0.1000. ±: 95%, at each cost by itself. "
+    assert compare.growth_caption(rows_of_growth, "images") == (
+        "Hypervolume after 10 training images: one 0.2500; five 0.5000 ± 0.1000. ±: 95%, at each cost by itself. "
         "Too few runs for an interval, 5 are needed: one 1."
     )
-    assert compare.growth_caption([], "epochs") == "None of these studies has a front yet."
+    assert compare.growth_caption([], "images") == "None of these studies has a front yet."
 
 
 def test_studies_that_differ_in_the_seed_only_are_one_method() -> None:

@@ -35,7 +35,7 @@ def traces(figure: Figure, mode: str) -> list[dict[str, Any]]:
 def test_every_figure_is_valid_plotly() -> None:
     arch = SPACE.random_arch(random.Random(0), TASK)
     as_plotly(front_figure(TRIALS, BAND, running=[trial(9, 0, 2_000_000, state="running")]))
-    as_plotly(curve_figure([Period(1, math.nan, 0.1, 0.5), Period(2, 1.0, 0.5, 1.0)]))
+    as_plotly(curve_figure([Period(1, 100, math.nan, 0.1, 0.5), Period(2, 200, 1.0, 0.5, 1.0)]))
     as_plotly(network_figure(arch, TASK))
     as_plotly(network_figure(arch, TASK, brief=True))
 
@@ -137,7 +137,7 @@ def test_stopped_trials_are_not_drawn() -> None:
 
 
 def test_the_baseline_is_a_second_quiet_staircase_behind_the_front() -> None:
-    beside = [trial(0, 0.91, 800_000), trial(1, 0.92, 2_000_000)]
+    beside = [replace(trial(i, a, flops), images=10_000) for i, a, flops in ((0, 0.91, 800_000), (1, 0.92, 2_000_000))]
     figure = front_figure(TRIALS, BAND, beside=beside)
     as_plotly(figure)
     quiet, stairs = traces(figure, "lines")
@@ -147,7 +147,7 @@ def test_the_baseline_is_a_second_quiet_staircase_behind_the_front() -> None:
     assert figure["layout"]["xaxis"]["range"][0] < math.log10(800_000)
     told = front_caption(TRIALS, pareto_front(TRIALS), baseline=outcome(beside, make_settings("r")))
     assert "Dashed: random search's front, 2 of 2 networks, hypervolume 0." in told
-    assert told.endswith("after 20 periods and 0 s of training.")
+    assert told.endswith("after 20,000 training images and 0 s.")
 
 
 def test_hover_and_caption_tell_what_seeds_tell() -> None:
@@ -193,9 +193,10 @@ def test_captions() -> None:
     assert caption(TRIALS[:1]) == "1 network finished, alone on the front: it reaches 90.0% at 1M FLOPs."
     assert caption([trial(0, 0.9, 2), trial(1, 0.8, 3)]).startswith("1 of 2 networks is on the front: it reaches 90.0%")
     assert caption([]) == "No finished network yet, of 0 trials."
-    periods = [Period(1, 2.0, 0.5, 1.0), Period(2, 1.0, 0.4, 2.0)]
+    periods = [Period(1, 5000, 2.0, 0.5, 1.0), Period(2, 10_000, 1.0, 0.4, 2.0)]
     assert curve_caption(periods) == (
-        "After 2 periods and 2.0 s: validation accuracy 40.0%, training loss 1; best 50.0% in period 1. One seed."
+        "After 10,000 training images and 2.0 s: validation accuracy 40.0%, training loss 1; best 50.0% after 5,000. "
+        "One seed."
     )
 
 

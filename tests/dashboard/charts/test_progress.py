@@ -5,31 +5,35 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from dashboard.charts import progress
-from dashboard.pages.progress import duration
 from nas.analysis.history import Span, Step
+from nas.analysis.wording import duration
 from nas.records.trial import Trial
 from tests.dashboard.charts.figures import as_plotly
 
-STEPS = [Step(i, 10 * (i + 1), float(i), i / 2, volume, 0.5) for i, volume in enumerate([0.0, 0.4, 0.4, 0.6, 0.6])]
+STEPS = [Step(i, 10_000 * (i + 1), float(i), i / 2, volume, 0.5) for i, volume in enumerate([0.0, 0.4, 0.4, 0.6, 0.6])]
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_growth_begins_with_a_front_and_keeps_where_it_rises() -> None:
-    figure = progress.growth_figure(STEPS, "periods", STEPS[:3])
+    figure = progress.growth_figure(STEPS, "images", STEPS[:3])
     as_plotly(figure)
     own, random = figure["data"]
-    assert (own["x"], own["y"]) == ([20, 40, 50], [0.4, 0.6, 0.6])
-    assert (random["line"]["dash"], random["x"]) == ("dash", [20, 30])
+    assert (own["x"], own["y"]) == ([20_000, 40_000, 50_000], [0.4, 0.6, 0.6])
+    assert (random["line"]["dash"], random["x"]) == ("dash", [20_000, 30_000])
+    assert "after %{x:,.0f} training images" in own["hovertemplate"]
+    hours = progress.growth_figure(STEPS, "clock")["data"][0]
+    assert hours["x"] == [0.5, 1.5, 2.0]
+    assert "after %{x:,.6~g} hours" in hours["hovertemplate"]
     told = progress.growth_caption(STEPS, STEPS[:3])
     assert told == (
-        "Hypervolume is 0.6000 after 50 periods of training. It reached 99% of that after 40 periods and last rose with trial 3, after 40 periods. "
-        "Random search has 0.4000 after 30 periods; this search reached that after 20 periods."
+        "Hypervolume is 0.6000 after 50,000 training images. It reached 99% of that after 40,000 and last rose with "
+        "trial 3, after 40,000. Random search has 0.4000 after 30,000 images; this search reached that after 20,000."
     )
     assert progress.growth_caption(STEPS[:3], STEPS).endswith(
-        "0.6000 after 50 periods; this search has not reached that."
+        "0.6000 after 50,000 images; this search has not reached that."
     )
     assert progress.growth_caption([]).startswith("No front yet")
-    assert progress.growth_caption(STEPS[1:2]).startswith("Hypervolume is 0.4000 after 20 periods")
+    assert progress.growth_caption(STEPS[1:2]).startswith("Hypervolume is 0.4000 after 20,000 training images")
 
 
 def test_timeline_has_a_row_a_worker_and_a_bar_a_trial() -> None:
@@ -51,11 +55,11 @@ def test_timeline_has_a_row_a_worker_and_a_bar_a_trial() -> None:
 
 
 def test_losses_and_times_in_words() -> None:
-    trials = (Trial(number=0, state="stopped", periods=2), Trial(number=1, state="stopped", periods=2),
-              Trial(number=2, state="stopped", periods=4), Trial(number=3, state="failed"))  # fmt: skip
+    trials = (Trial(number=0, state="stopped", images=10_000), Trial(number=1, state="stopped", images=10_000),
+              Trial(number=2, state="stopped", images=20_000), Trial(number=3, state="failed"))  # fmt: skip
     assert progress.losses(trials) == [
-        "Trials stopped early: 2 after period 2, 1 after period 4.", "Failed: 1 trial. The Trials page lists the reasons.",
+        "Trials stopped early: 2 after 10K images, 1 after 20K images.", "Failed: 1 trial. The Trials page lists the reasons.",
     ]  # fmt: skip
     assert progress.losses(()) == ["No trial was stopped, interrupted or failed."]
     for seconds, words in ((5, "5 s"), (600, "10 min"), (12_000, "3 h 20 min"), (400_000, "4 days")):
-        assert duration(timedelta(seconds=seconds)) == words
+        assert duration(seconds) == words

@@ -56,7 +56,7 @@ def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
     words = said(page("network"))
     assert f"Trial {best.number}" in words
     assert f"nas export first --trial {best.number} --out" in words
-    assert "After 10 epochs" in words
+    assert "After 10,000 training images" in words
     assert "stem:" in words
     assert "from space.network import Network" in words
 

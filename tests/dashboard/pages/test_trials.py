@@ -23,12 +23,12 @@ def test_trials_are_filtered_by_state_and_words(runs: Path) -> None:
 
 def test_where_a_trial_was_stopped_is_told(runs: Path) -> None:
     folder = make_study(runs, complete=3)
-    decision = {"epoch": 2, "accuracy": 0.31, "stop": True, "why": "below", "threshold": 0.4, "rivals": 12}
+    decision = {"period": 2, "accuracy": 0.31, "stop": True, "why": "below", "threshold": 0.4, "rivals": 12}
     add_trial(folder, random.Random(4), "stopped", decisions=[decision])
     app = page("trials", trial="3")
     row = app.dataframe[0].value.iloc[3]
-    assert (row["rung"], row["had"], row["needed"], row["rivals"]) == (2, 31, 40, 12)
-    assert list(app.dataframe[1].value.iloc[0]) == [2, "31.00%", "40.00%", 12, "below", "yes"]
+    assert (row["rung"], row["had"], row["needed"], row["rivals"]) == (2000, 31, 40, 12)
+    assert list(app.dataframe[1].value.iloc[0]) == [2000, "31.00%", "40.00%", 12, "below", "yes"]
 
 
 def test_progress_says_how_it_goes(runs: Path) -> None:
@@ -39,7 +39,7 @@ def test_progress_says_how_it_goes(runs: Path) -> None:
     assert metrics(app)["Ended"] == "9 of 30"
     assert "Random search has" in words
     assert "1 worker, training" in words
-    assert "Trials stopped early: 2 after epoch 2." in words
+    assert "Trials stopped early: 2 after 2K images." in words
     assert "Interrupted and queued again: 1 trial." in words
     assert [b.value for b in page("progress", cost="seconds of training").button_group] == ["seconds"]
 

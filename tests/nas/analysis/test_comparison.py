@@ -69,23 +69,23 @@ def test_growth_is_the_mean_over_seeds_with_students_interval() -> None:
         return [Step(i, 10 * (i + 1), 0.0, None, volume, None) for i, volume in enumerate(volumes)]
 
     ends = (0.3, 0.5, 0.4, 0.35, 0.45)
-    found = growth("five", [steps(end - 0.2, end) for end in ends], "epochs")
+    found = growth("five", [steps(end - 0.2, end) for end in ends], "images")
     assert found is not None
     assert found.half is not None
     assert (found.cost[0], found.cost[-1], found.mean[0]) == (0, 20, 0)
     assert found.mean[-1] == pytest.approx(0.4)
-    assert found.mean[60] == pytest.approx(0.2), "what was reached at 12 epochs"
+    assert found.mean[60] == pytest.approx(0.2), "what was reached at 12 images"
     plain = np.std(ends, ddof=1) / np.sqrt(5)
     assert found.half[-1] == pytest.approx(t.ppf(0.975, 4) * plain, rel=1e-3)
-    four = growth("four", [steps(end) for end in ends[:4]], "epochs")
+    four = growth("four", [steps(end) for end in ends[:4]], "images")
     assert four is not None
     assert (four.half, four.studies) == (None, 4), "too few for an interval"
     methods = {"one": [steps(end) for end in ends], "other": [steps(end) for end in ends], "few": [steps(0.1)]}
-    for row in growths(methods, "epochs")[:2]:
+    for row in growths(methods, "images")[:2]:
         assert row.half is not None
         assert row.half[-1] == pytest.approx(t.ppf(1 - 0.025 / 2, 4) * plain, rel=1e-3), "both hold together"
-    alone = growth("one", [steps(0.1, 0.3)], "epochs")
+    alone = growth("one", [steps(0.1, 0.3)], "images")
     assert alone is not None
     assert (list(alone.cost), list(alone.mean), alone.half) == ([0, 10, 20], [0, 0.1, 0.3], None)
-    assert growth("none", [[]], "epochs") is None
+    assert growth("none", [[]], "images") is None
     assert growth("no clock", [steps(0.1)], "clock") is None

@@ -22,7 +22,7 @@ SETTINGS = make_settings("course")
 
 def trial(number: int, accuracy: float | None, flops: int = 1_000_000, minutes: float = 0, **rest: Any) -> Trial:
     plain: dict[str, Any] = {
-        "state": "complete" if accuracy is not None else "stopped", "seconds": 30.0, "epochs": 10,
+        "state": "complete" if accuracy is not None else "stopped", "seconds": 30.0, "images": 10_000,
         "started": BEGUN, "finished": BEGUN + timedelta(minutes=minutes or number + 1), "owner": "host:1",
     }  # fmt: skip
     return Trial(number=number, accuracy=accuracy, flops=flops, **(plain | rest))
@@ -41,7 +41,7 @@ def test_every_step_is_the_hypervolume_of_what_has_ended() -> None:
     for at, step in enumerate(steps, 1):
         assert step.hypervolume == pytest.approx(hypervolume(trials[:at], BAND), abs=1e-12)
     last = outcome(trials, SETTINGS)
-    assert (steps[-1].epochs, steps[-1].seconds) == (last.epochs, last.seconds)
+    assert (steps[-1].images, steps[-1].seconds) == (last.images, last.seconds)
     assert steps[9].clock == pytest.approx(10 / 60)
 
 

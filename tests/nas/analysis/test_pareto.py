@@ -70,17 +70,17 @@ def test_a_network_stands_once_at_its_mean(rows: list[tuple[int, int]]) -> None:
 
 def test_an_outcome_counts_every_training() -> None:
     rows = [
-        Trial(number=0, state="complete", key="a", flops=2_000_000, accuracy=0.5, seconds=3.0),
-        Trial(number=1, state="complete", key="a", flops=2_000_000, accuracy=0.7, seconds=3.0),
-        Trial(number=2, state="complete", key="b", flops=3_000_000, accuracy=0.5, seconds=4.0),
+        Trial(number=0, state="complete", key="a", flops=2_000_000, accuracy=0.5, seconds=3.0, images=10_000),
+        Trial(number=1, state="complete", key="a", flops=2_000_000, accuracy=0.7, seconds=3.0, images=10_000),
+        Trial(number=2, state="complete", key="b", flops=3_000_000, accuracy=0.5, seconds=4.0, images=10_000),
         Trial(number=3, state="failed", key="c", flops=3_000_000, seconds=1.0),
         Trial(number=4, state="running", key="d", flops=3_000_000),
-        Trial(number=5, state="stopped", key="e", flops=3_000_000, seconds=0.5, epochs=2),
+        Trial(number=5, state="stopped", key="e", flops=3_000_000, seconds=0.5, images=2000),
     ]
     settings = make_settings("mine")
     found = outcome(rows, settings)
     assert (found.networks, found.front, found.trainings, found.seconds) == (2, 1, 5, 11.5)
-    assert found.epochs == 3 * settings.recipe["epochs"] + 2
+    assert found.images == 3 * 10_000 + 2000
     assert found.hypervolume == pytest.approx(0.6 * math.log(2) / math.log(4))
 
 

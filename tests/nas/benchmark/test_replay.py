@@ -43,7 +43,7 @@ from space import Arch, Cost, InputError
 from tests.nas.conftest import Run as Command
 from tests.nas.made_up import BAND, NOISE, SPREAD, make_table
 
-EPOCHS = 8
+PERIODS = 8
 
 
 @cache
@@ -65,7 +65,7 @@ class Worst:
     def judge(self, trial: Standing, period: int, others: object) -> Decision:
         return Decision(period, trial.at(period), trial.number % 3 == 0, "below", None, 0)
 
-    def describe(self) -> str:
+    def describe(self, images: int) -> str:
         return ""
 
 
@@ -77,10 +77,10 @@ def drawn(source: TableSource) -> list[Candidate]:
 
 
 def test_without_stopping_the_whole_table_is_trained_at_its_cost() -> None:
-    run = simulate(TableSource(table(), 3, "flops"), NoRule(), EPOCHS, BAND, math.inf)
+    run = simulate(TableSource(table(), 3, "flops"), NoRule(), PERIODS, BAND, math.inf)
     chosen = drawn(TableSource(table(), 3, "flops"))
     assert run.trials == len(chosen) == len(table().networks)
-    assert run.cost == run.full_cost == BACKWARD * 12_000 * EPOCHS * sum(c.flops for c in chosen)
+    assert run.cost == run.full_cost == BACKWARD * 12_000 * PERIODS * sum(c.flops for c in chosen)
     assert (run.stopped, run.missed, run.kept, run.exhausted) == (0, 0, 1.0, True)
     trials = [Trial(number=i, state="complete", accuracy=c.accuracies[-1], flops=c.flops) for i, c in enumerate(chosen)]
     assert run.steps[-1][0] == run.cost
@@ -90,12 +90,12 @@ def test_without_stopping_the_whole_table_is_trained_at_its_cost() -> None:
 
 
 def test_stopped_trials_cost_less_and_wrong_stops_are_counted() -> None:
-    run = simulate(TableSource(table(), 3, "flops"), Worst(), EPOCHS, BAND, math.inf)
+    run = simulate(TableSource(table(), 3, "flops"), Worst(), PERIODS, BAND, math.inf)
     chosen = drawn(TableSource(table(), 3, "flops"))
     assert run.stopped == len(chosen[::3])
-    spent = sum(c.epoch_cost * (2 if i % 3 == 0 else EPOCHS) for i, c in enumerate(chosen))
+    spent = sum(c.period_cost * (2 if i % 3 == 0 else PERIODS) for i, c in enumerate(chosen))
     assert run.cost == pytest.approx(spent)
-    assert run.full_cost == pytest.approx(sum(EPOCHS * c.epoch_cost for c in chosen))
+    assert run.full_cost == pytest.approx(sum(PERIODS * c.period_cost for c in chosen))
     members, best = [], 0.0
     for i, c in sorted(enumerate(chosen), key=lambda pair: pair[1].flops):
         if c.accuracies[-1] > best:
@@ -109,11 +109,11 @@ def test_stopped_trials_cost_less_and_wrong_stops_are_counted() -> None:
 def test_a_run_ends_where_its_budget_is_spent() -> None:
     limit = budget(table(), 20, "flops")
     mean = np.mean([rows[0].flops for rows in table().networks.values()])
-    assert limit == pytest.approx(20 * BACKWARD * 12_000 * EPOCHS * mean)
-    run = simulate(TableSource(table(), 0, "flops"), NoRule(), EPOCHS, BAND, limit)
-    assert limit <= run.cost < limit + BACKWARD * 12_000 * EPOCHS * BAND.high
+    assert limit == pytest.approx(20 * BACKWARD * 12_000 * PERIODS * mean)
+    run = simulate(TableSource(table(), 0, "flops"), NoRule(), PERIODS, BAND, limit)
+    assert limit <= run.cost < limit + BACKWARD * 12_000 * PERIODS * BAND.high
     assert not run.exhausted
-    assert budget(table(), 20, "seconds") == pytest.approx(20 * EPOCHS * mean / 1e6)
+    assert budget(table(), 20, "seconds") == pytest.approx(20 * PERIODS * mean / 1e6)
 
 
 def test_orders_differ_by_seed_and_repeats_are_one_network() -> None:
@@ -152,7 +152,7 @@ def test_a_space_without_further_networks_ends_the_run() -> None:
     narrow = replace(settings, space={"image_size": 32, "axes": axes}, flops_low=1, flops_high=30_000_000)
     small = RecordedTable(table().recordings, narrow, table().made)
     source = SamplerSource(small, surrogate(), "tpe", 0, "flops")
-    run = simulate(source, NoRule(), EPOCHS, BAND, math.inf)
+    run = simulate(source, NoRule(), PERIODS, BAND, math.inf)
     assert run.trials == len(source.seen) == 2
     assert run.exhausted
 
@@ -218,7 +218,7 @@ def test_the_same_network_has_the_same_curve_within_a_seed() -> None:
     curves = [surrogate().curve(arch, cost, seed) for seed in (0, 0, 1, 2, 3)]
     assert curves[0] == curves[1]
     assert len(set(curves)) >= 3
-    assert len(curves[0]) == EPOCHS
+    assert len(curves[0]) == PERIODS
 
 
 def test_a_small_table_has_no_surrogate() -> None:
@@ -312,7 +312,7 @@ def test_stopping_saves_and_the_report_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["none", "quantile", "moasha"])
 def test_every_rule_can_be_replayed(name: Stop) -> None:
-    run = simulate(TableSource(table(), 0, "seconds"), build_rule(name, EPOCHS, 0), EPOCHS, BAND, math.inf)
+    run = simulate(TableSource(table(), 0, "seconds"), build_rule(name, PERIODS, 0), PERIODS, BAND, math.inf)
     assert run.trials == 120
     assert (run.stopped > 0) is (name != "none")
 

@@ -79,6 +79,45 @@ def test_trainings_come_back_from_studies_and_from_the_file(tmp_path: Path) -> N
     assert (back.periods, back.images, back.band) == (3, 12_000, gathered.settings.band)
 
 
+def test_studies_that_counted_epochs_are_recorded_with_those_that_do_not(tmp_path: Path) -> None:
+    table, plain = make_table(4, periods=3), make_settings(3).recipe
+    recipe = {name: plain[name] for name in plain if name not in ("images", "period_images", "optimizer")}
+    first = write_study(tmp_path / "a", table.recordings[:2], recipe=recipe | {"epochs": 3, "lr": 0.002})
+    adamw = plain | {"optimizer": "adamw", "lr": 0.002}
+    second = write_study(tmp_path / "b", table.recordings[2:], recipe=adamw)
+    for one, two in zip(gather([first, second]).recordings, table.recordings, strict=True):
+        assert_same(one, two)
+    third = write_study(tmp_path / "c", table.recordings[2:], recipe=plain)
+    with pytest.raises(InputError, match=r"recipe.optimizer must be adamw as in a, got muon in c; record them apart"):
+        gather([first, third])
+
+
+def test_a_file_of_format_1_is_the_same_table(tmp_path: Path) -> None:
+    """Where a period was called an epoch, and AdamW went without saying."""
+    path, plain = tmp_path / "t.parquet", make_settings(2).recipe | {"optimizer": "adamw", "lr": 0.002}
+    table = replace(make_table(5, periods=2, twice=1), settings=make_settings(2, recipe=plain))
+    save_table(table, path)
+    assert RecordedTable.load(path) == table
+    content = parquet.read_table(path)
+    papers = json.loads(content.schema.metadata[b"nas"])
+    assert papers["format"] == 2
+    recipe = {name: plain[name] for name in plain if name not in ("images", "period_images", "optimizer")}
+    papers |= {"format": 1, "settings": papers["settings"] | {"recipe": recipe | {"epochs": 2}}}
+    names = [name.replace("period", "epoch").replace("images", "epochs") for name in content.schema.names]
+    content = content.rename_columns(names).replace_schema_metadata({b"nas": json.dumps(papers).encode()})
+    parquet.write_table(content, path)
+    back = RecordedTable.load(path)
+    assert back.recordings == table.recordings
+    assert (back.periods, back.images) == (2, 12_000)
+    assert back.settings.build_recipe() == table.settings.build_recipe()
+
+
+def test_the_table_of_this_package_is_of_six_periods() -> None:
+    table = RecordedTable.load()
+    assert (table.periods, table.images, len(table.networks)) == (6, 5000, 400)
+    assert {one.curve[-1].images for one in table.recordings} == {30_000}
+
+
 def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = make_table(5, periods=2)
     save_table(table, tmp_path / "t.parquet")
@@ -91,8 +130,8 @@ def test_the_lines_of_the_card_load_it(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(names["curves"].index) == [one.key for one in table.recordings]
     frame: pd.DataFrame = names["table"]
     assert list(frame.columns) == [
-        "key", "arch", "flops", "params", "activations", "seed", "log_density", "accuracy", "seconds", "periods",
-        "epoch_loss", "epoch_accuracy", "epoch_seconds",
+        "key", "arch", "flops", "params", "activations", "seed", "log_density", "accuracy", "seconds", "images",
+        "period_loss", "period_accuracy", "period_seconds",
     ]  # fmt: skip
     assert frame["flops"].tolist() == [one.flops for one in table.recordings]
     assert "Too few networks (5) for correlations." in text
@@ -135,7 +174,7 @@ def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: 
         ({"version": 1}, f"study b must have version {VERSION} to be recorded, got 1; search anew"),
         ({"running": True}, "study must rest to be recorded, got b, which runs; wait for its end, or stop it"),
         ({"flops_high": 31_000_000}, "flops_high must be 30000000 as in a, got 31000000 in b; record them apart"),
-        ({"periods": 4}, "recipe.periods must be 3 as in a, got 4 in b; record them apart"),
+        ({"periods": 4}, "recipe.images must be 36000 as in a, got 48000 in b; record them apart"),
         ({"data": replace(make_settings().data, fingerprint="1" * 16)}, f"data.fingerprint must be {'0' * 16} as in a, got {'1' * 16} in b; record them apart"),
     ],
 )  # fmt: skip
@@ -176,7 +215,7 @@ def spoilt(path: Path, how: str) -> None:
         ("text", "table must be a whole file of `nas record`, got "),
         ("foreign", "table must be a whole file of `nas record`, got "),
         ("column", "table must be a whole file of `nas record`, got "),
-        ("format", "{path}: format must be 1, got 99; record it again with `nas record`"),
+        ("format", "{path}: format must be from 1 to 2, got 99; record it again with `nas record`"),
     ],
 )
 def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path, how: str, message: str) -> None:
@@ -197,7 +236,7 @@ def test_a_damaged_or_foreign_file_is_refused_in_one_line(tmp_path: Path, how: s
         ({"accuracy": 0.9}, "row 1: accuracy must be the curve's last, "),
         ({"seconds": float("nan")}, "row 1: seconds must not be negative, got nan; record it again"),
         ({"curve": ()}, "row 1: curve must have the recipe's 2 periods, got 0; record it again"),
-        ({"curve": (Period(1, 1.0, 0.5, 1.0), Period(2, 1.0, 1.5, 2.0))}, "row 1: accuracy must be from 0 to 1, got 1.5"),
+        ({"curve": (Period(1, 12_000, 1.0, 0.5, 1.0), Period(2, 24_000, 1.0, 1.5, 2.0))}, "row 1: accuracy must be from 0 to 1, got 1.5"),
         ({"arch": {"stages": []}}, "row 1: stages must be 1 to 8, got 0; record it again"),
     ],
 )  # fmt: skip

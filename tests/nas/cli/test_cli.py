@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 import nas
+from nas.storage.reader import Reader
 from space import Arch, Space, Task, cost
 from tests.brief import measure_briefly
 from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 
 FIELDS = {
-    "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "epochs", "seed",
-    "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner", "metric", "balanced_accuracy",
+    "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "periods",
+    "images", "seed", "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner", "metric", "balanced_accuracy",
     "class_accuracies", "class_images",
 }  # fmt: skip
 FRONT_FIELDS = FIELDS | {"seeds", "interval", "expected", "probability", "tie", "baseline_accuracy"}
@@ -106,6 +107,22 @@ def test_a_study_from_search_to_export(
     assert err.endswith("error: seed must be 0 to resume s, got 1; start another study with --study NAME\n")
 
 
+def test_images_take_the_place_of_the_files_epochs(
+    run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
+) -> None:
+    words = (
+        "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s",
+        "--runs", tmp_path, "--trials", 2, "--images", "0.6K", "--json",
+    )  # fmt: skip
+    code, out, err = run(*words)
+    assert code == 0
+    assert "2 trials, 20K..200K FLOPs, 600 images (2.34 epochs of 256 of 1,079) on cpu" in " ".join(err.split())
+    assert [row["images"] for row in json.loads(out)] == [600] * len(json.loads(out))
+    recipe = Reader(tmp_path / "s").settings.recipe
+    assert (recipe["images"], recipe["period_images"], recipe["epochs"], recipe["lr"]) == (600, 100, None, 0.008)
+    assert [period.images for period in Reader(tmp_path / "s").curve(0)] == [100, 200, 300, 400, 500, 600]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -126,6 +143,8 @@ def test_a_study_from_search_to_export(
         (("search", "digits", "--data", "./nothing", "--flops", "1M..4M", "--trials", "3", "--study", "x" * 60, "--baseline"), "study must be 1 to 64 letters"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "abacus"), "device must be one that torch finds here, got abacus"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--recipe", "none.yaml"), "none.yaml must be readable, got No such file or directory; check the path"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--images", "30K", "--epochs", "6"), "images must stand without epochs, got 30000 and 6; leave one out"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--images", "lots"), "images must be "),
         (("search", "digits"), "Missing option '--data'"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "0"), "Invalid value for '--trials'"),
         (("dashboard", "--port", "65536"), "Invalid value for '--port'"),
@@ -187,7 +206,7 @@ def test_every_verb_has_help_with_an_example(run: Run, verb: str) -> None:
     assert f"Example: nas {verb}" in " ".join(out.split())
 
 
-def test_repeats_and_a_baseline_with_as_many_epochs(
+def test_repeats_and_a_baseline_with_as_many_images(
     run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
 ) -> None:
     words: tuple[Any, ...] = (
@@ -196,11 +215,11 @@ def test_repeats_and_a_baseline_with_as_many_epochs(
     )  # fmt: skip
     code, _, err = run(*words, "--repeats", 2, "--baseline")
     assert code == 0
-    assert "baseline: random search with the same 10 epochs of training" in err
+    assert "baseline: random search, trained on the same 2,560 images" in err
     rows, beside = (json.loads(run("trials", name, "--runs", tmp_path, "--json")[1]) for name in ("s", "s-random"))
     assert [row["state"] for row in rows] == ["complete"] * 5
     assert sum(row["repeat_of"] is not None for row in rows) == 2
-    assert sum(row["epochs"] for row in rows) == sum(row["epochs"] for row in beside) == 10
+    assert sum(row["images"] for row in rows) == sum(row["images"] for row in beside) == 10 * 256
     assert all(row["log_density"] for row in beside), "drawn at random"
     front = run("front", "s", "--runs", tmp_path)[1].replace("\n", " ")
     assert "s-random" in front

@@ -27,7 +27,7 @@ from space.layers import Layers, Linear
 from space.stems import Patchify, ResNetStem
 from tests.dashboard.studies import make_settings
 
-SETTINGS = make_settings("mine", recipe=Recipe(epochs=7).to_dict())
+SETTINGS = make_settings("mine", recipe=Recipe(images=7000, period_images=1000).to_dict())
 NETWORK = Arch(
     stem=Patchify(stride=2), stages=(Stage(depth=2, width=40, block=ConvNeXt(kernel=5)), Stage(depth=3, width=80))
 )
@@ -46,8 +46,9 @@ class OneConv(Block):
 def trial(number: int, flops: int, accuracy: float) -> Trial:
     plain = NETWORK.to_dict()
     return Trial(
-        number=number, state="complete", flops=flops, params=12_345, accuracy=accuracy, seconds=3.14, arch=plain
-    )
+        number=number, state="complete", flops=flops, params=12_345, accuracy=accuracy, seconds=3.14, images=7000,
+        arch=plain,
+    )  # fmt: skip
 
 
 TRIALS = [trial(0, 1_000_000, 0.5), trial(1, 1_500_000, 0.9), trial(2, 2_000_000, 0.8), trial(3, 4_000_000, 0.95)]
@@ -64,9 +65,10 @@ def rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line[:1] == "│"]
 
 
-def test_a_caption_says_split_count_seeds_epochs_and_convention() -> None:
+def test_a_caption_says_split_count_seeds_images_and_convention() -> None:
     text = caption(replace(SETTINGS, data=replace(SETTINGS.data, validation=12_345)))
-    for part in ("top-1", "digits's validation split", "n = 12,345", "1 seed per network", "7 epochs", CONVENTION):
+    trained = "7,000 images (6.5 epochs of 1,077)"
+    for part in ("top-1", "digits's validation split", "n = 12,345", "1 seed per network", trained, CONVENTION):
         assert part in text
     assert CONVENTION == "FLOPs: conv + linear multiply-accumulates, batch 1"
 
@@ -184,9 +186,9 @@ def test_a_baseline_is_set_beside_with_the_training_of_both() -> None:
     failed = Trial(number=2, state="failed", seconds=2.0)
     own, base = baseline_line(REPEATED, SETTINGS, [*TRIALS[:2], failed], random).splitlines()
     assert own.startswith("mine: 3 of 4 networks on the front, hypervolume 0.")
-    assert own.endswith(", 8 trainings, 56 epochs, 25 s of training")
+    assert own.endswith(", 8 trainings on 56,000 images, 25 s of training")
     assert base.startswith("baseline, random search: mine-random: 2 of 2 networks on the front, hypervolume 0.")
-    assert base.endswith(", 3 trainings, 14 epochs, 8 s of training")
+    assert base.endswith(", 3 trainings on 14,000 images, 8 s of training")
 
 
 def test_a_front_of_nothing_is_an_empty_table() -> None:

@@ -31,7 +31,8 @@ from nas.export.model_card import ModelCard
 from nas.export.write import export_trial
 from nas.records.settings import ARTIFACTS
 from nas.records.trial import WEIGHTS, Trial, artifact_ids
-from nas.searching.launch import SearchPlan, run_search
+from nas.searching.launch import run_search
+from nas.searching.plan import SearchPlan
 from nas.storage.reader import Reader
 from space import Arch, Band, InputError, Space, cost
 from tests.brief import measure_briefly

@@ -259,7 +259,8 @@ def test_drop_path_is_drawn_for_the_whole_batch() -> None:
 
 
 def test_recipes_are_as_published_and_brief_is_the_searchs() -> None:
-    convnext, brief, own = FinalRecipe.load("convnext"), FinalRecipe.load("brief"), Recipe()
+    convnext, brief = FinalRecipe.load("convnext"), FinalRecipe.load("brief")
+    own = Recipe(optimizer="adamw", epochs=10)  # `nas train` has AdamW
     assert (convnext.epochs, convnext.peak_lr, convnext.warmup_epochs, convnext.ema) == (300, 4e-3, 20, 0.9999)
     assert (convnext.mixup, convnext.cutmix, convnext.erasing, convnext.label_smoothing) == (0.8, 1.0, 0.25, 0.1)
     for field in ("batch_size", "optimizer", "weight_decay", "label_smoothing", "mixup", "cutmix", "ema", "drop_path"):

@@ -34,11 +34,21 @@ def test_settings_can_be_written_again(tmp_path: Path) -> None:
     assert Settings.read(tmp_path).name == "two"
 
 
-@pytest.mark.parametrize(("asked", "said"), [(None, "1,077"), (500, "500 of 1,077"), (1077, "1,077"), (5000, "1,077")])
-def test_images_are_those_trained_on_and_not_those_asked_for(asked: int | None, said: str) -> None:
-    """A recipe for more images than the data has trains on all of them."""
-    settings = make_settings("mine", recipe=Recipe(epochs=3, train_images=asked).to_dict())
-    assert settings.training == f"{said} training images, 3 epochs"
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"epochs": 3}, "3,231 images (3 epochs of 1,077)"),
+        ({"epochs": 3, "train_images": 500}, "1,500 images (3 epochs of 500 of 1,077)"),
+        ({"epochs": 3, "train_images": 1077}, "3,231 images (3 epochs of 1,077)"),
+        ({"epochs": 3, "train_images": 5000}, "3,231 images (3 epochs of 1,077)"),
+        ({"images": 700, "period_images": 350}, "700 images (0.65 epochs of 1,077)"),
+        ({}, "30,000 images (27.9 epochs of 1,077)"),
+    ],
+)
+def test_images_are_those_trained_on_and_not_those_asked_for(asked: dict[str, int], said: str) -> None:
+    """A recipe for a part that is more than the data has draws from all of it."""
+    settings = make_settings("mine", recipe=Recipe(**asked).to_dict())  # type: ignore[arg-type]
+    assert settings.training == said
 
 
 def test_what_they_mean(tmp_path: Path) -> None:
@@ -47,7 +57,7 @@ def test_what_they_mean(tmp_path: Path) -> None:
     assert settings.band == Band(1_000_000, 4_000_000)
     assert settings.task == Task(image_size=8, channels=1, classes=10)
     assert settings.build_space() == Space.load("digits")
-    assert settings.build_recipe() == Recipe(epochs=3)
+    assert settings.build_recipe() == Recipe(epochs=3).settled(1077)
 
 
 def spoil(folder: Path, **changes: Any) -> Path:

@@ -32,7 +32,7 @@ from nas.samplers.early_stopping import (
 from space import InputError
 from tests.nas.made_up import BAND, made_up
 
-EPOCHS = 8
+PERIODS = 8
 
 
 def standing(number: int, flops: int, curve: list[float]) -> Standing:
@@ -45,14 +45,14 @@ def crowd(count: int = 60, seed: int = 0, flops: float = 1e7) -> list[Standing]:
     found = []
     for number in range(count):
         final = rng.uniform(0.5, 0.6)
-        curve = [final - 0.02 * (EPOCHS - e) + rng.gauss(0, 0.002) for e in range(1, EPOCHS)] + [final]
+        curve = [final - 0.02 * (PERIODS - e) + rng.gauss(0, 0.002) for e in range(1, PERIODS)] + [final]
         found.append(standing(number, int(flops * math.exp(rng.uniform(-0.4, 0.4))), curve))
     return found
 
 
 def partial(final: float, period: int, number: int = 1000, flops: float = 1e7) -> Standing:
     """A trial that has come to `period` on its way to `final`."""
-    return standing(number, int(flops), [final - 0.02 * (EPOCHS - e) for e in range(1, period + 1)])
+    return standing(number, int(flops), [final - 0.02 * (PERIODS - e) for e in range(1, period + 1)])
 
 
 def stoppable(seed: int = 0) -> int:
@@ -68,7 +68,7 @@ def test_rungs_of_the_quantile_rule(periods: int, rungs: tuple[int, ...]) -> Non
 
 
 @given(st.integers(1, 10_000), st.sampled_from(get_args(Stop)))
-def test_rungs_rise_and_come_before_the_last_epoch(periods: int, name: str) -> None:
+def test_rungs_rise_and_come_before_the_last_period(periods: int, name: str) -> None:
     rungs = build_rule(name, periods, 0).rungs  # type: ignore[arg-type]
     assert list(rungs) == sorted(set(rungs))
     assert all(1 <= rung < periods for rung in rungs)
@@ -83,11 +83,11 @@ def test_rungs_of_moasha_and_none() -> None:
 
 def test_every_rule_describes_itself_in_a_line() -> None:
     for name in get_args(Stop):
-        rule = build_rule(name, EPOCHS, 0)
-        assert rule.describe().startswith(f"{rule.name}: ")
-        assert "\n" not in rule.describe()
-    assert "after periods 2, 3, 4, 5, 6, 7" in build_rule("quantile", EPOCHS, 0).describe()
-    short = [build_rule("quantile", 1, 0).describe(), build_rule("moasha", 1, 0).describe()]
+        rule = build_rule(name, PERIODS, 0)
+        assert rule.describe(5000).startswith(f"{rule.name}: ")
+        assert "\n" not in rule.describe(5000)
+    assert "after 10K, 15K, 20K, 25K, 30K, 35K images a trial" in build_rule("quantile", PERIODS, 0).describe(5000)
+    short = [build_rule("quantile", 1, 0).describe(5000), build_rule("moasha", 1, 0).describe(5000)]
     assert short == [f"{name}: trainings this short are not judged before their end" for name in ("quantile", "moasha")]
 
 
@@ -97,13 +97,13 @@ def test_an_unknown_rule_is_refused() -> None:
 
 
 def test_a_decision_survives_json() -> None:
-    decision = QuantileRule(EPOCHS, 0).judge(partial(0.5, 4), 4, crowd())
+    decision = QuantileRule(PERIODS, 0).judge(partial(0.5, 4), 4, crowd())
     assert decision.threshold is not None
     assert Decision(**json.loads(json.dumps(asdict(decision)))) == decision
 
 
 def test_the_hopeless_is_stopped_and_the_best_is_kept() -> None:
-    rule, others, number = QuantileRule(EPOCHS, 0), crowd(), stoppable()
+    rule, others, number = QuantileRule(PERIODS, 0), crowd(), stoppable()
     poor = rule.judge(partial(0.48, 4, number), 4, others)
     assert (poor.stop, poor.why, poor.rivals) == (True, "below", 60)
     assert poor.threshold is not None
@@ -130,7 +130,7 @@ def test_rivals_may_be_anywhere_in_their_training(name: str, periods: int) -> No
 
 
 def test_the_threshold_is_what_decides() -> None:
-    rule, others, number = QuantileRule(EPOCHS, 0), crowd(), stoppable()
+    rule, others, number = QuantileRule(PERIODS, 0), crowd(), stoppable()
     seen = partial(0.5, 4, number)
     threshold = rule.judge(seen, 4, others).threshold
     assert threshold is not None
@@ -145,9 +145,9 @@ def test_the_threshold_is_what_decides() -> None:
 def test_much_smaller_and_much_larger_networks_have_no_say(
     rng: random.Random, final: float, factor: float, smaller: bool
 ) -> None:
-    rule, others = QuantileRule(EPOCHS, 0), crowd(30)
+    rule, others = QuantileRule(PERIODS, 0), crowd(30)
     far = [
-        standing(500 + i, int(1e7 / factor if smaller else 1e7 * factor), [rng.random()] * EPOCHS) for i in range(40)
+        standing(500 + i, int(1e7 / factor if smaller else 1e7 * factor), [rng.random()] * PERIODS) for i in range(40)
     ]
     trial = partial(final, 3)
     assert rule.judge(trial, 3, others) == rule.judge(trial, 3, [*others, *far])
@@ -160,40 +160,40 @@ def test_a_decision_does_not_hang_on_the_order_of_others(rng: random.Random, fin
     shuffled = others[:]
     rng.shuffle(shuffled)
     for name in ("quantile", "moasha"):
-        rule = build_rule(name, EPOCHS, 0)
+        rule = build_rule(name, PERIODS, 0)
         one, two = (rule.judge(partial(final, period), period, each) for each in (others, shuffled))
         assert (one.stop, one.why, one.rivals) == (two.stop, two.why, two.rivals)
         assert one.threshold == pytest.approx(two.threshold)
 
 
 def test_a_trial_is_not_its_own_rival() -> None:
-    rule, others = QuantileRule(EPOCHS, 0), crowd()
+    rule, others = QuantileRule(PERIODS, 0), crowd()
     trial = partial(0.5, 4, number=others[0].number)
     assert rule.judge(trial, 4, others) == rule.judge(trial, 4, others[1:])
 
 
 def test_a_sparse_region_is_protected() -> None:
-    rule, number = QuantileRule(EPOCHS, 0), stoppable()
+    rule, number = QuantileRule(PERIODS, 0), stoppable()
     assert rule.judge(partial(0.1, 4, number), 4, crowd(LEAST - 1)).why == "sparse"
     assert rule.judge(partial(0.1, 4, number), 4, crowd(60, flops=1e8)).why == "sparse"  # all are far larger
     assert rule.judge(partial(0.1, 4, number), 4, crowd(60)).stop
 
 
 def test_the_cheapest_is_on_the_front_whatever_its_accuracy() -> None:
-    decision = QuantileRule(EPOCHS, 0).judge(partial(0.1, 4, stoppable(), flops=6e6), 4, crowd())
+    decision = QuantileRule(PERIODS, 0).judge(partial(0.1, 4, stoppable(), flops=6e6), 4, crowd())
     assert (decision.stop, decision.why) == (False, "cheapest")
 
 
 def test_identical_rivals_do_not_break_the_forecast() -> None:
-    others = [standing(i, 10**7, [0.5] * EPOCHS) for i in range(20)]
+    others = [standing(i, 10**7, [0.5] * PERIODS) for i in range(20)]
     for final in (0.1, 0.5, 0.9):
-        decision = QuantileRule(EPOCHS, 0).judge(partial(final, 4, stoppable()), 4, others)
+        decision = QuantileRule(PERIODS, 0).judge(partial(final, 4, stoppable()), 4, others)
         assert decision.why in ("kept", "below")
 
 
 def test_some_are_never_stopped_and_what_would_have_been_is_recorded() -> None:
     protected = next(n for n in range(1000, 2000) if is_never_stopped(7, n))
-    rule, others = QuantileRule(EPOCHS, 7), crowd()
+    rule, others = QuantileRule(PERIODS, 7), crowd()
     decision = rule.judge(partial(0.45, 4, protected), 4, others)
     assert (decision.stop, decision.why) == (False, "protected")
     assert decision.threshold is not None
@@ -206,7 +206,7 @@ def test_some_are_never_stopped_and_what_would_have_been_is_recorded() -> None:
 def test_moasha_spares_the_smallest_however_poor_and_quantile_does_not() -> None:
     others, number = crowd(), stoppable()
     smallest = min(other.flops for other in others)
-    moasha, quantile = MoashaRule(EPOCHS), QuantileRule(EPOCHS, 0)
+    moasha, quantile = MoashaRule(PERIODS), QuantileRule(PERIODS, 0)
     poor = partial(0.2, 3, number, flops=smallest - 1)
     assert not moasha.judge(poor, 3, others).stop
     twin = partial(0.2, 3, number, flops=smallest)
@@ -256,9 +256,9 @@ def test_wrong_stops_are_few_on_made_up_trainings() -> None:
     for seed in range(12):
         rows = made_up(400, seed=seed % 3)
         random.Random(seed).shuffle(rows)
-        rule, others = QuantileRule(EPOCHS, seed), list[Standing]()
+        rule, others = QuantileRule(PERIODS, seed), list[Standing]()
         for number, row in enumerate(rows[:160]):
-            seen = EPOCHS
+            seen = PERIODS
             for rung in rule.rungs:
                 trial = standing(number, row.proposal.cost.flops, list(row.accuracies[:rung]))
                 if rule.judge(trial, rung, others).stop:
@@ -266,13 +266,13 @@ def test_wrong_stops_are_few_on_made_up_trainings() -> None:
                     break
             others.append(standing(number, row.proposal.cost.flops, list(row.accuracies[:seen])))
             spent += seen * row.proposal.cost.flops
-            full += EPOCHS * row.proposal.cost.flops
+            full += PERIODS * row.proposal.cost.flops
         best = 0.0
         for number, row in sorted(enumerate(rows[:160]), key=lambda pair: pair[1].proposal.cost.flops):
             if row.accuracies[-1] > best:
                 best = row.accuracies[-1]
                 members += 1
-                missed += not others[number].reached(EPOCHS)
+                missed += not others[number].reached(PERIODS)
     assert members > 60
     assert missed / members < 0.05
     assert spent / full < 0.68

@@ -262,12 +262,17 @@ def test_a_stopped_network_counts_at_what_its_last_rung_forecasts() -> None:
         trial.set_user_attr("outcome", "stopped")
         trial.study.tell(trial, state=TrialState.PRUNED)
 
+    def stopped_by_an_earlier_release(trial: optuna.Trial, proposal: Proposal) -> None:
+        trial.set_user_attr("decisions", [{"epoch": 3, "accuracy": 0.8 * 0.69}])
+        trial.set_user_attr("outcome", "stopped")
+        trial.study.tell(trial, state=TrialState.PRUNED)
+
     def leave(trial: optuna.Trial, proposal: Proposal) -> None:
         pass
 
-    trained, stopped, early, unknown = (
-        taught(EhviSampler(settings), settings, last) for last in (complete, stop, stop_early, leave)
-    )
+    ways = (complete, stop, stop_early, stopped_by_an_earlier_release, leave)
+    trained, stopped, early, before, unknown = (taught(EhviSampler(settings), settings, last) for last in ways)
+    assert before == stopped
     assert trained < unknown - 0.005
     assert 0.69 < stopped < unknown - 0.005
     assert early == unknown

@@ -25,7 +25,7 @@ from nas.data.dataset import load
 from nas.data.study_data import describe_data
 from nas.records.recipe import Recipe
 from nas.records.trial import Trial
-from nas.searching.audit import FILE, Audit, parse_epochs, run_audit, spread
+from nas.searching.audit import FILE, Audit, parse_images, run_audit, spread
 from nas.storage.reader import Reader
 from nas.training.brief import Diverged, train
 from space import Arch, InputError, Stage
@@ -34,7 +34,7 @@ from tests.dashboard.studies import make_settings, make_study
 from tests.nas.conftest import Run
 
 QUIET = Console(quiet=True)
-OPTIONS = {"networks": 4, "epochs": "2x", "seed": 0, "data_source": None, "device": "cpu", "console": QUIET}
+OPTIONS = {"networks": 4, "images": "2x", "seed": 0, "data_source": None, "device": "cpu", "console": QUIET}
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=20))
@@ -130,7 +130,7 @@ def test_the_intervals_of_the_four_taus_hold_together() -> None:
 def test_too_few_networks_have_no_intervals_and_say_how_many_are_needed(count: int) -> None:
     """Four once had an effect of `-77.8, -1495 to +1339 points`."""
     found, console = agreement(made(count, 0, signal=0.95)), Console(width=250, record=True, file=io.StringIO())
-    console.print(agreement_table(found, 50, make_settings("mine")))
+    console.print(agreement_table(found, 50_000, make_settings("mine")))
     if found.effects:
         console.print(effects_table(found))
     text = " ".join(console.export_text().split())
@@ -203,12 +203,15 @@ def _ends(total: int, count: int) -> list[int]:
     return [int(part[-1]) + 1 for part in np.array_split(np.arange(total), min(count, total))]
 
 
-def test_epochs_are_a_number_or_a_multiple() -> None:
-    assert (parse_epochs("5x", 10), parse_epochs("50", 10)) == (50, 50)
-    for text in ("1x", "10", "0x", "many", "-3", "2.5x", "x"):
+def test_images_are_a_number_or_a_multiple() -> None:
+    assert {parse_images(text, 30_000) for text in ("5x", "150K", "150000", "0.15M")} == {150_000}
+    for text in ("1x", "30K", "0x", "1000"):
         with pytest.raises(InputError) as refusal:
-            parse_epochs(text, 10)
-        assert str(refusal.value) == f"epochs must be more than the study's 10, got {text}; write e.g. 5x or 50"
+            parse_images(text, 30_000)
+        assert str(refusal.value) == f"images must be more than the study's 30,000, got {text}; write e.g. 5x or 150K"
+    for text in ("many", "-3", "2.5x", "x"):
+        with pytest.raises(InputError, match="images must be"):
+            parse_images(text, 30_000)
 
 
 def test_too_few_networks_are_refused() -> None:
@@ -257,10 +260,10 @@ def test_an_audit_that_was_killed_goes_on_where_it_was(study: Reader, monkeypatc
     run_audit(study, **OPTIONS)  # type: ignore[arg-type]
     assert len(calls) == 5, "a finished audit is only read"
 
-    for field, value, said in (("networks", 5, 4), ("epochs", "3x", 4), ("seed", 1, 0)):
+    for field, value, said in (("networks", 5, 4), ("images", "3x", 512), ("seed", 1, 0)):
         with pytest.raises(InputError) as refusal:
             run_audit(study, **OPTIONS | {field: value})  # type: ignore[arg-type]
-        got = 6 if field == "epochs" else value
+        got = 768 if field == "images" else value
         assert str(refusal.value) == (
             f"{field} must be {said} to go on with the audit of s, got {got}; "
             f"remove {study.folder / FILE} to begin another"
@@ -273,12 +276,12 @@ def test_a_long_training_that_diverges_is_noted_and_left_out(study: Reader, monk
     def diverges(*args: object, **options: object) -> object:
         calls.append(1)
         if len(calls) == 1:
-            raise Diverged("loss became nan in epoch 2 of 4")
+            raise Diverged("loss became nan within 256 of 512 images")
         return train(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("nas.training.trainer.train", diverges)
     done = run_audit(study, **OPTIONS)  # type: ignore[arg-type]
-    assert (len(done.rows), list(done.failed.values())) == (3, ["loss became nan in epoch 2 of 4"])
+    assert (len(done.rows), list(done.failed.values())) == (3, ["loss became nan within 256 of 512 images"])
     assert done.left() == []
     assert Audit.read(study.folder) == done
 
@@ -318,7 +321,7 @@ def test_an_error_that_is_not_the_networks_ends_the_audit(study: Reader, monkeyp
 
 
 def test_the_command_prints_the_report_and_json(study: Reader, run: Run) -> None:
-    words = ("audit", study.folder, "--networks", 5, "--epochs", 4, "--device", "cpu")
+    words = ("audit", study.folder, "--networks", 5, "--images", 512, "--device", "cpu")
     code, out, err = run(*words)
     assert code == 0
     assert err.count("after brief training") == 5
@@ -328,7 +331,7 @@ def test_the_command_prints_the_report_and_json(study: Reader, run: Run) -> None
     code, out, err = run(*words, "--json")
     plain = json.loads(out)
     assert (code, err) == (0, "")
-    assert (plain["networks"], plain["epochs"], plain["brief_epochs"], len(plain["rows"])) == (5, 4, 2, 5)
+    assert (plain["networks"], plain["images"], plain["brief_images"], len(plain["rows"])) == (5, 512, 256, 5)
     assert plain["agreement"]["overall"]["pairs"] == 10
     code, _, err = run("audit", study.folder)
     assert code == 2
@@ -347,12 +350,12 @@ def test_tables_say_their_split_convention_and_verdict() -> None:
     rows = made(30, 2, signal=0.9, bias=0.08)
     random.Random(0).shuffle(rows)
     found, console = agreement(rows), Console(width=200, record=True, file=io.StringIO())
-    console.print(agreement_table(found, 50, make_settings("mine")))
+    console.print(agreement_table(found, 50_000, make_settings("mine")))
     console.print(effects_table(found))
     text = " ".join(console.export_text().split())
     for part in (
-        "mine: 30 networks after 10 epochs, as in the study, and after 50",
-        "validation top-1 after 50 epochs (n = 360 images, 1 seed each, not the study's)",
+        "mine: 30 networks after 10,000 images, as in the study, and after 50,000",
+        "validation top-1 after 50,000 images (n = 360 images, 1 seed each, not the study's)",
         "conv + linear multiply-accumulates",
         found.verdict(),
         "under-rated",

@@ -135,7 +135,7 @@ def test_ctrl_c_ends_all_workers_in_order(command: Command) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
-    assert "stopping after this period" in errors
+    assert "stopping after the next evaluation" in errors
     assert "stopped; to go on: nas search" in errors
     all_end(started)
     assert not [trial for trial in command.trials() if trial.state == "running"]

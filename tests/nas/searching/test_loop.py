@@ -43,7 +43,7 @@ from space.draw import Proposal
 from tests.nas.commands import Command, check_whole, wait_until
 
 BAND = Band.parse("20K..200K")
-RECIPE = Recipe(epochs=1, train_images=128)
+RECIPE = Recipe(epochs=1, train_images=128)  # periods of 128 images
 CPU = torch.device("cpu")
 
 
@@ -71,7 +71,8 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
         settings = Settings(
             name=name, created="2026-01-01T00:00:00+00:00", command="test", space_name="tiny", space=space.to_dict(),
             flops_low=band.low, flops_high=band.high, data=describe_data(digits),
-            recipe=replace(RECIPE, epochs=periods).to_dict(), sampler=sampler, stop=stop, seed=seed, device="cpu", versions=package_versions(),
+            recipe=replace(RECIPE, epochs=periods).settled(len(digits.train.labels)).to_dict(), sampler=sampler, stop=stop,
+            seed=seed, device="cpu", versions=package_versions(),
         )  # fmt: skip
         open_folder(folder, settings)
         return Search(folder, trainer_of(settings, digits), watch or Watch(), place)
@@ -116,7 +117,7 @@ def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], s
         assert 0 <= trial.accuracy <= 1
         assert trial.seed == trial_seed(0, trial.number)
         assert (trial.log_density is not None and trial.log_density < 0) == (sampler == "random"), "others learn"
-        assert len(search.reader.curve(trial.number)) == RECIPE.epochs
+        assert len(search.reader.curve(trial.number)) == 1
 
 
 def test_a_shape_that_no_width_brings_into_the_budget_is_never_trained(make: Callable[..., Search]) -> None:
@@ -224,7 +225,7 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
     assert search.run(4)
     trials = [t for t in search.reader.trials() if t.state in ("complete", "failed")]
     assert [trial.state for trial in trials] == ["complete", "failed", "complete", "complete"]
-    assert trials[1].reason == "loss became nan in period 1 of 1"
+    assert trials[1].reason == "loss became nan within 128 of 128 images"
     assert trials[1].accuracy is None
     assert trials[1] not in pareto_front(trials)
 
@@ -232,7 +233,9 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
 def test_five_failures_in_a_row_end_the_search_with_the_reason(make: Callable[..., Search]) -> None:
     search = make()
     placed(search).train.mean.fill_(math.nan)
-    with pytest.raises(InputError, match="trials must not fail 5 times in a row, got loss became nan in period 1 of 1"):
+    with pytest.raises(
+        InputError, match="trials must not fail 5 times in a row, got loss became nan within 128 of 128 images"
+    ):
         search.run(20)
     assert len(counted(search)) == 5
 
@@ -279,12 +282,15 @@ def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Ca
     assert [trial.state for trial in trials] == ["complete", "stopped", "complete", "stopped"]
     stopped = trials[1]
     assert (stopped.accuracy, stopped.periods, trials[0].periods) == (None, 1, 2)
+    assert (stopped.images, trials[0].images) == (128, 256)
     curve = search.reader.curve(1)
     assert len(curve) == 1
     (decision,) = stopped.decisions
     assert decision["accuracy"] == pytest.approx(curve[0].accuracy, abs=1e-6)
-    assert {**decision, "accuracy": 0} == asdict(Decision(1, 0, True, "below", 0.5, 1))
-    assert stopped.reason == f"{curve[0].accuracy:.2%} of the 50.00% wanted after period 1, among 1 of about its FLOPs"
+    assert {**decision, "accuracy": 0} == asdict(Decision(1, 0, True, "below", 0.5, 1)) | {"images": 128}
+    assert (
+        stopped.reason == f"{curve[0].accuracy:.2%} of the 50.00% wanted after 128 images, among 1 of about its FLOPs"
+    )
     assert not {1, 3} & {trial.number for trial in pareto_front(trials)}
     frozen = search.study.get_trials(deepcopy=False)[1]
     assert frozen.state == TrialState.PRUNED
@@ -343,7 +349,7 @@ def instant(
     arch: Arch, seed: int, on_period: Callable[[Period], Verdict], abandoned: Callable[[], bool]
 ) -> Result:  # fmt: skip
     """A trainer that needs no time."""
-    on_period(Period(1, 1.0, seed % 100 / 100, 0.01))
+    on_period(Period(1, 128, 1.0, seed % 100 / 100, 0.01))
     return Finished(seed % 100 / 100, 0.01, False, b"")
 
 
@@ -671,13 +677,13 @@ def test_killed_it_leaves_a_study_that_resumes_to_the_total(command: Command) ->
         assert re.search(rf"trial {lost}: ({ended}); ({again_said})", " ".join(errors.split()))
 
 
-def test_ctrl_c_ends_the_epoch_and_says_how_to_go_on(command: Command) -> None:
+def test_ctrl_c_ends_the_period_and_says_how_to_go_on(command: Command) -> None:
     process = command.search("--trials", 500)
     wait_until(lambda: command.ended(), process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "stopping after this period (Ctrl-C again: at once)" in errors
+    assert "stopping after the next evaluation (Ctrl-C again: at once)" in errors
     assert "stopped; to go on: nas search" in errors
     assert "Traceback" not in errors
     assert not [trial for trial in command.trials() if trial.state == "running"]
@@ -689,7 +695,7 @@ def test_ctrl_c_ends_the_epoch_and_says_how_to_go_on(command: Command) -> None:
         ("flops_high", 10**6, "flops_high must be 200000 to resume study, got 1000000; start another study with"),
         ("sampler", "random", "sampler must be tpe to resume study, got random"),
         ("seed", 5, "seed must be 0 to resume study, got 5"),
-        ("recipe", replace(RECIPE, lr=0.5).to_dict(), "recipe.lr must be 0.002 to resume study, got 0.5"),
+        ("recipe", replace(RECIPE, lr=0.5).settled(1079).to_dict(), "recipe.lr must be 0.008 to resume study, got 0.5"),
     ],
 )
 def test_resuming_with_anything_different_is_refused(

@@ -65,8 +65,8 @@ def test_a_search_by_balanced_accuracy(
         assert value == trial.score == trial.balanced == trial.counts.balanced
         assert trial.accuracy == sum(trial.counts.correct) / 30
         curve = reader.curve(trial.number)
-        assert [epoch.balanced for epoch in curve[-1:]] == pytest.approx([trial.balanced], abs=1e-6)
-        rungs = [curve[decision["epoch"] - 1].balanced for decision in trial.decisions]
+        assert [period.balanced for period in curve[-1:]] == pytest.approx([trial.balanced], abs=1e-6)
+        rungs = [curve[decision["period"] - 1].balanced for decision in trial.decisions]
         assert [decision["accuracy"] for decision in trial.decisions] == pytest.approx(rungs, abs=1e-6)
         assert rungs
     assert any(trial.accuracy != trial.balanced for _, trial in told)

@@ -28,7 +28,7 @@ class Growing:
     def curve(self, number: int) -> list[Period]:
         self.curves_read += 1
         accuracy = self.rows[number].accuracy
-        return [] if accuracy is None else [Period(1, 1.0, accuracy / 2, 1.0), Period(2, 0.5, accuracy, 2.0)]
+        return [] if accuracy is None else [Period(1, 100, 1.0, accuracy / 2, 1.0), Period(2, 200, 0.5, accuracy, 2.0)]
 
 
 def index_of(rows: Growing) -> TrialIndex:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from dashboard.charts.blocks import hover
 from dashboard.frames import parts_frame
 from nas.analysis.pareto import pareto_front
 from nas.analysis.wording import describe
 from nas.cli.tables import trials_table
+from nas.records.recipe import Recipe
+from nas.records.settings import JOURNAL
 from nas.storage.reader import Reader
-from space import cost
+from nas.storage.study_folder import open_folder
+from space import InputError, cost
 
 VERSION_1 = Path(__file__).parents[1] / "older" / "version_1"  # 30 networks on CIFAR-10; without curves and weights
+ROOT = Path(__file__).parents[3]
+COMMITTED = ROOT / "runs" / "cifar10"  # by a release that counted epochs and knew AdamW alone
 
 
 def test_networks_of_version_1_cost_what_was_recorded() -> None:
@@ -35,3 +44,41 @@ def test_a_study_of_version_1_is_shown() -> None:
     assert parts_frame(first.to_arch(), reader.settings.task)["blocks"].tolist() == [
         "patchify", "2 x convnext", "1 x modulation", "4 x convnext", "1 x modulation", "linear",
     ]  # fmt: skip
+
+
+def test_a_study_that_counted_epochs_is_read_in_images() -> None:
+    reader = Reader(COMMITTED)
+    assert "optimizer" not in reader.settings.recipe
+    recipe = reader.settings.build_recipe()
+    assert (recipe.optimizer, recipe.rate, recipe.length, recipe.period) == ("adamw", 0.002, 30_000, 5000)
+    assert reader.settings.training == "30,000 images (6 epochs of 5,000 of 45,000)"
+    trials = reader.trials()
+    assert {(trial.periods, trial.images) for trial in trials if trial.state == "complete"} == {(6, 30_000)}
+    stopped = [trial for trial in trials if trial.state == "stopped"]
+    assert len(stopped) == 21
+    for trial in stopped:
+        assert trial.periods is not None
+        assert trial.images == 5000 * trial.periods == trial.decisions[-1]["images"]
+        assert len(reader.curve(trial.number)) == trial.periods
+    assert sum(trial.images or 0 for trial in trials) == 412 * 5000, "epochs, as README has them"
+    first = trials[0]
+    assert [each["images"] for each in first.decisions] == [10_000, 15_000, 20_000, 25_000]
+    curve = reader.curve(0)
+    assert [period.images for period in curve] == [5000, 10_000, 15_000, 20_000, 25_000, 30_000]
+    assert curve[-1].accuracy == pytest.approx(first.accuracy)
+    assert [each["accuracy"] for each in first.decisions] == pytest.approx([p.accuracy for p in curve[1:5]])
+
+
+def test_a_study_that_counted_epochs_is_resumed_by_the_recipe_of_its_command(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar10"
+    folder.mkdir()
+    for name in ("study.yaml", JOURNAL):
+        shutil.copy(COMMITTED / name, folder)
+    began, file = Reader(folder).settings, tmp_path / "recipe.yaml"
+    file.write_text("epochs: 6\ntrain_images: 5000\n")
+    for path in (file, ROOT / "benchmarks" / "recorded.yaml"):
+        recipe = Recipe.load(path, first=True).settled(began.data.train)
+        assert open_folder(folder, replace(began, recipe=recipe.to_dict())) == []
+    muon = Recipe.load(file).settled(began.data.train)
+    with pytest.raises(InputError, match=r"recipe.optimizer must be adamw to resume cifar10, got muon"):
+        open_folder(folder, replace(began, recipe=muon.to_dict()))

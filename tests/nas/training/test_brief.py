@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import traceback
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from nas.training.brief import Diverged, Verdict, train
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData, DeviceSplit
 from nas.training.evaluation import chance_level, eval_batch, evaluate, predict
-from nas.training.steps import Interrupted, Training, _rates, steps_per_epoch
+from nas.training.steps import Interrupted, Training, _rates
 from space import Arch, InputError, Stage, Task
 from space.blocks import ConvNeXt, Modulation
 from space.modules import DropPath
@@ -113,7 +114,7 @@ def test_streamed_images_train_the_same_network(
 
 def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None:
     """Against the definition, with weights kept after every step; running statistics too."""
-    recipe = Recipe(epochs=1, train_images=256, ema=0.9)
+    recipe = Recipe(epochs=1, train_images=256, ema=0.9).settled(256)
     arch = replace(ARCH, stages=(replace(ARCH.stages[0], block=ConvNeXt(kernel=3, norm="bn")),))
     training = Training(Network(arch, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
     expected: dict[str, torch.Tensor] = {}
@@ -136,7 +137,7 @@ def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None
 
 
 def test_a_mixed_samples_loss_is_of_both_labels_by_its_share(digits: Data) -> None:
-    recipe = Recipe(batch_size=3, mixup=1.0)
+    recipe = Recipe(batch_size=3, mixup=1.0).settled(len(digits.train.labels))
     training = Training(Network(ARCH, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
     logits = torch.randn(3, 10)
     labels, share = torch.tensor([1, 5, 7]), torch.tensor([1.0, 0.25, 0.5])
@@ -175,16 +176,80 @@ def test_rates_warm_up_linearly_then_fall_as_a_cosine() -> None:
     assert 0 < rates[-1] < 1e-3
 
 
-def test_a_batch_larger_than_the_data_is_one_batch() -> None:
-    assert steps_per_epoch(100, Recipe(batch_size=512)) == 1
-    assert steps_per_epoch(1000, Recipe(batch_size=300)) == 3
+def opened(data: Data, seed: int = 0, **fields: Any) -> Training:
+    recipe = Recipe(**fields)
+    placed = DeviceData.place(data, recipe, CPU)
+    generator = torch.Generator().manual_seed(seed)
+    return Training(Network(ARCH, TASK), placed, recipe.settled(len(placed.train)), generator)
 
 
-def test_divergence_names_the_epoch(digits: Data) -> None:
+@pytest.mark.parametrize(
+    ("fields", "steps", "batch"),
+    [
+        ({"epochs": 2, "train_images": 100, "batch_size": 512}, 1, 100),
+        ({"epochs": 2, "train_images": 1000, "batch_size": 300}, 3, 300),
+        ({"images": 6000, "batch_size": 300}, 3, 300),
+        ({"images": 6000, "period_images": 3000, "train_images": 100}, 46, 64),
+        ({"images": 10, "batch_size": 300}, 1, 300),
+    ],
+)
+def test_a_period_has_full_batches_only(digits: Data, fields: dict[str, int], steps: int, batch: int) -> None:
+    """A batch larger than the data is one batch of all of it."""
+    training = opened(digits, **fields)
+    assert (training.steps, training.batch, training.order.shape) == (steps, batch, (steps, batch))
+
+
+@pytest.mark.parametrize("period", [10, 37, 100, 130, 250], ids="{} images a period".format)
+def test_every_image_comes_once_before_any_comes_again(digits: Data, period: int) -> None:
+    """Over the periods, of which these 100 images are no multiple."""
+    fields = {"images": 10 * period, "period_images": period, "batch_size": 5, "train_images": 100}
+    training = opened(digits, **fields)
+    training._advance = lambda: None  # type: ignore[method-assign]
+    seen: list[int] = []
+    for _ in range(10):
+        training.period()
+        seen += training.order.flatten().tolist()
+    assert len(seen) == 10 * (period - period % 5)
+    rounds = [seen[start : start + 100] for start in range(0, len(seen), 100)]
+    for one in rounds[:-1]:
+        assert sorted(one) == list(range(100))
+    assert len(set(rounds[-1])) == len(rounds[-1])
+    assert all(one != other for one, other in itertools.pairwise(rounds)), "each in another order"
+
+
+def test_the_same_seed_draws_the_same_images(digits: Data) -> None:
+    def drawn(seed: int) -> list[list[int]]:
+        training = opened(digits, seed, images=300, period_images=70, batch_size=7, train_images=100)
+        training._advance = lambda: None  # type: ignore[method-assign]
+        found = []
+        for _ in range(4):
+            training.period()
+            found.append(training.order.flatten().tolist())
+        return found
+
+    assert drawn(1) == drawn(1) != drawn(2)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_periods_do_not_change_what_is_trained(digits: Data, optimizer: str) -> None:
+    """Only how often it is evaluated."""
+    found = []
+    for period in (64, 192):
+        recipe = Recipe(images=384, period_images=period, optimizer=optimizer, crop=0, flip=False)  # type: ignore[arg-type]
+        found.append(train(ARCH, TASK, DeviceData.place(digits, recipe, CPU), recipe, seed=0))
+    often, rarely = found
+    assert [period.images for period in often.curve] == [64, 128, 192, 256, 320, 384]
+    assert [period.images for period in rarely.curve] == [192, 384]
+    assert [period.accuracy for period in often.curve[2::3]] == [period.accuracy for period in rarely.curve]
+    for a, b in zip(often.network.state_dict().values(), rarely.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_divergence_names_the_images(digits: Data) -> None:
     recipe = Recipe(epochs=3, train_images=128)
     data = DeviceData.place(digits, recipe, CPU)
     data.train.mean.fill_(math.nan)
-    with pytest.raises(Diverged, match="loss became nan in period 1 of 3"):
+    with pytest.raises(Diverged, match="loss became nan within 128 of 384 images"):
         train(ARCH, TASK, data, recipe, seed=0)
 
 
@@ -195,7 +260,7 @@ def test_a_network_that_never_leaves_chance_has_failed(digits: Data, periods: in
     if learns:
         train(ARCH, TASK, data, recipe, seed=0)
         return
-    with pytest.raises(Diverged, match=r"accuracy never left chance, 1\d\.\d\d% at best in 7 periods"):
+    with pytest.raises(Diverged, match=r"accuracy never left chance, 1\d\.\d\d% at best in 7,553 images"):
         train(ARCH, TASK, data, recipe, seed=0)
 
 
@@ -208,7 +273,7 @@ def test_chance_is_what_always_the_commonest_class_scores_and_three_errors() -> 
     assert chance_level(always, "balanced") == pytest.approx(always.balanced + 3 * error)
 
 
-def test_it_stops_after_the_epoch_in_which_it_is_asked(digits: Data) -> None:
+def test_it_stops_after_the_period_in_which_it_is_asked(digits: Data) -> None:
     recipe = Recipe(epochs=5, train_images=128)
     data = DeviceData.place(digits, recipe, CPU)
     seen: list[int] = []

@@ -71,7 +71,7 @@ def test_captured_steps_are_eager_ones(
     theirs = eager.network.state_dict()
     for name, value in captured.network.state_dict().items():
         difference = (value.float() - theirs[name].float()).abs().mean().item()
-        assert difference < 3e-5 * rough, f"{name}: more than what AdamW makes of a few roundings"
+        assert difference < 3e-5 * rough, f"{name}: more than what the optimizers make of a few roundings"
 
 
 def test_it_learns_and_is_evaluated_on_the_device_as_on_the_host(digits: Data) -> None:

@@ -26,6 +26,7 @@ from nas.training.augmentation import RandomDraws
 from nas.training.device import has_bfloat16
 from nas.training.device_data import DeviceData, DeviceSplit
 from nas.training.evaluation import correct_by_class, count_correct
+from nas.training.muon import Muon
 from nas.training.steps import Training, _floats
 from space import Arch, Task
 from space.network import Network
@@ -58,7 +59,8 @@ def data() -> Data:
 
 def made(network: Arch, data: Data, augmentation: str) -> Training:
     """A training on the host."""
-    recipe = replace(Recipe(batch_size=BATCH, precision="float32"), **AUGMENTATIONS[augmentation])  # type: ignore[arg-type]
+    recipe = replace(Recipe(epochs=1, batch_size=BATCH, precision="float32"), **AUGMENTATIONS[augmentation])  # type: ignore[arg-type]
+    recipe = recipe.settled(len(data.train.labels))
     placed = DeviceData.place(data, recipe, CPU)
     training = Training(Network(network, TASK, recipe.drop_path), placed, recipe, torch.Generator())
     training.network.train()
@@ -86,9 +88,12 @@ def move_training(training: Training) -> None:
     training.data = replace(training.data, device=CUDA)
     move_split(training.data.train)
     move_split(training.data.validation)
-    move_optimizer(training.optimizer, was, list(training.network.parameters()))
-    for group in training.optimizer.param_groups:
-        group["lr"], group["capturable"] = training.rate, True
+    for optimizer in training.optimizers:
+        move_optimizer(optimizer, was, list(training.network.parameters()))
+        for group in optimizer.param_groups:
+            group["lr"] = training.rate
+            if isinstance(optimizer, torch.optim.AdamW):
+                group["capturable"] = True
 
 
 def replace_all(draws: RandomDraws) -> RandomDraws:
@@ -125,6 +130,12 @@ def test_each_augmentation_is_on_the_device_alone(data: Data, augmentation: str)
     with FakeTensorMode():
         move_training(training)
         step_and_evaluate(training)
+
+
+@pytest.mark.parametrize("seed", NETWORKS)
+def test_muon_is_among_the_optimizers_of_these_tests(data: Data, seed: int) -> None:
+    kinds = [type(optimizer) for optimizer in made(random_arch(random.Random(seed)), data, "none").optimizers]
+    assert kinds == [torch.optim.AdamW, Muon]
 
 
 def test_kinds_of_numbers_agree_in_bfloat16(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +176,15 @@ def test_these_tests_see(data: Data, fault: str) -> None:
     with FakeTensorMode():
         move_training(training)
         with pytest.raises((AssertionError, RuntimeError), match=said):
+            step_and_evaluate(training)
+
+
+def test_these_tests_see_what_muon_reads(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.training.muon.orthogonal", lambda matrices: matrices / matrices.norm().item())
+    training = made(arch(8), data, "none")
+    with FakeTensorMode():
+        move_training(training)
+        with pytest.raises((AssertionError, RuntimeError), match=READ):
             step_and_evaluate(training)
 
 
