@@ -39,9 +39,10 @@ def predict(
 ) -> None:
     """Classify pictures with EXPORT; where they lie in folders named like its classes, say how often it is right.
 
-    Unreadable pictures are listed, and the exit status is then 1.
+    That is kept beside EXPORT for the dashboard. Unreadable pictures are listed, and the exit status is then 1.
     Example: nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html
     """
+    from nas.export.kept import keep
     from nas.export.pictures import find
     from nas.export.predict import load_classifier
     from nas.export.predict import predict as classify
@@ -59,7 +60,8 @@ def predict(
             lambda done: status.update(f"looking at pictures: {done:,} of {len(found.files):,}"),
         )  # fmt: skip
     scores = score(predictions)
-    for line in notes(found, classifier, predictions):
+    said = notes(found, classifier, predictions)
+    for line in said:
         print(f"note: {line}", file=sys.stderr)
     for line in predictions.broken:
         print(f"broken: {line}", file=sys.stderr)
@@ -77,6 +79,12 @@ def predict(
         for each in prediction_tables(predictions, scores):
             print_table(each)
         print(summary(predictions, scores))
+    if scores is not None and export.is_dir():
+        try:
+            kept = keep(export, paths, classifier, predictions, scores, said)
+            print(f"kept for the dashboard: {kept}", file=sys.stderr)
+        except OSError as error:
+            print(f"note: not kept for the dashboard: {error}", file=sys.stderr)
     if predictions.broken and not skip_broken:
         raise typer.Exit(1)
 

@@ -64,6 +64,12 @@ def score(predictions: Predictions) -> Scores | None:
     return Scores(confusion)
 
 
+def wrong(predictions: Predictions) -> list[Answer]:
+    """Those that were taken for another class, the surest first."""
+    found = [answer for answer in predictions.answers if answer.label not in (None, answer.answer)]
+    return sorted(found, key=lambda answer: -answer.probability)
+
+
 def to_json(predictions: Predictions, scores: Scores | None) -> dict[str, Any]:
     """Every number, and None for what needs labels where there are none."""
     classes = predictions.classes
