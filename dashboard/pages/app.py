@@ -64,7 +64,7 @@ def _pages(runs: Path, first: str) -> dict[str, st.Page]:
     def draw(question: str, body: Body) -> Callable[[], None]:
         def show() -> None:
             if study := _study():
-                study_page(SHARED, runs, study, question, body)
+                study_page(SHARED, runs, study, question, body, early=body is data_page)
 
         return show
 

@@ -138,7 +138,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         if plan.storage:
             settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
         folder = plan.runs / settings.name
-        samples = b"" if (folder / SAMPLES).exists() else sheet(data)
+        both = [folder, plan.runs / f"{name}{BASELINE}"][: 1 + plan.baseline]
+        samples = b"" if all((each / SAMPLES).exists() for each in both) else sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
         begin: Begin
@@ -238,7 +239,7 @@ def _run(
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     notes = open_folder(folder, settings)
-    if samples:
+    if samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, samples)
     epochs = int(settings.recipe["epochs"])
     what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {epochs} epoch{'s' * (epochs > 1)}"
