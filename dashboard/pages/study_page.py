@@ -44,7 +44,7 @@ class Scene:
 def study_page(
     cache: StudyCache, runs: Path, study: str, question: str, body: Callable[[Scene], None], early: bool = False
 ) -> None:
-    """The head of a page and `body`, which needs a trial of the study unless `early`. Drawn anew when it has changed."""
+    """The head of a page and `body`, which needs a trial of the study unless `early`. Drawn anew when that changes."""
     with st.spinner(f"Reading {study}: a study of ten thousand trials takes seconds, once."):
         snapshot = cache.read(runs / study)
         beside = baseline(cache, snapshot)

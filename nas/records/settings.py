@@ -152,7 +152,8 @@ class Settings:
         """What each network is trained on: `6,000 of 45,000 training images, 3 epochs`."""
         part = min(self.recipe.get("train_images") or self.data.train, self.data.train)
         images = f"{part:,}" if part == self.data.train else f"{part:,} of {self.data.train:,}"
-        return f"{images} training images, {self.recipe['epochs']} epochs"
+        epochs = int(self.recipe["epochs"])
+        return f"{images} training images, {epochs} epoch{'s' * (epochs > 1)}"
 
     def check_resumable(self) -> None:
         """Raises InputError for a study of an older version: its axes and keys are others, so that it is only read."""

@@ -226,7 +226,9 @@ def _run_both(
         if server := Settings.read(folder).server:
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(epochs / int(settings.recipe["epochs"])))
-        console.print(f"baseline: random search with the same {epochs} epochs of training", highlight=False)
+        console.print(
+            f"baseline: random search with the same {epochs} epoch{'s' * (epochs > 1)} of training", highlight=False
+        )
         finished = _run(plan.runs / beside.name, beside, total, 0, begin, console, stopping, samples)
     return finished
 

@@ -39,6 +39,8 @@ def test_images_are_those_trained_on_and_not_those_asked_for(asked: int | None, 
     """A recipe for more images than the data has trains on all of them."""
     settings = make_settings("mine", recipe=Recipe(epochs=3, train_images=asked).to_dict())
     assert settings.training == f"{said} training images, 3 epochs"
+    single = make_settings("mine", recipe=Recipe(epochs=1, train_images=asked).to_dict())
+    assert single.training == f"{said} training images, 1 epoch"
 
 
 def test_what_they_mean(tmp_path: Path) -> None:
