@@ -6,6 +6,7 @@ suffix) and one of labels; a column `split` may say which split a row belongs to
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -100,19 +101,26 @@ def read(
 def load(path: Path) -> pd.DataFrame:
     """A file's rows: words as they are written, so that class 01 stays 01. Raises NotAbout."""
     try:
+        encoding = _encoding(path)
         if path.suffix.lower() == ".jsonl":
-            found = pd.read_json(path, lines=True, dtype=False, encoding="utf-8-sig")
+            found = pd.read_json(path, lines=True, dtype=False, encoding=encoding)
             return found.set_axis(found.columns.map(str), axis=1)
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding=encoding) as file:
             header = file.readline()
         separator = max(",;\t|", key=header.count)
         return pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig",
+            path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding=encoding,
             skipinitialspace=True,
         )  # fmt: skip
     except (ValueError, OSError) as error:
         step = "save it as UTF-8" if isinstance(error, UnicodeError) else "mend or remove it"
         raise NotAbout(f"no table ({first_line(error)}); {step}") from error
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8, or, where the file begins as such files do, UTF-16, which spreadsheets call Unicode text."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"
 
 
 def _columns(table: pd.DataFrame, file: Path, index: PictureIndex, reading: Reading, followed: bool) -> Columns:

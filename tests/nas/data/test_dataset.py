@@ -382,8 +382,13 @@ def test_hub_out_of_reach(tmp_path: Path, environment: Mapping[str, str]) -> Non
             "data must be a name, a folder or owner/name on the Hugging Face hub, got cifr10; did you mean cifar10?",
         ),
         ("", "data must be a name, a folder or owner/name on the Hugging Face hub, got nothing; use one of"),
-        ("/no/such/place", "data must be an existing folder, a name or owner/name, got /no/such/place; check the path"),
-        ("./missing", "data must be an existing folder, a name or owner/name, got ./missing; check the path"),
+        ("/no/such/place", "data must be a folder that exists, got /no/such/place, which is not there; check the path"),
+        ("./missing", "data must be a folder that exists, got ./missing, which is not there; check the path"),
+        (
+            "tests/gone",
+            "data must be a folder that exists, got tests/gone, which is not there; check the path, or give hf:tests/gone "
+            "for the hub's",
+        ),
         (__file__, "data must be a folder or a name, got the file"),
     ],
 )
