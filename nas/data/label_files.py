@@ -34,15 +34,17 @@ FILES = (
     "image_id",
     "id",
 )
-SPLITS = ("split", "splits", "set", "subset", "partition", "data set", "data_set", "data_split", "dataset", "phase",
-          "usage", "fold", "is_test", "is_train", "is_valid")  # fmt: skip
+SPLIT_COLUMNS = (
+    "split", "splits", "set", "subset", "partition", "data set", "data_set", "data_split", "dataset", "phase", "usage",
+    "fold", "is_test", "is_train", "is_valid",
+)  # fmt: skip
 KINDS = {".csv", ".tsv", ".jsonl"}
 ENOUGH = 0.5  # part of a file's rows that have to name a picture, for it to be about them
 PROBED = 200  # rows
 
 
 @dataclass(slots=True)
-class Rows:
+class Told:
     """Pictures, relative to the root, and their labels; None where the file gives none."""
 
     file: Path
@@ -54,7 +56,7 @@ class Rows:
 class Found:
     """What label files say, by split; `missing` rows have no picture; `others`: why a file was not taken."""
 
-    rows: dict[str, Rows] = field(default_factory=dict)
+    rows: dict[str, Told] = field(default_factory=dict)
     missing: int = 0
     others: list[str] = field(default_factory=list)
     customary: bool = True  # whether all label columns have customary names, or were said
@@ -177,7 +179,7 @@ def _add(places: Sequence[Place], file: Path, found: Found) -> None:
     for of, picture, label in _with_folders_splits(places):
         if of in taken:
             raise InputError(f"labels must be in one file for each split, got {file} too for {of}; join them")
-        rows = found.rows.setdefault(of, Rows(file))
+        rows = found.rows.setdefault(of, Told(file))
         rows.pictures.append(picture)
         rows.labels.append(label)
 
@@ -205,7 +207,7 @@ def _split_column(table: pd.DataFrame, file: Path) -> str | None:
         unknown = [word for word in words if not split_of(word)]
         if not unknown and len(words) > 1:
             return str(name)
-        if unknown and len(words) > 1 and name.lower() in SPLITS:
+        if unknown and len(words) > 1 and name.lower() in SPLIT_COLUMNS:
             raise InputError(
                 f"{name} of {file} must be train, validation or test in every row, got {unknown[0]!r}; correct it, or "
                 "remove the column"

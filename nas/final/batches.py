@@ -17,8 +17,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from nas.data.cache import Labels
 from nas.data.dataset import Data
+from nas.data.splitting import Labels
 from nas.final.recipe import FinalRecipe
 
 Crop = Literal["resized", "padded", "none"]

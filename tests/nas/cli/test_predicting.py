@@ -291,3 +291,26 @@ def test_another_network_of_that_name_has_none_of_it(folder: Path, tmp_path: Pat
     images = preprocess(np.zeros((1, 8, 8, 3), np.uint8))
     write(tmp_path / "knee", network, preprocess, images, lambda written: "", force=True, timed=False)
     assert not (tmp_path / "knee.predictions").exists()
+
+
+def test_a_root_with_splits_is_told_to_name_one(folder: Path, tmp_path: Path, run: Run) -> None:
+    for split in ("train", "test"):
+        pictures(tmp_path / split, 1)
+    err = run("predict", folder, tmp_path)[2]
+    assert "no class is called test, train, but cat, dog, emu; name the folder of one split\n" in err
+
+
+def test_pictures_that_occur_twice_are_said_with_the_accuracy_without_them(
+    folder: Path, tmp_path: Path, run: Run
+) -> None:
+    pictures(tmp_path / "test", 4)
+    before = json.loads(run("predict", folder, tmp_path / "test", "--json")[1])
+    for name in ("0.jpg", "1.png"):
+        shutil.copy(tmp_path / "test" / "cat" / name, tmp_path / "test" / "cat" / f"again{name}")
+    code, out, err = run("predict", folder, tmp_path / "test")
+    assert code == 0
+    assert "n = 14" in out
+    assert (
+        "note: 2 pictures look like another of these and count too; accuracy without them "
+        f"{before['accuracy']:.4f} (n = 12)\n"
+    ) in err

@@ -335,10 +335,6 @@ def test_fingerprint_sees_pixels_labels_and_names(tmp_path: Path) -> None:
 # names
 
 
-def test_names() -> None:
-    assert data.names() == ("digits", "cifar10", "cifar100", "fashion_mnist")
-
-
 def test_a_folder_wins_over_a_hub_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders(tmp_path / "owner" / "cats")
     folders(tmp_path / "cifar10")
