@@ -10,7 +10,7 @@ import pandas as pd
 from dashboard.charts.confusion import confusion_caption, confusion_figure
 from dashboard.html_page import chart, document, table
 from dashboard.number_format import count, percent
-from nas.export.predictions import Predictions, Scores
+from nas.export.predictions import Predictions, Scores, wrong
 from nas.records.files import write_whole
 from nas.records.look import printable
 
@@ -42,9 +42,8 @@ def _body(title: str, predictions: Predictions, scores: Scores | None) -> str:
 
 def _pictures(predictions: Predictions) -> str:
     """The wrong ones, or all where no label is known."""
-    wrong = [a for a in predictions.answers if a.label is not None and a.label != a.answer]
     labelled = any(answer.label is not None for answer in predictions.answers)
-    shown = sorted(wrong, key=lambda a: -a.probability) if labelled else list(predictions.answers)
+    shown = wrong(predictions) if labelled else list(predictions.answers)
     if not shown:
         return ""
     names = predictions.classes
@@ -59,6 +58,6 @@ def _pictures(predictions: Predictions) -> str:
             for a in shown[:MOST]
         ]
     )
-    heading = f"{count(len(wrong), 'picture')} taken for another class" if labelled else "Pictures"
+    heading = f"{count(len(shown), 'picture')} taken for another class" if labelled else "Pictures"
     rest = f"<p class=small>The first {MOST:,} of {len(shown):,}.</p>" if len(shown) > MOST else ""
     return f"<h2>{heading}</h2>{table(frame)}{rest}"

@@ -9,12 +9,12 @@ import socket
 import threading
 import traceback
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dashboard import RUNS
+from dashboard import EXPORTS, RUNS
 from space import InputError
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ HOSTS = ["localhost", HOST]  # names under which a page may ask
 _COMPILED_AT_ONCE = "//# allFunctionsCalledOnLoad\n"
 
 
-def serve(runs: Path, port: int = 8501, open_browser: bool = True) -> int:
-    """Serves the dashboard of `runs` until Ctrl-C or SIGTERM, then returns 0. Prints its URL on stdout.
+def serve(runs: Path, port: int = 8501, exports: Sequence[Path] = (), open_browser: bool = True) -> int:
+    """Serves the dashboard of `runs`, and of `exports` elsewhere, until Ctrl-C or SIGTERM, then returns 0. Prints its
+    URL on stdout.
 
     Raises InputError before anything starts where the port is taken.
     """
     _check_free(port)
-    os.environ[RUNS] = str(runs)
+    os.environ |= {RUNS: str(runs), EXPORTS: os.pathsep.join(map(str, exports))}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         build(f"http://{HOST}:{port}", open_browser, runs).run(config=settings(port))

@@ -20,6 +20,7 @@ from dashboard.pages.data import data_page
 from dashboard.pages.elements import text_box
 from dashboard.pages.front import front_page
 from dashboard.pages.network import network_page
+from dashboard.pages.predictions import find, predictions_page
 from dashboard.pages.progress import progress_page
 from dashboard.pages.space import space_page
 from dashboard.pages.studies import studies_page
@@ -45,7 +46,7 @@ def main(first: str = "front") -> None:
     runs = Path(os.environ.get(RUNS, "runs"))
     names = study_names(runs)
     if not names and not _opened_before(runs):
-        _no_study(runs)
+        _without_studies(runs, first)
         return
     pages = _pages(runs, first)
     page = st.navigation(list(pages.values()))
@@ -63,13 +64,14 @@ def _pages(runs: Path, first: str) -> dict[str, st.Page]:
     def draw(question: str, body: Body) -> Callable[[], None]:
         def show() -> None:
             if study := _study():
-                study_page(SHARED, runs, study, question, body)
+                study_page(SHARED, runs, study, question, body, early=body is data_page)
 
         return show
 
     rows: list[tuple[str, str, Callable[[], None]]] = [("studies", "Studies", lambda: studies_page(SHARED, runs))]
     rows += [(name, title, draw(question, body)) for name, title, question, body in PAGES]
     rows += [("compare", "Compare", lambda: compare_page(SHARED, runs))]
+    rows += [("predictions", "Predictions", lambda: predictions_page(runs))]
     return {name: st.Page(show, title=title, url_path=name, default=name == first) for name, title, show in rows}
 
 
@@ -149,6 +151,18 @@ def _changed() -> None:
     st.session_state.pop("unknown", None)
     address.pin(None)
     address.choose(None)
+
+
+def _without_studies(runs: Path, first: str) -> None:
+    """What to type, and the page of exports where there are any: they need no study."""
+    if not find(runs):
+        _no_study(runs)
+        return
+    begin = st.Page(lambda: _no_study(runs), title="Studies", url_path="studies", default=first != "predictions")
+    exports = st.Page(
+        lambda: predictions_page(runs), title="Predictions", url_path="predictions", default=first == "predictions"
+    )
+    st.navigation([begin, exports]).run()
 
 
 @st.fragment(run_every=EVERY)

@@ -29,7 +29,8 @@ def data_page(scene: Scene) -> None:
     if samples := _samples(scene.snapshot):
         st.header("As the networks see them", anchor=False)
         words = "The first training images of each class, decoded, cropped and resized"
-        st.image(samples, caption=words, alt=words)
+        st.text(words)  # a caption of st.image has too little contrast
+        st.image(samples, alt=words)
 
 
 @once

@@ -41,8 +41,10 @@ class Scene:
     beside: Snapshot | None  # random search beside it
 
 
-def study_page(cache: StudyCache, runs: Path, study: str, question: str, body: Callable[[Scene], None]) -> None:
-    """The head of a page and, where the study has a trial, `body`. Drawn anew when the study has changed."""
+def study_page(
+    cache: StudyCache, runs: Path, study: str, question: str, body: Callable[[Scene], None], early: bool = False
+) -> None:
+    """The head of a page and `body`, which needs a trial of the study unless `early`. Drawn anew when that changes."""
     with st.spinner(f"Reading {study}: a study of ten thousand trials takes seconds, once."):
         snapshot = cache.read(runs / study)
         beside = baseline(cache, snapshot)
@@ -66,7 +68,8 @@ def study_page(cache: StudyCache, runs: Path, study: str, question: str, body: C
     if not snapshot.trials:
         st.info("This study has no trial yet. The first appears here as soon as a search draws it.")
         resume(snapshot)
-        return
+        if not early:
+            return
     body(Scene(cache, runs, snapshot, snapshot.settings, beside))
 
 

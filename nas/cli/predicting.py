@@ -14,6 +14,7 @@ import typer
 
 from nas.cli.base import app, print_table, progress
 from nas.cli.options import Json
+from nas.data.folders import split_of
 from nas.records.files import write_whole
 from nas.records.look import printable
 from space import InputError
@@ -39,9 +40,10 @@ def predict(
 ) -> None:
     """Classify pictures with EXPORT; where they lie in folders named like its classes, say how often it is right.
 
-    Unreadable pictures are listed, and the exit status is then 1.
+    That is kept beside EXPORT for the dashboard. Unreadable pictures are listed, and the exit status is then 1.
     Example: nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html
     """
+    from nas.export.kept import keep
     from nas.export.pictures import find
     from nas.export.predict import load_classifier
     from nas.export.predict import predict as classify
@@ -59,7 +61,8 @@ def predict(
             lambda done: status.update(f"looking at pictures: {done:,} of {len(found.files):,}"),
         )  # fmt: skip
     scores = score(predictions)
-    for line in notes(found, classifier, predictions):
+    said = notes(found, classifier, predictions)
+    for line in said:
         print(f"note: {line}", file=sys.stderr)
     for line in predictions.broken:
         print(f"broken: {line}", file=sys.stderr)
@@ -77,6 +80,12 @@ def predict(
         for each in prediction_tables(predictions, scores):
             print_table(each)
         print(summary(predictions, scores))
+    if scores is not None and export.is_dir():
+        try:
+            kept = keep(export, paths, classifier, predictions, scores, said)
+            print(f"kept for the dashboard: {kept}", file=sys.stderr)
+        except OSError as error:
+            print(f"note: not kept for the dashboard: {error}", file=sys.stderr)
     if predictions.broken and not skip_broken:
         raise typer.Exit(1)
 
@@ -86,13 +95,28 @@ def notes(found: Found, classifier: Classifier, predictions: Predictions) -> lis
     said, channels, classes = [*found.notes], classifier.preprocess.channels, classifier.preprocess.classes
     if found.labelled < len(found.files):
         rest, names = len(found.files) - found.labelled, some(found.strange)
-        said.append(f"{rest:,} pictures count for no accuracy: no class is called {names}, but {some(classes)}")
+        step = "; name the folder of one split" if found.strange and all(map(split_of, found.strange)) else ""
+        said.append(f"{rest:,} pictures count for no accuracy: no class is called {names}, but {some(classes)}{step}")
     grey = sum(answer.grey for answer in predictions.answers)
     if grey and channels == 3:
         said.append(f"{grey:,} pictures are grey and the network is of RGB: the value stands in all channels")
+    said += repeated(predictions)
     if channels == 1 and (colour := len(predictions.answers) - grey):
         said.append(f"{colour:,} pictures have colours and the network is of grey: they were turned grey")
     return said
+
+
+def repeated(predictions: Predictions) -> list[str]:
+    """That some pictures with labels occur more than once, and what accuracy is without: a split has each once."""
+    from nas.export.predictions import distinct, score
+
+    once, scores = score(distinct(predictions)), score(predictions)
+    if scores is None or once is None or once.images == scores.images:
+        return []
+    return [
+        f"{scores.images - once.images:,} pictures look like another of these and count too; accuracy without them "
+        f"{once.counts.accuracy:.4f} (n = {once.images:,})"
+    ]
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

@@ -14,6 +14,7 @@ from nas.cli.options import RUNS, Json, Runs, StudyArg
 from nas.latency.front import find_device
 from nas.records.settings import find_study
 from nas.storage.reader import Reader
+from space import InputError
 
 
 @app.command()
@@ -98,11 +99,17 @@ def report(
 @app.command()
 def dashboard(
     runs: Runs = RUNS,
+    exports: Annotated[
+        list[Path] | None,
+        typer.Option(help="An export or a folder of them, beside those in exports and the studies' own; may recur."),
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine only (127.0.0.1).")] = 8501,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
 ) -> None:
-    """Watch the studies under --runs in the browser. Example: nas dashboard"""
+    """Watch the studies under --runs in the browser, and what exports get wrong. Example: nas dashboard"""
     from dashboard.server import serve
 
     check_there(runs)
-    raise typer.Exit(serve(runs, port, open_browser=browser))
+    if missing := [folder for folder in exports or () if not folder.is_dir()]:
+        raise InputError(f"exports must be a folder that exists, got {missing[0]}; check the path")
+    raise typer.Exit(serve(runs, port, exports or (), open_browser=browser))

@@ -17,7 +17,7 @@ from space.budget import compact
 from space.reading import InputError
 
 Shape = tuple[int, int, int, int]  # N, H, W, C
-STRIDE = 16_000_000  # bytes that are moved together
+STRIDE = 16_000_000  # bytes of images that are moved, or looked at, together
 ELSEWHERE = "free some, or set NAS_CACHE (TMPDIR for small data) to a folder on another disk"
 
 

@@ -21,20 +21,18 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from nas.data.arrays import ELSEWHERE
 from nas.data.images import Pixels, suffixes
+from nas.data.splitting import SPLITS, Labels
 from nas.records.errors import first_line
 from nas.records.look import Look
 from space.reading import InputError, check
 
-Labels = NDArray[np.int64]
 Note = Callable[[str], None]
 
 VERSION = 2  # of the folder's layout and of how images are decoded
 CARD = "card.json"  # facts, and how many bytes each file has
-SPLITS = ("train", "validation", "test")
 DAMAGE = (OSError, ValueError, KeyError, TypeError)  # what reading a folder that is not whole raises
 
 

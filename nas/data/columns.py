@@ -26,8 +26,9 @@ def label_column(columns: Iterable[str], chosen: str | None) -> str | None:
     return chosen or next((lower[name] for name in LABELS if name in lower), None)
 
 
-def one_class_each(values: Sequence[Any], column: str) -> list[str | None]:
-    """A class's name for every value, None where there is none. Raises InputError for what is no class."""
+def one_class_each(values: Sequence[Any], column: str, spaces: bool = True) -> list[str | None]:
+    """A class's name for every value, None where there is none. Raises InputError for what is no class. `spaces`:
+    whether words with spaces are several classes where each of them is a class of its own."""
     plain = [None if _is_missing(value) else value for value in map(_listed, values)]
     present = [value for value in plain if value is not None]
     several = [value for value in present if isinstance(value, (list, tuple, dict)) or _are_several(value)]
@@ -35,6 +36,11 @@ def one_class_each(values: Sequence[Any], column: str) -> list[str | None]:
         raise InputError(f"{column} must be one class for each image, got {str(several[0])[:60]}; {ONE}")
     if several and _share_parts(several, present):
         raise InputError(f"{column} must be one class for each image, got {several[0][:60]!r}; {ONE}")
+    if spaces and (both := _of_other_classes(present)):
+        raise InputError(
+            f"{column} must be one class for each image, got {both[0][:60]!r} beside {both[1]!r}; write _ for the "
+            f"space if it is one ({ONE})"
+        )
     numbers = [number for value in present if (number := _number(value)) is not None]
     fraction = next((number for number in numbers if number != math.floor(number)), None)
     if fraction is not None and len(numbers) == len(present):
@@ -74,6 +80,14 @@ def _share_parts(several: Sequence[str], all_of_them: Sequence[Any]) -> bool:
     alone = {str(value).strip() for value in all_of_them} - set(parts)
     counts = Counter(part for value, each in parts.items() if "," not in value for part in each)
     return any(part in alone for each in parts.values() for part in each) or any(n > 1 for n in counts.values())
+
+
+def _of_other_classes(present: Sequence[Any]) -> tuple[str, str] | None:
+    """Words of which each is a class of its own, such as `cat dog` beside `cat` and `dog`; and the first of them."""
+    words = {value.strip() for value in present if isinstance(value, str)}
+    parts = {value: value.split() for value in sorted(words) if " " in value}
+    found = next((value for value, each in parts.items() if len(each) > 1 and words.issuperset(each)), None)
+    return None if found is None else (found, parts[found][0])
 
 
 def _number(value: Any) -> float | None:

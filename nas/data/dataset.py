@@ -19,21 +19,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nas.data import cache, hub, sources
-from nas.data.arrays import Files
-from nas.data.cache import SPLITS, Contents, Facts, Labels, Note
+from nas.data import cache, sources
+from nas.data.arrays import STRIDE, Files
+from nas.data.cache import Contents, Facts, Note
 from nas.data.decoding import UNFETCHED, Progress, Rows, Seen, decode
 from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read
 from nas.data.labelled import Source, number
 from nas.data.mirror import may_mirror
-from nas.data.splitting import HELD_OUT, Duplicates, Plan, check, plan
+from nas.data.splitting import HELD_OUT, SPLITS, Duplicates, Labels, Plan, check, plan
 from nas.records.files import write_whole
 from nas.records.look import Look, printable
 from nas.records.settings import AS_FOUND, Augment, Reading
 from space.reading import InputError
 
 DIGITS_HELD_OUT = {"validation": 0.2, "test": 0.2}
-STRIDE = 16_000_000  # bytes of images that are looked at together
 ORIGINAL_BYTES = 2_000_000
 ORIGINALS = 32  # test images that are kept as they were encoded
 SKIPPED = 0.01  # the largest part of the images that may be left out as broken
@@ -79,11 +78,6 @@ class Data:
         return int(self.train.images.shape[3])
 
 
-def names() -> tuple[str, ...]:
-    """The data sets that go by a short name."""
-    return (sources.DIGITS, *hub.NAMES)
-
-
 def load(
     source: str,
     image_size: int | None = None,
@@ -92,7 +86,7 @@ def load(
     on_progress: Progress = lambda done, total: None,
     on_note: Note = lambda note: None,
 ) -> Data:
-    """The data behind a short name (see `names`), a folder, or `owner/name` on the Hugging Face hub.
+    """The data behind a short name (digits, cifar10, ...), a folder, or `owner/name` on the Hugging Face hub.
 
     A folder holds a folder of images per class (with or without train, validation and test above them), images with a
     label file beside them, or parquet files as on the hub; an existing folder wins over a hub name, `hf:owner/name` is
@@ -158,9 +152,7 @@ def _decode(
         labels, named = number(source.splits, source.notes)
         classes = tuple(map(printable, named))
         check(labels, classes, HELD_OUT)
-        parts = {
-            split: Rows(split, np.arange(len(found)), source.splits[split].read) for split, found in labels.items()
-        }
+        parts = {split: Rows(split, len(found), source.splits[split].read) for split, found in labels.items()}
         decoded, store = Files(folder, "all-", copies=1 if len(labels) == 3 else 2), Files(folder)
         first = _first(parts["train"], sum(map(len, parts.values())))
         seen = decode(parts, first, image_size, decoded, on_progress, processes=not origin.small)

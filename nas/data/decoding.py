@@ -21,7 +21,6 @@ from multiprocessing import connection
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from nas.data.arrays import Files
@@ -39,17 +38,17 @@ UNFETCHED = "a Git LFS pointer"
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows `numbers` (N,) of one split of the source, read as they are needed."""
+    """The rows of one split of the source, read as they are needed."""
 
     split: str
-    numbers: NDArray[np.int64]
+    count: int
     read: Callable[[list[int]], list[Encoded]]
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return self.count
 
     def __getitem__(self, part: slice) -> list[Row]:
-        numbers = self.numbers[part].tolist()
+        numbers = list(range(self.count)[part])
         return [Row(self.split, number, image) for number, image in zip(numbers, self.read(numbers), strict=True)]
 
 

@@ -40,7 +40,8 @@ def _read(source: str, root: Path, others: Sequence[Path], cache: str, reading: 
         each[:] = [path for path in each if not any((root / path).is_relative_to(other) for other in others)]
     if not files.pictures and not files.tables:
         if files.other:
-            raise InputError(f"data must be a folder of images or parquet files, got none in {source}; give {LAYOUTS}")
+            step = files.step or f"give {LAYOUTS}"
+            raise InputError(f"data must be a folder of images or parquet files, got none in {source}; {step}")
         raise InputError(f"data must be a folder of images or parquet files, got the empty {source}; fill it")
     parquet = [file for file in files.tables if file.suffix.lower() == ".parquet"]
     if files.pictures:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from space.reading import InputError
 
-SPLITS = {
+SPLIT_WORDS = {
     "train": {"train", "training", "trainset", "trn", "trainval"},
     "validation": {"validation", "valid", "val", "dev", "valset", "devset", "development"},
     "test": {"test", "testing", "eval", "evaluation", "testset", "tst"},
@@ -34,7 +34,7 @@ Children = Mapping[str, Sequence[Path]]
 def split_of(name: str) -> str | None:
     """The split that a name stands for: test of `test_set`, `Testing` or `my-test2`. None where it is none or many."""
     words = _words(name)
-    found = [split for split, known in SPLITS.items() if words & known]
+    found = [split for split, known in SPLIT_WORDS.items() if words & known]
     return found[0] if len(found) == 1 else None
 
 
@@ -142,7 +142,7 @@ def _below_splits(children: Children, splits: Mapping[str, str], top: Path, note
 
     Raises InputError where train is missing, or where several folders are called like one split.
     """
-    ours = {split: [name for name in children if splits[name] == split] for split in SPLITS}
+    ours = {split: [name for name in children if splits[name] == split] for split in SPLIT_WORDS}
     if not ours["train"]:
         raise InputError(f"data must have a train split, got {listed(children)}; rename one to train, or {SAY}")
     if several := next((names for names in ours.values() if len(names) > 1), None):

@@ -14,6 +14,7 @@ from PIL import Image
 from nas.data import cache
 from nas.data.columns import label_column, one_class_each
 from nas.data.images import encoded_file, open_plain
+from nas.data.splitting import SPLITS
 from nas.records.files import write_whole
 from nas.records.look import printable
 from nas.records.settings import AS_FOUND, Reading
@@ -35,12 +36,12 @@ def kept(data: Given, reading: Reading = AS_FOUND) -> Path:
     data set. Raises InputError for what is neither.
     """
     splits = data if isinstance(data, Mapping) else {"train": data}
-    if unknown := [name for name in splits if name not in cache.SPLITS]:
+    if unknown := [name for name in splits if name not in SPLITS]:
         raise InputError(f"data must be by train, validation and test, got {unknown[0]}; rename it")
     if "train" not in splits:
         raise InputError(f"data must have a train split, got {', '.join(splits) or 'nothing'}; add it")
     digest, files = hashlib.sha256(), {}
-    for split in (split for split in cache.SPLITS if split in splits):
+    for split in (split for split in SPLITS if split in splits):
         images, labels = _read(splits[split], split, reading)
         digest.update(repr((split, labels, [hashlib.sha256(image).digest() for image in images])).encode())
         files[f"{split}.parquet"] = _parquet(images, labels)

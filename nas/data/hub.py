@@ -33,6 +33,7 @@ NAMES = {
     "cifar100": "uoft-cs/cifar100",
     "fashion_mnist": "zalando-datasets/fashion_mnist",
 }
+HUB = re.compile(r"\w[\w.-]*/[\w.-]+")  # owner/name
 IMAGES = ("image", "img")
 PROBE_SECONDS = 5
 
@@ -42,10 +43,13 @@ Tables = Mapping[str, "Dataset"]
 def repository(source: str, others: Sequence[str]) -> str:
     """The hub's `owner/name` behind a source. Raises InputError when it looks like a path or a misspelt name."""
     found = NAMES.get(source, source.removeprefix("hf:"))
-    if re.fullmatch(r"\w[\w.-]*/[\w.-]+", found):
+    path = Path(source)
+    below = len(path.parts) > 1 and Path(path.parts[0]).is_dir() and not path.is_absolute()
+    if re.fullmatch(HUB, found) and not below:
         return found
     if "/" in source or os.sep in source:
-        raise InputError(f"data must be an existing folder, a name or owner/name, got {source}; check the path")
+        hint = f"check the path, or give hf:{source} for the hub's" if re.fullmatch(HUB, found) else "check the path"
+        raise InputError(f"data must be a folder that exists, got {source}, which is not there; {hint}")
     raise InputError(
         f"data must be a name, a folder or owner/name on the Hugging Face hub, got {source or 'nothing'}; "
         f"{nearest(source, [*others, *NAMES])}"
@@ -112,7 +116,7 @@ def labelled(table: Dataset, reading: Reading) -> Labelled:
     names = tuple(getattr(table.features[column], "names", None) or ())
     if names:
         values = [None if value is None or value < 0 else names[value] for value in values]
-    return Labelled(one_class_each(values, column), _reader(table, reading), names)
+    return Labelled(one_class_each(values, column, spaces=not names), _reader(table, reading), names)
 
 
 def _label_column(table: Dataset, reading: Reading) -> str:
@@ -157,6 +161,9 @@ def local(root: Path, cache: str, **options: Any) -> Tables:
     """The tables of local files, read without the network."""
     from datasets import load_dataset
 
+    files = [path for each in options.get("data_files", {}).values() for path in each]
+    if (odd := next((path for path in map(str, [root, *files]) if "::" in path), None)) is not None:
+        raise InputError(f"parquet files must be on a path without ::, got {odd}; rename it")
     try:
         with _quiet():
             return cast(Tables, load_dataset(str(root), cache_dir=cache, **options))

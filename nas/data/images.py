@@ -113,7 +113,8 @@ def open_plain(picture: Picture | BytesIO, name: object = None) -> Image.Image:
             f"{name} must have at most {Image.MAX_IMAGE_PIXELS:,} pixels, got more; shrink or remove it"
         ) from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{name} must be a readable image, got an unknown format; mend or remove it") from error
+        step = "pip install pillow-heif" if ".hei" in str(name).lower() else "mend or remove it"
+        raise InputError(f"{name} must be a readable image, got an unknown format; {step}") from error
     except Exception as error:  # a damaged file makes PIL raise nearly anything: OSError, SyntaxError, struct.error
         got = str(error).strip().partition("\n")[0] or type(error).__name__
         raise InputError(f"{name} must be a readable image, got {got}; mend or remove it") from error

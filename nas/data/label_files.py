@@ -6,6 +6,7 @@ suffix) and one of labels; a column `split` may say which split a row belongs to
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,15 +34,17 @@ FILES = (
     "image_id",
     "id",
 )
-SPLITS = ("split", "splits", "set", "subset", "partition", "data set", "data_set", "data_split", "dataset", "phase",
-          "usage", "fold", "is_test", "is_train", "is_valid")  # fmt: skip
+SPLIT_COLUMNS = (
+    "split", "splits", "set", "subset", "partition", "data set", "data_set", "data_split", "dataset", "phase", "usage",
+    "fold", "is_test", "is_train", "is_valid",
+)  # fmt: skip
 KINDS = {".csv", ".tsv", ".jsonl"}
 ENOUGH = 0.5  # part of a file's rows that have to name a picture, for it to be about them
 PROBED = 200  # rows
 
 
 @dataclass(slots=True)
-class Rows:
+class Told:
     """Pictures, relative to the root, and their labels; None where the file gives none."""
 
     file: Path
@@ -53,7 +56,7 @@ class Rows:
 class Found:
     """What label files say, by split; `missing` rows have no picture; `others`: why a file was not taken."""
 
-    rows: dict[str, Rows] = field(default_factory=dict)
+    rows: dict[str, Told] = field(default_factory=dict)
     missing: int = 0
     others: list[str] = field(default_factory=list)
     customary: bool = True  # whether all label columns have customary names, or were said
@@ -100,19 +103,26 @@ def read(
 def load(path: Path) -> pd.DataFrame:
     """A file's rows: words as they are written, so that class 01 stays 01. Raises NotAbout."""
     try:
+        encoding = _encoding(path)
         if path.suffix.lower() == ".jsonl":
-            found = pd.read_json(path, lines=True, dtype=False, encoding="utf-8-sig")
+            found = pd.read_json(path, lines=True, dtype=False, encoding=encoding)
             return found.set_axis(found.columns.map(str), axis=1)
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding=encoding) as file:
             header = file.readline()
         separator = max(",;\t|", key=header.count)
         return pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig",
+            path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding=encoding,
             skipinitialspace=True,
         )  # fmt: skip
     except (ValueError, OSError) as error:
         step = "save it as UTF-8" if isinstance(error, UnicodeError) else "mend or remove it"
         raise NotAbout(f"no table ({first_line(error)}); {step}") from error
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8, or, where the file begins as such files do, UTF-16, which spreadsheets call Unicode text."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"
 
 
 def _columns(table: pd.DataFrame, file: Path, index: PictureIndex, reading: Reading, followed: bool) -> Columns:
@@ -169,7 +179,7 @@ def _add(places: Sequence[Place], file: Path, found: Found) -> None:
     for of, picture, label in _with_folders_splits(places):
         if of in taken:
             raise InputError(f"labels must be in one file for each split, got {file} too for {of}; join them")
-        rows = found.rows.setdefault(of, Rows(file))
+        rows = found.rows.setdefault(of, Told(file))
         rows.pictures.append(picture)
         rows.labels.append(label)
 
@@ -197,7 +207,7 @@ def _split_column(table: pd.DataFrame, file: Path) -> str | None:
         unknown = [word for word in words if not split_of(word)]
         if not unknown and len(words) > 1:
             return str(name)
-        if unknown and len(words) > 1 and name.lower() in SPLITS:
+        if unknown and len(words) > 1 and name.lower() in SPLIT_COLUMNS:
             raise InputError(
                 f"{name} of {file} must be train, validation or test in every row, got {unknown[0]!r}; correct it, or "
                 "remove the column"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from nas.data.dataset import Data
+from nas.data.images import Pixels
 
 TILE = 64  # pixels a side, at least: small pictures are enlarged by a whole factor, without smoothing
 LARGE = 96  # at most: larger ones are made smaller
@@ -18,8 +20,7 @@ TEXT, GAP = 14, 4
 def sheet(data: Data) -> bytes:
     """A row for each of the first 50 classes with its first 10 training images, decoded, cropped and resized as for
     training, without augmentation: PNG."""
-    factor = max(1, -(-TILE // data.image_size))
-    tile = min(LARGE, factor * data.image_size)
+    tile = _side(data.image_size)
     shown = data.classes[:ROWS]
     height = len(shown) * (tile + TEXT + GAP)
     page = Image.new("RGB", (COLUMNS * (tile + GAP), height), "white")
@@ -31,11 +32,25 @@ def sheet(data: Data) -> bytes:
             (2, top), f"{name} ({count:,} in train)".encode("latin-1", "replace").decode("latin-1"), "black", font
         )
         for column, number in enumerate(np.flatnonzero(data.train.labels == row)[:COLUMNS]):
-            pixels = np.asarray(data.train.images[number])
-            large = np.repeat(np.repeat(pixels, factor, axis=0), factor, axis=1)
-            picture = Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
-            picture = picture if picture.width == tile else picture.resize((tile, tile))
-            page.paste(picture, (column * (tile + GAP), top + TEXT))
+            page.paste(_tile(np.asarray(data.train.images[number])), (column * (tile + GAP), top + TEXT))
     written = io.BytesIO()
     page.save(written, "PNG")
     return written.getvalue()
+
+
+def jpeg(pixels: Pixels) -> str:
+    """One picture as a network sees it, uint8 (S, S, C), as large as on a sheet: JPEG in base64."""
+    written = io.BytesIO()
+    _tile(pixels).save(written, "JPEG", quality=90)
+    return base64.b64encode(written.getvalue()).decode()
+
+
+def _side(size: int) -> int:
+    return min(LARGE, size * max(1, -(-TILE // size)))
+
+
+def _tile(pixels: Pixels) -> Image.Image:
+    factor, side = max(1, -(-TILE // len(pixels))), _side(len(pixels))
+    large = np.repeat(np.repeat(pixels, factor, axis=0), factor, axis=1)
+    picture = Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
+    return picture if picture.width == side else picture.resize((side, side))

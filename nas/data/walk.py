@@ -14,6 +14,7 @@ from PIL import Image
 from nas.data.images import STUBS, suffixes
 from space.reading import InputError
 
+HEIC = {".heic", ".heif", ".hif"}  # read where pillow-heif is installed
 TABLES = {".csv", ".tsv", ".jsonl", ".json", ".parquet"}
 
 
@@ -29,12 +30,19 @@ class Files:
     again: list[Path] = field(default_factory=list)  # links to what is there already
     broken: int = 0  # links to nothing
 
+    @property
+    def step(self) -> str:
+        """What would make pictures of files that are none here, or nothing."""
+        kinds = ", ".join(sorted(HEIC & self.other.keys()))
+        return f"pip install pillow-heif to read {kinds}" if kinds else ""
+
     def notes(self) -> list[str]:
         """What was left out, a line each."""
         found = []
         if other := [(suffix, count) for suffix, count in self.other.most_common(6) if count]:
             kinds = ", ".join(f"{suffix or 'no suffix'} ({count:,})" for suffix, count in other)
-            found.append(f"left out, no readable pictures: {kinds}")
+            step = f"; {self.step}" if self.step else ""
+            found.append(f"left out, no readable pictures: {kinds}{step}")
         if links := len(self.again) + self.broken:
             found.append(f"left out, links to what is read already or is not there: {links:,}")
         return found

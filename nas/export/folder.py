@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.formats import File, verify, write_base, write_formats
+from nas.export.kept import folder_of
 from nas.export.load import CARD, WEIGHTS, Preprocess
 from nas.latency.reference_kernel import Reference
 from nas.latency.timing import Timing, measure
@@ -61,7 +62,8 @@ def write(
     timed: bool = True,
 ) -> Written:
     """Writes the folder `out`: the network in `formats`, its card, and what `extra` adds; `check` sees it before it
-    gets its name. `images`: normalised (N, C, H, W), to compare logits on. Whatever interrupts it, nothing half-written
+    gets its name. `images`: normalised (N, C, H, W), to compare logits on. Predictions that were kept of an export
+    of that name go. Whatever interrupts it, nothing half-written
     stands under that name."""
     _sweep(out)
     check_out(out, force)
@@ -78,6 +80,8 @@ def write(
             (aside / CARD).write_text(card(written), encoding="utf-8")
             check(aside)
             _sync(aside)
+            if (of_another := folder_of(out)).is_dir():
+                shutil.rmtree(of_another)
             _name(aside, out)
         finally:
             shutil.rmtree(aside, ignore_errors=True)

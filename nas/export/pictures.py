@@ -41,7 +41,8 @@ def find(paths: Sequence[Path], classes: Sequence[str]) -> Found:
             strange[folders[0]] = None
         files.setdefault(path.resolve(), (path, label))
     if not files:
-        raise InputError(f"PATH must have pictures, got none in {', '.join(map(str, paths))}; check the path")
+        step = next((note for note in notes if "pip install" in note), "check the path")
+        raise InputError(f"PATH must have pictures, got none in {', '.join(map(str, paths))}; {step}")
     return Found(list(files.values()), list(strange), notes)
 
 

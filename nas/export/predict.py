@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -117,5 +118,6 @@ def _batch(classifier: Classifier, files: Sequence[tuple[Path, int | None]], bro
     if not stack:
         return []
     logits = classifier.logits(preprocess.normalise(torch.from_numpy(np.stack(stack)))).float()
-    found = zip(read, logits.argmax(1).tolist(), logits.softmax(1).numpy(), strict=True)
-    return [Answer(path, label, answer, row, grey) for (path, label, grey), answer, row in found]
+    digests = [hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=8).digest() for pixels in stack]
+    found = zip(read, logits.argmax(1).tolist(), logits.softmax(1).numpy(), digests, strict=True)
+    return [Answer(path, label, answer, row, grey, digest) for (path, label, grey), answer, row, digest in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Answer:
     answer: int
     probabilities: NDArray[np.float32]  # (classes,)
     grey: bool
+    digest: bytes  # of the pixels that the network sees
 
     @property
     def probability(self) -> float:
@@ -62,6 +63,18 @@ def score(predictions: Predictions) -> Scores | None:
     confusion = np.zeros((len(predictions.classes),) * 2, np.int64)
     np.add.at(confusion, tuple(np.array(labelled).T), 1)
     return Scores(confusion)
+
+
+def distinct(predictions: Predictions) -> Predictions:
+    """Without pictures that look like one before."""
+    first = {answer.digest: answer for answer in reversed(predictions.answers)}
+    return replace(predictions, answers=[each for each in predictions.answers if first[each.digest] is each])
+
+
+def wrong(predictions: Predictions) -> list[Answer]:
+    """Those that were taken for another class, the surest first."""
+    found = [answer for answer in predictions.answers if answer.label not in (None, answer.answer)]
+    return sorted(found, key=lambda answer: -answer.probability)
 
 
 def to_json(predictions: Predictions, scores: Scores | None) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from nas.data.cache import Labels
 from nas.data.dataset import Data
+from nas.data.splitting import Labels
 from nas.final.recipe import FinalRecipe
 
+Crop = Literal["resized", "padded", "none"]
 Key = tuple[int, int]  # epoch, row of the training images
 Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 PADDED = 64  # px up to which crops are padded by an eighth, as is usual for small images
@@ -50,16 +51,19 @@ def seed_image(seed: int) -> None:
 class CropAndFlip:
     """How training images are cropped, and whether half of them are mirrored."""
 
-    crop: Literal["resized", "padded", "none"]
+    crop: Crop
     padding: int  # px
     flip: bool
 
     @staticmethod
     def choose(recipe: FinalRecipe, data: Data) -> CropAndFlip:
-        """The recipe's, or what it leaves to the data: crops by the images' size, mirrors as the data suggests."""
-        crop = recipe.crop if recipe.crop != "auto" else "padded" if data.image_size <= PADDED else "resized"
+        """The recipe's, or what it leaves to the data: none where that suggests none, as in a search, else crops by the
+        images' size; mirrors as the data suggests."""
+        suggested, small = data.augment.crop, data.image_size <= PADDED
+        auto: Crop = "none" if not suggested else "padded" if small else "resized"
+        crop = auto if recipe.crop == "auto" else recipe.crop
         flip = data.augment.flip if recipe.flip is None else recipe.flip  # mirrored digits are other digits
-        return CropAndFlip(crop, max(1, data.image_size // 8), flip)
+        return CropAndFlip(crop, suggested or max(1, data.image_size // 8), flip)
 
     def __str__(self) -> str:
         crops = {

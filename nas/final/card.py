@@ -58,7 +58,8 @@ class TrainedCard:
 
     def summary(self, out: object) -> str:
         """For the terminal."""
-        done = f"trained {self.arch.key} for {len(self.curve)} epochs and exported it to {out}, reloaded and verified"
+        epochs = f"{len(self.curve)} epoch{'s' * (len(self.curve) > 1)}"
+        done = f"trained {self.arch.key} for {epochs} and exported it to {out}, reloaded and verified"
         counts = cost(self.arch, self.task)
         costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
         return "\n".join([done, *map(self.line, self.scores), costs])

@@ -41,7 +41,9 @@ class FinalRecipe:
     mixup: Float = 0.0  # alpha; with cutmix on as well, each batch gets one of the two
     cutmix: Float = 0.0
     erasing: Float = 0.0  # probability of random erasing, pixel mode (arXiv 1708.04896)
-    crop: Literal["auto", "resized", "padded", "none"] = "auto"  # auto: padded up to 64 px, resized above
+    crop: Literal["auto", "resized", "padded", "none"] = (
+        "auto"  # auto: as the data suggests; padded to 64 px, else resized
+    )
     flip: Bool | None = None  # mirror half of the images; null: as the data suggests
     ema: Float | None = None  # decay per step of an average of the weights, warmed up; null: none
     drop_path: Float | None = None  # of the last block, rising from 0; null: the network's own

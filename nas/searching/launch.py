@@ -66,7 +66,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         stack.enter_context(terminable())
         ray, target = _where(plan, stack)
         data, settings = _data_and_settings(space, source, band, plan, folder, str(target), console)
-        samples = b"" if (folder / SAMPLES).exists() else sheet(data)
+        both = [folder, plan.runs / f"{name}{BASELINE}"][: 1 + plan.baseline]
+        samples = b"" if all((each / SAMPLES).exists() for each in both) else sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
         # placed in either case: a recipe that does not fit the data is refused here, not by each worker
@@ -229,9 +230,8 @@ def _run_both(
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(images / settings.build_recipe().length))
         console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
-        finished = _run(
-            plan.runs / beside.name, beside, replace(course, trials=total), 0, begin, console, stopping, samples
-        )
+        course, folder = replace(course, trials=total), plan.runs / beside.name
+        finished = _run(folder, beside, course, 0, begin, console, stopping, samples)
     return finished
 
 
@@ -243,7 +243,7 @@ def _run(
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     notes = open_folder(folder, settings)
-    if samples:
+    if samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, samples)
     recipe, trials = settings.build_recipe(), course.trials
     what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {settings.training}"

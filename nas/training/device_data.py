@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.data.cache import Labels
 from nas.data.dataset import Data, Split
+from nas.data.splitting import Labels
 from nas.records.recipe import Recipe
 from nas.training.augmentation import Augmentation
 from nas.training.prefetch import batches, fits, resident

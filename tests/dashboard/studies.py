@@ -7,14 +7,18 @@ import os
 import random
 import socket
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.trial import TrialState, create_trial
 
+from nas.data.sheet import jpeg
+from nas.export.arch_source import PREPROCESS
+from nas.export.kept import Kept, Mistake, folder_of
 from nas.latency.measurements import keep
 from nas.records.look import Look
 from nas.records.recipe import Recipe
@@ -184,3 +188,19 @@ def timed(folder: Path, device: str) -> None:
         seconds = 1e-9 * (trial.flops or 0)
         timing = {"median": seconds, "low": 0.9 * seconds, "high": 1.1 * seconds, "memory": None}
         keep(folder, device, trial.key or "", {"1": timing})
+
+
+def make_export(folder: Path, kept: bool = True) -> Path:
+    """What of an export the dashboard looks at, with predictions kept as `nas predict` keeps them."""
+    folder.mkdir(parents=True)
+    (folder / PREPROCESS).write_text("{}")
+    if kept:
+        picture = jpeg(np.full((8, 8, 1), 99, np.uint8))
+        found = Kept(
+            created="2026-01-02T03:04:05Z", paths=("/data/test",), split="test", format="own",
+            classes=(HOSTILE, "dog", "emu"), confusion=((8, 2, 0), (4, 4, 0), (0, 0, 0)),
+            mistakes=(Mistake("/data/test/dog/1.png", 1, 0, 0.9, picture),), notes=("3 pictures are grey",), broken=1,
+        )  # fmt: skip
+        folder_of(folder).mkdir()
+        (folder_of(folder) / "test-00000000.json").write_text(json.dumps(asdict(found)))
+    return folder

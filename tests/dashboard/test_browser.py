@@ -19,7 +19,7 @@ from nas.storage.reader import Reader
 from space import compact
 from tests.dashboard.conftest import Site
 from tests.dashboard.server import CHROMIUM, FLAGS, needs_chromium
-from tests.dashboard.studies import HOSTILE, add_trial, make_study, seen_data
+from tests.dashboard.studies import HOSTILE, add_trial, make_export, make_study, seen_data
 from tests.started import Started
 
 SECONDS = 30  # for anything to appear at all; the machine may be busy
@@ -214,7 +214,8 @@ def flaws(page: Any, *rules: str) -> list[tuple[str, str]]:
 PAGES = (
     ("Studies", "[data-testid=stDataFrame] canvas"), ("Network", ".nas-plot .barlayer"),
     ("Trials", "[data-testid=stDataFrame] canvas"), ("Progress", ".nas-plot .scatterlayer"),
-    ("Space", ".nas-plot .barlayer"), ("Data", "[data-testid=stDataFrame] canvas"), ("Compare", ".nas-plot .scatterlayer"), ("Front", ".nas-plot .scatterlayer"),
+    ("Space", ".nas-plot .barlayer"), ("Data", "[data-testid=stDataFrame] canvas"), ("Compare", ".nas-plot .scatterlayer"),
+    ("Predictions", ".nas-plot .heatmaplayer"), ("Front", ".nas-plot .scatterlayer"),
 )  # fmt: skip
 
 
@@ -222,6 +223,7 @@ def test_axe_finds_nothing_on_any_page(site: Site, page: Any) -> None:
     """All rules in light, contrast in dark."""
     seen_data(make_study(site.runs, "axe", 20, failed=1))
     make_study(site.runs, "axe-too", 20, seed=1)
+    make_export(site.runs / "axe" / "exports" / "trial-1")
     page.goto(f"{site.address}/compare?study=axe&with=axe&with=axe-too")
     schemes = ["light", "dark"]
     for name, shown in PAGES:

@@ -32,3 +32,12 @@ def test_a_study_without_a_look_says_so(runs: Path) -> None:
     words = said(page("data"))
     assert "did not look at its data" in words
     assert "train 1,077, validation 360, test 360 images of digits" in words
+
+
+def test_what_was_seen_stands_there_before_the_first_trial(runs: Path) -> None:
+    seen_data(make_study(runs, "new", complete=0))
+    app = page("data")
+    assert "no trial yet" in said(app)
+    assert app.dataframe[0].value["train"].tolist() == [90, 10]
+    assert "As the networks see them" in said(app)
+    assert "no trial yet" in said(page("front"))

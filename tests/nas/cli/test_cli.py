@@ -138,6 +138,7 @@ def test_images_take_the_place_of_the_files_epochs(
         (("studies", "--runs", "pyproject.toml"), "runs must be a folder that exists, got pyproject.toml; check the path"),
         (("measure", "s", "--runs", "nowhere"), "runs must be a folder that exists, got nowhere; check the path"),
         (("dashboard", "--runs", "nowhere"), "runs must be a folder that exists, got nowhere; check the path"),
+        (("dashboard", "--exports", "nowhere"), "exports must be a folder that exists, got nowhere; check the path"),
         (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 8.76K..98.4893M for space digits at 8 px, got 1G..2G; axes.width"),
         (("search", "digits", "--data", "./nothing", "--flops", "1M..4M", "--trials", "3", "--study", "../x"), "study must be 1 to 64 letters"),
         (("search", "digits", "--data", "./nothing", "--flops", "1M..4M", "--trials", "3", "--study", "x" * 60, "--baseline"), "study must be 1 to 64 letters"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import re
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,10 @@ import pytest
 import torch
 from PIL import Image
 
+from nas.export.folder import write
 from nas.export.formats import write_base, write_formats
-from nas.export.load import Preprocess
+from nas.export.kept import read_kept
+from nas.export.load import Preprocess, load_preprocess
 from space import Task
 from space.network import Network
 from tests.brief import measure_briefly
@@ -247,3 +251,70 @@ def test_refusals(folder: Path, tmp_path: Path, run: Run) -> None:
         code, _, err = run("predict", *words)
         assert (code, len(err.splitlines())) == (2, 1)
         assert re.fullmatch(f"error: {message}\n", err), err
+
+
+def test_what_is_found_is_kept_beside_the_export(folder: Path, tmp_path: Path, run: Run) -> None:
+    """The latest of each folder, whatever format ran; nothing of pictures without labels, or of a model.onnx alone."""
+    pictures(tmp_path / "data" / "test", 4)
+    shutil.copytree(folder, export := tmp_path / "knee")
+    for kind in ("own", "onnx"):
+        code, out, err = run("predict", export, tmp_path / "data" / "test", "--format", kind, "--json")
+        assert code == 0, err
+    (file,) = (tmp_path / "knee.predictions").iterdir()
+    assert f"kept for the dashboard: {file}\n" in err
+    stated, kept = json.loads(out), read_kept(file)
+    assert kept.scores.confusion.tolist() == stated["confusion"]
+    assert (kept.format, kept.split, kept.paths) == ("onnx", "test", (str(tmp_path / "data" / "test"),))
+    wrong = [each for each in stated["pictures"] if each["label"] != each["answer"]]
+    assert [each.path for each in kept.mistakes] == [
+        each["path"] for each in sorted(wrong, key=lambda each: -each["probability"])
+    ]
+    with Image.open(BytesIO(base64.b64decode(kept.mistakes[0].picture))) as picture:
+        assert picture.size == (64, 64)
+    run("predict", export, next((tmp_path / "data" / "test" / "cat").iterdir()).rename(tmp_path / "some.png"))
+    run("predict", export / "model.onnx", tmp_path / "data")
+    assert [*(tmp_path / "knee.predictions").iterdir()] == [file]
+
+
+def test_where_it_cannot_be_kept_a_note_says_so(folder: Path, tmp_path: Path, run: Run) -> None:
+    pictures(tmp_path / "test", 2)
+    shutil.copytree(folder, tmp_path / "knee")
+    (tmp_path / "knee.predictions").write_text("in the way")
+    code, out, err = run("predict", tmp_path / "knee", tmp_path / "test")
+    assert code == 0
+    assert "n = 6" in out
+    assert re.search(r"^note: not kept for the dashboard: .*knee\.predictions", err, re.MULTILINE)
+
+
+def test_another_network_of_that_name_has_none_of_it(folder: Path, tmp_path: Path, run: Run) -> None:
+    pictures(tmp_path / "test", 2)
+    shutil.copytree(folder, tmp_path / "knee")
+    run("predict", tmp_path / "knee", tmp_path / "test")
+    network = Network(arch(8, 12), Task(8, 3, 3)).eval()
+    preprocess = load_preprocess(folder)
+    images = preprocess(np.zeros((1, 8, 8, 3), np.uint8))
+    write(tmp_path / "knee", network, preprocess, images, lambda written: "", force=True, timed=False)
+    assert not (tmp_path / "knee.predictions").exists()
+
+
+def test_a_root_with_splits_is_told_to_name_one(folder: Path, tmp_path: Path, run: Run) -> None:
+    for split in ("train", "test"):
+        pictures(tmp_path / split, 1)
+    err = run("predict", folder, tmp_path)[2]
+    assert "no class is called test, train, but cat, dog, emu; name the folder of one split\n" in err
+
+
+def test_pictures_that_occur_twice_are_said_with_the_accuracy_without_them(
+    folder: Path, tmp_path: Path, run: Run
+) -> None:
+    pictures(tmp_path / "test", 4)
+    before = json.loads(run("predict", folder, tmp_path / "test", "--json")[1])
+    for name in ("0.jpg", "1.png"):
+        shutil.copy(tmp_path / "test" / "cat" / name, tmp_path / "test" / "cat" / f"again{name}")
+    code, out, err = run("predict", folder, tmp_path / "test")
+    assert code == 0
+    assert "n = 14" in out
+    assert (
+        "note: 2 pictures look like another of these and count too; accuracy without them "
+        f"{before['accuracy']:.4f} (n = 12)\n"
+    ) in err

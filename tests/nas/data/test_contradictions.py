@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from nas.data import dataset
+from nas.data.images import open_plain
+from nas.export.pictures import find
 from nas.records.settings import Reading
+from space import InputError
 from tests.nas.data.test_layouts import FILES, draw, found, listed, pictures, refusal, table, totals
 
 
@@ -268,3 +273,20 @@ def test_decimals_with_a_comma_beside_ones_with_a_point(tmp_path: Path) -> None:
         "file;label\n" + "".join(f"{i}.png;{('1.0', '2,0')[i % 2]}\n" for i in range(12))
     )
     assert totals(tmp_path) == {"1": 6, "2": 6}
+
+
+@pytest.mark.skipif(find_spec("pillow_heif") is not None, reason="pillow-heif must not be installed")
+def test_heic_without_its_plugin_says_what_to_install(tmp_path: Path) -> None:
+    for name in ("a/0.heic", "a/1.HEIC", "b/0.heif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic")
+    step = "pip install pillow-heif to read .heic, .heif"
+    assert refusal(tmp_path) == f"data must be a folder of images or parquet files, got none in {tmp_path}; {step}"
+    with pytest.raises(InputError, match=re.escape(f"PATH must have pictures, got none in {tmp_path}; left out, no")):
+        find([tmp_path], ("a", "b"))
+    with pytest.raises(InputError, match=r"got an unknown format; pip install pillow-heif$"):
+        open_plain(tmp_path / "a" / "0.heic")
+    pictures(tmp_path, ("a", "b"))
+    look = dataset.load(str(tmp_path)).look
+    assert look
+    assert look.notes == (f"left out, no readable pictures: .heic (2), .heif (1); {step}",)

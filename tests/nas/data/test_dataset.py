@@ -335,10 +335,6 @@ def test_fingerprint_sees_pixels_labels_and_names(tmp_path: Path) -> None:
 # names
 
 
-def test_names() -> None:
-    assert data.names() == ("digits", "cifar10", "cifar100", "fashion_mnist")
-
-
 def test_a_folder_wins_over_a_hub_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders(tmp_path / "owner" / "cats")
     folders(tmp_path / "cifar10")
@@ -382,8 +378,13 @@ def test_hub_out_of_reach(tmp_path: Path, environment: Mapping[str, str]) -> Non
             "data must be a name, a folder or owner/name on the Hugging Face hub, got cifr10; did you mean cifar10?",
         ),
         ("", "data must be a name, a folder or owner/name on the Hugging Face hub, got nothing; use one of"),
-        ("/no/such/place", "data must be an existing folder, a name or owner/name, got /no/such/place; check the path"),
-        ("./missing", "data must be an existing folder, a name or owner/name, got ./missing; check the path"),
+        ("/no/such/place", "data must be a folder that exists, got /no/such/place, which is not there; check the path"),
+        ("./missing", "data must be a folder that exists, got ./missing, which is not there; check the path"),
+        (
+            "tests/gone",
+            "data must be a folder that exists, got tests/gone, which is not there; check the path, or give hf:tests/gone "
+            "for the hub's",
+        ),
         (__file__, "data must be a folder or a name, got the file"),
     ],
 )

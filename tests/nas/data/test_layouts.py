@@ -5,6 +5,7 @@ The table of docs/data.md has a row for each.
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -277,6 +278,38 @@ def test_labels_are_words_integers_or_truth_values(
     assert dataset.load(str(tmp_path)).classes == classes
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_label_files_of_spreadsheets(tmp_path: Path, encoding: str, kind: str) -> None:
+    """With the marks that they begin with; UTF-16 is what is called Unicode text there."""
+    pictures(tmp_path, (".",), 12)
+    between = {"csv": ",", "tsv": "\t", "jsonl": ""}[kind]
+    lines = [f"file{between}label", *(f"{file}{between}{'ünï' if i % 2 else 'b'}" for i, file in enumerate(FILES))]
+    if kind == "jsonl":
+        lines = [f'{{"file": "{file}", "label": "{"ünï" if i % 2 else "b"}"}}' for i, file in enumerate(FILES)]
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    (tmp_path / f"labels.{kind}").write_bytes(mark + "\r\n".join(lines).encode(encoding))
+    assert dataset.load(str(tmp_path)).classes == ("b", "ünï")
+
+
+def test_a_label_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    pictures(tmp_path, (".",), 12)
+    (tmp_path / "labels.csv").write_bytes("file,label\n0.png,grün\n".encode("latin-1"))
+    assert "labels.csv: no table ('utf-8' codec can't decode" in refusal(tmp_path)
+    assert "save it as UTF-8" in refusal(tmp_path)
+
+
+def test_words_that_are_classes_of_their_own_are_several(tmp_path: Path) -> None:
+    pictures(tmp_path, (".",), 12)
+    listed(tmp_path / "labels.csv", [(file, ("cat", "dog", "cat dog")[i % 3]) for i, file in enumerate(FILES)])
+    assert refusal(tmp_path) == (
+        "label of labels.csv must be one class for each image, got 'cat dog' beside 'cat'; write _ for the space if it is "
+        "one (nas is for one class an image: no boxes, no several labels, no numbers to predict)"
+    )
+    listed(tmp_path / "labels.csv", [(file, ("cat", "dog", "hot dog")[i % 3]) for i, file in enumerate(FILES)])
+    assert dataset.load(str(tmp_path)).classes == ("cat", "dog", "hot dog")
+
+
 def test_json_lines_and_named_columns(tmp_path: Path) -> None:
     pictures(tmp_path, (".",), 12)
     lines = [f'{{"picture": "{file}", "one": {i % 2}, "two": "w{i % 3}"}}' for i, file in enumerate(FILES)]
@@ -540,3 +573,14 @@ def test_files_are_splits_by_their_names(tmp_path: Path, name: str) -> None:
         assert refusal(tmp_path).startswith(
             "splits must be named train, validation or test, got other.parquet beside o"
         )
+
+
+def test_names_of_the_sets_own_classes_may_be_words_of_others(tmp_path: Path) -> None:
+    table(tmp_path / "train.parquet", ("school", "bus", "school bus"), [0, 1, 2] * 8)
+    assert dataset.load(str(tmp_path)).classes == ("school", "bus", "school bus")
+
+
+def test_parquet_files_on_a_path_that_datasets_takes_for_an_address(tmp_path: Path) -> None:
+    table(tmp_path / "a::b" / "train.parquet", ("a", "b"), [0, 1] * 12)
+    path = tmp_path / "a::b"
+    assert refusal(path) == f"parquet files must be on a path without ::, got {path}; rename it"

@@ -71,6 +71,16 @@ def test_what_is_beside_the_pictures_may_change(words: list[str], tmp_path: Path
     assert code == 2
 
 
+def test_a_baseline_that_comes_with_a_later_run_has_its_samples_too(words: list[str], tmp_path: Path, run: Run) -> None:
+    assert run(*words, 1)[0] == 0
+    sheets = [tmp_path / "runs" / name / "samples.png" for name in ("s", "s-random")]
+    before = sheets[0].stat().st_mtime_ns
+    code, _, errors = run(*words, 2, "--baseline")
+    assert code == 0, errors
+    assert sheets[1].read_bytes() == sheets[0].read_bytes()
+    assert sheets[0].stat().st_mtime_ns == before
+
+
 def test_a_study_from_before_goes_on_with_its_images(words: list[str], tmp_path: Path, run: Run) -> None:
     """Which splits equal pictures by their names, and mirrors; as if it had been begun then."""
     file = tmp_path / "runs" / "s" / FILE

@@ -52,7 +52,7 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     words = ["--recipe", "brief", "--epochs", 2, "--batch-size", 64, "--workers", 0, "--device", "cpu"]
     code, said, err = run("train", tiny, "--data", "digits", *words, "--out", out, "--json")
     assert (code, "epoch 2/2  loss " in err) == (0, True)
-    augmentation = "augmentation: random crops after padding by 1 px, no image mirrored"
+    augmentation = "augmentation: no crops, no image mirrored"
     assert f"{augmentation} (as the data suggests; --flip or --no-flip decides)\n" in err
     assert "note:" not in err
     stated = json.loads(said)

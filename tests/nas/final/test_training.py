@@ -293,10 +293,18 @@ def test_the_recipe_decides_on_mirrors_before_the_data(suggested: bool, digits: 
         mirrored = [torch.allclose(x, expected.flip(1).float(), atol=1e-6) for x in seen]
         assert [torch.allclose(x, expected.float(), atol=1e-6) for x in seen] == [not m for m in mirrored]
         assert any(mirrored) is flips
-    assert str(CropAndFlip.choose(replace(RECIPE, flip=False), data)) == (
+    assert str(CropAndFlip.choose(replace(RECIPE, flip=False, crop="padded"), data)) == (
         "random crops after padding by 1 px, no image mirrored"
     )
     assert str(CropAndFlip("resized", 1, True)) == "random crops of 8% to 100% of the area, half of the images mirrored"
+
+
+def test_images_are_cropped_where_a_search_moves_them(digits: Data) -> None:
+    assert digits.augment.crop == 0
+    assert CropAndFlip.choose(RECIPE, digits).crop == "none"
+    moved = replace(digits, augment=replace(digits.augment, crop=2))
+    assert str(CropAndFlip.choose(RECIPE, moved)).startswith("random crops after padding by 2 px")
+    assert CropAndFlip.choose(replace(RECIPE, crop="none"), moved).crop == "none"
 
 
 def test_a_checkpoint_of_before_a_setting_goes_on(tmp_path: Path) -> None:

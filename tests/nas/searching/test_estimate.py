@@ -75,7 +75,9 @@ def test_times_as_people_write_them() -> None:
 
 def test_a_plan_has_trials_or_a_time() -> None:
     for both in ({}, {"trials": 3, "time": "2h"}):
-        with pytest.raises(InputError, match="trials must be given, or time in their place, got (neither|both); write"):
+        with pytest.raises(
+            InputError, match=r"trials must be given, or time in their place, got (neither|both); write"
+        ):
             SearchPlan(**both)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="time must be hours"):
         SearchPlan(time="soon")
