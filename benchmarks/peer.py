@@ -77,7 +77,7 @@ def train(arch: Arch, task: Task, data: Data, recipe: Recipe, tuned: bool, amp: 
     decayed = [p for p in network.parameters() if p.dim() > 1]
     plain = [p for p in network.parameters() if p.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, fused=tuned or None)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, fused=tuned or None)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda i: (

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -50,9 +51,10 @@ def repository(source: str, others: Sequence[str]) -> str:
     if "/" in source or os.sep in source:
         hint = f"check the path, or give hf:{source} for the hub's" if re.fullmatch(HUB, found) else "check the path"
         raise InputError(f"data must be a folder that exists, got {source}, which is not there; {hint}")
+    local = get_close_matches(source, [path.name for path in Path().iterdir() if path.is_dir()], n=1, cutoff=0.8)
+    hint = f"did you mean the folder {local[0]}?" if local else nearest(source, [*others, *NAMES])
     raise InputError(
-        f"data must be a name, a folder or owner/name on the Hugging Face hub, got {source or 'nothing'}; "
-        f"{nearest(source, [*others, *NAMES])}"
+        f"data must be a name, a folder or owner/name on the Hugging Face hub, got {source or 'nothing'}; {hint}"
     )
 
 

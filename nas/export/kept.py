@@ -123,11 +123,12 @@ def _mistakes(by: Classifier, predictions: Predictions) -> tuple[Mistake, ...]:
 
 def exports_in(folders: Iterable[Path]) -> list[Path]:
     """Folders of exports, and folders that are one: each export once, in order."""
-    found = dict[Path, None]()
+    found = dict[Path, Path]()  # by where it is, however it is called
     for folder in folders:
-        inside = [folder, *sorted(folder.iterdir())] if folder.is_dir() else []
-        found |= dict.fromkeys(path for path in inside if (path / PREPROCESS).is_file())
-    return list(found)
+        for path in [folder, *sorted(folder.iterdir())] if folder.is_dir() else []:
+            if (path / PREPROCESS).is_file():
+                found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
 def kept_of(export: Path) -> list[Path]:

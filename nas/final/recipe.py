@@ -15,10 +15,10 @@ RECIPES = Path(__file__).parent / "recipes"
 
 # field: (lowest, highest), both allowed; None stands for "off" or "the network's own" and is not compared
 _LIMITS: dict[str, tuple[float, float]] = {
-    "epochs": (1, 100_000), "batch_size": (2, 1_000_000), "lr": (1e-9, 10), "lr_batch": (1, 1_000_000),
-    "min_lr": (0, 1), "warmup_epochs": (0, 10_000), "weight_decay": (0, 10), "label_smoothing": (0, 0.9),
-    "mixup": (0, 10), "cutmix": (0, 10), "erasing": (0, 1), "ema": (0.5, 0.999999), "drop_path": (0, 0.9),
-    "layer_decay": (0.1, 1), "head_init": (0, 1),
+    "epochs": (1, 100_000), "batch_size": (2, 1_000_000), "lr": (1e-9, 10), "muon_lr": (1e-9, 10),
+    "lr_batch": (1, 1_000_000), "min_lr": (0, 1), "warmup_epochs": (0, 10_000), "weight_decay": (0, 10),
+    "label_smoothing": (0, 0.9), "mixup": (0, 10), "cutmix": (0, 10), "erasing": (0, 1), "ema": (0.5, 0.999999),
+    "drop_path": (0, 0.9), "layer_decay": (0.1, 1), "head_init": (0, 1),
 }  # fmt: skip
 
 
@@ -33,6 +33,7 @@ class FinalRecipe:
     lr: Float  # at a batch of lr_batch; scaled by the linear rule (arXiv 1706.02677)
     lr_batch: Int
     optimizer: Literal["muon", "adamw"] = "adamw"  # muon: for the matrices of blocks, beside AdamW for the rest
+    muon_lr: Float = 8e-3  # likewise at a batch of lr_batch
     min_lr: Float = 0.0
     warmup_epochs: Float = 0.0
     weight_decay: Float = 0.05

@@ -170,9 +170,12 @@ class _Run:
 
     def update(self) -> None:
         """Weights by their gradients, and the average by the weights."""
-        for optimizer in filter(None, (self.optimizer, self.muon)):
+        rate = self.rate(self.step)
+        for optimizer, own in ((self.optimizer, rate), (self.muon, rate * self.recipe.muon_lr / self.recipe.lr)):
+            if optimizer is None:
+                continue
             for group in optimizer.param_groups:
-                group["lr"] = self.rate(self.step) * group["scale"]
+                group["lr"] = own * group["scale"]
             optimizer.step()
         self.step += 1
         if self.ema is not None:

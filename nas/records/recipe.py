@@ -17,8 +17,8 @@ Bool = Annotated[bool, Strict()]
 
 IMAGES = 30_000  # that a network sees where nothing is said
 PERIODS = 6  # of a training where nothing is said
-RATES = {"muon": 8e-3, "adamw": 2e-3}  # at a batch of 64
-FIRST: dict[str, Any] = {"optimizer": "adamw", "epochs": 10}  # what was default before a recipe named its optimizer
+# what was default before a recipe named its optimizer
+FIRST: dict[str, Any] = {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None}
 
 # field: (lowest, highest), both allowed; None stands for "as the data suggests" or "off" and is not compared
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -27,10 +27,12 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "period_images": (1, 1_000_000_000),
     "batch_size": (1, 65_536),
     "lr": (1e-8, 10),
+    "muon_lr": (1e-8, 10),
     "weight_decay": (0, 10),
     "warmup": (0, 0.9),
     "label_smoothing": (0, 0.9),
     "drop_path": (0, 0.9),
+    "average": (0.001, 0.9),
     "ema": (0.5, 0.99999),
     "crop": (0, 64),
     "cutout": (0, 1024),
@@ -42,7 +44,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Muon or AdamW (betas .9, .999), no decay on 1-D parameters; linear warm-up then cosine to 0, both per step.
+    """Muon or AdamW (betas .9, .999), no decay on 1-D parameters; linear warm-up, then a constant rate, or a cosine to
+    0, and an average of the weights; all per step.
 
     A training is of `images` images, or of `epochs` passes over the training images; a network is evaluated after every
     `period_images` of them.
@@ -55,12 +58,15 @@ class Recipe:
     period_images: Int | None = None  # from one evaluation to the next; null: a sixth of `images`, or an epoch
     batch_size: Int = 64
     optimizer: Literal["muon", "adamw"] = "muon"  # muon: for the matrices of blocks, beside AdamW for the rest
-    lr: Float | None = None  # null: .008 with Muon, .002 with AdamW
+    lr: Float = 2e-3  # AdamW's
+    muon_lr: Float = 8e-3
     weight_decay: Float = 0.05
     warmup: Float = 0.1  # part of all steps
     label_smoothing: Float = 0.1
     drop_path: Float | None = None  # of the last block, rising linearly from 0; null: the network's own
-    ema: Float | None = None  # decay per step of an average of the weights, which is then what is evaluated and kept
+    schedule: Literal["constant", "cosine"] = "constant"  # of the rate after the warm-up
+    average: Float | None = 0.1  # evaluated and kept is the average of the weights over this part of the steps so far
+    ema: Float | None = None  # in its place: the decay per step of a moving average
     crop: Int | None = None  # padding in pixels of the random crop; null: as the data suggests
     flip: Bool | None = None  # mirror half of the images; null: as the data suggests
     cutout: Int = 0  # side in pixels of a square hole in each image
@@ -76,11 +82,6 @@ class Recipe:
                 raise InputError(f"{field} must be from {low} to {high}, got {value}; correct it")
         if self.images is not None and self.epochs is not None:
             raise InputError(f"images must stand without epochs, got {self.images} and {self.epochs}; leave one out")
-
-    @property
-    def rate(self) -> float:
-        """The highest learning rate."""
-        return RATES[self.optimizer] if self.lr is None else self.lr
 
     @property
     def periods(self) -> int:
@@ -100,15 +101,14 @@ class Recipe:
         return self.period_images
 
     def settled(self, train: int) -> Recipe:
-        """The same for a training split of `train` images, with nothing left open: `images`, which is a multiple of
-        `period_images`, and the rate."""
+        """The same for a training split of `train` images: `images`, never `epochs`, a multiple of `period_images`."""
         train = min(train, self.train_images or train)
         least = min(self.batch_size, train)  # of a period: a step
         images = max(least, self.images or (self.epochs * train if self.epochs else IMAGES))
         wanted = self.period_images or (train if self.epochs else images / PERIODS)
         periods = min(max(1, round(images / wanted)), images // least)
         period = images // periods
-        return replace(self, images=periods * period, epochs=None, period_images=period, lr=self.rate)
+        return replace(self, images=periods * period, epochs=None, period_images=period)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

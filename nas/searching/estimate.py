@@ -18,7 +18,8 @@ from nas.analysis.wording import duration
 from nas.data.dataset import Data
 from nas.records.recipe import Recipe
 from nas.records.trial import ENDED, Period, Trial
-from nas.training.brief import Verdict, train
+from nas.training.allocator import is_for_room
+from nas.training.brief import Diverged, Verdict, train
 from nas.training.device_data import DeviceData, DeviceSplit
 from nas.training.evaluation import count_classes, eval_batch
 from space import Band, Budget, Space, Task, cost
@@ -57,8 +58,9 @@ class Estimate:
         )
 
 
-def estimate(space: Space, data: Data, placed: DeviceData, recipe: Recipe, band: Band, task: Task) -> Estimate:
-    """Trains the networks nearest to the band's ends and middle, STEPS of them each; takes some seconds."""
+def estimate(space: Space, data: Data, placed: DeviceData, recipe: Recipe, band: Band, task: Task) -> Estimate | None:
+    """Trains the networks nearest to the band's ends and middle, STEPS of them each; takes some seconds. None where none
+    of them can be trained."""
     rng = random.Random(0)
     drawn = {cost(arch, task).flops: arch for arch in
              (space.random_arch(rng, task, Budget(flops=band)) for _ in range(DRAWS))}  # fmt: skip
@@ -68,15 +70,27 @@ def estimate(space: Space, data: Data, placed: DeviceData, recipe: Recipe, band:
     few = replace(placed, validation=DeviceSplit(data.validation, data, placed.device, part))
     size = min(recipe.batch_size, len(placed.train))
     short = replace(recipe, images=STEPS * size, period_images=size)
-    seconds = []
+    timed, seconds = [], []
     for flops in chosen:
-        trained = train(drawn[flops], task, few, short, seed=0, on_period=_until_known)
+        try:
+            trained = train(drawn[flops], task, few, short, seed=0, on_period=_until_known)
+        except (
+            Diverged,
+            RuntimeError,
+            MemoryError,
+        ) as error:  # it fails as a network of the search does, if it comes up
+            if not isinstance(error, Diverged) and not is_for_room(error):
+                raise
+            continue
         ends = [0.0, *(period.seconds for period in trained.curve)]
         evaluation = _quickest(partial(count_classes, trained.network, few.validation, recipe.precision))
         step = max(min(np.diff(ends)) - evaluation, 0.0)
         steps, evaluated = recipe.length // size, len(placed.validation) / len(part)
         seconds.append(steps * step + recipe.periods * evaluated * evaluation)
-    return Estimate(tuple(chosen), tuple(np.maximum.accumulate(seconds)), _peak_memory(placed.device))
+        timed.append(flops)
+    if not timed:
+        return None
+    return Estimate(tuple(timed), tuple(np.maximum.accumulate(seconds)), _peak_memory(placed.device))
 
 
 def _until_known(period: Period) -> Verdict:

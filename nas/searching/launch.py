@@ -122,7 +122,7 @@ def _data_and_settings(
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """How far a search goes. `estimate`: None where it trains on other machines."""
+    """How far a search goes, and what it takes; `estimate` None where that is not known."""
 
     trials: int
     workers: int
@@ -133,29 +133,36 @@ def _course(
     space: Space, settings: Settings, plan: SearchPlan, folder: Path, data: Data, placed: DeviceData, workers: int,
     elsewhere: bool, console: Console,
 ) -> _Course:  # fmt: skip
-    """With what it will take, which is said."""
-    if elsewhere and plan.time is not None:
-        raise InputError("time must be of workers on this machine, got some on Ray; give --trials in its place")
-    if elsewhere:
-        _say(console, "how long it takes is not known before: it trains on other machines")
-        return _Course(plan.trials or 1, workers, None)
-    threads = torch.get_num_threads()
-    if placed.device.type == "cpu":
-        torch.set_num_threads(max(1, threads // workers))
-    try:
-        found = estimate(space, data, placed, settings.build_recipe(), settings.band, settings.task)
-    finally:
-        torch.set_num_threads(threads)
+    """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
+    found = None if elsewhere else _estimate(space, settings, data, placed, workers)
+    if found is None:
+        why = "it trains on other machines" if elsewhere else "no network that was tried for it could be trained"
+        if plan.trials is None:
+            raise InputError(f"time must be one that can be estimated, got {plan.time}, but {why}; give --trials")
+        _say(console, f"how long it takes is not known before: {why}")
+        return _Course(plan.trials, workers, None)
     known = Reader(folder).trials() if (folder / FILE).exists() else []
     trials = plan.trials
     if trials is None:
         assert plan.time is not None
         trials = trials_within(parse_time(plan.time), found, settings.band, workers, known)
         console.print(f"time: {plan.time} is enough for {trials} trials in all, as estimated", highlight=False)
-    begun = sum(trial.state in ENDED for trial in known)
-    left = (trials + plan.repeats) * (1 + plan.baseline) - begun
+    left = (trials + plan.repeats) * (1 + plan.baseline) - sum(trial.state in ENDED for trial in known)
     console.print(found.describe(max(0, left), settings.band, workers), highlight=False, soft_wrap=True)
     return _Course(trials, workers, found)
+
+
+def _estimate(
+    space: Space, settings: Settings, data: Data, placed: DeviceData, workers: int
+) -> Estimate | None:  # fmt: skip
+    """With as many threads as a worker has."""
+    threads = torch.get_num_threads()
+    if placed.device.type == "cpu":
+        torch.set_num_threads(max(1, threads // workers))
+    try:
+        return estimate(space, data, placed, settings.build_recipe(), settings.band, settings.task)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _say(console: Console, note: str) -> None:

@@ -6,6 +6,7 @@ import copy
 import math
 import os
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -49,11 +50,13 @@ class Training:
         self.batch = fitting_batch(recipe.batch_size, len(data.train))
         self.steps = recipe.period // self.batch  # full batches only
         self.left = torch.empty(0, dtype=torch.int64, device=device)  # of the permutation that images are drawn from
-        self.evaluated = network if recipe.ema is None else copy.deepcopy(network)
-        self.averaged = list(zip(_floats(self.evaluated), _floats(network), strict=True)) if recipe.ema else []
+        averages = recipe.average is not None or recipe.ema is not None
+        self.evaluated = copy.deepcopy(network) if averages else network
+        self.averaged = list(zip(_floats(self.evaluated), _floats(network), strict=True)) if averages else []
         rates = torch.tensor(list(_rates(recipe, self.steps * recipe.periods)), dtype=torch.float32)
-        self.rates, self.rate = rates.to(device), rates[0].clone().to(device)
-        self.optimizers = _optimizers(network, recipe, self.rate)
+        self.rates = rates.to(device)
+        self.rate, self.muon_rate = (torch.zeros((), device=device) for _ in range(2))
+        self.optimizers = _optimizers(network, recipe, self.rate, self.muon_rate)
         self.done = torch.zeros(1, dtype=torch.int64, device=device)  # steps of the whole training
         self.step = torch.zeros(1, dtype=torch.int64, device=device)  # steps of this period
         self.total = torch.zeros((), device=device)  # loss
@@ -125,7 +128,9 @@ class Training:
 
     def _update(self, loss: Tensor) -> None:
         """Weights by their gradients, the average by the weights, and what is counted."""
-        self.rate.copy_(row(self.rates, self.done))
+        part = row(self.rates, self.done)
+        self.rate.copy_(part * self.recipe.lr)
+        self.muon_rate.copy_(part * self.recipe.muon_lr)
         for optimizer in self.optimizers:
             optimizer.step()
         self._average()
@@ -146,10 +151,16 @@ class Training:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Moves the average towards the weights: at step i by 1 / i, to forget the start, and at least by 1 - ema."""
-        if self.recipe.ema is None:
+        """Moves the average towards the weights. `average` a: at step i by n / (i + n - 1) for n = 1 / a, a polynomial
+        decay (arXiv 1212.1824, section 4) whose weight lies on about the last i / n steps, whenever it is looked at.
+        `ema`: at step i by 1 / i, to forget the start, and at least by 1 - ema."""
+        if not self.averaged:
             return
-        share = torch.clamp(1 / (self.done[0] + 1), min=1 - self.recipe.ema)
+        step = self.done[0] + 1
+        if self.recipe.ema is not None:
+            share = torch.clamp(1 / step, min=1 - self.recipe.ema)
+        else:
+            share = 1 / (1 + (step - 1) * cast(float, self.recipe.average))
         for mean, value in self.averaged:
             mean.lerp_(value, share)
 
@@ -159,23 +170,25 @@ def _floats(network: nn.Module) -> list[Tensor]:
     return [value for value in network.state_dict().values() if value.is_floating_point()]
 
 
-def _optimizers(network: Network, recipe: Recipe, rate: Tensor) -> list[torch.optim.Optimizer]:
-    """Muon for matrices, where the recipe has it; AdamW, in one fused step, for the rest. One rate for both, and no
-    decay on 1-D parameters (norms, biases, LayerScale)."""
+def _optimizers(network: Network, recipe: Recipe, rate: Tensor, muon_rate: Tensor) -> list[torch.optim.Optimizer]:
+    """Muon for matrices, where the recipe has it; AdamW, in one fused step, for the rest. No decay on 1-D
+    parameters (norms, biases, LayerScale)."""
     muon = matrices(network, network.head) if recipe.optimizer == "muon" else []
     taken = set(map(id, muon))
     rest = [parameter for parameter in network.parameters() if id(parameter) not in taken]
     decayed, plain = ([p for p in rest if (p.dim() > 1) == matrix] for matrix in (True, False))
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     adamw = torch.optim.AdamW(groups, lr=rate, fused=True, capturable=rate.is_cuda)
-    return [adamw, Muon(muon, rate, recipe.weight_decay)] if muon else [adamw]
+    return [adamw, Muon(muon, muon_rate, recipe.weight_decay)] if muon else [adamw]
 
 
 def _rates(recipe: Recipe, steps: int) -> Iterator[float]:
-    """Learning rate per step: linear warm-up, then cosine to 0 after the last step."""
+    """Part of the learning rate per step: linear warm-up, then constant, or cosine to 0 after the last step."""
     warmup = round(recipe.warmup * steps)
     for step in range(steps):
         if step < warmup:
-            yield recipe.rate * (step + 1) / (warmup + 1)
+            yield (step + 1) / (warmup + 1)
+        elif recipe.schedule == "constant":
+            yield 1.0
         else:
-            yield recipe.rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+            yield 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

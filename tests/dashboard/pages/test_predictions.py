@@ -49,7 +49,7 @@ def test_exports_are_found_wherever_they_are_those_with_predictions_first(
     make_study(runs, "one", complete=1)
     for place in ("exports/a", "runs/one/exports/trial-1", "elsewhere/b", "alone"):
         make_export(tmp_path / place, kept=place == "alone")
-    monkeypatch.setenv("NAS_EXPORTS", f"{tmp_path / 'elsewhere'}:{tmp_path / 'alone'}")
+    monkeypatch.setenv("NAS_EXPORTS", f"{tmp_path / 'elsewhere'}:{tmp_path / 'alone'}:{tmp_path / 'alone/../exports'}")
     places = ["alone", "exports/a", "elsewhere/b", "runs/one/exports/trial-1"]
     assert page("predictions").selectbox(key="export").options == [str(tmp_path / place) for place in places]
     app = page("predictions", export=str(tmp_path / "exports" / "a"))

@@ -392,6 +392,12 @@ def test_unknown_sources(source: str, message: str) -> None:
     assert refusal(source).startswith(message)
 
 
+def test_a_folder_that_is_nearly_called_so_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "My Pictures").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert refusal("My Pictres").endswith("got My Pictres; did you mean the folder My Pictures?")
+
+
 def test_image_size_must_be_positive() -> None:
     assert refusal("digits", 0) == "image_size must be at least 1 pixel, got 0; use one such as 32"
 

@@ -265,7 +265,7 @@ def test_recipes_are_as_published_and_brief_is_the_searchs() -> None:
     assert (convnext.mixup, convnext.cutmix, convnext.erasing, convnext.label_smoothing) == (0.8, 1.0, 0.25, 0.1)
     for field in ("batch_size", "optimizer", "weight_decay", "label_smoothing", "mixup", "cutmix", "ema", "drop_path"):
         assert getattr(brief, field) == getattr(own, field)
-    assert brief.peak_lr == own.rate
+    assert (brief.peak_lr, brief.muon_lr, brief.lr_batch) == (own.lr, own.muon_lr, own.batch_size)
     assert brief.warmup_epochs == pytest.approx(own.warmup * brief.epochs)
     assert FinalRecipe.load("convnext", epochs=30).warmup_epochs == pytest.approx(2)
 

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.records.recipe import IMAGES, PERIODS, RATES, Recipe
+from nas.records.recipe import IMAGES, PERIODS, Recipe
 from space import InputError
 
 
@@ -41,14 +41,14 @@ def test_of_images_and_epochs_the_later_replaces_the_other(tmp_path: Path) -> No
 @pytest.mark.parametrize("first", [False, True])
 def test_defaults_of_studies_that_name_no_optimizer(tmp_path: Path, first: bool) -> None:
     """They are below the file and the options, as the others."""
-    optimizer, epochs = ("adamw", 10) if first else ("muon", None)
-    assert Recipe.load(None, first=first) == Recipe(optimizer=optimizer, epochs=epochs)  # type: ignore[arg-type]
-    file = {"train_images": 100}
-    assert load(tmp_path, file, first=first) == Recipe(optimizer=optimizer, epochs=epochs, train_images=100)  # type: ignore[arg-type]
-    assert load(tmp_path, {"epochs": 6}, first=first) == Recipe(optimizer=optimizer, epochs=6)  # type: ignore[arg-type]
-    assert load(tmp_path, {"images": 600}, first=first) == Recipe(optimizer=optimizer, images=600)  # type: ignore[arg-type]
-    assert load(tmp_path, {"optimizer": "muon"}, first=first) == Recipe(optimizer="muon", epochs=epochs)
-    assert Recipe.load(None, first=first, images=600) == Recipe(optimizer=optimizer, images=600)  # type: ignore[arg-type]
+    was: dict[str, Any] = {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None} if first else {}
+    no_epochs = was | {"epochs": None}
+    assert Recipe.load(None, first=first) == Recipe(**was)
+    assert load(tmp_path, {"train_images": 100}, first=first) == Recipe(**was, train_images=100)
+    assert load(tmp_path, {"epochs": 6}, first=first) == Recipe(**was | {"epochs": 6})
+    assert load(tmp_path, {"images": 600}, first=first) == Recipe(**no_epochs, images=600)
+    assert load(tmp_path, {"optimizer": "muon"}, first=first) == Recipe(**was | {"optimizer": "muon"})
+    assert Recipe.load(None, first=first, images=600) == Recipe(**no_epochs, images=600)
 
 
 # what is settled: images, periods of how many images, on a split of how many
@@ -82,7 +82,7 @@ SETTLED: list[tuple[dict[str, Any], int, int, int]] = [
 def test_what_is_settled(fields: dict[str, Any], train: int, images: int, period: int) -> None:
     recipe = Recipe(**fields).settled(train)
     assert (recipe.length, recipe.period, recipe.periods) == (images, period, images // period)
-    assert (recipe.images, recipe.epochs, recipe.period_images, recipe.lr) == (images, None, period, RATES["muon"])
+    assert (recipe.images, recipe.epochs, recipe.period_images) == (images, None, period)
     assert {name for name, value in recipe.to_dict().items() if value != Recipe(**fields).to_dict()[name]} <= {
         "images", "epochs", "period_images", "lr",
     }  # fmt: skip
@@ -109,7 +109,6 @@ def test_what_is_settled_is_whole_and_stays(fields: dict[str, Any], train: int) 
     wanted = fields.get("period_images") or (own if "epochs" in fields else asked / PERIODS)
     if wanted >= least:
         assert recipe.periods == max(1, min(round(asked / wanted), asked // least))
-    assert recipe.lr == fields.get("lr", RATES[recipe.optimizer])
     assert recipe.settled(train) == recipe == recipe.settled(own)
     assert Recipe.from_study(recipe.to_dict(), train, "study.yaml: recipe") == recipe
 
@@ -117,15 +116,16 @@ def test_what_is_settled_is_whole_and_stays(fields: dict[str, Any], train: int) 
 def test_a_study_that_names_no_optimizer_had_adamw() -> None:
     was = {"epochs": 6, "batch_size": 64, "lr": 0.002, "train_images": 5000}
     recipe = Recipe.from_study(was, 45_000, "study.yaml: recipe")
-    assert recipe == Recipe(optimizer="adamw", epochs=6, train_images=5000).settled(45_000)
-    assert (recipe.length, recipe.period, recipe.rate) == (30_000, 5000, 0.002)
+    first = Recipe(optimizer="adamw", epochs=6, train_images=5000, schedule="cosine", average=None)
+    assert recipe == first.settled(45_000)
+    assert (recipe.length, recipe.period, recipe.lr) == (30_000, 5000, 0.002)
     with pytest.raises(InputError, match=r"study.yaml: recipe: epochs must be from 1 to 10000, got 0; correct it"):
         Recipe.from_study({"epochs": 0}, 45_000, "study.yaml: recipe")
 
 
 def test_every_field_comes_back_from_a_file(tmp_path: Path) -> None:
     other = Recipe(
-        images=3000, period_images=500, optimizer="adamw", batch_size=7, lr=0.1, weight_decay=0.2, warmup=0.3, label_smoothing=0.4, drop_path=0.5, ema=0.99,
+        images=3000, period_images=500, optimizer="adamw", schedule="cosine", average=0.2, batch_size=7, lr=0.1, muon_lr=0.3, weight_decay=0.2, warmup=0.3, label_smoothing=0.4, drop_path=0.5, ema=0.99,
         crop=2, flip=True, cutout=8, mixup=0.2, cutmix=1.0, train_images=100, precision="bfloat16",
     )  # fmt: skip
     unchanged = [name for name, value in other.to_dict().items() if value == Recipe().to_dict()[name]]
@@ -153,6 +153,8 @@ def test_every_field_comes_back_from_a_file(tmp_path: Path) -> None:
         ({"warmup": 1}, "warmup must be from 0 to 0.9, got 1.0; correct it"),
         ({"label_smoothing": 0.95}, "label_smoothing must be from 0 to 0.9, got 0.95; correct it"),
         ({"drop_path": -0.1}, "drop_path must be from 0 to 0.9, got -0.1; correct it"),
+        ({"average": 1}, "average must be from 0.001 to 0.9, got 1.0; correct it"),
+        ({"schedule": "linear"}, "schedule must be one of constant, cosine, got linear; did you mean cosine?"),
         ({"ema": 1}, "ema must be from 0.5 to 0.99999, got 1.0; correct it"),
         ({"crop": 65}, "crop must be from 0 to 64, got 65; correct it"),
         ({"flip": "yes"}, "flip must be true or false, got 'yes'; correct it"),

@@ -50,7 +50,7 @@ def test_a_study_that_counted_epochs_is_read_in_images() -> None:
     reader = Reader(COMMITTED)
     assert "optimizer" not in reader.settings.recipe
     recipe = reader.settings.build_recipe()
-    assert (recipe.optimizer, recipe.rate, recipe.length, recipe.period) == ("adamw", 0.002, 30_000, 5000)
+    assert (recipe.optimizer, recipe.lr, recipe.length, recipe.period) == ("adamw", 0.002, 30_000, 5000)
     assert reader.settings.training == "30,000 images (6 epochs of 5,000 of 45,000)"
     trials = reader.trials()
     assert {(trial.periods, trial.images) for trial in trials if trial.state == "complete"} == {(6, 30_000)}

@@ -112,9 +112,17 @@ def test_streamed_images_train_the_same_network(
     assert [(e.loss, e.accuracy) for e in a.curve] == [(e.loss, e.accuracy) for e in b.curve]
 
 
-def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None:
-    """Against the definition, with weights kept after every step; running statistics too."""
-    recipe = Recipe(epochs=1, train_images=256, ema=0.9).settled(256)
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [
+        ({"ema": 0.9}, lambda step: max(0.1, 1 / step)),
+        ({"average": 0.25}, lambda step: 4 / (step + 3)),
+        ({}, lambda step: 10 / (step + 9)),
+    ],
+)
+def test_the_average_is_as_defined(digits: Data, said: dict[str, float], share: Callable[[int], float]) -> None:
+    """With weights kept after every step; running statistics too."""
+    recipe = Recipe(epochs=1, train_images=256, **said).settled(256)  # type: ignore[arg-type]
     arch = replace(ARCH, stages=(replace(ARCH.stages[0], block=ConvNeXt(kernel=3, norm="bn")),))
     training = Training(Network(arch, TASK), DeviceData.place(digits, recipe, CPU), recipe, torch.Generator())
     expected: dict[str, torch.Tensor] = {}
@@ -124,8 +132,7 @@ def test_the_average_forgets_the_start_and_smooths_the_end(digits: Data) -> None
         step()
         for name, value in training.network.state_dict().items():
             if value.is_floating_point():
-                share = max(0.1, 1 / int(training.done))
-                expected[name] = torch.lerp(expected.get(name, value), value, share)
+                expected[name] = torch.lerp(expected.get(name, value), value, share(int(training.done)))
 
     training._step = watched  # type: ignore[method-assign]
     training.period()
@@ -167,8 +174,10 @@ def test_normalisation_is_by_the_mean_and_std_of_the_data() -> None:
     torch.testing.assert_close(got, expected)
 
 
-def test_rates_warm_up_linearly_then_fall_as_a_cosine() -> None:
-    rates = list(_rates(Recipe(lr=1.0, warmup=0.1), 100))
+def test_rates_warm_up_linearly_then_stay_or_fall_as_a_cosine() -> None:
+    stays = list(_rates(Recipe(lr=1.0, warmup=0.1), 100))
+    rates = list(_rates(Recipe(lr=1.0, warmup=0.1, schedule="cosine"), 100))
+    assert stays == [*rates[:10], *[1.0] * 90]
     assert len(rates) == 100
     assert rates[:10] == pytest.approx([(i + 1) / 11 for i in range(10)])
     assert rates[10] == 1.0

@@ -81,7 +81,7 @@ def move_training(training: Training) -> None:
     if training.evaluated is not training.network:
         move(training.evaluated)
         training.averaged = list(zip(_floats(training.evaluated), _floats(training.network), strict=True))
-    for name in ("rates", "rate", "done", "step", "total", "order", "images"):
+    for name in ("rates", "rate", "muon_rate", "done", "step", "total", "order", "images"):
         value = getattr(training, name)
         setattr(training, name, None if value is None else on_cuda(value))
     training.draws = replace_all(training.draws)
@@ -91,7 +91,7 @@ def move_training(training: Training) -> None:
     for optimizer in training.optimizers:
         move_optimizer(optimizer, was, list(training.network.parameters()))
         for group in optimizer.param_groups:
-            group["lr"] = training.rate
+            group["lr"] = training.muon_rate if isinstance(optimizer, Muon) else training.rate
             if isinstance(optimizer, torch.optim.AdamW):
                 group["capturable"] = True
 

@@ -92,7 +92,7 @@ def test_its_rate_is_read_where_it_lies() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_each_parameter_has_one_optimizer(seed: int) -> None:
     network = Network(random_arch(random.Random(seed)), Task(32, 3, 10))
-    adamw, *muon = _optimizers(network, Recipe(), torch.tensor(0.1))
+    adamw, *muon = _optimizers(network, Recipe(), torch.tensor(0.1), torch.tensor(0.4))
     taken = [p for each in (adamw, *muon) for group in each.param_groups for p in group["params"]]
     assert sorted(map(id, taken)) == sorted(map(id, network.parameters()))
     for each in muon:
@@ -100,7 +100,7 @@ def test_each_parameter_has_one_optimizer(seed: int) -> None:
             assert all(p.dim() == 2 and min(p.shape) >= SMALLEST for p in group["params"])
     head = set(map(id, network.head.parameters()))
     assert not any(id(p) in head for p in matrices(network, network.head))
-    assert len(_optimizers(network, Recipe(optimizer="adamw"), torch.tensor(0.1))) == 1
+    assert len(_optimizers(network, Recipe(optimizer="adamw"), torch.tensor(0.1), torch.tensor(0.4))) == 1
 
 
 def test_its_state_is_a_momentum_for_each_matrix() -> None:
