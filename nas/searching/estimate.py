@@ -59,8 +59,8 @@ class Estimate:
 
 
 def estimate(space: Space, data: Data, placed: DeviceData, recipe: Recipe, band: Band, task: Task) -> Estimate | None:
-    """Trains the networks nearest to the band's ends and middle, STEPS of them each; takes some seconds. None where none
-    of them can be trained."""
+    """Trains the networks nearest to the ends and the middle of the band, STEPS each, in seconds. None where none of
+    them can be trained."""
     rng = random.Random(0)
     drawn = {cost(arch, task).flops: arch for arch in
              (space.random_arch(rng, task, Budget(flops=band)) for _ in range(DRAWS))}  # fmt: skip

@@ -26,7 +26,17 @@ from space import InputError
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # the metric on the validation split, FLOPs
 ERROR = "error"  # what ended its last search, in one line, or None
 GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
-SHARED = ("flops_low", "flops_high", "sampler", "stop", "metric", "seed", "space", "recipe", "data")
+SHARED = (
+    "flops_low",
+    "flops_high",
+    "sampler",
+    "stop",
+    "metric",
+    "seed",
+    "space",
+    "data",
+    "recipe",
+)  # a recipe settles by the data
 PACKAGES = ("torch", "optuna", "numpy", "datasets", "scikit-learn")
 
 

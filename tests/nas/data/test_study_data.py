@@ -69,6 +69,10 @@ def test_what_is_beside_the_pictures_may_change(words: list[str], tmp_path: Path
     assert run(*words, 2)[0] == 0
     code, _, errors = run(*words, 3, "--label-column", "y")
     assert code == 2
+    next((tmp_path / "set" / "b").glob("*.png")).unlink()
+    code, _, errors = run(*words, 3)
+    assert code == 2
+    assert "error: data.fingerprint must be " in errors, "not: recipe.images, which follows from the data"
 
 
 def test_a_baseline_that_comes_with_a_later_run_has_its_samples_too(words: list[str], tmp_path: Path, run: Run) -> None:
@@ -89,6 +93,10 @@ def test_a_study_from_before_goes_on_with_its_images(words: list[str], tmp_path:
     for field in ("reading", "augment", "look"):
         del plain["data"][field]
     old = load(str(tmp_path / "set"), reading=Settings.read(file.parent).data.reading)
+    recipe = {
+        key: value for key, value in plain["recipe"].items() if key not in ("images", "period_images", "optimizer")
+    }
+    plain["recipe"] = recipe | {"epochs": 1, "lr": 0.002}
     file.write_text(yaml.safe_dump(plain))
     before = Settings.read(file.parent).data.reading
     assert not before.apart
