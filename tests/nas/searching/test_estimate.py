@@ -16,7 +16,7 @@ from nas.searching.estimate import Estimate, TimeLeft, estimate, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
-from space import Band, InputError, Space, Task
+from space import Arch, Band, InputError, Space, Task, cost
 from tests.nas.conftest import Run
 
 BAND = Band(1_000_000, 4_000_000)
@@ -91,14 +91,32 @@ def test_an_estimate_is_of_the_right_order() -> None:
     recipe = Recipe(epochs=4).settled(len(data.train.labels))
     placed = DeviceData.place(data, recipe, torch.device("cpu"))
     found = estimate(space, data, placed, recipe, BAND, task)
+    assert found is not None
     assert 2 <= len(found.flops) <= 3
     assert found.flops[0] < 1.3 * BAND.low
     assert found.flops[-1] > 0.75 * BAND.high
     assert list(found.seconds) == sorted(found.seconds)
-    arch = space.draw(flops="3M..4M", seed=0, task=task)
-    real = train(arch, task, placed, recipe, seed=0).seconds
+    real = train(space.draw(flops="3M..4M", seed=0, task=task), task, placed, recipe, seed=0).seconds
     assert real / 6 < found.of(3_500_000) < 6 * real
     assert found.memory > 10**8
+
+
+def test_networks_that_memory_does_not_hold_are_not_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a fault of another kind pass for one."""
+    data, space = load("digits"), Space.load("digits")
+    recipe = Recipe(epochs=1).settled(len(data.train.labels))
+    placed = DeviceData.place(data, recipe, torch.device("cpu"))
+    tries: list[int] = []
+
+    def train(arch: Arch, *_: object, **__: object) -> None:
+        tries.append(cost(arch, Task(8, 1, 10)).flops)
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory" if len(tries) < 4 else "no such operator")
+
+    monkeypatch.setattr("nas.searching.estimate.train", train)
+    assert estimate(space, data, placed, recipe, BAND, Task(8, 1, 10)) is None
+    assert len(tries) == 3
+    with pytest.raises(RuntimeError, match="no such operator"):
+        estimate(space, data, placed, recipe, BAND, Task(8, 1, 10))
 
 
 def test_a_dry_run_says_the_plan_and_writes_nothing(run: Run, tmp_path: Path) -> None:
