@@ -2,9 +2,9 @@
 
     python -m benchmarks.training path/to/cifar10 --images 4000 --epochs 2
 
-The same plain ConvNeXt networks, images, batch, epochs and recipe for all, but Muon for nas and AdamW for the script,
-interleaved network by network. A trial is everything from the arch to its accuracy: build, training, an evaluation each
-epoch, FLOPs. The limit counts 3 x MACs an image (forward and twice backward) at the rate of a large matrix product.
+The same plain ConvNeXt networks, images, batch, epochs and recipe (AdamW, cosine) for all, interleaved network by
+network. A trial is everything from the arch to its accuracy: build, training, an evaluation each epoch, FLOPs. The
+limit counts 3 x MACs an image (forward and twice backward) at the rate of a large matrix product.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from statistics import mean
@@ -85,11 +84,11 @@ def main() -> None:
     options = parser.parse_args()
     data = load(options.data, 32)
     task, device = Task(32, data.channels, len(data.classes)), choose_device("auto")
-    recipe = Recipe(epochs=options.epochs, train_images=options.images)
+    own = Recipe(optimizer="adamw", schedule="cosine", average=None, epochs=options.epochs, train_images=options.images)
+    recipe = own.settled(len(data.train.labels))
     arches = networks(task, options.networks)
     _ready(options.data, recipe, torch.get_num_threads())
-    adamw = replace(recipe, optimizer="adamw").settled(len(data.train.labels))
-    theirs = partial(peer.train, task=task, data=data, recipe=adamw)
+    theirs = partial(peer.train, task=task, data=data, recipe=recipe)
     ways: dict[str, Callable[[Arch], float]] = {
         "peer, plain": partial(theirs, tuned=False, amp=False),
         "peer, channels-last": partial(theirs, tuned=True, amp=False),
@@ -116,7 +115,7 @@ def main() -> None:
         (name, sum(s for s, _ in found), mean(a for _, a in found)) for name, found in results.items()
     ]
     rows.append((f"nas, {WORKERS} workers", seconds, mean(accuracies)))
-    own = next(total for name, total, _ in rows if name == "nas, 1 worker")
+    alone = next(total for name, total, _ in rows if name == "nas, 1 worker")
     flops = ", ".join(compact(cost(arch, task).flops) for arch in arches)
     print(
         f"\nnetworks of {flops} FLOPs (conv + linear multiply-accumulates, batch 1, 32 px); {options.images:,} images, "
@@ -127,7 +126,7 @@ def main() -> None:
     count = len(arches)
     for name, total, accuracy in rows:
         rates = f"{seen * count / total:9.0f} {3600 * count / total:9.0f}"
-        print(f"{name:28s} {rates} {accuracy:9.2%} {total / own:6.2f}x")
+        print(f"{name:28s} {rates} {accuracy:9.2%} {total / alone:6.2f}x")
     print(f"{'arithmetic limit':28s} {seen * count / limit:9.0f}  (training alone, {rate / 1e9:.0f} GMAC/s)")
 
 

@@ -232,6 +232,8 @@ class _Run:
 def same_identity(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
     """Raises InputError with the first thing that differs between a checkpoint and the command; what an earlier release
     did not write does not count."""
+    if "recipe.lr" in old:
+        old = {"recipe.optimizer": "adamw"} | old  # before there was another
     for key in old:
         if old.get(key) != new.get(key):
             raise InputError(

@@ -19,6 +19,7 @@ from nas.analysis.rank_agreement import NEEDED, Agreement, Audited, agreement
 from nas.data.study_data import load_study_data
 from nas.records.files import write_whole
 from nas.records.scores import score_of
+from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.searching.ask import trial_seed
 from nas.storage.reader import Reader
@@ -77,8 +78,12 @@ class Audit:
         if not path.is_file():
             return None
         try:
-            return check(Audit, json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            if "epochs" in plain["plan"]:  # of an earlier release
+                period = Settings.read(folder).build_recipe().period
+                plain["plan"]["images"] = plain["plan"].pop("epochs") * period
+            return check(Audit, plain)
+        except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} must be a whole audit, got a part ({error}); remove it to begin another"
             ) from error

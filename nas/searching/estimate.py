@@ -22,10 +22,10 @@ from nas.training.allocator import is_for_room
 from nas.training.brief import Diverged, Verdict, train
 from nas.training.device_data import DeviceData, DeviceSplit
 from nas.training.evaluation import count_classes, eval_batch
-from space import Band, Budget, Space, Task, cost
+from space import Arch, Band, Budget, Space, Task, cost
 
 STEPS = 6  # that a network is timed for; the quickest counts. On CUDA the first ones go before the captured ones
-LONGEST = 3.0  # seconds for the steps of one
+LONGEST = 3.0  # seconds, after which two steps are enough
 DRAWS = 64  # networks among which those nearest to the ends and the middle of the band are found
 
 
@@ -46,51 +46,52 @@ class Estimate:
         """Of networks drawn uniformly in log FLOPs."""
         return float(np.mean([self.of(round(flops)) for flops in np.geomspace(band.low, band.high, 33)]))
 
-    def describe(self, trainings: int, band: Band, workers: int) -> str:
-        """A line for people."""
-        low, high = self.seconds[0], self.seconds[-1]
-        whole = trainings * self.mean(band) / workers
-        by = f" with {workers} workers" if workers > 1 else ""
+    def describe(self, trainings: int, band: Band, at_once: int) -> str:
+        """A line for people; `at_once`: trainings that run side by side."""
+        low, high = duration(self.seconds[0]), duration(self.seconds[-1])
+        whole = trainings * self.mean(band) / max(1, min(at_once, trainings))
+        what = f"{trainings} training{'s' * (trainings > 1)}{f', {at_once} at once' * (at_once > 1)}"
         return (
-            f"estimate: {duration(low)} for the smallest networks, {duration(high)} for the largest; {trainings} "
-            f"trainings{by}: {duration(whole)}, less what early stopping saves; {self.memory / 1e9:.1f} GB of memory a "
-            "worker"
+            f"estimate: {low} for the smallest networks, {high} for the largest; {what}: {duration(whole)}, less what "
+            f"early stopping saves; {self.memory / 1e9:.1f} GB of memory a worker"
         )
 
 
 def estimate(space: Space, data: Data, placed: DeviceData, recipe: Recipe, band: Band, task: Task) -> Estimate | None:
     """Trains the networks nearest to the ends and the middle of the band, STEPS each, in seconds. None where none of
-    them can be trained."""
+    them can be trained; `recipe`: settled."""
     rng = random.Random(0)
-    drawn = {cost(arch, task).flops: arch for arch in
-             (space.random_arch(rng, task, Budget(flops=band)) for _ in range(DRAWS))}  # fmt: skip
+    archs = (space.random_arch(rng, task, Budget(flops=band)) for _ in range(DRAWS))
+    drawn = {cost(arch, task).flops: arch for arch in archs}
     wanted = (band.low, math.sqrt(band.low * band.high), band.high)
     chosen = sorted({min(drawn, key=lambda flops: abs(math.log(flops / each))) for each in wanted})
-    part = np.arange(min(len(placed.validation), eval_batch(task.image_size)))
-    few = replace(placed, validation=DeviceSplit(data.validation, data, placed.device, part))
-    size = min(recipe.batch_size, len(placed.train))
-    short = replace(recipe, images=STEPS * size, period_images=size)
-    timed, seconds = [], []
-    for flops in chosen:
-        try:
-            trained = train(drawn[flops], task, few, short, seed=0, on_period=_until_known)
-        except (
-            Diverged,
-            RuntimeError,
-            MemoryError,
-        ) as error:  # it fails as a network of the search does, if it comes up
-            if not isinstance(error, Diverged) and not is_for_room(error):
-                raise
-            continue
-        ends = [0.0, *(period.seconds for period in trained.curve)]
-        evaluation = _quickest(partial(count_classes, trained.network, few.validation, recipe.precision))
-        step = max(min(np.diff(ends)) - evaluation, 0.0)
-        steps, evaluated = recipe.length // size, len(placed.validation) / len(part)
-        seconds.append(steps * step + recipe.periods * evaluated * evaluation)
-        timed.append(flops)
+    found = {flops: _seconds(drawn[flops], data, placed, recipe, task) for flops in chosen}
+    timed = {flops: seconds for flops, seconds in found.items() if seconds is not None}
     if not timed:
         return None
-    return Estimate(tuple(timed), tuple(np.maximum.accumulate(seconds)), _peak_memory(placed.device))
+    rising = tuple(float(seconds) for seconds in np.maximum.accumulate(list(timed.values())))
+    return Estimate(tuple(timed), rising, _peak_memory(placed.device))
+
+
+def _seconds(arch: Arch, data: Data, placed: DeviceData, recipe: Recipe, task: Task) -> float | None:
+    """Of a whole training; None for a network that would fail as one of the search, for memory or in what it learns."""
+    batch, judged = min(recipe.batch_size, len(placed.train)), min(len(placed.validation), eval_batch(task.image_size))
+    one, some = (DeviceSplit(data.validation, data, placed.device, np.arange(count)) for count in (1, judged))
+    short = replace(recipe, images=STEPS * batch, period_images=batch)  # a step, and a look at one image, each period
+    try:
+        trained = train(arch, task, replace(placed, validation=one), short, seed=0, on_period=_until_known)
+        look, evaluation = (
+            _quickest(partial(count_classes, trained.network, split, recipe.precision)) for split in (one, some)
+        )
+    except Diverged:
+        return None
+    except (RuntimeError, MemoryError) as error:
+        if not is_for_room(error):
+            raise
+        return None
+    ends = [0.0, *(period.seconds for period in trained.curve)]
+    step = max(float(min(np.diff(ends))) - look, 0.0)
+    return recipe.length / batch * step + recipe.periods * len(placed.validation) / judged * evaluation
 
 
 def _until_known(period: Period) -> Verdict:
@@ -116,20 +117,37 @@ def _peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def trials_within(limit: float, found: Estimate, band: Band, workers: int, trials: Sequence[Trial]) -> int:
-    """How many networks in all, at least one, a search of `limit` seconds trains, those on record and their time
-    included."""
+def trials_within(
+    limit: float, found: Estimate, band: Band, at_once: int, repeats: int, trials: Sequence[Trial]
+) -> int:
+    """How many networks in all, at least one, a search of `limit` seconds trains beside `repeats` further seeds; those
+    on record count, and the time they took."""
     ended = [trial for trial in trials if trial.state in ENDED]
-    left = limit - sum(trial.seconds or 0.0 for trial in ended) / workers
-    networks = sum(trial.repeat_of is None for trial in ended)
-    return max(1, networks + max(0, math.floor(left * workers / found.mean(band))))
+    again = sum(trial.repeat_of is not None for trial in ended)
+    more = math.floor((limit - _worked(ended)) * at_once / found.mean(band)) - max(0, repeats - again)
+    return max(1, len(ended) - again + max(0, more))
+
+
+def _worked(ended: Sequence[Trial]) -> float:
+    """Seconds in which one training or more went on."""
+    spans = sorted(
+        (trial.finished.timestamp() - trial.seconds, trial.finished.timestamp())
+        for trial in ended
+        if trial.finished and trial.seconds
+    )
+    total, until = 0.0, -math.inf
+    for begun, over in spans:
+        total += max(0.0, over - max(begun, until))
+        until = max(until, over)
+    return total
 
 
 class TimeLeft:
     """Seconds that a search still takes: by an estimate, held to what trainings have taken so far."""
 
-    def __init__(self, trainings: int, band: Band, workers: int, found: Estimate) -> None:
-        self.trainings, self.workers, self.found = trainings, workers, found
+    def __init__(self, trainings: int, band: Band, at_once: int, found: Estimate) -> None:
+        """`at_once`: trainings that run side by side."""
+        self.trainings, self.at_once, self.found = trainings, at_once, found
         self.mean = found.mean(band)
         self.ended, self.taken, self.foreseen = 0, 0.0, 0.0
 
@@ -144,4 +162,4 @@ class TimeLeft:
         """`running`: of those that train, the parts that are done, summed up."""
         rest = max(self.trainings - self.ended - running, 0.0)
         pace = self.taken / self.foreseen if self.foreseen else 1.0
-        return rest * self.mean * pace / max(1, min(self.workers, math.ceil(rest)))
+        return rest * self.mean * pace / max(1, min(self.at_once, math.ceil(rest)))

@@ -31,7 +31,7 @@ from nas.records.settings import (
     Settings,
     check_name,
 )
-from nas.records.trial import ENDED
+from nas.records.trial import ENDED, Trial
 from nas.searching.estimate import Estimate, TimeLeft, estimate, trials_within
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.loop import Search, Watch
@@ -43,6 +43,7 @@ from nas.storage.artifacts import parse_artifacts
 from nas.storage.postgres import environment, parse_server, remember_server
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder, open_study, package_versions, set_goal
+from nas.training.allocator import give_back_memory
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
 from nas.training.steps import fitting_batch
@@ -70,17 +71,20 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         samples = b"" if all((each / SAMPLES).exists() for each in both) else sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
-        # placed in either case: a recipe that does not fit the data is refused here, not by each worker
+        # also for workers: it is timed here, and a recipe that does not fit the data is refused once
         recipe = settings.build_recipe()
         placed = DeviceData.place(data, recipe, torch.device("cpu") if ray else target)
         fitting_batch(recipe.batch_size, len(placed.train), on_note=partial(_say, console))
-        course = _course(space, settings, plan, folder, data, placed, workers, bool(ray), console)
-        if plan.dry_run:
+        if (folder / FILE).exists():
+            open_folder(folder, settings)  # refused before anything is timed
+        course = _course(space, settings, plan, data, placed, workers, bool(ray), console)
+        if plan.dry_run or stopping.asked:
             return folder, False
         if workers == 1 and not ray:
             begin: Begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
         else:
             del data, placed  # workers read it themselves
+            give_back_memory()
             begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
         return folder, _run_both(folder, settings, plan, course, begin, console, stopping, samples)
 
@@ -122,18 +126,24 @@ def _data_and_settings(
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """How far a search goes, and what it takes; `estimate` None where that is not known."""
+    """How far a search goes, and what it takes; `estimate` None where that is not known. `at_once`: trainings that run
+    side by side without holding each other up."""
 
     trials: int
-    workers: int
+    at_once: int
     estimate: Estimate | None
 
 
 def _course(
-    space: Space, settings: Settings, plan: SearchPlan, folder: Path, data: Data, placed: DeviceData, workers: int,
+    space: Space, settings: Settings, plan: SearchPlan, data: Data, placed: DeviceData, workers: int,
     elsewhere: bool, console: Console,
 ) -> _Course:  # fmt: skip
     """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
+    known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
+    ended = sum(trial.state in ENDED for trial in known)
+    if plan.trials is not None and ended >= plan.trials + plan.repeats and not plan.baseline:
+        return _Course(plan.trials, workers, None)
+    at_once = min(workers, cores() if placed.device.type == "cpu" else max(1, torch.cuda.device_count()))
     found = None if elsewhere else _estimate(space, settings, data, placed, workers)
     if found is None:
         why = "it trains on other machines" if elsewhere else "no network that was tried for it could be trained"
@@ -141,20 +151,25 @@ def _course(
             raise InputError(f"time must be one that can be estimated, got {plan.time}, but {why}; give --trials")
         _say(console, f"how long it takes is not known before: {why}")
         return _Course(plan.trials, workers, None)
-    known = Reader(folder).trials() if (folder / FILE).exists() else []
     trials = plan.trials
     if trials is None:
         assert plan.time is not None
-        trials = trials_within(parse_time(plan.time), found, settings.band, workers, known)
+        limit = parse_time(plan.time) / (1 + plan.baseline)
+        trials = trials_within(limit, found, settings.band, at_once, plan.repeats, known)
         console.print(f"time: {plan.time} is enough for {trials} trials in all, as estimated", highlight=False)
-    left = (trials + plan.repeats) * (1 + plan.baseline) - sum(trial.state in ENDED for trial in known)
-    console.print(found.describe(max(0, left), settings.band, workers), highlight=False, soft_wrap=True)
-    return _Course(trials, workers, found)
+    left = max(0, trials + plan.repeats - ended)
+    if plan.baseline:
+        left += max(0, trials + plan.repeats - sum(trial.state in ENDED for trial in beside))
+    console.print(found.describe(left, settings.band, at_once), highlight=False, soft_wrap=True)
+    return _Course(trials, at_once, found)
 
 
-def _estimate(
-    space: Space, settings: Settings, data: Data, placed: DeviceData, workers: int
-) -> Estimate | None:  # fmt: skip
+def _trials(folder: Path) -> list[Trial]:
+    """Of the study in the folder, where there is one."""
+    return Reader(folder).trials() if (folder / FILE).exists() else []
+
+
+def _estimate(space: Space, settings: Settings, data: Data, placed: DeviceData, workers: int) -> Estimate | None:
     """With as many threads as a worker has."""
     threads = torch.get_num_threads()
     if placed.device.type == "cpu":
@@ -257,7 +272,7 @@ def _run(
     what += "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
     console.print(f"study {folder}: {what} on {settings.device}", highlight=False)
     found = course.estimate
-    time_left = None if found is None else TimeLeft(trials + repeats, settings.band, course.workers, found)
+    time_left = None if found is None else TimeLeft(trials + repeats, settings.band, course.at_once, found)
     with SearchProgress(console, trials, recipe, stopping, time_left) as progress:
         watch = progress.watch()
         for note in notes:

@@ -21,14 +21,14 @@ BASELINE = "-random"  # behind the name of the study that it stands beside
 class SearchPlan:
     """What a search is to do: all that the command says beside the space, the data and the budget."""
 
-    trials: int | None = None  # networks in all, earlier runs of the study included; in place of it:
-    time: str | None = None  # `2h`, for as many networks as are estimated to fit, earlier runs included
+    trials: int | None = None  # networks in all, earlier runs of the study included
+    time: str | None = None  # `2h`: as many networks as are estimated to fit, earlier runs included; or `trials`
     repeats: int = 0  # further seeds of them
     baseline: bool = False  # then as many images of random search, in a study beside
     workers: int | None = None  # processes that train at once; None: one, or one per GPU
     recipe_file: Path | None = None
-    images: int | None = None  # that a network is trained on; in place of it:
-    epochs: int | None = None
+    images: int | None = None  # that a network is trained on
+    epochs: int | None = None  # passes over the training images; or `images`
     name: str | None = None
     runs: Path = Path("runs")
     seed: int = 0
@@ -43,7 +43,7 @@ class SearchPlan:
     cpus_per_worker: float = 1.0  # on Ray
     gpus_per_worker: float | None = None  # None: one, on the CPU none
     reading: Reading = AS_FOUND
-    dry_run: bool = False  # say what would be done, and how long it would take; train and write nothing
+    dry_run: bool = False  # say what would be done, and how long it would take; begin no study
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -53,6 +53,8 @@ class SearchPlan:
             raise InputError(
                 f"trials must be given, or time in their place, got {got}; write e.g. --trials 30 or --time 2h"
             )
+        if self.time is not None:
+            parse_time(self.time)
         for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1)):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):

@@ -57,7 +57,7 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
         settings.write(folder)
         return []
     began = Settings.read(folder)
-    old, new = asdict(began) | {"recipe": began.build_recipe().to_dict()}, asdict(settings)
+    old, new = (asdict(each) | {"recipe": each.build_recipe().to_dict()} for each in (began, settings))
     for key in SHARED:
         _check_same(key, old[key], new[key], folder)
     if settings.artifacts:

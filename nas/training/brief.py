@@ -105,7 +105,7 @@ def _train(
         if verdict == "stop":
             break
     stopped = len(curve) < recipe.periods
-    had_time = not stopped and len(curve) * training.steps >= STEPS_TO_LEARN
+    had_time = not stopped and training.steps >= STEPS_TO_LEARN
     if had_time and not any(_has_learnt(period, counts) for period in curve):
         best = max(period.accuracy for period in curve)
         raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.length:,} images")

@@ -48,20 +48,21 @@ class Training:
         self.abandoned = abandoned
         device = data.device
         self.batch = fitting_batch(recipe.batch_size, len(data.train))
-        self.steps = recipe.period // self.batch  # full batches only
+        self.periods = self.steps = 0  # trained in all
+        most = recipe.period // self.batch + 1  # in a period
         self.left = torch.empty(0, dtype=torch.int64, device=device)  # of the permutation that images are drawn from
         averages = recipe.average is not None or recipe.ema is not None
         self.evaluated = copy.deepcopy(network) if averages else network
         self.averaged = list(zip(_floats(self.evaluated), _floats(network), strict=True)) if averages else []
-        rates = torch.tensor(list(_rates(recipe, self.steps * recipe.periods)), dtype=torch.float32)
+        rates = torch.tensor(list(_rates(recipe, self._steps_until(recipe.periods))), dtype=torch.float32)
         self.rates = rates.to(device)
         self.rate, self.muon_rate = (torch.zeros((), device=device) for _ in range(2))
         self.optimizers = _optimizers(network, recipe, self.rate, self.muon_rate)
         self.done = torch.zeros(1, dtype=torch.int64, device=device)  # steps of the whole training
         self.step = torch.zeros(1, dtype=torch.int64, device=device)  # steps of this period
         self.total = torch.zeros((), device=device)  # loss
-        self.order = torch.zeros(self.steps, self.batch, dtype=torch.int64, device=device)
-        self.draws = data.augmentation.draw(self.steps, self.batch, generator)
+        self.order = torch.zeros(most, self.batch, dtype=torch.int64, device=device)
+        self.draws = data.augmentation.draw(most, self.batch, generator)
         self.images = torch.empty((self.batch, *data.train.pixels.shape[1:]), dtype=torch.uint8, device=device)
         self.captured: torch.cuda.CUDAGraph | None = None
         self.eager = 0  # steps before the capture
@@ -69,18 +70,25 @@ class Training:
     def period(self) -> float:
         """Mean training loss of one period. The device is read once, at the end."""
         self.network.train()
-        split, shape = self.data.train, (self.steps, self.batch)
-        self.order.copy_(self._draw(self.order.numel()).view(shape))
-        drawn = self.data.augmentation.draw(*shape, self.generator)
+        self.periods += 1
+        steps = self._steps_until(self.periods) - self.steps
+        self.steps += steps
+        order = self.order[:steps]
+        order.copy_(self._draw(order.numel()).view(order.shape))
+        drawn = self.data.augmentation.draw(steps, self.batch, self.generator)
         for place, chance in zip(self.draws, drawn, strict=True):
             if place is not None and chance is not None:
-                place.copy_(chance)
+                place[:steps].copy_(chance)
         self.step.zero_()
         self.total.zero_()
-        for batch in split.batches(self.order):
+        for batch in self.data.train.batches(order):
             self.images.copy_(batch)
             self._advance()
-        return self.total.item() / self.steps
+        return self.total.item() / steps
+
+    def _steps_until(self, period: int) -> int:
+        """From the beginning to the end of a period, of full batches: half a batch more or less than its images."""
+        return round(period * self.recipe.period / self.batch)
 
     def _draw(self, count: int) -> Tensor:
         """Numbers (count,) of the next images of a running permutation of all, so that each comes before any again."""

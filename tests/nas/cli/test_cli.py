@@ -119,7 +119,7 @@ def test_images_take_the_place_of_the_files_epochs(
     assert "2 trials, 20K..200K FLOPs, 600 images (2.34 epochs of 256 of 1,079) on cpu" in " ".join(err.split())
     assert [row["images"] for row in json.loads(out)] == [600] * len(json.loads(out))
     recipe = Reader(tmp_path / "s").settings.recipe
-    assert (recipe["images"], recipe["period_images"], recipe["epochs"], recipe["lr"]) == (600, 100, None, 0.008)
+    assert (recipe["images"], recipe["period_images"], recipe["epochs"], recipe["lr"]) == (600, 100, None, 0.002)
     assert [period.images for period in Reader(tmp_path / "s").curve(0)] == [100, 200, 300, 400, 500, 600]
 
 

@@ -94,7 +94,9 @@ def test_a_study_from_before_goes_on_with_its_images(words: list[str], tmp_path:
         del plain["data"][field]
     old = load(str(tmp_path / "set"), reading=Settings.read(file.parent).data.reading)
     recipe = {
-        key: value for key, value in plain["recipe"].items() if key not in ("images", "period_images", "optimizer")
+        key: value
+        for key, value in plain["recipe"].items()
+        if key not in ("images", "period_images", "optimizer", "muon_lr", "schedule", "average")
     }
     plain["recipe"] = recipe | {"epochs": 1, "lr": 0.002}
     file.write_text(yaml.safe_dump(plain))

@@ -139,7 +139,8 @@ def test_two_processes_have_the_losses_of_one(norm: str, unbroken: Path, tmp_pat
     )
     assert len(set(one[:, 2])) == RECIPE.epochs
     np.testing.assert_allclose(two[:, :3], one[:, :3], rtol=1e-5 if norm == "ln" else 1e-4)
-    np.testing.assert_allclose(two[:, 3:], one[:, 3:], atol=3 / 359)  # accuracies: an image or two, for rounding
+    images = 3 if norm == "ln" else 8  # that rounding turns over, of a network that tells one of five
+    np.testing.assert_allclose(two[:, 3:], one[:, 3:], atol=images / 359)
     assert [int((shared / f"judged{rank}").read_text()) for rank in range(2)] == [2 * 3 * 180, 2 * 3 * 179]
     ours, theirs = (torch.load(folder / CHECKPOINT)["network"] for folder in (shared, alone))
     assert ours.keys() == theirs.keys()
@@ -260,7 +261,7 @@ def test_drop_path_is_drawn_for_the_whole_batch() -> None:
 
 def test_recipes_are_as_published_and_brief_is_the_searchs() -> None:
     convnext, brief = FinalRecipe.load("convnext"), FinalRecipe.load("brief")
-    own = Recipe(optimizer="adamw", epochs=10)  # `nas train` has AdamW
+    own = Recipe()
     assert (convnext.epochs, convnext.peak_lr, convnext.warmup_epochs, convnext.ema) == (300, 4e-3, 20, 0.9999)
     assert (convnext.mixup, convnext.cutmix, convnext.erasing, convnext.label_smoothing) == (0.8, 1.0, 0.25, 0.1)
     for field in ("batch_size", "optimizer", "weight_decay", "label_smoothing", "mixup", "cutmix", "ema", "drop_path"):
@@ -334,7 +335,7 @@ def test_refusals(digits: Data, tmp_path: Path) -> None:
         replace(RECIPE, mixup=11.0)
     refused(
         r"loss must stay a number, got nan in epoch 1; lower lr in the recipe",
-        replace(RECIPE, lr=10.0, lr_batch=1, warmup_epochs=0.0, epochs=1),
+        replace(RECIPE, lr=10.0, lr_batch=1, warmup_epochs=0.0, epochs=1, optimizer="adamw"),
     )
 
 

@@ -143,7 +143,7 @@ def test_every_field_comes_back_from_a_file(tmp_path: Path) -> None:
         ({"images": 0}, "images must be from 1 to 1000000000000, got 0; correct it"),
         ({"images": "30K"}, "images must be a whole number, got '30K'; correct it"),
         ({"images": 3000, "epochs": 3}, "images must stand without epochs, got 3000 and 3; leave one out"),
-        ({"period_images": 0}, "period_images must be from 1 to 1000000000, got 0; correct it"),
+        ({"period_images": 0}, "period_images must be from 1 to 1000000000000, got 0; correct it"),
         ({"optimizer": "sgd"}, "optimizer must be one of muon, adamw, got sgd; use one of adamw, muon"),
         ({"batch_size": 65_537}, "batch_size must be from 1 to 65536, got 65537; correct it"),
         ({"lr": -1}, "lr must be from 1e-08 to 10, got -1.0; correct it"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,16 @@ from nas.training.device_data import DeviceData
 from space import Arch, Band, InputError, Space, Task, cost
 from tests.nas.conftest import Run
 
-BAND = Band(1_000_000, 4_000_000)
+BAND, BEGUN = Band(1_000_000, 4_000_000), datetime(2026, 1, 1, tzinfo=UTC)
 FOUND = Estimate((1_000_000, 2_000_000, 4_000_000), (10.0, 20.0, 40.0), 10**9)  # seconds go with FLOPs
 
 
-def ended(number: int, flops: int, seconds: float, repeat_of: int | None = None) -> Trial:
-    return Trial(number=number, state="complete", flops=flops, seconds=seconds, repeat_of=repeat_of)
+def ended(number: int, flops: int, seconds: float, repeat_of: int | None = None, at: float = 0.0) -> Trial:
+    """`at`: seconds after the start."""
+    return Trial(
+        number=number, state="complete", flops=flops, seconds=seconds, repeat_of=repeat_of,
+        finished=BEGUN + timedelta(seconds=at),
+    )  # fmt: skip
 
 
 def test_seconds_lie_straight_between_what_was_timed() -> None:
@@ -49,12 +54,17 @@ def test_the_time_left_goes_by_what_trainings_took() -> None:
 
 def test_trials_within_a_time_count_what_is_on_record() -> None:
     mean = FOUND.mean(BAND)
-    assert trials_within(10.5 * mean, FOUND, BAND, 1, []) == 10
-    assert trials_within(10.5 * mean, FOUND, BAND, 2, []) == 21
-    assert trials_within(0.1 * mean, FOUND, BAND, 1, []) == 1
-    known = [ended(0, 1_000_000, 2 * mean), ended(1, 1_000_000, 2 * mean), ended(2, 1_000_000, mean, repeat_of=0)]
-    assert trials_within(10.5 * mean, FOUND, BAND, 1, known) == 2 + 5
-    assert trials_within(mean, FOUND, BAND, 1, known) == 2
+    assert trials_within(10.5 * mean, FOUND, BAND, 1, 0, []) == 10
+    assert trials_within(10.5 * mean, FOUND, BAND, 1, 4, []) == 6
+    assert trials_within(10.5 * mean, FOUND, BAND, 2, 0, []) == 21
+    assert trials_within(0.1 * mean, FOUND, BAND, 1, 0, []) == 1
+    known = [ended(0, 1, 2 * mean, at=2 * mean), ended(1, 1, 2 * mean, at=4 * mean), ended(2, 1, mean, 0, at=5 * mean)]
+    assert trials_within(10.5 * mean, FOUND, BAND, 1, 0, known) == 2 + 5
+    assert trials_within(10.5 * mean, FOUND, BAND, 1, 3, known) == 2 + 3, "one of the three seeds is there"
+    assert trials_within(mean, FOUND, BAND, 1, 0, known) == 2
+    beside = [ended(0, 1, 2 * mean, at=2 * mean), ended(1, 1, 2 * mean, at=3 * mean)]  # 3 of them, whoever worked
+    assert trials_within(10.5 * mean, FOUND, BAND, 1, 0, beside) == 2 + 7
+    assert trials_within(10.5 * mean, FOUND, BAND, 4, 0, beside) == 2 + 30
 
 
 def test_times_as_people_write_them() -> None:

@@ -695,7 +695,7 @@ def test_ctrl_c_ends_the_period_and_says_how_to_go_on(command: Command) -> None:
         ("flops_high", 10**6, "flops_high must be 200000 to resume study, got 1000000; start another study with"),
         ("sampler", "random", "sampler must be tpe to resume study, got random"),
         ("seed", 5, "seed must be 0 to resume study, got 5"),
-        ("recipe", replace(RECIPE, lr=0.5).settled(1079).to_dict(), "recipe.lr must be 0.008 to resume study, got 0.5"),
+        ("recipe", replace(RECIPE, lr=0.5).settled(1079).to_dict(), "recipe.lr must be 0.002 to resume study, got 0.5"),
     ],
 )
 def test_resuming_with_anything_different_is_refused(
