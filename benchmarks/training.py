@@ -84,7 +84,10 @@ def main() -> None:
     options = parser.parse_args()
     data = load(options.data, 32)
     task, device = Task(32, data.channels, len(data.classes)), choose_device("auto")
-    own = Recipe(optimizer="adamw", schedule="cosine", average=None, epochs=options.epochs, train_images=options.images)
+    own = Recipe(
+        optimizer="adamw", schedule="cosine", average=None, warmup=0.1, epochs=options.epochs,
+        train_images=options.images,
+    )  # fmt: skip
     recipe = own.settled(len(data.train.labels))
     arches = networks(task, options.networks)
     _ready(options.data, recipe, torch.get_num_threads())

@@ -104,6 +104,6 @@ def _held_out(x: Floats, y: Floats) -> Floats:
 
 
 def mean_period_seconds(recordings: Sequence[Recording]) -> float:
-    """Seconds an period takes, per FLOP of the network: for networks that were never timed."""
+    """Seconds a period takes, per FLOP of the network: for networks that were never timed."""
     seconds = sum(one.seconds / len(one.curve) for one in recordings)
     return seconds / sum(one.flops for one in recordings)

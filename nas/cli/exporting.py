@@ -79,7 +79,7 @@ def train(
     network: Annotated[str, typer.Argument(metavar="ARCH|EXPORT", help="A YAML file, a preset, or an export.")],
     data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
     out: Annotated[Path, typer.Option(help="The export to write; OUT.training is used on the way.")],
-    recipe: Annotated[str, typer.Option(help="convnext, finetune, brief, or a YAML file.")] = "convnext",
+    recipe: Annotated[str, typer.Option(help="convnext, finetune, muon, brief, or a YAML file.")] = "convnext",
     epochs: Annotated[int | None, typer.Option(min=1, help="[default: the recipe's; warm-up scales]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Of all processes; the learning rate scales.")] = None,
     flip: Annotated[

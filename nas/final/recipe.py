@@ -1,4 +1,4 @@
-"""FinalRecipe: how a network is trained to its end. `convnext`, `finetune` and `brief` are YAML files in recipes/."""
+"""FinalRecipe: how a network is trained to its end. `convnext`, `finetune`, `muon`, `brief`: YAML files in recipes/."""
 
 from __future__ import annotations
 

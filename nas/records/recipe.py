@@ -18,7 +18,7 @@ Bool = Annotated[bool, Strict()]
 IMAGES = 30_000  # that a network sees where nothing is said
 PERIODS = 6  # of a training where nothing is said
 # what was default before a recipe named its optimizer
-FIRST: dict[str, Any] = {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None}
+FIRST: dict[str, Any] = {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None, "warmup": 0.1}
 
 # field: (lowest, highest), both allowed; None stands for "as the data suggests" or "off" and is not compared
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -61,7 +61,7 @@ class Recipe:
     lr: Float = 2e-3  # AdamW's
     muon_lr: Float = 8e-3
     weight_decay: Float = 0.05
-    warmup: Float = 0.1  # part of all steps
+    warmup: Float = 0.03  # part of all steps
     label_smoothing: Float = 0.1
     drop_path: Float | None = None  # of the last block, rising linearly from 0; null: the network's own
     schedule: Literal["constant", "cosine"] = "constant"  # of the rate after the warm-up

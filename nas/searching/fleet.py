@@ -201,6 +201,7 @@ class Follower:
                 elif trial.periods and trial.periods != before.periods:
                     self.watch.on_period(trial.number, trial.periods)
             elif trial.state == "interrupted":
+                self.watch.on_lost(trial.number)
                 self.watch.on_note(f"trial {trial.number}: {trial.reason}")
             else:
                 ended = True

@@ -45,6 +45,7 @@ class Watch:
     on_trial: Callable[[int, Arch, int], None] = lambda number, arch, done: None  # a trial starts
     on_period: Callable[[int, int], None] = lambda number, period: None  # so many are over
     on_finish: Callable[[Trial, int], None] = lambda trial, done: None  # it is complete, stopped or failed
+    on_lost: Callable[[int], None] = lambda number: None  # its worker is gone; its network is trained again
     on_note: Callable[[str], None] = lambda note: None
     stop: Callable[[], bool] = lambda: False
 

@@ -38,7 +38,7 @@ class SearchProgress(Progress):
         self.bar = self.add_task("starting", total=total * recipe.periods, left="")
 
     def watch(self) -> Watch:
-        return Watch(self._trial, self._show, self._finish, self._note, lambda: self.stopping.asked)
+        return Watch(self._trial, self._show, self._finish, self._lost, self._note, lambda: self.stopping.asked)
 
     def resumed(self, trials: list[Trial]) -> None:
         """Where an older study stands."""
@@ -59,6 +59,9 @@ class SearchProgress(Progress):
         self._ended(trial)
         self._show(trial.number, None)
         self.console.print(trial_line(trial), markup=False, highlight=False, soft_wrap=True)
+
+    def _lost(self, number: int) -> None:
+        self._show(number, None)
 
     def _take(self, trials: list[Trial]) -> None:
         self.trials |= {trial.number: trial for trial in scored(trials)}

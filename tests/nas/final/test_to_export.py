@@ -67,7 +67,7 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
         "tensorboard",
     }  # fmt: skip
     assert list((out / "tensorboard").iterdir())
-    assert yaml.safe_load((out / "recipe.yaml").read_text())["warmup_epochs"] == pytest.approx(0.2)
+    assert yaml.safe_load((out / "recipe.yaml").read_text())["warmup_epochs"] == pytest.approx(0.06)
     text = (out / "README.md").read_text()
     for words_in in (
         f"test accuracy {stated['test_accuracy']:.4f} (top-1, digits test split, n = 359",

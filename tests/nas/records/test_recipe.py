@@ -41,7 +41,9 @@ def test_of_images_and_epochs_the_later_replaces_the_other(tmp_path: Path) -> No
 @pytest.mark.parametrize("first", [False, True])
 def test_defaults_of_studies_that_name_no_optimizer(tmp_path: Path, first: bool) -> None:
     """They are below the file and the options, as the others."""
-    was: dict[str, Any] = {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None} if first else {}
+    was: dict[str, Any] = (
+        {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None, "warmup": 0.1} if first else {}
+    )
     no_epochs = was | {"epochs": None}
     assert Recipe.load(None, first=first) == Recipe(**was)
     assert load(tmp_path, {"train_images": 100}, first=first) == Recipe(**was, train_images=100)
@@ -116,7 +118,7 @@ def test_what_is_settled_is_whole_and_stays(fields: dict[str, Any], train: int) 
 def test_a_study_that_names_no_optimizer_had_adamw() -> None:
     was = {"epochs": 6, "batch_size": 64, "lr": 0.002, "train_images": 5000}
     recipe = Recipe.from_study(was, 45_000, "study.yaml: recipe")
-    first = Recipe(optimizer="adamw", epochs=6, train_images=5000, schedule="cosine", average=None)
+    first = Recipe(optimizer="adamw", epochs=6, train_images=5000, schedule="cosine", average=None, warmup=0.1)
     assert recipe == first.settled(45_000)
     assert (recipe.length, recipe.period, recipe.lr) == (30_000, 5000, 0.002)
     with pytest.raises(InputError, match=r"study.yaml: recipe: epochs must be from 1 to 10000, got 0; correct it"):

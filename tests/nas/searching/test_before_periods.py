@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from rich.console import Console
 
 from nas.data.dataset import load
 from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS, FILE, JOURNAL
+from nas.searching.worker import prepare
 from nas.storage.reader import Reader
 from nas.training.brief import train
 from nas.training.device_data import DeviceData
@@ -44,7 +46,7 @@ def as_before(folder: Path, epochs: int) -> None:
 def study(command: Command, run: Run, tiny_recipe: Path) -> Command:
     """Three networks, trained for two epochs of 256 images."""
     brief = tiny_recipe.read_text()
-    tiny_recipe.write_text(f"{brief}optimizer: adamw\nschedule: cosine\naverage: null\n")
+    tiny_recipe.write_text(f"{brief}optimizer: adamw\nschedule: cosine\naverage: null\nwarmup: 0.1\n")
     code, _, err = run(*command.words, "--trials", 3)
     assert code == 0, err
     tiny_recipe.write_text(brief)
@@ -75,7 +77,7 @@ def test_the_same_command_goes_on_with_adamw(study: Command, run: Run) -> None:
     reader, digits = Reader(study.folder), load("digits")
     trials = reader.trials()
     assert [trial.images for trial in trials if trial.state == "complete"] == [512] * 5
-    recipe = Recipe(optimizer="adamw", schedule="cosine", average=None, epochs=2, train_images=256)
+    recipe = Recipe(optimizer="adamw", schedule="cosine", average=None, warmup=0.1, epochs=2, train_images=256)
     last = trials[-1]
     assert last.seed is not None
     data = DeviceData.place(digits, recipe, CPU)
@@ -93,8 +95,7 @@ def test_another_optimizer_is_refused(study: Command, run: Run, tiny_recipe: Pat
     assert err.endswith(said)
 
 
-def test_more_workers_go_on_with_it(study: Command, run: Run) -> None:
+def test_more_workers_join_it(study: Command) -> None:
     as_before(study.folder, epochs=2)
-    code, _, err = run(*study.words, "--trials", 5, "--workers", 2)
-    assert code == 0, err
-    assert sum(trial.state == "complete" for trial in Reader(study.folder).trials()) == 5
+    trainer, notes, goal = prepare(study.folder, None, "cpu", None, Console(quiet=True))
+    assert (trainer.recipe.optimizer, trainer.recipe.length, goal, notes) == ("adamw", 512, (3, 0), [])
