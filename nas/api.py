@@ -103,7 +103,7 @@ def search(
     plan = SearchPlan(
         trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe),
-        images=None if images is None else parse_count(str(images), "images"), epochs=epochs, name=study,
+        images=None if images is None else parse_count(str(images), "images", "30K"), epochs=epochs, name=study,
         runs=Path(runs), seed=seed, sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size,
         storage=storage,
         artifacts=artifacts,

@@ -77,11 +77,11 @@ class Budget:
         return ", ".join(f"{band} {COUNTS[i]}" for i, band in self.bands)
 
 
-def parse_count(text: str, field: str) -> int:
+def parse_count(text: str, field: str, example: str = "20M") -> int:
     """`20M`. Raises InputError for anything else, a band too."""
     count = _count(text.strip())
     if not count:
-        raise InputError(f"{field} must be a number from 1 up, with K, M or G, got {text}; write e.g. 20M")
+        raise InputError(f"{field} must be a number from 1 up, with K, M or G, got {text}; write e.g. {example}")
     return count
 
 

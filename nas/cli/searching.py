@@ -24,9 +24,10 @@ from nas.cli.options import (
     ValidationSplit,
 )  # fmt: skip
 from nas.records.scores import Metric
-from nas.records.settings import Reading, Sampler, Stop, find_study
+from nas.records.settings import FILE, Reading, Sampler, Stop, find_study
 from space import Band, Space
 from space.budget import parse_count
+from space.reading import is_file
 
 
 @app.command()
@@ -97,7 +98,7 @@ def search(
 
     plan = SearchPlan(
         trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe,
-        images=None if images is None else parse_count(images, "images"), epochs=epochs,
+        images=None if images is None else parse_count(images, "images", "30K"), epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
         gpus_per_worker=gpus_per_worker,
@@ -110,6 +111,8 @@ def search(
     folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress())
     if dry_run:
         return
+    if not is_file(folder / FILE):
+        raise stopped()  # before the study was begun
     print_front(folder, as_json)
     if not finished:
         raise stopped()

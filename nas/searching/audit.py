@@ -148,7 +148,11 @@ def run_audit(
 def parse_images(text: str, brief: int) -> int:
     """`5x` (times the study's) or `150K`. Raises InputError unless it is more than `brief`."""
     times = text.removesuffix("x")
-    many = int(times) * brief if text != times and times.isascii() and times.isdigit() else parse_count(text, "images")
+    many = (
+        int(times) * brief
+        if text != times and times.isascii() and times.isdigit()
+        else parse_count(text, "images", "150K")
+    )
     if many <= brief:
         raise InputError(
             f"images must be more than the study's {brief:,}, got {text}; write e.g. 5x or {compact(5 * brief)}"

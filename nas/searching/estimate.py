@@ -48,12 +48,14 @@ class Estimate:
 
     def describe(self, trainings: int, band: Band, at_once: int) -> str:
         """A line for people; `at_once`: trainings that run side by side."""
+        if not trainings:
+            return "estimate: nothing is left to train"
         low, high = duration(self.seconds[0]), duration(self.seconds[-1])
         whole = trainings * self.mean(band) / max(1, min(at_once, trainings))
         what = f"{trainings} training{'s' * (trainings > 1)}{f', {at_once} at once' * (at_once > 1)}"
         return (
-            f"estimate: {low} for the smallest networks, {high} for the largest; {what}: {duration(whole)}, less what "
-            f"early stopping saves; {self.memory / 1e9:.1f} GB of memory a worker"
+            f"estimate: training takes {low} for the smallest networks, {high} for the largest; {what}: "
+            f"{duration(whole)}, less what early stopping saves; {self.memory / 1e9:.1f} GB of memory a worker"
         )
 
 

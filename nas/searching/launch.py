@@ -78,6 +78,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         if (folder / FILE).exists():
             open_folder(folder, settings)  # refused before anything is timed
         course = _course(space, settings, plan, data, placed, workers, bool(ray), console)
+        if plan.dry_run:
+            console.print(f"study {folder}: {_what(settings, course.trials)}; nothing is trained", soft_wrap=True)
         if plan.dry_run or stopping.asked:
             return folder, False
         if workers == 1 and not ray:
@@ -112,10 +114,13 @@ def _data_and_settings(
     space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
     for line in said(data, recipe.crop, recipe.flip):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    settled = recipe.settled(card.train)
+    if recipe.images is not None and settled.length > recipe.images:
+        _say(console, f"images {recipe.images} is less than a batch, so each network sees {settled.length}")
     settings = Settings(
         name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
         space_name=space.name, space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card,
-        recipe=recipe.settled(card.train).to_dict(), sampler=plan.sampler, stop=plan.rule, metric=plan.metric,
+        recipe=settled.to_dict(), sampler=plan.sampler, stop=plan.rule, metric=plan.metric,
         seed=plan.seed, device=device, versions=package_versions(),
         artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
     )  # fmt: skip
@@ -142,6 +147,7 @@ def _course(
     known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
     ended = sum(trial.state in ENDED for trial in known)
     if plan.trials is not None and ended >= plan.trials + plan.repeats and not plan.baseline:
+        console.print("estimate: nothing is left to train", highlight=False)
         return _Course(plan.trials, workers, None)
     at_once = min(workers, cores() if placed.device.type == "cpu" else max(1, torch.cuda.device_count()))
     found = None if elsewhere else _estimate(space, settings, data, placed, workers)
@@ -156,7 +162,8 @@ def _course(
         assert plan.time is not None
         limit = parse_time(plan.time) / (1 + plan.baseline)
         trials = trials_within(limit, found, settings.band, at_once, plan.repeats, known)
-        console.print(f"time: {plan.time} is enough for {trials} trials in all, as estimated", highlight=False)
+        said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
+        console.print(f"time: {plan.time} {said}", highlight=False)
     left = max(0, trials + plan.repeats - ended)
     if plan.baseline:
         left += max(0, trials + plan.repeats - sum(trial.state in ENDED for trial in beside))
@@ -268,9 +275,7 @@ def _run(
     if samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, samples)
     recipe, trials = settings.build_recipe(), course.trials
-    what = f"{trials} trial{'s' * (trials > 1)}, {settings.band} FLOPs, {settings.training}"
-    what += "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
-    console.print(f"study {folder}: {what} on {settings.device}", highlight=False)
+    console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
     found = course.estimate
     time_left = None if found is None else TimeLeft(trials + repeats, settings.band, course.at_once, found)
     with SearchProgress(console, trials, recipe, stopping, time_left) as progress:
@@ -280,6 +285,13 @@ def _run(
         progress.resumed(Reader(folder).trials())
         with on_record(folder):
             return begin(folder, watch, trials, repeats)
+
+
+def _what(settings: Settings, trials: int) -> str:
+    """What a search does, in a line."""
+    aim = "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
+    many = f"{trials} trial{'s' * (trials > 1)}"
+    return f"{many}, {settings.band} FLOPs, {settings.training}{aim} on {settings.device}"
 
 
 def _began(folder: Path) -> Settings | None:

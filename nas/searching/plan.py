@@ -54,7 +54,7 @@ class SearchPlan:
                 f"trials must be given, or time in their place, got {got}; write e.g. --trials 30 or --time 2h"
             )
         if self.time is not None:
-            parse_time(self.time)
+            parse_time(str(self.time))
         for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1)):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
@@ -89,4 +89,7 @@ def parse_time(text: str) -> float:
     """`2h`, `90min`, `1h 30min` -> seconds. Raises InputError for anything else."""
     if not _TIME.fullmatch(text.strip()):
         raise InputError(f"time must be hours, minutes or seconds, got {text}; write e.g. 2h or 90min")
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)", text))
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)", text)
+    if not (seconds := sum(float(number) * _UNITS[unit] for number, unit in parts)):
+        raise InputError(f"time must be more than nothing, got {text}; write e.g. 2h or 90min")
+    return seconds

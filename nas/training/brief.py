@@ -83,12 +83,12 @@ def _train(
     arch: Arch, task: Task, data: DeviceData, recipe: Recipe, seed: int, on_period: Callable[[Period], Verdict],
     abandoned: Callable[[], bool],
 ) -> Trained:  # fmt: skip
-    started = time.perf_counter()
     recipe = recipe.settled(len(data.train))
     torch.manual_seed(seed)
     with data.device:
         network = Network(arch, task, recipe.drop_path)
     training = Training(network, data, recipe, torch.Generator(data.device).manual_seed(seed), abandoned)
+    started = time.perf_counter()  # once the optimizer is there, for whose first one a process imports much of torch
     curve: list[Period] = []
     for number in range(1, recipe.periods + 1):
         loss = training.period()

@@ -89,8 +89,11 @@ def test_a_plan_has_trials_or_a_time() -> None:
             InputError, match=r"trials must be given, or time in their place, got (neither|both); write"
         ):
             SearchPlan(**both)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="time must be hours"):
-        SearchPlan(time="soon")
+    for wrong in ("soon", 3):
+        with pytest.raises(InputError, match="time must be hours"):
+            SearchPlan(time=wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"time must be more than nothing, got 0s; write e\.g\. 2h or 90min"):
+        SearchPlan(time="0s")
 
 
 def test_an_estimate_is_of_the_right_order() -> None:
@@ -135,6 +138,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(run: Run, tmp_path: Path) ->
     assert (code, out) == (0, "")
     assert "estimate: " in said
     assert "; 7 trainings: " in said
+    assert ": 7 trials, 1M..4M FLOPs, 2,158 images (2 epochs of 1,079) on cpu; nothing is trained\n" in said
     assert not (tmp_path / "runs").exists()
 
 
@@ -143,7 +147,7 @@ def test_a_time_chooses_the_number_of_trials(run: Run, tmp_path: Path, monkeypat
     words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--epochs", 1, "--runs", tmp_path)
     code, _, said = run(*words, "--time", "3min", "--sampler", "random", "--study", "timed")
     assert code == 0
-    assert "time: 3min is enough for 3 trials in all, as estimated" in said
+    assert "time: 3min for 3 trials in all, as estimated" in said
     assert len(Reader(tmp_path / "timed").trials()) == 3
     code, _, said = run(*words, "--time", "3min", "--trials", 3)
     assert code == 2
