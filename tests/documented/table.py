@@ -68,7 +68,7 @@ DEMO = (
     ),
     Row(
         (
-            "nas train ARCH|EXPORT --data DATA --out DIR [--recipe convnext|finetune|brief|FILE.yaml] [--epochs N] "
+            "nas train ARCH|EXPORT --data DATA --out DIR [--recipe convnext|finetune|muon|brief|FILE.yaml] [--epochs N] "
             "[--batch-size N]",
         ),
         "exports/tuned[\\s\\S]*test accuracy",
@@ -87,6 +87,11 @@ DEMO = (
 )
 
 STUDY = (
+    Row(
+        ("... --time 2h --dry-run",),
+        r"time: 2h for \d+ trials in all[\s\S]*nothing is trained",
+        "nas search digits --data digits --flops 50K..200K --time 2h --images 3K --study timed --dry-run",
+    ),
     Row(
         (
             "nas search digits --data digits --flops 1M..4M --trials 30",

@@ -96,7 +96,7 @@ def test_a_study_from_before_goes_on_with_its_images(words: list[str], tmp_path:
     recipe = {
         key: value
         for key, value in plain["recipe"].items()
-        if key not in ("images", "period_images", "optimizer", "muon_lr", "schedule", "average")
+        if key not in ("images", "period_images", "optimizer", "muon_lr", "schedule", "average", "warmup")
     }
     plain["recipe"] = recipe | {"epochs": 1, "lr": 0.002}
     file.write_text(yaml.safe_dump(plain))
