@@ -7,9 +7,11 @@ import random
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from space import Arch, Band, Budget, Space, Task, cost
 
 STEPS = 6  # that a network is timed for; the quickest counts. On CUDA the first ones go before the captured ones
 LONGEST = 3.0  # seconds, after which two steps are enough
+FEWEST, LATEST = 3, 8  # trainings that the time left goes by
 DRAWS = 64  # networks among which those nearest to the ends and the middle of the band are found
 
 
@@ -145,23 +148,22 @@ def _worked(ended: Sequence[Trial]) -> float:
 
 
 class TimeLeft:
-    """Seconds that a search still takes: by an estimate, held to what trainings have taken so far."""
+    """Seconds that a search still takes: by what its latest trainings took, stopped ones included, and until there are
+    some by an estimate. A sampler that learns goes where it likes in the band, so that its own trials foretell best."""
 
     def __init__(self, trainings: int, band: Band, at_once: int, found: Estimate) -> None:
         """`at_once`: trainings that run side by side."""
-        self.trainings, self.at_once, self.found = trainings, at_once, found
-        self.mean = found.mean(band)
-        self.ended, self.taken, self.foreseen = 0, 0.0, 0.0
+        self.trainings, self.at_once, self.mean = trainings, at_once, found.mean(band)
+        self.ended, self.latest = 0, deque[float](maxlen=LATEST)
 
     def add(self, trial: Trial) -> None:
         """A training that has ended."""
         self.ended += 1
-        if trial.seconds and trial.flops:
-            self.taken += trial.seconds
-            self.foreseen += self.found.of(trial.flops)
+        if trial.seconds:
+            self.latest.append(trial.seconds)
 
     def seconds(self, running: float) -> float:
         """`running`: of those that train, the parts that are done, summed up."""
         rest = max(self.trainings - self.ended - running, 0.0)
-        pace = self.taken / self.foreseen if self.foreseen else 1.0
-        return rest * self.mean * pace / max(1, min(self.at_once, math.ceil(rest)))
+        each = fmean(self.latest) if len(self.latest) >= FEWEST else self.mean
+        return rest * each / max(1, min(self.at_once, math.ceil(rest)))

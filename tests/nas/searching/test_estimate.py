@@ -38,17 +38,19 @@ def test_seconds_lie_straight_between_what_was_timed() -> None:
     assert FOUND.mean(BAND) == pytest.approx(10 * 3 / math.log(4), rel=0.01), "the mean over log FLOPs"
 
 
-def test_the_time_left_goes_by_what_trainings_took() -> None:
-    left = TimeLeft(10, BAND, 2, FOUND)
-    assert left.seconds(0) == pytest.approx(10 * FOUND.mean(BAND) / 2)
-    for number in range(4):  # twice as slow as foreseen
+def test_the_time_left_goes_by_the_latest_trainings() -> None:
+    left = TimeLeft(20, BAND, 2, FOUND)
+    assert left.seconds(0) == pytest.approx(20 * FOUND.mean(BAND) / 2)
+    for number in range(2):
+        left.add(ended(number, 1_000_000, 100.0))
+    assert left.seconds(0) == pytest.approx(18 * FOUND.mean(BAND) / 2), "two are too few"
+    left.add(ended(2, 1_000_000, 40.0))
+    assert left.seconds(0) == pytest.approx(17 * 80 / 2)
+    assert left.seconds(1.5) == pytest.approx(15.5 * 80 / 2)
+    for number in range(3, 19):
         left.add(ended(number, 1_000_000, 20.0))
-    assert left.seconds(0) == pytest.approx(6 * 2 * FOUND.mean(BAND) / 2)
-    assert left.seconds(1.5) == pytest.approx(4.5 * 2 * FOUND.mean(BAND) / 2)
-    for number in range(4, 9):
-        left.add(ended(number, 1_000_000, 20.0))
-    assert left.seconds(0) == pytest.approx(2 * FOUND.mean(BAND)), "one worker trains the last one"
-    left.add(ended(9, 1_000_000, 20.0))
+    assert left.seconds(0) == pytest.approx(20), "one worker trains the last one"
+    left.add(ended(19, 1_000_000, 20.0))
     assert left.seconds(0) == 0
 
 

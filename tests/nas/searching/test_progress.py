@@ -43,10 +43,12 @@ def test_what_is_left_follows_what_trainings_take_and_what_runs() -> None:
     assert line(bar) == ("trial 0 (1/10)", "5 min left", 0)
     watch.on_period(0, 3)
     assert line(bar) == ("trial 0 (1/10) 6K of 12K images", "5 min left", 3)
-    watch.on_finish(ended(0, 120.0), 1)
+    for number in range(2):
+        watch.on_finish(ended(number, 60.0), number + 1)
+    watch.on_finish(ended(2, 180.0), 3)
     description, left, completed = line(bar)
-    assert description.startswith("trial 0 (2/10), best ")
-    assert (left, completed) == ("9 min left", 6), "nine of two minutes each, two at once"
+    assert description.startswith("trial 2 (4/10), best ")
+    assert (left, completed) == ("6 min left", 18), "seven of 100 seconds each, two at once"
 
 
 def test_a_training_whose_worker_is_gone_is_no_part_of_what_is_done() -> None:
