@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,11 +31,11 @@ from nas.records.settings import (
     Settings,
     check_name,
 )
-from nas.records.trial import ENDED, Trial
-from nas.searching.estimate import Estimate, TimeLeft, estimate, trials_within
+from nas.searching.estimate import TimeLeft
 from nas.searching.fleet import Fleet, Worker
+from nas.searching.goal import Goal, plan_goal
 from nas.searching.loop import Search, Watch
-from nas.searching.plan import BASELINE, SearchPlan, parse_time, study_name
+from nas.searching.plan import BASELINE, SearchPlan, study_name
 from nas.searching.processes import Process
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.worker import on_record
@@ -77,9 +77,9 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
         fitting_batch(recipe.batch_size, len(placed.train), on_note=partial(_say, console))
         if (folder / FILE).exists():
             open_folder(folder, settings)  # refused before anything is timed
-        course = _course(space, settings, plan, data, placed, workers, bool(ray), console)
+        goal = plan_goal(space, settings, plan, data, placed, workers, bool(ray), console)
         if plan.dry_run:
-            console.print(f"study {folder}: {_what(settings, course.trials)}; nothing is trained", soft_wrap=True)
+            console.print(f"study {folder}: {_what(settings, goal.trials)}; nothing is trained", soft_wrap=True)
         if plan.dry_run or stopping.asked:
             return folder, False
         if workers == 1 and not ray:
@@ -88,7 +88,7 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
             del data, placed  # workers read it themselves
             give_back_memory()
             begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
-        return folder, _run_both(folder, settings, plan, course, begin, console, stopping, samples)
+        return folder, _run_both(folder, settings, plan, goal, begin, console, stopping, samples)
 
 
 def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
@@ -127,64 +127,6 @@ def _data_and_settings(
     if plan.storage:
         settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
     return data, settings
-
-
-@dataclass(frozen=True, slots=True)
-class _Course:
-    """How far a search goes, and what it takes; `estimate` None where that is not known. `at_once`: trainings that run
-    side by side without holding each other up."""
-
-    trials: int
-    at_once: int
-    estimate: Estimate | None
-
-
-def _course(
-    space: Space, settings: Settings, plan: SearchPlan, data: Data, placed: DeviceData, workers: int,
-    elsewhere: bool, console: Console,
-) -> _Course:  # fmt: skip
-    """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
-    known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
-    ended = sum(trial.state in ENDED for trial in known)
-    if plan.trials is not None and ended >= plan.trials + plan.repeats and not plan.baseline:
-        console.print("estimate: nothing is left to train", highlight=False)
-        return _Course(plan.trials, workers, None)
-    at_once = min(workers, cores() if placed.device.type == "cpu" else max(1, torch.cuda.device_count()))
-    found = None if elsewhere else _estimate(space, settings, data, placed, workers)
-    if found is None:
-        why = "it trains on other machines" if elsewhere else "no network that was tried for it could be trained"
-        if plan.trials is None:
-            raise InputError(f"time must be one that can be estimated, got {plan.time}, but {why}; give --trials")
-        _say(console, f"how long it takes is not known before: {why}")
-        return _Course(plan.trials, workers, None)
-    trials = plan.trials
-    if trials is None:
-        assert plan.time is not None
-        limit = parse_time(plan.time) / (1 + plan.baseline)
-        trials = trials_within(limit, found, settings.band, at_once, plan.repeats, known)
-        said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
-        console.print(f"time: {plan.time} {said}", highlight=False)
-    left = max(0, trials + plan.repeats - ended)
-    if plan.baseline:
-        left += max(0, trials + plan.repeats - sum(trial.state in ENDED for trial in beside))
-    console.print(found.describe(left, settings.band, at_once), highlight=False, soft_wrap=True)
-    return _Course(trials, at_once, found)
-
-
-def _trials(folder: Path) -> list[Trial]:
-    """Of the study in the folder, where there is one."""
-    return Reader(folder).trials() if (folder / FILE).exists() else []
-
-
-def _estimate(space: Space, settings: Settings, data: Data, placed: DeviceData, workers: int) -> Estimate | None:
-    """With as many threads as a worker has."""
-    threads = torch.get_num_threads()
-    if placed.device.type == "cpu":
-        torch.set_num_threads(max(1, threads // workers))
-    try:
-        return estimate(space, data, placed, settings.build_recipe(), settings.band, settings.task)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _say(console: Console, note: str) -> None:
@@ -247,11 +189,11 @@ def _device_on(ray: Any, device: str) -> torch.device:
 
 
 def _run_both(
-    folder: Path, settings: Settings, plan: SearchPlan, course: _Course, begin: Begin, console: Console,
+    folder: Path, settings: Settings, plan: SearchPlan, goal: Goal, begin: Begin, console: Console,
     stopping: Stopping, samples: bytes,
 ) -> bool:  # fmt: skip
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    finished = _run(folder, settings, course, plan.repeats, begin, console, stopping, samples)
+    finished = _run(folder, settings, goal, plan.repeats, begin, console, stopping, samples)
     if finished and plan.baseline:
         images = outcome(Reader(folder).trials(), settings).images
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
@@ -259,13 +201,13 @@ def _run_both(
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(images / settings.build_recipe().length))
         console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
-        course, folder = replace(course, trials=total), plan.runs / beside.name
-        finished = _run(folder, beside, course, 0, begin, console, stopping, samples)
+        goal, folder = replace(goal, trials=total), plan.runs / beside.name
+        finished = _run(folder, beside, goal, 0, begin, console, stopping, samples)
     return finished
 
 
 def _run(
-    folder: Path, settings: Settings, course: _Course, repeats: int, begin: Begin, console: Console, stopping: Stopping,
+    folder: Path, settings: Settings, goal: Goal, repeats: int, begin: Begin, console: Console, stopping: Stopping,
     samples: bytes,
 ) -> bool:  # fmt: skip
     """One study, up to its total. False if it was asked to stop before."""
@@ -274,10 +216,10 @@ def _run(
     notes = open_folder(folder, settings)
     if samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, samples)
-    recipe, trials = settings.build_recipe(), course.trials
+    recipe, trials = settings.build_recipe(), goal.trials
     console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
-    found = course.estimate
-    time_left = None if found is None else TimeLeft(trials + repeats, settings.band, course.at_once, found)
+    found = goal.estimate
+    time_left = None if found is None else TimeLeft(trials + repeats, settings.band, goal.at_once, found)
     with SearchProgress(console, trials, recipe, stopping, time_left) as progress:
         watch = progress.watch()
         for note in notes:

@@ -12,7 +12,7 @@ import torch
 from nas.data.dataset import load
 from nas.records.recipe import Recipe
 from nas.records.trial import Trial
-from nas.searching import launch
+from nas.searching import goal
 from nas.searching.estimate import Estimate, TimeLeft, estimate, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
@@ -145,7 +145,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(run: Run, tmp_path: Path) ->
 
 
 def test_a_time_chooses_the_number_of_trials(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "estimate", lambda *_: Estimate((200_000, 4_000_000), (60.0, 60.0), 10**9))
+    monkeypatch.setattr(goal, "estimate", lambda *_: Estimate((200_000, 4_000_000), (60.0, 60.0), 10**9))
     words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--epochs", 1, "--runs", tmp_path)
     code, _, said = run(*words, "--time", "3min", "--sampler", "random", "--study", "timed")
     assert code == 0

@@ -1,0 +1,77 @@
+"""How far a search goes: by its plan, and by an estimate of what that takes, which is said before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from nas.data.dataset import Data
+from nas.records.settings import FILE, Settings
+from nas.records.trial import ENDED, Trial
+from nas.searching.estimate import Estimate, estimate, trials_within
+from nas.searching.plan import BASELINE, SearchPlan, parse_time
+from nas.storage.reader import Reader
+from nas.training.device_data import DeviceData
+from space import InputError, Space
+from space.processor import cores
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """How far a search goes, and what it takes; `estimate` None where that is not known. `at_once`: trainings that run
+    side by side without holding each other up."""
+
+    trials: int
+    at_once: int
+    estimate: Estimate | None
+
+
+def plan_goal(
+    space: Space, settings: Settings, plan: SearchPlan, data: Data, placed: DeviceData, workers: int,
+    elsewhere: bool, console: Console,
+) -> Goal:  # fmt: skip
+    """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
+    known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
+    ended = sum(trial.state in ENDED for trial in known)
+    if plan.trials is not None and ended >= plan.trials + plan.repeats and not plan.baseline:
+        console.print("estimate: nothing is left to train", highlight=False)
+        return Goal(plan.trials, workers, None)
+    at_once = min(workers, cores() if placed.device.type == "cpu" else max(1, torch.cuda.device_count()))
+    found = None if elsewhere else _estimate(space, settings, data, placed, workers)
+    if found is None:
+        why = "it trains on other machines" if elsewhere else "no network that was tried for it could be trained"
+        if plan.trials is None:
+            raise InputError(f"time must be one that can be estimated, got {plan.time}, but {why}; give --trials")
+        console.print(f"note: how long it takes is not known before: {why}", highlight=False, soft_wrap=True)
+        return Goal(plan.trials, workers, None)
+    trials = plan.trials
+    if trials is None:
+        assert plan.time is not None
+        limit = parse_time(plan.time) / (1 + plan.baseline)
+        trials = trials_within(limit, found, settings.band, at_once, plan.repeats, known)
+        said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
+        console.print(f"time: {plan.time} {said}", highlight=False)
+    left = max(0, trials + plan.repeats - ended)
+    if plan.baseline:
+        left += max(0, trials + plan.repeats - sum(trial.state in ENDED for trial in beside))
+    console.print(found.describe(left, settings.band, at_once), highlight=False, soft_wrap=True)
+    return Goal(trials, at_once, found)
+
+
+def _trials(folder: Path) -> list[Trial]:
+    """Of the study in the folder, where there is one."""
+    return Reader(folder).trials() if (folder / FILE).exists() else []
+
+
+def _estimate(space: Space, settings: Settings, data: Data, placed: DeviceData, workers: int) -> Estimate | None:
+    """With as many threads as a worker has."""
+    threads = torch.get_num_threads()
+    if placed.device.type == "cpu":
+        torch.set_num_threads(max(1, threads // workers))
+    try:
+        return estimate(space, data, placed, settings.build_recipe(), settings.band, settings.task)
+    finally:
+        torch.set_num_threads(threads)
