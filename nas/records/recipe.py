@@ -73,7 +73,7 @@ class Recipe:
     mixup: Float = 0.0  # alpha of Beta(alpha, alpha): images blended with another of the batch; 0: none
     cutmix: Float = 0.0  # alpha of Beta(alpha, alpha): a box of another image of the batch; 0: none
     train_images: Int | None = None  # draw from that many, the same for every trial; null: from all
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the device computes in it
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU that computes in it
 
     def __post_init__(self) -> None:
         for field, (low, high) in _LIMITS.items():

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.records.scores import ClassCounts, Metric
 from nas.training.device import autocast
@@ -25,8 +26,34 @@ def predict(network: nn.Module, split: DeviceSplit, precision: str = "float32") 
     """Logits (N, classes), float32, on the split's device; the network is left in evaluation mode."""
     network.eval()
     parts = split.in_order(eval_batch(split.pixels.shape[1]))
+    return torch.cat([_logits(network, split, part, precision) for part in parts])
+
+
+def _logits(network: nn.Module, split: DeviceSplit, images: Tensor, precision: str) -> Tensor:
+    """Of uint8 (B, H, W, C): (B, classes), float32."""
     with autocast(precision, split.device):
-        return torch.cat([network(split.normalise(part).permute(0, 3, 1, 2)).float() for part in parts])
+        logits: Tensor = network(split.normalise(images).permute(0, 3, 1, 2)).float()
+    return logits
+
+
+@torch.no_grad()
+def estimate_running_statistics(network: nn.Module, split: DeviceSplit, rows: Tensor, precision: str) -> None:
+    """BatchNorm's means and variances anew from images `rows` (N,) of a split, for weights that they were not taken
+    with, such as an average of weights (arXiv 2105.07576, section 3). Other layers evaluate; nothing is read back."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    network.eval()
+    for norm in norms:
+        norm.train()
+    for number, part in enumerate(split.batches(rows.split(eval_batch(split.pixels.shape[1]))), 1):
+        for norm in norms:
+            norm.momentum = 1 / number  # the mean of all batches so far
+        _logits(network, split, part, precision)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()
 
 
 def count_correct(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:

@@ -15,10 +15,12 @@ from nas.records.recipe import Recipe
 from nas.training.augmentation import neighbours, row
 from nas.training.device import autocast
 from nas.training.device_data import DeviceData
+from nas.training.evaluation import estimate_running_statistics
 from nas.training.muon import Muon, matrices
 from space.network import Network
 
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
+STATISTICS_IMAGES = 1024  # of a period: what BatchNorm's statistics of averaged weights are estimated from
 NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are launched one kernel at a time
 
 
@@ -84,6 +86,9 @@ class Training:
         for batch in self.data.train.batches(order):
             self.images.copy_(batch)
             self._advance()
+        if self.averaged:
+            seen = order.flatten()[:STATISTICS_IMAGES]
+            estimate_running_statistics(self.evaluated, self.data.train, seen, self.recipe.precision)
         return self.total.item() / steps
 
     def _steps_until(self, period: int) -> int:

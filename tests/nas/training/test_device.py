@@ -23,9 +23,9 @@ from nas.final.training import _Run
 from nas.records.recipe import Recipe
 from nas.records.settings import Augment
 from nas.training.augmentation import RandomDraws
-from nas.training.device import has_bfloat16
+from nas.training.device import autocast, has_bfloat16
 from nas.training.device_data import DeviceData, DeviceSplit
-from nas.training.evaluation import correct_by_class, count_correct
+from nas.training.evaluation import correct_by_class, count_correct, estimate_running_statistics
 from nas.training.muon import Muon
 from nas.training.steps import Training, _floats
 from space import Arch, Task
@@ -106,6 +106,7 @@ def step_and_evaluate(training: Training) -> None:
         loss = training._forward()
         assert (loss.shape, loss.dtype, loss.device) == ((), torch.float32, CUDA)
         training._update(loss.detach())
+        estimate_running_statistics(training.evaluated, training.data.train, training.order.flatten(), "float32")
         for count in (count_correct, correct_by_class):
             assert count(training.evaluated, training.data.validation).device == CUDA
 
@@ -239,3 +240,10 @@ def test_bfloat16_is_taken_where_the_device_computes_in_it(
     monkeypatch.setattr("torch.cuda.get_device_capability", {here: capability}.__getitem__)
     monkeypatch.setattr("torch.version.hip", None)
     assert has_bfloat16(here) is native
+
+
+def test_a_cpu_computes_in_float32_unless_told_otherwise() -> None:
+    """Also one with bfloat16 units, where most steps take longer in it."""
+    for precision, expected in (("auto", False), ("float32", False), ("bfloat16", True)):
+        with autocast(precision, CPU):
+            assert torch.is_autocast_enabled("cpu") is expected
