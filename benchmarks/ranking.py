@@ -36,24 +36,19 @@ NETWORKS = 24
 BANDS = {"low": (500_000, 5_000_000), "high": (4_000_000, 16_000_000)}  # FLOPs: conv + linear multiply-accumulates
 LONG = ("long", "long, another seed")
 FIRST = "AdamW, cosine, the same 5,000 images"
-COSINE: dict[str, Any] = {"schedule": "cosine", "average": None, "warmup": 0.1}
+COSINE: dict[str, Any] = {"schedule": "cosine", "average": None, "warmup": 0.1, "crop_after": 0}
 RECIPES: dict[str, dict[str, Any]] = {
     FIRST: {"optimizer": "adamw", "epochs": 6, "train_images": 5000, **COSINE},
     "AdamW, cosine": {"optimizer": "adamw", **COSINE},
     "Muon, cosine": COSINE,
-    "Muon, cosine, lr 8e-3 for both": {"lr": 8e-3, **COSINE},
     "the default": {},
-    "warm-up .1": {"warmup": 0.1},
-    "warm-up .1, lr 8e-3 for both": {"warmup": 0.1, "lr": 8e-3},
-    "warm-up .1, lr 8e-3 for both, average .2": {"warmup": 0.1, "lr": 8e-3, "average": 0.2},
-    "warm-up .1, average .05": {"warmup": 0.1, "average": 0.05},
-    "warm-up .1, muon_lr 12e-3": {"warmup": 0.1, "muon_lr": 12e-3},
-    "warm-up .1, batch 128, muon_lr 11e-3, lr 2.75e-3": {
-        "warmup": 0.1,
-        "batch_size": 128,
-        "muon_lr": 11e-3,
-        "lr": 2.75e-3,
-    },
+    "crops at once": {"crop_after": 0},
+    "no label smoothing": {"label_smoothing": 0.0},
+    "batch 128, muon_lr 11e-3, lr 2.75e-3": {"batch_size": 128, "muon_lr": 11e-3, "lr": 2.75e-3},
+    "muon_lr 12e-3": {"muon_lr": 12e-3},
+    "muon_lr 5e-3": {"muon_lr": 5e-3},
+    "average .2": {"average": 0.2},
+    "average .05": {"average": 0.05},
     LONG[0]: {"images": 180_000, "period_images": 45_000, "lr": 8e-3, "seed": 100, **COSINE},
     LONG[1]: {"images": 180_000, "period_images": 45_000, "lr": 8e-3, "seed": 101, **COSINE},
 }  # the default recipe but for what is named; seed 1 where none is

@@ -9,6 +9,7 @@ from rich.console import Console
 from nas.data.dataset import Data, load
 from nas.data.images import ImageSizeNeeded
 from nas.data.sources import DIGITS
+from nas.records.recipe import Recipe
 from nas.records.settings import AS_FOUND, Augment, DataCard, Reading, Settings
 from space import InputError
 
@@ -40,14 +41,19 @@ def seen(data: Data) -> list[str]:
     return [f"data: {data.name}: {first}", *others]
 
 
-def said(data: Data, crop: int | None = None, flip: bool | None = None) -> list[str]:
-    """What is seen of it, and how a brief training augments it; `crop`, `flip`: where a recipe says so."""
-    look = data.look
+def said(data: Data, recipe: Recipe | None = None) -> list[str]:
+    """What is seen of it, and how a brief training by `recipe`, or by the default one, augments it."""
+    look, recipe = data.look, recipe or Recipe()
     assert look
-    moved = data.augment.crop if crop is None else crop
-    mirrored = data.augment.flip if flip is None else flip
-    why = f" ({look.mirror})" if flip is None and look.mirror else ""
-    words = [f"moved by up to {moved} px" if moved else "", f"{'mirrored' if mirrored else 'never mirrored'}{why}"]
+    moved = data.augment.crop if recipe.crop is None else recipe.crop
+    mirrored = data.augment.flip if recipe.flip is None else recipe.flip
+    why = f" ({look.mirror})" if recipe.flip is None and look.mirror else ""
+    passes = recipe.crop_after
+    when = f" after {'their first pass' if passes == 1 else f'{passes} passes'}" if passes else ""
+    words = [
+        f"moved by up to {moved} px{when}" if moved else "",
+        f"{'mirrored' if mirrored else 'never mirrored'}{why}",
+    ]
     return [*seen(data), f"training images: {', '.join(filter(None, words))}"]
 
 

@@ -17,8 +17,9 @@ Bool = Annotated[bool, Strict()]
 
 IMAGES = 30_000  # that a network sees where nothing is said
 PERIODS = 6  # of a training where nothing is said
-# what was default before a recipe named its optimizer
-FIRST: dict[str, Any] = {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None, "warmup": 0.1}
+# what was default before a recipe named `crop_after`, and before it named its optimizer
+BEFORE: dict[str, Any] = {"crop_after": 0}
+FIRST = BEFORE | {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None, "warmup": 0.1}
 
 # field: (lowest, highest), both allowed; None stands for "as the data suggests" or "off" and is not compared
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -35,6 +36,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "average": (0.001, 0.9),
     "ema": (0.5, 0.99999),
     "crop": (0, 64),
+    "crop_after": (0, 10_000),
     "cutout": (0, 1024),
     "mixup": (0, 10),
     "cutmix": (0, 10),
@@ -68,6 +70,7 @@ class Recipe:
     average: Float | None = 0.1  # evaluated and kept is the average of the weights over this part of the steps so far
     ema: Float | None = None  # in its place: the decay per step of a moving average
     crop: Int | None = None  # padding in pixels of the random crop; null: as the data suggests
+    crop_after: Int = 1  # passes over the training images: what is seen once is not learnt by heart
     flip: Bool | None = None  # mirror half of the images; null: as the data suggests
     cutout: Int = 0  # side in pixels of a square hole in each image
     mixup: Float = 0.0  # alpha of Beta(alpha, alpha): images blended with another of the batch; 0: none
@@ -115,20 +118,25 @@ class Recipe:
 
     @staticmethod
     def from_study(plain: Mapping[str, Any], train: int, where: str) -> Recipe:
-        """A study's, settled; one that names no optimizer was written when there was AdamW alone."""
-        return check(Recipe, dict(plain) if "optimizer" in plain else _over(FIRST, plain), where).settled(train)
+        """A study's, settled."""
+        return check(Recipe, _over(_defaults(plain), plain), where).settled(train)
 
     @staticmethod
-    def load(path: str | Path | None, *, first: bool = False, **overrides: Any) -> Recipe:
+    def load(path: str | Path | None, *, began: Mapping[str, Any] | None = None, **overrides: Any) -> Recipe:
         """Defaults, then the YAML file at `path`, then `overrides` that are not None; of `images` and `epochs` the one
-        that was said last counts. `first`: with the defaults of studies that name no optimizer."""
-        recipe = Recipe(**FIRST) if first else Recipe()
+        that was said last counts. `began`: the recipe of a study that goes on, whose defaults are those of its time."""
+        recipe = Recipe() if began is None else Recipe(**_defaults(began))
         if path:
             plain = load_yaml(Path(path))
             check(Recipe, plain, str(path))
             recipe = check(Recipe, _over(recipe.to_dict(), plain), str(path))
         told = {key: value for key, value in overrides.items() if value is not None}
         return Recipe(**_over(recipe.to_dict(), told))
+
+
+def _defaults(plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    """That a study's recipe was written under, where they are others now."""
+    return FIRST if "optimizer" not in plain else BEFORE if "crop_after" not in plain else {}
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,13 +106,14 @@ def _data_and_settings(
 ) -> tuple[Data, Settings]:
     """The data, read as the study in the folder has it where there is one, and what the study is begun with."""
     began = _began(folder)
-    first = began is not None and "optimizer" not in began.recipe
-    recipe = Recipe.load(plan.recipe_file, first=first, images=plan.images, epochs=plan.epochs)
+    recipe = Recipe.load(
+        plan.recipe_file, began=began.recipe if began else None, images=plan.images, epochs=plan.epochs
+    )
     size = plan.image_size or space.image_size
     space.check_size(size, f"space {space.name}")
     data, card = _data(source, size, plan, began, console)
     space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
-    for line in said(data, recipe.crop, recipe.flip):
+    for line in said(data, recipe):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     settled = recipe.settled(card.train)
     if recipe.images is not None and settled.length > recipe.images:

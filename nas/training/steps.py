@@ -6,6 +6,7 @@ import copy
 import math
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -50,6 +51,9 @@ class Training:
         self.abandoned = abandoned
         device = data.device
         self.batch = fitting_batch(recipe.batch_size, len(data.train))
+        self.uncropped = recipe.crop_after * len(data.train)  # images before crops begin
+        crop = data.augmentation.crop if recipe.length > self.uncropped else 0
+        self.augmentation = replace(data.augmentation, crop=crop)
         self.periods = self.steps = 0  # trained in all
         most = recipe.period // self.batch + 1  # in a period
         self.left = torch.empty(0, dtype=torch.int64, device=device)  # of the permutation that images are drawn from
@@ -64,7 +68,7 @@ class Training:
         self.step = torch.zeros(1, dtype=torch.int64, device=device)  # steps of this period
         self.total = torch.zeros((), device=device)  # loss
         self.order = torch.zeros(most, self.batch, dtype=torch.int64, device=device)
-        self.draws = data.augmentation.draw(most, self.batch, generator)
+        self.draws = self.augmentation.draw(most, self.batch, generator)
         self.images = torch.empty((self.batch, *data.train.pixels.shape[1:]), dtype=torch.uint8, device=device)
         self.captured: torch.cuda.CUDAGraph | None = None
         self.eager = 0  # steps before the capture
@@ -73,11 +77,13 @@ class Training:
         """Mean training loss of one period. The device is read once, at the end."""
         self.network.train()
         self.periods += 1
-        steps = self._steps_until(self.periods) - self.steps
-        self.steps += steps
+        before, self.steps = self.steps, self._steps_until(self.periods)
+        steps = self.steps - before
         order = self.order[:steps]
         order.copy_(self._draw(order.numel()).view(order.shape))
-        drawn = self.data.augmentation.draw(steps, self.batch, self.generator)
+        drawn = self.augmentation.draw(steps, self.batch, self.generator)
+        if drawn.shift is not None:
+            drawn.shift.flatten(0, 1)[: max(0, self.uncropped - before * self.batch)] = 0
         for place, chance in zip(self.draws, drawn, strict=True):
             if place is not None and chance is not None:
                 place[:steps].copy_(chance)
@@ -130,7 +136,7 @@ class Training:
 
     def _forward(self) -> Tensor:
         """The loss of the step's images."""
-        split, augmentation = self.data.train, self.data.augmentation
+        split, augmentation = self.data.train, self.augmentation
         draws = self.draws.at(self.step)
         images = split.normalise(augmentation.crop_and_mirror(self.images, draws))
         images = augmentation.cut_and_mix(images, draws)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from nas.data.dataset import load
 from nas.data.study_data import describe_data, like, said
+from nas.records.recipe import Recipe
 from nas.records.settings import FILE, Augment, Settings
 from tests.dashboard.studies import make_settings
 from tests.nas.conftest import Run
@@ -48,9 +49,11 @@ def test_the_first_lines_say_what_is_done_to_the_images(tmp_path: Path) -> None:
         "data: set: train 65 (folders such as b), validation 11 (held out of train), test 20 (held out of train)"
     )
     assert lines[-1].startswith(
-        "training images: moved by up to 1 px, never mirrored (a linear probe reads 100% of ima"
+        "training images: moved by up to 1 px after their first pass, never mirrored (a linear probe reads 100% of ima"
     )
-    assert said(data, crop=0, flip=True)[-1] == "training images: mirrored"
+    assert said(data, Recipe(crop=0, flip=True))[-1] == "training images: mirrored"
+    for passes, words in ((0, "2 px, mirrored"), (1, "2 px after their first pass, "), (3, "2 px after 3 passes, ")):
+        assert f"moved by up to {words}" in said(data, Recipe(crop=2, flip=True, crop_after=passes))[-1]
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ def test_a_study_from_before_goes_on_with_its_images(words: list[str], tmp_path:
     recipe = {
         key: value
         for key, value in plain["recipe"].items()
-        if key not in ("images", "period_images", "optimizer", "muon_lr", "schedule", "average", "warmup")
+        if key not in ("images", "period_images", "optimizer", "muon_lr", "schedule", "average", "warmup", "crop_after")
     }
     plain["recipe"] = recipe | {"epochs": 1, "lr": 0.002}
     file.write_text(yaml.safe_dump(plain))

@@ -38,19 +38,36 @@ def test_of_images_and_epochs_the_later_replaces_the_other(tmp_path: Path) -> No
     assert load(tmp_path, {"epochs": 3, "period_images": 500}, images=5000) == Recipe(images=5000, period_images=500)
 
 
-@pytest.mark.parametrize("first", [False, True])
-def test_defaults_of_studies_that_name_no_optimizer(tmp_path: Path, first: bool) -> None:
+ADAMW: dict[str, Any] = {
+    "optimizer": "adamw",
+    "epochs": 10,
+    "schedule": "cosine",
+    "average": None,
+    "warmup": 0.1,
+    "crop_after": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("began", "was"),
+    [
+        (None, {}),
+        ({"lr": 1.0}, ADAMW),
+        ({"optimizer": "muon"}, {"crop_after": 0}),
+        ({"optimizer": "adamw", "crop_after": 3}, {}),
+    ],
+)
+def test_a_study_goes_on_with_the_defaults_of_its_time(
+    tmp_path: Path, began: dict[str, Any] | None, was: dict[str, Any]
+) -> None:
     """They are below the file and the options, as the others."""
-    was: dict[str, Any] = (
-        {"optimizer": "adamw", "epochs": 10, "schedule": "cosine", "average": None, "warmup": 0.1} if first else {}
-    )
     no_epochs = was | {"epochs": None}
-    assert Recipe.load(None, first=first) == Recipe(**was)
-    assert load(tmp_path, {"train_images": 100}, first=first) == Recipe(**was, train_images=100)
-    assert load(tmp_path, {"epochs": 6}, first=first) == Recipe(**was | {"epochs": 6})
-    assert load(tmp_path, {"images": 600}, first=first) == Recipe(**no_epochs, images=600)
-    assert load(tmp_path, {"optimizer": "muon"}, first=first) == Recipe(**was | {"optimizer": "muon"})
-    assert Recipe.load(None, first=first, images=600) == Recipe(**no_epochs, images=600)
+    assert Recipe.load(None, began=began) == Recipe(**was)
+    assert load(tmp_path, {"train_images": 100}, began=began) == Recipe(**was, train_images=100)
+    assert load(tmp_path, {"epochs": 6}, began=began) == Recipe(**was | {"epochs": 6})
+    assert load(tmp_path, {"images": 600}, began=began) == Recipe(**no_epochs, images=600)
+    assert load(tmp_path, {"optimizer": "muon"}, began=began) == Recipe(**was | {"optimizer": "muon"})
+    assert Recipe.load(None, began=began, images=600) == Recipe(**no_epochs, images=600)
 
 
 # what is settled: images, periods of how many images, on a split of how many
@@ -118,8 +135,7 @@ def test_what_is_settled_is_whole_and_stays(fields: dict[str, Any], train: int) 
 def test_a_study_that_names_no_optimizer_had_adamw() -> None:
     was = {"epochs": 6, "batch_size": 64, "lr": 0.002, "train_images": 5000}
     recipe = Recipe.from_study(was, 45_000, "study.yaml: recipe")
-    first = Recipe(optimizer="adamw", epochs=6, train_images=5000, schedule="cosine", average=None, warmup=0.1)
-    assert recipe == first.settled(45_000)
+    assert recipe == Recipe(**ADAMW | {"epochs": 6}, train_images=5000).settled(45_000)
     assert (recipe.length, recipe.period, recipe.lr) == (30_000, 5000, 0.002)
     with pytest.raises(InputError, match=r"study.yaml: recipe: epochs must be from 1 to 10000, got 0; correct it"):
         Recipe.from_study({"epochs": 0}, 45_000, "study.yaml: recipe")
@@ -128,7 +144,7 @@ def test_a_study_that_names_no_optimizer_had_adamw() -> None:
 def test_every_field_comes_back_from_a_file(tmp_path: Path) -> None:
     other = Recipe(
         images=3000, period_images=500, optimizer="adamw", schedule="cosine", average=0.2, batch_size=7, lr=0.1, muon_lr=0.3, weight_decay=0.2, warmup=0.3, label_smoothing=0.4, drop_path=0.5, ema=0.99,
-        crop=2, flip=True, cutout=8, mixup=0.2, cutmix=1.0, train_images=100, precision="bfloat16",
+        crop=2, crop_after=0, flip=True, cutout=8, mixup=0.2, cutmix=1.0, train_images=100, precision="bfloat16",
     )  # fmt: skip
     unchanged = [name for name, value in other.to_dict().items() if value == Recipe().to_dict()[name]]
     assert unchanged == ["epochs"], "which stand in place of images"

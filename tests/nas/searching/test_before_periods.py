@@ -46,7 +46,8 @@ def as_before(folder: Path, epochs: int) -> None:
 def study(command: Command, run: Run, tiny_recipe: Path) -> Command:
     """Three networks, trained for two epochs of 256 images."""
     brief = tiny_recipe.read_text()
-    tiny_recipe.write_text(f"{brief}optimizer: adamw\nschedule: cosine\naverage: null\nwarmup: 0.1\n")
+    was = "optimizer: adamw\nschedule: cosine\naverage: null\nwarmup: 0.1\ncrop_after: 0\n"
+    tiny_recipe.write_text(brief + was)
     code, _, err = run(*command.words, "--trials", 3)
     assert code == 0, err
     tiny_recipe.write_text(brief)

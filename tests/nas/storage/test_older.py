@@ -77,7 +77,7 @@ def test_a_study_that_counted_epochs_is_resumed_by_the_recipe_of_its_command(tmp
     began, file = Reader(folder).settings, tmp_path / "recipe.yaml"
     file.write_text("epochs: 6\ntrain_images: 5000\n")
     for path in (file, ROOT / "benchmarks" / "recorded.yaml"):
-        recipe = Recipe.load(path, first=True).settled(began.data.train)
+        recipe = Recipe.load(path, began={}).settled(began.data.train)
         assert open_folder(folder, replace(began, recipe=recipe.to_dict())) == []
     muon = Recipe.load(file).settled(began.data.train)
     with pytest.raises(InputError, match=r"recipe.optimizer must be adamw to resume cifar10, got muon"):

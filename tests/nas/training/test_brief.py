@@ -42,6 +42,9 @@ ARCH = Arch(
 )
 
 
+ARCH_OF_ONE = replace(ARCH, stages=ARCH.stages[:1])
+
+
 @pytest.fixture(scope="module")
 def digits() -> Data:
     return load("digits")
@@ -151,6 +154,29 @@ def test_batch_norm_networks_are_told_right_from_the_first_periods_on(digits: Da
     )
     trained = train(arch, TASK, DeviceData.place(digits, recipe, CPU), recipe, seed=0)
     assert [period.accuracy > level for period, level in zip(trained.curve, (0.3, 0.6), strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize(("passes", "images"), [(0, 2), (1, 2), (1, 1), (2, 2), (1, 3)])
+def test_images_are_cropped_once_they_come_again(passes: int, images: int) -> None:
+    """Periods of 150 images from 200, `images` passes in all: the shifts that a step reads."""
+    recipe = Recipe(epochs=images, period_images=150, batch_size=10, crop_after=passes).settled(200)
+    data = noise(200, 8)
+    training = Training(
+        Network(ARCH_OF_ONE, Task(8, 3, 10)), DeviceData.place(data, recipe, CPU), recipe, torch.Generator()
+    )
+    moved: list[bool] = []
+    step = training._step
+
+    def watched() -> None:
+        shift = training.draws.shift
+        moved.append(shift is not None and bool(shift[int(training.step)].any()))
+        step()
+
+    training._step = watched  # type: ignore[method-assign]
+    for _ in range(recipe.periods):
+        training.period()
+    assert moved == [number >= 20 * passes for number in range(len(moved))]
+    assert len(moved) == training.steps
 
 
 def test_a_mixed_samples_loss_is_of_both_labels_by_its_share(digits: Data) -> None:
