@@ -1,8 +1,8 @@
 """Replaying searches against a recorded table, in simulated time: any sampler, any stopping rule, many seeds.
 
-Two worlds. In `table` the recorded networks come in random order with their real curves: for stopping rules. In
-`surrogate` a sampler proposes any network of the space, by the code of a real search and real Optuna, and a surrogate
-says its curve. Trials run one after another. Needs no torch.
+Three worlds. In `table` the recorded networks come in random order with their real curves: for stopping rules. In the
+others a sampler proposes any network of the space, by the code of a real search and real Optuna: in `exhaustive` the
+table holds each of them, in `surrogate` a model says its curve. Trials run one after another. Needs no torch.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal, Protocol, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import optuna
 from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nas.analysis.pareto import hypervolume, pareto_front
+from nas.benchmark.exhaustive import Exhaustive, Gaps
 from nas.benchmark.surrogate import Surrogate, mean_period_seconds
 from nas.benchmark.table import RecordedTable
 from nas.records.settings import Sampler, Stop
@@ -29,7 +30,7 @@ from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unse
 from space import Band
 from space.draw import Proposal
 
-World = Literal["table", "surrogate"]
+World = Literal["table", "surrogate", "exhaustive"]
 Unit = Literal["flops", "seconds"]
 BACKWARD = 3  # training an image costs about three times what running it does
 
@@ -46,10 +47,15 @@ class ReplayPlan:
         return f"{self.sampler}/{self.stop}"
 
 
+REFERENCES: dict[World, tuple[Sampler, ...]] = {"surrogate": ("random",), "exhaustive": ("random", "spread")}
 COMPARED = (
     *(ReplayPlan("table", "random", stop) for stop in get_args(Stop)),
     *(ReplayPlan("surrogate", sampler, "none") for sampler in ("random", "tpe", "nsga2")),
     ReplayPlan("surrogate", "random", "moasha"), ReplayPlan("surrogate", "ehvi", "quantile"),
+)  # fmt: skip
+COMPARED_EXHAUSTIVE = (
+    *(ReplayPlan("exhaustive", sampler, "none") for sampler in ("random", "spread", "tpe", "nsga2", "ehvi")),
+    ReplayPlan("exhaustive", "random", "moasha"), ReplayPlan("exhaustive", "ehvi", "quantile"),
 )  # fmt: skip
 
 
@@ -57,6 +63,7 @@ COMPARED = (
 class Candidate:
     """A network to train. `period_cost`: of one period, in multiply-accumulates of training or in seconds."""
 
+    key: str
     flops: int
     accuracies: tuple[float, ...]  # after each period, were it trained to the end
     period_cost: float
@@ -72,11 +79,20 @@ class Source(Protocol):
         """The final accuracy of the last network asked for, None if it was stopped; those at its rungs by period."""
 
 
+class Step(NamedTuple):
+    """After a trial that finished: what was spent so far and what is reached. `gaps`: as `Gaps.summary`, of an
+    exhaustive table."""
+
+    cost: float
+    hypervolume: float
+    gaps: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One simulated search. `steps`: (cost so far, hypervolume so far) after each trial that finished."""
+    """One simulated search."""
 
-    steps: tuple[tuple[float, float], ...]
+    steps: tuple[Step, ...]
     cost: float
     full_cost: float  # had no trial been stopped
     trials: int
@@ -87,17 +103,18 @@ class Run:
     exhausted: bool  # no network was left before the budget was spent
 
 
-def plans(samplers: Sequence[Sampler], stops: Sequence[Stop]) -> list[ReplayPlan]:
+def plans(samplers: Sequence[Sampler], stops: Sequence[Stop], exhaustive: bool = False) -> list[ReplayPlan]:
     """On the table's real curves: random order with each of `stops` (empty: all rules) and without stopping. On the
-    surrogate: each sampler but random search, with each of `stops` and without, and random search without. COMPARED
-    where both are empty."""
+    surrogate, or an exhaustive table: each sampler but random search, with each of `stops` and without, and random
+    search without. Where both are empty, what is compared by default."""
     if not samplers and not stops:
-        return list(COMPARED)
+        return list(COMPARED_EXHAUSTIVE if exhaustive else COMPARED)
+    world: World = "exhaustive" if exhaustive else "surrogate"
     found = [ReplayPlan("table", "random", stop) for stop in dict.fromkeys(["none", *(stops or get_args(Stop))])]
     learning = [sampler for sampler in samplers if sampler != "random"]
     if learning:
-        found.append(ReplayPlan("surrogate", "random", "none"))
-        found += [ReplayPlan("surrogate", *pair) for pair in product(learning, dict.fromkeys(["none", *stops]))]
+        found += [ReplayPlan(world, sampler, "none") for sampler in REFERENCES[world]]
+        found += [ReplayPlan(world, *pair) for pair in product(learning, dict.fromkeys(["none", *stops]))]
     return list(dict.fromkeys(found))
 
 
@@ -111,10 +128,13 @@ def _period_cost(table: RecordedTable, flops: int, seconds: float, unit: Unit) -
     return float(BACKWARD * flops * table.images) if unit == "flops" else seconds / table.periods
 
 
-def simulate(source: Source, rule: StoppingRule, periods: int, band: Band, limit: float) -> Run:
+def simulate(
+    source: Source, rule: StoppingRule, periods: int, band: Band, limit: float, truth: Exhaustive | None = None
+) -> Run:
     """Asks, trains rung by rung, judges and tells, until the cost reaches `limit`."""
     standings: list[Standing] = []
-    steps: list[tuple[float, float]] = []
+    steps: list[Step] = []
+    gaps = truth and Gaps(truth)
     front: list[Trial] = []
     every: list[Trial] = []
     cost = full_cost = 0.0
@@ -129,7 +149,9 @@ def simulate(source: Source, rule: StoppingRule, periods: int, band: Band, limit
         every = pareto_front([*every, trial])
         if seen == periods:
             front = pareto_front([*front, trial])
-            steps.append((cost, hypervolume(front, band)))
+            if gaps:
+                gaps.add(candidate.key, candidate.flops, final)
+            steps.append(Step(cost, hypervolume(front, band), gaps.summary() if gaps else ()))
         rungs = {period: candidate.accuracies[period - 1] for period in rule.rungs if period <= seen}
         source.tell(final if seen == periods else None, rungs)
     stopped = {standing.number for standing in standings if not standing.reached(periods)}
@@ -164,17 +186,21 @@ class TableSource:
         if not self.left:
             return None
         one = self.rng.choice(self.left.pop())
-        return Candidate(one.flops, one.accuracies, _period_cost(self.table, one.flops, one.seconds, self.unit))
+        return Candidate(
+            one.key, one.flops, one.accuracies, _period_cost(self.table, one.flops, one.seconds, self.unit)
+        )
 
     def tell(self, accuracy: float | None, rungs: Mapping[int, float]) -> None:
         """A random order does not listen."""
 
 
 class SamplerSource:
-    """A sampler of a real search, in a study in memory: it proposes, a surrogate answers."""
+    """A sampler of a real search, in a study in memory: it proposes; a surrogate, or an exhaustive table, answers."""
 
-    def __init__(self, table: RecordedTable, surrogate: Surrogate, sampler: Sampler, seed: int, unit: Unit) -> None:
-        self.table, self.surrogate, self.seed, self.unit = table, surrogate, seed, unit
+    def __init__(
+        self, table: RecordedTable, answers: Surrogate | Exhaustive, sampler: Sampler, seed: int, unit: Unit
+    ) -> None:
+        self.table, self.answers, self.seed, self.unit = table, answers, seed, unit
         self.settings = replace(table.settings, sampler=sampler, seed=seed)
         self.space, self.pace = self.settings.build_space(), mean_period_seconds(table.recordings)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -220,9 +246,9 @@ class SamplerSource:
 
     def _candidate(self, proposal: Proposal) -> Candidate:
         flops = proposal.cost.flops
-        curve = self.surrogate.curve(proposal.arch, proposal.cost, self.seed)
+        curve = self.answers.curve(proposal.arch, proposal.cost, self.seed)
         seconds = self.pace * flops * self.table.periods
-        return Candidate(flops, curve, _period_cost(self.table, flops, seconds, self.unit))
+        return Candidate(proposal.arch.key, flops, curve, _period_cost(self.table, flops, seconds, self.unit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,19 +256,23 @@ class Bench:
     """Everything that runs of a replay share; sent once to each process."""
 
     table: RecordedTable
-    surrogate: Surrogate | None
+    answers: Surrogate | Exhaustive | None  # to samplers
     unit: Unit
     limit: float  # cost at which a run ends
+
+    @property
+    def truth(self) -> Exhaustive | None:
+        return self.answers if isinstance(self.answers, Exhaustive) else None
 
     def run(self, plan: ReplayPlan, seed: int) -> Run:
         source: Source
         if plan.world == "table":
             source = TableSource(self.table, seed, self.unit)
         else:
-            assert self.surrogate is not None
-            source = SamplerSource(self.table, self.surrogate, plan.sampler, seed, self.unit)
+            assert self.answers is not None
+            source = SamplerSource(self.table, self.answers, plan.sampler, seed, self.unit)
         rule = build_rule(plan.stop, self.table.periods, seed)
-        return simulate(source, rule, self.table.periods, self.table.band, self.limit)
+        return simulate(source, rule, self.table.periods, self.table.band, self.limit, self.truth)
 
 
 def replay(bench: Bench, plans: Sequence[ReplayPlan], seeds: int, processes: int) -> dict[ReplayPlan, list[Run]]:

@@ -1,5 +1,4 @@
-"""A replay as the command shows it: tables for the terminal, JSON, a standalone page with the curves, and what the
-numbers are."""
+"""A replay as the command shows it: its tables, JSON, a standalone page with the curves, and what the numbers are."""
 
 from __future__ import annotations
 
@@ -10,13 +9,24 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from rich import box
 from rich.table import Table
 
-from nas.analysis.multiple_comparisons import VALUES, bonferroni_level, bonferroni_note, too_few
+from nas.analysis.multiple_comparisons import VALUES, bonferroni_level, too_few
 from nas.analysis.seed_noise import Floats
+from nas.benchmark.exhaustive import Exhaustive, is_exhaustive
 from nas.benchmark.replay import Bench, ReplayPlan, Run, Unit, budget, plans, replay
-from nas.benchmark.replay_summary import SHARES, STEPS, Curves, ReplaySummary, curves_of, estimate, of_world, summarise
+from nas.benchmark.replay_summary import (
+    SHARES,
+    STEPS,
+    Curves,
+    ReplaySummary,
+    curves_of,
+    estimate,
+    gaps_of,
+    of_world,
+    summarise,
+)
+from nas.benchmark.replay_tables import replay_tables
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable
 from nas.records.files import write_whole
@@ -25,11 +35,6 @@ from space import InputError
 from space.processor import cores
 
 COLOURS = ("#7F7F7F", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-WITHOUT = " Without: the seeds are too few for one."
-STOPPING = (
-    "cost, kept: training cost and hypervolume over those of the same trials without stopping. wrong stops: front "
-    "members that were stopped."
-)
 
 
 @dataclass(frozen=True)
@@ -45,46 +50,15 @@ class Report:
         return curves_of(self.runs, self.bench)
 
     @cached_property
+    def gaps(self) -> Curves:
+        return gaps_of(self.runs, self.bench)
+
+    @cached_property
     def summaries(self) -> list[ReplaySummary]:
-        return [summarise(plan, own, self.curves) for plan, own in self.runs.items()]
+        return [summarise(plan, own, self.curves, self.gaps) for plan, own in self.runs.items()]
 
     def tables(self) -> list[Table]:
-        """Per world: hypervolume as it grows, what was stopped, and when the references are reached."""
-        found = []
-        for world in dict.fromkeys(plan.world for plan in self.runs):
-            rows = [row for row in self.summaries if row.plan.world == world]
-            volumes = [[str(row.plan), *map(str, row.volumes)] for row in rows]
-            stopping = [
-                [str(row.plan), f"{row.trials:.0f}{'*' if row.exhausted else ''}", f"{row.stopped:.0%}",
-                 f"{row.spent:.0%}", f"{row.kept:.2%}", f"{row.missed.mean:.1%}"]
-                for row in rows
-            ]  # fmt: skip
-            reaches = [[str(row.plan), *map(str, row.reaches)] for row in rows]
-            references = [each.reference for each in rows[0].reaches]
-            held = self._held("±", volumes)
-            if held and any("±" not in cell for _, *cells in volumes for cell in cells):
-                held += WITHOUT
-            found += [
-                _table(
-                    f"{world}: hypervolume (x 100) at parts of the budget, mean over seeds",
-                    [f"{share:.0%}" for share in SHARES], volumes, held,
-                ),
-                _table(
-                    f"{world}: trials, and what their early stops saved and cost",
-                    ["trials", "stopped", "cost", "kept", "wrong stops"], stopping,
-                    STOPPING + " *: no network was left." * any(row.exhausted for row in rows),
-                ),
-                _table(
-                    f"{world}: reaches, with which part of the budget", references, reaches,
-                    self._held("[ ]", reaches),
-                ),
-            ]  # fmt: skip
-        return found
-
-    def _held(self, sign: str, rows: Sequence[Sequence[str]]) -> str:
-        """That the intervals of these rows' cells hold together; nothing for too few seeds."""
-        count = sum(len(cells) for _, *cells in rows)
-        return "" if self.seeds < VALUES else f"{sign}: {bonferroni_note(count, 'intervals')}."
+        return list(replay_tables(self.summaries, self.seeds))
 
     def notes(self) -> list[str]:
         """What the numbers are, and how far they can be trusted."""
@@ -94,11 +68,17 @@ class Report:
             f"{len(table.recordings)} recorded trainings of {len(table.networks)} networks, {table.settings.training}; "
             f"{seeds} seed{'' if seeds == 1 else 's'}; cost: {unit}, the budget is {bench.limit:.3g}; hypervolume over "
             f"{table.band} FLOPs.",
-            "table: recorded networks in random order with their real curves. reaches X: part of the budget at which "
-            "the mean hypervolume is what X has at the end.",
         ]
-        if bench.surrogate is not None:
-            s = bench.surrogate
+        worlds = {plan.world for plan in self.runs}
+        if "table" in worlds:
+            lines.append("table: recorded networks in random order with their real curves.")
+        if "exhaustive" in worlds:
+            again = sum(len(rows) > 1 for rows in table.networks.values())
+            lines.append(
+                "exhaustive: the table holds every network of its space, so samplers propose what they like and "
+                f"nothing is modelled. A network is worth the mean of its trainings ({again} of them have several)."
+            )
+        if isinstance(s := bench.answers, Surrogate):
             lines.append(
                 "surrogate: a model fitted to the table answers for every network. Kendall's tau with held-out "
                 f"trainings (cross-validated over networks): {s.tau:.2f} overall (FLOPs alone {s.tau_flops:.2f}), "
@@ -110,7 +90,8 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Everything that the tables and the page are made of."""
-        bench, surrogate = self.bench, self.bench.surrogate
+        bench = self.bench
+        surrogate = bench.answers if isinstance(bench.answers, Surrogate) else None
         return {
             "unit": bench.unit,
             "budget": bench.limit,
@@ -133,10 +114,12 @@ def run_replay(
 ) -> Report:  # fmt: skip
     """The command: loads, fits a surrogate where a sampler needs one, runs, writes the page. None: see the command."""
     table = RecordedTable.load(path)
-    chosen = plans(_known("sampler", samplers, Sampler), _known("stop", stops, Stop))
-    wants = any(plan.world == "surrogate" for plan in chosen)
+    whole = is_exhaustive(table)
+    chosen = plans(_known("sampler", samplers, Sampler), _known("stop", stops, Stop), whole)
+    asked = any(plan.world != "table" for plan in chosen)
+    answers = (Exhaustive.of(table) if whole else Surrogate.fit(table)) if asked else None
     limit = budget(table, trials or min(40, max(1, len(table.networks) // 4)), unit)
-    bench = Bench(table, Surrogate.fit(table) if wants else None, unit, limit)
+    bench = Bench(table, answers, unit, limit)
     report = Report(replay(bench, chosen, seeds, processes or cores()), bench, seeds)
     if page is not None:
         plot(report.curves, report.notes(), page)
@@ -148,18 +131,6 @@ def _known(field: str, words: Sequence[str], kind: Any) -> list[Any]:
         if word not in get_args(kind):
             raise InputError(f"{field} must be one of {', '.join(get_args(kind))}, got {word}; choose one")
     return list(words)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> Table:
-    """`rows`: the plan, then a cell a column."""
-    table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
-    table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, 0, False
-    table.add_column("", no_wrap=True)
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def plot(curves: Curves, notes: Sequence[str], path: Path) -> None:

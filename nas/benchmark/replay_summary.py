@@ -1,4 +1,5 @@
-"""What a replay found, as numbers: hypervolume along the budget, what early stops saved and cost, reaching others."""
+"""What a replay found, as numbers: hypervolume along the budget, the gap to the best networks where all are known, what
+early stops saved and cost, reaching others."""
 
 from __future__ import annotations
 
@@ -9,13 +10,14 @@ import numpy as np
 
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_level
 from nas.analysis.seed_noise import Floats, mean_half_width
+from nas.benchmark.exhaustive import BUDGETS, Gaps
 from nas.benchmark.replay import Bench, ReplayPlan, Run
 
 SHARES = (0.1, 0.2, 0.33, 0.5, 1.0)  # of the budget, at which the table gives hypervolumes
 STEPS = 500  # of the grid of costs
 RESAMPLES = 10_000  # of which a dozen lie beyond either end of one of 20 intervals
-REFERENCES = ("random/none", "tpe/none", "nsga2/none", "random/moasha")
-Curves = Mapping[ReplayPlan, Floats]  # (seeds, STEPS + 1) hypervolume along the budget
+REFERENCES = ("random/none", "spread/none", "tpe/none", "nsga2/none", "random/moasha")
+Curves = Mapping[ReplayPlan, Floats]  # (seeds, STEPS + 1) along the budget: hypervolume, or the mean gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +62,37 @@ class ReplaySummary:
     spent: float  # cost over what the same trials had cost without stopping
     kept: float  # hypervolume over what the same trials had given without stopping
     missed: Estimate  # share of front members that were stopped
+    gaps: tuple[Estimate, ...] = ()  # mean gap to the best networks at SHARES of the budget, of an exhaustive table
+    regrets: tuple[Estimate, ...] = ()  # at the end, at each of BUDGETS
+    closes: tuple[ShareToReach, ...] = ()  # as `reaches`, of the mean gap
     exhausted: int  # runs that had no network left
 
 
 def curves_of(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench) -> Curves:
-    return {plan: np.array([volumes_along(run, bench.limit) for run in each]) for plan, each in runs.items()}
+    """Hypervolume, 0 before the first trial has finished."""
+    return {
+        plan: np.array([along(run, bench.limit, [0.0, *(step.hypervolume for step in run.steps)]) for run in each])
+        for plan, each in runs.items()
+    }
 
 
-def volumes_along(run: Run, limit: float) -> Floats:
-    """(STEPS + 1,) hypervolume at 0, ..., 1 of the budget; 0 before the first trial has finished."""
-    costs = np.array([cost for cost, _ in run.steps])
-    volumes = np.array([0.0, *(volume for _, volume in run.steps)])
+def gaps_of(runs: Mapping[ReplayPlan, Sequence[Run]], bench: Bench) -> Curves:
+    """The mean gap, of the plans that run on an exhaustive table."""
+    if bench.truth is None:
+        return {}
+    begin = Gaps(bench.truth).summary()[0]
+    return {
+        plan: np.array([along(run, bench.limit, [begin, *(step.gaps[0] for step in run.steps)]) for run in each])
+        for plan, each in runs.items()
+        if plan.world == "exhaustive"
+    }
+
+
+def along(run: Run, limit: float, values: Sequence[float]) -> Floats:
+    """(STEPS + 1,) at 0, ..., 1 of the budget. `values`: before the first of the run's steps, and after each."""
+    costs = np.array([step.cost for step in run.steps])
     grid = np.linspace(0, limit, STEPS + 1)
-    found: Floats = volumes[np.searchsorted(costs, grid, side="right")]
+    found: Floats = np.array(values)[np.searchsorted(costs, grid, side="right")]
     return found
 
 
@@ -81,23 +101,34 @@ def of_world(curves: Curves, world: str) -> Curves:
     return {plan: each for plan, each in curves.items() if plan.world == world}
 
 
-def summarise(plan: ReplayPlan, runs: Sequence[Run], curves: Curves) -> ReplaySummary:
+def summarise(plan: ReplayPlan, runs: Sequence[Run], curves: Curves, gaps: Curves) -> ReplaySummary:
     """Compared with the references of its own world."""
     beside = of_world(curves, plan.world)
     places = [round(share * STEPS) for share in SHARES]
-    finals = {str(other): each[:, -1] for other, each in beside.items()}
-    references = [name for name in REFERENCES if name in finals]
-    at_shares, level = (bonferroni_level(len(beside) * count) for count in (len(places), len(references)))
+    at_shares = bonferroni_level(len(beside) * len(places))
+    regrets = np.array([run.steps[-1].gaps[1:] for run in runs]).T if plan in gaps else np.empty((0, 0))
+    at_budgets = bonferroni_level(len(beside) * len(BUDGETS))
     missed = np.array([run.missed / run.front for run in runs])
     return ReplaySummary(
         plan=plan, seeds=len(runs), volumes=tuple(estimate(curves[plan][:, at], at_shares) for at in places),
-        reaches=tuple(share_needed(name, curves[plan], finals[name], level) for name in references),
+        reaches=_shares_needed(plan, beside),
+        gaps=tuple(estimate(gaps[plan][:, at], at_shares) for at in places) if plan in gaps else (),
+        regrets=tuple(estimate(column, at_budgets) for column in regrets),
+        closes=_shares_needed(plan, {other: -each for other, each in gaps.items()}) if plan in gaps else (),
         trials=float(np.mean([run.trials for run in runs])),
         stopped=float(np.mean([run.stopped / run.trials for run in runs])),
         spent=float(np.mean([run.cost / run.full_cost for run in runs])),
         kept=float(np.mean([run.kept for run in runs])), missed=estimate(missed, bonferroni_level(len(beside))),
         exhausted=sum(run.exhausted for run in runs),
     )  # fmt: skip
+
+
+def _shares_needed(plan: ReplayPlan, beside: Curves) -> tuple[ShareToReach, ...]:
+    """For each reference among the plans of its world. The more a curve has, the better."""
+    finals = {str(other): each[:, -1] for other, each in beside.items()}
+    references = [name for name in REFERENCES if name in finals]
+    level = bonferroni_level(len(beside) * len(references))
+    return tuple(share_needed(name, beside[plan], finals[name], level) for name in references)
 
 
 def estimate(values: Floats, level: float) -> Estimate:

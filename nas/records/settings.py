@@ -27,7 +27,7 @@ SAMPLES = "samples.png"  # of the data, as networks see it
 JOURNAL = "journal.log"
 STUDY = "nas"  # Optuna's name of the study in a journal
 ARTIFACTS = "artifacts"
-Sampler = Literal["ehvi", "tpe", "nsga2", "random"]
+Sampler = Literal["ehvi", "tpe", "nsga2", "random", "spread"]
 Stop = Literal["none", "quantile", "moasha"]
 
 _CLOSED = ConfigDict(extra="forbid")

@@ -9,6 +9,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 
 from nas.records.settings import Settings
 from nas.samplers.ehvi import EhviSampler
+from nas.samplers.spread import SpreadSampler
 
 
 def build_sampler(settings: Settings, trials: int, place: int = 0) -> BaseSampler:
@@ -25,3 +26,5 @@ def build_sampler(settings: Settings, trials: int, place: int = 0) -> BaseSample
             return NSGAIISampler(population_size=20, seed=seed)
         case "random":
             return RandomSampler(seed=seed)
+        case "spread":
+            return SpreadSampler(seed=seed)

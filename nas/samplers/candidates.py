@@ -16,6 +16,11 @@ REDRAWN = 0.15  # part of a parent's choices that a mutation draws anew
 STEP = 0.3  # standard deviation of its step in log FLOPs
 
 
+def aim(low: float, high: float, part: float) -> float:
+    """What lies at `part` (0 to 1) between the two in log."""
+    return min(max(low * math.exp(part * math.log(high / low)), low), high)
+
+
 @dataclass(kw_only=True)
 class Aimed(RandomChooser):
     """Random but for the FLOPs, which are at `part` of the band in log."""
@@ -23,7 +28,7 @@ class Aimed(RandomChooser):
     part: float
 
     def log_uniform(self, name: str, low: float, high: float) -> float:
-        return min(max(low * math.exp(self.part * math.log(high / low)), low), high)
+        return aim(low, high, self.part)
 
 
 @dataclass(kw_only=True)

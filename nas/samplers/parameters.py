@@ -19,7 +19,7 @@ from space.chooser import Chooser, RandomChooser
 from space.draw import Proposal
 
 PATIENCE = 10  # asks in a row without a new network in the budget before random ones stand in
-ATTEMPTS = 500  # random draws before a space counts as exhausted
+ATTEMPTS = 5000  # random draws before a space counts as exhausted
 
 
 @dataclass(slots=True)

@@ -72,7 +72,7 @@ class SearchPlan:
 
 def default_stop(sampler: Sampler) -> Stop:
     """The stopping rule of a sampler that was given none."""
-    return "none" if sampler == "random" else "quantile"
+    return "none" if sampler in ("random", "spread") else "quantile"
 
 
 def study_name(space: Space, data: str, band: Band, plan: SearchPlan) -> str:

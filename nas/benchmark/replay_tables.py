@@ -1,0 +1,93 @@
+"""A replay's tables for the terminal, a world at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+
+from nas.analysis.multiple_comparisons import VALUES, bonferroni_note
+from nas.benchmark.exhaustive import BUDGETS, LIMITS
+from nas.benchmark.replay import World
+from nas.benchmark.replay_summary import SHARES, ReplaySummary
+
+WITHOUT = " Without: the seeds are too few for one."
+STOPPING = (
+    "cost, kept: training cost and hypervolume over those of the same trials without stopping. wrong stops: front "
+    "members that were stopped."
+)
+GAP = (
+    f"gap, in points: within each of {LIMITS} limits of FLOPs, evenly in log, accuracy of the best network less that "
+    "of the one that the search would take; the cheapest network where it has none; the mean over the limits. "
+)
+
+
+def replay_tables(summaries: Sequence[ReplaySummary], seeds: int) -> Iterator[Table]:
+    """Per world: what grows and shrinks along the budget, what was stopped, and when the references are reached."""
+    for world in dict.fromkeys(row.plan.world for row in summaries):
+        yield from _Tables(world, [row for row in summaries if row.plan.world == world], seeds).all()
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Of the plans of one world."""
+
+    world: World
+    rows: Sequence[ReplaySummary]
+    seeds: int
+
+    def all(self) -> Iterator[Table]:
+        shares, references = [f"{share:.0%}" for share in SHARES], [each.reference for each in self.rows[0].reaches]
+        volumes = self._cells([row.volumes for row in self.rows])
+        held = self._held("±", volumes)
+        if held and any("±" not in cell for _, *cells in volumes for cell in cells):
+            held += WITHOUT
+        yield self._table("hypervolume (x 100) at parts of the budget, mean over seeds", shares, volumes, held)
+        if exhaustive := self.world == "exhaustive":
+            gaps, regrets = (self._cells([getattr(row, name) for row in self.rows]) for name in ("gaps", "regrets"))
+            title = "mean gap to the best networks at parts of the budget, mean over seeds"
+            yield self._table(title, shares, gaps, GAP + self._held("±", gaps))
+            places = ["the whole band" if place == 1 else f"{place:.0%} of it in log" for place in BUDGETS]
+            title = "gap at the end, in points, within the FLOPs of a part of the band"
+            yield self._table(title, places, regrets, self._held("±", regrets))
+        yield self._stopping()
+        reaches = self._cells([row.reaches for row in self.rows])
+        title = "reaches the hypervolume that ... has at the end, with which part of the budget"
+        yield self._table(title, references, reaches, self._held("[ ]", reaches))
+        if exhaustive:
+            closes = self._cells([row.closes for row in self.rows])
+            title = "reaches the mean gap that ... has at the end, with which part of the budget"
+            yield self._table(title, references, closes, self._held("[ ]", closes))
+
+    def _stopping(self) -> Table:
+        cells = [
+            [str(row.plan), f"{row.trials:.0f}{'*' if row.exhausted else ''}", f"{row.stopped:.0%}", f"{row.spent:.0%}",
+             f"{row.kept:.2%}", f"{row.missed.mean:.1%}"]
+            for row in self.rows
+        ]  # fmt: skip
+        caption = STOPPING + " *: no network was left." * any(row.exhausted for row in self.rows)
+        names = ["trials", "stopped", "cost", "kept", "wrong stops"]
+        return self._table("trials, and what their early stops saved and cost", names, cells, caption)
+
+    def _cells(self, values: Sequence[Sequence[object]]) -> list[list[str]]:
+        """A row for each plan: its name, then its values."""
+        return [[str(row.plan), *map(str, own)] for row, own in zip(self.rows, values, strict=True)]
+
+    def _held(self, sign: str, rows: Sequence[Sequence[str]]) -> str:
+        """That the intervals of these rows' cells hold together; nothing for too few seeds."""
+        count = sum(len(cells) for _, *cells in rows)
+        return "" if self.seeds < VALUES else f"{sign}: {bonferroni_note(count, 'intervals')}."
+
+    def _table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> Table:
+        """`rows`: the plan, then a cell a column."""
+        table = Table(title=f"{self.world}: {title}", caption=caption or None)
+        table.title_justify = table.caption_justify = "left"
+        table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, 0, False
+        table.add_column("", no_wrap=True)
+        for name in columns:
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        return table
