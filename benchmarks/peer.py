@@ -37,7 +37,9 @@ class Images(Dataset[tuple[Tensor, int]]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(Image.fromarray(self.images[index])), int(self.labels[index])
+        image = self.images[index]
+        grey = image.shape[-1] == 1
+        return self.transform(Image.fromarray(image[..., 0] if grey else image)), int(self.labels[index])
 
 
 def build(arch: Arch, task: Task) -> nn.Module:

@@ -51,11 +51,13 @@ def matrix_rate() -> float:
         return 1e3 * 4096**3 / milliseconds(lambda: a @ a, 1.0)
 
 
-def side_by_side(source: str, task: Task, recipe: Recipe, arches: list[Arch]) -> tuple[float, list[float]]:
-    """Seconds and accuracies of all networks by WORKERS processes that are ready to begin."""
-    begin = (source, recipe, max(1, torch.get_num_threads() // WORKERS))
-    with ProcessPoolExecutor(WORKERS, get_context("spawn"), initializer=_ready, initargs=begin) as pool:
-        list(pool.map(_accuracy, [task] * WORKERS, [arches[0]] * WORKERS))  # starts them
+def side_by_side(
+    source: str, task: Task, recipe: Recipe, arches: list[Arch], workers: int = WORKERS
+) -> tuple[float, list[float]]:
+    """Seconds and accuracies of all networks by processes that are ready to begin."""
+    begin = (source, recipe, max(1, torch.get_num_threads() // workers))
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ready, initargs=begin) as pool:
+        list(pool.map(_accuracy, [task] * workers, [arches[0]] * workers))  # starts them
         start = time.perf_counter()
         found = list(pool.map(_accuracy, [task] * len(arches), reversed(arches)))  # the largest first
         return time.perf_counter() - start, found
@@ -85,8 +87,8 @@ def main() -> None:
     data = load(options.data, 32)
     task, device = Task(32, data.channels, len(data.classes)), choose_device("auto")
     own = Recipe(
-        optimizer="adamw", schedule="cosine", average=None, warmup=0.1, epochs=options.epochs,
-        train_images=options.images,
+        optimizer="adamw", schedule="cosine", average=None, warmup=0.1, crop_after=0,
+        epochs=options.epochs, train_images=options.images,
     )  # fmt: skip
     recipe = own.settled(len(data.train.labels))
     arches = networks(task, options.networks)
