@@ -316,6 +316,7 @@ LEFT = (
             "python -m benchmarks.training DATA --images 3000 --epochs 2 --networks 3",
             "python -m benchmarks.compiling path/to/cifar10",
             "python -m benchmarks.gpu path/to/cifar10",
+            "python -m benchmarks.reaching path/to/cifar10",
             "OMP_NUM_THREADS=1 python -m benchmarks.precision path/to/cifar10",
             "python -m benchmarks.precision",
             "python -m benchmarks.compiling DATA",
