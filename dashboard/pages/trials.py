@@ -22,7 +22,7 @@ JUDGED = {
     "rung": st.column_config.NumberColumn(help="The images after which the stopping rule judged it last"),
     "had": st.column_config.NumberColumn(format="%.2f", help="Its validation score there, %"),
     "needed": st.column_config.NumberColumn(format="%.2f", help="The score that it had to reach there, %"),
-    "rivals": st.column_config.NumberColumn(help="Trials of about its FLOPs that it was compared with"),
+    "rivals": st.column_config.NumberColumn(help="Trials that it was compared with"),
 }
 
 

@@ -1,7 +1,7 @@
-"""Early stopping with two objectives: a trial is judged at rungs against others of about its FLOPs. Needs no torch.
+"""Early stopping with two objectives: a trial is judged at rungs against those that cost no more. Needs no torch.
 
 FLOPs are known before training and never change, so a rule that sorts accuracy and FLOPs together spares small
-networks, however poor. `QuantileRule` asks instead: will this trial end above the networks of about its FLOPs?
+networks, however poor. `QuantileRule` asks instead: will this trial end above the networks that cost no more?
 """
 
 from __future__ import annotations
@@ -20,11 +20,9 @@ from nas.samplers.bayesian_ridge import Fit, Floats
 from space import InputError, compact
 
 NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted
-MISSES = 0.05  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
-RUNGS = 6  # at most; from a quarter of the periods on; earlier rungs stopped more wrongly
-LEAST = 8  # finished rivals below which a region counts as sparse
-NEIGHBOURS = 32  # finished rivals that the window is opened for, from NEAR to FAR
-NEAR, FAR = math.log(2), math.log(4)  # of FLOPs, to either side
+MISSES = 0.08  # part of the front that the stops of all rungs together may cost, by the rule's own forecasts
+RUNGS = 6  # at most
+LEAST = 8  # finished trials before one is stopped
 ETA = 3  # MO-ASHA continues one of so many
 _NORMAL = NormalDist()
 
@@ -51,9 +49,9 @@ class Decision:
     """What a rule said of a trial at a rung.
 
     `why`: below (the threshold) or kept; kept too are protected ones (below, but of the part that is never stopped),
-    those in a sparse region (too few rivals finished) and the cheapest of their region. `threshold`: the accuracy at
+    the first ones (sparse: too few have finished) and the cheapest. `threshold`: the accuracy at
     this period that the trial had to reach, its earlier ones moved as much; None where the rule has none. `rivals`:
-    trials it was compared with.
+    finished trials that the forecast is fitted to.
     """
 
     period: int
@@ -117,10 +115,10 @@ class NoRule:
 class QuantileRule:
     """Stops the trials that are least likely to end on the front, as long as those cost it few of its members.
 
-    Among finished trials of about its FLOPs a regression forecasts the final accuracy from the last two periods and
-    log FLOPs, with its standard deviation. The forecast gives each trial that reached this rung its chance to end
-    above the best finished rival that costs no more. By rising chance, trials are below the threshold as long as their
-    chances sum to at most `misses` of all chances: the part of the front that these stops are expected to cost.
+    A regression over all finished trials forecasts the final accuracy from log FLOPs and the last two periods, with its
+    standard deviation. The forecast gives each trial that reached this rung its chance to end above the best finished
+    trial that costs no more. By rising chance, trials are below the threshold as long as their chances sum to at most
+    a rung's share of `misses` of the front's present members: what these stops are expected to cost it.
     """
 
     periods: int
@@ -130,25 +128,26 @@ class QuantileRule:
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """At most RUNGS, evenly from a quarter of the periods to the last but one."""
-        first, last = math.ceil(self.periods / 4), self.periods - 1
-        count = min(RUNGS, last - first + 1)
-        return tuple(round(period) for period in np.linspace(first, last, max(count, 0)))
+        """At most RUNGS, evenly from the first period to the last but one."""
+        last = self.periods - 1
+        return tuple(round(period) for period in np.linspace(1, last, max(0, min(RUNGS, last))))
 
     def judge(self, trial: Standing, period: int, others: Sequence[Standing]) -> Decision:
         accuracy = trial.at(period)
-        finished, reached = self._rivals(trial, period, others)
+        beside = [other for other in others if other.number != trial.number]
+        finished = [other for other in beside if other.reached(self.periods)]
         if len(finished) < LEAST:
             return Decision(period, accuracy, False, "sparse", None, len(finished))
         forecast = _forecast(finished, period, self.periods, trial.flops)
         slope = float(forecast.weights[2:].sum())  # with the accuracies of the rung, moved together
-        bars = _bars([*reached, trial], finished, self.periods)
+        reached = [*(other for other in beside if other.reached(period)), trial]
+        bars = _bars(reached, finished, self.periods)
         if bars[-1] == 0:
             return Decision(period, accuracy, False, "cheapest", None, len(finished))
-        means, deviations = forecast.predict(_features([*reached, trial], period, trial.flops))
+        means, deviations = forecast.predict(_features(reached, period, trial.flops))
         scores = (means - bars) / deviations  # in standard deviations above the bar
-        score = self._cut(scores[:-1])
-        if score is None or slope <= 0:
+        score = self._cut(scores[:-1], len(_front(finished, self.periods)))
+        if slope <= 0:
             return Decision(period, accuracy, False, "kept", None, len(finished))
         threshold = float(accuracy + (score - scores[-1]) * deviations[-1] / slope)
         below = accuracy < threshold
@@ -161,31 +160,20 @@ class QuantileRule:
             return "quantile: trainings this short are not judged before their end"
         after = rung_words(self.rungs, images)
         return (
-            f"quantile: after {after} a trial is stopped if, among networks of about its FLOPs, it is one of "
-            f"those least likely to end on the front, which together may cost it {self.misses:.0%} of its members; "
-            f"one of {round(1 / NEVER)} is never stopped"
+            f"quantile: after {after} a trial is stopped if it is one of those least likely to end on the front, which "
+            f"together may cost it {self.misses:.0%} of its members; one of {round(1 / NEVER)} is never stopped"
         )
 
-    def _rivals(
-        self, trial: Standing, period: int, others: Sequence[Standing]
-    ) -> tuple[list[Standing], list[Standing]]:
-        """Of about its FLOPs: those trained to the end, and all that reached this period."""
-        beside = [other for other in others if other.number != trial.number]
-        apart = np.abs(np.log(np.array([other.flops for other in beside]) / trial.flops))
-        ended = np.array([other.reached(self.periods) for other in beside], dtype=bool)
-        ends = np.sort(apart[ended])
-        window = min(max(ends[:NEIGHBOURS][-1], NEAR), FAR) if len(ends) else NEAR
-        near = apart <= window
-        finished = [beside[i] for i in np.flatnonzero(near & ended)]
-        return finished, [beside[i] for i in np.flatnonzero(near) if beside[i].reached(period)]
-
-    def _cut(self, scores: Floats) -> float | None:
-        """The score up to which trials are stopped; None where already the least likely one is too likely."""
-        rising = np.sort(scores)
-        chances = np.array([_NORMAL.cdf(score) for score in rising])
-        allowed = self.misses / len(self.rungs) * chances.sum()
-        count = int(np.searchsorted(np.cumsum(chances), allowed, side="right"))
-        return float(rising[count - 1]) if count else None
+    def _cut(self, scores: Floats, members: int) -> float:
+        """The score up to which a trial is stopped: where its chance and those of the less likely ones together are
+        what may be lost."""
+        left = self.misses / len(self.rungs) * members
+        for score in np.sort(scores):
+            limit = _NORMAL.inv_cdf(min(left, 1 - 1e-12))
+            if limit <= score:
+                return limit
+            left -= _NORMAL.cdf(score)
+        return _NORMAL.inv_cdf(min(left, 1 - 1e-12))
 
 
 def _forecast(finished: Sequence[Standing], period: int, periods: int, flops: int) -> Fit:
@@ -209,14 +197,23 @@ def _features(standings: Iterable[Standing], period: int, flops: int) -> Floats:
 
 
 def _bars(standings: Sequence[Standing], finished: Sequence[Standing], periods: int) -> Floats:
-    """For each of `standings` the best final accuracy of others that cost as much to half as much; 0 for none."""
+    """For each of `standings` the best final accuracy of others that cost no more; 0 where all cost more."""
     costs = np.array([standing.flops for standing in standings])[:, None]
     numbers = np.array([standing.number for standing in standings])[:, None]
     rivals = np.array([standing.flops for standing in finished])
-    eligible = (rivals <= costs) & (2 * rivals >= costs) & (np.array([s.number for s in finished]) != numbers)
+    eligible = (rivals <= costs) & (np.array([s.number for s in finished]) != numbers)
     finals = np.array([standing.at(periods) for standing in finished])
     best: Floats = np.where(eligible, finals, 0.0).max(axis=1)
     return best
+
+
+def _front(finished: Iterable[Standing], periods: int) -> list[Standing]:
+    """Those that no other one of at most their FLOPs is as accurate as."""
+    front: list[Standing] = []
+    for standing in sorted(finished, key=lambda each: (each.flops, -each.at(periods))):
+        if not front or standing.at(periods) > front[-1].at(periods):
+            front.append(standing)
+    return front
 
 
 def is_never_stopped(seed: int, number: int) -> bool:

@@ -135,7 +135,7 @@ class Search:
             return None, curve
 
     def _judge(self, begun: Begun, curve: list[Period]) -> Verdict:
-        """Whether a trial goes on, by the study's stopping rule, among all others of about its FLOPs."""
+        """Whether a trial goes on, by the study's stopping rule, among all others."""
         trial, period = begun.trial, len(curve)
         try:
             trial.set_user_attr("periods", period)
@@ -232,4 +232,4 @@ def _why(plain: dict[str, Any], images: int) -> str:
     decision = Decision(**plain)
     wanted = "" if decision.threshold is None else f" of the {decision.threshold:.2%} wanted"
     after = compact(decision.period * images)
-    return f"{decision.accuracy:.2%}{wanted} after {after} images, among {decision.rivals} of about its FLOPs"
+    return f"{decision.accuracy:.2%}{wanted} after {after} images, among {decision.rivals} others"
