@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from nas import __version__
 from nas.cli.options import RUNS
@@ -20,8 +21,58 @@ if TYPE_CHECKING:  # rich is imported by the commands that print a table
     from rich.console import Console
     from rich.table import Table
 
+# Commands in the order of work: a heading, and what each is for in a line.
+COMMANDS = {
+    "To begin": {
+        "doctor": "what works on this machine, and what to install",
+        "init": "write a space and a recipe, with a word on each line",
+        "presets": "the spaces and networks that come with nas",
+        "data": "how a data set is read, before anything is trained on it",
+    },
+    "Search, and watch it": {
+        "search": "draw networks in a FLOPs budget, train them, keep the best",
+        "studies": "the studies that there are",
+        "trials": "every network of a study",
+        "front": "accuracy against FLOPs: the networks that none beats",
+        "dashboard": "all of it in the browser, live",
+        "report": "a study as one HTML file",
+    },
+    "Pick a network and take it on": {
+        "export": "a network with weights and model card",
+        "train": "a network to its end, by the whole recipe",
+        "predict": "classify pictures, and see what goes wrong",
+        "measure": "latency, throughput and memory on this device",
+        "import": "weights from elsewhere as an export",
+    },
+    "Look at spaces and networks": {
+        "space": "a space: its axes, networks and costs",
+        "draw": "random networks of a space",
+        "show": "a network part by part",
+        "cost": "FLOPs, parameters and activations of networks",
+    },
+    "Check what a search can tell": {
+        "audit": "does brief training rank as longer training does?",
+        "record": "a study's trainings as a table",
+        "replay": "samplers and stopping rules on recorded trainings",
+    },
+    "Many machines": {"worker": "one more worker on a study that runs"},
+}
+
+
+WIDEST = max(len(name) for commands in COMMANDS.values() for name in commands)
+
+
+class ByWork(TyperGroup):
+    """Lists the commands by COMMANDS."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for heading, commands in COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(WIDEST), what) for name, what in commands.items()])
+
+
 app = typer.Typer(
-    add_completion=False,
+    cls=ByWork,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -21,7 +21,8 @@ COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) \S|\.\.\. --")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 DOTS = re.compile(r"^\| (\.\.\. [^|]*)\|", re.MULTILINE)  # a table's cell that goes on with options: one command
-EXAMPLE = re.compile(r"\bExample: (nas .*?)(?:, and then: (nas .*))?$", re.MULTILINE)
+WHOLE = ("studies", "dashboard", "replay", "doctor", "presets", "init")
+EXAMPLE = re.compile(r"\bExamples?: (nas .*?)(?:(?:, and then:|;) (nas .*))?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def verbs() -> list[Printed]:
 
 
 def is_verb(text: str) -> bool:
-    """`nas studies` and `nas dashboard` are whole commands all the same, which the table has."""
-    return re.fullmatch(r"nas \w+", text) is not None and text not in ("nas studies", "nas dashboard", "nas replay")
+    """Some of them are whole commands all the same, which the table has."""
+    return re.fullmatch(r"nas \w+", text) is not None and text.split()[1] not in WHOLE
 
 
 def options() -> list[Printed]:
