@@ -24,7 +24,8 @@ from space import Arch, Band, Cost, InputError, processor
 from space.reading import check, is_file
 
 FORMAT = 2  # of the file; in 1 a period was called an epoch
-DEFAULT = Path(__file__).parent / "recorded" / "convnext_or_modulation_32.parquet"
+RECORDED = Path(__file__).parent / "recorded"  # tables of this package
+DEFAULT = RECORDED / "convnext_or_modulation_32.parquet"
 PREFIXES = {1: "epoch", FORMAT: "period"}  # of a curve's columns
 KEY = b"nas"  # of the metadata in the parquet schema's metadata
 NEXT_STEP = "record it again with `nas record`"
@@ -90,12 +91,15 @@ class RecordedTable:
 
     @staticmethod
     def load(path: Path | None = None) -> RecordedTable:
-        """From a file of `save`; None: the table of this package. InputError for a missing, damaged or foreign one."""
-        if path is None and not is_file(DEFAULT):
-            raise InputError("table must be a parquet file of `nas record`, got none in this package; name one")
-        path = path or DEFAULT
+        """From a file of `save`, or the table of this package that has that name; None: its default one. InputError for
+        a missing, damaged or foreign one."""
+        given, path = path, path or DEFAULT
         if not is_file(path):
-            raise InputError(f"table must be a parquet file of `nas record`, got {path}; check the path")
+            path = RECORDED / f"{path}.parquet"
+        if not is_file(path):
+            known = ", ".join(sorted(each.stem for each in RECORDED.glob("*.parquet")))
+            wanted = f"a parquet file of `nas record`, or one of {known or '(this package has none)'}"
+            raise InputError(f"table must be {wanted}, got {given}; check the path")
         import pyarrow
         import pyarrow.parquet as parquet
 

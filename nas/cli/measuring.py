@@ -113,7 +113,10 @@ def record(
 
 @app.command()
 def replay(
-    table: Annotated[Path | None, typer.Argument(help="A file of `nas record`. [default: the recorded one]")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Argument(help="A file of `nas record`, or one of this package by its name. [default: its first one]"),
+    ] = None,
     sampler: Annotated[
         list[str] | None, typer.Option(help=f"Repeatable: {', '.join(get_args(Sampler))}. [default: see docs/table.md]")
     ] = None,

@@ -250,10 +250,15 @@ def test_trainings_that_cannot_be_are_refused(tmp_path: Path, changes: dict[str,
 
 
 def test_no_table_is_said_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"table must be a parquet file of `nas record`, got .*nowhere; check the path"
-    ):
+    what = r"table must be a parquet file of `nas record`, or one of (\w+, )*convnext_or_modulation_32"
+    with pytest.raises(InputError, match=rf"{what}, got .*nowhere; check the path"):
         RecordedTable.load(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=rf"{what}, got exhausting; check the path"):
+        RecordedTable.load(Path("exhausting"))
+
+
+def test_a_table_of_the_package_is_found_by_its_name() -> None:
+    assert RecordedTable.load(Path("convnext_or_modulation_32")) == RecordedTable.load()
 
 
 def test_the_command(run: Run, tmp_path: Path) -> None:
