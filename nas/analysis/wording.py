@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nas.records.trial import Trial
 
 CONVENTION = "FLOPs: conv + linear multiply-accumulates, batch 1"
+NAMES = {"convnext": "ConvNeXt", "depthwise_first": "depthwise first"}  # of blocks, where not as in a space
 MOST = 10  # classes that a line names
 LEGEND = (
     "Network: stem (a number: patchify's stride) | per stage the block's initial, depth x width (:output), kernel | "
@@ -52,6 +53,23 @@ def describe(arch: Arch) -> str:
     if arch.head.name != "linear":
         parts.append(f"head {arch.head.name}")
     return " | ".join(filter(None, parts))
+
+
+def in_words(arch: Arch) -> str:
+    """A network in the few words that a table has room for: `ConvNeXt 2-2-6-2, 16-128 ch, k7, bn`; `mixed` where its
+    stages have blocks of several kinds."""
+    kinds = {stage.block.name for stage in arch.stages}
+    kind = NAMES.get(next(iter(kinds)), next(iter(kinds))) if len(kinds) == 1 else "mixed"
+    depths = "-".join(str(stage.depth) for stage in arch.stages)
+    channels = f"{_range([stage.out for stage in arch.stages])} ch"
+    kernels = [kernel for stage in arch.stages if (kernel := getattr(stage.block, "kernel", None)) is not None]
+    return ", ".join(filter(None, [f"{kind} {depths}", channels, _range(kernels, "k"), _values(arch, "norm", "")]))
+
+
+def _range(values: Sequence[int], prefix: str = "") -> str:
+    """`k3-7`, `k7`, or nothing of nothing."""
+    low, high = min(values, default=0), max(values, default=0)
+    return "" if not values else f"{prefix}{low}" if low == high else f"{prefix}{low}-{high}"
 
 
 def _stage(stage: Stage) -> str:

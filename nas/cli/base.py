@@ -59,6 +59,7 @@ COMMANDS = {
 }
 
 
+WIDE = 200  # characters
 WIDEST = max(len(name) for commands in COMMANDS.values() for name in commands)
 
 
@@ -128,7 +129,8 @@ def print_json(rows: list[dict[str, Any]]) -> None:
     print("[" + ",\n ".join(json.dumps(row) for row in rows) + "]")
 
 
-def print_table(table: Table) -> None:
+def print_table(table: Table, wide: bool = False) -> None:
+    """`wide`: as wide as it is, whatever the window."""
     from rich.console import Console
 
-    Console().print(table)
+    Console(width=WIDE if wide else None).print(table)

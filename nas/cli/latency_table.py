@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nas.analysis.cost_axes import LIMIT
 from nas.analysis.pareto import score
-from nas.analysis.wording import describe
+from nas.analysis.wording import describe, in_words
 from nas.cli.base import print_json, print_table
 from nas.latency import front as latencies
 from nas.latency.front import Measured
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def print_measured(folder: Path, device: str, batch: int, as_json: bool, front_only: bool = False) -> None:
+def print_measured(
+    folder: Path, device: str, batch: int, as_json: bool, wide: bool = False, front_only: bool = False
+) -> None:
     """What was measured of a study; or its front in latency alone, beside that of random search."""
     found = latencies.rows(folder, Reader(folder).trials(), device, batch)
     chosen, front, base = found, latencies.latency_front(found), None
@@ -34,40 +36,43 @@ def print_measured(folder: Path, device: str, batch: int, as_json: bool, front_o
                 plain["baseline_accuracy"] = latencies.reached(base or [], row)
         print_json(rows)
         return
-    print_table(table(chosen, f"{folder.resolve().name}: {WORDS[chosen[0].trial.metric]} against latency", front))
+    title = f"{folder.resolve().name}: {WORDS[chosen[0].trial.metric]} against latency"
+    print_table(table(chosen, title, front, wide), wide)
     if words := latencies.busy_words(folder, found):
         print(f"busy: {words}")
     if line := latencies.baseline_line(folder, base, device, batch):
         print(line)
 
 
-def table(found: Sequence[Measured], title: str, front: Sequence[Measured]) -> Table:
+def table(found: Sequence[Measured], title: str, front: Sequence[Measured], wide: bool = False) -> Table:
     """Measured networks, at least one; those on the front in latency are marked, and those that do not hold."""
+    from rich import box
     from rich.table import Column, Table
 
     first = found[0]
     metric = first.trial.metric
-    names = ("trial", SHORT[metric], "n", "latency, quartiles", "peak MB", "FLOPs")
+    names = ("trial", SHORT[metric], "n", "latency, quartiles", "FLOPs", *(("images/s", "peak MB") if wide else ()))
     made = Table(
-        *(Column(name, justify="right") for name in names), "network", "", title=title, title_justify="left",
-        caption=_caption(first.device, first.batch, metric), caption_justify="left",
+        *(Column(name, justify="right", no_wrap=True) for name in names), Column("network", overflow="fold"), "",
+        title=title, title_justify="left", caption=_caption(first.device, first.batch, metric), caption_justify="left",
+        box=box.SIMPLE_HEAD, padding=0, pad_edge=False,
     )  # fmt: skip
     on = {row.trial.number for row in front}
     for row in found:
         peak = "" if row.peak_tensor_bytes is None else f"{row.peak_tensor_bytes / 1e6:.3g}"
         marks = [row.mark, "front" if row.trial.number in on else ""]
+        more = (f"{row.batch / row.median:,.0f}", peak) if wide else ()
         made.add_row(
             str(row.trial.number), f"{score(row.trial):.2%}", str(row.seeds), _times(row),
-            peak, compact(row.trial.flops or 0), describe(row.trial.to_arch()),
+            compact(row.trial.flops or 0), *more, (describe if wide else in_words)(row.trial.to_arch()),
             " ".join(filter(None, marks)),
         )  # fmt: skip
     return made
 
 
 def _times(row: Measured) -> str:
-    """Below one another, as eighty columns are not enough for them beside the network."""
     low, median, high = (f"{1e3 * seconds:.3g}" for seconds in (row.low, row.median, row.high))
-    return f"{median} ms\n{low} to {high}\n{row.batch / row.median:,.0f} images/s"
+    return f"{median} ms, {low} to {high}"
 
 
 def _caption(device: str, batch: int, metric: Metric) -> str:

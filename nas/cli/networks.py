@@ -12,8 +12,21 @@ import typer
 
 from nas.analysis.wording import cost_line, cost_record, network_lines
 from nas.cli.base import app, print_json, print_table
-from nas.cli.options import BandOption, Channels, ItsChannels, ItsClasses, ItsSize, Json, OwnClasses, OwnSize, SpaceArg
+from nas.cli.options import (
+    RUNS,
+    BandOption,
+    Channels,
+    ItsChannels,
+    ItsClasses,
+    ItsSize,
+    Json,
+    OwnClasses,
+    OwnSize,
+    Runs,
+    SpaceArg,
+)
 from nas.export.arch_source import load_network
+from nas.records.settings import find_study
 from space import Arch, Cost, InputError, Space, Task
 from space.cost import breakdown
 from space.cost import cost as count_cost
@@ -59,19 +72,37 @@ def _checked(network: Arch, task: Task) -> Cost:
     return counted
 
 
+def _network_of_trial(study: str, number: int, runs: Path) -> tuple[Arch, Task]:
+    from nas.storage.reader import Reader
+
+    reader = Reader(find_study(study, runs))
+    found = next((trial for trial in reader.trials() if trial.number == number and trial.arch), None)
+    if found is None:
+        name = reader.settings.name
+        raise InputError(f"trial must be one of {name} with a network, got {number}; see nas trials {name}")
+    return found.to_arch(), reader.settings.task
+
+
 @app.command()
 def show(
-    arch: NetworkArg,
+    arch: Annotated[
+        str, typer.Argument(metavar="ARCH", help="A YAML file, a preset network, an export; with --trial a study.")
+    ],
+    trial: Annotated[int | None, typer.Option(min=0, help="Its network, ARCH being a study.")] = None,
     image_size: ItsSize = None,
     classes: ItsClasses = None,
     channels: ItsChannels = None,
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Show a network part by part: its blocks, shapes and options, and where its FLOPs and parameters are.
 
-    Example: nas show resnet50
+    Examples: nas show resnet50; nas show digits-1M-4M --trial 0
     """
-    network, task = load_network(arch, image_size, channels, classes)
+    if trial is None:
+        network, task = load_network(arch, image_size, channels, classes)
+    else:
+        network, task = _network_of_trial(arch, trial, runs)
     if as_json:
         print(json.dumps(_network_json(network, task)))
         return

@@ -10,7 +10,7 @@ import typer
 from nas.analysis.studies import Summary, summaries
 from nas.cli.base import app, check_there, print_json, print_table
 from nas.cli.latency_table import print_measured
-from nas.cli.options import RUNS, Json, Runs, StudyArg
+from nas.cli.options import RUNS, Json, Runs, StudyArg, Wide
 from nas.latency.front import find_device
 from nas.records.settings import find_study
 from nas.storage.reader import Reader
@@ -41,7 +41,7 @@ def _summary_json(row: Summary) -> dict[str, Any]:
 
 
 @app.command()
-def trials(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
+def trials(study: StudyArg, wide: Wide = False, runs: Runs = RUNS, as_json: Json = False) -> None:
     """List every trial of STUDY, those that failed or were never trained too. Example: nas trials digits-1M-4M"""
     from nas.cli.tables import trials_table
 
@@ -50,7 +50,7 @@ def trials(study: StudyArg, runs: Runs = RUNS, as_json: Json = False) -> None:
     if as_json:
         print_json([trial.to_json() for trial in rows])
     else:
-        print_table(trials_table(rows, reader.settings))
+        print_table(trials_table(rows, reader.settings, wide), wide)
 
 
 @app.command()
@@ -58,6 +58,7 @@ def front(
     study: StudyArg,
     by: Annotated[str, typer.Option(help="flops, or latency@DEVICE after `nas measure`.")] = "flops",
     batch: Annotated[int, typer.Option(min=1, help="Of the latency.")] = 1,
+    wide: Wide = False,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -69,10 +70,10 @@ def front(
     if by == "flops":
         from nas.cli.tables import print_front
 
-        print_front(folder, as_json)
+        print_front(folder, as_json, wide)
         return
     device = find_device(folder, Reader(folder).trials(), by)
-    print_measured(folder, device.name, batch, as_json, front_only=True)
+    print_measured(folder, device.name, batch, as_json, wide, front_only=True)
     if device.words and not as_json:
         print(f"latency: {device.words}")
 

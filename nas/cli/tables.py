@@ -17,7 +17,17 @@ from nas.analysis.pareto import Outcome, baseline_of, hypervolume, knee, outcome
 from nas.analysis.rank_agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
-from nas.analysis.wording import CONVENTION, LEGEND, caption, describe, shares, signed, task_words
+from nas.analysis.wording import (
+    CONVENTION,
+    LEGEND,
+    basis,
+    caption,
+    describe,
+    in_words,
+    shares,
+    signed,
+    task_words,
+)  # fmt: skip
 from nas.cli.base import print_json, print_table
 from nas.records.scores import BALANCED, SHORT, WORDS
 from nas.records.settings import Settings
@@ -31,7 +41,8 @@ SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of 
 
 def _table(note: str, *columns: Column | str, **options: Any) -> Table:
     """With the note below it, left as the title is."""
-    return Table(*columns, caption=note, caption_justify="left", title_justify="left", **options)
+    look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": 0, "pad_edge": False} | options
+    return Table(*columns, caption=note, caption_justify="left", title_justify="left", **look)
 
 
 def _right(*names: str, **options: Any) -> list[Column]:
@@ -39,7 +50,7 @@ def _right(*names: str, **options: Any) -> list[Column]:
     return [Column(name, justify="right", **options) for name in names]
 
 
-def print_front(folder: Path, as_json: bool) -> None:
+def print_front(folder: Path, as_json: bool, wide: bool = False) -> None:
     """The front of a study, beside that of random search where there is one."""
     reader, beside = Reader(folder), baseline_of(folder)
     trials, other = reader.trials(), Reader(beside) if beside else None
@@ -48,27 +59,31 @@ def print_front(folder: Path, as_json: bool) -> None:
 
         print_json(front_records(trials, other.trials() if other else ()))
         return
-    print_table(front_table(trials, reader.settings))
+    print_table(front_table(trials, reader.settings, wide), wide)
     if other:
         print(baseline_line(trials, reader.settings, other.trials(), other.settings))
 
 
-def front_table(trials: Sequence[Trial], settings: Settings) -> Table:
-    """The front by rising FLOPs, its knee, best and ties marked; intervals where a network was repeated."""
+def front_table(trials: Sequence[Trial], settings: Settings, wide: bool = False) -> Table:
+    """The front by rising FLOPs, its knee, best and ties marked; intervals where a network was repeated. `wide`: every
+    column, networks in full, and all that is to be said of the numbers."""
     found, count = networks(trials), len(scored(trials))
     counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks, {count} trainings,"
     title = f"{settings.name}: front of {counts} in {settings.band} FLOPs, hypervolume "
     title += f"{hypervolume(trials, settings.band):.4f}"
-    rest = ("FLOPs", "params", "seconds") if found.noise is None else ("n", "on front", "FLOPs")
-    columns = [
-        *_right("trial"),
-        *_right(_over_lines(settings), no_wrap=True),
-        *_right(*rest),
-        Column("network", overflow="fold"),
-    ]
-    table = _table(escape(front_caption(found, settings)), *columns, "", title=title)
+    seeds = [] if found.noise is None else ["n"]
+    more = (["on front"] if seeds else []) + ["params", "seconds"]
+    names = ["trial", _over_lines(settings), *seeds, "FLOPs", *(more if wide else [] if seeds else ["params"])]
+    note = front_caption(found, settings) if wide else _short_caption(found, settings)
+    table = _table(escape(note), *_right(*names, no_wrap=True), Column("network", overflow="fold"), "", title=title)
     for row in found.front:
-        table.add_row(*_measured(row), describe(row.trial.to_arch()), _mark(row, found))
+        number, mean, flops, params, seconds = _numbers(row.trial)
+        spread = mean if row.half is None else f"{mean[:-1]} ± {100 * row.half:.2f}%"
+        cells = [number, spread, *([str(row.seeds)] if seeds else []), flops]
+        chance = [] if row.probability is None else [f"{row.probability:.0%}"]
+        cells += [*chance, params, seconds] if wide else [] if seeds else [params]
+        network = (describe if wide else in_words)(row.trial.to_arch())
+        table.add_row(*cells, network, _mark(row, found, wide))
     return table
 
 
@@ -77,20 +92,29 @@ def _over_lines(settings: Settings) -> str:
     return WORDS[settings.metric].replace(" ", "\n")
 
 
-def _measured(row: NetworkResult) -> list[str]:
-    """Cells of numbers: with interval, seeds and probability of being on the front, where networks were repeated."""
-    number, mean, cost, *rest = _numbers(row.trial)
-    if row.probability is None:
-        return [number, mean, cost, *rest]
-    spread = mean if row.half is None else f"{mean[:-1]} ± {100 * row.half:.2f}%"
-    return [number, spread, str(row.seeds), f"{row.probability:.0%}", cost]
+def _short_caption(found: NetworkResults, settings: Settings) -> str:
+    """What a person needs to read the front; the rest is in `front_caption`."""
+    words = [basis(settings, "1 seed per network" if found.noise is None else "mean of n seeds")]
+    if found.noise is None:
+        words.append("One seed per network: no interval, and near ones may be ties.")
+    elif found.noise.known:
+        words.append("±: 95% interval over seeds. tie: not told from the row above by these seeds.")
+    else:
+        words.append(noise_words(found.noise, settings, found))
+    return " ".join([*words, _in_full(settings)])
 
 
-def _mark(row: NetworkResult, found: NetworkResults) -> str:
-    """`knee`, `best, tie with trial 12`."""
+def _in_full(settings: Settings) -> str:
+    words = "Network: kind of blocks, blocks of the stages, channels, kernels, norm; in full:"
+    return f"{words} nas show {settings.name} --trial N."
+
+
+def _mark(row: NetworkResult, found: NetworkResults, wide: bool) -> str:
+    """`knee`, `best, tie`; `best, tie with trial 12`."""
     front = [other.trial for other in found.front]
     place = "best" if row.trial is front[-1] else "knee" if row.trial is knee(front) else ""
-    return ", ".join(filter(None, [place, "" if row.tie is None else f"tie with trial {row.tie}"]))
+    tie = "" if row.tie is None else f"tie with trial {row.tie}" if wide else "tie"
+    return ", ".join(filter(None, [place, tie]))
 
 
 def front_caption(found: NetworkResults, settings: Settings) -> str:
@@ -203,23 +227,26 @@ def effects_table(found: Agreement) -> Table:
     return table
 
 
-def trials_table(trials: Sequence[Trial], settings: Settings) -> Table:
+def trials_table(trials: Sequence[Trial], settings: Settings, wide: bool = False) -> Table:
     """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule."""
     recipe = settings.build_recipe()
     rule = build_rule(settings.stop, recipe.periods, settings.seed)
     stopping = "" if settings.stop == "none" else f" Stopping: {rule.describe(recipe.period)}."
-    numbers = _right("trial", f"{_over_lines(settings)},\n1 seed", "FLOPs", "params", "seconds")
-    note = escape(caption(settings, SEED_OF_A_ROW) + stopping)
-    table = _table(note, *numbers, "state", Column("network, or reason", overflow="fold"))
+    words = LEGEND + "." if wide else _in_full(settings)
+    note = escape(f"{basis(settings, SEED_OF_A_ROW)} {words}{stopping}")
+    names = ["trial", f"{_over_lines(settings)},\n1 seed", "FLOPs", *(["params"] if wide else []), "sec"]
+    table = _table(note, *_right(*names, no_wrap=True), "state", Column("network, or reason", overflow="fold"))
     for trial in trials:
-        text = trial.reason or (describe(trial.to_arch()) if trial.arch else "")
+        number, found, flops, params, seconds = _numbers(trial)
+        text = trial.reason or ((describe if wide else in_words)(trial.to_arch()) if trial.arch else "")
         text += "" if trial.repeat_of is None else f" (trial {trial.repeat_of} with another seed)"
-        table.add_row(*_numbers(trial), trial.state, Text(text))  # a reason's brackets are no markup
+        cells = [number, found, flops, *([params] if wide else []), seconds]
+        table.add_row(*cells, trial.state, Text(text))  # a reason's brackets are no markup
     return table
 
 
 STUDIES = (
-    "best: the most accurate network, at the mean of its seeds (how many); top-1, or balanced "
+    "best: the most accurate network, at the mean of its (n) seeds; top-1, or balanced "
     "accuracy where it says balanced, on the study's validation split. "
     "budget: FLOPs, conv + linear multiply-accumulates, batch 1."
 )
@@ -227,15 +254,16 @@ STUDIES = (
 
 def studies_table(rows: Sequence[Summary]) -> Table:
     """Every study; a broken one says why."""
-    names = ("study", "state", "complete", "failed", "best (seeds)", "data", "budget", "updated")
+    names = ("study", "state", "trained", "best", "data", "budget", "updated")
     table = _table(STUDIES, *(Column(name, overflow="fold") for name in names))
     for row in rows:
         kind = " balanced" if row.settings and row.settings.metric == "balanced" else ""
         best = "" if row.best is None else f"{row.best:.2%}{kind} ({row.seeds})"
         data = row.settings.data.name if row.settings else ""
         budget = str(row.settings.band) if row.settings else row.problem or ""
-        updated = row.updated.astimezone().strftime("%Y-%m-%d %H:%M") if row.updated else ""
-        cells = (row.name, row.state, str(row.complete), str(row.failed), best, data, budget, updated)
+        updated = row.updated.astimezone().strftime("%Y-%m-%d") if row.updated else ""
+        trained = f"{row.complete}{f', {row.failed} failed' if row.failed else ''}"
+        cells = (row.name, row.state, trained, best, data, budget, updated)
         table.add_row(*map(Text, cells))  # not markup: a folder's name may hold brackets
     errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]
     if errors:
@@ -250,8 +278,7 @@ def network_table(arch: Arch, task: Task) -> Table:
     columns = [Column(name, no_wrap=True) for name in ("part", "blocks", "output")]
     columns += [column for name, letters in numbers for column in _right(name, no_wrap=True, min_width=letters)]
     note = f"{CONVENTION}, {task_words(task)}. A stage holds the downsampling before it."
-    fit = {"box": box.SIMPLE_HEAD, "padding": 0, "pad_edge": False}  # 36 x depthwise_first fits 80 characters
-    table = _table(note, *columns, **fit)
+    table = _table(note, *columns)  # 36 x depthwise_first fits 80 characters
     rows = breakdown(arch, task)
     total = sum((row.cost for row in rows), Cost())
     stages = [(f"{stage.depth} x {stage.block.name}", stage.width, stage.block) for stage in arch.stages]

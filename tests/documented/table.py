@@ -108,6 +108,7 @@ STUDY = (
     ),
     Row(("nas worker digits-1M-4M", "nas worker STUDY")),
     Row(("nas trials digits-1M-4M", "nas trials STUDY"), "complete"),
+    Row(("nas show digits-1M-4M --trial 0", "nas show STUDY --trial N"), r"stage 1 +\d+ x "),
     Row(("nas front digits-1M-4M", "nas front STUDY"), r"front of 4 trials in 1M\.\.4M FLOPs"),
     Row(
         (

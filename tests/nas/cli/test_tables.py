@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from rich.table import Table
 from nas.analysis.data_frames import front_records
 from nas.analysis.seed_noise import networks
 from nas.analysis.studies import Summary
-from nas.analysis.wording import CONVENTION, caption, cost_line, describe, signed, trial_line
+from nas.analysis.wording import CONVENTION, LEGEND, basis, caption, cost_line, describe, in_words, signed, trial_line
 from nas.cli.tables import SEED_OF_A_ROW, baseline_line, flattery_words, front_table, studies_table, trials_table
 from nas.records.recipe import Recipe
 from nas.records.settings import Settings
@@ -60,9 +61,9 @@ def show(table: Table, width: int = 200) -> str:
     return console.export_text()
 
 
-def rows(text: str) -> list[list[str]]:
+def rows(table: Table) -> list[list[str]]:
     """The cells of a table's body."""
-    return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line[:1] == "│"]
+    return [list(map(str, cells)) for cells in zip(*(column.cells for column in table.columns), strict=True)]
 
 
 def test_a_caption_says_split_count_seeds_images_and_convention() -> None:
@@ -74,20 +75,35 @@ def test_a_caption_says_split_count_seeds_images_and_convention() -> None:
 
 
 @pytest.mark.parametrize("build", [front_table, trials_table])
-def test_every_table_of_a_study_carries_the_caption(build: Callable[[Sequence[Trial], Settings], Table]) -> None:
-    expected = caption(SETTINGS, SEED_OF_A_ROW) if build is trials_table else caption(SETTINGS)
+def test_every_table_of_a_study_says_what_its_numbers_are(
+    build: Callable[[Sequence[Trial], Settings, bool], Table],
+) -> None:
+    seeds = SEED_OF_A_ROW if build is trials_table else "1 seed per network"
     for width in (60, 200):
-        words = show(build(TRIALS, SETTINGS), width).split()
-        assert " ".join(expected.split()) in " ".join(words)
+        for wide in (False, True):
+            words = " ".join(show(build(TRIALS, SETTINGS, wide), width).split())
+            assert basis(SETTINGS, seeds) in words
+            assert (LEGEND in words) is wide
+            assert ("in full: nas show mine --trial N." in words) is not wide
 
 
 def test_the_front_rises_and_marks_its_knee_and_best() -> None:
-    text = show(front_table(TRIALS, SETTINGS))
-    assert text.startswith("mine: front of 4 trials in 1M..4M FLOPs, hypervolume 0.")
-    assert [(row[0], row[1], row[2], row[-1]) for row in rows(text)] == [
-        ("0", "50.00%", "1M", ""),
-        ("1", "90.00%", "1.5M", "knee"),
-        ("3", "95.00%", "4M", "best"),
+    table = front_table(TRIALS, SETTINGS)
+    assert show(table).startswith("mine: front of 4 trials in 1M..4M FLOPs, hypervolume 0.")
+    words = in_words(NETWORK)
+    assert rows(table) == [
+        ["0", "50.00%", "1M", "12.3K", words, ""],
+        ["1", "90.00%", "1.5M", "12.3K", words, "knee"],
+        ["3", "95.00%", "4M", "12.3K", words, "best"],
+    ]
+    assert rows(front_table(TRIALS, SETTINGS, wide=True))[0] == [
+        "0",
+        "50.00%",
+        "1M",
+        "12.3K",
+        "3.1",
+        describe(NETWORK),
+        "",
     ]
 
 
@@ -104,22 +120,41 @@ def test_a_study_of_one_seed_says_that_it_has_no_interval() -> None:
 
 
 def test_a_front_of_repeated_networks_shows_mean_interval_seeds_probability_and_ties() -> None:
-    text = show(front_table(REPEATED, SETTINGS), 240)
+    table = front_table(REPEATED, SETTINGS, wide=True)
     found = networks(REPEATED)
-    assert text.startswith("mine: front of 4 networks, 8 trainings, in 1M..4M FLOPs, hypervolume 0.")
+    assert show(table, 240).startswith("mine: front of 4 networks, 8 trainings, in 1M..4M FLOPs, hypervolume 0.")
     half = [100 * row.half for row in found.front if row.half]
     chances = [f"{row.probability:.0%}" for row in found.front]
     marks = ["", "knee", "best, tie with trial 1"]
     expected = zip(("0", "1", "3"), ("50.00", "89.00", "92.67"), half, "133", chances, marks, strict=True)
-    assert [(row[0], row[1], row[2], row[3], row[-1]) for row in rows(text)] == [
+    assert [(row[0], row[1], row[2], row[4], row[-1]) for row in rows(table)] == [
         (number, f"{mean} ± {width:.2f}%", n, chance, mark) for number, mean, width, n, chance, mark in expected
     ]
+    narrow = rows(front_table(REPEATED, SETTINGS))
+    assert [row[:3] for row in narrow] == [row[:3] for row in rows(table)]
+    assert [row[-1] for row in narrow] == ["", "knee", "best, tie"]
+
+
+def test_tables_fit_eighty_characters() -> None:
+    """Networks of four stages too, on a front with intervals."""
+    widest = Arch(
+        stages=tuple(
+            Stage(depth=2, width=w, block=Modulation(kernel=k))
+            for w, k in zip((16, 64, 96, 160), (3, 11, 5, 7), strict=True)
+        )
+    )
+    longer = [replace(row, arch=widest.to_dict(), number=row.number + 100) for row in REPEATED]
+    for build in (front_table, trials_table):
+        lines = show(build(longer, SETTINGS), 80).splitlines()
+        body = lines[next(i for i, line in enumerate(lines) if "───" in line) + 1 :]
+        count = len(rows(build(longer, SETTINGS)))
+        assert all(re.match(r" +10\d ", line) for line in body[:count]), "a line a network"
 
 
 def test_the_caption_of_intervals_says_what_they_cover_and_leave_out() -> None:
     noise = networks(REPEATED).noise
     assert noise
-    text = " ".join(show(front_table(REPEATED, SETTINGS), 240).split())
+    text = " ".join(show(front_table(REPEATED, SETTINGS, wide=True), 240).split())
     for part in (
         "mean top-1 of n seeds on digits's validation split of 360 images",
         f"each by itself (Student's t, 4 degrees of freedom; the standard deviation of one training, {100 * noise.sd:.2f}",
@@ -135,7 +170,7 @@ def test_two_further_seeds_are_too_few_for_intervals_and_ties() -> None:
     text = " ".join(show(front_table(FEW, SETTINGS), 240).split())
     assert "±: too few for an interval: 2 seeds, and 4 are needed beyond the first of a network (--repeats)." in text
     assert "tie" not in text
-    assert "89.00% │ 2 │" in text, "the mean and its seeds stay"
+    assert "89.00% 2 " in text, "the mean and its seeds stay"
     assert [row["interval"] for row in front_records(FEW)] == [None] * 3
 
 
@@ -161,7 +196,7 @@ def test_what_rounds_to_nothing_has_no_sign(value: float, digits: int, text: str
 
 def test_rivals_off_the_front_are_named() -> None:
     rivals = [replace(REPEATED[1], number=9, key="rival", flops=1_500_001, accuracy=0.889)]
-    text = " ".join(show(front_table([*REPEATED, *rivals], SETTINGS), 240).split())
+    text = " ".join(show(front_table([*REPEATED, *rivals], SETTINGS, wide=True), 240).split())
     assert "Rivals off the front: trial 9 (" in text
 
 
@@ -192,16 +227,18 @@ def test_a_baseline_is_set_beside_with_the_training_of_both() -> None:
 
 
 def test_a_front_of_nothing_is_an_empty_table() -> None:
-    text = show(front_table([], SETTINGS))
-    assert "front of 0 trials" in text
-    assert rows(text) == []
+    table = front_table([], SETTINGS)
+    assert "front of 0 trials" in show(table)
+    assert rows(table) == []
 
 
 def test_a_failed_trial_shows_its_reason() -> None:
     reason = "RuntimeError: shape [conv] of [/b] is wrong [2, 3]"
     failed = Trial(number=4, state="failed", reason=reason, flops=2_000_000, params=1_000, arch=NETWORK.to_dict())
     waiting = Trial(number=5, state="waiting")
-    table = rows(show(trials_table([*TRIALS, failed, waiting], SETTINGS)))
+    narrow, table = (rows(trials_table([*TRIALS, failed, waiting], SETTINGS, wide)) for wide in (False, True))
+    assert narrow[0] == ["0", "50.00%", "1M", "3.1", "complete", in_words(NETWORK)]
+    assert narrow[4] == ["4", "", "2M", "", "failed", reason]
     assert table[0] == ["0", "50.00%", "1M", "12.3K", "3.1", "complete", describe(NETWORK)]
     assert table[4] == ["4", "", "2M", "1K", "", "failed", reason]
     assert table[5] == ["5", "", "", "", "", "waiting", ""]
@@ -231,6 +268,16 @@ def test_a_network_in_a_line() -> None:
     )
 
 
+def test_a_network_in_few_words() -> None:
+    assert in_words(NETWORK) == "ConvNeXt 2-3, 40-80 ch, k5-7, ln"
+    mixed = Arch(
+        stages=(Stage(depth=1, width=8, block=Modulation(norm="bn")), Stage(depth=2, width=8, block=Bottleneck()))
+    )
+    assert in_words(mixed) == "mixed 1-2, 8-32 ch, k3-11, bn"
+    assert in_words(Arch(stages=(Stage(depth=2, width=8, block=OneConv()),))) == "One 2, 8 ch"
+    assert in_words(Arch(stages=(Stage(depth=2, width=8, block=Modulation(kernel=5)),))) == "modulation 2, 8 ch, k5, ln"
+
+
 def test_a_block_without_kernel_norm_and_act_is_said_without_them() -> None:
     plain, dense = Stage(depth=2, width=8, block=OneConv()), Stage(depth=1, width=8)
     assert describe(Arch(stages=(plain,))) == "stem 4 | O2x8"
@@ -244,10 +291,11 @@ def test_studies_say_their_budget_or_what_is_wrong() -> None:
         seeds=3, updated=moment,
     )  # fmt: skip
     broken = Summary(name="old [b]", folder=Path("old"), state="broken", problem="journal [/x] is damaged in line 3")
-    table = rows(show(studies_table([good, broken])))
-    local = moment.astimezone().strftime("%Y-%m-%d %H:%M")
-    assert table[0] == ["mine", "idle", "30", "2", "96.70% (3)", "digits", "1M..4M", local]
-    assert table[1] == ["old [b]", "broken", "0", "0", "", "", "journal [/x] is damaged in line 3", ""]
+    table = rows(studies_table([good, broken]))
+    local = moment.astimezone().strftime("%Y-%m-%d")
+    assert table[0] == ["mine", "idle", "30, 2 failed", "96.70% (3)", "digits", "1M..4M", local]
+    assert table[1] == ["old [b]", "broken", "0", "", "", "journal [/x] is damaged in line 3", ""]
+    assert "journal [/x] is damaged" in show(studies_table([good, broken]))
 
 
 def test_a_cost_in_full_says_its_conventions() -> None:
