@@ -44,8 +44,10 @@ class ShareToReach:
     interval: tuple[float | None, float | None] | None
 
     def __str__(self) -> str:
-        """`44% [36%, 69%]`, `90% [68%, never]`, or `44%` without an interval or where that is no wider."""
-        share, *ends = ("never" if value is None else f"{value:.0%}" for value in (self.share, *(self.interval or ())))
+        """In percent: `44 [36, 69]`, `90 [68, never]`, or `44` without an interval or where that is no wider."""
+        share, *ends = (
+            "never" if value is None else f"{100 * value:.0f}" for value in (self.share, *(self.interval or ()))
+        )
         return share if set(ends) <= {share} else f"{share} [{', '.join(ends)}]"
 
 

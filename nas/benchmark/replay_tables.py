@@ -54,11 +54,11 @@ class _Tables:
             yield self._table(title, places, regrets, self._held("±", regrets))
         yield self._stopping()
         reaches = self._cells([row.reaches for row in self.rows])
-        title = "reaches the hypervolume that ... has at the end, with which part of the budget"
+        title = "percent of the budget to reach the hypervolume that ... has at the end"
         yield self._table(title, references, reaches, self._held("[ ]", reaches))
         if exhaustive:
             closes = self._cells([row.closes for row in self.rows])
-            title = "reaches the mean gap that ... has at the end, with which part of the budget"
+            title = "percent of the budget to reach the mean gap that ... has at the end"
             yield self._table(title, references, closes, self._held("[ ]", closes))
 
     def _stopping(self) -> Table:

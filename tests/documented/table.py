@@ -230,6 +230,17 @@ TABLE = (
     ),
     Row(("nas replay TABLE",), "random/moasha", "nas replay table.parquet --seeds 1 --trials 4"),
     Row(("nas replay", "time nas replay"), "random/moasha", "nas replay --seeds 2 --trials 4"),
+    Row(
+        (
+            "nas search benchmarks/exhaustive.yaml --data path/to/cifar10 --flops 200K..5M --trials 256 --repeats 64 "
+            "--sampler random --workers 2 --study exhaustive",
+        ),
+        "front of 3 networks, 4 trainings",
+        "nas search benchmarks/exhaustive.yaml --data images --flops 200K..5M --trials 3 --images 192 --repeats 1 "
+        "--sampler random --workers 2 --study exhaustive",
+    ),
+    Row(("nas record exhaustive --out exhaustive.parquet",), r"exhaustive\.parquet: 4 trainings of 3 networks"),
+    Row(("nas replay exhaustive",), "mean gap to the best networks", "nas replay exhaustive --seeds 1 --trials 4"),
     Row(("nas replay --sampler random",), "random/quantile", "nas replay --sampler random --seeds 2 --trials 4"),
 )
 

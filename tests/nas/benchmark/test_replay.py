@@ -246,7 +246,7 @@ def test_reach_is_where_the_mean_crosses() -> None:
     fast = np.minimum(2 * slow, 1)
     found = share_needed("slow", fast, slow[:, -1], 0.95)
     assert (found.share, found.interval) == (0.5, (0.5, 0.5))
-    assert str(found) == "50%"
+    assert str(found) == "50"
     never = share_needed("fast", slow / 2, fast[:, -1], 0.95)
     assert (never.share, never.interval) == (None, (None, None))
     assert str(never) == "never"
@@ -262,7 +262,7 @@ def test_reach_is_where_the_mean_crosses() -> None:
     assert wide.interval[0] is not None
     assert wide.interval[0] < low
     few = share_needed("slow", fast[:4], slow[:, -1], 0.95)
-    assert (few.share, few.interval, str(few)) == (0.5, None, "50%")
+    assert (few.share, few.interval, str(few)) == (0.5, None, "50")
 
 
 def test_intervals_are_students() -> None:
