@@ -2,9 +2,9 @@
 
     python -m benchmarks.stopping
 
-First searches are replayed on the recorded table (world `surrogate`, sampler `ehvi`, 40 average networks' budget) with
-several allowances of wrong stops. Then finished networks of the table forecast the others' final accuracy at each
-period: from the curve alone, from the network's parts alone, and from both.
+First searches are replayed on the recorded table (40 average networks' budget) with several allowances of wrong stops:
+random search on its real curves, and the default sampler in world `surrogate`. Then finished networks of the table
+forecast the others' final accuracy at each period: from the curve alone, from the network's parts alone, and from both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.machine import heading
-from nas.benchmark.replay import Run, SamplerSource, budget, simulate
+from nas.benchmark.replay import Run, SamplerSource, Source, TableSource, budget, simulate
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable, accuracy_matrix, log_flops
 from nas.samplers.bayesian_ridge import Ridge
@@ -25,28 +25,30 @@ from nas.samplers.early_stopping import MISSES, QuantileRule
 from nas.samplers.features import Features, Floats
 
 TRIALS, SEEDS = 40, 60  # average networks of the budget; searches with each allowance
-ALLOWANCES = (MISSES, 0.12)
+ALLOWANCES = {"random": (0.03, 0.05, MISSES, 0.1, 0.15), "ehvi": (MISSES, 0.12)}
 COUNTS, DRAWS = (20, 40, 80, 160, 300), 12  # of finished networks that forecast the others
 FREE = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square
 
 
-def one(misses: float, seed: int) -> Run:
+def one(sampler: str, misses: float, seed: int) -> Run:
     """A search with that allowance."""
     threadpool_limits(1)
     table = RecordedTable.load()
-    source = SamplerSource(table, Surrogate.fit(table), "ehvi", seed, "flops")
+    source: Source = TableSource(table, seed, "flops")
+    if sampler == "ehvi":
+        source = SamplerSource(table, Surrogate.fit(table), "ehvi", seed, "flops")
     rule = QuantileRule(table.periods, seed, misses)
     return simulate(source, rule, table.periods, table.band, budget(table, TRIALS, "flops"))
 
 
 def allowances() -> None:
-    print(f"allowance, hypervolume x 100, trials, cost of the same trials, wrong stops; {SEEDS} seeds")
+    print(f"sampler, allowance, hypervolume x 100, trials, cost of the same trials, wrong stops; {SEEDS} seeds")
     with ProcessPoolExecutor() as pool:
-        for misses in ALLOWANCES:
-            runs = list(pool.map(partial(one, misses), range(SEEDS)))
+        for sampler, misses in ((sampler, each) for sampler, all_of in ALLOWANCES.items() for each in all_of):
+            runs = list(pool.map(partial(one, sampler, misses), range(SEEDS)))
             front, missed = sum(run.front for run in runs), sum(run.missed for run in runs)
             print(
-                f"{misses:6.0%}  {100 * mean(run.steps[-1][1] for run in runs):.2f}"
+                f"{sampler:6s} {misses:6.0%}  {100 * mean(run.steps[-1][1] for run in runs):.2f}"
                 f"  {mean(run.trials for run in runs):5.0f}  {mean(run.cost / run.full_cost for run in runs):.0%}"
                 f"  {missed} of {front}, {missed / front:.1%}",
                 flush=True,

@@ -44,9 +44,9 @@ class ShareToReach:
     interval: tuple[float | None, float | None] | None
 
     def __str__(self) -> str:
-        """In percent: `44 [36, 69]`, `90 [68, never]`, or `44` without an interval or where that is no wider."""
+        """In percent: `44 [36, 69]`, `90 [68, -]`, or `44` without an interval or where that is no wider; -: never."""
         share, *ends = (
-            "never" if value is None else f"{100 * value:.0f}" for value in (self.share, *(self.interval or ()))
+            "-" if value is None else f"{100 * value:.0f}" for value in (self.share, *(self.interval or ()))
         )
         return share if set(ends) <= {share} else f"{share} [{', '.join(ends)}]"
 

@@ -13,6 +13,7 @@ from nas.benchmark.exhaustive import BUDGETS, LIMITS
 from nas.benchmark.replay import World
 from nas.benchmark.replay_summary import SHARES, ReplaySummary
 
+NEVER = "-: not within the budget. "
 WITHOUT = " Without: the seeds are too few for one."
 STOPPING = (
     "cost, kept: training cost and hypervolume over those of the same trials without stopping. wrong stops: front "
@@ -39,7 +40,10 @@ class _Tables:
     seeds: int
 
     def all(self) -> Iterator[Table]:
-        shares, references = [f"{share:.0%}" for share in SHARES], [each.reference for each in self.rows[0].reaches]
+        shares, references = (
+            [f"{share:.0%}" for share in SHARES],
+            [_short(each.reference) for each in self.rows[0].reaches],
+        )
         volumes = self._cells([row.volumes for row in self.rows])
         held = self._held("±", volumes)
         if held and any("±" not in cell for _, *cells in volumes for cell in cells):
@@ -55,16 +59,16 @@ class _Tables:
         yield self._stopping()
         reaches = self._cells([row.reaches for row in self.rows])
         title = "percent of the budget to reach the hypervolume that ... has at the end"
-        yield self._table(title, references, reaches, self._held("[ ]", reaches))
+        yield self._table(title, references, reaches, NEVER + self._held("[ ]", reaches))
         if exhaustive:
             closes = self._cells([row.closes for row in self.rows])
             title = "percent of the budget to reach the mean gap that ... has at the end"
-            yield self._table(title, references, closes, self._held("[ ]", closes))
+            yield self._table(title, references, closes, NEVER + self._held("[ ]", closes))
 
     def _stopping(self) -> Table:
         cells = [
-            [str(row.plan), f"{row.trials:.0f}{'*' if row.exhausted else ''}", f"{row.stopped:.0%}", f"{row.spent:.0%}",
-             f"{row.kept:.2%}", f"{row.missed.mean:.1%}"]
+            [_short(str(row.plan)), f"{row.trials:.0f}{'*' if row.exhausted else ''}",
+             f"{row.stopped:.0%}", f"{row.spent:.0%}", f"{row.kept:.2%}", f"{row.missed.mean:.1%}"]
             for row in self.rows
         ]  # fmt: skip
         caption = STOPPING + " *: no network was left." * any(row.exhausted for row in self.rows)
@@ -73,7 +77,7 @@ class _Tables:
 
     def _cells(self, values: Sequence[Sequence[object]]) -> list[list[str]]:
         """A row for each plan: its name, then its values."""
-        return [[str(row.plan), *map(str, own)] for row, own in zip(self.rows, values, strict=True)]
+        return [[_short(str(row.plan)), *map(str, own)] for row, own in zip(self.rows, values, strict=True)]
 
     def _held(self, sign: str, rows: Sequence[Sequence[str]]) -> str:
         """That the intervals of these rows' cells hold together; nothing for too few seeds."""
@@ -91,3 +95,8 @@ class _Tables:
         for row in rows:
             table.add_row(*row)
         return table
+
+
+def _short(plan: str) -> str:
+    """Its sampler, and its stopping rule if it has one."""
+    return plan.removesuffix("/none")

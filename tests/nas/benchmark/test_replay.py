@@ -249,7 +249,7 @@ def test_reach_is_where_the_mean_crosses() -> None:
     assert str(found) == "50"
     never = share_needed("fast", slow / 2, fast[:, -1], 0.95)
     assert (never.share, never.interval) == (None, (None, None))
-    assert str(never) == "never"
+    assert str(never) == "-"
     mixed = np.concatenate([fast, slow])  # the interval holds the mean's crossing
     some = share_needed("x", mixed, np.full(5, 0.7), 0.95)
     wide = share_needed("x", mixed, np.full(5, 0.7), 0.995)
