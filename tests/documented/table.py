@@ -241,6 +241,11 @@ TABLE = (
     ),
     Row(("nas record exhaustive --out exhaustive.parquet",), r"exhaustive\.parquet: 4 trainings of 3 networks"),
     Row(("nas replay exhaustive",), "mean gap to the best networks", "nas replay exhaustive --seeds 1 --trials 4"),
+    Row(
+        ("nas replay exhaustive --sampler random",),
+        "random/quantile",
+        "nas replay exhaustive --sampler random --seeds 2 --trials 4",
+    ),
     Row(("nas replay --sampler random",), "random/quantile", "nas replay --sampler random --seeds 2 --trials 4"),
 )
 
