@@ -121,7 +121,10 @@ def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path, monkeypatch
         ({"trials": "3"}, "trials must be a whole number from 1 on, got '3'; use e.g. 1"),
         ({"trials": 3, "workers": -1}, "workers must be a whole number from 1 on, got -1; use e.g. 1"),
         ({"trials": 3, "seed": -1}, "seed must be a whole number from 0 on, got -1; use e.g. 0"),
-        ({"trials": 3, "sampler": "evhi"}, "sampler must be one of ehvi, tpe, nsga2, random, got 'evhi'; choose one"),
+        (
+            {"trials": 3, "sampler": "evhi"},
+            "sampler must be one of ehvi, tpe, nsga2, random, spread, got 'evhi'; choose one",
+        ),
         ({"trials": 3, "stop": "asha"}, "stop must be one of none, quantile, moasha, got 'asha'; choose one"),
     ],
 )
