@@ -240,7 +240,7 @@ TABLE = (
         "--sampler random --workers 2 --study exhaustive",
     ),
     Row(("nas record exhaustive --out exhaustive.parquet",), r"exhaustive\.parquet: 4 trainings of 3 networks"),
-    Row(("nas replay exhaustive",), "mean gap to the best networks", "nas replay exhaustive --seeds 1 --trials 4"),
+    Row(("nas replay exhaustive",), "exhaustive: mean gap to the best", "nas replay exhaustive --seeds 1 --trials 4"),
     Row(
         ("nas replay exhaustive --sampler random",),
         "random/quantile",
