@@ -25,6 +25,9 @@ from nas.records.recipe import Recipe
 from space import Arch, Task, cost
 
 WORKERS = 2
+RECIPE: dict[str, Any] = {
+    "optimizer": "adamw", "schedule": "cosine", "average": None, "warmup": 0.1, "crop_after": 0,
+}  # fmt: skip  # its own, as fields of nas's: crops from the first image on
 
 
 class Images(Dataset[tuple[Tensor, int]]):

@@ -75,7 +75,7 @@ def main() -> None:
     data = load(options.data, 32)
     task, train_images = Task(32, data.channels, len(data.classes)), len(data.train.labels)
     arches = networks(task, options.networks)
-    own = Recipe(optimizer="adamw", schedule="cosine", average=None, warmup=0.1, epochs=1, train_images=options.images)
+    own = Recipe(epochs=1, train_images=options.images, **peer.RECIPE)
     theirs = [peer_trial(arch, task, data, own.settled(train_images)) for arch in arches]
     recipe = Recipe(images=options.images).settled(train_images)
     seconds, found = reach_all(options.data, task, arches, recipe, [accuracy for _, accuracy in theirs])

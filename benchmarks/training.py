@@ -86,10 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     data = load(options.data, 32)
     task, device = Task(32, data.channels, len(data.classes)), choose_device("auto")
-    own = Recipe(
-        optimizer="adamw", schedule="cosine", average=None, warmup=0.1, crop_after=0,
-        epochs=options.epochs, train_images=options.images,
-    )  # fmt: skip
+    own = Recipe(epochs=options.epochs, train_images=options.images, **peer.RECIPE)
     recipe = own.settled(len(data.train.labels))
     arches = networks(task, options.networks)
     _ready(options.data, recipe, torch.get_num_threads())

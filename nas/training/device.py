@@ -55,7 +55,7 @@ def own_stream(device: torch.device) -> Iterator[None]:
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """bfloat16 autocast where `precision` asks for it; `auto` does on GPUs with bfloat16 matrix units. On a CPU with
-    such units a step took up to 2.8 times as long as in float32 (`python -m benchmarks.precision`)."""
+    such units a step took up to 2.9 times as long as in float32 (`python -m benchmarks.precision`)."""
     if precision == "bfloat16" or (precision == "auto" and device.type == "cuda" and has_bfloat16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
