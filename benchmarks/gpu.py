@@ -3,8 +3,8 @@ is torch's, how fast networks train, alone, several at once and beside the peer 
 
     python -m benchmarks.gpu path/to/cifar10 [--seconds 480]
 
-A part that fails says so, the others go on, and the command ends with 1. Without a GPU it runs on the CPU, where nothing
-is captured. The digits (`digits`, here at 32 px) serve where there are no other data.
+A part that fails says so, the others go on, and the command ends with 1. Without a GPU it runs on the CPU, where
+nothing is captured. The digits (`digits`, here at 32 px) serve where there are no other data.
 """
 
 from __future__ import annotations

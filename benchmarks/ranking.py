@@ -45,7 +45,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "crops at once": {"crop_after": 0},
     "no label smoothing": {"label_smoothing": 0.0},
     "batch 128, muon_lr 11e-3, lr 2.75e-3": {"batch_size": 128, "muon_lr": 11e-3, "lr": 2.75e-3},
-    "muon_lr 12e-3": {"muon_lr": 12e-3},
     LONG[0]: {"images": 180_000, "period_images": 45_000, "lr": 8e-3, "seed": 100, **COSINE},
     LONG[1]: {"images": 180_000, "period_images": 45_000, "lr": 8e-3, "seed": 101, **COSINE},
 }  # the default recipe but for what is named; seed 1 where none is

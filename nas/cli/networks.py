@@ -25,7 +25,7 @@ from nas.cli.options import (
     Runs,
     SpaceArg,
 )
-from nas.export.arch_source import load_network
+from nas.export.arch_source import load_network, told_task
 from nas.records.settings import find_study
 from space import Arch, Cost, InputError, Space, Task
 from space.cost import breakdown
@@ -102,7 +102,8 @@ def show(
     if trial is None:
         network, task = load_network(arch, image_size, channels, classes)
     else:
-        network, task = _network_of_trial(arch, trial, runs)
+        network, own = _network_of_trial(arch, trial, runs)
+        task = told_task(own, image_size, channels, classes)
     if as_json:
         print(json.dumps(_network_json(network, task)))
         return

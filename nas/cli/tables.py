@@ -98,7 +98,11 @@ def _short_caption(found: NetworkResults, settings: Settings) -> str:
     if found.noise is None:
         words.append("One seed per network: no interval, and near ones may be ties.")
     elif found.noise.known:
-        words.append("±: 95% interval over seeds. tie: not told from the row above by these seeds.")
+        split = split_error(found.front[-1].trial, settings.data.validation) if found.front else 0.0
+        words.append(
+            f"±: 95% interval over seeds; the split's own error, {100 * split:.2f} points at the best, is not in it. "
+            "tie: not told from the row above by these seeds. More on both: --wide."
+        )
     else:
         words.append(noise_words(found.noise, settings, found))
     return " ".join([*words, _in_full(settings)])

@@ -18,8 +18,13 @@ def load_network(
     """The network, and its task: what is told, else its export's, else ImageNet's (224 px, 3 channels, 1,000 classes).
     Raises InputError for what is no network."""
     arch, own = load_arch(target)
+    return arch, told_task(own or Task(), image_size, channels, classes)
+
+
+def told_task(own: Task, image_size: int | None, channels: int | None, classes: int | None) -> Task:
+    """`own` but for what is told."""
     told = {"image_size": image_size, "channels": channels, "classes": classes}
-    return arch, replace(own or Task(), **{name: value for name, value in told.items() if value is not None})
+    return replace(own, **{name: value for name, value in told.items() if value is not None})
 
 
 def load_arch(target: str) -> tuple[Arch, Task | None]:

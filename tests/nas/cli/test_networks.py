@@ -110,3 +110,15 @@ def test_training_afresh_takes_images_of_the_exports_size(export: Path) -> None:
         order = TrainOptions(target=str(export / ARCH), data="digits", out=export / "out", image_size=told)
         network, data, start = _begin(order, FinalRecipe.load("brief", None, None), Console(quiet=True))
         assert (network.task, data.image_size, start) == (Task(size, 1, 10), size, "fresh weights")
+
+
+def test_a_trials_network_is_shown_with_its_studys_task(run: Run) -> None:
+    runs = ("--runs", Path(__file__).parents[3] / "runs", "--json")
+    code, out, _ = run("show", "cifar10", "--trial", 47, *runs)
+    own = next(each for each in json.loads(run("trials", "cifar10", *runs)[1]) if each["number"] == 47)
+    assert code == 0
+    assert json.loads(out)["flops"] == own["flops"]
+    larger = json.loads(run("show", "cifar10", "--trial", 47, "--image-size", 64, *runs)[1])
+    assert larger["flops"] > 3 * own["flops"], "what is told counts"
+    code, _, err = run("show", "cifar10", "--trial", 470, *runs)
+    assert (code, err) == (2, "error: trial must be one of cifar10 with a network, got 470; see nas trials cifar10\n")
