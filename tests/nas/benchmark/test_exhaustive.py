@@ -80,9 +80,9 @@ def test_gaps_are_those_of_what_a_search_would_take() -> None:
     assert gaps.summary()[0] == pytest.approx(float(np.mean(truth.best - truth.cheapest)))
     keys = sorted(whole.networks, key=lambda key: whole.networks[key][0].flops)
     small, large = keys[10], keys[50]
-    gaps.add(large, whole.networks[large][0].flops, 0.9)
-    gaps.add(small, whole.networks[small][0].flops, 0.8)
-    gaps.add(keys[40], whole.networks[keys[40]][0].flops, 0.1)
+    gaps.add(large, whole.networks[large][0].flops, 0.3)
+    gaps.add(small, whole.networks[small][0].flops, 0.25)
+    gaps.add(keys[40], whole.networks[keys[40]][0].flops, 0.2)
     found = []
     for limit, best in zip(truth.limits, truth.best, strict=True):
         taken = next((key for key in (large, small) if whole.networks[key][0].flops <= limit), None)
