@@ -91,6 +91,7 @@ class EhviSampler(BaseSampler):
         self.distributions: dict[str, BaseDistribution] = {}  # by name, as they came up
         self.proposed: dict[int, dict[str, Any]] = {}  # parameters, by trial, until Optuna asks for them
         self.blocks: dict[int, tuple[list[Candidate], Floats]] = {}  # random candidates with their rows, by trial
+        self.exhausted = False  # no draw found a network that no trial has
         band = settings.band
         self.middle = math.log(band.low * band.high) / 2
         self.half = max(math.log(band.high / band.low) / 2, 1e-9)
@@ -194,7 +195,9 @@ class EhviSampler(BaseSampler):
     # What is proposed
 
     def _propose(self, number: int, running: Sequence[Floats]) -> Candidate | None:
-        """A network in the budget that no trial has. None if no draw finds one."""
+        """A network in the budget that no trial has. None once no draw has found one."""
+        if self.exhausted:
+            return None
         rng = random.Random(f"{self.settings.seed}/{number}")
         begun = len(self.known.points) >= SPREAD
         ranked = self.ranked(number, rng, running) if begun else self._spread(rng)
@@ -202,6 +205,7 @@ class EhviSampler(BaseSampler):
             for each in candidates:
                 if each.arch.key not in self.known.keys:
                     return each
+        self.exhausted = True
         return None
 
     def _spread(self, rng: random.Random) -> list[Candidate]:

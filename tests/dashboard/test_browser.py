@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -192,13 +193,20 @@ def test_a_trial_is_chosen_by_keyboard_and_kept_from_page_to_page(site: Site, pa
     page.get_by_role("link", name="Trials", exact=True).click()
     page.wait_for_selector(f"h2:has-text('Trial {front[1]}')")
     until(lambda: all(said in page.url for said in ("study=keys", f"trial={front[1]}", "pin=1")))
-    table = page.locator("[data-testid=stDataFrame]").first
-    table.locator("canvas").first.wait_for()
-    table.click(position={"x": 60, "y": 53 + 35 * 2})  # a cell of the third row
+    page.locator("[data-testid=stDataFrame] canvas").first.wait_for()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")  # else the table may be drawn anew
+    until(lambda: third_row_is_chosen(page))
+    page.wait_for_selector("h2:has-text('Trial 2')")
+
+
+def third_row_is_chosen(page: Any) -> bool:
+    """By a click on one of its cells and the keyboard; a table that moves meanwhile is clicked again."""
+    page.locator("[data-testid=stDataFrame]").first.click(position={"x": 60, "y": 53 + 35 * 2})
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Shift+Space")
-    page.wait_for_selector("h2:has-text('Trial 2')")
-    until(lambda: "trial=2" in page.url)
+    with suppress(AssertionError):
+        until(lambda: "trial=2" in page.url, 5)
+    return "trial=2" in page.url
 
 
 def flaws(page: Any, *rules: str) -> list[tuple[str, str]]:

@@ -118,7 +118,7 @@ def test_spread_random_search_goes_through_the_band_as_the_default_begins() -> N
 
 def test_the_gap_shrinks_to_what_seeing_one_training_leaves() -> None:
     whole = table()
-    bench = Bench(whole, Exhaustive.of(whole), "flops", budget(whole, 64, "flops"))
+    bench = Bench(whole, Exhaustive.of(whole), "flops", budget(whole, 32, "flops"))
     runs = replay(bench, plans([], [], exhaustive=True), 3, 1)
     curves = gaps_of(runs, bench)
     assert {str(plan) for plan in curves} == {
