@@ -198,6 +198,44 @@ CIFAR = (
     ),
 )
 
+# the three ways in of README, each from its beginning
+PATHS = (
+    Row(
+        (
+            "nas search convnext_or_modulation_64 --data path/to/images --flops 5M..40M --time 1h --workers 2 --study mine",
+        ),
+        r"mine: front of \d+ trial",
+        "nas search convnext_or_modulation_64 --data images --flops 5M..40M --time 2s --workers 2 --study mine --images 128",
+    ),
+    Row(("nas front mine",), r"front of \d+ trial"),
+    Row(("nas export mine --pick knee --out exports/mine",), "to exports/mine, reloaded and verified"),
+    Row(
+        ("nas train exports/mine/arch.yaml --data path/to/images --recipe muon --epochs 60 --out exports/mine-long",),
+        "exports/mine-long[\\s\\S]*test accuracy",
+        "nas train exports/mine/arch.yaml --data images --recipe muon --epochs 1 --out exports/mine-long",
+    ),
+    Row(
+        ("nas predict exports/mine-long path/to/images",),
+        r"accuracy 0\.\d{4} \(top-1, n = \d+\)",
+        "nas predict exports/mine-long images",
+    ),
+    Row(("nas init walk --preset convnext_or_modulation_32",), r"next: nas space walk/space\.yaml"),
+    Row(("nas space walk/space.yaml --flops 1M..16M",), r"1M\.\.16M"),
+    Row(
+        (
+            "nas search walk/space.yaml --data path/to/images --flops 1M..16M --trials 60 --repeats 16 --baseline "
+            "--study walk",
+        ),
+        "baseline, random search: walk-random: ",
+        "nas search walk/space.yaml --data images --flops 1M..16M --trials 24 --repeats 1 --images 64 --baseline "
+        "--study walk",
+    ),
+    Row(("nas audit walk --images 3x",), "tau", "nas audit walk --images 2x"),
+    Row(("nas record walk-random --out walk.parquet",), r"walk\.parquet: \d+ trainings of \d+ networks"),
+    Row(("nas replay walk.parquet",), "random/moasha", "nas replay walk.parquet --seeds 1 --trials 4"),
+    Row(("nas report walk --out walk.html",), r"walk\.html: [\d,]+ bytes"),
+)
+
 _SMALL = "nas search convnext_or_modulation_32 --data images --flops 500K..1M --trials 4 --epochs 2 --sampler random"
 TABLE = (
     Row(
@@ -304,6 +342,16 @@ MACHINES = (
         "--epochs 1",
     ),
     Row(
+        (
+            "nas search convnext_or_modulation_32 --data path/to/images --flops 5M..40M --trials 200 --workers 2 --storage "
+            "postgresql://me@host/database --artifacts s3://bucket/prefix --study big",
+        ),
+        "front of [12] trials?",
+        "nas search convnext_or_modulation_32 --data images --flops 5M..40M --trials 2 --images 128 --workers 2 "
+        "--storage {storage} --artifacts s3://nets/big --study big",
+    ),
+    Row(("nas worker big",)),
+    Row(
         ("... --storage postgresql://... --artifacts s3://... --on ray", "nas search ... --on ray"),
         r"front of \d+ trials",
         "nas search digits --data digits --flops 50K..200K --trials 10 --epochs 2 --study everywhere "
@@ -313,7 +361,7 @@ MACHINES = (
 )
 
 CHAINS = {
-    "demo": DEMO, "study": STUDY, "cifar": CIFAR, "table": TABLE, "networks": NETWORKS, "workers": WORKERS,
+    "demo": DEMO, "paths": PATHS, "study": STUDY, "cifar": CIFAR, "table": TABLE, "networks": NETWORKS, "workers": WORKERS,
     "machines": MACHINES,
 }  # fmt: skip
 

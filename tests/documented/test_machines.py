@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from nas.storage.reader import Reader
+from tests.documented.conftest import write_images
 from tests.documented.place import Place, check
 from tests.documented.table import CHAINS, Row
 from tests.nas.postgres import BINARIES, SECRET, started
@@ -23,6 +24,7 @@ def servers(place: Place, only_cluster: None) -> Iterator[None]:
     import boto3
     from moto.server import ThreadedMotoServer
 
+    write_images(place.folder / "images")
     store = ThreadedMotoServer(port=0, verbose=False)
     store.start()
     host, port = store.get_host_and_port()

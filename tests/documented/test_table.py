@@ -124,7 +124,7 @@ def _parsed(command: str) -> tuple[list[str], dict[str, list[str]]]:
 
 def _of_ones_own(word: str) -> bool:
     """Stands for something else: STUDY, path/to/images, a number, a setting of a variable."""
-    return bool(re.search(r"[A-Z]{3}|[/.]|^\d+[xK]?$", word)) or word in SMALLER or word == "N"
+    return bool(re.search(r"[A-Z]{3}|[/.]|^\d+[xKhs]?$", word)) or word in SMALLER or word == "N"
 
 
 def _may_be(name: str, printed: list[str], typed: list[str]) -> bool:

@@ -1,0 +1,16 @@
+"""The three ways in of README; the cluster's stands among the machines."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.documented.place import Place, check
+from tests.documented.table import CHAINS, Row
+
+CHAIN = "paths"
+pytestmark = pytest.mark.usefixtures("images")
+
+
+@pytest.mark.parametrize("row", CHAINS[CHAIN], ids=lambda row: row.typed)
+def test_a_command(place: Place, row: Row) -> None:
+    check(row, place.reach(row))
