@@ -133,4 +133,13 @@ def print_table(table: Table, wide: bool = False) -> None:
     """`wide`: as wide as it is, whatever the window."""
     from rich.console import Console
 
-    Console(width=WIDE if wide else None).print(table)
+    write_table(Console(width=WIDE if wide else None, highlight=False), table)
+
+
+def write_table(console: Console, table: Table) -> None:
+    """With its title above and what is said of it below, both as wide as the console, not as the table."""
+    title, said = table.title, table.caption
+    table.title = table.caption = None
+    for each in (title, table, said):
+        if each:
+            console.print(each)

@@ -144,4 +144,5 @@ def replay(
         return
     for each in report.tables():
         print_table(each)
+        print()
     print("\n".join(report.notes()))

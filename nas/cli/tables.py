@@ -68,9 +68,9 @@ def front_table(trials: Sequence[Trial], settings: Settings, wide: bool = False)
     """The front by rising FLOPs, its knee, best and ties marked; intervals where a network was repeated. `wide`: every
     column, networks in full, and all that is to be said of the numbers."""
     found, count = networks(trials), len(scored(trials))
-    counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks, {count} trainings,"
-    title = f"{settings.name}: front of {counts} in {settings.band} FLOPs, hypervolume "
-    title += f"{hypervolume(trials, settings.band):.4f}"
+    counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks ({count} trainings)"
+    title = f"{settings.name}: front of {counts} in {settings.band} FLOPs\n"
+    title += f"hypervolume {hypervolume(trials, settings.band):.4f}"
     seeds = [] if found.noise is None else ["n"]
     more = (["on front"] if seeds else []) + ["params", "seconds"]
     names = ["trial", _over_lines(settings), *seeds, "FLOPs", *(more if wide else [] if seeds else ["params"])]
@@ -93,24 +93,27 @@ def _over_lines(settings: Settings) -> str:
 
 
 def _short_caption(found: NetworkResults, settings: Settings) -> str:
-    """What a person needs to read the front; the rest is in `front_caption`."""
-    words = [basis(settings, "1 seed per network" if found.noise is None else "mean of n seeds")]
+    """What a person needs to read the front, a line each; the rest is in `front_caption`."""
+    lines = [_basis_lines(settings, "1 seed per network" if found.noise is None else "mean of n seeds")]
     if found.noise is None:
-        words.append("One seed per network: no interval, and near ones may be ties.")
+        lines.append("One seed per network: no interval, and near ones may be ties.")
     elif found.noise.known:
         split = split_error(found.front[-1].trial, settings.data.validation) if found.front else 0.0
-        words.append(
-            f"±: 95% interval over seeds; the split's own error, {100 * split:.2f} points at the best, is not in it. "
-            "tie: not told from the row above by these seeds. More on both: --wide."
-        )
+        lines.append(f"±: 95% interval over seeds; without the split's own error, {100 * split:.2f} points")
+        lines.append("tie: these seeds do not tell it from the row above (more on both: --wide)")
     else:
-        words.append(noise_words(found.noise, settings, found))
-    return " ".join([*words, _in_full(settings)])
+        lines.append(noise_words(found.noise, settings, found))
+    return "\n".join([*lines, _in_full(settings)])
+
+
+def _basis_lines(settings: Settings, seeds: str) -> str:
+    """`basis`, accuracy and FLOPs a line each."""
+    return basis(settings, seeds).replace(f". {CONVENTION}.", f"\n{CONVENTION}")
 
 
 def _in_full(settings: Settings) -> str:
-    words = "Network: kind of blocks, blocks of the stages, channels, kernels, norm; in full:"
-    return f"{words} nas show {settings.name} --trial N."
+    words = "network: kind of blocks, blocks of the stages, channels, kernels, norm;\n  in full:"
+    return f"{words} nas show {settings.name} --trial N"
 
 
 def _mark(row: NetworkResult, found: NetworkResults, wide: bool) -> str:
@@ -175,10 +178,9 @@ def baseline_line(trials: Sequence[Trial], settings: Settings, beside: Sequence[
 
 
 def _outcome_words(found: Outcome) -> str:
-    return (
-        f"{found.study}: {found.front} of {found.networks} networks on the front, hypervolume {found.hypervolume:.4f}, "
-        f"{found.trainings} trainings on {found.images:,} images, {found.seconds:,.0f} s of training"
-    )
+    front = f"{found.front} of {found.networks} networks on the front, hypervolume {found.hypervolume:.4f}"
+    cost = f"{found.trainings} trainings on {found.images:,} images, {found.seconds:,.0f} s of training"
+    return f"{found.study}: {front},\n  {cost}"
 
 
 def agreement_table(found: Agreement, images: int, settings: Settings) -> Table:
@@ -235,9 +237,9 @@ def trials_table(trials: Sequence[Trial], settings: Settings, wide: bool = False
     """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule."""
     recipe = settings.build_recipe()
     rule = build_rule(settings.stop, recipe.periods, settings.seed)
-    stopping = "" if settings.stop == "none" else f" Stopping: {rule.describe(recipe.period)}."
-    words = LEGEND + "." if wide else _in_full(settings)
-    note = escape(f"{basis(settings, SEED_OF_A_ROW)} {words}{stopping}")
+    stopping = [] if settings.stop == "none" else [f"stopping: {rule.describe(recipe.period)}"]
+    words = LEGEND if wide else _in_full(settings)
+    note = escape("\n".join([_basis_lines(settings, SEED_OF_A_ROW), words, *stopping]))
     names = ["trial", f"{_over_lines(settings)},\n1 seed", "FLOPs", *(["params"] if wide else []), "sec"]
     table = _table(note, *_right(*names, no_wrap=True), "state", Column("network, or reason", overflow="fold"))
     for trial in trials:
@@ -250,9 +252,9 @@ def trials_table(trials: Sequence[Trial], settings: Settings, wide: bool = False
 
 
 STUDIES = (
-    "best: the most accurate network, at the mean of its (n) seeds; top-1, or balanced "
-    "accuracy where it says balanced, on the study's validation split. "
-    "budget: FLOPs, conv + linear multiply-accumulates, batch 1."
+    "best: accuracy of the most accurate network, mean of its (n) seeds; top-1, or\n"
+    "  balanced where it says so, on the study's validation split\n"
+    "budget: FLOPs, conv + linear multiply-accumulates, batch 1"
 )
 
 

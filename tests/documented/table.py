@@ -248,7 +248,7 @@ TABLE = (
             "nas search convnext_or_modulation_32 --data path/to/cifar10 --flops 500K..5M --trials 400 --repeats 30 "
             "--sampler random --recipe benchmarks/recorded.yaml --workers 2 --study recorded",
         ),
-        "front of 20 networks, 22 trainings",
+        r"front of 20 networks \(22 trainings\)",
         "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 20 --repeats 2 "
         "--sampler random --recipe benchmarks/recorded.yaml --epochs 3 --workers 2 --study recorded",
     ),
@@ -273,7 +273,7 @@ TABLE = (
             "nas search benchmarks/exhaustive.yaml --data path/to/cifar10 --flops 200K..5M --trials 256 --repeats 64 "
             "--sampler random --workers 2 --study exhaustive",
         ),
-        "front of 3 networks, 4 trainings",
+        r"front of 3 networks \(4 trainings\)",
         "nas search benchmarks/exhaustive.yaml --data images --flops 200K..5M --trials 3 --images 192 --repeats 1 "
         "--sampler random --workers 2 --study exhaustive",
     ),
