@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.cost_axes import LIMIT
-from nas.analysis.pareto import score
+from nas.analysis.pareto import baseline_of, score
 from nas.analysis.wording import describe, in_words
 from nas.cli.base import print_json, print_table
 from nas.latency import front as latencies
@@ -20,28 +21,38 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def print_measured(
-    folder: Path, device: str, batch: int, as_json: bool, wide: bool = False, front_only: bool = False
-) -> None:
+LATENCY = "seconds of a forward pass of a batch in float32, synchronised: median, lower and upper quartile"
+
+
+def print_measured(folder: Path, device: str, batch: int, wide: bool = False, front_only: bool = False) -> None:
     """What was measured of a study; or its front in latency alone, beside that of random search."""
     found = latencies.rows(folder, Reader(folder).trials(), device, batch)
     chosen, front, base = found, latencies.latency_front(found), None
     if front_only:
         chosen = front = latencies.quiet_front(folder, found)
         base = latencies.baseline_front(folder, device, batch)
-    if as_json:
-        rows = [row.to_json() for row in chosen]
-        if front_only:
-            for plain, row in zip(rows, chosen, strict=True):
-                plain["baseline_accuracy"] = latencies.reached(base or [], row)
-        print_json(rows)
-        return
     title = f"{folder.resolve().name}: {WORDS[chosen[0].trial.metric]} against latency"
     print_table(table(chosen, title, front, wide), wide)
     if words := latencies.busy_words(folder, found):
         print(f"busy: {words}")
     if line := latencies.baseline_line(folder, base, device, batch):
         print(line)
+
+
+def print_measured_json(folder: Path, which: Sequence[tuple[str, int]], front_only: bool = False) -> None:
+    """The same of some devices and batches, as one object."""
+    reader, rows = Reader(folder), list[dict[str, Any]]()
+    for device, batch in which:
+        found = latencies.rows(folder, reader.trials(), device, batch)
+        if not front_only:
+            rows += [row.to_json() for row in found]
+            continue
+        base = latencies.baseline_front(folder, device, batch) or []
+        front = latencies.quiet_front(folder, found)
+        rows += [row.to_json() | {"baseline_accuracy": latencies.reached(base, row)} for row in front]
+    beside = baseline_of(folder)
+    about = about_study(reader.settings, OF_NETWORKS) | {"latency": LATENCY}
+    print_json(about | ({"baseline": beside and {"study": beside.name}} if front_only else {}), rows)
 
 
 def table(found: Sequence[Measured], title: str, front: Sequence[Measured], wide: bool = False) -> Table:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Sequence
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -67,7 +65,7 @@ def predict(
     for line in predictions.broken:
         print(f"broken: {line}", file=sys.stderr)
     if out_csv is not None:
-        write_whole(out_csv, as_csv(predictions))
+        write_whole(out_csv, predictions_csv(predictions))
     if out_html is not None:
         from dashboard.prediction_page import write_predictions
 
@@ -125,13 +123,16 @@ def some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + rest
 
 
-def as_csv(predictions: Predictions) -> str:
+def predictions_csv(predictions: Predictions) -> str:
     """A row per picture: path, label, answer, its probability, and the probability of every class."""
-    text, classes = StringIO(), predictions.classes
-    writer = csv.writer(text)
-    writer.writerow(["path", "label", "answer", "probability", *(f"probability of {name}" for name in classes)])
+    import pandas as pd
+
+    from nas.analysis.csv_text import as_csv
+
+    classes, rows = predictions.classes, []
     for answer in predictions.answers:
         label = "" if answer.label is None else classes[answer.label]
         path, found = printable(str(answer.path)), classes[answer.answer]
-        writer.writerow([path, label, found, answer.probability, *answer.probabilities.tolist()])
-    return text.getvalue()
+        rows.append([path, label, found, answer.probability, *answer.probabilities.tolist()])
+    names = ["path", "label", "answer", "probability", *(f"probability of {name}" for name in classes)]
+    return as_csv(pd.DataFrame(rows, columns=names))

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.analysis.about import OF_NETWORKS, OF_ROWS, about_study
 from nas.analysis.studies import Summary, summaries
+from nas.analysis.wording import FLOPS_WORDS
 from nas.cli.base import app, check_there, print_json, print_table
-from nas.cli.latency_table import print_measured
+from nas.cli.latency_table import print_measured, print_measured_json
 from nas.cli.options import RUNS, Json, Runs, StudyArg, Wide
 from nas.latency.front import find_device
 from nas.records.settings import find_study
@@ -25,7 +27,7 @@ def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
     check_there(runs)
     rows = summaries(runs)
     if as_json:
-        print_json([_summary_json(row) for row in rows])
+        print_json({"runs": str(runs), "flops_convention": FLOPS_WORDS}, [_summary_json(row) for row in rows])
     elif rows:
         print_table(studies_table(rows))
     else:
@@ -33,10 +35,13 @@ def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
 
 
 def _summary_json(row: Summary) -> dict[str, Any]:
+    """`best`: the score of its best network, the mean of so many `seeds`. What a study is of, where it can be read."""
+    about = {} if row.settings is None else about_study(row.settings, OF_NETWORKS)
     return {
-        "name": row.name, "state": row.state, "problem": row.problem, "complete": row.complete, "failed": row.failed,
-        "best": row.best, "metric": row.settings.metric if row.settings else None, "best_seeds": row.seeds,
+        "study": row.name, "state": row.state, "problem": row.problem, "complete": row.complete,
+        "stopped": row.stopped, "failed": row.failed, "best": row.best, "seeds": row.seeds,
         "updated": row.updated.isoformat() if row.updated else None,
+        **{name: about.get(name) for name in ("space", "data", "task", "budget", "score")},
     }  # fmt: skip
 
 
@@ -48,7 +53,7 @@ def trials(study: StudyArg, wide: Wide = False, runs: Runs = RUNS, as_json: Json
     reader = Reader(find_study(study, runs))
     rows = reader.shown()
     if as_json:
-        print_json([trial.to_json() for trial in rows])
+        print_json(about_study(reader.settings, OF_ROWS), [trial.to_json() for trial in rows])
     else:
         print_table(trials_table(rows, reader.settings, wide), wide)
 
@@ -73,8 +78,11 @@ def front(
         print_front(folder, as_json, wide)
         return
     device = find_device(folder, Reader(folder).trials(), by)
-    print_measured(folder, device.name, batch, as_json, wide, front_only=True)
-    if device.words and not as_json:
+    if as_json:
+        print_measured_json(folder, [(device.name, batch)], front_only=True)
+        return
+    print_measured(folder, device.name, batch, wide, front_only=True)
+    if device.words:
         print(f"latency: {device.words}")
 
 

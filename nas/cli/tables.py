@@ -55,9 +55,11 @@ def print_front(folder: Path, as_json: bool, wide: bool = False) -> None:
     reader, beside = Reader(folder), baseline_of(folder)
     trials, other = reader.trials(), Reader(beside) if beside else None
     if as_json:
+        from nas.analysis.about import OF_NETWORKS, about_outcome, about_study
         from nas.analysis.data_frames import front_records
 
-        print_json(front_records(trials, other.trials() if other else ()))
+        about = about_study(reader.settings, OF_NETWORKS) | about_outcome(folder, trials, reader.settings)
+        print_json(about, front_records(trials, other.trials() if other else ()))
         return
     print_table(front_table(trials, reader.settings, wide), wide)
     if other:

@@ -60,13 +60,11 @@ class Audit:
     def report(self) -> Agreement:
         return agreement(self.rows, self.plan.seed)
 
-    def to_json(self, brief_images: int) -> dict[str, Any]:
-        """For `--json`: the plan, the report, and every network."""
-        rows = [{key: value for key, value in asdict(row).items() if key != "arch"} for row in self.rows]
-        return {
-            **asdict(self.plan), "brief_images": brief_images, "agreement": asdict(self.report()), "rows": rows,
-            "failed": self.failed,
-        }  # fmt: skip
+    def to_json(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """For `--json`: the plan and the report; and every network."""
+        plain = [asdict(row) for row in self.rows]
+        rows = [{"trial": row["number"], **{k: row[k] for k in row if k not in ("number", "arch")}} for row in plain]
+        return {**asdict(self.plan), "agreement": asdict(self.report()), "failed": self.failed}, rows
 
     def write(self, folder: Path) -> None:
         write_whole(folder / FILE, json.dumps(asdict(self), indent=1))

@@ -1,0 +1,26 @@
+"""Tables as CSV: what a person opens in a spreadsheet has no digits that mean nothing."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pandas as pd
+
+DIGITS = 6  # significant ones of a number that is not whole: 47.15 for 47.150000000000006
+
+
+def rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """With every number that is not whole to DIGITS significant digits; counts stay as they are."""
+    names = frame.select_dtypes("floating").columns
+    return frame.assign(
+        **{name: frame[name].map(_round, na_action="ignore").astype(frame[name].dtype) for name in names}
+    )
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """With its header, without its index."""
+    return cast(str, frame.to_csv(index=False, float_format=f"%.{DIGITS}g"))
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
