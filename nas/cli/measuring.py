@@ -15,6 +15,7 @@ from nas.cli.latency_table import LATENCY, print_measured, print_measured_json
 from nas.cli.options import RUNS, ItsChannels, ItsClasses, ItsSize, Json, Runs, StudyArg
 from nas.export.arch_source import load_network
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
+from nas.records.progress import Steps
 from nas.records.settings import FILE, Sampler, Stop, find_study
 from nas.storage.reader import Reader
 from space.reading import is_file
@@ -45,7 +46,8 @@ def measure(
     how = MeasureOptions(device=device, batches=parse_batches(batch), threads=threads)
     if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
         network, task = load_network(what, image_size, channels, classes)
-        timings = measure_arch(network, task, how)
+        with Steps(progress(), f"measuring {what}").step():
+            timings = measure_arch(network, task, how)
         if as_json:
             about = {"network": what, "key": network.key, "task": asdict(task), "latency": LATENCY}
             print_json(about, [timing.to_json() | {"slowdown": timing.slowdown} for timing in timings])
@@ -54,11 +56,8 @@ def measure(
         return
     folder = find_study(what, runs)
     reader = Reader(folder)
-    with progress().status("measuring") as status:
-        names = measure_study(
-            folder, reader.trials(), reader.settings.task, how,
-            lambda done, total: status.update(f"measuring network {done + 1} of {total}"),
-        )  # fmt: skip
+    with Steps(progress(), f"measuring {folder.resolve().name}").step(unit="networks") as report:
+        names = measure_study(folder, reader.trials(), reader.settings.task, how, report)
     measured = [(name, size) for name in names for size in how.batches]
     if as_json:
         print_measured_json(folder, measured)

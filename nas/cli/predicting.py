@@ -15,6 +15,7 @@ from nas.cli.options import Json
 from nas.data.folders import split_of
 from nas.records.files import write_whole
 from nas.records.look import printable
+from nas.records.progress import Steps
 from space import InputError
 
 if TYPE_CHECKING:
@@ -52,12 +53,8 @@ def predict(
             raise InputError(f"{option} must not exist, got {out}; choose another file with --{option}")
     classifier = load_classifier(export, file)
     found = find(paths, classifier.preprocess.classes)
-    console = progress()
-    with console.status("looking at pictures") as status:
-        predictions = classify(
-            classifier, found.files,
-            lambda done: status.update(f"looking at pictures: {done:,} of {len(found.files):,}"),
-        )  # fmt: skip
+    with Steps(progress(), "looking at pictures").step(total=len(found.files)) as report:
+        predictions = classify(classifier, found.files, report)
     scores = score(predictions)
     said = notes(found, classifier, predictions)
     for line in said:
