@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 DIGITS = 6  # significant ones of a number that is not whole: 47.15 for 47.150000000000006
 
 
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:
     """With every number that is not whole to DIGITS significant digits; counts stay as they are."""
-    names = frame.select_dtypes("floating").columns
+    names = [name for name in frame if is_float_dtype(frame[name])]
     return frame.assign(
         **{name: frame[name].map(_round, na_action="ignore").astype(frame[name].dtype) for name in names}
     )
@@ -19,7 +18,7 @@ def rounded(frame: pd.DataFrame) -> pd.DataFrame:
 
 def as_csv(frame: pd.DataFrame) -> str:
     """With its header, without its index."""
-    return cast(str, frame.to_csv(index=False, float_format=f"%.{DIGITS}g"))
+    return frame.to_csv(index=False, float_format=f"%.{DIGITS}g")
 
 
 def _round(value: float) -> float:

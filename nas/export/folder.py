@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from nas.export.arch_source import ARCH, PREPROCESS
@@ -68,7 +67,7 @@ def write(
     gets its name. `images`: normalised (N, C, H, W), to compare logits on. Predictions that were kept of an export
     of that name go. Whatever interrupts it, nothing half-written
     stands under that name. `steps`: what is told of its own, `steps_of` the formats."""
-    steps = steps or Steps(Console(quiet=True), "export", steps_of(formats))
+    steps = steps or Steps.unseen()
     _sweep(out)
     check_out(out, force)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")

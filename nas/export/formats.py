@@ -105,10 +105,10 @@ def write_base(folder: Path, network: Network, preprocess: Preprocess) -> list[F
 
 
 def write_formats(
-    folder: Path, network: Network, preprocess: Preprocess, formats: Collection[str], steps: Steps
+    folder: Path, network: Network, preprocess: Preprocess, formats: Collection[str], steps: Steps | None = None
 ) -> list[File]:
     """The files of `formats`, a step each; the first of both that need it traces the network, too."""
-    files = []
+    files, steps = [], steps or Steps.unseen()
     traced = cache(partial(trace, network))
     if "pt2" in formats:
         with steps.step(PT2):

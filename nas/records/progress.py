@@ -33,6 +33,11 @@ class Steps:
         self.begun = 0
         self.said = console.get_time()
 
+    @staticmethod
+    def unseen() -> Steps:
+        """For whoever is not watched."""
+        return Steps(Console(quiet=True), "")
+
     @contextmanager
     def step(self, what: str = "", total: float | None = None, unit: str = "images") -> Iterator[Report]:
         """`total`: units of the step, without which it has the time so far. `unit` "%": what is counted has no name."""

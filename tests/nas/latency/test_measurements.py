@@ -303,6 +303,10 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     front = json.loads(out)["rows"]
     assert [r["accuracy"] for r in front] == sorted(r["accuracy"] for r in front)
     assert front[0]["trial"] == found[0]["trial"]
+    code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--columns", "peak,trial")
+    assert (code, "peak MB trial" in out) == (0, True)
+    code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--columns", "key")
+    assert (code, err.startswith("error: columns must be of trial, accuracy, seeds, latency, flops, ")) == (2, True)
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--batch", 64)
     assert (code, "batch must be one that was measured, got 64; nas measure first --batch 64" in err) == (2, True)
     keep(folder, "Other GPU", found[0]["key"], {})
