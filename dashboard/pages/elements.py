@@ -14,6 +14,7 @@ from dashboard.frames import BALANCED, OWN, csv_name
 from dashboard.live_chart import live_chart
 from dashboard.number_format import FLOPS
 from dashboard.pages.address import choose
+from nas.analysis.csv_text import as_csv, rounded
 
 Metric = tuple[str, str, str | None]  # name, value, what it is
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # of a choice that the address holds too
@@ -53,9 +54,10 @@ COLUMNS = {
 
 
 def table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None = None, **options: Any) -> Any:
-    """`columns`: how those are shown that are not in COLUMNS. Returns what `st.dataframe` does."""
+    """`columns`: how those are shown that are not in COLUMNS. Rounded as CSV is, which its corner saves too. Returns
+    what `st.dataframe` does."""
     shown: dict[str, Any] = {"hide_index": True, "placeholder": "", "column_config": COLUMNS | dict(columns or {})}
-    return st.dataframe(frame, key=key, **(shown | options))
+    return st.dataframe(rounded(frame), key=key, **(shown | options))
 
 
 def trial_table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None = None, **options: Any) -> None:
@@ -72,7 +74,7 @@ def trial_table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None
 def download(frame: Callable[[], pd.DataFrame], study: str, what: str) -> None:
     """`frame`: made where it is asked for."""
     st.download_button(
-        "Download as CSV", lambda: frame().to_csv(index=False), file_name=csv_name(study, what), mime="text/csv",
+        "Download as CSV", lambda: as_csv(frame()), file_name=csv_name(study, what), mime="text/csv",
         on_click="ignore", icon=":material/download:", key=f"{what}-csv",
     )  # fmt: skip
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from nas.records.settings import Settings
     from nas.records.trial import Trial
 
-CONVENTION = "FLOPs: conv + linear multiply-accumulates, batch 1"
+FLOPS_WORDS = "conv + linear multiply-accumulates, batch 1"
+CONVENTION = f"FLOPs: {FLOPS_WORDS}"
 NAMES = {"convnext": "ConvNeXt", "depthwise_first": "depthwise first"}  # of blocks, where not as in a space
 MOST = 10  # classes that a line names
 LEGEND = (

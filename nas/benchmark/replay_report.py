@@ -11,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 from rich.table import Table
 
+from nas.analysis.about import OF_ROWS, about_study
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_level, too_few
 from nas.analysis.seed_noise import Floats
 from nas.benchmark.exhaustive import Exhaustive, is_exhaustive
@@ -88,19 +89,23 @@ class Report:
             lines.append(f"{too_few(seeds, 'seed', VALUES).capitalize()}.")
         return lines
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything that the tables and the page are made of."""
+    def to_json(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Everything that the tables and the page are made of: what they are of, the studies that were recorded
+        included, and a row per plan."""
         bench = self.bench
         surrogate = bench.answers if isinstance(bench.answers, Surrogate) else None
-        return {
-            "unit": bench.unit,
-            "budget": bench.limit,
+        about = {
+            **about_study(bench.table.settings, OF_ROWS),
             "networks": len(bench.table.networks),
             "trainings": len(bench.table.recordings),
+            "cost": bench.unit,
+            "cost_limit": bench.limit,
+            "runs": self.seeds,
             "surrogate": surrogate and {name: getattr(surrogate, name) for name in ("tau", "tau_within", "tau_flops")},
             "shares": SHARES,
-            "plans": [{**asdict(row), "growth": self._growth(row.plan)} for row in self.summaries],
         }
+        del about["study"]  # of several, perhaps
+        return about, [{**asdict(row), "growth": self._growth(row.plan)} for row in self.summaries]
 
     def _growth(self, plan: ReplayPlan) -> list[dict[str, Any]]:
         """Along the budget; the curves of a world hold together, each point of them by itself."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from nas.analysis.seed_noise import pooled_noise
-from nas.analysis.wording import CONVENTION
+from nas.analysis.wording import FLOPS_WORDS
 from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix, at_equal_flops, log_flops
 from nas.records.files import write_whole
 from space import compact
@@ -45,7 +45,7 @@ seeds: {len(rows)} trainings with their whole curves. Searches and stopping rule
 | accuracy | top-1 on the validation split of {data.name}, n = {data.validation:,}; the test split was not touched |
 | trained on | {s.training}, {data.image_size} px |
 | networks | drawn at random, uniformly in log FLOPs in {s.band} (here {low:,} to {high:,}): `{s.command}` |
-| FLOPs | {CONVENTION.removeprefix("FLOPs: ")} |
+| FLOPs | {FLOPS_WORDS} |
 | recipe | {recipe} |
 | data | {data.name}, fingerprint {data.fingerprint}, {data.train:,} / {data.validation:,} / {data.test:,} images |
 | studies | {studies} |

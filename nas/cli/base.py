@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,8 +126,10 @@ def progress() -> Console:
     return Console(stderr=True)
 
 
-def print_json(rows: list[dict[str, Any]]) -> None:
-    print("[" + ",\n ".join(json.dumps(row) for row in rows) + "]")
+def print_json(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """One object: what the rows are of, then `rows`, a line of each."""
+    said = "".join(f" {json.dumps(name)}: {json.dumps(value)},\n" for name, value in about.items())
+    print(f'{{\n{said} "rows": [' + ",".join(f"\n  {json.dumps(row)}" for row in rows) + "]\n}")
 
 
 def print_table(table: Table, wide: bool = False) -> None:

@@ -148,6 +148,6 @@ def import_weights(
 
     card = run_import(
         checkpoint, arch, out, image_size=image_size, ema=ema, formats=parse_formats(formats, timm), force=force,
-        on_note=lambda note: print(f"note: {note}", file=sys.stderr),
+        on_note=lambda note: print(f"note: {note}", file=sys.stderr), console=progress(),
     )  # fmt: skip
     print(card.summary(out))

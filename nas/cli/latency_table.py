@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.cost_axes import LIMIT
-from nas.analysis.pareto import score
+from nas.analysis.pareto import baseline_of, score
 from nas.analysis.wording import describe, in_words
 from nas.cli.base import print_json, print_table
+from nas.cli.columns import cells, choose, heads
 from nas.latency import front as latencies
 from nas.latency.front import Measured
 from nas.records.scores import BALANCED, SHORT, WORDS, Metric
@@ -19,55 +21,96 @@ from space import compact
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from nas.cli.columns import Columns
+
+LATENCY = "seconds of a forward pass of a batch in float32, synchronised: median, lower and upper quartile"
+
 
 def print_measured(
-    folder: Path, device: str, batch: int, as_json: bool, wide: bool = False, front_only: bool = False
-) -> None:
+    folder: Path, device: str, batch: int, wide: bool = False, front_only: bool = False,
+    names: Sequence[str] | None = None,
+) -> None:  # fmt: skip
     """What was measured of a study; or its front in latency alone, beside that of random search."""
     found = latencies.rows(folder, Reader(folder).trials(), device, batch)
     chosen, front, base = found, latencies.latency_front(found), None
     if front_only:
         chosen = front = latencies.quiet_front(folder, found)
         base = latencies.baseline_front(folder, device, batch)
-    if as_json:
-        rows = [row.to_json() for row in chosen]
-        if front_only:
-            for plain, row in zip(rows, chosen, strict=True):
-                plain["baseline_accuracy"] = latencies.reached(base or [], row)
-        print_json(rows)
-        return
     title = f"{folder.resolve().name}: {WORDS[chosen[0].trial.metric]} against latency"
-    print_table(table(chosen, title, front, wide), wide)
+    print_table(table(chosen, title, front, wide, names), wide)
     if words := latencies.busy_words(folder, found):
         print(f"busy: {words}")
     if line := latencies.baseline_line(folder, base, device, batch):
         print(line)
 
 
-def table(found: Sequence[Measured], title: str, front: Sequence[Measured], wide: bool = False) -> Table:
-    """Measured networks, at least one; those on the front in latency are marked, and those that do not hold."""
+def print_measured_json(folder: Path, which: Sequence[tuple[str, int]], front_only: bool = False) -> None:
+    """The same of some devices and batches, as one object."""
+    reader, rows = Reader(folder), list[dict[str, Any]]()
+    for device, batch in which:
+        found = latencies.rows(folder, reader.trials(), device, batch)
+        if not front_only:
+            rows += [row.to_json() for row in found]
+            continue
+        base = latencies.baseline_front(folder, device, batch) or []
+        front = latencies.quiet_front(folder, found)
+        rows += [row.to_json() | {"baseline_accuracy": latencies.reached(base, row)} for row in front]
+    beside = baseline_of(folder)
+    about = about_study(reader.settings, OF_NETWORKS) | {"latency": LATENCY}
+    print_json(about | ({"baseline": beside and {"study": beside.name}} if front_only else {}), rows)
+
+
+def table(
+    found: Sequence[Measured],
+    title: str,
+    front: Sequence[Measured],
+    wide: bool = False,
+    names: Sequence[str] | None = None,
+) -> Table:
+    """Measured networks, at least one; those on the front in latency are marked, and those that do not hold. `names`:
+    of columns that were chosen."""
     from rich import box
-    from rich.table import Column, Table
+    from rich.table import Table
 
     first = found[0]
-    metric = first.trial.metric
-    names = ("trial", SHORT[metric], "n", "latency, quartiles", "FLOPs", *(("images/s", "peak MB") if wide else ()))
+    every = _columns(first.trial.metric, {row.trial.number for row in front}, wide)
+    default = [name for name in every if wide or name not in ("images_per_second", "peak")]
+    chosen = choose(every, default, names)
     made = Table(
-        *(Column(name, justify="right", no_wrap=True) for name in names), Column("network", overflow="fold"), "",
-        title=title, title_justify="left", caption=_caption(first.device, first.batch, metric), caption_justify="left",
-        box=box.SIMPLE_HEAD, padding=0, pad_edge=False,
+        *heads(every, chosen),
+        title=title, title_justify="left", caption=_caption(first.device, first.batch, first.trial.metric),
+        caption_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False,
     )  # fmt: skip
-    on = {row.trial.number for row in front}
     for row in found:
-        peak = "" if row.peak_tensor_bytes is None else f"{row.peak_tensor_bytes / 1e6:.3g}"
-        marks = [row.mark, "front" if row.trial.number in on else ""]
-        more = (f"{row.batch / row.median:,.0f}", peak) if wide else ()
-        made.add_row(
-            str(row.trial.number), f"{score(row.trial):.2%}", str(row.seeds), _times(row),
-            compact(row.trial.flops or 0), *more, (describe if wide else in_words)(row.trial.to_arch()),
-            " ".join(filter(None, marks)),
-        )  # fmt: skip
+        made.add_row(*cells(every, chosen, row))
     return made
+
+
+def _columns(metric: Metric, front: Collection[int], wide: bool) -> Columns:
+    """All that the table may have, of a Measured. `front`: numbers of trials."""
+    from rich.table import Column
+
+    def number(name: str) -> Column:
+        return Column(name, justify="right", no_wrap=True)
+
+    def peak(row: Measured) -> str:
+        return "" if row.peak_tensor_bytes is None else f"{row.peak_tensor_bytes / 1e6:.3g}"
+
+    return {
+        "trial": (number("trial"), lambda row: str(row.trial.number)),
+        "accuracy": (number(SHORT[metric]), lambda row: f"{score(row.trial):.2%}"),
+        "seeds": (number("n"), lambda row: str(row.seeds)),
+        "latency": (number("latency, quartiles"), _times),
+        "flops": (number("FLOPs"), lambda row: compact(row.trial.flops or 0)),
+        "images_per_second": (number("images/s"), lambda row: f"{row.batch / row.median:,.0f}"),
+        "peak": (number("peak MB"), peak),
+        "network": (
+            Column("network", overflow="fold"), lambda row: (describe if wide else in_words)(row.trial.to_arch())
+        ),
+        "mark": (
+            Column(""), lambda row: " ".join(filter(None, [row.mark, "front" if row.trial.number in front else ""]))
+        ),
+    }  # fmt: skip
 
 
 def _times(row: Measured) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import typer
 
+from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.wording import task_words
-from nas.cli.base import app, check_there, print_table, progress
-from nas.cli.latency_table import print_measured
+from nas.cli.base import app, check_there, print_json, print_table, progress
+from nas.cli.latency_table import LATENCY, print_measured, print_measured_json
 from nas.cli.options import RUNS, ItsChannels, ItsClasses, ItsSize, Json, Runs, StudyArg
 from nas.export.arch_source import load_network
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
+from nas.records.progress import Steps
 from nas.records.settings import FILE, Sampler, Stop, find_study
 from nas.storage.reader import Reader
 from space.reading import is_file
@@ -44,21 +46,24 @@ def measure(
     how = MeasureOptions(device=device, batches=parse_batches(batch), threads=threads)
     if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
         network, task = load_network(what, image_size, channels, classes)
-        timings = measure_arch(network, task, how)
-        records = [timing.to_json() | {"slowdown": timing.slowdown} for timing in timings]
-        lines = [f"{network.key} at {task_words(task)}", *(timing.report() for timing in timings)]
-        print(json.dumps(records) if as_json else "\n".join(lines))
+        with Steps(progress(), f"measuring {what}").step():
+            timings = measure_arch(network, task, how)
+        if as_json:
+            about = {"network": what, "key": network.key, "task": asdict(task), "latency": LATENCY}
+            print_json(about, [timing.to_json() | {"slowdown": timing.slowdown} for timing in timings])
+        else:
+            print("\n".join([f"{network.key} at {task_words(task)}", *(timing.report() for timing in timings)]))
         return
     folder = find_study(what, runs)
     reader = Reader(folder)
-    with progress().status("measuring") as status:
-        names = measure_study(
-            folder, reader.trials(), reader.settings.task, how,
-            lambda done, total: status.update(f"measuring network {done + 1} of {total}"),
-        )  # fmt: skip
-    for name in names:
-        for size in how.batches:
-            print_measured(folder, name, size, as_json)
+    with Steps(progress(), f"measuring {folder.resolve().name}").step(unit="networks") as report:
+        names = measure_study(folder, reader.trials(), reader.settings.task, how, report)
+    measured = [(name, size) for name in names for size in how.batches]
+    if as_json:
+        print_measured_json(folder, measured)
+        return
+    for name, size in measured:
+        print_measured(folder, name, size)
 
 
 @app.command()
@@ -84,7 +89,9 @@ def audit(
         reader, networks=networks, images=images, seed=seed, data_source=data, device=device, console=progress()
     )
     if as_json:
-        print(json.dumps(done.to_json(reader.settings.build_recipe().length)))
+        about, rows = done.to_json()
+        brief = reader.settings.build_recipe().length
+        print_json(about_study(reader.settings, OF_NETWORKS) | about | {"brief_images": brief}, rows)
         return
     print_table(agreement_table(done.report(), done.plan.images, reader.settings))
     if done.report().effects:
@@ -140,7 +147,7 @@ def replay(
 
     report = run_replay(table, sampler or [], stop or [], seeds, trials, cost, processes, plot)
     if as_json:
-        print(json.dumps(report.to_json()))
+        print_json(*report.to_json())
         return
     for each in report.tables():
         print_table(each)

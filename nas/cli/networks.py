@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.analysis.wording import cost_line, cost_record, network_lines
+from nas.analysis.about import about_space
+from nas.analysis.wording import FLOPS_WORDS, cost_line, cost_record, network_lines
 from nas.cli.base import app, print_json, print_table
 from nas.cli.options import (
     RUNS,
@@ -47,15 +48,14 @@ def cost(
     """Count networks by arithmetic: FLOPs (conv + linear multiply-accumulates), parameters, activations.
 
     --check counts the built networks with fvcore too: all must be equal, as integers.
-    --json prints one object for one network, a list for several. Example: nas cost resnet50 convnext_tiny
+    Example: nas cost resnet50 convnext_tiny
     """
     found = [load_network(arch, image_size, channels, classes) for arch in archs]
     counts = [_checked(network, task) if check else count_cost(network, task) for network, task in found]
     records = [cost_record(counted, network.key, task) for counted, (network, task) in zip(counts, found, strict=True)]
-    if as_json and len(found) > 1:
-        print_json([{"network": name, **record} for name, record in zip(archs, records, strict=True)])
-    elif as_json:
-        print(json.dumps(records[0]))
+    if as_json:
+        rows = [{"network": name, **record} for name, record in zip(archs, records, strict=True)]
+        print_json({"flops_convention": FLOPS_WORDS}, rows)
     elif len(found) > 1:
         from nas.cli.tables import costs_table
 
@@ -134,10 +134,13 @@ def draw(
 
     chosen = Space.load(space)
     task = spaces.task_of(chosen, image_size, channels, classes)
-    drawn = spaces.draw(chosen, task, spaces.parse_budget(flops, params, activations), count, seed)
+    budget = spaces.parse_budget(flops, params, activations)
+    drawn = spaces.draw(chosen, task, budget, count, seed)
     if as_json:
+        about = about_space(chosen, task, budget) | {"seed": seed}
         rows = [(each.arch.to_dict(), asdict(each.cost), each.arch.key, each.log_density) for each in drawn]
-        print_json([{"arch": arch, **cost, "key": key, "log_density": density} for arch, cost, key, density in rows])
+        names = ("arch", "key", "log_density")
+        print_json(about, [dict(zip(names, (arch, *more), strict=True)) | cost for arch, cost, *more in rows])
     else:
         print_table(spaces.draw_table(drawn, task))
 
@@ -168,19 +171,22 @@ def describe_space(
     if against is not None:
         other = Space.load(against)
         if as_json:
-            print_json([dict(zip(("axis", "here", "there"), row, strict=True)) for row in chosen.differences(other)])
+            rows = [dict(zip(("axis", "here", "there"), row, strict=True)) for row in chosen.differences(other)]
+            print_json({"space": chosen.name, "against": other.name}, rows)
         elif chosen.differences(other):
             print_table(spaces.differences_table(chosen, other))
         else:
             print(f"{chosen.name} and {other.name} have the same axes and choices")
         return
     budget = spaces.parse_budget(flops, params, activations)
-    found = spaces.report(chosen, spaces.task_of(chosen, image_size, channels, classes), budget)
+    task = spaces.task_of(chosen, image_size, channels, classes)
+    found = spaces.report(chosen, task, budget)
     if as_json:
-        print(json.dumps(found))
+        axes = [{"axis": name, "choices": axis.to_plain()} for name, axis in chosen.axes.items()]
+        print_json(about_space(chosen, task, budget) | found, axes)
     else:
         print_table(spaces.axes_table(chosen))
-        print("\n".join(spaces.report_lines(found)))
+        print("\n".join(spaces.report_lines(found, task, budget)))
     if save is not None:
         spaces.save(chosen, save)
         print(f"saved as {save}", file=sys.stderr)
@@ -191,4 +197,5 @@ def _network_json(arch: Arch, task: Task) -> dict[str, Any]:
     parts = [
         {"part": row.name, "channels": row.width, "size": row.size, **asdict(row.cost)} for row in breakdown(arch, task)
     ]
-    return {**cost_record(count_cost(arch, task), arch.key, task), "parts": parts, "arch": arch.to_dict()}
+    about = cost_record(count_cost(arch, task), arch.key, task) | {"flops_convention": FLOPS_WORDS}
+    return {**about, "parts": parts, "arch": arch.to_dict()}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Sequence
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,6 +15,7 @@ from nas.cli.options import Json
 from nas.data.folders import split_of
 from nas.records.files import write_whole
 from nas.records.look import printable
+from nas.records.progress import Steps
 from space import InputError
 
 if TYPE_CHECKING:
@@ -54,12 +53,8 @@ def predict(
             raise InputError(f"{option} must not exist, got {out}; choose another file with --{option}")
     classifier = load_classifier(export, file)
     found = find(paths, classifier.preprocess.classes)
-    console = progress()
-    with console.status("looking at pictures") as status:
-        predictions = classify(
-            classifier, found.files,
-            lambda done: status.update(f"looking at pictures: {done:,} of {len(found.files):,}"),
-        )  # fmt: skip
+    with Steps(progress(), "looking at pictures").step(total=len(found.files)) as report:
+        predictions = classify(classifier, found.files, report)
     scores = score(predictions)
     said = notes(found, classifier, predictions)
     for line in said:
@@ -67,7 +62,7 @@ def predict(
     for line in predictions.broken:
         print(f"broken: {line}", file=sys.stderr)
     if out_csv is not None:
-        write_whole(out_csv, as_csv(predictions))
+        write_whole(out_csv, predictions_csv(predictions))
     if out_html is not None:
         from dashboard.prediction_page import write_predictions
 
@@ -125,13 +120,16 @@ def some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + rest
 
 
-def as_csv(predictions: Predictions) -> str:
+def predictions_csv(predictions: Predictions) -> str:
     """A row per picture: path, label, answer, its probability, and the probability of every class."""
-    text, classes = StringIO(), predictions.classes
-    writer = csv.writer(text)
-    writer.writerow(["path", "label", "answer", "probability", *(f"probability of {name}" for name in classes)])
+    import pandas as pd
+
+    from nas.analysis.csv_text import as_csv
+
+    classes, rows = predictions.classes, []
     for answer in predictions.answers:
         label = "" if answer.label is None else classes[answer.label]
         path, found = printable(str(answer.path)), classes[answer.answer]
-        writer.writerow([path, label, found, answer.probability, *answer.probabilities.tolist()])
-    return text.getvalue()
+        rows.append([path, label, found, answer.probability, *answer.probabilities.tolist()])
+    names = ["path", "label", "answer", "probability", *(f"probability of {name}" for name in classes)]
+    return as_csv(pd.DataFrame(rows, columns=names))

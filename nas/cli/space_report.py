@@ -105,8 +105,6 @@ def report(space: Space, task: Task, budget: Budget | None, seed: int = 0) -> di
     size = count_networks(space)
     ends = {name: space.cost_range(task, name) for name in COUNTS}
     found: dict[str, Any] = {
-        "name": space.name, "image_size": task.image_size, "channels": task.channels, "classes": task.classes,
-        "axes": {name: axis.to_plain() for name, axis in space.axes.items()},
         "networks": size.networks, "exact": size.exact,
         **{name: [band.low, band.high] for name, band in ends.items()},
     }  # fmt: skip
@@ -115,24 +113,23 @@ def report(space: Space, task: Task, budget: Budget | None, seed: int = 0) -> di
         rng = random.Random(seed)
         inside = sum(budget.holds(astuple(space.compose(RandomChooser(rng, None), task).cost)) for _ in range(SAMPLE))
         built = sum(space.compose(RandomChooser(rng, None), task, budget).inside for _ in range(ATTEMPTS))
-        found |= {"budget": str(budget), "share": inside / SAMPLE, "sample": SAMPLE, "acceptance": built / ATTEMPTS}
+        found |= {"share": inside / SAMPLE, "sample": SAMPLE, "acceptance": built / ATTEMPTS}
     return found
 
 
-def report_lines(found: dict[str, Any]) -> list[str]:
+def report_lines(found: dict[str, Any], task: Task, budget: Budget | None) -> list[str]:
     """`report` in words."""
     bound = f"{found['networks']:,}" if found["networks"] < 10**9 else f"{found['networks']:.2e}"
     networks = (
         f"{bound} (exact)" if found["exact"] else f"at most {bound}: choices multiplied, a few give equal networks"
     )
-    task = Task(found["image_size"], found["channels"], found["classes"])
     lines = [f"distinct networks: {networks}", f"cost at {task_words(task)} ({CONVENTION}):"]
     lines += [f"  {name} {Band(*found[name])}" for name in COUNTS]
-    if "share" in found:
+    if budget is not None:
         share, n = found["share"], found["sample"]
         error = 1.96 * math.sqrt(max(share * (1 - share), 1 / n) / n)
         lines += [
-            f"in {found['budget'].replace('flops', 'FLOPs')}: {share:.1%} of {n:,} random networks (+-{error:.1%}); "
+            f"in {str(budget).replace('flops', 'FLOPs')}: {share:.1%} of {n:,} random networks (+-{error:.1%}); "
             f"drawn by construction, {found['acceptance']:.0%} of {ATTEMPTS} attempts land there"
         ]
     return lines

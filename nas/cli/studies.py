@@ -7,10 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.analysis.about import OF_NETWORKS, OF_ROWS, about_study
 from nas.analysis.studies import Summary, summaries
+from nas.analysis.wording import FLOPS_WORDS
 from nas.cli.base import app, check_there, print_json, print_table
-from nas.cli.latency_table import print_measured
-from nas.cli.options import RUNS, Json, Runs, StudyArg, Wide
+from nas.cli.columns import parse_columns
+from nas.cli.latency_table import print_measured, print_measured_json
+from nas.cli.options import RUNS, Columns, Json, Runs, StudyArg, Wide
 from nas.latency.front import find_device
 from nas.records.settings import find_study
 from nas.storage.reader import Reader
@@ -18,39 +21,44 @@ from space import InputError
 
 
 @app.command()
-def studies(runs: Runs = RUNS, as_json: Json = False) -> None:
+def studies(columns: Columns = None, runs: Runs = RUNS, as_json: Json = False) -> None:
     """List the studies under --runs. Example: nas studies"""
     from nas.cli.tables import studies_table
 
     check_there(runs)
-    rows = summaries(runs)
+    rows, names = summaries(runs), parse_columns(columns, as_json)
     if as_json:
-        print_json([_summary_json(row) for row in rows])
+        print_json({"runs": str(runs), "flops_convention": FLOPS_WORDS}, [_summary_json(row) for row in rows])
     elif rows:
-        print_table(studies_table(rows))
+        print_table(studies_table(rows, names))
     else:
         print(f"no studies under {runs}; begin one: nas search digits --data digits --flops 1M..4M --trials 30")
 
 
 def _summary_json(row: Summary) -> dict[str, Any]:
+    """`best`: the score of its best network, the mean of so many `seeds`. What a study is of, where it can be read."""
+    about = {} if row.settings is None else about_study(row.settings, OF_NETWORKS)
     return {
-        "name": row.name, "state": row.state, "problem": row.problem, "complete": row.complete, "failed": row.failed,
-        "best": row.best, "metric": row.settings.metric if row.settings else None, "best_seeds": row.seeds,
+        "study": row.name, "state": row.state, "problem": row.problem, "complete": row.complete,
+        "stopped": row.stopped, "failed": row.failed, "best": row.best, "seeds": row.seeds,
         "updated": row.updated.isoformat() if row.updated else None,
+        **{name: about.get(name) for name in ("space", "data", "task", "budget", "score")},
     }  # fmt: skip
 
 
 @app.command()
-def trials(study: StudyArg, wide: Wide = False, runs: Runs = RUNS, as_json: Json = False) -> None:
+def trials(
+    study: StudyArg, wide: Wide = False, columns: Columns = None, runs: Runs = RUNS, as_json: Json = False
+) -> None:
     """List every trial of STUDY, those that failed or were never trained too. Example: nas trials digits-1M-4M"""
     from nas.cli.tables import trials_table
 
     reader = Reader(find_study(study, runs))
-    rows = reader.shown()
+    rows, names = reader.shown(), parse_columns(columns, as_json)
     if as_json:
-        print_json([trial.to_json() for trial in rows])
+        print_json(about_study(reader.settings, OF_ROWS), [trial.to_json() for trial in rows])
     else:
-        print_table(trials_table(rows, reader.settings, wide), wide)
+        print_table(trials_table(rows, reader.settings, wide, names), wide)
 
 
 @app.command()
@@ -59,6 +67,7 @@ def front(
     by: Annotated[str, typer.Option(help="flops, or latency@DEVICE after `nas measure`.")] = "flops",
     batch: Annotated[int, typer.Option(min=1, help="Of the latency.")] = 1,
     wide: Wide = False,
+    columns: Columns = None,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -66,15 +75,18 @@ def front(
 
     Example: nas front digits-1M-4M
     """
-    folder = find_study(study, runs)
+    folder, names = find_study(study, runs), parse_columns(columns, as_json)
     if by == "flops":
         from nas.cli.tables import print_front
 
-        print_front(folder, as_json, wide)
+        print_front(folder, as_json, wide, names)
         return
     device = find_device(folder, Reader(folder).trials(), by)
-    print_measured(folder, device.name, batch, as_json, wide, front_only=True)
-    if device.words and not as_json:
+    if as_json:
+        print_measured_json(folder, [(device.name, batch)], front_only=True)
+        return
+    print_measured(folder, device.name, batch, wide, front_only=True, names=names)
+    if device.words:
         print(f"latency: {device.words}")
 
 

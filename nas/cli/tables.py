@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.markup import escape
@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
-from nas.analysis.pareto import Outcome, baseline_of, hypervolume, knee, outcome, scored, split_error
+from nas.analysis.pareto import Outcome, baseline_of, hypervolume, knee, outcome, score, scored, split_error
 from nas.analysis.rank_agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
@@ -29,12 +29,16 @@ from nas.analysis.wording import (
     task_words,
 )  # fmt: skip
 from nas.cli.base import print_json, print_table
+from nas.cli.columns import cells, choose, heads
 from nas.records.scores import BALANCED, SHORT, WORDS
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
 from nas.storage.reader import Reader
 from space import Arch, Cost, Task, breakdown, compact
+
+if TYPE_CHECKING:
+    from nas.cli.columns import Columns
 
 SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of its seeds: nas front)"
 
@@ -50,41 +54,66 @@ def _right(*names: str, **options: Any) -> list[Column]:
     return [Column(name, justify="right", **options) for name in names]
 
 
-def print_front(folder: Path, as_json: bool, wide: bool = False) -> None:
-    """The front of a study, beside that of random search where there is one."""
+def print_front(folder: Path, as_json: bool, wide: bool = False, names: Sequence[str] | None = None) -> None:
+    """The front of a study, beside that of random search where there is one. `names`: of columns that were chosen."""
     reader, beside = Reader(folder), baseline_of(folder)
     trials, other = reader.trials(), Reader(beside) if beside else None
     if as_json:
+        from nas.analysis.about import OF_NETWORKS, about_outcome, about_study
         from nas.analysis.data_frames import front_records
 
-        print_json(front_records(trials, other.trials() if other else ()))
+        about = about_study(reader.settings, OF_NETWORKS) | about_outcome(folder, trials, reader.settings)
+        print_json(about, front_records(trials, other.trials() if other else ()))
         return
-    print_table(front_table(trials, reader.settings, wide), wide)
+    print_table(front_table(trials, reader.settings, wide, names), wide)
     if other:
         print(baseline_line(trials, reader.settings, other.trials(), other.settings))
 
 
-def front_table(trials: Sequence[Trial], settings: Settings, wide: bool = False) -> Table:
+def front_table(
+    trials: Sequence[Trial], settings: Settings, wide: bool = False, names: Sequence[str] | None = None
+) -> Table:
     """The front by rising FLOPs, its knee, best and ties marked; intervals where a network was repeated. `wide`: every
-    column, networks in full, and all that is to be said of the numbers."""
+    column, networks in full, and all that is to be said of the numbers. `names`: of columns that were chosen."""
     found, count = networks(trials), len(scored(trials))
     counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks ({count} trainings)"
     title = f"{settings.name}: front of {counts} in {settings.band} FLOPs\n"
     title += f"hypervolume {hypervolume(trials, settings.band):.4f}"
-    seeds = [] if found.noise is None else ["n"]
-    more = (["on front"] if seeds else []) + ["params", "seconds"]
-    names = ["trial", _over_lines(settings), *seeds, "FLOPs", *(more if wide else [] if seeds else ["params"])]
     note = front_caption(found, settings) if wide else _short_caption(found, settings)
-    table = _table(escape(note), *_right(*names, no_wrap=True), Column("network", overflow="fold"), "", title=title)
+    every = _front_columns(found, settings, wide)
+    seeds = [] if found.noise is None else ["seeds"]
+    more = [*(["probability"] if seeds else []), "params", "seconds"] if wide else [] if seeds else ["params"]
+    chosen = choose(every, ["trial", "accuracy", *seeds, "flops", *more, "network", "mark"], names)
+    table = _table(escape(note), *heads(every, chosen), title=title)
     for row in found.front:
-        number, mean, flops, params, seconds = _numbers(row.trial)
-        spread = mean if row.half is None else f"{mean[:-1]} ± {100 * row.half:.2f}%"
-        cells = [number, spread, *([str(row.seeds)] if seeds else []), flops]
-        chance = [] if row.probability is None else [f"{row.probability:.0%}"]
-        cells += [*chance, params, seconds] if wide else [] if seeds else [params]
-        network = (describe if wide else in_words)(row.trial.to_arch())
-        table.add_row(*cells, network, _mark(row, found, wide))
+        table.add_row(*cells(every, chosen, row))
     return table
+
+
+def _front_columns(found: NetworkResults, settings: Settings, wide: bool) -> Columns:
+    """All that the table of a front may have, of a NetworkResult."""
+
+    def accuracy(row: NetworkResult) -> str:
+        mean = f"{score(row.trial):.2%}"
+        return mean if row.half is None else f"{mean[:-1]} ± {100 * row.half:.2f}%"
+
+    return {
+        "trial": (_number("trial"), lambda row: str(row.trial.number)),
+        "accuracy": (_number(_over_lines(settings)), accuracy),
+        "seeds": (_number("n"), lambda row: str(row.seeds)),
+        "flops": (_number("FLOPs"), lambda row: _count(row.trial.flops)),
+        "probability": (
+            _number("on front"), lambda row: "" if row.probability is None else f"{row.probability:.0%}"
+        ),
+        "params": (_number("params"), lambda row: _count(row.trial.params)),
+        "activations": (_number("activations"), lambda row: _count(row.trial.activations)),
+        "seconds": (_number("seconds"), lambda row: _seconds(row.trial)),
+        "key": (_number("key"), lambda row: row.trial.key or ""),
+        "network": (
+            Column("network", overflow="fold"), lambda row: (describe if wide else in_words)(row.trial.to_arch())
+        ),
+        "mark": (Column(""), lambda row: _mark(row, found, wide)),
+    }  # fmt: skip
 
 
 def _over_lines(settings: Settings) -> str:
@@ -233,22 +262,49 @@ def effects_table(found: Agreement) -> Table:
     return table
 
 
-def trials_table(trials: Sequence[Trial], settings: Settings, wide: bool = False) -> Table:
-    """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule."""
+def trials_table(
+    trials: Sequence[Trial], settings: Settings, wide: bool = False, names: Sequence[str] | None = None
+) -> Table:
+    """Every trial; what a failed or stopped one met stands in place of its network. The caption says the rule. `names`:
+    of columns that were chosen."""
     recipe = settings.build_recipe()
     rule = build_rule(settings.stop, recipe.periods, settings.seed)
     stopping = [] if settings.stop == "none" else [f"stopping: {rule.describe(recipe.period)}"]
     words = LEGEND if wide else _in_full(settings)
     note = escape("\n".join([_basis_lines(settings, SEED_OF_A_ROW), words, *stopping]))
-    names = ["trial", f"{_over_lines(settings)},\n1 seed", "FLOPs", *(["params"] if wide else []), "sec"]
-    table = _table(note, *_right(*names, no_wrap=True), "state", Column("network, or reason", overflow="fold"))
+    every = _trial_columns(settings, wide)
+    default = ["trial", "accuracy", "flops", *(["params"] if wide else []), "seconds", "state", "network"]
+    chosen = choose(every, default, names)
+    table = _table(note, *heads(every, chosen))
     for trial in trials:
-        number, found, flops, params, seconds = _numbers(trial)
-        text = trial.reason or ((describe if wide else in_words)(trial.to_arch()) if trial.arch else "")
-        text += "" if trial.repeat_of is None else f" (trial {trial.repeat_of} with another seed)"
-        cells = [number, found, flops, *([params] if wide else []), seconds]
-        table.add_row(*cells, trial.state, Text(text))  # a reason's brackets are no markup
+        table.add_row(*cells(every, chosen, trial))
     return table
+
+
+def _trial_columns(settings: Settings, wide: bool) -> Columns:
+    """All that the table of trials may have, of a Trial."""
+
+    def network(trial: Trial) -> Text:
+        text = trial.reason or ((describe if wide else in_words)(trial.to_arch()) if trial.arch else "")
+        again = "" if trial.repeat_of is None else f" (trial {trial.repeat_of} with another seed)"
+        return Text(text + again)  # a reason's brackets are no markup
+
+    return {
+        "trial": (_number("trial"), lambda trial: str(trial.number)),
+        "accuracy": (
+            _number(f"{_over_lines(settings)},\n1 seed"),
+            lambda trial: "" if trial.score is None else f"{trial.score:.2%}",
+        ),
+        "flops": (_number("FLOPs"), lambda trial: _count(trial.flops)),
+        "params": (_number("params"), lambda trial: _count(trial.params)),
+        "activations": (_number("activations"), lambda trial: _count(trial.activations)),
+        "images": (_number("images"), lambda trial: _count(trial.images)),
+        "seconds": (_number("sec"), _seconds),
+        "seed": (_number("seed"), lambda trial: "" if trial.seed is None else str(trial.seed)),
+        "key": (_number("key"), lambda trial: trial.key or ""),
+        "state": (Column("state"), lambda trial: trial.state),
+        "network": (Column("network, or reason", overflow="fold"), network),
+    }  # fmt: skip
 
 
 STUDIES = (
@@ -258,23 +314,35 @@ STUDIES = (
 )
 
 
-def studies_table(rows: Sequence[Summary]) -> Table:
-    """Every study; a broken one says why."""
-    names = ("study", "state", "trained", "best", "data", "budget", "updated")
-    table = _table(STUDIES, *(Column(name, overflow="fold") for name in names))
+def studies_table(rows: Sequence[Summary], names: Sequence[str] | None = None) -> Table:
+    """Every study; a broken one says why. `names`: of columns that were chosen."""
+    default = ("study", "state", "trained", "best", "data", "budget", "updated")
+    chosen = choose(_STUDY_WORDS, default, names)
+    table = _table(STUDIES, *(Column(name, overflow="fold") for name in chosen))
     for row in rows:
-        kind = " balanced" if row.settings and row.settings.metric == "balanced" else ""
-        best = "" if row.best is None else f"{row.best:.2%}{kind} ({row.seeds})"
-        data = row.settings.data.name if row.settings else ""
-        budget = str(row.settings.band) if row.settings else row.problem or ""
-        updated = row.updated.astimezone().strftime("%Y-%m-%d") if row.updated else ""
-        trained = f"{row.complete}{f', {row.failed} failed' if row.failed else ''}"
-        cells = (row.name, row.state, trained, best, data, budget, updated)
-        table.add_row(*map(Text, cells))  # not markup: a folder's name may hold brackets
+        table.add_row(*(Text(_STUDY_WORDS[name](row)) for name in chosen))  # a folder's name may hold brackets
     errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]
     if errors:
         table.caption = Text("\n".join(errors))
     return table
+
+
+def _best(row: Summary) -> str:
+    kind = " balanced" if row.settings and row.settings.metric == "balanced" else ""
+    return "" if row.best is None else f"{row.best:.2%}{kind} ({row.seeds})"
+
+
+_STUDY_WORDS: dict[str, Callable[[Summary], str]] = {
+    "study": lambda row: row.name,
+    "state": lambda row: row.state,
+    "trained": lambda row: f"{row.complete}{f', {row.failed} failed' if row.failed else ''}",
+    "best": _best,
+    "space": lambda row: row.settings.space_name if row.settings else "",
+    "data": lambda row: row.settings.data.name if row.settings else "",
+    "budget": lambda row: str(row.settings.band) if row.settings else row.problem or "",
+    "sampler": lambda row: row.settings.sampler if row.settings else "",
+    "updated": lambda row: row.updated.astimezone().strftime("%Y-%m-%d") if row.updated else "",
+}
 
 
 def network_table(arch: Arch, task: Task) -> Table:
@@ -311,8 +379,14 @@ def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Co
     return table
 
 
-def _numbers(trial: Trial) -> list[str]:
-    found = "" if trial.score is None else f"{trial.score:.2%}"
-    seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
-    counts = ["" if count is None else compact(count) for count in (trial.flops, trial.params)]
-    return [str(trial.number), found, *counts, seconds]
+def _number(name: str) -> Column:
+    """A column of numbers."""
+    return Column(name, justify="right", no_wrap=True)
+
+
+def _count(count: int | None) -> str:
+    return "" if count is None else compact(count)
+
+
+def _seconds(trial: Trial) -> str:
+    return "" if trial.seconds is None else f"{trial.seconds:.1f}"

@@ -9,16 +9,16 @@ from rich.console import Console
 from nas.data.dataset import Data, load
 from nas.data.images import ImageSizeNeeded
 from nas.data.sources import DIGITS
+from nas.records.progress import Steps
 from nas.records.recipe import Recipe
 from nas.records.settings import AS_FOUND, Augment, DataCard, Reading, Settings
 from space import InputError
 
 
 def load_with_progress(source: str, size: int | None, console: Console, reading: Reading = AS_FOUND) -> Data:
-    with console.status(f"reading {source}") as status:
+    with Steps(console, f"reading {source}").step() as report:
         data = load(
-            source, size, reading=reading,
-            on_progress=lambda done, total: status.update(f"decoding {source}: {done:,} of {total:,} images"),
+            source, size, reading=reading, on_progress=report,
             on_note=lambda note: console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True),
         )  # fmt: skip
     if size and data.image_size != size:
@@ -87,8 +87,8 @@ def load_study_data(settings: Settings, source: str | None, console: Console) ->
     """The study's data, from where it was or from `source`. Raises InputError if its fingerprint is another."""
     card = settings.data
     try:
-        with console.status(f"reading {source or card.source}"):
-            data = load(source or card.source, card.image_size, reading=card.reading)
+        with Steps(console, f"reading {source or card.source}").step() as report:
+            data = load(source or card.source, card.image_size, reading=card.reading, on_progress=report)
     except InputError as error:
         raise InputError(f"{error}, or say with --data where the study's data is now") from error
     if data.fingerprint != card.fingerprint:

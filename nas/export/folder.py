@@ -19,6 +19,7 @@ from nas.export.load import CARD, WEIGHTS, Preprocess
 from nas.latency.reference_kernel import Reference
 from nas.latency.timing import Timing, measure
 from nas.records.errors import terminable
+from nas.records.progress import Steps
 from space import InputError
 from space.network import Network
 
@@ -60,11 +61,13 @@ def write(
     check: Callable[[Path], None] = lambda folder: None,
     force: bool = False,
     timed: bool = True,
+    steps: Steps | None = None,
 ) -> Written:
     """Writes the folder `out`: the network in `formats`, its card, and what `extra` adds; `check` sees it before it
     gets its name. `images`: normalised (N, C, H, W), to compare logits on. Predictions that were kept of an export
     of that name go. Whatever interrupts it, nothing half-written
-    stands under that name."""
+    stands under that name. `steps`: what is told of its own, `steps_of` the formats."""
+    steps = steps or Steps.unseen()
     _sweep(out)
     check_out(out, force)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -72,9 +75,11 @@ def write(
     with terminable():
         try:
             aside.mkdir(parents=True)
-            files = write_base(aside, network, preprocess) + write_formats(aside, network, preprocess, formats)
-            files = verify(aside, network, files, images[:CHECKED])
-            timings = _timings(network) if timed else []
+            files = write_base(aside, network, preprocess) + write_formats(aside, network, preprocess, formats, steps)
+            with steps.step("loading its files in fresh processes"):
+                files = verify(aside, network, files, images[:CHECKED])
+            with steps.step("timing it"):
+                timings = _timings(network) if timed else []
             written = Written(tuple(files), tuple(timings))
             extra(aside)
             (aside / CARD).write_text(card(written), encoding="utf-8")
@@ -86,6 +91,11 @@ def write(
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return written
+
+
+def steps_of(formats: Collection[str]) -> int:
+    """How many steps `write` has."""
+    return 2 + len(set(formats))
 
 
 def _timings(network: Network) -> list[Timing]:

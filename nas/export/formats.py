@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -25,6 +26,7 @@ from nas.export import verify_subprocess
 from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.load import LOADING, WEIGHTS, Preprocess
 from nas.export.modeling import MODELING, modeling_source
+from nas.records.progress import Steps
 from space import InputError
 from space.network import Network
 from space.reading import nearest
@@ -102,21 +104,27 @@ def write_base(folder: Path, network: Network, preprocess: Preprocess) -> list[F
     return [*files, File("modeling", MODELING, usage, "any")]
 
 
-def write_formats(folder: Path, network: Network, preprocess: Preprocess, formats: Collection[str]) -> list[File]:
-    """The files of `formats`."""
-    files = []
-    if {"onnx", "pt2"} & set(formats):
-        program, sizes = trace(network)
-        if "pt2" in formats:
+def write_formats(
+    folder: Path, network: Network, preprocess: Preprocess, formats: Collection[str], steps: Steps | None = None
+) -> list[File]:
+    """The files of `formats`, a step each; the first of both that need it traces the network, too."""
+    files, steps = [], steps or Steps.unseen()
+    traced = cache(partial(trace, network))
+    if "pt2" in formats:
+        with steps.step(PT2):
+            program, sizes = traced()
             torch.export.save(program, folder / PT2)
-            usage = f'model = torch.export.load("{PT2}").module()\nlogits = model(x)  # normalised (N, C, H, W)'
-            files.append(File("pt2", PT2, usage, sizes))
-        if "onnx" in formats:
+        usage = f'model = torch.export.load("{PT2}").module()\nlogits = model(x)  # normalised (N, C, H, W)'
+        files.append(File("pt2", PT2, usage, sizes))
+    if "onnx" in formats:
+        with steps.step(ONNX):
+            program, sizes = traced()
             _write_onnx(program, preprocess, folder / ONNX)
-            usage = f'session = onnxruntime.InferenceSession("{ONNX}")\nlogits = session.run(None, {{"images": x}})[0]'
-            files.append(File("onnx", ONNX, usage, sizes))
+        usage = f'session = onnxruntime.InferenceSession("{ONNX}")\nlogits = session.run(None, {{"images": x}})[0]'
+        files.append(File("onnx", ONNX, usage, sizes))
     if "timm" in formats:
-        files.append(_write_timm(folder, network))
+        with steps.step(TIMM):
+            files.append(_write_timm(folder, network))
     return files
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 
-from nas.analysis.wording import CONVENTION, describe
+from nas.analysis.wording import FLOPS_WORDS, describe
 from nas.data.images import DECODING
 from nas.export.load import WEIGHTS, Preprocess
 from space import Arch, Task, compact, cost
@@ -74,7 +74,7 @@ def modeling_source(arch: Arch, task: Task, preprocess: Preprocess) -> str:
     counts = cost(arch, task)
     about = (
         f'"""{describe(arch)}\n\n{compact(counts.flops)} FLOPs at {task.image_size} px '
-        f"({CONVENTION.partition(': ')[2]}), "
+        f"({FLOPS_WORDS}), "
         f"{counts.params:,} parameters. Written by nas from its own source\nfor the network {arch.key}. "
         "Needs torch and safetensors, and Pillow and numpy for pictures:\n\n    from modeling import load, preprocess\n"
         '    logits = load()(preprocess("picture.jpg"))\n'

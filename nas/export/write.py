@@ -14,25 +14,28 @@ from torch import Tensor
 
 from nas.data.dataset import Data, Split
 from nas.data.study_data import load_study_data
-from nas.export.folder import CHECKED, check_out, write
+from nas.export.folder import CHECKED, check_out, steps_of, write
 from nas.export.formats import VerificationError, check_formats
 from nas.export.front_svg import front_svg
 from nas.export.load import CARD, Preprocess, load_export
 from nas.export.model_card import ModelCard
 from nas.export.verify_pictures import verify_pictures
 from nas.records.files import write_whole
+from nas.records.progress import Steps
+from nas.records.scores import ClassCounts
 from nas.records.trial import WEIGHTS as KEPT_WEIGHTS
-from nas.records.trial import Trial
+from nas.records.trial import Period, Trial
 from nas.storage.reader import Reader
 from nas.storage.study_folder import package_versions
-from nas.training.brief import train
+from nas.training.brief import Verdict, train
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData, DeviceSplit
-from nas.training.evaluation import count_classes, evaluate, predict
+from nas.training.evaluation import counts_of, predict
 from space import InputError
 from space.network import Network
 
 FRONT = "front.svg"
+OWN_STEPS = 5  # the weights, validation split, test split, that of what was reloaded, pictures
 ROUNDING = 0.01  # how far another device or precision may move the accuracy of kept weights from the record
 
 
@@ -59,9 +62,14 @@ def export_trial(
     check_formats(formats, Network(trial.to_arch(), reader.settings.task))
     target = choose_device(device)
     data = load_study_data(reader.settings, data_source, console)
-    network, note = _network(reader, trial, data, target, console)
+    steps = Steps(console, "export", OWN_STEPS + steps_of(formats))
+    network, note = _network(reader, trial, data, target, steps)
     network = network.cpu().eval()
-    validation, test = (count_classes(network, _on_cpu(split, data)) for split in (data.validation, data.test))
+    validation = _counts(_logits(network, data.validation, data, steps, "validation split"), data.validation)
+    if note is None:
+        _check_recorded(trial, validation.accuracy)
+    logits = _logits(network, data.test, data, steps, "test split")
+    test = _counts(logits, data.test)
     card = ModelCard(
         trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation.accuracy,
         test=test.accuracy, note=note, versions=package_versions(), test_counts=test,
@@ -70,12 +78,11 @@ def export_trial(
     picture = front_svg(
         card.trials, card.settings.band, trial, f"{card.settings.name}: {data.name}, {card.settings.training}"
     )
-    with console.status(f"writing {out} and loading it back"):
-        write(
-            out, network, preprocess, checked_images(data), card.markdown, formats=formats, force=force,
-            extra=lambda folder: write_whole(folder / FRONT, picture),
-            check=lambda folder: _verify(folder, network, data, card),
-        )  # fmt: skip
+    write(
+        out, network, preprocess, checked_images(data), card.markdown, formats=formats, force=force, steps=steps,
+        extra=lambda folder: write_whole(folder / FRONT, picture),
+        check=lambda folder: _verify(folder, logits, data, card, steps),
+    )  # fmt: skip
     return card
 
 
@@ -86,54 +93,78 @@ def checked_images(data: Data) -> Tensor:
 
 
 def _network(
-    reader: Reader, trial: Trial, data: Data, device: torch.device, console: Console
+    reader: Reader, trial: Trial, data: Data, device: torch.device, steps: Steps
 ) -> tuple[Network, str | None]:
     """The trained network, and a remark for its card where it had to be trained again."""
     settings, arch = reader.settings, trial.to_arch()
     readable = settings.version >= 2  # version 1 named its weights otherwise
     kept = reader.artifact(trial.number, KEPT_WEIGHTS) if readable else None
     if kept is None:
-        seconds = f"{trial.seconds:.0f} s" if trial.seconds else "a while"
+        took = f" ({trial.seconds:.0f} s in the search)" if trial.seconds else ""
         why = "the study kept no weights" if readable else f"a study of version {settings.version} has other weights"
-        console.print(f"note: {why} of trial {trial.number}; training it again (about {seconds})")
+        steps.console.print(
+            f"note: {why} of trial {trial.number}; training it again{took}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
         assert trial.seed is not None
         recipe = settings.build_recipe()
-        again = train(arch, settings.task, DeviceData.place(data, recipe, device), recipe, seed=trial.seed)
+        with steps.step("training it again", recipe.length) as report:
+
+            def on_period(period: Period) -> Verdict:
+                report(period.images)
+                return "go on"
+
+            placed = DeviceData.place(data, recipe, device)
+            again = train(arch, settings.task, placed, recipe, seed=trial.seed, on_period=on_period)
         return again.network, (
             f"trained again for this export with the trial's seed {trial.seed}; validation accuracy was "
             f"{trial.accuracy:.4f} in the search and {again.accuracy:.4f} now"
         )
     network = Network(arch, settings.task)
     try:
-        network.load_state_dict(load(kept))
+        with steps.step("weights that the study kept"):
+            network.load_state_dict(load(kept))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"weights of trial {trial.number} must be whole, got {reason}; remove them to train again"
         ) from error
-    accuracy = evaluate(network, _on_cpu(data.validation, data))
+    return network, None
+
+
+def _check_recorded(trial: Trial, accuracy: float) -> None:
+    """Raises VerificationError where kept weights are not those that the study recorded."""
     recorded = trial.accuracy or 0.0
     if abs(accuracy - recorded) > ROUNDING:
         raise VerificationError(
             f"weights of trial {trial.number} must reach their recorded validation accuracy {recorded:.4f}, "
             f"got {accuracy:.4f}; remove them to train again"
         )
-    return network, None
+
+
+def _logits(network: Network, split: Split, data: Data, steps: Steps, what: str) -> Tensor:
+    """Of a whole split, on the CPU: (N, classes)."""
+    with steps.step(what, len(split.labels)) as report:
+        return predict(network, _on_cpu(split, data), on_images=report)
+
+
+def _counts(logits: Tensor, split: Split) -> ClassCounts:
+    return counts_of(logits, torch.as_tensor(split.labels))
 
 
 def _on_cpu(split: Split, data: Data) -> DeviceSplit:
     return DeviceSplit(split, data, torch.device("cpu"))
 
 
-def _verify(folder: Path, network: Network, data: Data, card: ModelCard) -> None:
-    """Loads the folder back: logits on the whole test split equal to the last bit, the accuracy that stands in the
-    card, and pictures from files that become what was trained on."""
-    loaded, split = load_export(folder), _on_cpu(data.test, data)
-    logits = predict(loaded.model, split)
-    if not torch.equal(logits, predict(network, split)):
+def _verify(folder: Path, expected: Tensor, data: Data, card: ModelCard, steps: Steps) -> None:
+    """Loads the folder back: logits on the whole test split equal to those `expected` (N, classes) to the last bit, the
+    accuracy that stands in the card, and pictures from files that become what was trained on."""
+    logits = _logits(load_export(folder).model, data.test, data, steps, "test split, reloaded")
+    if not torch.equal(logits, expected):
         raise VerificationError("export must give equal logits once reloaded, got others; report this")
-    verify_pictures(folder, data, checked_images(data))
-    accuracy = (logits.argmax(1) == split.labels).sum().item() / len(split)
+    with steps.step("pictures from files"):
+        verify_pictures(folder, data, checked_images(data))
+    accuracy = _counts(logits, data.test).accuracy
     if replace(card, test=accuracy).test_line() not in (folder / CARD).read_text(encoding="utf-8"):
         raise VerificationError(
             f"export must reach its card's test accuracy {card.test:.4f}, got {accuracy:.4f}; report this"

@@ -24,7 +24,7 @@ from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.data.study_data import load_with_progress, seen
 from nas.export.arch_source import ARCH, load_arch, load_network
-from nas.export.folder import check_out, write
+from nas.export.folder import check_out, steps_of, write
 from nas.export.formats import check_formats
 from nas.export.load import WEIGHTS, Preprocess, load_export
 from nas.export.verify_pictures import verify_pictures
@@ -36,11 +36,12 @@ from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
 from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, fit_batch, processes, train_to_end
 from nas.latency.timing import device_name
+from nas.records.progress import Steps
 from nas.records.settings import AS_FOUND, Reading
 from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceSplit
-from nas.training.evaluation import evaluate
+from nas.training.evaluation import counts_of, predict
 from space import InputError, Task
 from space.network import Network
 from space.processor import cores
@@ -105,7 +106,7 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
             )  # fmt: skip
         if share.rank:
             return None
-        card = _export(order, trained, data, recipe, start, device, folder)
+        card = _export(order, trained, data, recipe, start, device, folder, quiet)
         shutil.rmtree(folder)
         return card
 
@@ -196,15 +197,21 @@ def _export(
     start: str,
     device: torch.device,
     folder: Path,
+    console: Console,
 ) -> TrainedCard:
     """The better weights, tested and written with curve, recipe and TensorBoard's files."""
     found = {"weights of the last step": trained.network}
     if trained.averaged is not None:
         found["averaged weights"] = trained.averaged
-    scores = []
+    splits = {"validation": DeviceSplit(data.validation, data, device), "test": DeviceSplit(data.test, data, device)}
+    steps, scores = Steps(console, "export", 1 + len(found) * len(splits) + steps_of(order.formats)), []
     for name, module in found.items():
-        splits = (DeviceSplit(split, data, device) for split in (data.validation, data.test))
-        scores.append(Score(name, *(evaluate(module, split) for split in splits)))
+        accuracies = []
+        for which, split in splits.items():
+            with steps.step(f"{which} split, {name}", len(split)) as report:
+                logits = predict(module, split, on_images=report)
+            accuracies.append(counts_of(logits, split.labels).accuracy)
+        scores.append(Score(name, *accuracies))
     scores.sort(key=lambda score: score.validation, reverse=True)
     network = Network(trained.network.arch, trained.network.task)
     network.load_state_dict(found[scores[0].weights].state_dict())
@@ -219,11 +226,15 @@ def _export(
         shutil.copy(folder / CURVE, aside / CURVE)
         shutil.copytree(folder / BOARD, aside / BOARD)
 
+    def check(aside: Path) -> None:
+        with steps.step("pictures from files"):
+            verify_pictures(aside, data, images)
+
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
     images = checked_images(data)
     write(
         order.out, network, preprocess, images, card.markdown, formats=order.formats, force=order.force, extra=extra,
-        check=lambda folder: verify_pictures(folder, data, images),
+        check=check, steps=steps,
     )  # fmt: skip
     return card
 
@@ -238,6 +249,7 @@ def run_import(
     formats: Collection[str],
     force: bool,
     on_note: Note,
+    console: Console,
 ) -> ImportedCard:
     """Weights in timm's, the official or this project's names as an export. Raises InputError where they do not fit."""
     check_out(out, force)
@@ -255,7 +267,8 @@ def run_import(
     card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=task, named=named)
     noise = torch.randn(4, channels, task.image_size, task.image_size, generator=torch.Generator().manual_seed(0))
     preprocess = Preprocess(task.image_size, channels, mean, std, names)
-    write(out, network, preprocess, noise, card.markdown, formats=formats, force=force)
+    steps = Steps(console, "import", steps_of(formats))
+    write(out, network, preprocess, noise, card.markdown, formats=formats, force=force, steps=steps)
     return card
 
 

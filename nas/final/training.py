@@ -23,6 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from nas.analysis.csv_text import as_csv
 from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.final.batches import Augmented, Mix, Share, batches, mixing, seed_all, seed_of
@@ -275,7 +276,7 @@ def _layer(name: str, network: Network) -> int:
 
 
 def curve_csv(rows: list[FinalEpoch]) -> str:
-    return pd.DataFrame(rows).to_csv(index=False)
+    return as_csv(pd.DataFrame(rows))
 
 
 def _steps(images: int, recipe: FinalRecipe, share: Share) -> int:

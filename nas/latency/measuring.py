@@ -72,6 +72,7 @@ def measure_study(
                 for timing in _timings(trial.to_arch(), task, missing, reference):
                     keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
                 give_back_memory()
+        on_network(len(networks), len(networks))
     return names
 
 

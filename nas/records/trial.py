@@ -70,8 +70,9 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`: plain values, times left out."""
-        plain = {key: value for key, value in asdict(self).items() if key not in ("begun", "started", "finished")}
-        return {key: value for key, value in plain.items() if key not in ("balanced", "counts")} | self.scores()
+        left = ("number", "begun", "started", "finished", "balanced", "counts")
+        plain = {key: value for key, value in asdict(self).items() if key not in left}
+        return {"trial": self.number, **plain, **self.scores()}
 
     def scores(self) -> dict[str, Any]:
         """For `--json`, beside `accuracy`: which is maximised, and by class, in the order of study.yaml."""

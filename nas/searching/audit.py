@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ from nas.analysis.pareto import flops, merged, score
 from nas.analysis.rank_agreement import NEEDED, Agreement, Audited, agreement
 from nas.data.study_data import load_study_data
 from nas.records.files import write_whole
+from nas.records.progress import Report, Steps
 from nas.records.scores import score_of
 from nas.records.settings import Settings
-from nas.records.trial import Trial
+from nas.records.trial import Period, Trial
 from nas.searching.ask import trial_seed
 from nas.storage.reader import Reader
+from nas.training.brief import Verdict
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
-from nas.training.trainer import BriefTrainer, Failed
+from nas.training.trainer import BriefTrainer, Failed, Result
 from space import InputError, compact
 from space.budget import parse_count
 from space.reading import check
@@ -60,13 +63,11 @@ class Audit:
     def report(self) -> Agreement:
         return agreement(self.rows, self.plan.seed)
 
-    def to_json(self, brief_images: int) -> dict[str, Any]:
-        """For `--json`: the plan, the report, and every network."""
-        rows = [{key: value for key, value in asdict(row).items() if key != "arch"} for row in self.rows]
-        return {
-            **asdict(self.plan), "brief_images": brief_images, "agreement": asdict(self.report()), "rows": rows,
-            "failed": self.failed,
-        }  # fmt: skip
+    def to_json(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """For `--json`: the plan and the report; and every network."""
+        plain = [asdict(row) for row in self.rows]
+        rows = [{"trial": row["number"], **{k: row[k] for k in row if k not in ("number", "arch")}} for row in plain]
+        return {**asdict(self.plan), "agreement": asdict(self.report()), "failed": self.failed}, rows
 
     def write(self, folder: Path) -> None:
         write_whole(folder / FILE, json.dumps(asdict(self), indent=1))
@@ -120,28 +121,45 @@ def run_audit(
     recipe = replace(brief, images=many, period_images=None)
     data = DeviceData.place(load_study_data(reader.settings, data_source, console), recipe, target)
     trainer = BriefTrainer(settings.task, data, recipe)
-    for number in audit.left():
-        trial, own_seed = trials[number], trial_seed(seed, -1 - number)  # no trial has a negative number
-        trained = trainer(trial.to_arch(), own_seed, lambda period: "go on", lambda: False)
-        if isinstance(trained, Failed):
-            audit = replace(audit, failed=audit.failed | {number: trained.reason})
-            said = f"trial {number} has failed, the audit goes on: {trained.reason}"
-            console.print(said, markup=False, highlight=False)
-        else:
-            long = score_of(trained, settings.metric)
-            assert long is not None
-            row = Audited(
-                number=number, arch=trial.to_arch().to_dict(), flops=flops(trial), brief=score(trial), long=long,
-                seconds=trained.seconds, seed=own_seed,
-            )  # fmt: skip
-            audit = replace(audit, rows=(*audit.rows, row))
-            done = f"{len(audit.rows) + len(audit.failed)} of {len(audit.plan.sample)}"
-            console.print(
-                f"network {done}: trial {number}, {row.brief:.2%} after brief training, {row.long:.2%} after {many:,} "
-                f"images ({row.seconds:.0f} s)",
-                highlight=False,
-            )
-        audit.write(reader.folder)
+    weights = {number: trials[number].seconds or 1.0 for number in audit.left()}  # what each takes, in proportion
+    done = 0.0
+    with Steps(console, f"auditing {settings.name}").step(total=sum(weights.values()), unit="%") as report:
+        for number, weight in weights.items():
+            trial, own_seed = trials[number], trial_seed(seed, -1 - number)  # no trial has a negative number
+            on_period = partial(_on_period, report, done, weight / many)
+            trained = trainer(trial.to_arch(), own_seed, on_period, lambda: False)
+            audit = _with(audit, trial, trained, own_seed, console)
+            audit.write(reader.folder)
+            done += weight
+            report(done)
+    return audit
+
+
+def _on_period(report: Report, done: float, weight: float, period: Period) -> Verdict:
+    """`weight`: of an image."""
+    report(done + weight * period.images)
+    return "go on"
+
+
+def _with(audit: Audit, trial: Trial, trained: Result, seed: int, console: Console) -> Audit:
+    """The audit with what long training of a trial's network gave, which is said."""
+    if isinstance(trained, Failed):
+        said = f"trial {trial.number} has failed, the audit goes on: {trained.reason}"
+        console.print(said, markup=False, highlight=False)
+        return replace(audit, failed=audit.failed | {trial.number: trained.reason})
+    long = score_of(trained, trial.metric)
+    assert long is not None
+    row = Audited(
+        number=trial.number, arch=trial.to_arch().to_dict(), flops=flops(trial), brief=score(trial), long=long,
+        seconds=trained.seconds, seed=seed,
+    )  # fmt: skip
+    audit = replace(audit, rows=(*audit.rows, row))
+    done = f"{len(audit.rows) + len(audit.failed)} of {len(audit.plan.sample)}"
+    console.print(
+        f"network {done}: trial {row.number}, {row.brief:.2%} after brief training, {row.long:.2%} after "
+        f"{audit.plan.images:,} images ({row.seconds:.0f} s)",
+        highlight=False,
+    )
     return audit
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +23,21 @@ def eval_batch(image_size: int) -> int:
 
 
 @torch.no_grad()
-def predict(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:
-    """Logits (N, classes), float32, on the split's device; the network is left in evaluation mode."""
+def predict(
+    network: nn.Module,
+    split: DeviceSplit,
+    precision: str = "float32",
+    on_images: Callable[[int], None] = lambda done: None,
+) -> Tensor:
+    """Logits (N, classes), float32, on the split's device; the network is left in evaluation mode. `on_images` hears
+    how many images have been through."""
     network.eval()
-    parts = split.in_order(eval_batch(split.pixels.shape[1]))
-    return torch.cat([_logits(network, split, part, precision) for part in parts])
+    found, done = list[Tensor](), 0
+    for part in split.in_order(eval_batch(split.pixels.shape[1])):
+        found.append(_logits(network, split, part, precision))
+        done += len(part)
+        on_images(done)
+    return torch.cat(found)
 
 
 def _logits(network: nn.Module, split: DeviceSplit, images: Tensor, precision: str) -> Tensor:
@@ -63,7 +74,10 @@ def count_correct(network: nn.Module, split: DeviceSplit, precision: str = "floa
 
 def correct_by_class(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:
     """Whole numbers (2, classes) on the split's device: images that get their own class, and all, of each class."""
-    logits, labels = predict(network, split, precision), split.labels
+    return _by_class(predict(network, split, precision), split.labels)
+
+
+def _by_class(logits: Tensor, labels: Tensor) -> Tensor:
     correct = (logits.argmax(1) == labels).to(torch.int64)
     none = torch.zeros(2, logits.shape[1], dtype=torch.int64, device=labels.device)
     return none.scatter_add(1, labels.expand(2, -1), torch.stack([correct, torch.ones_like(labels)]))
@@ -71,7 +85,12 @@ def correct_by_class(network: nn.Module, split: DeviceSplit, precision: str = "f
 
 def count_classes(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> ClassCounts:
     """By class, how many images of the split get their own; read back from the device once."""
-    return ClassCounts(*map(tuple, correct_by_class(network, split, precision).tolist()))
+    return counts_of(predict(network, split, precision), split.labels)
+
+
+def counts_of(logits: Tensor, labels: Tensor) -> ClassCounts:
+    """The same of logits (N, classes) that are there."""
+    return ClassCounts(*map(tuple, _by_class(logits, labels).tolist()))
 
 
 def evaluate(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> float:

@@ -115,10 +115,12 @@ def test_so_it_is_in_the_terminal(words: tuple[object, ...], run: Run) -> None:
     assert "47.71" in out
     assert not BEST_SEED.search(out)
     code, out, _ = run(*words, "--json")
-    rows = [row for row in json.loads(out) if row.get("name", STUDY.name) == STUDY.name]  # beside others of this clone
+    rows = [
+        row for row in json.loads(out)["rows"] if row.get("study", STUDY.name) == STUDY.name
+    ]  # beside others of this clone
     best = max(rows, key=lambda row: row.get("best") or row.get("accuracy"))
     assert best.get("best", best.get("accuracy")) == pytest.approx(0.4771)
-    assert best.get("best_seeds", best.get("seeds")) == 2
+    assert best["seeds"] == 2
 
 
 def test_so_it_is_over_latency(tmp_path: Path, run: Run) -> None:
@@ -129,7 +131,7 @@ def test_so_it_is_over_latency(tmp_path: Path, run: Run) -> None:
     for trial in Reader(folder).trials():
         keep(folder, "phone", trial.key or "", {"1": {"median": 1e-3, "low": 1e-3, "high": 1e-3, "memory": None}})
     code, out, _ = run("front", folder, "--by", "latency", "--json")
-    (best,) = json.loads(out)
+    (best,) = json.loads(out)["rows"]
     assert (code, best["trial"], best["seeds"]) == (0, NETWORK, 2)
     assert best["accuracy"] == pytest.approx(0.4771)
 

@@ -110,6 +110,8 @@ STUDY = (
     Row(("nas trials digits-1M-4M", "nas trials STUDY"), "complete"),
     Row(("nas show digits-1M-4M --trial 0", "nas show STUDY --trial N"), r"stage 1 +\d+ x "),
     Row(("nas front digits-1M-4M", "nas front STUDY"), r"front of 4 trials in 1M\.\.4M FLOPs"),
+    Row(("nas front digits-1M-4M --columns trial,accuracy,flops,key",), r"trial +accuracy +FLOPs +key"),
+    Row(("nas trials digits-1M-4M --columns trial,state,seed,images,network",), r"trial +state +seed +images +network"),
     Row(
         (
             "nas measure digits-1M-4M --batch 1,64",

@@ -264,7 +264,7 @@ def test_a_package_is_found_by_its_entry_point(tmp_path: Path, network_file: Pat
     assert (done.returncode, done.stderr) == (0, "")
     depthwise, dense = 96 * (21**2 + 3**2), 2 * 96 * 384
     params = 3 * (depthwise + 2 * 96 + 2 * 96 + dense + 384 + 96) + (48 + 1) * 96 + 2 * 96 + 2 * 96 + 97 * 1000
-    answer = json.loads(done.stdout)
+    (answer,) = json.loads(done.stdout)["rows"]
     assert answer["params"] == params
     assert answer["flops"] == 56**2 * (48 * 96 + 3 * (depthwise + dense)) + 96 * 1000
     without = nas("cost", str(network_file), "--json", path=[])
@@ -287,7 +287,7 @@ def test_a_package_may_import_space_whole(tmp_path: Path) -> None:
     done = nas("cost", str(file), "--json", path=[folder])
     assert (done.returncode, done.stderr) == (0, "")
     stem_and_head = (48 + 1) * 8 + 2 * 8 + 2 * 8 + 9 * 1000
-    assert json.loads(done.stdout)["params"] == stem_and_head + (49 + 1) * 8 + (8 + 1) * 32 + (32 + 1) * 8
+    assert json.loads(done.stdout)["rows"][0]["params"] == stem_and_head + (49 + 1) * 8 + (8 + 1) * 32 + (32 + 1) * 8
 
 
 def test_a_package_that_fails_is_one_line(tmp_path: Path, network_file: Path) -> None:

@@ -155,7 +155,7 @@ def test_the_command(run: Command, tmp_path: Path) -> None:
     assert "surrogate" not in text
     plain = json.loads(run(*words, "--sampler", "spread", "--json")[1])
     assert plain["surrogate"] is None
-    spread = next(p for p in plain["plans"] if p["plan"]["sampler"] == "spread")
+    spread = next(p for p in plain["rows"] if p["plan"]["sampler"] == "spread")
     assert len(spread["gaps"]) == 5
     assert len(spread["regrets"]) == 3
     assert [each["reference"] for each in spread["closes"]] == ["random/none", "spread/none"]

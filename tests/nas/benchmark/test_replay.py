@@ -330,12 +330,12 @@ def test_the_command(run: Command, tmp_path: Path) -> None:
     code, out, err = run(*words, "--json", "--plot", tmp_path / "r.html")
     assert (code, err) == (0, "")
     plain = json.loads(out)
-    assert [(p["plan"]["world"], p["plan"]["sampler"], p["plan"]["stop"]) for p in plain["plans"]] == [
+    assert [(p["plan"]["world"], p["plan"]["sampler"], p["plan"]["stop"]) for p in plain["rows"]] == [
         ("table", "random", "none"), ("table", "random", "moasha"),
         ("surrogate", "random", "none"), ("surrogate", "nsga2", "none"), ("surrogate", "nsga2", "moasha"),
     ]  # fmt: skip
     assert set(plain["surrogate"]) == {"tau", "tau_within", "tau_flops"}
-    assert [len(p["growth"]) for p in plain["plans"]] == [STEPS // 5 + 1] * 5
+    assert [len(p["growth"]) for p in plain["rows"]] == [STEPS // 5 + 1] * 5
     assert (tmp_path / "r.html").stat().st_size > 10**6
     code, out, _ = run(*words)
     out = " ".join(out.split())  # without intervals the tables are narrow

@@ -18,7 +18,7 @@ from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 
 FIELDS = {
-    "number", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "periods",
+    "trial", "state", "accuracy", "flops", "params", "activations", "key", "log_density", "seconds", "periods",
     "images", "seed", "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner", "metric", "balanced_accuracy",
     "class_accuracies", "class_images",
 }  # fmt: skip
@@ -33,10 +33,10 @@ def test_the_versions(run: Run) -> None:
 def test_cost_of_convnext_tiny(run: Run) -> None:
     code, out, err = run("cost", "convnext_tiny", "--json")
     assert (code, err) == (0, "")
-    assert json.loads(out) == {
-        "flops": 4455531264, "params": 28589128, "activations": 13435624, "key": Arch.load("convnext_tiny").key,
+    assert json.loads(out)["rows"] == [{
+        "network": "convnext_tiny", "flops": 4455531264, "params": 28589128, "activations": 13435624, "key": Arch.load("convnext_tiny").key,
         "image_size": 224, "channels": 3, "classes": 1000,
-    }  # fmt: skip
+    }]  # fmt: skip
     assert (
         "4,455,531,264 (4.46G; conv + linear multiply-accumulates, batch 1, 224 px, 3 channels, 1,000 classes)"
         in run("cost", "convnext_tiny")[1]
@@ -46,13 +46,13 @@ def test_cost_of_convnext_tiny(run: Run) -> None:
 def test_cost_of_a_file_at_another_size(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(Arch.load("convnext_small").to_yaml())
-    plain = json.loads(run("cost", path, "--image-size", 64, "--classes", 10, "--json")[1])
-    assert plain["flops"] == cost(Arch.load("convnext_small"), Task(64, 3, 10)).flops
+    (row,) = json.loads(run("cost", path, "--image-size", 64, "--classes", 10, "--json")[1])["rows"]
+    assert row["flops"] == cost(Arch.load("convnext_small"), Task(64, 3, 10)).flops
 
 
 def test_draw_gives_networks_of_the_space_inside_the_band(run: Run) -> None:
     words = ("draw", "convnext_or_modulation_32", "--count", 7, "--flops", "20M..25M", "--seed", 3, "--json")
-    rows = json.loads(run(*words)[1])
+    rows = json.loads(run(*words)[1])["rows"]
     assert len(rows) == 7
     for row in rows:
         arch = Arch.from_dict(row["arch"])
@@ -60,7 +60,7 @@ def test_draw_gives_networks_of_the_space_inside_the_band(run: Run) -> None:
         assert row["flops"] == cost(arch, Task(32, 3, 10)).flops
         assert 20e6 <= row["flops"] <= 25e6
         assert row["key"] == arch.key
-    assert json.loads(run(*words)[1]) == rows
+    assert json.loads(run(*words)[1])["rows"] == rows
     assert "20M" not in run("draw", "convnext_or_modulation_32", "--count", 1)[2]
 
 
@@ -77,20 +77,20 @@ def test_a_study_from_search_to_export(
     code, out, err = run(*words, "--trials", 3, "--json")
     assert code == 0
     assert err.count("note: batch_size 300 is more than the 256 training images, so batches are of 256\n") == 1
-    front = json.loads(out)
+    front = json.loads(out)["rows"]
     assert all(set(row) == FRONT_FIELDS for row in front)
     assert err.count("\ntrial ") == 3
     code, out, _ = run(*words, "--trials", 4)
     assert "s: front of 4 trials in 20K..200K FLOPs" in out
     assert "validation split, n = 359, 1 seed per" in out.replace("\n", " ")
 
-    trials = json.loads(run("trials", "s", *runs, "--json")[1])
+    trials = json.loads(run("trials", "s", *runs, "--json")[1])["rows"]
     assert all(set(row) == FIELDS for row in trials)
     assert sum(row["state"] == "complete" for row in trials) == 4
-    front = json.loads(run("front", tmp_path / "runs" / "s", "--json")[1])
+    front = json.loads(run("front", tmp_path / "runs" / "s", "--json")[1])["rows"]
     accuracies = [row["accuracy"] for row in front]
     assert accuracies == sorted(accuracies)
-    assert [row["name"] for row in json.loads(run("studies", *runs, "--json")[1])] == ["s"]
+    assert [row["study"] for row in json.loads(run("studies", *runs, "--json")[1])["rows"]] == ["s"]
     for verb in ("trials", "front"):
         assert "conv + linear" in " ".join(run(verb, "s", *runs)[1].split())
 
@@ -118,7 +118,7 @@ def test_images_take_the_place_of_the_files_epochs(
     code, out, err = run(*words)
     assert code == 0
     assert "2 trials, 20K..200K FLOPs, 600 images (2.34 epochs of 256 of 1,079) on cpu" in " ".join(err.split())
-    assert [row["images"] for row in json.loads(out)] == [600] * len(json.loads(out))
+    assert {row["images"] for row in json.loads(out)["rows"]} == {600}
     recipe = Reader(tmp_path / "s").settings.recipe
     assert (recipe["images"], recipe["period_images"], recipe["epochs"], recipe["lr"]) == (600, 100, None, 0.002)
     assert [period.images for period in Reader(tmp_path / "s").curve(0)] == [100, 200, 300, 400, 500, 600]
@@ -169,7 +169,7 @@ def test_no_studies_says_how_to_begin(run: Run, tmp_path: Path) -> None:
 def test_a_broken_study_is_listed_with_its_trouble(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "study.yaml").write_text("version: 1\nname: [")
-    rows = json.loads(run("studies", "--runs", tmp_path, "--json")[1])
+    rows = json.loads(run("studies", "--runs", tmp_path, "--json")[1])["rows"]
     assert rows[0]["state"] == "broken"
     assert "must be valid YAML" in rows[0]["problem"]
 
@@ -181,7 +181,7 @@ def test_an_empty_study_has_no_front_to_export(run: Run, tmp_path: Path, tiny_sp
     code, _, err = run("export", "empty", "--runs", tmp_path, "--out", tmp_path / "out")
     assert code == 2
     assert err == "error: front must have a finished trial, got none; run `nas search` first, or for longer\n"
-    assert json.loads(run("front", "empty", "--runs", tmp_path, "--json")[1]) == []
+    assert json.loads(run("front", "empty", "--runs", tmp_path, "--json")[1])["rows"] == []
     assert run("trials", "empty", "--runs", tmp_path)[0] == 0
 
 
@@ -218,7 +218,9 @@ def test_repeats_and_a_baseline_with_as_many_images(
     code, _, err = run(*words, "--repeats", 2, "--baseline")
     assert code == 0
     assert "baseline: random search, trained on the same 2,560 images" in err
-    rows, beside = (json.loads(run("trials", name, "--runs", tmp_path, "--json")[1]) for name in ("s", "s-random"))
+    rows, beside = (
+        json.loads(run("trials", name, "--runs", tmp_path, "--json")[1])["rows"] for name in ("s", "s-random")
+    )
     assert [row["state"] for row in rows] == ["complete"] * 5
     assert sum(row["repeat_of"] is not None for row in rows) == 2
     assert sum(row["images"] for row in rows) == sum(row["images"] for row in beside) == 10 * 256
@@ -226,7 +228,9 @@ def test_repeats_and_a_baseline_with_as_many_images(
     front = run("front", "s", "--runs", tmp_path)[1].replace("\n", " ")
     assert "s-random" in front
     assert run(*words, "--repeats", 2, "--baseline")[0] == 0
-    assert len(json.loads(run("trials", "s-random", "--runs", tmp_path, "--json")[1])) == 5, "nothing is done twice"
+    assert len(json.loads(run("trials", "s-random", "--runs", tmp_path, "--json")[1])["rows"]) == 5, (
+        "nothing is done twice"
+    )
     code, _, err = run(*words[:-2], "--trials", 3, "--sampler", "random", "--baseline")
     assert code == 2
     assert err.startswith("error: baseline must stand beside another search, got one of sampler random itself")

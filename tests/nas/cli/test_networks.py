@@ -69,8 +69,9 @@ def test_every_command_on_a_network_takes_it_and_says_the_task(export: Path, run
         0,
         f"flops {counted.flops:,} (11.1M; conv + linear multiply-accumulates, {said})",
     )
-    assert json.loads(run("cost", export / ARCH, "--json")[1]) == {
-        "flops": counted.flops, "params": counted.params, "activations": counted.activations, "key": ATTO.key,
+    (row,) = json.loads(run("cost", export / ARCH, "--json")[1])["rows"]
+    assert row == {
+        "network": str(export / ARCH), "flops": counted.flops, "params": counted.params, "activations": counted.activations, "key": ATTO.key,
         "image_size": 32, "channels": 1, "classes": 7,
     }  # fmt: skip
     for words, task in (((), said), (("--image-size", 64), "batch 1, 64 px, 1 channel, 7 classes")):
@@ -84,7 +85,7 @@ def test_the_costs_of_many_networks_are_one_table_and_one_list(export: Path, run
     costs = [cost(Arch.load(name), Task()) for name in names]
     code, out, err = run("cost", *names, "--json")
     assert (code, err) == (0, "")
-    assert [(row["network"], row["flops"], row["key"]) for row in json.loads(out)] == [
+    assert [(row["network"], row["flops"], row["key"]) for row in json.loads(out)["rows"]] == [
         (name, each.flops, Arch.load(name).key) for name, each in zip(names, costs, strict=True)
     ]
     out = " ".join(run("cost", *names)[1].split())
@@ -94,7 +95,7 @@ def test_the_costs_of_many_networks_are_one_table_and_one_list(export: Path, run
     out = " ".join(run("cost", "resnet50", export)[1].split())
     assert "224 px" in out
     assert "32 px" in out, "each is put to its own task"
-    assert json.loads(run("cost", "resnet50", export, "--json")[1])[1]["image_size"] == OWN.image_size
+    assert json.loads(run("cost", "resnet50", export, "--json")[1])["rows"][1]["image_size"] == OWN.image_size
 
 
 def test_one_unknown_network_among_many_is_refused(run: Run) -> None:
@@ -115,7 +116,7 @@ def test_training_afresh_takes_images_of_the_exports_size(export: Path) -> None:
 def test_a_trials_network_is_shown_with_its_studys_task(run: Run) -> None:
     runs = ("--runs", Path(__file__).parents[3] / "runs", "--json")
     code, out, _ = run("show", "cifar10", "--trial", 47, *runs)
-    own = next(each for each in json.loads(run("trials", "cifar10", *runs)[1]) if each["number"] == 47)
+    own = next(each for each in json.loads(run("trials", "cifar10", *runs)[1])["rows"] if each["trial"] == 47)
     assert code == 0
     assert json.loads(out)["flops"] == own["flops"]
     larger = json.loads(run("show", "cifar10", "--trial", 47, "--image-size", 64, *runs)[1])

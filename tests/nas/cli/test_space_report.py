@@ -81,7 +81,8 @@ def test_two_spaces_are_compared(run: Run) -> None:
     assert "image_size 224 32" in rows
     assert not any(row.startswith("kernel") for row in rows), "they have the same kernels"
     plain = json.loads(run("space", "roadmap_224", "--against", "roadmap_32", "--json")[1])
-    assert {"axis": "stages", "here": "4", "there": "3"} in plain
+    assert (plain["space"], plain["against"]) == ("roadmap_224", "roadmap_32")
+    assert {"axis": "stages", "here": "4", "there": "3"} in plain["rows"]
     assert run("space", "digits", "--against", "digits")[1] == "digits and digits have the same axes and choices\n"
 
 
@@ -99,7 +100,9 @@ def test_a_space_is_narrowed_and_saved(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", ["flops", "params", "activations"])
 def test_draws_meet_every_kind_of_band(run: Run, count: str) -> None:
     bands = {"flops": "20M..24M", "params": "300K..330K", "activations": "200K..220K"}
-    rows = json.loads(run("draw", "convnext_or_modulation_32", f"--{count}", bands[count], "--count", 12, "--json")[1])
+    rows = json.loads(run("draw", "convnext_or_modulation_32", f"--{count}", bands[count], "--count", 12, "--json")[1])[
+        "rows"
+    ]
     assert len({row["key"] for row in rows}) == 12
     for row in rows:
         counted = cost(Arch.from_dict(row["arch"]), Task(32, 3, 10))
@@ -110,7 +113,7 @@ def test_draws_meet_every_kind_of_band(run: Run, count: str) -> None:
 
 def test_draws_meet_several_bands_at_once(run: Run) -> None:
     words = ("--flops", "4G..5G", "--params", "25M..32M", "--activations", "10M..16M", "--count", 6, "--json")
-    rows = json.loads(run("draw", "convnext_224", *words)[1])
+    rows = json.loads(run("draw", "convnext_224", *words)[1])["rows"]
     assert all(4e9 <= row["flops"] <= 5e9 and 25e6 <= row["params"] <= 32e6 for row in rows)
     assert all(10e6 <= row["activations"] <= 16e6 for row in rows)
     assert rows[0]["flops"] == cost(Arch.from_dict(rows[0]["arch"]), Task()).flops, "1,000 classes at 224 px"

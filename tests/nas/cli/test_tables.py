@@ -203,7 +203,7 @@ def test_rivals_off_the_front_are_named() -> None:
 
 def test_records_hold_what_the_table_shows_and_what_the_baseline_reaches() -> None:
     plain = front_records(TRIALS)
-    assert [row["number"] for row in plain] == [0, 1, 3]
+    assert [row["trial"] for row in plain] == [0, 1, 3]
     assert {row[name] for row in plain for name in ("interval", "expected", "probability", "baseline_accuracy")} == {
         None
     }

@@ -221,11 +221,29 @@ def test_weights_of_an_older_release_are_trained_again(study: Reader, tmp_path: 
     file.write_text(file.read_text().replace("version: 3", "version: 1"))
     old, console = Reader(tmp_path / "old"), Console(record=True, file=io.StringIO(), width=200)
     card = export_trial(old, chosen(old), tmp_path / "out", device="cpu", console=console)
-    assert f"a study of version 1 has other weights of trial {chosen(old).number}; training it again" in (
-        console.export_text()
-    )
+    said = f"a study of version 1 has other weights of trial {chosen(old).number}; training it again"
+    assert re.search(rf"{said} \(\d+ s in the search\)\n", console.export_text())
     assert card.note
     assert card.note.startswith("trained again for this export")
+
+
+def test_each_step_is_named_as_it_begins_with_how_many_there_are(
+    study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    monkeypatch.setattr("nas.records.progress.PAUSE", 0.0)
+    console = Console(file=io.StringIO(), width=80)
+    export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=console, formats=("pt2",))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    names = list(dict.fromkeys(line.partition(":")[0] for line in lines if line.startswith("export ")))
+    assert names == [
+        f"export {number} of 8, {what}"
+        for number, what in enumerate([
+            "weights that the study kept", "validation split", "test split", "model.pt2",
+            "loading its files in fresh processes", "timing it", "test split, reloaded", "pictures from files",
+        ], 1)
+    ]  # fmt: skip
+    assert "export 3 of 8, test split: 359 of 359 images, 0:00:00 left" in lines
 
 
 def test_damaged_or_foreign_weights_are_refused(study: Reader, tmp_path: Path) -> None:

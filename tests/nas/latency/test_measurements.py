@@ -159,7 +159,7 @@ def test_what_was_measured_on_a_busy_machine_is_listed_with_a_mark_and_on_no_fro
         keep(folder, "A Phone, 2 threads", trial.key or "", {"1": timing(1 if best else 2 + place, 1.8 if best else 1)})
     name = "latency (batch 1, A Phone, 2 threads)"
     code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
-    assert [r["trial"] for r in json.loads(out)] == [trial.number for trial in trials[:3]]
+    assert [r["trial"] for r in json.loads(out)["rows"]] == [trial.number for trial in trials[:3]]
     code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
     again = "end other programs, then nas measure first --batch 1 --threads 2"
     said = f"busy: 1 of 4 networks measured while a reference kernel took 1.8 times its best on this device (limit 1.25); {again}\n"
@@ -208,7 +208,7 @@ def test_measurements_of_an_older_release_are_read_said_to_be_unchecked_and_made
     assert (code, "3,000" in out, "3e+03" in out) == (0, False, False)
     assert "not checked" in " ".join(re.split(r"[^a-z]+", out))
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
-    found = json.loads(out)
+    found = json.loads(out)["rows"]
     assert [(r["median"], r["mark"], r["slowdown"], r["peak_tensor_bytes"]) for r in found] == [
         (0.002, "not checked", None, None)
     ] * len(found)
@@ -291,7 +291,7 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     assert (code, err) == (2, "error: study must be measured to be ordered by latency, got none; nas measure first\n")
     code, out, err = run("measure", "first", "--runs", tmp_path, "--device", "cpu", "--json")
     assert code == 0, err
-    found = json.loads(out)
+    found = json.loads(out)["rows"]
     assert [r["median"] for r in found] == sorted(r["median"] for r in found)
     assert all(0 < r["low"] <= r["median"] <= r["high"] for r in found)
     assert {r["key"] for r in found} == {trial.key for trial in Reader(folder).trials()}
@@ -300,9 +300,13 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     assert (folder / FILE).read_bytes() == before
     assert [path.name for path in folder.glob("measured*")] == [FILE]
     code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
-    front = json.loads(out)
+    front = json.loads(out)["rows"]
     assert [r["accuracy"] for r in front] == sorted(r["accuracy"] for r in front)
     assert front[0]["trial"] == found[0]["trial"]
+    code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--columns", "peak,trial")
+    assert (code, "peak MB trial" in out) == (0, True)
+    code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--columns", "key")
+    assert (code, err.startswith("error: columns must be of trial, accuracy, seeds, latency, flops, ")) == (2, True)
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--batch", 64)
     assert (code, "batch must be one that was measured, got 64; nas measure first --batch 64" in err) == (2, True)
     keep(folder, "Other GPU", found[0]["key"], {})
@@ -431,7 +435,7 @@ def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: 
         rf"baseline: first-random, \d networks on its front, .* at 0.50 ms to {best:.2%} at \d.\d0 ms\n", out
     )
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
-    for row in json.loads(out):
+    for row in json.loads(out)["rows"]:
         quick = [trial.accuracy or 0 for place, trial in enumerate(beside, 1) if place * 0.5e-3 <= row["median"]]
         assert row["baseline_accuracy"] == max(quick)
 
@@ -442,7 +446,7 @@ def test_a_network_that_random_search_has_too_is_measured_once_for_both(tmp_path
     code, out, err = run("measure", "first", "--runs", tmp_path, "--device", "cpu", "--json")
     assert code == 0, err
     shared, own = (trial.key for trial in Reader(folder).trials())
-    found = {row["key"]: row["median"] for row in json.loads(out)}
+    found = {row["key"]: row["median"] for row in json.loads(out)["rows"]}
     assert set(found) == {shared, own}
     ((name, networks),) = read(folder).items()
     assert set(networks) == {own}
@@ -461,7 +465,7 @@ def test_of_a_machines_names_one_is_the_default_and_said(tmp_path: Path, run: Ru
     code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, out.splitlines()[-1]) == (0, said)
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--json")
-    assert [row["device"] for row in json.loads(out)] == ["A GPU, CUDA graph"]
+    assert [row["device"] for row in json.loads(out)["rows"]] == ["A GPU, CUDA graph"]
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency@eager")
     assert "latency: A GPU" not in out
     assert device_words(folder, Selection(max_latency=5)) == device_words(folder, Selection(by="latency")) == said
@@ -492,7 +496,7 @@ def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
     parameters = 4e-6 * cost(Arch.load("convnextv2_atto"), Task(32)).params
     assert parameters < peaks[0] < peaks[1] < 1.2 * parameters
     _, out, _ = run(*words, "--json")
-    (only,) = json.loads(out)
+    (only,) = json.loads(out)["rows"]
     assert only["slowdown"] == pytest.approx(only["reference"] / only["reference_best"])
     code, _, err = run(*words, "--batch", "0")
     assert (code, err) == (2, "error: batch must be whole numbers from 1 on, got 0; write e.g. 1,64\n")

@@ -39,13 +39,13 @@ def test_a_fault_says_where_leaves_its_traceback_and_stays_on_record_until_the_s
     assert line.endswith(f"); please report it with {log}, which has the traceback; what was trained is kept")
     assert "Traceback" not in errors
     assert "raise KeyError(1)" in log.read_text()
-    (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])
+    (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])["rows"]
     assert (row["state"], row["problem"]) == ("error", line.removeprefix("error: "))
     assert "s: its last search ended with an error: nas must" in " ".join(
         run("studies", "--runs", command.runs)[1].split()
     )
     assert run(*command.words, "--trials", 3)[0] == 0
-    (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])
+    (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])["rows"]
     assert (row["state"], row["problem"]) == ("idle", None)
 
 

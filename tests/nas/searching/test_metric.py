@@ -70,13 +70,13 @@ def test_a_search_by_balanced_accuracy(
         assert [decision["accuracy"] for decision in trial.decisions] == pytest.approx(rungs, abs=1e-6)
         assert rungs
     assert any(trial.accuracy != trial.balanced for _, trial in told)
-    front = json.loads(out)
-    assert [row["number"] for row in front] == [trial.number for trial in pareto_front(reader.trials())]
+    front = json.loads(out)["rows"]
+    assert [row["trial"] for row in front] == [trial.number for trial in pareto_front(reader.trials())]
     assert front[-1]["balanced_accuracy"] == max(value for value, _ in told)
     assert front[-1]["balanced_accuracy"] == pytest.approx(np.mean(front[-1]["class_accuracies"]))
     assert {row["metric"] for row in front} == {"balanced"}
     kept = {trial.number for _, trial in told if reader.artifact(trial.number, WEIGHTS)}
-    assert kept == {row["number"] for row in front}
+    assert kept == {row["trial"] for row in front}
 
     code, out, _ = run("front", name, *runs)
     flat = " ".join(out.replace("\n", " ").split())
@@ -89,7 +89,7 @@ def test_a_search_by_balanced_accuracy(
 
     code, out, err = run("export", name, "--out", tmp_path / "out", *runs)
     assert code == 0, err
-    best = told[[trial.number for _, trial in told].index(front[-1]["number"])][1]
+    best = told[[trial.number for _, trial in told].index(front[-1]["trial"])][1]
     assert best.counts is not None
     line = f"validation balanced accuracy {best.balanced:.4f} (mean of each class's share told right, n = 30, 1 seed"
     assert line in out

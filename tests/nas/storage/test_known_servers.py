@@ -64,7 +64,7 @@ def test_nothing_that_reads_or_writes_a_study_connects_to_a_server_that_was_not_
     for words in (["front"], ["trials"], ["measure"], ["export", "--out", tmp_path / "out"]):
         code, _, errors = run(words[0], "foreign", "--runs", runs, *words[1:])
         assert (code, errors.splitlines()[-1]) == (2, f"error: {refusal(foreign)}"), words
-    (row,) = json.loads(run("studies", "--runs", runs, "--json")[1])
+    (row,) = json.loads(run("studies", "--runs", runs, "--json")[1])["rows"]
     assert (row["state"], row["problem"]) == ("broken", refusal(foreign))
     shown = StudyCache().read(runs / "foreign")
     assert (shown.mode, shown.problem) == ("broken", refusal(foreign))

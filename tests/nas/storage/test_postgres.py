@@ -334,5 +334,5 @@ def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(
     assert len(cache.read(command.folder).trials) == 2
     assert run(*command.words, "--trials", 3)[0] == 0
     assert len(cache.read(command.folder).trials) == 3
-    (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])
+    (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])["rows"]
     assert (row["name"], row["complete"]) == ("s", 3)

@@ -90,8 +90,8 @@ def test_a_study_that_may_only_be_read_is_shown_and_not_searched(command: Comman
     for verb in ("front", "trials"):
         code, out, errors = run(verb, small_disk / "kept", "--json")
         assert (code, errors) == (0, "")
-        assert json.loads(out)
-    assert json.loads(run("studies", "--runs", small_disk, "--json")[1])[0]["name"] == "kept"
+        assert json.loads(out)["rows"]
+    assert json.loads(run("studies", "--runs", small_disk, "--json")[1])["rows"][0]["study"] == "kept"
     command.words[command.words.index("--runs") + 1] = str(small_disk)
     command.words[command.words.index("--study") + 1] = "kept"
     code, _, errors = run(*command.words, "--trials", 3)
