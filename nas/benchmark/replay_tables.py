@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich import box
-from rich.table import Table
+from rich.table import Column, Table
 
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_note
+from nas.analysis.plain_table import plain_table
 from nas.benchmark.exhaustive import BUDGETS, LIMITS
 from nas.benchmark.replay import World
 from nas.benchmark.replay_summary import SHARES, ReplaySummary
@@ -86,12 +86,8 @@ class _Tables:
 
     def _table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> Table:
         """`rows`: the plan, then a cell a column."""
-        table = Table(title=f"{self.world}: {title}", caption=caption or None)
-        table.title_justify = table.caption_justify = "left"
-        table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, 0, False
-        table.add_column("", no_wrap=True)
-        for name in columns:
-            table.add_column(name, justify="right", no_wrap=True)
+        numbers = (Column(name, justify="right", no_wrap=True) for name in columns)
+        table = plain_table(Column("", no_wrap=True), *numbers, title=f"{self.world}: {title}", note=caption)
         for row in rows:
             table.add_row(*row)
         return table

@@ -69,18 +69,14 @@ def table(
 ) -> Table:
     """Measured networks, at least one; those on the front in latency are marked, and those that do not hold. `names`:
     of columns that were chosen."""
-    from rich import box
-    from rich.table import Table
+    from nas.analysis.plain_table import plain_table
 
     first = found[0]
     every = _columns(first.trial.metric, {row.trial.number for row in front}, wide)
     default = [name for name in every if wide or name not in ("images_per_second", "peak")]
     chosen = choose(every, default, names)
-    made = Table(
-        *heads(every, chosen),
-        title=title, title_justify="left", caption=_caption(first.device, first.batch, first.trial.metric),
-        caption_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False,
-    )  # fmt: skip
+    note = _caption(first.device, first.batch, first.trial.metric)
+    made = plain_table(*heads(every, chosen), title=title, note=note)
     for row in found:
         made.add_row(*cells(every, chosen, row))
     return made

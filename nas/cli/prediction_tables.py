@@ -8,6 +8,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Column, Table
 
+from nas.analysis.plain_table import plain_table
 from nas.export.predictions import Predictions, Scores
 
 MOST = 40  # pictures, and classes, that are listed
@@ -38,7 +39,7 @@ def summary(predictions: Predictions, scores: Scores | None) -> str:
 
 
 def _pictures(predictions: Predictions) -> Table:
-    table = Table("picture", "taken for", Column("probability", justify="right"), "second")
+    table = plain_table("picture", "taken for", Column("probability", justify="right"), "second")
     for answer in predictions.answers[:MOST]:
         order = np.argsort(-answer.probabilities, kind="stable")
         second = next((int(each) for each in order if each != answer.answer), answer.answer)
@@ -57,7 +58,7 @@ def _classes(predictions: Predictions, scores: Scores) -> Table:
     rows = [(accuracy, i) for i, accuracy in enumerate(scores.counts.by_class) if accuracy is not None]
     if len(rows) > MOST:
         rows.sort()
-    table = Table(
+    table = plain_table(
         "class", *(Column(name, justify="right") for name in ("pictures", "accuracy")), "most often taken for"
     )
     for accuracy, i in rows[:MOST]:
@@ -71,14 +72,14 @@ def _classes(predictions: Predictions, scores: Scores) -> Table:
 
 def _more(table: Table, count: int) -> Table:
     if count > MOST:
-        table.caption, table.caption_justify = f"and {count - MOST:,} more, which --json has", "left"
+        table.caption = f"and {count - MOST:,} more, which --json has"
     return table
 
 
 def _confusion(predictions: Predictions, scores: Scores) -> Table:
     names = [escape(name) for name in predictions.classes]
     columns = [Column(name, justify="right") for name in names]
-    table = Table("is, taken for", *columns, title="confusion matrix", title_justify="left")
+    table = plain_table("is, taken for", *columns, title="confusion matrix")
     for name, row in zip(names, scores.confusion.tolist(), strict=True):
         table.add_row(name, *(f"{count:,}" if count else "" for count in row))
     return table

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich import box
 from rich.table import Column, Table
 
-from nas.analysis.wording import CONVENTION, describe, task_words
+from nas.analysis.plain_table import plain_table
+from nas.analysis.wording import CONVENTION, LEGEND, describe, task_words
 from nas.records.files import write_whole
 from space import Band, Budget, InputError, Space, Task, compact
 from space.axes import Value
@@ -48,8 +48,9 @@ def draw(space: Space, task: Task, budget: Budget | None, count: int, seed: int)
 
 
 def draw_table(proposals: Sequence[Proposal], task: Task) -> Table:
-    title = f"{task_words(task)}; {CONVENTION}"
-    table = Table("key", "FLOPs", "params", "activations", "network", title=title, title_justify="left")
+    counts = (Column(name, justify="right", no_wrap=True) for name in ("FLOPs", "params", "activations"))
+    note = f"{CONVENTION}, {task_words(task)}\n{LEGEND}"
+    table = plain_table(Column("key", no_wrap=True), *counts, Column("network", overflow="fold"), note=note)
     for proposal in proposals:
         cost = proposal.cost
         table.add_row(proposal.arch.key, *map(compact, astuple(cost)), describe(proposal.arch))
@@ -84,7 +85,7 @@ def save(space: Space, path: Path) -> None:
 def axes_table(space: Space) -> Table:
     """Its axes; those with a single choice below the others."""
     number = Column("n", justify="right", no_wrap=True)
-    table = Table(Column("axis", no_wrap=True), Column("choices", overflow="fold"), number, box=box.SIMPLE_HEAD)
+    table = plain_table(Column("axis", no_wrap=True), Column("choices", overflow="fold"), number)
     for axis in sorted(space.axes.values(), key=lambda axis: len(axis.values) == 1):
         table.add_row(axis.name, axis.words(), str(len(axis.values)))
     return table
@@ -93,7 +94,7 @@ def axes_table(space: Space) -> Table:
 def differences_table(space: Space, other: Space) -> Table:
     """The axes in which two spaces differ."""
     names = (Column(name, overflow="fold") for name in (space.name, other.name))
-    table = Table(Column("axis", no_wrap=True), *names, box=box.SIMPLE_HEAD)
+    table = plain_table(Column("axis", no_wrap=True), *names)
     for row in space.differences(other):
         table.add_row(row[0], *(text or "(no such axis)" for text in row[1:]))
     return table

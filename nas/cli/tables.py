@@ -7,13 +7,13 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
 from nas.analysis.pareto import Outcome, baseline_of, hypervolume, knee, outcome, score, scored, split_error
+from nas.analysis.plain_table import plain_table
 from nas.analysis.rank_agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
@@ -41,12 +41,6 @@ if TYPE_CHECKING:
     from nas.cli.columns import Columns
 
 SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of its seeds: nas front)"
-
-
-def _table(note: str, *columns: Column | str, **options: Any) -> Table:
-    """With the note below it, left as the title is."""
-    look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": 0, "pad_edge": False} | options
-    return Table(*columns, caption=note, caption_justify="left", title_justify="left", **look)
 
 
 def _right(*names: str, **options: Any) -> list[Column]:
@@ -84,7 +78,7 @@ def front_table(
     seeds = [] if found.noise is None else ["seeds"]
     more = [*(["probability"] if seeds else []), "params", "seconds"] if wide else [] if seeds else ["params"]
     chosen = choose(every, ["trial", "accuracy", *seeds, "flops", *more, "network", "mark"], names)
-    table = _table(escape(note), *heads(every, chosen), title=title)
+    table = plain_table(*heads(every, chosen), title=title, note=escape(note))
     for row in found.front:
         table.add_row(*cells(every, chosen, row))
     return table
@@ -223,7 +217,7 @@ def agreement_table(found: Agreement, images: int, settings: Settings) -> Table:
         f"(n = {settings.data.validation:,} images, 1 seed each, not the study's). {_tau_words(found)} "
         f"{found.verdict()} {found.bias()} {CONVENTION}."
     )
-    table = _table(escape(note), "ranked by", *_right("pairs", "tau", "interval"), title=title)
+    table = plain_table("ranked by", *_right("pairs", "tau", "interval"), title=title, note=escape(note))
     table.add_row("brief training, all pairs", *_tau(found.overall))
     table.add_row("FLOPs alone, all pairs", *_tau(found.overall_flops), end_section=True)
     table.add_row("brief training, equal FLOPs", *_tau(found.equal))
@@ -253,7 +247,7 @@ def effects_table(found: Agreement) -> Table:
         f"{bonferroni_note(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands "
         "for those that go with it in all of these networks, and against its lack."
     )
-    table = _table(note, "axis", "choice", *_right("change", "interval"), "by brief training")
+    table = plain_table("axis", "choice", *_right("change", "interval"), "by brief training", note=note)
     for row in found.effects:
         change, interval = "", "too few"
         if row.low is not None and row.high is not None:
@@ -275,7 +269,7 @@ def trials_table(
     every = _trial_columns(settings, wide)
     default = ["trial", "accuracy", "flops", *(["params"] if wide else []), "seconds", "state", "network"]
     chosen = choose(every, default, names)
-    table = _table(note, *heads(every, chosen))
+    table = plain_table(*heads(every, chosen), note=note)
     for trial in trials:
         table.add_row(*cells(every, chosen, trial))
     return table
@@ -318,7 +312,7 @@ def studies_table(rows: Sequence[Summary], names: Sequence[str] | None = None) -
     """Every study; a broken one says why. `names`: of columns that were chosen."""
     default = ("study", "state", "trained", "best", "data", "budget", "updated")
     chosen = choose(_STUDY_WORDS, default, names)
-    table = _table(STUDIES, *(Column(name, overflow="fold") for name in chosen))
+    table = plain_table(*(Column(name, overflow="fold") for name in chosen), note=STUDIES)
     for row in rows:
         table.add_row(*(Text(_STUDY_WORDS[name](row)) for name in chosen))  # a folder's name may hold brackets
     errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]
@@ -352,7 +346,7 @@ def network_table(arch: Arch, task: Task) -> Table:
     columns = [Column(name, no_wrap=True) for name in ("part", "blocks", "output")]
     columns += [column for name, letters in numbers for column in _right(name, no_wrap=True, min_width=letters)]
     note = f"{CONVENTION}, {task_words(task)}. A stage holds the downsampling before it."
-    table = _table(note, *columns)  # 36 x depthwise_first fits 80 characters
+    table = plain_table(*columns, note=note)  # 36 x depthwise_first fits 80 characters
     rows = breakdown(arch, task)
     total = sum((row.cost for row in rows), Cost())
     stages = [(f"{stage.depth} x {stage.block.name}", stage.width, stage.block) for stage in arch.stages]
@@ -372,7 +366,7 @@ def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Co
     alike = len(set(tasks)) == 1
     note = f"{CONVENTION}{f', {task_words(tasks[0])}' if alike else ''}."
     numbers = _right("FLOPs", "params", "activations", no_wrap=True)
-    table = _table(note, Column("network", overflow="fold"), *numbers, *([] if alike else ["task"]))
+    table = plain_table(Column("network", overflow="fold"), *numbers, *([] if alike else ["task"]), note=note)
     for name, task, cost in zip(names, tasks, counts, strict=True):
         cells = [f"{count:,}" for count in astuple(cost)]
         table.add_row(escape(name), *cells, *([] if alike else [task_words(task)]))
