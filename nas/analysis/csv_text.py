@@ -10,10 +10,11 @@ DIGITS = 6  # significant ones of a number that is not whole: 47.15 for 47.15000
 
 def rounded(frame: pd.DataFrame) -> pd.DataFrame:
     """With every number that is not whole to DIGITS significant digits; counts stay as they are."""
-    names = [name for name in frame if is_float_dtype(frame[name])]
-    return frame.assign(
-        **{name: frame[name].map(_round, na_action="ignore").astype(frame[name].dtype) for name in names}
-    )
+    found = frame.copy()
+    for name in frame:
+        if is_float_dtype(frame[name]):
+            found[name] = frame[name].map(_round, na_action="ignore").astype(frame[name].dtype)
+    return found
 
 
 def as_csv(frame: pd.DataFrame) -> str:

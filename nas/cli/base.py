@@ -56,6 +56,11 @@ COMMANDS = {
         "record": "a study's trainings as a table",
         "replay": "samplers and stopping rules on recorded trainings",
     },
+    "Keep studies in order": {
+        "rename": "another name for a study",
+        "archive": "out of the way, whole; and back",
+        "delete": "a study, for good",
+    },
     "Many machines": {"worker": "one more worker on a study that runs"},
 }
 

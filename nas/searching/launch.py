@@ -24,18 +24,21 @@ from nas.records.files import write_whole
 from nas.records.recipe import Recipe
 from nas.records.scores import WORDS
 from nas.records.settings import (
+    ARCHIVE,
     AS_FOUND,
+    BASELINE,
     FILE,
     SAMPLES,
     DataCard,
     Settings,
     check_name,
+    find_study,
 )
 from nas.searching.estimate import TimeLeft
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.goal import Goal, plan_goal
 from nas.searching.loop import Search, Watch
-from nas.searching.plan import BASELINE, SearchPlan, study_name
+from nas.searching.plan import SearchPlan, study_name
 from nas.searching.processes import Process
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.worker import on_record
@@ -63,6 +66,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
     if plan.storage:
         remember_server(plan.storage)
     folder = plan.runs / name
+    if not folder.exists() and (plan.runs / ARCHIVE / name).exists():
+        find_study(name, plan.runs)  # says how to bring it back
     with ExitStack() as stack:
         stack.enter_context(terminable())
         ray, target = _where(plan, stack)

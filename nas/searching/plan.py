@@ -14,7 +14,6 @@ from space import Band, InputError, Space
 _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:h|min|m|s)\s*)+")
 DEFAULT_SAMPLER: Sampler = "ehvi"
-BASELINE = "-random"  # behind the name of the study that it stands beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

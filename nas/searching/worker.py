@@ -19,6 +19,7 @@ from nas.records.settings import Settings
 from nas.searching.loop import Search, Watch
 from nas.searching.processes import tie_to_parent
 from nas.searching.progress import SearchProgress, Stopping
+from nas.storage.moving import at_work
 from nas.storage.reader import Reader
 from nas.storage.study_folder import goal_to_join, goes_on, open_folder, package_versions, put_error
 from nas.training.device import choose_device
@@ -29,10 +30,12 @@ from space import InputError
 
 @contextmanager
 def on_record(folder: Path, *, search: bool = True) -> Iterator[None]:
-    """An error that ends a search is put on record in its study; of a fault of nas itself the traceback goes into a log
-    in the folder. `search` False: a worker, which only has the log, as its parent tells."""
+    """While a study is searched. Its folder is not moved away; an error that ends the search is put on record there; of
+    a fault of nas itself the traceback goes into a log in the folder. `search` False: a worker, which only has the log,
+    as its parent tells."""
     try:
-        yield
+        with at_work(folder):
+            yield
     except Exception as error:
         line = line_of(error, folder)
         if search:
