@@ -124,11 +124,11 @@ def stopped() -> typer.Exit:
     return typer.Exit(STOPPED)
 
 
-def progress() -> Console:
-    """Where progress goes."""
+def progress(quiet: bool = False) -> Console:
+    """Where progress goes; nowhere, where it shall be `quiet`."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Console(stderr=True, quiet=quiet)
 
 
 def print_json(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
