@@ -56,6 +56,11 @@ COMMANDS = {
         "record": "a study's trainings as a table",
         "replay": "samplers and stopping rules on recorded trainings",
     },
+    "Keep studies in order": {
+        "rename": "another name for a study",
+        "archive": "out of the way, whole; and back",
+        "delete": "a study, for good",
+    },
     "Many machines": {"worker": "one more worker on a study that runs"},
 }
 
@@ -119,11 +124,11 @@ def stopped() -> typer.Exit:
     return typer.Exit(STOPPED)
 
 
-def progress() -> Console:
-    """Where progress goes."""
+def progress(quiet: bool = False) -> Console:
+    """Where progress goes; nowhere, where it shall be `quiet`."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Console(stderr=True, quiet=quiet)
 
 
 def print_json(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

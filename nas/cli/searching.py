@@ -25,9 +25,13 @@ from nas.cli.options import (
 )  # fmt: skip
 from nas.records.scores import Metric
 from nas.records.settings import FILE, Reading, Sampler, Stop, find_study
+from nas.searching.plan import LogLevel
 from space import Band, Space
 from space.budget import parse_count
 from space.reading import is_file
+
+LevelOption = Annotated[LogLevel, typer.Option(help="What search.log in the study's folder has; debug: periods too.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Only errors and results; search.log has the rest.")]
 
 
 @app.command()
@@ -83,6 +87,8 @@ def search(
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     skip_broken: SkipBroken = False,
+    log_level: LevelOption = "info",
+    quiet: QuietOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and how long it takes; train nothing.")
     ] = False,
@@ -106,9 +112,9 @@ def search(
             train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
             skip_broken=skip_broken,
         ).absolute(),
-        dry_run=dry_run, command=typed(),
+        dry_run=dry_run, command=typed(), log_level=log_level,
     )  # fmt: skip
-    folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress())
+    folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress(quiet))
     if dry_run:
         return
     if not is_file(folder / FILE):
@@ -116,6 +122,8 @@ def search(
     print_front(folder, as_json)
     if not finished:
         raise stopped()
+    if quiet:
+        return
     place = "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
     print(f"look at it: nas dashboard{place}", file=sys.stderr)
     print(f"export the best: nas export {folder.name}{place} --out exports/{folder.name}", file=sys.stderr)
@@ -129,6 +137,8 @@ def worker(
     threads: Annotated[int | None, typer.Option(min=1, help="On a CPU. [default: as many as cores]")] = None,
     place: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,  # of a worker of `nas search`
     tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,  # to the `nas search` that started it
+    log_level: LevelOption = "info",
+    quiet: QuietOption = False,
     runs: Runs = RUNS,
 ) -> None:
     """Join STUDY, which `nas search` began, with one more worker, until it has as many trials as it shall have.
@@ -137,5 +147,5 @@ def worker(
     """
     from nas.searching.worker import run_worker
 
-    if not run_worker(find_study(study, runs), data, device, place, threads, tied, progress()):
+    if not run_worker(find_study(study, runs), data, device, place, threads, tied, log_level, progress(quiet)):
         raise stopped()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,8 @@ SAMPLES = "samples.png"  # of the data, as networks see it
 JOURNAL = "journal.log"
 STUDY = "nas"  # Optuna's name of the study in a journal
 ARTIFACTS = "artifacts"
+ARCHIVE = ".archive"  # beside the studies: those that were put away
+BASELINE = "-random"  # behind the name of the study that a random search stands beside
 Sampler = Literal["ehvi", "tpe", "nsga2", "random", "spread"]
 Stop = Literal["none", "quantile", "moasha"]
 
@@ -178,7 +181,8 @@ class Settings:
 
     @staticmethod
     def read(folder: Path) -> Settings:
-        """From the study's folder. InputError says what is missing or wrong."""
+        """From the study's folder, by whose name it goes: where the file has another, the folder was renamed or copied.
+        InputError says what is missing or wrong."""
         path = folder / FILE
         if not path.is_file():
             raise InputError(f"study must be a folder with {FILE}, got {folder}; `nas studies` lists what there is")
@@ -188,7 +192,24 @@ class Settings:
                 f"{path}: version must be from 1 to {VERSION}, got {plain.get('version')}; "
                 "read it with the release of nas that wrote it"
             )
-        return check(Settings, plain, str(path))
+        found: Settings = check(Settings, plain, str(path))
+        name = folder.resolve().name
+        return found if found.name == name else replace(found, name=name, command=with_study(found.command, name))
+
+
+def with_study(command: str, name: str) -> str:
+    """A search's command, to go on with its study under another name. That of a baseline is its study's."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # written by hand
+        return command
+    if words[:2] != ["nas", "search"] or "..." in words:
+        return command
+    if "--study" in words:
+        place = words.index("--study")
+        del words[place : place + 2]
+    words = [word for word in words if not word.startswith("--study=")]
+    return shlex.join([*words, "--study", name.removesuffix(BASELINE) if "--baseline" in words else name])
 
 
 MOVING = {("data", "source"), ("data", "name"), ("data", "look"),
@@ -210,6 +231,10 @@ def find_study(study: str, runs: Path) -> Path:
     for folder in (runs / study, Path(study)):
         if is_file(folder / FILE):
             return folder
+    if is_file(runs / ARCHIVE / study / FILE):
+        raise InputError(
+            f"study must not be an archived one, got {study}; bring it back: nas archive {study} --restore"
+        )
     known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))) or "none"
     known = known if runs.is_dir() else "no such folder"
     raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; there: {known}")

@@ -24,6 +24,7 @@ from nas.records.scores import score_of
 from nas.records.settings import Settings
 from nas.records.trial import Period, Trial
 from nas.searching.ask import trial_seed
+from nas.storage.moving import at_work
 from nas.storage.reader import Reader
 from nas.training.brief import Verdict
 from nas.training.device import choose_device
@@ -123,7 +124,10 @@ def run_audit(
     trainer = BriefTrainer(settings.task, data, recipe)
     weights = {number: trials[number].seconds or 1.0 for number in audit.left()}  # what each takes, in proportion
     done = 0.0
-    with Steps(console, f"auditing {settings.name}").step(total=sum(weights.values()), unit="%") as report:
+    with (
+        at_work(reader.folder),
+        Steps(console, f"auditing {settings.name}").step(total=sum(weights.values()), unit="%") as report,
+    ):
         for number, weight in weights.items():
             trial, own_seed = trials[number], trial_seed(seed, -1 - number)  # no trial has a negative number
             on_period = partial(_on_period, report, done, weight / many)

@@ -9,10 +9,10 @@ import torch
 from rich.console import Console
 
 from nas.data.dataset import Data
-from nas.records.settings import FILE, Settings
+from nas.records.settings import BASELINE, FILE, Settings
 from nas.records.trial import ENDED, Trial
 from nas.searching.estimate import Estimate, estimate, trials_within
-from nas.searching.plan import BASELINE, SearchPlan, parse_time
+from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
 from space import InputError, Space

@@ -24,20 +24,25 @@ from nas.records.files import write_whole
 from nas.records.recipe import Recipe
 from nas.records.scores import WORDS
 from nas.records.settings import (
+    ARCHIVE,
     AS_FOUND,
+    BASELINE,
     FILE,
     SAMPLES,
     DataCard,
     Settings,
     check_name,
+    find_study,
 )
+from nas.records.trial import ENDED
 from nas.searching.estimate import TimeLeft
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.goal import Goal, plan_goal
 from nas.searching.loop import Search, Watch
-from nas.searching.plan import BASELINE, SearchPlan, study_name
+from nas.searching.plan import LogLevel, SearchPlan, study_name
 from nas.searching.processes import Process
 from nas.searching.progress import SearchProgress, Stopping
+from nas.searching.search_log import SearchLog
 from nas.searching.worker import on_record
 from nas.storage.artifacts import parse_artifacts
 from nas.storage.postgres import environment, parse_server, remember_server
@@ -63,6 +68,8 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
     if plan.storage:
         remember_server(plan.storage)
     folder = plan.runs / name
+    if not folder.exists() and (plan.runs / ARCHIVE / name).exists():
+        find_study(name, plan.runs)  # says how to bring it back
     with ExitStack() as stack:
         stack.enter_context(terminable())
         ray, target = _where(plan, stack)
@@ -82,13 +89,19 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
             console.print(f"study {folder}: {_what(settings, goal.trials)}; nothing is trained", soft_wrap=True)
         if plan.dry_run or stopping.asked:
             return folder, False
+        log = partial(SearchLog, who="search", level=plan.log_level, on_trouble=partial(_say, console))
         if workers == 1 and not ray:
             begin: Begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
         else:
             del data, placed  # workers read it themselves
             give_back_memory()
-            begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
-        return folder, _run_both(folder, settings, plan, goal, begin, console, stopping, samples)
+            begin = (
+                _on_ray(ray, source, target, plan)
+                if ray
+                else _in_processes(source, target, workers, plan.log_level, console)
+            )
+        logs_trials = workers == 1 or bool(ray)  # else their workers do
+        return folder, _run_both(folder, settings, plan, goal, begin, console, stopping, samples, log, logs_trials)
 
 
 def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
@@ -154,7 +167,7 @@ def _together(
     return Fleet(reader, workers, partial(start, folder), watch).run()
 
 
-def _in_processes(source: str, target: torch.device, workers: int, console: Console) -> Begin:
+def _in_processes(source: str, target: torch.device, workers: int, level: LogLevel, console: Console) -> Begin:
     """In worker processes that share the device, or the devices of its kind."""
     if target.type == "cpu" and workers > cores():
         console.print(f"note: {workers} workers on {cores()} cores hold each other up", highlight=False)
@@ -166,7 +179,7 @@ def _in_processes(source: str, target: torch.device, workers: int, console: Cons
     def start(folder: Path, place: int) -> Process:
         return Process(place, [
             "worker", str(folder), "--data", source, "--device", devices[place % len(devices)],
-            "--threads", str(threads), "--place", str(place), "--tied",
+            "--threads", str(threads), "--place", str(place), "--tied", "--log-level", level,
         ], environment(Settings.read(folder).server))  # fmt: skip
 
     return partial(_together, workers, start)
@@ -191,10 +204,13 @@ def _device_on(ray: Any, device: str) -> torch.device:
 
 def _run_both(
     folder: Path, settings: Settings, plan: SearchPlan, goal: Goal, begin: Begin, console: Console,
-    stopping: Stopping, samples: bytes,
+    stopping: Stopping, samples: bytes, log: Callable[[Path], SearchLog], logs_trials: bool,
 ) -> bool:  # fmt: skip
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    finished = _run(folder, settings, goal, plan.repeats, begin, console, stopping, samples)
+    run = partial(
+        _run, begin=begin, console=console, stopping=stopping, samples=samples, log=log, logs_trials=logs_trials
+    )
+    finished = run(folder, settings, goal, plan.repeats)
     if finished and plan.baseline:
         images = outcome(Reader(folder).trials(), settings).images
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
@@ -203,13 +219,13 @@ def _run_both(
         total = max(1, round(images / settings.build_recipe().length))
         console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
         goal, folder = replace(goal, trials=total), plan.runs / beside.name
-        finished = _run(folder, beside, goal, 0, begin, console, stopping, samples)
+        finished = run(folder, beside, goal, 0)
     return finished
 
 
 def _run(
-    folder: Path, settings: Settings, goal: Goal, repeats: int, begin: Begin, console: Console, stopping: Stopping,
-    samples: bytes,
+    folder: Path, settings: Settings, goal: Goal, repeats: int, *, begin: Begin, console: Console, stopping: Stopping,
+    samples: bytes, log: Callable[[Path], SearchLog], logs_trials: bool,
 ) -> bool:  # fmt: skip
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
@@ -219,15 +235,19 @@ def _run(
         write_whole(folder / SAMPLES, samples)
     recipe, trials = settings.build_recipe(), goal.trials
     console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
+    before, told = Reader(folder).trials(), log(folder)
+    told.begins(f"{_what(settings, trials)}; {settings.command}", sum(trial.state in ENDED for trial in before))
     found = goal.estimate
     time_left = None if found is None else TimeLeft(trials + repeats, settings.band, goal.at_once, found)
     with SearchProgress(console, trials, recipe, stopping, time_left) as progress:
-        watch = progress.watch()
+        watch = told.watch(progress.watch(), logs_trials)
         for note in notes:
             watch.on_note(note)
-        progress.resumed(Reader(folder).trials())
-        with on_record(folder):
-            return begin(folder, watch, trials, repeats)
+        progress.resumed(before)
+        with on_record(folder), told.with_errors():
+            finished = begin(folder, watch, trials, repeats)
+    told.ends(finished)
+    return finished
 
 
 def _what(settings: Settings, trials: int) -> str:

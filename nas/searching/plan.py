@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from nas.records.scores import METRICS, Metric
 from nas.records.settings import AS_FOUND, Reading, Sampler, Stop, name_of
@@ -13,8 +13,8 @@ from space import Band, InputError, Space
 
 _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:h|min|m|s)\s*)+")
+LogLevel = Literal["debug", "info", "warning", "error"]
 DEFAULT_SAMPLER: Sampler = "ehvi"
-BASELINE = "-random"  # behind the name of the study that it stands beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class SearchPlan:
     metric: Metric = "accuracy"  # which score is maximised
     stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
     device: str = "auto"
+    log_level: LogLevel = "info"  # of search.log
     image_size: int | None = None
     storage: str | None = None  # a server's URL; None: a journal in the study's folder
     artifacts: str | None = None  # an S3 store's URL; None: the study's folder

@@ -17,8 +17,11 @@ from nas.data.study_data import described_as, like, load_with_progress
 from nas.records.errors import Fault, line_of, terminable
 from nas.records.settings import Settings
 from nas.searching.loop import Search, Watch
+from nas.searching.plan import LogLevel
 from nas.searching.processes import tie_to_parent
 from nas.searching.progress import SearchProgress, Stopping
+from nas.searching.search_log import SearchLog
+from nas.storage.moving import at_work
 from nas.storage.reader import Reader
 from nas.storage.study_folder import goal_to_join, goes_on, open_folder, package_versions, put_error
 from nas.training.device import choose_device
@@ -29,10 +32,12 @@ from space import InputError
 
 @contextmanager
 def on_record(folder: Path, *, search: bool = True) -> Iterator[None]:
-    """An error that ends a search is put on record in its study; of a fault of nas itself the traceback goes into a log
-    in the folder. `search` False: a worker, which only has the log, as its parent tells."""
+    """While a study is searched. Its folder is not moved away; an error that ends the search is put on record there; of
+    a fault of nas itself the traceback goes into a log in the folder. `search` False: a worker, which only has the log,
+    as its parent tells."""
     try:
-        yield
+        with at_work(folder):
+            yield
     except Exception as error:
         line = line_of(error, folder)
         if search:
@@ -61,33 +66,39 @@ def prepare(
 
 
 def run_worker(
-    folder: Path, source: str | None, device: str, place: int | None, threads: int | None, tied: bool, console: Console
-) -> bool:
+    folder: Path, source: str | None, device: str, place: int | None, threads: int | None, tied: bool,
+    level: LogLevel, console: Console,
+) -> bool:  # fmt: skip
     """One more worker as a command, in a terminal or, `tied`, for the parent that started it, which reads its stderr.
     `place` None: any other than the study's own workers have. False if it was asked to stop before the goal."""
     place = random.SystemRandom().randrange(1000, 10**6) if place is None else place
-    with terminable(), on_record(folder, search=False):
+    log = SearchLog(folder, f"worker {place}", level, lambda note: print(f"note: {note}", file=sys.stderr))
+    with terminable(), on_record(folder, search=False), log.with_errors():
         if tied:
-            return _run_tied(folder, *prepare(folder, source, device, threads, console), place)
+            return _run_tied(folder, *prepare(folder, source, device, threads, console), place, log)
         with Stopping(console).listening() as stopping:
             trainer, notes, goal = prepare(folder, source, device, threads, console)
             with SearchProgress(console, goal[0], trainer.recipe, stopping) as progress:
-                watch = progress.watch()
+                log.begins(f"joins, for {goal[0]} trials in all", 0)
+                watch = log.watch(progress.watch())
                 for note in notes:
                     watch.on_note(note)
                 search = Search(folder, trainer, watch, place)
                 goes_on(search.study)
                 with on_record(folder):
                     finished = search.run(*goal)
+                log.ends(finished)
     if finished and not progress.begun:
         console.print(f"nothing was left to do: {folder.name} has all that `nas search` asked for", highlight=False)
     return finished
 
 
-def _run_tied(folder: Path, trainer: BriefTrainer, notes: list[str], goal: tuple[int, int], place: int) -> bool:
+def _run_tied(
+    folder: Path, trainer: BriefTrainer, notes: list[str], goal: tuple[int, int], place: int, log: SearchLog
+) -> bool:
     """Notes on what is other here are the parent's to give."""
     asked = threading.Event()
-    watch = Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set)
+    watch = log.watch(Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set))
     search = Search(folder, trainer, watch, place)
     tie_to_parent(place, asked.set, lambda: search.abandon("the process that started its worker ended"))
     return search.run(*goal)

@@ -141,8 +141,17 @@ STUDY = (
         "nas export digits-1M-4M --out exports/digits --pick knee --force",
     ),
     Row(("nas audit digits-1M-4M --images 5x", "nas audit STUDY"), "tau", "nas audit digits-1M-4M --images 2x"),
+    Row(("nas rename digits-1M-4M mine",), r"its search goes on with: nas search digits .*--study mine"),
+    Row(("nas rename STUDY NEW",), "runs/digits-1M-4M", "nas rename mine digits-1M-4M"),
+    Row(("nas archive digits-1M-4M", "nas archive STUDY"), "back: nas archive digits-1M-4M --restore"),
+    Row(("nas archive digits-1M-4M --restore", "nas archive STUDY --restore"), "digits-1M-4M is back in runs"),
     Row(("nas report digits-1M-4M --out report.html",), r"report\.html: [\d,]+ bytes, open it in any"),
     Row(("nas report STUDY",), r"digits-1M-4M\.html: [\d,]+ bytes", "nas report digits-1M-4M"),
+    Row(
+        ("nas delete digits-1M-4M", "nas delete STUDY", "nas delete STUDY --yes"),
+        "runs/digits-1M-4M is deleted",
+        "nas delete digits-1M-4M --yes",
+    ),
 )
 
 # the place of CIFAR-10 is taken by a folder of class folders with a few made-up images

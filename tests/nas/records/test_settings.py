@@ -20,7 +20,7 @@ CLASSES = ("0", "yes", "1e5", "null", "Größe", "it's: #1", "🐈", "", "2025-0
 
 
 def test_settings_come_back_as_they_were_written(tmp_path: Path) -> None:
-    settings = make_settings("mine")
+    settings = make_settings(tmp_path.name)
     data = replace(settings.data, classes=CLASSES, source="data/a b", name="user/data")
     written = replace(settings, data=data, seed=7, command="nas search 'a b' --data \"x\" # not a comment")
     written.write(tmp_path)
@@ -29,9 +29,17 @@ def test_settings_come_back_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_settings_can_be_written_again(tmp_path: Path) -> None:
-    make_settings("one").write(tmp_path)
-    make_settings("two").write(tmp_path)
-    assert Settings.read(tmp_path).name == "two"
+    make_settings(tmp_path.name).write(tmp_path)
+    make_settings(tmp_path.name, seed=2).write(tmp_path)
+    assert Settings.read(tmp_path).seed == 2
+
+
+def test_a_study_goes_by_its_folders_name(tmp_path: Path) -> None:
+    make_settings("one", command="nas search digits --study one").write(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    for folder in (tmp_path, tmp_path / "link"):
+        found = Settings.read(folder)
+        assert (found.name, found.command) == (tmp_path.name, f"nas search digits --study {tmp_path.name}")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +112,7 @@ def test_a_spoilt_space_recipe_or_band_is_refused_where_it_is_used(tmp_path: Pat
 
 def test_an_older_study_is_read_but_not_resumed(tmp_path: Path) -> None:
     old = Settings.read(spoil(tmp_path, version=1))
-    assert (old.version, old.name) == (1, "mine")
+    assert (old.version, old.seed) == (1, make_settings("mine").seed)
     with pytest.raises(InputError) as refusal:
         old.check_resumable()
     assert str(refusal.value) == (

@@ -335,4 +335,4 @@ def test_the_dashboard_follows_a_study_on_a_server_and_its_absence(
     assert run(*command.words, "--trials", 3)[0] == 0
     assert len(cache.read(command.folder).trials) == 3
     (row,) = json.loads(run("studies", "--runs", command.runs, "--json")[1])["rows"]
-    assert (row["name"], row["complete"]) == ("s", 3)
+    assert (row["study"], row["complete"]) == ("s", 3)

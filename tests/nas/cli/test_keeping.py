@@ -1,0 +1,89 @@
+"""The commands that keep studies in order: what they say, ask and refuse."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from pathlib import Path
+
+import pytest
+
+from nas.storage.reader import Reader
+from tests.dashboard.studies import make_study
+from tests.nas.conftest import Run
+
+
+class Person(io.StringIO):
+    """At a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_renamed_search_goes_on_with_the_printed_command(
+    run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
+) -> None:
+    runs = tmp_path / "my runs"
+    words = (
+        "search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe, "--study", "s",
+        "--runs", runs, "--trials", 3,
+    )  # fmt: skip
+    assert run(*words)[0] == 0
+    before = Reader(runs / "s").trials()
+    code, out, err = run("rename", "s", "t", "--runs", runs)
+    assert (code, err) == (0, "")
+    said, _, command = out.strip().partition("; its search goes on with: ")
+    assert said == f"{runs / 's'} is now {runs / 't'}"
+    assert command.endswith("--trials 3 --study t")
+    code, _, err = run(*shlex.split(command)[1:])
+    assert code == 0
+    assert "resuming after 3 of 3 trials" in err
+    assert Reader(runs / "t").trials() == before, "nothing is trained twice"
+    assert {path.name for path in runs.iterdir()} == {"t"}
+
+
+def test_archive_and_its_way_back_and_a_search_of_that_name(run: Run, tmp_path: Path, tiny_space: Path) -> None:
+    make_study(tmp_path, complete=1)
+    make_study(tmp_path, "first-random", complete=1)
+    code, out, err = run("archive", "first", "--runs", tmp_path)
+    assert (code, out.endswith("/.archive/first; back: nas archive first --restore\n")) == (0, True)
+    assert err == (
+        "note: its baseline first-random is a study of its own, and as it was; nas archive first-random puts it away "
+        "too\n"
+    )
+    said = "error: study must not be an archived one, got first; bring it back: nas archive first --restore\n"
+    assert run("front", "first", "--runs", tmp_path) == (2, "", said)
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--trials", 1, "--study", "first")
+    assert run(*words, "--runs", tmp_path) == (2, "", said)
+    assert run("archive", "first", "--restore", "--runs", tmp_path) == (
+        0,
+        f"first is back in {tmp_path / 'first'}\n",
+        "",
+    )
+    assert run("trials", "first", "--runs", tmp_path)[0] == 0
+
+
+def test_delete_asks_and_where_nobody_can_be_asked_wants_yes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_study(tmp_path, complete=2)
+    make_study(tmp_path, "first-random", complete=1)
+    words = ("delete", "first", "--runs", tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert run(*words) == (
+        2, "", "error: yes must be said where nobody can be asked, got no --yes; nas delete first --yes\n"
+    )  # fmt: skip
+    for answer in ("n\n", "\n"):
+        monkeypatch.setattr("sys.stdin", Person(answer))
+        code, out, err = run(*words)
+        assert (code, out.strip()) == (1, "")
+        assert f"delete {folder}: 2 trained networks, " in err
+        assert err.endswith("nothing is deleted\n")
+        assert folder.is_dir()
+    monkeypatch.setattr("sys.stdin", Person("y\n"))
+    code, out, err = run(*words)
+    assert (code, out.strip()) == (0, f"{folder} is deleted")
+    assert "note: its baseline first-random is a study of its own, and as it was; nas delete first-random" in err
+    assert {path.name for path in tmp_path.iterdir()} == {"first-random"}
+    assert run("delete", "first-random", "--yes", "--runs", tmp_path)[0] == 0
+    assert not list(tmp_path.iterdir())
