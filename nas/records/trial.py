@@ -56,6 +56,7 @@ class Trial:
     owner: str | None = None  # host and process of its worker
     started: datetime | None = None  # UTC
     finished: datetime | None = None
+    curve: tuple[Period, ...] = ()  # as `on_trial` is told it; else empty: it is a file, which `Reader.curve` reads
 
     @property
     def score(self) -> float | None:
@@ -70,7 +71,9 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`: plain values, times left out."""
-        plain = {key: value for key, value in asdict(self).items() if key not in ("begun", "started", "finished")}
+        plain = {
+            key: value for key, value in asdict(self).items() if key not in ("begun", "started", "finished", "curve")
+        }
         return {key: value for key, value in plain.items() if key not in ("balanced", "counts")} | self.scores()
 
     def scores(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from nas.records.settings import (
 from nas.searching.estimate import TimeLeft
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.goal import Goal, plan_goal
+from nas.searching.listener import OnTrial, heard
 from nas.searching.loop import Search, Watch
 from nas.searching.plan import BASELINE, SearchPlan, study_name
 from nas.searching.processes import Process
@@ -52,17 +53,19 @@ from space import Band, Budget, InputError, Space, Task
 from space.processor import cores
 
 
-def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console: Console) -> tuple[Path, bool]:
+def run_search(
+    space: Space, source: str, band: Band, plan: SearchPlan, console: Console, on_trial: OnTrial | None = None
+) -> tuple[Path, bool]:
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before, or if only
-    the plan was to be said."""
+    the plan was to be said. `on_trial` hears of the study's trials, and not of its baseline's."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
-    name = check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan)
+    folder = folder_of(space, source, band, plan)
+    name = folder.name
     if plan.baseline:
         check_name(f"{name}{BASELINE}")
     if plan.storage:
         remember_server(plan.storage)
-    folder = plan.runs / name
     with ExitStack() as stack:
         stack.enter_context(terminable())
         ray, target = _where(plan, stack)
@@ -88,7 +91,12 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
             del data, placed  # workers read it themselves
             give_back_memory()
             begin = _on_ray(ray, source, target, plan) if ray else _in_processes(source, target, workers, console)
-        return folder, _run_both(folder, settings, plan, goal, begin, console, stopping, samples)
+        return folder, _run_both(folder, settings, plan, goal, begin, console, stopping, samples, on_trial)
+
+
+def folder_of(space: Space, source: str, band: Band, plan: SearchPlan) -> Path:
+    """Where a search's study is, or will be."""
+    return plan.runs / (check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan))
 
 
 def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
@@ -191,10 +199,10 @@ def _device_on(ray: Any, device: str) -> torch.device:
 
 def _run_both(
     folder: Path, settings: Settings, plan: SearchPlan, goal: Goal, begin: Begin, console: Console,
-    stopping: Stopping, samples: bytes,
+    stopping: Stopping, samples: bytes, on_trial: OnTrial | None,
 ) -> bool:  # fmt: skip
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    finished = _run(folder, settings, goal, plan.repeats, begin, console, stopping, samples)
+    finished = _run(folder, settings, goal, plan.repeats, begin, console, stopping, samples, on_trial)
     if finished and plan.baseline:
         images = outcome(Reader(folder).trials(), settings).images
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
@@ -209,7 +217,7 @@ def _run_both(
 
 def _run(
     folder: Path, settings: Settings, goal: Goal, repeats: int, begin: Begin, console: Console, stopping: Stopping,
-    samples: bytes,
+    samples: bytes, on_trial: OnTrial | None = None,
 ) -> bool:  # fmt: skip
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
@@ -226,7 +234,7 @@ def _run(
         for note in notes:
             watch.on_note(note)
         progress.resumed(Reader(folder).trials())
-        with on_record(folder):
+        with on_record(folder), heard(folder, watch, on_trial) as watch:
             return begin(folder, watch, trials, repeats)
 
 
