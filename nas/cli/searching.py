@@ -25,6 +25,7 @@ from nas.cli.options import (
 )  # fmt: skip
 from nas.records.scores import Metric
 from nas.records.settings import FILE, Reading, Sampler, Stop, find_study
+from nas.tracking import Tracker, tracker
 from space import Band, Space
 from space.budget import parse_count
 from space.reading import is_file
@@ -83,6 +84,9 @@ def search(
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     skip_broken: SkipBroken = False,
+    track: Annotated[
+        Tracker | None, typer.Option(help="Each trial that ends as a run of an experiment tracker, too.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and how long it takes; train nothing.")
     ] = False,
@@ -93,7 +97,7 @@ def search(
     Example: nas search digits --data digits --flops 1M..4M --trials 30
     """
     from nas.cli.tables import print_front
-    from nas.searching.launch import run_search
+    from nas.searching.launch import folder_of_search, run_search
     from nas.searching.plan import SearchPlan
 
     plan = SearchPlan(
@@ -108,7 +112,9 @@ def search(
         ).absolute(),
         dry_run=dry_run, command=typed(),
     )  # fmt: skip
-    folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress())
+    what = (Space.load(space), data, Band.parse(flops), plan)
+    on_trial = tracker(track, folder_of_search(*what)) if track and not dry_run else None
+    folder, finished = run_search(*what, progress(), on_trial)
     if dry_run:
         return
     if not is_file(folder / FILE):

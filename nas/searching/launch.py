@@ -60,7 +60,7 @@ def run_search(
     the plan was to be said. `on_trial` hears of the study's trials, and not of its baseline's."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
-    folder = folder_of(space, source, band, plan)
+    folder = folder_of_search(space, source, band, plan)
     name = folder.name
     if plan.baseline:
         check_name(f"{name}{BASELINE}")
@@ -94,7 +94,7 @@ def run_search(
         return folder, _run_both(folder, settings, plan, goal, begin, console, stopping, samples, on_trial)
 
 
-def folder_of(space: Space, source: str, band: Band, plan: SearchPlan) -> Path:
+def folder_of_search(space: Space, source: str, band: Band, plan: SearchPlan) -> Path:
     """Where a search's study is, or will be."""
     return plan.runs / (check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan))
 
