@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.api import Study, cost, search
     from nas.export.load import Exported, Preprocess, load_export
+    from nas.records.trial import Trial
     from space import Arch, Cost, InputError, Space, Task
     from space.network import Network
 
 __version__ = "0.1.0"
 __all__ = [
-    "Arch", "Cost", "Exported", "InputError", "Network", "Preprocess", "Space", "Study", "Task", "cost", "load_export",
-    "search",
+    "Arch", "Cost", "Exported", "InputError", "Network", "Preprocess", "Space", "Study", "Task", "Trial", "cost",
+    "load_export", "search",
 ]  # fmt: skip
 _MODULES = {
     "nas.api": ("Study", "cost", "search"),
     "nas.export.load": ("Exported", "Preprocess", "load_export"),
+    "nas.records.trial": ("Trial",),
     "space": ("Arch", "Cost", "InputError", "Space", "Task"),
     "space.network": ("Network",),
 }

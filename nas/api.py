@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nas.data.given import Given
     from nas.records.scores import Metric
     from nas.records.settings import Sampler, Settings, Stop
+    from nas.searching.listener import OnTrial
     from nas.searching.plan import SearchPlan
 
 RUNS = Path("runs")
@@ -73,6 +74,7 @@ def search(
     image_column: str | None = None,
     label_column: str | None = None,
     skip_broken: bool = False,
+    on_trial: OnTrial | None = None,
 ) -> Study:
     """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
     all; the same call again goes on. Options as those of `nas search`, which explains them.
@@ -80,6 +82,10 @@ def search(
     `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]), PIL images or files and
     integers or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and
     test to those. They are kept as PNG in the cache, where workers and later calls find them.
+
+    `on_trial(trial)` is called in this process, once for each trial of the study that ends (complete, stopped, failed)
+    while it runs, whoever trains it, in order of numbers where several ended; `trial.curve` has its periods. Not for
+    those that ended before, nor those of the baseline. An error in it is a note, and the search goes on.
 
     Progress goes to stderr, in a notebook below the cell. Ctrl-C ends it after the next evaluation, raises
     KeyboardInterrupt and leaves a study that the same call goes on with. Raises InputError, one line, for what a person
@@ -110,7 +116,7 @@ def search(
         reading=reading,
     )  # fmt: skip
     plan = replace(plan, command=_as_command(chosen, source, flops, plan))
-    folder, finished = run_search(chosen, source, Band.parse(flops), plan, Console(stderr=True))
+    folder, finished = run_search(chosen, source, Band.parse(flops), plan, Console(stderr=True), on_trial)
     if not finished:
         raise KeyboardInterrupt
     return Study(folder)

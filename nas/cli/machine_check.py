@@ -24,10 +24,14 @@ EXTRAS = {
     "postgres": ("psycopg",),
     "s3": ("boto3",),
     "ray": ("ray",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow-skinny",),
+    "wandb": ("wandb",),
 }
 FOR = {
     "onnx": "exports as ONNX", "train": "nas train's augmentations and curves", "notebook": "the notebook",
     "postgres": "studies on a server", "s3": "artifacts in a store", "ray": "workers on a cluster",
+    "tensorboard": "--track tensorboard", "mlflow": "--track mlflow", "wandb": "--track wandb",
 }  # fmt: skip
 
 

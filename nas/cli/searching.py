@@ -26,6 +26,7 @@ from nas.cli.options import (
 from nas.records.scores import Metric
 from nas.records.settings import FILE, Reading, Sampler, Stop, find_study
 from nas.searching.plan import LogLevel
+from nas.tracking import Tracker, tracker
 from space import Band, Space
 from space.budget import parse_count
 from space.reading import is_file
@@ -87,6 +88,9 @@ def search(
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     skip_broken: SkipBroken = False,
+    track: Annotated[
+        Tracker | None, typer.Option(help="Each trial that ends as a run of an experiment tracker, too.")
+    ] = None,
     log_level: LevelOption = "info",
     quiet: QuietOption = False,
     dry_run: Annotated[
@@ -99,7 +103,7 @@ def search(
     Example: nas search digits --data digits --flops 1M..4M --trials 30
     """
     from nas.cli.tables import print_front
-    from nas.searching.launch import run_search
+    from nas.searching.launch import folder_of_search, run_search
     from nas.searching.plan import SearchPlan
 
     plan = SearchPlan(
@@ -114,7 +118,9 @@ def search(
         ).absolute(),
         dry_run=dry_run, command=typed(), log_level=log_level,
     )  # fmt: skip
-    folder, finished = run_search(Space.load(space), data, Band.parse(flops), plan, progress(quiet))
+    what = (Space.load(space), data, Band.parse(flops), plan)
+    on_trial = tracker(track, folder_of_search(*what)) if track and not dry_run else None
+    folder, finished = run_search(*what, progress(quiet), on_trial)
     if dry_run:
         return
     if not is_file(folder / FILE):

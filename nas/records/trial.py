@@ -56,6 +56,7 @@ class Trial:
     owner: str | None = None  # host and process of its worker
     started: datetime | None = None  # UTC
     finished: datetime | None = None
+    curve: tuple[Period, ...] = ()  # as `on_trial` is told it; else empty: it is a file, which `Reader.curve` reads
 
     @property
     def score(self) -> float | None:
@@ -70,7 +71,7 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`: plain values, times left out."""
-        left = ("number", "begun", "started", "finished", "balanced", "counts")
+        left = ("number", "begun", "started", "finished", "balanced", "counts", "curve")
         plain = {key: value for key, value in asdict(self).items() if key not in left}
         return {"trial": self.number, **plain, **self.scores()}
 

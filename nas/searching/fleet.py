@@ -197,7 +197,7 @@ class Follower:
             self.known[trial.number] = trial
             if trial.state == "running":
                 if before is None:
-                    self.watch.on_trial(trial.number, trial.to_arch(), done)
+                    self.watch.on_begin(trial.number, trial.to_arch(), done)
                 elif trial.periods and trial.periods != before.periods:
                     self.watch.on_period(trial.number, trial.periods)
             elif trial.state == "interrupted":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from nas.records.trial import ENDED
 from nas.searching.estimate import TimeLeft
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.goal import Goal, plan_goal
+from nas.searching.listener import OnTrial, heard
 from nas.searching.loop import Search, Watch
 from nas.searching.plan import LogLevel, SearchPlan, study_name
 from nas.searching.processes import Process
@@ -57,17 +58,19 @@ from space import Band, Budget, InputError, Space, Task
 from space.processor import cores
 
 
-def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console: Console) -> tuple[Path, bool]:
+def run_search(
+    space: Space, source: str, band: Band, plan: SearchPlan, console: Console, on_trial: OnTrial | None = None
+) -> tuple[Path, bool]:
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before, or if only
-    the plan was to be said."""
+    the plan was to be said. `on_trial` hears of the study's trials, and not of its baseline's."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
-    name = check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan)
+    folder = folder_of_search(space, source, band, plan)
+    name = folder.name
     if plan.baseline:
         check_name(f"{name}{BASELINE}")
     if plan.storage:
         remember_server(plan.storage)
-    folder = plan.runs / name
     if not folder.exists() and (plan.runs / ARCHIVE / name).exists():
         find_study(name, plan.runs)  # says how to bring it back
     with ExitStack() as stack:
@@ -101,7 +104,13 @@ def run_search(space: Space, source: str, band: Band, plan: SearchPlan, console:
                 else _in_processes(source, target, workers, plan.log_level, console)
             )
         logs_trials = workers == 1 or bool(ray)  # else their workers do
-        return folder, _run_both(folder, settings, plan, goal, begin, console, stopping, samples, log, logs_trials)
+        shared = Shared(begin, console, stopping, samples, log, logs_trials)
+        return folder, _run_both(folder, settings, plan, goal, shared, on_trial)
+
+
+def folder_of_search(space: Space, source: str, band: Band, plan: SearchPlan) -> Path:
+    """Where a search's study is, or will be."""
+    return plan.runs / (check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan))
 
 
 def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
@@ -202,50 +211,58 @@ def _device_on(ray: Any, device: str) -> torch.device:
     return torch.device("cuda" if ray.cluster_resources().get("GPU") else "cpu")
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a study and its baseline have in common. `samples`: the picture of its data, empty where each has one.
+    `logs_trials`: their workers do not."""
+
+    begin: Begin
+    console: Console
+    stopping: Stopping
+    samples: bytes
+    log: Callable[[Path], SearchLog]
+    logs_trials: bool
+
+
 def _run_both(
-    folder: Path, settings: Settings, plan: SearchPlan, goal: Goal, begin: Begin, console: Console,
-    stopping: Stopping, samples: bytes, log: Callable[[Path], SearchLog], logs_trials: bool,
-) -> bool:  # fmt: skip
+    folder: Path, settings: Settings, plan: SearchPlan, goal: Goal, shared: Shared, on_trial: OnTrial | None
+) -> bool:
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    run = partial(
-        _run, begin=begin, console=console, stopping=stopping, samples=samples, log=log, logs_trials=logs_trials
-    )
-    finished = run(folder, settings, goal, plan.repeats)
+    finished = _run(folder, settings, goal, plan.repeats, shared, on_trial)
     if finished and plan.baseline:
         images = outcome(Reader(folder).trials(), settings).images
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
         if server := Settings.read(folder).server:
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(images / settings.build_recipe().length))
-        console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
+        shared.console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
         goal, folder = replace(goal, trials=total), plan.runs / beside.name
-        finished = run(folder, beside, goal, 0)
+        finished = _run(folder, beside, goal, 0, shared)
     return finished
 
 
 def _run(
-    folder: Path, settings: Settings, goal: Goal, repeats: int, *, begin: Begin, console: Console, stopping: Stopping,
-    samples: bytes, log: Callable[[Path], SearchLog], logs_trials: bool,
-) -> bool:  # fmt: skip
+    folder: Path, settings: Settings, goal: Goal, repeats: int, shared: Shared, on_trial: OnTrial | None = None
+) -> bool:
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     notes = open_folder(folder, settings)
-    if samples and not (folder / SAMPLES).exists():
-        write_whole(folder / SAMPLES, samples)
+    if shared.samples and not (folder / SAMPLES).exists():
+        write_whole(folder / SAMPLES, shared.samples)
     recipe, trials = settings.build_recipe(), goal.trials
-    console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
-    before, told = Reader(folder).trials(), log(folder)
+    shared.console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
+    before, told = Reader(folder).trials(), shared.log(folder)
     told.begins(f"{_what(settings, trials)}; {settings.command}", sum(trial.state in ENDED for trial in before))
     found = goal.estimate
     time_left = None if found is None else TimeLeft(trials + repeats, settings.band, goal.at_once, found)
-    with SearchProgress(console, trials, recipe, stopping, time_left) as progress:
-        watch = told.watch(progress.watch(), logs_trials)
+    with SearchProgress(shared.console, trials, recipe, shared.stopping, time_left) as progress:
+        watch = told.watch(progress.watch(), shared.logs_trials)
         for note in notes:
             watch.on_note(note)
         progress.resumed(before)
-        with on_record(folder), told.with_errors():
-            finished = begin(folder, watch, trials, repeats)
+        with on_record(folder), told.with_errors(), heard(folder, watch, on_trial) as watch:
+            finished = shared.begin(folder, watch, trials, repeats)
     told.ends(finished)
     return finished
 

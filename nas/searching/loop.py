@@ -42,7 +42,7 @@ TICK = 1.0  # seconds between looks at what other workers do, where there is not
 class Watch:
     """What a search tells whoever watches it, and whether it is asked to stop (looked at after each period)."""
 
-    on_trial: Callable[[int, Arch, int], None] = lambda number, arch, done: None  # a trial starts
+    on_begin: Callable[[int, Arch, int], None] = lambda number, arch, done: None  # a trial starts
     on_period: Callable[[int, int], None] = lambda number, period: None  # so many are over
     on_finish: Callable[[Trial, int], None] = lambda trial, done: None  # it is complete, stopped or failed
     on_lost: Callable[[int], None] = lambda number: None  # its worker is gone; its network is trained again
@@ -119,7 +119,7 @@ class Search:
 
     def _train(self, begun: Begun) -> tuple[Result | None, list[Period]]:
         """Result (None: it was asked to stop) and curve."""
-        self.watch.on_trial(begun.trial.number, begun.arch, self.index.networks)
+        self.watch.on_begin(begun.trial.number, begun.arch, self.index.networks)
         curve: list[Period] = []
 
         def on_period(period: Period) -> Verdict:

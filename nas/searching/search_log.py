@@ -81,9 +81,9 @@ class SearchLog:
             self.log.warning("note: %s", note)
             inner.on_note(note)
 
-        def on_trial(number: int, arch: Arch, done: int) -> None:
+        def on_begin(number: int, arch: Arch, done: int) -> None:
             self.log.info("trial %d begins: %s", number, describe(arch))
-            inner.on_trial(number, arch, done)
+            inner.on_begin(number, arch, done)
 
         def on_period(number: int, period: int) -> None:
             self.log.debug("trial %d: %d periods", number, period)
@@ -96,4 +96,4 @@ class SearchLog:
             inner.on_finish(trial, done)
 
         heard = replace(inner, on_note=on_note)
-        return replace(heard, on_trial=on_trial, on_period=on_period, on_finish=on_finish) if trials else heard
+        return replace(heard, on_begin=on_begin, on_period=on_period, on_finish=on_finish) if trials else heard

@@ -196,6 +196,7 @@ def _trial(frozen: FrozenTrial, begun: int | None, metric: Metric, recipe: Recip
     trained = recipe.periods if periods is None and frozen.state.name == "COMPLETE" else periods
     values = frozen.values if frozen.state.name == "COMPLETE" else None
     counts = ClassCounts(*map(tuple, attrs[COUNTS])) if values and COUNTS in attrs else None
+    own: dict[str, Any] = {name: attrs.get(name) for name in _ATTRIBUTES}
     return Trial(
         number=frozen.number,
         state=_state(frozen),
@@ -203,7 +204,7 @@ def _trial(frozen: FrozenTrial, begun: int | None, metric: Metric, recipe: Recip
         balanced=counts.balanced if counts else None,
         counts=counts,
         metric=metric,
-        **{name: attrs.get(name) for name in _ATTRIBUTES},
+        **own,
         periods=periods,
         images=trained and trained * recipe.period,
         begun=begun,

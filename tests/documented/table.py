@@ -148,6 +148,23 @@ STUDY = (
     Row(("nas report digits-1M-4M --out report.html",), r"report\.html: [\d,]+ bytes, open it in any"),
     Row(("nas report STUDY",), r"digits-1M-4M\.html: [\d,]+ bytes", "nas report digits-1M-4M"),
     Row(
+        ("nas search digits --data digits --flops 1M..4M --trials 30 --track tensorboard",),
+        r"front of 5 trials in 1M\.\.4M FLOPs",
+        "nas search digits --data digits --flops 1M..4M --trials 5 --epochs 1 --track tensorboard",
+    ),
+    Row(
+        ("nas search digits --data digits --flops 1M..4M --trials 30 --track mlflow",),
+        r"front of 6 trials in 1M\.\.4M FLOPs",
+        "nas search digits --data digits --flops 1M..4M --trials 6 --epochs 1 --track mlflow",
+        before=("export MLFLOW_DISABLE_TELEMETRY=true",),
+    ),
+    Row(
+        ("nas search digits --data digits --flops 1M..4M --trials 30 --track wandb",),
+        r"front of 7 trials in 1M\.\.4M FLOPs",
+        "nas search digits --data digits --flops 1M..4M --trials 7 --epochs 1 --track wandb",
+        before=("export WANDB_MODE=offline",),
+    ),
+    Row(
         ("nas delete digits-1M-4M", "nas delete STUDY", "nas delete STUDY --yes"),
         "runs/digits-1M-4M is deleted",
         "nas delete digits-1M-4M --yes",
@@ -440,4 +457,7 @@ SNIPPETS = {
     ),
     "import pandas as pd\n": ("table", ".", ""),
 }
-ELSEWHERE = {"docs/extending.md": "tests/space/test_extending.py"}  # all blocks of a page
+ELSEWHERE = {
+    "docs/extending.md": "tests/space/test_extending.py",
+    "docs/tracking.md": "tests/nas/test_tracking.py",
+}  # all blocks of a page

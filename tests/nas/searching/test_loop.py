@@ -221,7 +221,7 @@ def test_a_diverged_trial_is_recorded_and_the_search_goes_on(make: Callable[...,
     def poison(number: int, arch: object, done: int) -> None:
         placed(search).train.mean.copy_(torch.full_like(healthy, math.nan) if done == 1 else healthy)
 
-    search.watch = Watch(on_trial=poison)
+    search.watch = Watch(on_begin=poison)
     assert search.run(4)
     trials = [t for t in search.reader.trials() if t.state in ("complete", "failed")]
     assert [trial.state for trial in trials] == ["complete", "failed", "complete", "complete"]
@@ -251,7 +251,7 @@ def test_a_trial_that_runs_out_of_memory_fails_alone(make: Callable[..., Search]
             whole if done or whole is None else whole.as_strided((128, 2**18, 2**18, 1), (0, 0, 0, 0))
         )  # 4 TB a batch
 
-    search.watch = Watch(on_trial=starve)
+    search.watch = Watch(on_begin=starve)
     search.run(2)
     trials = [trial for trial in search.reader.trials() if trial.state in ("complete", "failed")]
     assert [trial.state for trial in trials] == ["failed", "complete"]

@@ -39,7 +39,7 @@ def ended(number: int, seconds: float) -> Trial:
 def test_what_is_left_follows_what_trainings_take_and_what_runs() -> None:
     bar = made(10, 60.0)
     watch = bar.watch()
-    watch.on_trial(0, ARCH, 0)
+    watch.on_begin(0, ARCH, 0)
     assert line(bar) == ("trial 0 (1/10)", "5 min left", 0)
     watch.on_period(0, 3)
     assert line(bar) == ("trial 0 (1/10) 6K of 12K images", "5 min left", 3)
@@ -54,8 +54,8 @@ def test_what_is_left_follows_what_trainings_take_and_what_runs() -> None:
 def test_a_training_whose_worker_is_gone_is_no_part_of_what_is_done() -> None:
     bar = made(10, 60.0)
     watch = bar.watch()
-    watch.on_trial(0, ARCH, 0)
-    watch.on_trial(1, ARCH, 0)
+    watch.on_begin(0, ARCH, 0)
+    watch.on_begin(1, ARCH, 0)
     watch.on_period(0, 5)
     watch.on_period(1, 2)
     assert line(bar)[2] == 7
@@ -66,12 +66,12 @@ def test_a_training_whose_worker_is_gone_is_no_part_of_what_is_done() -> None:
 def test_a_study_that_is_resumed_counts_what_is_on_record() -> None:
     bar = made(10, 60.0)
     bar.resumed([ended(number, 30.0) for number in range(4)])
-    bar.watch().on_trial(4, ARCH, 4)
+    bar.watch().on_begin(4, ARCH, 4)
     assert line(bar)[1:] == ("90 s left", 24)
 
 
 def test_without_an_estimate_nothing_is_said_of_the_time() -> None:
     console = Console(file=io.StringIO())
     bar = SearchProgress(console, 10, RECIPE, Stopping(console))
-    bar.watch().on_trial(0, ARCH, 0)
+    bar.watch().on_begin(0, ARCH, 0)
     assert line(bar)[1] == ""

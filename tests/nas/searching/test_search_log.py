@@ -37,7 +37,7 @@ def trial(number: int, **changes: object) -> Trial:
 
 
 def tell(watch: Watch) -> None:
-    watch.on_trial(7, ARCH, 0)
+    watch.on_begin(7, ARCH, 0)
     watch.on_period(7, 2)
     watch.on_finish(trial(7), 1)
     watch.on_finish(trial(8, state="stopped", accuracy=None, reason="41.00% of the 50.00% wanted"), 2)
