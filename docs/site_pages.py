@@ -6,9 +6,11 @@ import ast
 import inspect
 import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
@@ -25,7 +27,7 @@ PAGES = {
     "README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md",
     "benchmarks/RESULTS.md": "results.md", "runs/README.md": "studies.md",
 }  # fmt: skip
-LINK = re.compile(r"\]\(([^)#\s:]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -37,17 +39,26 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Puts in what is read out of the code, and mends links that lead out of `docs`."""
-    folder = Path(page.file.abs_src_path or "").parent
+    """Puts in what is read out of the code, and mends links that lead out of `docs`. A link that bears its file's
+    name gets the page's title."""
+    folder, titles = Path(page.file.abs_src_path or "").parent, dict(_titles(config.nav or []))
 
     def mended(link: re.Match[str]) -> str:
-        path = Path(os.path.normpath(folder / link[1])).relative_to(ROOT).as_posix()
-        return f"]({_uri(path, config, files)}{link[2] or ''})"
+        words, path, anchor = link.groups(default="")
+        uri = _uri(Path(os.path.normpath(folder / path)).relative_to(ROOT).as_posix(), config, files)
+        return f"[{titles.get(uri, words) if words.endswith('.md') else words}]({uri}{anchor})"
 
     markdown = re.sub(r"<!-- commands -->", lambda _: commands(), markdown)
     markdown = re.sub(r"<!-- names of (\S+) -->", lambda module: public_names(module[1]), markdown)
     markdown = re.sub(r"<!-- fields of (\S+) -->", lambda name: fields_table(name[1]), markdown)
     return LINK.sub(mended, markdown)
+
+
+def _titles(nav: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    """The pages of the menu with their titles there."""
+    for entry in nav:
+        for title, value in entry.items():
+            yield from _titles(value) if isinstance(value, list) else [(value, title)]
 
 
 def _uri(path: str, config: MkDocsConfig, files: Files) -> str:
