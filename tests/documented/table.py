@@ -114,7 +114,7 @@ STUDY = (
     Row(("nas trials digits-1M-4M", "nas trials STUDY"), "complete"),
     Row(("nas show digits-1M-4M --trial 0", "nas show STUDY --trial N"), r"stage 1 +\d+ x "),
     Row(("nas front digits-1M-4M", "nas front STUDY"), r"front of 4 trials in 1M\.\.4M FLOPs"),
-    Row(("nas front STUDY --wide",), "norm, act, expansion", "nas front digits-1M-4M --wide"),
+    Row(("nas front STUDY --wide",), r"norm,\s+act,\s+expansion", "nas front digits-1M-4M --wide"),
     Row(
         (
             "nas measure digits-1M-4M --batch 1,64",
