@@ -1,6 +1,6 @@
 # `make help` lists what there is. Everything runs in .venv, made on first use.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test oldest lint bench dashboard clean
+.PHONY: help install demo test oldest lint docs bench dashboard clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -44,6 +44,9 @@ lint: .venv/.dev  ## check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: .venv/.dev  ## build the documentation as a site, which needs no network: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RESULTS.md holds. DATA=path/to/cifar10
 	@test -n "$(DATA)" || { echo 'data must be a folder with CIFAR-10, got none; make bench DATA=path/to/cifar10' >&2; exit 2; }
 	$(BIN)/python -m benchmarks.training $(DATA) --images 3000 --epochs 2 --networks 3
@@ -58,7 +61,7 @@ bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RE
 	$(BIN)/python -m benchmarks.startup
 
 clean:  ## remove .venv and caches, never runs/ or exports/
-	rm -rf .venv .venv-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-oldest site .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 .venv/bin/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: python must be 3.11 or newer, got %s; set PYTHON=" % sys.version.split()[0])'

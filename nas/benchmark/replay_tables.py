@@ -14,6 +14,11 @@ from nas.benchmark.replay import World
 from nas.benchmark.replay_summary import SHARES, ReplaySummary
 
 NEVER = "-: not within the budget. "
+RESTS_ON: dict[World, str] = {
+    "table": "real trainings, recorded",
+    "surrogate": "trainings made up by a model (surrogate)",
+    "exhaustive": "real trainings, recorded for every network of the space",
+}
 WITHOUT = " Without: the seeds are too few for one."
 STOPPING = (
     "cost, kept: training cost and hypervolume over those of the same trials without stopping. wrong stops: front "
@@ -58,11 +63,11 @@ class _Tables:
             yield self._table(title, places, regrets, self._held("±", regrets))
         yield self._stopping()
         reaches = self._cells([row.reaches for row in self.rows])
-        title = "percent of the budget to reach the hypervolume that ... has at the end"
+        title = "percent of the budget after which a row has the final hypervolume of a column"
         yield self._table(title, references, reaches, NEVER + self._held("[ ]", reaches))
         if exhaustive:
             closes = self._cells([row.closes for row in self.rows])
-            title = "percent of the budget to reach the mean gap that ... has at the end"
+            title = "percent of the budget after which a row has the final mean gap of a column"
             yield self._table(title, references, closes, NEVER + self._held("[ ]", closes))
 
     def _stopping(self) -> Table:
@@ -85,9 +90,12 @@ class _Tables:
         return "" if self.seeds < VALUES else f"{sign}: {bonferroni_note(count, 'intervals')}."
 
     def _table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> Table:
-        """`rows`: the plan, then a cell a column."""
+        """`rows`: the plan, then a cell a column. The caption begins with what the numbers rest on."""
+        seeds = f"{self.seeds} seed{'' if self.seeds == 1 else 's'}"
+        rests_on = f"{RESTS_ON[self.world]}; {seeds}. ".capitalize()
+        note = f"{rests_on}{caption}".rstrip()
         numbers = (Column(name, justify="right", no_wrap=True) for name in columns)
-        table = plain_table(Column("", no_wrap=True), *numbers, title=f"{self.world}: {title}", note=caption)
+        table = plain_table(Column("", no_wrap=True), *numbers, title=f"{self.world}: {title}", note=note)
         for row in rows:
             table.add_row(*row)
         return table

@@ -36,12 +36,12 @@ _FREE = ("name", "created", "command", "seed", "device", "versions")  # settings
 class Recording:
     """One training: a row of the table. Its accuracy is the last of the curve's."""
 
-    key: str
+    key: str  # equal exactly when the networks are
     arch: Mapping[str, Any]
     flops: int  # conv + linear multiply-accumulates, batch 1
     params: int
-    activations: int
-    seed: int
+    activations: int  # outputs of conv and linear, batch 1
+    seed: int  # of the training
     log_density: float | None  # of the network in one random draw
     accuracy: float  # top-1 on the validation split, 0 to 1
     seconds: float  # of training and evaluation

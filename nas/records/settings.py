@@ -85,18 +85,18 @@ class DataCard:
 
     __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
-    source: str
+    source: str  # a folder or a name, as it was given
     name: str
-    fingerprint: str
-    image_size: Int
+    fingerprint: str  # of pixels and labels
+    image_size: Int  # pixels to a side
     channels: Int
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # names, in the order of labels and logits
     train: Int  # images
     validation: Int
     test: Int
     reading: Reading = Reading(apart=False)
     augment: Augment | None = None  # None, in studies that were started without: as the name of the data had it
-    look: Look | None = None
+    look: Look | None = None  # what was seen of the files
 
 
 class ServerUnavailable(InputError):
@@ -119,22 +119,22 @@ class Settings:
 
     __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
 
-    version: Int = VERSION
-    name: str
+    version: Int = VERSION  # of the folder's layout
+    name: str  # the study's
     created: str  # ISO 8601, UTC
-    command: str
+    command: str  # that began it
     space_name: str
-    space: dict[str, Any]
-    flops_low: Int
+    space: dict[str, Any]  # every axis with its choices
+    flops_low: Int  # of the band: conv + linear multiply-accumulates, batch 1
     flops_high: Int
     data: DataCard
-    recipe: dict[str, Any]
-    sampler: Sampler
+    recipe: dict[str, Any]  # settled: every field that training goes by
+    sampler: Sampler  # who draws the networks
     stop: Stop = "none"  # the rule of early stopping; studies before version 3 had none
     metric: Metric = "accuracy"  # which score is maximised; studies of earlier releases had no other
-    seed: Int
-    device: str
-    versions: dict[str, str]
+    seed: Int  # the study's; those of trials follow from it
+    device: str  # that it was begun on
+    versions: dict[str, str]  # of Python and packages, likewise
     server: Server | None = None  # None: the journal in the folder
     artifacts: str | None = None  # an S3 store's URL; None: the folder
 

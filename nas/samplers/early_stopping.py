@@ -117,8 +117,9 @@ class QuantileRule:
 
     A regression over all finished trials forecasts the final accuracy from log FLOPs and the last two periods, with its
     standard deviation. The forecast gives each trial that reached this rung its chance to end above the best finished
-    trial that costs no more. By rising chance, trials are below the threshold as long as their chances sum to at most
-    a rung's share of `misses` of the front's present members: what these stops are expected to cost it.
+    trial that costs no more. The sum of the chances of the trials that are stopped is what the front is expected to
+    lose. A rung may lose its share of `misses` of the front's present members: trials are stopped one after another,
+    the least likely first, until their sum would pass that.
     """
 
     periods: int
@@ -160,8 +161,8 @@ class QuantileRule:
             return "quantile: trainings this short are not judged before their end"
         after = rung_words(self.rungs, images)
         return (
-            f"quantile: after {after} a trial is stopped if it is one of those least likely to end on the front, which "
-            f"together may cost it {self.misses:.0%} of its members; one of {round(1 / NEVER)} is never stopped"
+            f"quantile: after {after} the trials least likely to end on the front are stopped, as many as are expected "
+            f"to cost it {self.misses:.0%} of its members in all; one of {round(1 / NEVER)} is never stopped"
         )
 
     def _cut(self, scores: Floats, members: int) -> float:

@@ -138,7 +138,8 @@ class Asker:
         if (first := self.index.first(known)) is not None:
             self._end(trial, TrialState.FAIL, "repeat", f"same network as trial {first}")
         elif not self._fits(known, total, repeats):
-            self._end(trial, TrialState.FAIL, "interrupted", "all that were wanted had begun; its network is queued")
+            why = "surplus: as many as wanted had begun before it; its network is trained first when the search goes on"
+            self._end(trial, TrialState.FAIL, "interrupted", why)
         else:
             return Begun(trial, proposal.arch)
         return None

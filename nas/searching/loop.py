@@ -230,6 +230,6 @@ class Search:
 def _why(plain: dict[str, Any], images: int) -> str:
     """The decision that ended a trial, in words; `images`: of a period."""
     decision = Decision(**plain)
-    wanted = "" if decision.threshold is None else f" of the {decision.threshold:.2%} wanted"
+    needed = "" if decision.threshold is None else f", {decision.threshold:.2%} needed to go on"
     after = compact(decision.period * images)
-    return f"{decision.accuracy:.2%}{wanted} after {after} images, among {decision.rivals} others"
+    return f"{decision.accuracy:.2%} after {after} images{needed}, compared with {decision.rivals} others"

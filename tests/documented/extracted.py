@@ -15,7 +15,7 @@ from nas.cli.base import app
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
-PAGES = ("README.md", *DOCS, "runs/README.md", "benchmarks/RESULTS.md")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", *DOCS, "runs/README.md", "benchmarks/RESULTS.md")
 PROGRAMS = "cd|export|git|make|nas|pip|python|source|srun|time|torchrun"
 COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) \S|\.\.\. --")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

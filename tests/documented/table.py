@@ -42,6 +42,8 @@ class Left:
 
 
 DEMO = (
+    Row(("nas data digits",), r"train 1,079 \(scikit-learn\), validation 359 "),
+    Row(("nas space digits --flops 200K..4M",), r"in 200K\.\.4M FLOPs: 44\.0% of 2,000 random networks"),
     Row(
         ("nas search digits --data digits --flops 200K..4M --trials 30 --epochs 6",),
         r"front of \d+ trials in 200K\.\.4M FLOPs",
@@ -53,6 +55,7 @@ DEMO = (
         r"front of \d+ trials in 200K\.\.4M FLOPs",
         "nas search digits --data digits --flops 200K..4M --trials 4 --epochs 1",
     ),
+    Row(("nas show digits-200K-4M --trial 21",), r"stage 1 +\d+ x ", "nas show digits-200K-4M --trial 0"),
     Row(
         ("nas export digits-200K-4M --out exports/digits", "nas export STUDY --out DIR"),
         r"to exports/digits, reloaded and verified\n",
@@ -70,6 +73,7 @@ DEMO = (
         (
             "nas train ARCH|EXPORT --data DATA --out DIR [--recipe convnext|finetune|muon|brief|FILE.yaml] [--epochs N] "
             "[--batch-size N]",
+            "nas train exports/digits --data digits --out exports/tuned --recipe finetune --epochs 30 --batch-size 64",
         ),
         "exports/tuned[\\s\\S]*test accuracy",
         "nas train exports/digits --data digits --out exports/tuned --recipe finetune --epochs 1 --batch-size 64",
@@ -112,6 +116,7 @@ STUDY = (
     Row(("nas front digits-1M-4M", "nas front STUDY"), r"front of 4 trials in 1M\.\.4M FLOPs"),
     Row(("nas front digits-1M-4M --columns trial,accuracy,flops,key",), r"trial +accuracy +FLOPs +key"),
     Row(("nas trials digits-1M-4M --columns trial,state,seed,images,network",), r"trial +state +seed +images +network"),
+    Row(("nas front STUDY --wide",), r"norm,\s+act,\s+expansion", "nas front digits-1M-4M --wide"),
     Row(
         (
             "nas measure digits-1M-4M --batch 1,64",
@@ -320,6 +325,8 @@ NETWORKS = (
     Row(("nas cost resnet50",), "4,089,184,256"),
     Row(("nas cost resnet50 convnext_tiny",), "4,089,184,256[\\s\\S]*4,455,531,264"),
     Row(("nas show resnet50",), "bottleneck"),
+    Row(("nas --help",), "To begin:"),
+    Row(("nas COMMAND --help",), "Usage: nas cost", "nas cost --help"),
     Row(("nas space SPACE",), "networks", "nas space digits"),
     Row(("nas space convnext_or_modulation_32 --flops 20M..22M",), r"20M\.\.22M"),
     Row(("nas space convnext_or_modulation_32 --narrow kernel=7,9 --flops 20M..25M",), r"20M\.\.25M"),
@@ -407,7 +414,9 @@ LEFT = (
         "needs a cluster with GPUs",
         "tests/nas/searching/test_on_ray.py",
     ),
-    Left(("srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",), "needs Slurm", "docs/workers.md"),
+    Left(("srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",), "needs Slurm", "docs/cluster.md"),
+    Left(("make docs",), "builds these pages as a site", CI),
+    Left(("UV_TORCH_BACKEND=cpu make install",), "needs PyTorch's own package index", "docs/faq.md"),
     Left(
         (
             "make bench",

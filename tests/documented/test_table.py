@@ -22,7 +22,7 @@ ROWS = [row for chain in CHAINS.values() for row in chain]
 KNOWN = {form for row in ROWS for form in row.printed} | {form for row in LEFT for form in row.printed}
 COMMANDS: dict[str, click.Command] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 PINNED = {"--sampler", "--stop", "--workers", "--on"}
-OTHERS = {"--nproc-per-node", "--ntasks", "--gpus-per-task"}  # options of torchrun and srun
+OTHERS = {"--nproc-per-node", "--ntasks", "--gpus-per-task", "--logdir"}  # of torchrun, srun, tensorboard
 EXTRA = re.compile(r"pip install -e '\.\[([\w,]+)\]'")
 
 

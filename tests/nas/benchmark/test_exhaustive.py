@@ -150,7 +150,8 @@ def test_the_command(run: Command, tmp_path: Path) -> None:
     text = " ".join(out.split())
     assert "exhaustive: mean gap to the best networks at parts of the budget" in text
     assert "exhaustive: gap at the end, in points, within the FLOPs of a part of the band" in text
-    assert "percent of the budget to reach the mean gap that ... has at the end" in text
+    assert "percent of the budget after which a row has the final mean gap of a column" in text
+    assert "Real trainings, recorded for every network of the space; 5 seeds." in text
     assert "nothing is modelled. A network is worth the mean of its trainings (64 of them have several)" in text
     assert "surrogate" not in text
     plain = json.loads(run(*words, "--sampler", "spread", "--json")[1])

@@ -288,7 +288,7 @@ def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Ca
     (decision,) = stopped.decisions
     assert decision["accuracy"] == pytest.approx(curve[0].accuracy, abs=1e-6)
     assert {**decision, "accuracy": 0} == asdict(Decision(1, 0, True, "below", 0.5, 1)) | {"images": 128}
-    assert stopped.reason == f"{curve[0].accuracy:.2%} of the 50.00% wanted after 128 images, among 1 others"
+    assert stopped.reason == f"{curve[0].accuracy:.2%} after 128 images, 50.00% needed to go on, compared with 1 others"
     assert not {1, 3} & {trial.number for trial in pareto_front(trials)}
     frozen = search.study.get_trials(deepcopy=False)[1]
     assert frozen.state == TrialState.PRUNED
@@ -405,7 +405,8 @@ def test_what_was_begun_too_many_is_trained_first_when_the_study_goes_on(make: C
     with search.heartbeat:
         assert search.asker._begin(1, 0) is None
     left = search.reader.trials()[1]
-    assert (left.state, left.reason) == ("interrupted", "all that were wanted had begun; its network is queued")
+    surplus = "surplus: as many as wanted had begun before it; its network is trained first when the search goes on"
+    assert (left.state, left.reason) == ("interrupted", surplus)
     search.study.tell(frozen, [0.5, frozen.user_attrs["flops"]])
     assert make().run(2)
     trials = search.reader.trials()
