@@ -97,7 +97,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, size: int) -> Tensor:
 def kernel() -> Kernel | None:
     """The compiled function, compiling it where this machine has not yet; None where that cannot be."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None or os.environ.get(OFF):
+    if compiler is None or os.environ.get(OFF) or not hasattr(os, "getuid"):  # Windows: what is private is not known
         return None
     try:
         function = _library(compiler).nas_depthwise_weight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Literal
 from nas.data import cache
 from space.processor import cores, model
 
-PYTHON = (3, 11)
+PYTHON, SYSTEM = (3, 11), "linux"  # that nas was tried on
 GIB = 2**30
 DISK, MEMORY = 2.0, 2.0  # GiB below which a check says so: decoded pictures, a worker
 EXTRAS = {
@@ -51,6 +52,10 @@ def checks() -> Iterator[Check]:
     yield Check(
         "ok" if here >= PYTHON else "missing", "Python", f"{sys.version.split()[0]}; {wanted} or newer is needed"
     )
+    if sys.platform != SYSTEM:
+        yield Check(
+            "note", "system", f"{platform.system()}: nas was tried on Linux alone; docs/design.md has what differs"
+        )
     yield from _packages()
     yield from _device()
     yield _compiler()

@@ -146,7 +146,7 @@ def _write_card(part: Path, contents: Contents) -> None:
 
 
 def _sync(file: Path) -> None:
-    with file.open("rb") as opened:
+    with file.open("r+b") as opened:  # Windows syncs only what may be written
         os.fsync(opened.fileno())
 
 

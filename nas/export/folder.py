@@ -20,6 +20,7 @@ from nas.latency.reference_kernel import Reference
 from nas.latency.timing import Timing, measure
 from nas.records.errors import terminable
 from nas.records.progress import Steps
+from nas.storage.owners import WINDOWS, lives
 from space import InputError
 from space.network import Network
 
@@ -112,7 +113,7 @@ def _sweep(out: Path) -> None:
     comes back."""
     for path in out.parent.iterdir() if out.parent.is_dir() else ():
         left = re.fullmatch(rf"\.{re.escape(out.name)}\.(\d+)\.(tmp|old)", path.name)
-        if left is None or Path(f"/proc/{left[1]}").exists():
+        if left is None or lives(int(left[1])):
             continue
         if left[2] == "old" and not out.exists():
             path.rename(out)
@@ -136,7 +137,10 @@ def _name(aside: Path, out: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """To the disk, so that a name never stands for files that a power cut left empty."""
+    """To the disk, so that a name never stands for files that a power cut left empty. On Windows, which
+    opens no folders, this is left to the system."""
+    if WINDOWS:
+        return
     for path in [*sorted(path for path in folder.rglob("*") if path.is_file()), folder]:
         number = os.open(path, os.O_RDONLY)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import resource
 import sys
 import time
 from collections import deque
@@ -35,11 +34,11 @@ DRAWS = 64  # networks among which those nearest to the ends and the middle of t
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Seconds that a whole training takes, evaluations included, of networks by rising FLOPs; `memory`: bytes of the
-    largest one's worker at its peak."""
+    largest one's worker at its peak; None where the system does not say."""
 
     flops: tuple[int, ...]
     seconds: tuple[float, ...]
-    memory: int
+    memory: int | None
 
     def of(self, flops: int) -> float:
         """Seconds of a network, straight between those that were timed."""
@@ -56,9 +55,10 @@ class Estimate:
         low, high = duration(self.seconds[0]), duration(self.seconds[-1])
         whole = trainings * self.mean(band) / max(1, min(at_once, trainings))
         what = f"{trainings} training{'s' * (trainings > 1)}{f', {at_once} at once' * (at_once > 1)}"
+        memory = "" if self.memory is None else f"; {self.memory / 1e9:.1f} GB of memory a worker"
         return (
             f"estimate: training takes {low} for the smallest networks, {high} for the largest; {what}: "
-            f"{duration(whole)}, less what early stopping saves; {self.memory / 1e9:.1f} GB of memory a worker"
+            f"{duration(whole)}, less what early stopping saves{memory}"
         )
 
 
@@ -114,11 +114,15 @@ def _quickest(call: Callable[[], object], times: int = 2) -> float:
     return min(found)
 
 
-def _peak_memory(device: torch.device) -> int:
+def _peak_memory(device: torch.device) -> int | None:
     """Bytes: on a GPU of its tensors, on a CPU of this process, which holds torch, the data and the largest network
     just as a worker does."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -77,7 +77,7 @@ def tie_to_parent(place: int, stop: Callable[[], None], leave: Callable[[], None
     """In a worker: hears the parent through standard input. `leave` is called when the parent is gone; a process that
     has not ended PATIENCE seconds later is ended."""
     with suppress(OSError):  # on Linux: as `top` and `ps -o comm` show it
-        Path("/proc/self/comm").write_text(f"nas worker {place}")
+        Path("/proc/self/comm").write_text(f"nas worker {place}", encoding="utf-8")
 
     def listen() -> None:
         while line := os.read(0, 64):

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+WINDOWS = os.name == "nt"
+
 
 def owner(pid: int | None = None) -> dict[str, Any]:
     """Who runs a trial, by default this process: written into the trial, so that others can see whether it still lives.
@@ -26,7 +28,14 @@ def is_alive(owner: dict[str, Any] | None) -> bool:
         return False
     if owner.get("host") != socket.gethostname() or any(owner.get(k, v) != v for k, v in _system().items()):
         return True
-    pid = int(owner["pid"])
+    return lives(int(owner["pid"]), owner.get("began"))
+
+
+def lives(pid: int, began: int | None = None) -> bool:
+    """Whether a process of this system lives, that which `began` then where that is known. On Windows each is taken to:
+    there signal 0 is Ctrl-C."""
+    if WINDOWS:
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -34,14 +43,14 @@ def is_alive(owner: dict[str, Any] | None) -> bool:
     except PermissionError:  # another user's
         pass
     found = _process(pid)
-    return found is None or (found[0] not in ("Z", "X") and owner.get("began") in (None, found[1]))
+    return found is None or (found[0] not in ("Z", "X") and began in (None, found[1]))
 
 
 @cache
 def _system() -> dict[str, str | None]:
     """What tells process ids of one system from those of another; None where the system does not say (not Linux)."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return {"boot": boot, "processes": str(Path("/proc/self/ns/pid").readlink())}
     except OSError:
         return {"boot": None, "processes": None}
@@ -50,7 +59,7 @@ def _system() -> dict[str, str | None]:
 def _process(pid: int) -> tuple[str, int | None] | None:
     """A process's state, such as S, or Z once it has ended, and when it began, in ticks since the system's start."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:  # not Linux, or hidden from this user
         return None
     return fields[0], int(fields[19])

@@ -41,6 +41,8 @@ def fits(size: int, device: torch.device) -> bool:
         return size <= parse_count(text, LIMIT)
     if device.type == "cuda":
         return size <= SHARE * torch.cuda.mem_get_info(device)[0]
+    if not hasattr(os, "sysconf"):  # Windows does not say; on a CPU nothing is copied
+        return True
     return size <= SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 

@@ -123,7 +123,7 @@ def test_code_that_others_may_have_written_is_not_loaded(
     assert library.read_bytes() == evil
 
 
-@pytest.mark.parametrize("how", ["no compiler", "broken compiler", "switched off", "cache not writable"])
+@pytest.mark.parametrize("how", ["no compiler", "broken compiler", "switched off", "no user ids", "cache not writable"])
 def test_torchs_own_where_it_cannot_be(how: str, fresh_kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     match how:
         case "no compiler":
@@ -132,6 +132,9 @@ def test_torchs_own_where_it_cannot_be(how: str, fresh_kernel: Path, monkeypatch
             monkeypatch.setenv("CC", "false")
         case "switched off":
             monkeypatch.setenv(OFF, "1")
+        case "no user ids":  # Windows, which has no O_NOFOLLOW either
+            monkeypatch.delattr(os, "getuid")
+            monkeypatch.delattr(os, "O_NOFOLLOW")
         case "cache not writable":
             fresh_kernel.write_text("a file in the folder's place")
     assert kernel() is None

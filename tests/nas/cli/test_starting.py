@@ -57,6 +57,17 @@ def test_a_machine_is_checked(run: Run) -> None:
     ):
         assert any(rest.startswith(what) for _, rest in rows), what
     assert FOR.keys() == EXTRAS.keys()
+    assert "tried on Linux alone" not in out
+
+
+def test_of_another_system_it_is_said_that_it_was_not_tried(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.cli.machine_check.sys.platform", "darwin")
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert re.search(
+        r"^   note  system +Darwin: nas was tried on Linux alone; docs/design\.md has what differs$", out, re.M
+    )
 
 
 def test_what_is_missing_is_named_with_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from nas.data.dataset import load
 from nas.records.recipe import Recipe
 from nas.records.trial import Trial
 from nas.searching import goal
-from nas.searching.estimate import Estimate, TimeLeft, estimate, trials_within
+from nas.searching.estimate import Estimate, TimeLeft, _peak_memory, estimate, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
@@ -113,7 +114,16 @@ def test_an_estimate_is_of_the_right_order() -> None:
     assert list(found.seconds) == sorted(found.seconds)
     real = train(space.draw(flops="400K..440K", seed=0, task=task), task, placed, recipe, seed=0).seconds
     assert real / 6 < found.of(420_000) < 6 * real
+    assert found.memory is not None
     assert found.memory > 10**8
+
+
+def test_where_the_system_does_not_say_what_memory_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    memory = _peak_memory(torch.device("cpu"))
+    assert memory is None
+    said = Estimate((1_000_000,), (10.0,), memory).describe(3, BAND, 1)
+    assert said.endswith("3 trainings: 30 s, less what early stopping saves")
 
 
 def test_networks_that_memory_does_not_hold_are_not_estimated(monkeypatch: pytest.MonkeyPatch) -> None:

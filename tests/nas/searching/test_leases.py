@@ -147,6 +147,14 @@ def test_an_owner_that_has_ended_and_not_been_waited_for_is_dead() -> None:
 GONE = 2**22 + 1  # no process has that id
 
 
+def test_where_signal_0_is_ctrl_c_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows. The lease decides there."""
+    monkeypatch.setattr("nas.storage.owners.WINDOWS", True)
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a signal was sent"))
+    assert is_alive({**owner(), "pid": GONE})
+    assert not is_alive(None)
+
+
 @pytest.mark.parametrize("other", [{"host": "another"}, {"boot": "another"}, {"processes": "pid:[1]"}])
 def test_of_a_process_that_cannot_be_seen_from_here_the_lease_decides(other: dict[str, str]) -> None:
     assert not is_alive({**owner(), "pid": GONE})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 import warnings
@@ -160,6 +161,13 @@ def test_every_epochs_copies_take_the_same_memory(images: Pixels) -> None:
 
 def test_what_fits() -> None:
     assert fits(1000, CPU)
+    assert not fits(10**16, CPU)
+
+
+def test_where_the_system_does_not_say_what_memory_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sysconf")
+    assert fits(10**16, CPU)
+    monkeypatch.setenv("NAS_DEVICE_DATA_LIMIT", "64M")
     assert not fits(10**16, CPU)
 
 
