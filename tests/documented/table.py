@@ -408,6 +408,11 @@ LEFT = (
     Left(("make demo", "time make demo"), "the chain `demo` is its commands, shortened; whole it takes 2 minutes", CI),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
     Left(("nas worker 0",), "what `ps` shows", "docs/workers.md"),
+    Left(
+        ("pip install -c constraints.txt .", "pip uninstall convnext-design-space"),
+        "makes another environment",
+        HAND,
+    ),
     Left(("pip install .",), "of a package beside nas", "tests/space/test_extending.py"),
     Left(
         ("nas search ... --on ray://head:10001 --workers 8 --gpus-per-worker 0.25",),
