@@ -54,7 +54,7 @@ def _busy(folder: Path, what: str) -> InputError:
 
 def rename_study(folder: Path, name: str) -> Path:
     """The folder's new place. What is in study.yaml follows: `Settings.read` goes by the folder's name."""
-    folder = folder.absolute()
+    folder = _named(folder)
     target = folder.with_name(check_name(name))
     with at_rest(folder) as settings:
         if is_baseline(settings) and not name.endswith(BASELINE):
@@ -69,7 +69,7 @@ def rename_study(folder: Path, name: str) -> Path:
 
 def archive_study(folder: Path) -> Path:
     """Into `.archive` beside it, where no list and no name finds it."""
-    folder = folder.absolute()
+    folder = _named(folder)
     target = folder.parent / ARCHIVE / folder.name
     with at_rest(folder):
         target.parent.mkdir(exist_ok=True)
@@ -89,7 +89,7 @@ def restore_study(name: str, runs: Path) -> Path:
 
 def delete_study(folder: Path) -> None:
     """All of a study that is in its folder. Raises InputError where something of it is elsewhere."""
-    folder = folder.absolute()
+    folder = _named(folder)
     with at_rest(folder) as settings:
         place = settings.server.url if settings.server else settings.artifacts
         if place:
@@ -111,6 +111,11 @@ def is_baseline(settings: Settings) -> bool:
 def archived(runs: Path) -> list[str]:
     """Names of the studies that were put away."""
     return sorted(path.parent.name for path in (runs / ARCHIVE).glob(f"*/{FILE}"))
+
+
+def _named(folder: Path) -> Path:
+    """As it was given, but that it has a name to be changed: `.` has none."""
+    return folder.resolve() if folder.name in ("", "..") else folder
 
 
 def _move(source: Path, target: Path, taken: str) -> None:

@@ -147,9 +147,9 @@ STUDY = (
     ),
     Row(("nas audit digits-1M-4M --images 5x", "nas audit STUDY"), "tau", "nas audit digits-1M-4M --images 2x"),
     Row(("nas rename digits-1M-4M mine",), r"its search goes on with: nas search digits .*--study mine"),
-    Row(("nas rename STUDY NEW",), "runs/digits-1M-4M", "nas rename mine digits-1M-4M"),
-    Row(("nas archive digits-1M-4M", "nas archive STUDY"), "back: nas archive digits-1M-4M --restore"),
-    Row(("nas archive digits-1M-4M --restore", "nas archive STUDY --restore"), "digits-1M-4M is back in runs"),
+    Row(("nas rename mine digits-1M-4M",), "runs/mine is now runs/digits-1M-4M"),
+    Row(("nas archive digits-1M-4M",), "back: nas archive digits-1M-4M --restore"),
+    Row(("nas archive digits-1M-4M --restore",), "digits-1M-4M is back in runs"),
     Row(("nas report digits-1M-4M --out report.html",), r"report\.html: [\d,]+ bytes, open it in any"),
     Row(("nas report STUDY",), r"digits-1M-4M\.html: [\d,]+ bytes", "nas report digits-1M-4M"),
     Row(
@@ -169,11 +169,7 @@ STUDY = (
         "nas search digits --data digits --flops 1M..4M --trials 7 --epochs 1 --track wandb",
         before=("export WANDB_MODE=offline",),
     ),
-    Row(
-        ("nas delete digits-1M-4M", "nas delete STUDY", "nas delete STUDY --yes"),
-        "runs/digits-1M-4M is deleted",
-        "nas delete digits-1M-4M --yes",
-    ),
+    Row(("nas delete digits-1M-4M --yes",), "runs/digits-1M-4M is deleted"),
 )
 
 # the place of CIFAR-10 is taken by a folder of class folders with a few made-up images
@@ -407,6 +403,7 @@ LEFT = (
     Left(("make lint",), "checks format, style and types", CI),
     Left(("make demo", "time make demo"), "the chain `demo` is its commands, shortened; whole it takes 2 minutes", CI),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
+    Left(("nas delete digits-1M-4M",), "asks a person", "tests/nas/cli/test_keeping.py"),
     Left(("nas worker 0",), "what `ps` shows", "docs/workers.md"),
     Left(
         ("pip install -c constraints.txt .", "pip uninstall convnext-design-space"),

@@ -116,7 +116,7 @@ def test_an_older_study_is_read_but_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refusal:
         old.check_resumable()
     assert str(refusal.value) == (
-        "study mine must have version 3 to be resumed, got 1; start another study with --study NAME"
+        f"study {tmp_path.name} must have version 3 to be resumed, got 1; start another study with --study NAME"
     )
     make_settings("mine").check_resumable()
 

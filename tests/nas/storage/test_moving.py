@@ -52,6 +52,12 @@ def test_a_renamed_study_has_all_that_it_had(tmp_path: Path) -> None:
     assert "\nname: second\n" in (target / "study.yaml").read_text()
 
 
+def test_the_folder_one_is_in_has_a_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_study(tmp_path, complete=1))
+    assert rename_study(Path(), "second") == tmp_path / "second"
+    assert names(tmp_path) == {"second"}
+
+
 def test_a_kill_between_its_steps_leaves_the_new_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_study(tmp_path, complete=1)
     file = folder / "study.yaml"
