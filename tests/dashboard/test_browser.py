@@ -220,7 +220,7 @@ def flaws(page: Any, *rules: str) -> list[tuple[str, str]]:
 
 
 PAGES = (
-    ("Studies", "[data-testid=stDataFrame] canvas"), ("Network", ".nas-plot .barlayer"),
+    ("Studies", ".nas-studies a"), ("Network", ".nas-plot .barlayer"),
     ("Trials", "[data-testid=stDataFrame] canvas"), ("Progress", ".nas-plot .scatterlayer"),
     ("Space", ".nas-plot .barlayer"), ("Data", "[data-testid=stDataFrame] canvas"), ("Compare", ".nas-plot .scatterlayer"),
     ("Predictions", ".nas-plot .heatmaplayer"), ("Front", ".nas-plot .scatterlayer"),
@@ -257,6 +257,25 @@ def in_theme(page: Any, scheme: str) -> None:
         "Number(getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/[0-9]+/)[0])"
     )
     until(lambda: (page.evaluate(ground) < 128) is (scheme == "dark"))
+
+
+@pytest.mark.parametrize("wide", [1400, 390])
+def test_names_of_studies_are_links_and_nothing_is_cut_off(site: Site, page: Any, wide: int) -> None:
+    name = "a-study-with-a-name-as-long-as-nas-makes-them-500K-5M"
+    if not (site.runs / name).exists():
+        make_study(site.runs, name, 20, stopped=11, failed=3)
+    page.set_viewport_size({"width": wide, "height": 900})
+    page.goto(f"{site.address}/studies")
+    page.wait_for_selector(".nas-studies a")
+    cut = (
+        "e => [e, ...e.querySelectorAll('th, td')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML)"
+    )
+    assert page.locator(".nas-studies").evaluate(cut) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= wide
+    assert page.locator(".nas-studies img").first.evaluate("e => e.naturalWidth") == 96
+    page.locator(".nas-studies").get_by_role("link", name=name).click()
+    page.wait_for_selector(f"[data-testid=stMarkdown]:has-text('{name}')")
+    assert f"/?study={name}" in page.url
 
 
 def test_hostile_study_does_nothing(site: Site, page: Any) -> None:
