@@ -96,7 +96,8 @@ def settings(port: int) -> dict[str, Any]:
         "client.showErrorDetails": "none",
         "client.toolbarMode": "viewer",
         "logger.hideWelcomeMessage": True,
-        "theme.light.primaryColor": "#0072B2",
+        "global.disableWidgetStateDuplicationWarning": True,  # the box of studies follows the address
+        "theme.light.primaryColor": "#00619A",
         "theme.dark.primaryColor": "#56B4E9",
     }
 
