@@ -303,6 +303,21 @@ def test_names_of_studies_are_links_and_nothing_is_cut_off(site: Site, page: Any
     assert f"/?study={name}" in page.url
 
 
+def test_a_network_fits_a_narrow_screen_and_is_compared_first(site: Site, page: Any) -> None:
+    if not (site.runs / "keys").exists():
+        make_study(site.runs, "keys", 20)
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site.address}/network?study=keys&trial=3&pin=4")
+    page.wait_for_selector("text=Reproduce this network")
+    page.wait_for_selector(".nas-plot .barlayer")
+    headers = page.locator("h2").all_inner_texts()
+    assert headers[:3] == ["Trial 3", "Compared with pinned trial 4", "Trial 3, part by part"]
+    page.wait_for_selector(".stCode pre")
+    wide = "() => [...document.querySelectorAll('.stCode pre, .nas-scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    until(lambda: page.evaluate(wide) == 0)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 def test_hostile_study_does_nothing(site: Site, page: Any) -> None:
     folder = make_study(site.runs, HOSTILE, 3)
     add_trial(folder, random.Random(0), "failed", reason=HOSTILE)
