@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dashboard.charts.front_colours import telling
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes
@@ -74,6 +75,12 @@ def design_of(trial: Trial) -> Traits:
 def varied_of(snapshot: Snapshot) -> dict[str, list[str]]:
     """The axes in which the scored networks differ, with their choices."""
     return varied(designs_of(snapshot))
+
+
+@once
+def telling_of(snapshot: Snapshot) -> str:
+    """What colours say of a study's networks unless a person chooses."""
+    return telling(snapshot.scored, varied_of(snapshot))
 
 
 @once

@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from dashboard.charts.blocks import by_stage, mix, stages
+from dashboard.charts.blocks import blocks_in, by_stage, stages
 from nas.analysis.pareto import score
 from nas.analysis.seed_noise import NetworkResult, NetworkResults
 from nas.analysis.wording import shares
@@ -43,7 +43,7 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
         "params": [t.params for t in trials],
         "depth": [cell(by_stage(t, "depth")) for t in trials],
         "width": [cell(by_stage(t, "width")) for t in trials],
-        "blocks": [mix(t) if stages(t) else "" for t in trials],
+        "blocks": [cell(blocks_in(t)) if stages(t) else "" for t in trials],
         "seconds": [t.seconds for t in trials],
         "worker": [cell(t.owner) for t in trials],
         "reason": [cell(t.reason) for t in trials],

@@ -1,4 +1,4 @@
-const shared = (globalThis.nasCharts ??= { boxes: {}, chosen: {} });  // by chart key; the marking component uses it too
+const shared = (globalThis.nasCharts ??= { boxes: {}, marks: {} });  // by chart key; the marking component uses it too
 
 const load = (url) => shared.plotly ??= new Promise((done, failed) => {
   const script = document.createElement("script");
@@ -14,24 +14,46 @@ const theme = (box) => {
            font: read("--st-font") };
 };
 
-// A ring around the point whose customdata is the chosen number: a shape, which is quicker to move than a trace.
+// A ring around the point whose customdata is the chosen number, a dotted one around the pinned one, a line at the
+// limit: shapes, which are quicker to move than traces.
 // (A circle as a path: on a log axis plotly refuses the negative x0 of a circle sized in pixels.)
 const CIRCLE = "M13,0 C13,7.2 7.2,13 0,13 C-7.2,13 -13,7.2 -13,0 C-13,-7.2 -7.2,-13 0,-13 C7.2,-13 13,-7.2 13,0 Z";
-const shapes = ({ chart }) => {
-  const number = shared.chosen[chart.key], own = chart.layout.shapes ?? [];
-  for (const trace of number == null ? [] : chart.traces) {
-    const i = trace.customdata?.indexOf(number) ?? -1;
-    if (i >= 0) return [...own, { type: "path", name: `trial ${number}`, path: CIRCLE, xsizemode: "pixel",
-      ysizemode: "pixel", xanchor: trace.x[i], yanchor: trace.y[i], line: { width: 2.5, color: theme(chart.box).text } }];
+const spot = ({ traces }, number) => {
+  for (const { customdata, x, y } of number == null ? [] : traces) {
+    const i = customdata?.indexOf(number) ?? -1;
+    if (i >= 0) return [x[i], y[i]];
   }
-  return own;
+  return null;
+};
+const ring = ([x, y], name, line, radius = 13) => ({ type: "path", name, xsizemode: "pixel", ysizemode: "pixel",
+  path: CIRCLE.replace(/[0-9.]+/g, (number) => number * radius / 13), xanchor: x, yanchor: y, line });
+const marked = (chart) => {
+  const { number, pinned, limit } = shared.marks[chart.key] ?? {}, { layout } = chart, { text } = theme(chart.box);
+  const shapes = [...layout.shapes ?? []], annotations = [...layout.annotations ?? []];
+  const across = (x) => layout.xaxis.type === "log" ? Math.log10(x) : x;  // plotly's annotations are in its logarithm
+  const say = (place) => annotations.push({ showarrow: false, font: { size: 12, color: text }, ...place });
+  const at = spot(chart, number), held = spot(chart, pinned);
+  if (at) shapes.push(ring(at, `trial ${number}`, { width: 2.5, color: text }));
+  if (held) {
+    shapes.push(ring(held, `pinned trial ${pinned}`, { width: 2, color: text, dash: "2px,2px" }, 17));
+    say({ x: across(held[0]), y: held[1], yshift: -26, text: "pinned", bgcolor: theme(chart.box).back });
+  }
+  if (limit) {
+    const end = layout.xaxis.range, left = across(limit.x) > (end[0] + end[1]) / 2;
+    shapes.push({ type: "line", name: "limit", xref: "x", yref: "paper", x0: limit.x, x1: limit.x, y0: 0, y1: 1,
+      line: { width: 2, color: text, dash: "dash" } });
+    say({ x: across(limit.x), y: 0.07, yref: "paper", xanchor: left ? "right" : "left", xshift: left ? -4 : 4,
+      text: limit.words });
+  }
+  return { shapes, annotations };
 };
 
-shared.mark = (key, number) => {
-  if (shared.chosen[key] === number) return;
-  shared.chosen[key] = number;
+shared.mark = (key, { number, pinned, limit }) => {
+  const [before, now] = [shared.marks[key], { number, pinned, limit }].map((marks) => JSON.stringify(marks));
+  if (before === now) return;
+  shared.marks[key] = JSON.parse(now);
   const box = shared.boxes[key];
-  if (box?.chart.layout) globalThis.Plotly.relayout(box, { shapes: shapes(box) });
+  if (box?.chart.layout) globalThis.Plotly.relayout(box, marked(box.chart));
 };
 
 // Made once a chart: with another config object plotly draws anew and forgets the zoom.
@@ -70,7 +92,7 @@ const draw = (Plotly, box) => {
   }
   if (layout.xaxis) layout.xaxis.title = wrapped(layout.xaxis.title, box.clientWidth - 60);
   chart.config ??= configured(Plotly, box);
-  return Plotly.react(box, figure.data, { ...layout, shapes: shapes(box) }, chart.config);
+  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config);
 };
 
 const step = (order, now, key) => {
@@ -91,7 +113,7 @@ const listen = (Plotly, box) => {
     if (Number.isInteger(number)) chart.choose(number);
   });
   box.addEventListener("keydown", (event) => {
-    const number = event.target === box ? step(chart.order, shared.chosen[chart.key], event.key) : null;
+    const number = event.target === box ? step(chart.order, shared.marks[chart.key]?.number, event.key) : null;
     if (number == null) return;
     event.preventDefault();
     chart.choose(number);
@@ -128,7 +150,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const changed = chart.figure !== data.figure || chart.view !== data.view;
   if (chart.view !== data.view) chart.zoom = {};
   Object.assign(chart, data, { choose: (number) => {
-    shared.mark(data.key, number);  // at once; the server will say the same
+    shared.mark(data.key, { ...shared.marks[data.key], number });  // at once; the server will say the same
     setTriggerValue("trial", number);
   } });
   shared.boxes[data.key] = box;

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -27,9 +28,9 @@ _HERE = Path(__file__).parent
 _JS = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("charts/theme.js", "live_chart.js"))
 _MARK = """
 export default function ({ data }) {
-  const shared = (globalThis.nasCharts ??= { boxes: {}, chosen: {} });
-  if (shared.mark) shared.mark(data.key, data.number);
-  else shared.chosen[data.key] = data.number;
+  const shared = (globalThis.nasCharts ??= { boxes: {}, marks: {} });
+  if (shared.mark) shared.mark(data.key, data);
+  else shared.marks[data.key] = data;
 }
 """
 
@@ -68,6 +69,15 @@ def live_chart(
     _chart(key=key, data=data, height=height, on_trial_change=clicked)
 
 
-def mark(key: str, number: int | None) -> None:
-    """Rings the point of that number in the chart of that key, and no other."""
-    _mark(key=f"{key}-mark", data={"key": key, "number": number}, height=1)
+class Limit(NamedTuple):
+    """A line across the x axis, and what it says."""
+
+    x: float
+    words: str
+
+
+def mark(key: str, number: int | None, *, pinned: int | None = None, limit: Limit | None = None) -> None:
+    """Rings the point of that number in the chart of that key, and no other; also marks the `pinned` one's and draws
+    the `limit`."""
+    data = {"key": key, "number": number, "pinned": pinned, "limit": limit._asdict() if limit else None}
+    _mark(key=f"{key}-mark", data=data, height=1)

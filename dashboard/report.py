@@ -14,8 +14,8 @@ import numpy as np
 
 from dashboard import derived
 from dashboard.charts import compare, network, progress, space
-from dashboard.charts.front import front_figure
-from dashboard.charts.front_caption import front_caption, measure_caption
+from dashboard.charts.front import below, front_figure
+from dashboard.charts.front_caption import below_words, front_caption, measure_caption
 from dashboard.frames import front_frame
 from dashboard.html_page import chart, document, table
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
@@ -25,7 +25,7 @@ from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.cost_axes import FLOPS as FLOPS_AXIS
 from nas.analysis.history import spans
 from nas.analysis.importance import FEWEST
-from nas.analysis.pareto import flops, pareto_front, score
+from nas.analysis.pareto import flops, merged, pareto_front, score
 from nas.analysis.wording import mean_words
 from nas.records.files import write_whole
 from nas.records.scores import WORDS
@@ -91,14 +91,18 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
     trials, others = [t for t in snapshot.scored if over.of(t)], beside.scored if beside else ()
     front, found = pareto_front(trials, over.on), derived.networks_of(snapshot)
     running = snapshot.running if over is FLOPS_AXIS else ()
-    figure = front_figure(trials, settings.band, x=over, found=found, beside=others, running=running)
+    colour = derived.telling_of(snapshot)
+    figure = front_figure(trials, settings.band, x=over, found=found, beside=others, running=running, colour=colour)
+    points = merged(trials)
+    low = below_words(len(points), below(points, figure["layout"]["yaxis"]["range"]))
+    more = f" {low} The button Autoscale shows all." if low else ""
     frame = front_frame(front, found, chances=over is FLOPS_AXIS)
     if over is FLOPS_AXIS:
         caption = front_caption(snapshot.trials, front, found, derived.outcome_of(beside) if beside else None)
-        yield from chart("front", "The front", caption, figure)
+        yield from chart("front", "The front", caption + more, figure)
     else:
         caption = measure_caption(over, front, others, found)
-        yield from chart(over.name, f"The front over {over.name}", caption, figure)
+        yield from chart(over.name, f"The front over {over.name}", caption + more, figure)
         frame.insert(2, "ms", [over.on(trial) for trial in front])
     if over.quartiles:
         frame.insert(3, "quartiles", [f"{low:.3g} to {high:.3g}" for low, high in map(over.quartiles, front)])

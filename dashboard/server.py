@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import traceback
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
@@ -52,7 +53,7 @@ def build(url: str, open_browser: bool, runs: Path) -> App:
         print(f"Dashboard: {url} (Ctrl-C ends it)", flush=True)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        threading.Thread(target=_read_latest, args=(runs,), daemon=True).start()
+        threading.Thread(target=_read_ahead, args=(runs,), daemon=True).start()
         yield
 
     return App(
@@ -95,19 +96,21 @@ def settings(port: int) -> dict[str, Any]:
         "client.showErrorDetails": "none",
         "client.toolbarMode": "viewer",
         "logger.hideWelcomeMessage": True,
-        "theme.light.primaryColor": "#0072B2",
+        "global.disableWidgetStateDuplicationWarning": True,  # the box of studies follows the address
+        "theme.light.primaryColor": "#00619A",
         "theme.dark.primaryColor": "#56B4E9",
     }
 
 
-def _read_latest(runs: Path) -> None:
-    """Imports the pages and reads the latest study while the browser opens: both take seconds."""
+def _read_ahead(runs: Path) -> None:
+    """Imports the pages and reads the studies, the latest first, while the browser opens: both take seconds."""
     import dashboard.pages.app  # noqa: F401
     from dashboard.derived import baseline
     from dashboard.study_cache import SHARED, study_names
 
-    for name in study_names(runs)[:1]:
+    for name in study_names(runs):
         baseline(SHARED, SHARED.read(runs / name))
+        time.sleep(0.01)  # a session that waits for a study of its own comes first
     gc.freeze()  # a pass of the collector over ten thousand trials stops every page for half a second
 
 

@@ -172,8 +172,8 @@ class Study:
 
     def plot(self) -> go.Figure:
         """Accuracy against FLOPs with the front, as on the dashboard: a plotly figure to show, change or save."""
-        from dashboard.charts.front import front_figure
-        from dashboard.charts.front_caption import front_caption
+        from dashboard.charts.front import below, front_figure
+        from dashboard.charts.front_caption import below_words, front_caption
         from dashboard.charts.style import plotly_figure
         from nas.analysis.seed_noise import networks
         from nas.analysis.wording import basis
@@ -181,7 +181,9 @@ class Study:
         trials = self._reader.shown()
         running, found = [trial for trial in trials if trial.state == "running"], networks(trials)
         figure = front_figure(trials, self.settings.band, running=running, found=found, beside=self._baseline())
-        said = front_caption(trials, [row.trial for row in found.front], found)
+        points = [row.trial for row in found.rows.values()]
+        low = below_words(len(points), below(points, figure["layout"]["yaxis"].get("range")))
+        said = f"{front_caption(trials, [row.trial for row in found.front], found)} {low}".strip()
         rests_on = basis(self.settings, "the mean of each network's seeds")
         return plotly_figure(figure, self.settings.name, said, rests_on)
 

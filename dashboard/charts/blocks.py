@@ -3,9 +3,11 @@ a chart shows of it under the mouse."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from zlib import crc32
 
-from dashboard.charts.style import COLOURS, SYMBOLS, escape
+from dashboard.charts.style import COLOURS, OWN_COLOURS, OWN_SYMBOLS, SYMBOLS, escape
 from dashboard.number_format import percent, short
 from nas.analysis.seed_noise import NetworkResult
 from nas.records.trial import Trial
@@ -17,7 +19,25 @@ KINDS = {
     "depthwise_first": DEPTHWISE_FIRST,
 }  # fmt: skip
 MIXES = (*KINDS.values(), OTHER, MIXED)
-LOOKS = dict(zip(MIXES, zip(COLOURS, SYMBOLS, strict=True), strict=True))
+Look = tuple[str, str]  # colour, symbol
+LOOKS: dict[str, Look] = dict(zip(MIXES, zip(COLOURS, SYMBOLS, strict=True), strict=True))
+_OWN: tuple[Look, ...] = tuple(zip(OWN_COLOURS, OWN_SYMBOLS, strict=True))
+
+
+def kind_of(block: object) -> str:
+    """A block's name in words; of a person's own `dual blocks`."""
+    return KINDS.get(block, f"{block} blocks") if isinstance(block, str) and block else OTHER
+
+
+def looks(kinds: Iterable[str]) -> dict[str, Look]:
+    """Colour and symbol of each kind of one picture. A person's own block has those that its name falls on, so that
+    they are the same in every picture; of two that fall together one has the next."""
+    found: dict[str, Look] = {}
+    for kind in sorted(set(kinds)):
+        at = crc32(kind.encode()) % len(_OWN)
+        own = (look for look in (*_OWN[at:], *_OWN[:at]) if look not in found.values())
+        found[kind] = LOOKS[kind] if kind in LOOKS else next(own, _OWN[at])
+    return found
 
 
 def stages(trial: Trial) -> list[dict[str, Any]]:
@@ -27,9 +47,15 @@ def stages(trial: Trial) -> list[dict[str, Any]]:
 
 
 def mix(trial: Trial) -> str:
-    """Which blocks a network is made of: one of MIXES."""
-    kinds = {str(stage.get("block")) for stage in stages(trial)}
-    return KINDS.get(kinds.pop(), OTHER) if len(kinds) == 1 else MIXED
+    """Which blocks a network is made of: one of MIXES, or a person's own kind."""
+    kinds = {kind_of(stage.get("block")) for stage in stages(trial)}
+    return kinds.pop() if len(kinds) == 1 else MIXED
+
+
+def blocks_in(trial: Trial) -> str:
+    """The same for tables, where several kinds are named: `convnext, modulation`."""
+    named = mix(trial)
+    return ", ".join(sorted({str(stage.get("block")) for stage in stages(trial)})) if named == MIXED else named
 
 
 def stage_line(stage: dict[str, Any]) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Any
 
-from dashboard.charts.blocks import LOOKS, MIXES, hover, mix
-from dashboard.charts.style import ABOVE, COLOURS, GREY, SYMBOLS, Figure, escape, layout, log_axis, title
+from dashboard.charts.blocks import hover
+from dashboard.charts.front_colours import KINDS, bar_title, groups, scale_ends
+from dashboard.charts.style import ABOVE, GREY, SCALE, Figure, layout, log_axis, title
 from nas.analysis.cost_axes import FLOPS, CostAxis
-from nas.analysis.design_choices import is_numeric, number, one_word, traits_of
 from nas.analysis.pareto import flops, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResults
 from nas.records.scores import SHORT
@@ -24,7 +25,6 @@ HEIGHT = 430  # of the chart, px
 BLUE_FILL, BLUE_EDGE = "rgba(0,114,178,.07)", "rgba(0,114,178,.55)"
 BASELINE = "random search's front"
 MANY = 1500  # points from which WebGL draws; below, SVG is crisper
-KINDS = "kind of blocks"  # what colours show unless an axis is chosen
 
 
 def front_figure(
@@ -36,10 +36,11 @@ def front_figure(
     running: Sequence[Trial] = (),
     found: NetworkResults | None = None,
     beside: Sequence[Trial] = (),
+    whole: bool = False,
 ) -> Figure:
     """Every finished network over its log cost `x`, at the mean of its seeds; the front as a staircase, with its 95%
-    intervals where `found` has them; over FLOPs the budget as a shaded band. `colour`: what colours show, the kind of
-    blocks or an axis of the space.
+    intervals where `found` has them; over FLOPs the budget as a shaded band. `colour`: what colours say, one of
+    `front_colours.choices`. The y axis leaves out networks far below (`reach`) unless the `whole` is asked for.
 
     Trials in training, whose accuracy is not known yet, are dotted lines at their cost; stopped ones have none and are
     not drawn. `beside` are the trials of the baseline: its front is a second, quiet staircase.
@@ -56,8 +57,13 @@ def front_figure(
     data = [_staircase(other, x, high, kind) | {"name": BASELINE, "line": {"shape": "hv", **quiet}}] if other else []
     data += [_staircase(front, x, high, kind), *_clouds(points, {t.number for t in front}, kind, found, x, colour)]
     chart = layout(HEIGHT)
-    bar = {"title": {"text": colour, "side": "right"}, "thickness": 10, "outlinewidth": 0, "len": 0.9}
-    chart["coloraxis"] = {"colorscale": "Cividis", "colorbar": bar}  # which the colour-blind can read as well
+    bar = {
+        "title": {"text": bar_title(colour), "side": "right", "font": {"size": 12}},
+        "thickness": 10,
+        "outlinewidth": 0,
+        "len": 0.9,
+    }
+    chart["coloraxis"] = {"colorscale": SCALE, "colorbar": bar} | scale_ends(colour)
     low = min([*spread, high])
     if of_flops:
         low = low if band.low < low / 1000 else min(low, band.low)  # `..4M` begins at 1
@@ -66,11 +72,9 @@ def front_figure(
     chart["shapes"] = chart.get("shapes", []) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
     chart["annotations"] = chart.get("annotations", []) + _knee_label(front, x)
     chart["xaxis"] |= log_axis(low, high, x.label)
-    chart["yaxis"] |= {
-        "title": title(score_label([*points, *other])),
-        "nticks": 8,
-        **_reach([*points, *other], front, found),
-    }
+    chart["yaxis"] |= {"title": title(score_label([*points, *other])), "nticks": 8}
+    if axis := reach(points, front, found, beside=other, whole=whole):
+        chart["yaxis"]["range"] = list(axis)
     chart["legend"] = ABOVE | {"itemsizing": "constant"}
     return {"data": data, "layout": chart}
 
@@ -81,14 +85,32 @@ def score_label(trials: Iterable[Trial]) -> str:
     return f"validation {'score' if len(metrics) > 1 else SHORT[metrics.pop() if metrics else 'accuracy']}, %"
 
 
-def _reach(points: Sequence[Trial], front: Sequence[Trial], found: NetworkResults | None) -> dict[str, Any]:
-    """The y axis, around all points and the front's intervals: known before plotly has looked at any of them."""
+def reach(
+    points: Sequence[Trial],
+    front: Sequence[Trial],
+    found: NetworkResults | None = None,
+    *,
+    beside: Sequence[Trial] = (),
+    whole: bool = False,
+) -> tuple[float, float] | None:
+    """The y axis in percent, known before plotly has looked at any point: around the front with its intervals and, of
+    the networks, all or those that are not far below. Far is twice as far below their median as the best is above it,
+    and at least two points: at most half of them, such as those of a search's first minutes. None without a network."""
     if not points:
-        return {}
+        return None
+    scores = [100 * score(trial) for trial in points]
+    middle, best = median(scores), max(scores)
+    floor = min([middle - 2 * max(best - middle, 1.0), *(100 * score(trial) for trial in front)])
     bars = [row.interval for t in front if found and (row := found.rows.get(t.number)) and row.interval]
-    ends = [100 * end for end in [*map(score, points), *(end for bar in bars for end in bar)]]
+    shown = [*scores, *(100 * score(trial) for trial in beside)]
+    ends = [end for end in shown if whole or end >= floor] + [100 * end for bar in bars for end in bar]
     margin = 0.05 * max(max(ends) - min(ends), 1.0)
-    return {"range": [min(ends) - margin, max(ends) + margin]}
+    return min(ends) - margin, max(ends) + margin
+
+
+def below(points: Sequence[Trial], axis: Sequence[float] | None) -> list[Trial]:
+    """The networks that a y axis leaves out."""
+    return [trial for trial in points if axis and 100 * score(trial) < axis[0]]
 
 
 def _staircase(front: Sequence[Trial], x: CostAxis, end: float, kind: str) -> dict[str, Any]:
@@ -111,7 +133,7 @@ def _clouds(
     brief = len(points) >= MANY
     rows = found.rows if found else {}
     clouds = []
-    for name, colour, symbol, group in _groups(points, axis):
+    for name, colour, symbol, group in groups(points, axis):
         for on in (False, True):
             members = [trial for trial in group if (trial.number in front) is on]
             if not members:
@@ -130,25 +152,6 @@ def _clouds(
     return sorted(clouds, key=lambda cloud: cloud["marker"]["size"] == ON_FRONT)
 
 
-def _groups(points: Sequence[Trial], axis: str) -> list[tuple[str, Any, str, list[Trial]]]:
-    """(name, colour, symbol, trials): by kind of blocks, or by the choices of an axis. An axis of numbers is one group,
-    its colours the mean over blocks."""
-    if axis == KINDS:
-        kinds: dict[str, list[Trial]] = {name: [] for name in MIXES}
-        for trial in points:
-            kinds[mix(trial)].append(trial)
-        return [(name, *LOOKS[name], group) for name, group in kinds.items() if group]
-    shares = [traits_of(trial.arch).get(axis, {}) for trial in points]
-    if is_numeric(list({word for share in shares for word in share})):
-        values = {trial.number: number(share) for trial, share in zip(points, shares, strict=True)}
-        return [(axis, values, "circle", list(points))]
-    named: dict[str, list[Trial]] = {}
-    for trial, share in zip(points, shares, strict=True):
-        named.setdefault(one_word(share), []).append(trial)
-    looks = zip(COLOURS * 9, SYMBOLS * 9, sorted(named), strict=False)
-    return [(escape(f"{axis} {name}"), colour, symbol, named[name]) for colour, symbol, name in looks]
-
-
 def _bars(middles: Sequence[float], ends: Sequence[tuple[float, float]], colour: str) -> dict[str, Any]:
     """From low to high around each point: 95% intervals over seeds, quartiles of what was measured many times."""
     return {
@@ -162,7 +165,8 @@ def _cloud(
     name: str, on: bool, group: Sequence[Trial], kind: str, x: CostAxis, colour: Any, symbol: str
 ) -> dict[str, Any]:
     marker = {"color": colour, "symbol": symbol, "size": ON_FRONT if on else 7}
-    marker |= {"line": {"color": "@text", "width": 1.5}} if on else {"opacity": 0.6}
+    # An edge in the ground's colour tells points apart that lie over each other.
+    marker["line"] = {"color": "@text", "width": 1.5} if on else {"color": "@back", "width": 0.75}
     if not isinstance(colour, str):
         marker |= {"color": [colour[trial.number] for trial in group], "coloraxis": "coloraxis"}
     return {

@@ -8,7 +8,7 @@ from dashboard.charts.front import BASELINE, bend
 from dashboard.number_format import count, percent
 from nas.analysis.cost_axes import CostAxis
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
-from nas.analysis.pareto import Outcome, by_network, flops, pareto_front
+from nas.analysis.pareto import Outcome, by_network, flops, pareto_front, score
 from nas.analysis.seed_noise import NetworkResults
 from nas.records.scores import WORDS
 from nas.records.trial import Trial
@@ -41,6 +41,15 @@ def measure_caption(
     if other:
         said.append(f"Dashed: {BASELINE}, {ends(over, other)}.")
     return " ".join([*said, *([over.note] if over.note else [])])
+
+
+def below_words(networks: int, below: Sequence[Trial]) -> str:
+    """How many of the networks the chart's y axis leaves out; nothing where it has all."""
+    if not below:
+        return ""
+    lowest = percent(min(score(trial) for trial in below))
+    lie = "lies" if len(below) == 1 else "lie"
+    return f"{len(below):,} of {count(networks, 'network')} {lie} below the chart, down to {lowest}."
 
 
 def ends(over: CostAxis, front: Sequence[Trial]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dashboard.charts.blocks import KINDS, LOOKS, OTHER
+from dashboard.charts.blocks import kind_of, looks
 from dashboard.charts.style import ABOVE, BLUE, GREY, PURPLE, Figure, escape, layout
 from dashboard.number_format import NONE, count
 from nas.analysis.wording import part_words, shares
@@ -13,6 +13,7 @@ from space import Arch, Part, Task, breakdown, compact
 
 Spot = tuple[float, float]  # left and right of a part; a block is 1 wide
 _GAP = 0.9  # between parts, in blocks
+REST = "stem and head"
 _KERNEL = 2.0  # px of the drawing for a pixel of a kernel
 
 
@@ -21,9 +22,9 @@ def network_figure(arch: Arch, task: Task, *, brief: bool = False) -> Figure:
     to be brief, what part of FLOPs and parameters the stem, each stage and the head take."""
     parts, spots = breakdown(arch, task), _spots(arch)
     tall = max(part.width for part in parts[:-1])
-    chart = layout(190 if brief else 390)
-    chart |= {"barmode": "overlay", "bargap": 0, "showlegend": not brief}
-    chart |= {"margin": {"l": 8, "r": 8, "t": 8 if brief else 34, "b": 8}, "legend": ABOVE}
+    chart = layout(220 if brief else 390)
+    chart |= {"barmode": "overlay", "bargap": 0, "legend": ABOVE}
+    chart |= {"margin": {"l": 8, "r": 8, "t": 34, "b": 8}}
     data = [*_blocks(arch, parts, spots, tall), *_kernels(arch, spots)]
     quiet = dict.fromkeys(("showticklabels", "showgrid", "showline"), False)
     chart["xaxis"] |= {
@@ -62,18 +63,19 @@ def _blocks(arch: Arch, parts: Sequence[Part], spots: Sequence[Spot], tall: int)
     said = part_words(arch)
     for i, (part, (left, right)) in enumerate(zip(parts, spots, strict=True)):
         last = i == len(parts) - 1
-        name = "stem and head" if i == 0 or last else KINDS.get(arch.stages[i - 1].block.name, OTHER)
+        name = REST if i == 0 or last else kind_of(arch.stages[i - 1].block.name)
         high = min(part.width, tall)
         gives = count(part.width, "class", "classes") if last else count(part.width, "channel")
         text = f"<b>{part.name}</b>, {part.size} px, {gives}"
         text += f"<br>{escape(said[i], 110)}<br>{part.cost.flops:,} FLOPs, {part.cost.params:,} parameters"
         rows.setdefault(name, []).extend((left + j + 0.5, high, text) for j in range(round(right - left)))
+    look = looks(rows.keys() - {REST})
     return [
         {
-            "type": "bar", "name": name, "x": [x for x, _, _ in bars], "y": [high for _, high, _ in bars],
+            "type": "bar", "name": escape(name, 40), "x": [x for x, _, _ in bars], "y": [high for _, high, _ in bars],
             "base": [-high / 2 for _, high, _ in bars], "width": 0.86, "text": [text for _, _, text in bars],
             "textposition": "none", "hovertemplate": "%{text}<extra></extra>",
-            "marker": {"color": LOOKS[name][0] if name in LOOKS else GREY, "opacity": 0.85},
+            "marker": {"color": look[name][0] if name in look else GREY, "opacity": 0.85},
         }
         for name, bars in rows.items()
     ]  # fmt: skip

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, VERMILLION, Figure, escape, hatched, layout, title
+from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, SCALE, VERMILLION, Figure, escape, hatched, layout, title
 from dashboard.number_format import count, short
 from nas.analysis.design_choices import Shares, Traits, in_order, is_numeric, number, one_word
 from nas.analysis.importance import FEWEST, Cell, Importance
@@ -130,7 +130,7 @@ def cells_caption(axis: str, cells: Sequence[Cell], bands: Sequence[Band], metri
 
 
 def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes: dict[str, list[str]]) -> Figure:
-    """A line a network through its choices, FLOPs and accuracy; the lighter, the more accurate. Drag along an axis to
+    """A line a network through its choices, FLOPs and accuracy, its colour the accuracy. Drag along an axis to
     see some only."""
     order = sorted(range(len(trials)), key=lambda i: -score(trials[i]))[:MOST]
     best = [100 * score(trials[i]) for i in order]
@@ -147,7 +147,7 @@ def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes:
             {
                 "type": "parcoords", "dimensions": dimensions, "labelfont": {"color": "@text", "size": 13},
                 "tickfont": {"color": "@text", "size": 11}, "rangefont": {"color": "@text", "size": 11},
-                "line": {"color": best, "colorscale": "Cividis", "showscale": False},
+                "line": {"color": best, "colorscale": SCALE, "showscale": False},
                 "unselected": {"line": {"color": "#7F7F7F", "opacity": 0.08}},
             }
         ],
@@ -176,7 +176,8 @@ def _log_dimension(values: Sequence[int]) -> dict[str, Any]:
 def coordinates_caption(trials: Sequence[Trial]) -> str:
     shown = f"the {MOST:,} most accurate of {len(trials):,}" if len(trials) > MOST else f"{len(trials):,}"
     return (
-        f"One line per training, at that seed's {WORDS[trials[0].metric]} ({shown}). Lighter lines are more accurate. "
+        f"One line per training, at that seed's {WORDS[trials[0].metric]} ({shown}). The redder (if dark, yellower) "
+        "a line, the more accurate. "
         "Where stages differ, a numeric axis shows the mean over blocks and a categorical one shows 'mixed'. "
         "Drag along an axis to select a range, or a label to move the axis."
     )

@@ -1,6 +1,7 @@
 """What all charts share: colours, symbols, the layout.
 
-Colours are Okabe-Ito's. `@text`, `@grid` and `@back` stand for the theme's colours, which only the browser knows.
+Colours are Okabe-Ito's, the lighter of them darkened to 3:1 against a light ground; those for a dark one are in
+theme.js. `@text`, `@grid` and `@back` stand for the theme's colours, which only the browser knows.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
 Figure = dict[str, Any]
-BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#7F7F7F"
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#008A64", "#B8578F"
+ORANGE, SKY, GREY = "#A87400", "#2E93C7", "#757575"
 COLOURS = (BLUE, VERMILLION, PURPLE, ORANGE, SKY, GREY, GREEN)
+OWN_COLOURS = ("#7A7A16", "#882255", "#4B3FA0", "#1B7B7B")  # of a person's own blocks
+OWN_SYMBOLS = ("star", "hexagram", "bowtie", "hourglass")
+# Plasma's part that stands out from a light ground; theme.js has the part for a dark one.
+SCALE = [[0, "#0D0887"], [0.25, "#5302A3"], [0.5, "#8F10A1"], [0.75, "#BE3985"], [1, "#DA5A6A"]]
 SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "cross", "diamond")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}  # a legend over the chart

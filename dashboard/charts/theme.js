@@ -1,7 +1,14 @@
-// "@text", "@grid" and "@back" in a figure become the page's colours; on a dark ground blue and vermillion become lighter.
+// "@text", "@grid" and "@back" in a figure become the page's colours; on a dark ground the colours of style.py, which
+// are for a light one, become lighter ones.
+const DARK = {
+  "#0072B2": "#56B4E9", "#D55E00": "#F4793B", "#B8578F": "#E59AC8", "#A87400": "#F2BE3C", "#2E93C7": "#A9DBF7",
+  "#757575": "#A3A3A3", "#008A64": "#1FC79A", "#7A7A16": "#D6D65A", "#882255": "#E8748F", "#4B3FA0": "#A79BFF",
+  "#1B7B7B": "#66D9D9",
+  "#0D0887": "#BE3985", "#5302A3": "#E06561", "#8F10A1": "#F6973F", "#BE3985": "#FCCF25", "#DA5A6A": "#F0F921",
+};
 const themed = (json, { text, grid, back, font }) => {
   const named = { "@text": text, "@grid": grid, "@back": back, "inherit": font };
   const dark = parseInt(back.slice(1, 3), 16) < 128;
-  if (dark) Object.assign(named, { "#0072B2": "#56B4E9", "#D55E00": "#E69F00" });
+  if (dark) Object.assign(named, DARK);
   return JSON.parse(json, (_, value) => named[value] ?? value);
 };

@@ -14,6 +14,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import RUNS
+from dashboard.best_study import best_study
 from dashboard.pages import address
 from dashboard.pages.compare import compare_page
 from dashboard.pages.data import data_page
@@ -28,6 +29,8 @@ from dashboard.pages.study_page import EVERY, FIRST_SEARCH, Scene, nearest_name,
 from dashboard.pages.trials import trials_page
 from dashboard.study_cache import SHARED, study_names
 
+PRODUCT = "nas explores ConvNeXt-family networks: the best accuracy at each cost in FLOPs, found by search."
+OPENS = "At first a study that is running, else the one with the most accurate network on the largest data"
 Body = Callable[[Scene], None]
 PAGES: tuple[tuple[str, str, str, Body], ...] = (
     ("front", "Front", "What is the best network under my budget?", front_page),
@@ -43,6 +46,8 @@ def main(first: str = "front") -> None:
     """`first`: the page that is shown where the address names none."""
     st.set_page_config(page_title="nas", layout="wide", initial_sidebar_state=240)
     st.html(Path(__file__).with_suffix(".css"))
+    with st.container(key="facts-product"):
+        st.text(PRODUCT)
     runs = Path(os.environ.get(RUNS, "runs"))
     names = study_names(runs)
     if not names and not _opened_before(runs):
@@ -53,6 +58,7 @@ def main(first: str = "front") -> None:
     address.open_page(page.url_path)
     st.session_state["pages"] = pages
     _pick(runs, names)
+    st.set_page_config(page_title=" - ".join(filter(None, [_study(), page.title, "nas"])))
     with st.sidebar, st.container(key="facts-side"):
         st.text(f"Studies in {runs}. This page only reads: a search goes on whether it is open or not.")
     page.run()
@@ -96,11 +102,11 @@ def _pick(runs: Path, names: list[str]) -> None:
     elif state.get("unknown") in known:
         _open(state["unknown"])
     elif not _study() and "unknown" not in state:
-        _open(names[0])
+        _open(best_study(SHARED, runs, names))
     study = _study()
     options = names if study in names or study is None else [study, *names]
     index = None if study is None else options.index(study)
-    st.sidebar.selectbox("Study", options, index, key="study", on_change=_changed, placeholder="choose one")
+    st.sidebar.selectbox("Study", options, index, key="study", on_change=_changed, placeholder="choose one", help=OPENS)
     for name, take in (("trial", address.choose), ("pin", address.pin)):
         if asked := address.changed(name):
             take(number(asked[0]))

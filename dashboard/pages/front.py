@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.charts.front import KINDS
-from dashboard.charts.front_caption import front_caption
-from dashboard.derived import cost_axes_of, networks_of, outcome_of, shut_out, varied_of
+from dashboard.charts.front_caption import below_words, front_caption
+from dashboard.charts.front_colours import choices
+from dashboard.derived import cost_axes_of, networks_of, outcome_of, shut_out, telling_of, varied_of
 from dashboard.frames import front_frame, with_classes
-from dashboard.live_chart import live_chart, mark
+from dashboard.live_chart import Limit, live_chart, mark
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
-from dashboard.pages.address import choose, chosen
+from dashboard.pages.address import choose, chosen, pinned
 from dashboard.pages.elements import KEPT, download, metrics, text_box, trial_table
 from dashboard.pages.front_view import Asked, Seen, caption_of, figure_of, panel, view_of
 from dashboard.pages.study_page import Scene, resume
@@ -26,6 +28,7 @@ from nas.records.trial import State, Trial
 from space import compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
+AUTOMATIC = "automatic"  # what colours say: what tells these networks apart
 _STEPS = 20  # of the budget's slider, per factor of ten
 
 
@@ -94,9 +97,10 @@ def _explore(scene: Scene) -> None:
     if not snapshot.scored:
         _none_finished(snapshot)
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        asked = _controls(snapshot, scene.beside)
-        view = view_of(snapshot, scene.beside, asked)
+    controls = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    asked = _controls(snapshot, scene.beside, controls)
+    view = view_of(snapshot, scene.beside, asked)
+    with controls:
         budget = _budget(view) if view.trials else None
     if snapshot.unmeasured:
         st.warning("The measured latencies cannot be read.")
@@ -113,7 +117,7 @@ def _explore(scene: Scene) -> None:
     pick = next((t for t in reversed(view.front) if budget is None or view.measure.on(t) <= budget), None)
     left, right = st.columns([1.65, 1], gap="medium")
     with left:
-        _chart(scene, asked, view, number, pick)
+        _chart(scene, asked, view, number, pick, budget)
     with right:
         panel(scene, view, number, pick, budget)
     st.header("The front", anchor=False)  # the chart's points for those who cannot point
@@ -132,19 +136,26 @@ def _none_finished(snapshot: Snapshot) -> None:
         text_box(reason)
 
 
-def _controls(snapshot: Snapshot, beside: Snapshot | None) -> Asked:
-    """x axis, colours and filters; all of them in the page's address."""
+def _controls(snapshot: Snapshot, beside: Snapshot | None, row: DeltaGenerator) -> Asked:
+    """x axis and colours in the row, and the filters below it, which move the chart down and cover nothing; all of them
+    in the page's address."""
     known, axes = cost_axes_of(snapshot, beside), varied_of(snapshot)
     label = f"{WORDS[snapshot.read_settings.metric].capitalize()} over"
-    x = st.selectbox(label, list(known), key="x", width=190, **KEPT)
-    colour = st.selectbox("Colour", [KINDS, *axes], key="colour", width=170, **KEPT)
+    said = telling_of(snapshot)
+    with row:
+        x = st.selectbox(label, list(known), key="x", width=190, **KEPT)
+        colour = st.selectbox(
+            "Colour", [AUTOMATIC, *choices(axes)], key="colour", width=260,
+            format_func=lambda name: f"{AUTOMATIC}: {said}" if name == AUTOMATIC else name, **KEPT,
+        )  # fmt: skip
     filters = []
-    with st.popover("Filters", icon=":material/filter_list:"):
+    with st.expander("Filters", icon=":material/filter_list:", key="filters"):
         st.text("Networks whose every stage has one of these: as if the space had been narrowed.")
-        for axis, choices in axes.items():
-            if wanted := st.multiselect(axis, choices, key=f"only.{axis}", placeholder="any", **KEPT):
-                filters.append((axis, tuple(wanted)))
-    return Asked(x or FLOPS_MEASURE.name, colour or KINDS, tuple(filters))
+        with st.container(horizontal=True, gap="medium"):
+            for axis, words in axes.items():
+                if wanted := st.pills(axis, words, selection_mode="multi", key=f"only.{axis}", **KEPT):
+                    filters.append((axis, tuple(wanted)))
+    return Asked(x or FLOPS_MEASURE.name, said if colour in (None, AUTOMATIC) else str(colour), tuple(filters))
 
 
 def _budget(view: Seen) -> float | None:
@@ -165,18 +176,41 @@ def _budget(view: Seen) -> float | None:
     return words.get(str(picked))
 
 
-def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Trial | None) -> None:
+def _chart(
+    scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Trial | None, budget: float | None
+) -> None:
     snapshot, beside = scene.snapshot, scene.beside
+    low = below_words(view.networks, view.below)
+    if low:
+        with st.container(key="facts-below", horizontal=True, vertical_alignment="center", gap="small"):
+            said = "Off: the axis is fitted to the upper part and leaves out networks far below the others"
+            asked = replace(asked, whole=st.toggle("All points", key="all", help=said, **KEPT))
+            if asked.whole:
+                low = ""
+            st.text(low, width="content")
     caption = caption_of(snapshot, beside, asked, view)
+    figure = figure_of(snapshot, asked, beside)
     order = [trial.number for trial in view.front]
     live_chart(
-        figure_of(snapshot, asked, beside), caption, key="front", on_click=choose, order=order, view=asked.measure
+        figure,
+        f"{caption} {low}".strip(),
+        key="front",
+        on_click=choose,
+        order=order,
+        view=f"{asked.measure} {asked.whole}",
     )
-    row = networks_of(snapshot).of(snapshot.trials[number]) if number is not None else None
-    ringed = row.trial.number if row else number
-    mark("front", pick.number if ringed is None and pick else ringed)
+    ringed = _point(snapshot, number)
+    limit = None if budget is None else Limit(budget, f"at most {view.measure.words(budget)}")
+    mark("front", pick.number if ringed is None and pick else ringed, pinned=_point(snapshot, pinned()), limit=limit)
     with st.container(key="facts-front"):
         st.text(caption)
     running = [compact(t.flops) for t in view.running if t.flops]
     if running:
         st.text(f"In training: {count(len(running), 'network')} of {', '.join(running[:8])} FLOPs (dotted).")
+
+
+def _point(snapshot: Snapshot, number: int | None) -> int | None:
+    """The number that stands in the chart for a trial's network, whichever of its seeds the trial is."""
+    trial = snapshot.trial(number)
+    row = networks_of(snapshot).of(trial) if trial else None
+    return row.trial.number if row else number

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard.charts.blocks import seed_lines
-from dashboard.charts.front import KINDS, front_figure
+from dashboard.charts.front import below, front_figure, reach
 from dashboard.charts.front_caption import front_caption, measure_caption
+from dashboard.charts.front_colours import KINDS
 from dashboard.charts.style import Figure
 from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of
 from dashboard.number_format import count
@@ -21,7 +22,7 @@ from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
 from nas.analysis.design_choices import within
-from nas.analysis.pareto import pareto_front
+from nas.analysis.pareto import merged, pareto_front
 from nas.records.trial import Trial
 from space import InputError
 
@@ -33,6 +34,7 @@ class Asked:
     measure: str = FLOPS.name
     colour: str = KINDS
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    whole: bool = False  # also networks far below the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,8 @@ class Seen:
     front: tuple[Trial, ...]
     running: tuple[Trial, ...]
     beside: tuple[Trial, ...]
+    networks: int
+    below: tuple[Trial, ...]  # networks that the y axis leaves out unless the whole is asked for
 
     @property
     def whole(self) -> bool:
@@ -69,7 +73,11 @@ def view_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
 
     trials = left(snapshot.scored)
     front = tuple(pareto_front(trials, x.on))
-    return Seen(x, bool(wanted), trials, front, left(snapshot.running), left(beside.scored if beside else ()))
+    others = left(beside.scored if beside else ())
+    points = merged(trials)
+    axis = reach(points, front, networks_of(snapshot), beside=pareto_front(others, x.on))
+    low = tuple(below(points, axis))
+    return Seen(x, bool(wanted), trials, front, left(snapshot.running), others, len(points), low)
 
 
 @once
@@ -77,7 +85,7 @@ def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> Figu
     view = view_of(snapshot, beside, asked)
     return front_figure(
         view.trials, snapshot.read_settings.band, x=view.measure, colour=asked.colour, running=view.running,
-        found=networks_of(snapshot), beside=view.beside,
+        found=networks_of(snapshot), beside=view.beside, whole=asked.whole,
     )  # fmt: skip
 
 

@@ -63,6 +63,7 @@ def network_page(scene: Scene) -> None:
         st.text(f"All seeds of this network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
     try:
         arch = trial.to_arch()
+        _pinned(scene, trial, arch)
         drawing(scene.settings, arch, key="drawing")
     except InputError as error:
         st.text(f"The network cannot be shown: {error}")
@@ -76,7 +77,6 @@ def network_page(scene: Scene) -> None:
         st.header("Export", anchor=False)
         export_of(scene.runs, snapshot, trial)
     _rebuild(scene.settings, arch, trial)
-    _pinned(scene, trial, arch)
 
 
 def _walk(snapshot: Snapshot, trial: Trial) -> None:
@@ -153,7 +153,7 @@ def drawing(settings: Settings, arch: Arch, key: str, *, brief: bool = False) ->
     """The network to scale, with its sentence. Raises InputError for a network that has no pixels left."""
     caption = network_caption(arch, settings.task)
     st.text(caption.partition(". ")[0] + "." if brief else caption)
-    live_chart(network_figure(arch, settings.task, brief=brief), caption, key=key, least=0 if brief else 600)
+    live_chart(network_figure(arch, settings.task, brief=brief), caption, key=key, least=0 if brief else 340)
 
 
 @once
@@ -213,7 +213,7 @@ def _rebuild(settings: Settings, arch: Arch, trial: Trial) -> None:
     )
     for tab, (label, text, language, name) in zip(st.tabs([row[0] for row in texts]), texts, strict=True):
         with tab:
-            st.code(text, language=language, height=280)
+            st.code(text, language=language, wrap_lines=True)
             if name:
                 st.download_button(
                     f"Download {name}", text, file_name=name, mime="text/plain", on_click="ignore", key=f"take-{label}"
@@ -225,7 +225,7 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
     other = scene.snapshot.trial(pinned())
     if other is None or other.number == trial.number:
         return
-    st.header(f"Differences from pinned trial {other.number}", anchor=False)
+    st.header(f"Compared with pinned trial {other.number}", anchor=False)
     try:
         network = other.to_arch()
         parts = rebuild.differences(arch, network)
@@ -238,8 +238,16 @@ def _pinned(scene: Scene, trial: Trial, arch: Arch) -> None:
     names = (("FLOPs", "flops"), ("parameters", "params"), ("activations", "activations"))
     counts = [(label, short(getattr(trial, name)), short(getattr(other, name))) for label, name in names]
     rows = [(f"{WORDS[scene.settings.metric]} of the network", *means), *counts, *parts]
-    table(pd.DataFrame(rows, columns=["", here, there]), "differs")
-    drawing(scene.settings, network, key="pinned")
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        st.table(pd.DataFrame(rows, columns=["differs", here, there]), border="horizontal", hide_index=True)
+    with right:
+        st.text(
+            there[0].upper() + there[1:] + ". " + network_caption(network, scene.settings.task).partition(". ")[0] + "."
+        )
+        figure = network_figure(network, scene.settings.task, brief=True)
+        live_chart(figure, network_caption(network, scene.settings.task), key="pinned")
+    st.header(f"Trial {trial.number}, part by part", anchor=False)
 
 
 def place_on(trial: Trial, front: Sequence[Trial], over: str, among: str = "") -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from dashboard.number_format import NONE
 from nas.analysis.wording import option_words
 from space import Arch, Task
 
@@ -34,18 +36,33 @@ def command(arch: Arch, task: Task, file: str) -> str:
 
 
 def differences(one: Arch, other: Arch) -> list[tuple[str, str, str]]:
-    """Rows (part, its options in one, in the other) for every part in which any option differs; empty text where a
-    network has no such part."""
+    """Rows (`stage 1 width`, its value in one, in the other) for every option that differs. Of parts of different kinds
+    those that both have, the kind among them; a stage that only one network has is one row, with a dash for the other.
+    """
     here, there = _options(one), _options(other)
-    rows = [(name, here.get(name, ""), there.get(name, "")) for name in max(here, there, key=len)]
-    return [row for row in rows if row[1] != row[2]]
+    rows = []
+    for part in max(here, there, key=len):
+        ours, theirs = here.get(part), there.get(part)
+        if ours is None or theirs is None:
+            here_words, there_words = (NONE if found is None else option_words(found) for found in (ours, theirs))
+            rows.append((part, here_words, there_words))
+            continue
+        names = [name for name in ours if name in theirs and ours[name] != theirs[name]]
+        rows += [(f"{part} {name}".strip(), _value(ours[name]), _value(theirs[name])) for name in names]
+    return rows
 
 
-def _options(arch: Arch) -> dict[str, str]:
-    """Every part by name, with all its options in words."""
-    found = {"stem": f"{arch.stem.name}, {option_words(arch.stem.to_dict())}"}
+def _options(arch: Arch) -> dict[str, dict[str, Any]]:
+    """Every part by name, with all its options."""
+    found = {"stem": {"kind": arch.stem.name} | arch.stem.to_dict()}
     for number, stage in enumerate(arch.stages, 1):
-        plain = {name: value for name, value in stage.to_dict().items() if number > 1 or name != "downsample"}
-        found[f"stage {number}"] = option_words(plain)
-    found["head"] = f"{arch.head.name}, {option_words(arch.head.to_dict())}"
-    return found | {"drop path": f"{arch.drop_path:g}"}
+        plain = stage.to_dict().items()
+        found[f"stage {number}"] = {name: value for name, value in plain if number > 1 or name != "downsample"}
+    found["head"] = {"kind": arch.head.name} | arch.head.to_dict()
+    return found | {"drop path": {"": arch.drop_path}}
+
+
+def _value(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from dashboard.derived import history_of
-from dashboard.frames import typed
+from dashboard.charts.compare import MOST
 from dashboard.number_format import FLOPS, ago, count
-from dashboard.pages.address import choose
-from dashboard.pages.elements import table, text_box
+from dashboard.pages.elements import KEPT, text_box
+from dashboard.pages.studies_table import studies_table
 from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
-from nas.analysis.history import pace
 from nas.analysis.pareto import score
-from nas.records.scores import WORDS
-from space import compact
 
-_TABLE = {
-    "state": st.column_config.TextColumn(width=90, help="running: a process that lives works on it"),
-    "best, %": st.column_config.NumberColumn(
-        format="%.2f",
-        width=64,
-        help="Validation top-1, or balanced accuracy, of the most accurate network: mean of its seeds",
-    ),
-    "seeds": st.column_config.NumberColumn(format="%d", width=48, help="Of the most accurate network"),
-    "hypervolume": st.column_config.NumberColumn(
-        format="%.4f", width=92, help="Area under the front over log FLOPs across the budget, 0 to 1"
-    ),
-    "history": st.column_config.LineChartColumn(width=110, help="Hypervolume as trials ended", y_min=0),
-    "trials": st.column_config.TextColumn(help="by state; the page Trials has the others", width=170),
-    "rate": st.column_config.TextColumn(width=80),
-    "budget": st.column_config.TextColumn(help=FLOPS, width=90),
-    "updated": st.column_config.TextColumn(width=90),
+ORDERS: dict[str, Callable[[Snapshot], Any]] = {
+    "latest": lambda snapshot: 0,  # as they come
+    "name": lambda snapshot: snapshot.name.lower(),
+    "most accurate": lambda snapshot: -score(snapshot.best.trial) if snapshot.best else 0,
+    "most trials": lambda snapshot: -len(snapshot.trials),
 }
 PATIENCE = 1.0  # seconds that a page may spend on reading studies that were not read before
 
@@ -59,13 +45,18 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
     st.text(
         f"{count(len(names), 'study', 'studies')} in {runs}." + (f" {waiting} still to be read." if waiting else "")
     )
-    st.text("Tick one to open it, two or more to compare them.")
     if (study := st.session_state.get("study")) and cache.has(runs / study):
         say_gone(cache.read(runs / study))
-    frame = typed([_row(snapshot) for snapshot in found.values()])
-    chosen = table(frame, "studies", _TABLE, on_select="rerun", selection_mode="multi-row")
-    rows = [name for i, name in enumerate(found) if i in set(chosen["selection"]["rows"])]
-    _ways(rows)
+    order = st.segmented_control("Order", list(ORDERS), default="latest", key="order", required=True, **KEPT)
+    rows = sorted(found.values(), key=ORDERS[str(order)])
+    st.html(studies_table(rows, st.session_state["pages"]["front"].url_path))
+    with st.container(key="facts"):
+        st.text(
+            "Best: on the validation split, the most accurate network, mean of its seeds; n: images. Hypervolume: area "
+            "under the front over log FLOPs across the budget, 0 to 1, beside it as trials ended. Running: a process "
+            f"that lives works on it. Budget: {FLOPS}."
+        )
+    _comparison(list(found))
     _troubles(found)
 
 
@@ -78,39 +69,16 @@ def _read(cache: StudyCache, runs: Path, names: list[str]) -> dict[str, Snapshot
     return found
 
 
-def _row(snapshot: Snapshot) -> dict[str, Any]:
-    settings = snapshot.settings
-    row: dict[str, Any] = {"study": snapshot.name, "state": snapshot.mode, "updated": ago(snapshot.updated)}
-    row |= {"best, %": None, "seeds": None, "hypervolume": None, "history": [], "trials": "", "rate": ""}
-    row |= {"budget": "", "data": "", "sampler": ""}
-    if settings is None:
-        return row
-    steps = history_of(snapshot)
-    if snapshot.best:
-        best = {"best, %": 100 * score(snapshot.best.trial), "seeds": snapshot.best.seeds}
-        row |= best | {"hypervolume": steps[-1].hypervolume}
-    every = max(1, len(steps) // 60)
-    row["history"] = [step.hypervolume for step in steps[::every]] if len(steps) > 1 else []
-    row["trials"] = snapshot.counts
-    if snapshot.running:
-        speed = pace(snapshot.trials, settings, snapshot.goal).per_hour
-        row["rate"] = f"{speed:,.1f} / h" if speed else ""
-    row["budget"] = "..".join(compact(end) for end in (settings.band.low, settings.band.high))
-    by = "" if settings.metric == "accuracy" else f", by {WORDS[settings.metric]}"
-    return row | {"data": settings.data.name, "sampler": f"{settings.sampler}, stop {settings.stop}{by}"}
-
-
-def _ways(rows: list[str]) -> None:
-    pages = st.session_state["pages"]
-    with st.container(horizontal=True):
-        label = f"Open {rows[0]}" if len(rows) == 1 else "Open"
-        if st.button(label[:60], type="primary", disabled=len(rows) != 1, icon=":material/scatter_plot:", key="open"):
-            choose(None)
-            st.session_state["study_next"] = rows[0]
-            st.switch_page(pages["front"], query_params={"study": rows[0]})
-        if st.button("Compare", disabled=len(rows) < 2, icon=":material/compare_arrows:", key="compare"):
-            st.session_state["with"] = rows
-            st.switch_page(pages["compare"])
+def _comparison(names: list[str]) -> None:
+    if len(names) < 2:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.multiselect(
+            "Compare", names, key="compared", width=420, max_selections=MOST, placeholder="two to six studies"
+        )
+        if st.button("Compare", disabled=len(wanted) < 2, icon=":material/compare_arrows:", key="compare"):
+            st.session_state["with"] = wanted
+            st.switch_page(st.session_state["pages"]["compare"])
 
 
 def _troubles(found: dict[str, Snapshot]) -> None:

@@ -33,7 +33,12 @@ def unfolded(app: AppTest) -> AppTest:
 def said(app: AppTest) -> str:
     """All words of a page, whatever shows them."""
     kinds = (app.title, app.header, app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.code)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    return "\n".join(
+        [
+            *(str(element.value) for kind in kinds for element in kind),
+            *(e.value for e in app.html if "<style>" not in e.value),
+        ]
+    )
 
 
 def metrics(app: AppTest) -> dict[str, str]:

@@ -23,7 +23,7 @@ from tests.dashboard.server import CHROMIUM, FLAGS, needs_chromium
 from tests.dashboard.studies import HOSTILE, add_trial, make_export, make_study, seen_data
 from tests.started import Started
 
-SECONDS = 30  # for anything to appear at all; the machine may be busy
+SECONDS = 60  # for anything to appear at all; the machine may be busy
 CHART = "document.querySelector('.nas-plot')"  # the first of the page is the front
 POINTS = f"() => {CHART}?.data?.filter(t => t.customdata).reduce((n, t) => n + t.x.length, 0)"
 RANGES = f"() => [{CHART}.layout.xaxis.range, {CHART}.layout.yaxis.range].flat()"
@@ -125,7 +125,7 @@ def test_front_grows_while_zoom_and_selection_stay(site: Site, page: Any) -> Non
 
     page.evaluate("() => { document.querySelector('[data-testid=stMain]').scrollTop = 120 }")
     for wanted in range(21, 25):
-        add_trial(folder, rng, accuracy=0.1 if wanted == 22 else None)  # which alone moves the figure's own range
+        add_trial(folder, rng, accuracy=0.999 if wanted == 22 else None)  # which moves the figure's own range
         until(lambda wanted=wanted: page.evaluate(POINTS) == wanted)  # type: ignore[misc]
         assert page.evaluate(RANGES) == zoomed
     assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTop") == 120
@@ -133,9 +133,36 @@ def test_front_grows_while_zoom_and_selection_stay(site: Site, page: Any) -> Non
     assert ringed(page) == f"trial {number}"
 
     page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.4 * box["height"])
-    until(lambda: page.evaluate(RANGES)[2] < 10)  # the whole front again, with the points that came meanwhile
+    until(lambda: page.evaluate(RANGES)[3] > 99.9)  # the whole front again, with the points that came meanwhile
     add_trial(folder, rng, accuracy=0.02)
+    page.wait_for_selector("text=1 of 25 networks lies below the chart, down to 2.0%.")
+    assert page.evaluate(RANGES)[2] > 50
+    page.locator("label", has_text="All points").click()
     until(lambda: page.evaluate(RANGES)[2] < 2)
+
+
+def marks(page: Any) -> dict[str, Any]:
+    """What is drawn over the chart's points: x of the limit, trials with a ring."""
+    shapes = page.evaluate(f"() => {CHART}.layout.shapes.filter(s => s.name).map(s => [s.name, s.x0 ?? null])")
+    return dict(shapes)
+
+
+def test_budget_and_pinned_network_are_marked_in_the_chart(site: Site, page: Any) -> None:
+    front = [trial.number for trial in pareto_front(Reader(make_study(site.runs, "marks", 20)).trials())]
+    page.goto(f"{site.address}/?study=marks&pin={front[0]}&budget.FLOPs=2M")
+    until(lambda: page.evaluate(POINTS) == 20)
+    until(lambda: marks(page).get("limit") == 2_000_000)
+    assert f"pinned trial {front[0]}" in marks(page)
+    said = page.evaluate(f"() => {CHART}.layout.annotations.map(a => a.text)")
+    assert {"pinned", "at most 2M"} <= set(said)
+    page.get_by_role("slider").press("Home")
+    until(lambda: marks(page).get("limit", 9e9) < 2_000_000)
+    page.get_by_role("slider").press("End")
+    until(lambda: "limit" not in marks(page))
+    below = "document.querySelector('[data-testid=stExpander]').getBoundingClientRect().bottom"
+    page.get_by_text("Filters", exact=True).click()
+    page.locator("[data-testid=stExpander] button").first.wait_for()
+    until(lambda: page.evaluate(f"() => {below} <= {CHART}.getBoundingClientRect().top"))
 
 
 def test_without_plotly_the_chart_says_so(site: Site, page: Any) -> None:
@@ -220,7 +247,7 @@ def flaws(page: Any, *rules: str) -> list[tuple[str, str]]:
 
 
 PAGES = (
-    ("Studies", "[data-testid=stDataFrame] canvas"), ("Network", ".nas-plot .barlayer"),
+    ("Studies", ".nas-studies a"), ("Network", ".nas-plot .barlayer"),
     ("Trials", "[data-testid=stDataFrame] canvas"), ("Progress", ".nas-plot .scatterlayer"),
     ("Space", ".nas-plot .barlayer"), ("Data", "[data-testid=stDataFrame] canvas"), ("Compare", ".nas-plot .scatterlayer"),
     ("Predictions", ".nas-plot .heatmaplayer"), ("Front", ".nas-plot .scatterlayer"),
@@ -243,11 +270,9 @@ def test_axe_finds_nothing_on_any_page(site: Site, page: Any) -> None:
             assert flaws(page, *(["color-contrast"] if scheme == "dark" else [])) == [], (name, scheme)
         schemes.reverse()  # each change of theme draws all charts anew
     in_theme(page, "light")
-    page.get_by_role("button", name="Filters").click()
-    page.locator("[data-testid=stMultiSelect]").first.click()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("[data-tag]")
+    page.get_by_text("Filters", exact=True).click()
+    page.locator("[data-testid=stExpander] button").first.click()
+    page.wait_for_selector("[data-testid=stText]:has-text('Only ')")
     assert flaws(page) == []
 
 
@@ -257,6 +282,40 @@ def in_theme(page: Any, scheme: str) -> None:
         "Number(getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/[0-9]+/)[0])"
     )
     until(lambda: (page.evaluate(ground) < 128) is (scheme == "dark"))
+
+
+@pytest.mark.parametrize("wide", [1400, 390])
+def test_names_of_studies_are_links_and_nothing_is_cut_off(site: Site, page: Any, wide: int) -> None:
+    name = "a-study-with-a-name-as-long-as-nas-makes-them-500K-5M"
+    if not (site.runs / name).exists():
+        make_study(site.runs, name, 20, stopped=11, failed=3)
+    page.set_viewport_size({"width": wide, "height": 900})
+    page.goto(f"{site.address}/studies")
+    page.wait_for_selector(".nas-studies a")
+    cut = (
+        "e => [e, ...e.querySelectorAll('th, td')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML)"
+    )
+    assert page.locator(".nas-studies").evaluate(cut) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= wide
+    assert page.locator(".nas-studies img").first.evaluate("e => e.naturalWidth") == 96
+    page.locator(".nas-studies").get_by_role("link", name=name).click()
+    page.wait_for_selector(f"[data-testid=stMarkdown]:has-text('{name}')")
+    assert f"/?study={name}" in page.url
+
+
+def test_a_network_fits_a_narrow_screen_and_is_compared_first(site: Site, page: Any) -> None:
+    if not (site.runs / "keys").exists():
+        make_study(site.runs, "keys", 20)
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site.address}/network?study=keys&trial=3&pin=4")
+    page.wait_for_selector("text=Reproduce this network")
+    page.wait_for_selector(".nas-plot .barlayer")
+    headers = page.locator("h2").all_inner_texts()
+    assert headers[:3] == ["Trial 3", "Compared with pinned trial 4", "Trial 3, part by part"]
+    page.wait_for_selector(".stCode pre")
+    wide = "() => [...document.querySelectorAll('.stCode pre, .nas-scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    until(lambda: page.evaluate(wide) == 0)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_hostile_study_does_nothing(site: Site, page: Any) -> None:

@@ -7,6 +7,7 @@ import math
 import random
 import re
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 
 import dashboard
 from dashboard.charts.blocks import hover, seed_lines
-from dashboard.charts.front import MANY, front_figure
-from dashboard.charts.front_caption import front_caption, measure_caption, other_seed
+from dashboard.charts.front import MANY, below, front_figure
+from dashboard.charts.front_caption import below_words, front_caption, measure_caption, other_seed
+from dashboard.charts.front_colours import KINDS, choices, telling
 from dashboard.charts.network import network_figure
 from dashboard.charts.progress import curve_caption, curve_figure
-from dashboard.charts.style import Figure
+from dashboard.charts.style import COLOURS, OWN_COLOURS, SCALE, Figure
 from nas.analysis.cost_axes import cost_axes
+from nas.analysis.design_choices import traits_of, varied
 from nas.analysis.pareto import outcome, pareto_front
 from nas.analysis.seed_noise import networks
 from nas.records.trial import Period, Trial
@@ -55,7 +58,7 @@ def test_every_kind_of_block_has_its_own_look_and_a_foreign_one_is_no_markup() -
     clouds = [t for t in front_figure(many, BAND)["data"] if t.get("showlegend")]
     assert [t["name"] for t in clouds] == [
         "ConvNeXt blocks", "modulation blocks", "bottlenecks", "inverted bottlenecks", "depthwise-first blocks",
-        "other blocks",
+        "&lt;b&gt;mine&lt;/b&gt; blocks",
     ]  # fmt: skip
     assert len({t["marker"]["symbol"] for t in clouds}) == len({t["marker"]["color"] for t in clouds}) == 6
 
@@ -259,10 +262,92 @@ def test_colours_follow_an_axis() -> None:
     assert numbers["layout"]["coloraxis"]["colorbar"]["title"]["text"] == "kernel"
 
 
+EARLY = [trial(i, 0.1 + 0.01 * i, 2_000_000 + i) for i in range(10)]
+LATER = [trial(10 + i, 0.7 + 0.001 * i, 1_000_000 + 1000 * i) for i in range(20)]
+
+
+def test_early_outliers_do_not_squash_the_front_and_are_counted() -> None:
+    points = [*EARLY, *LATER]
+    axis = front_figure(points, BAND)["layout"]["yaxis"]["range"]
+    assert 67 < axis[0] < 70 < 71.9 < axis[1]
+    assert below(points, axis) == EARLY
+    assert below_words(30, EARLY) == "10 of 30 networks lie below the chart, down to 10.0%."
+    whole = front_figure(points, BAND, whole=True)["layout"]["yaxis"]["range"]
+    assert whole[0] < 10
+    assert (below(points, whole), below_words(30, [])) == ([], "")
+    cheap = trial(99, 0.2, 900_000)
+    assert front_figure([*points, cheap], BAND)["layout"]["yaxis"]["range"][0] < 20, "the front is shown whole"
+    even = [trial(i, 0.5 + 0.004 * i, 2_000_000 - i) for i in range(100)]
+    assert below(even, front_figure(even, BAND)["layout"]["yaxis"]["range"]) == [], "and so is what has no tail"
+    beside = [trial(0, 0.15, 800_000), trial(1, 0.72, 900_000)]
+    assert front_figure(points, BAND, beside=beside)["layout"]["yaxis"]["range"][0] > 67, "random search's tail neither"
+
+
+def test_colours_tell_networks_apart_where_the_kind_of_blocks_does_not() -> None:
+    def of(*blocks: tuple[str, ...]) -> list[Trial]:
+        return [trial(i, 0.9, 1_000_000 + i, kinds) for i, kinds in enumerate(blocks)]
+
+    def said(trials: list[Trial]) -> str:
+        return telling(trials, varied([traits_of(t.arch) for t in trials]))
+
+    mixed = of(("convnext", "modulation"), ("convnext", "modulation", "modulation"), ("modulation", "convnext"))
+    assert said(mixed) == "share of modulation"
+    assert said(of(("convnext",), ("modulation",))) == KINDS
+    assert said(of(("convnext",), ("convnext",))) == KINDS, "nothing varies"
+    deeper = [*of(("convnext",)), *of(("convnext", "convnext"))]
+    assert said(deeper) == "depth"
+    figure = front_figure(mixed, BAND, colour="share of modulation")
+    as_plotly(figure)
+    shades = {
+        n: c
+        for t in figure["data"]
+        if "customdata" in t
+        for n, c in zip(t["customdata"], t["marker"]["color"], strict=True)
+    }
+    assert shades == {0: 50, 1: pytest.approx(200 / 3), 2: 50}
+    assert figure["layout"]["coloraxis"]["colorbar"]["title"]["text"] == "share of modulation, % of blocks"
+    three = {"block": ["bottleneck", "convnext", "modulation"], "norm": ["bn", "ln"]}
+    assert choices(three) == [KINDS, *(f"share of {kind}" for kind in three["block"]), "block", "norm"]
+
+
+SCRIPT = (Path(dashboard.__file__).parent / "charts" / "theme.js").read_text()
+DARK = dict(re.findall(r'"(#[0-9A-F]{6})": "(#[0-9A-F]{6})"', SCRIPT))
+
+
+def luminance(colour: str) -> float:
+    """Relative, as WCAG 2.2 has it."""
+    parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("colour", [*COLOURS, *OWN_COLOURS, *(stop[1] for stop in SCALE)])
+def test_points_stand_out_from_a_light_and_a_dark_ground(colour: str) -> None:
+    """The grounds: Streamlit's, under the band of the budget. Points have an edge in the ground's colour, and so stand
+    out from each other as well."""
+    assert contrast(colour, "#EBF4FA") >= 3
+    assert contrast(DARK[colour], "#171C1F") >= 3
+    plain = front_figure(TRIALS, BAND)
+    assert all("opacity" not in t["marker"] for t in plain["data"] if "marker" in t)
+    edges = {t["marker"]["line"]["color"] for t in plain["data"] if "marker" in t}
+    assert edges == {"@back", "@text"}
+
+
+def test_colours_of_a_dark_ground_differ_from_each_other() -> None:
+    dark = [DARK[colour] for colour in (*COLOURS, *OWN_COLOURS)]
+    assert len(set(dark)) == len(dark)
+    places = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in dark]
+    assert min(math.dist(one, other) for one, other in combinations(places, 2)) > 35
+
+
 def test_the_browser_knows_every_theme_colour_that_figures_name() -> None:
     text = json.dumps(front_figure(TRIALS, BAND))
-    script = (Path(dashboard.__file__).parent / "charts" / "theme.js").read_text()
-    assert {*re.findall(r'"(@[a-z]+)"', text)} == {*re.findall(r'"(@[a-z]+)":', script)}
+    assert {*re.findall(r'"(@[a-z]+)"', text)} == {*re.findall(r'"(@[a-z]+)":', SCRIPT)}
 
 
 @pytest.mark.parametrize(("low", "ticks"), [("5M", {"nticks": 8}), ("200K", {"dtick": "D2"}), ("10K", {"dtick": 1})])

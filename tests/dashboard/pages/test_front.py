@@ -49,7 +49,7 @@ def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
     best = StudyCache().read(folder).front[-1]
     app = page()
     assert f"Trial {best.number}" in said(app)
-    assert "nas " not in said(app), "commands come when they are asked for"
+    assert not app.code, "commands come when they are asked for"
     words = said(unfolded(app))
     assert f"nas export first --trial {best.number} --out" in words
     assert "the same command goes on where the study stopped" in words
@@ -159,6 +159,27 @@ def test_a_filter_holds_for_random_search_and_what_is_in_training_too(runs: Path
     assert f"Dashed: random search's front, {ends(FLOPS, front)}." in words
     assert "on the front of the networks shown: number " in words
     assert "on front" not in app.dataframe[0].value, "a probability would be of the whole study's front"
+
+
+def test_networks_far_below_are_counted_and_shown_when_asked_for(runs: Path) -> None:
+    folder = make_study(runs, complete=20)
+    for accuracy in (0.1, 0.2, 0.3):
+        add_trial(folder, random.Random(int(100 * accuracy)), accuracy=accuracy)
+    app = page()
+    assert "3 of 23 networks lie below the chart, down to 10.0%." in said(app)
+    snapshot = StudyCache().read(folder)
+    assert figure_of(snapshot, Asked(), None)["layout"]["yaxis"]["range"][0] > 30
+    assert "lie below" not in said(checked(app.toggle(key="all").set_value(True).run()))
+    assert figure_of(snapshot, Asked(whole=True), None)["layout"]["yaxis"]["range"][0] < 10
+
+
+def test_colours_are_chosen_for_a_person_or_by_one(runs: Path) -> None:
+    shutil.copytree(ROOT / "runs" / "cifar10", runs / "cifar10")
+    app = page(study="cifar10")
+    box = app.selectbox(key="colour")
+    assert box.value == "automatic"
+    assert "share of modulation" in box.options
+    assert page(study="cifar10", colour="norm").selectbox(key="colour").value == "norm"
 
 
 def test_choices_that_another_study_has_not_are_dropped(runs: Path) -> None:

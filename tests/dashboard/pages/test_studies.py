@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from pathlib import Path
+from urllib.parse import quote
 
-import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard.study_cache import StudyCache
-from tests.dashboard.opened import page, said
+from tests.dashboard.opened import checked, page, said
 from tests.dashboard.studies import HOSTILE, damage, make_study, timed
 
 
@@ -15,12 +18,45 @@ def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
     make_study(runs, "good", complete=12)
     damage(make_study(runs, "bad", complete=2), line=3)
     make_study(runs, "new", complete=0)
+    make_study(runs, HOSTILE, complete=1)
     app = page("studies")
-    table = app.dataframe[0].value.set_index("study")
-    assert dict(table["state"]) == {"good": "idle", "bad": "broken", "new": "empty"}
-    assert table["trials"]["good"] == "12 complete"
-    assert table["best, %"]["good"] == pytest.approx(100 * (StudyCache().read(runs / "good").front[-1].accuracy or 0))
+    rows = listed(app)
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "good": "idle", "bad": "broken", "new": "empty", HOSTILE: "idle",
+    }  # fmt: skip
+    assert rows["good"]["trials"] == "12 complete"
+    best = 100 * (StudyCache().read(runs / "good").front[-1].accuracy or 0)
+    assert rows["good"]["best"] == f"{best:.2f}%top-1, n = 360, 1 seed"
     assert "damage in line 3" in said(app)
+    assert HOSTILE not in table_of(app), "a name is text"
+    assert f'<a href="./front?study={quote(HOSTILE, safe="")}">' in table_of(app)
+    assert list(listed(checked(app.segmented_control(key="order").set_value("name").run()))) == [
+        HOSTILE, "bad", "good", "new",
+    ]  # fmt: skip
+
+
+def table_of(app: AppTest) -> str:
+    return next(element.value for element in app.html if "nas-studies" in element.value)
+
+
+def listed(app: AppTest) -> dict[str, dict[str, str]]:
+    """The cells of the table, without what marks them up, by study and by column."""
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", table_of(app))
+    cells = {plain(name): re.findall(r'<td data-name="(.*?)">(.*?)</td>', rest) for name, rest in rows}
+    return {name: {column: plain(cell) for column, cell in row} for name, row in cells.items()}
+
+
+def plain(marked: str) -> str:
+    return unescape(re.sub(r"<.*?>", "", marked)).strip()
+
+
+def test_studies_are_chosen_for_a_comparison(runs: Path) -> None:
+    for seed, name in enumerate(["one", "two"]):
+        make_study(runs, name, complete=3, seed=seed)
+    app = page("studies")
+    assert app.button(key="compare").disabled
+    app = checked(app.multiselect(key="compared").set_value(["one", "two"]).run())
+    assert not app.button(key="compare").disabled
 
 
 def test_two_studies_are_compared(runs: Path) -> None:
