@@ -140,6 +140,6 @@ def test_a_study_of_very_many_classes_is_read_again(tmp_path: Path) -> None:
         classes=names,
         look=replace(look, counts=dict.fromkeys(look.counts, dict.fromkeys(names, 1))),
     )
-    settings = replace(make_settings("many"), data=card)
+    settings = replace(make_settings(tmp_path.name), data=card)
     settings.write(tmp_path)
     assert Settings.read(tmp_path) == settings
