@@ -46,6 +46,7 @@ COLUMNS = {
     "seeds": st.column_config.NumberColumn(width=48, format="%d"),
     "on front": st.column_config.NumberColumn(width=60, format="%.0f%%", help="Probability of being on the true front"),
     "state": st.column_config.TextColumn(width=82),
+    "blocks": st.column_config.TextColumn(width=150),
     "params": st.column_config.NumberColumn(format="compact"),
     "seed": st.column_config.NumberColumn(format="%d"),
     "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
