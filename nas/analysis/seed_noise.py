@@ -88,6 +88,19 @@ class NetworkResults:
         return [self.rows[t.number] for t in pareto_front(row.trial for row in self.rows.values())]
 
     @cached_property
+    def apart(self) -> list[NetworkResult]:
+        """Members of the front that the seeds tell from one another, any two, from the cheapest on; what is said
+        of all pairs of the front holds together with 95%. Empty where the noise is not known."""
+        if self.noise is None or not self.noise.known:
+            return []
+        level, told = bonferroni_level(math.comb(len(self.front), 2)), self.front[:1]
+        for row in self.front[1:]:
+            seeds = 1 / (1 / row.seeds + 1 / told[-1].seeds)
+            if score(row.trial) - score(told[-1].trial) > (self.noise.half_width(seeds, level) or 0.0):
+                told.append(row)
+        return told
+
+    @cached_property
     def rivals(self) -> list[NetworkResult]:
         """Networks off the front that are on the true one with probability 1/4 or more, the likeliest first."""
         on = {row.trial.number for row in self.front}

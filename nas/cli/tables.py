@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -124,9 +125,18 @@ def _short_caption(found: NetworkResults, settings: Settings) -> str:
         split = split_error(found.front[-1].trial, settings.data.validation) if found.front else 0.0
         lines.append(f"±: 95% interval over seeds; without the split's own error, {100 * split:.2f} points")
         lines.append("tie: these seeds do not tell it from the row above (more on both: --wide)")
+        if len(found.apart) > 1:
+            lines.append(_apart_words(found))
     else:
         lines.append(noise_words(found.noise, settings, found))
     return "\n".join([*lines, _in_full(settings)])
+
+
+def _apart_words(found: NetworkResults) -> str:
+    """Which of the front are certainly steps of it."""
+    numbers = ", ".join(str(row.trial.number) for row in found.apart)
+    held = bonferroni_note(math.comb(len(found.front), 2), "pairs")
+    return f"told from one another: {len(found.apart)} of {len(found.front)}, trials {numbers}; {held}"
 
 
 def _basis_lines(settings: Settings, seeds: str) -> str:

@@ -215,6 +215,15 @@ def test_stopped_and_failed_trials_are_no_networks() -> None:
     assert list(networks(trials).rows) == [0]
 
 
+def test_members_told_from_one_another_by_hand() -> None:
+    a, c = [("a", 10, value) for value in (0.50, 0.52, 0.51)], [("c", 40, value) for value in (0.90, 0.92, 0.91)]
+    near = networks(study(*a, ("b", 20, 0.555), *c))
+    # the difference of 3 seeds and 1 is known to .0457 where three pairs hold together (t = 3.96)
+    assert [row.trial.number for row in near.apart] == [0, 4]
+    assert [row.trial.number for row in networks(study(*a, ("b", 20, 0.557), *c)).apart] == [0, 3, 4]
+    assert networks(study(*a[:2], ("b", 20, 0.9))).apart == [], "too few seeds to know the noise"
+
+
 def test_neighbours_within_noise_are_ties_by_hand() -> None:
     a, c = [("a", 10, value) for value in (0.50, 0.52, 0.51)], [("c", 40, value) for value in (0.90, 0.92, 0.91)]
     ties = {number: row.tie for number, row in networks(study(*a, ("b", 20, 0.545), *c)).rows.items()}
