@@ -35,7 +35,8 @@ PAGES = {  # what a page is about
     "Network": ".nas-plot .barlayer", "Trials": "[data-testid=stDataFrame] canvas",
     "Progress": ".nas-plot .scatterlayer", "Space": ".nas-plot .barlayer", "Front": ".nas-plot .main-svg",
 }  # fmt: skip
-SOURCE = Path("runs/cifar10")
+SOURCE = Path("runs/cifar10")  # is grown
+PICTURED = Path("runs/cifar10-16M")
 CHART = "document.querySelector('.nas-plot')"
 POINTS = f"() => {CHART}?.data?.filter(t => t.customdata).reduce((n, t) => n + t.x.length, 0)"
 PIXELS = f"""() => {{
@@ -83,11 +84,11 @@ def main() -> None:
 
 
 def picture(target: Path) -> None:
-    """The most accurate network of SOURCE, chosen in its front, when the chart has been drawn."""
-    trial = best(pareto_front(Reader(SOURCE).trials())).number
-    with started(SOURCE.parent) as (_, address, _), chromium() as browser:
+    """The most accurate network of PICTURED, chosen in its front, when the chart has been drawn."""
+    trial = best(pareto_front(Reader(PICTURED).trials())).number
+    with started(PICTURED.parent) as (_, address, _), chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 1130})
-        page.goto(f"{address}/?study={SOURCE.name}&trial={trial}")
+        page.goto(f"{address}/?study={PICTURED.name}&trial={trial}")
         page.wait_for_selector(".nas-plot .scatterlayer", timeout=60_000)
         page.wait_for_timeout(2500)  # fonts, the table, the rest of the page
         page.screenshot(path=str(target))

@@ -19,10 +19,18 @@ def test_a_command(place: Place, row: Row) -> None:
     check(row, place.reach(row))
 
 
-def test_the_readmes_table_is_what_its_command_prints(place: Place) -> None:
+def test_the_table_against_random_search_is_what_its_command_prints(place: Place) -> None:
     """On the committed studies, as printed."""
-    row = place.rows[4]
+    row = next(row for row in place.rows if "benchmarks.against_random" in row.typed)
     ended = place.run(["python", *row.typed.split()[1:]], ROOT)
     table = re.findall(r"^\|.*$", ended.out, re.MULTILINE)
     assert len(table) > 10, ended.errors
-    assert "\n".join(table[1:]) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(table[1:]) in (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_front_is_what_its_command_prints(place: Place) -> None:
+    """On the committed study, in a window of 80 characters."""
+    ended = place.run(["nas", "front", "cifar10-16M"], ROOT)
+    lines = [line.rstrip() for line in ended.out.rstrip().splitlines()]
+    assert len(lines) > 15, ended.errors
+    assert "\n".join(lines) in (ROOT / "README.md").read_text(encoding="utf-8")
