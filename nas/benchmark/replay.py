@@ -8,7 +8,7 @@ table holds each of them, in `surrogate` a model says its curve. Trials run one 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
@@ -22,6 +22,7 @@ from nas.analysis.pareto import hypervolume, pareto_front
 from nas.benchmark.exhaustive import Exhaustive, Gaps
 from nas.benchmark.surrogate import Surrogate, mean_period_seconds
 from nas.benchmark.table import RecordedTable
+from nas.records.progress import Report
 from nas.records.settings import Sampler, Stop
 from nas.records.trial import Trial
 from nas.samplers.build import build_sampler
@@ -275,14 +276,27 @@ class Bench:
         return simulate(source, rule, self.table.periods, self.table.band, self.limit, self.truth)
 
 
-def replay(bench: Bench, plans: Sequence[ReplayPlan], seeds: int, processes: int) -> dict[ReplayPlan, list[Run]]:
-    """Every plan with seeds 0, 1, ...; seeds are shared: run i of each plan in the table has the same order."""
-    jobs = list(product(plans, range(seeds)))
+def replay(
+    bench: Bench,
+    plans: Sequence[ReplayPlan],
+    seeds: int,
+    processes: int,
+    report: Report = lambda done, total=None: None,
+) -> dict[ReplayPlan, list[Run]]:
+    """Every plan with seeds 0, 1, ...; seeds are shared: run i of each plan in the table has the same order. `report`
+    hears of each run that is done."""
+    jobs, runs = list(product(plans, range(seeds))), list[Run]()
+
+    def gather(found: Iterable[Run]) -> None:
+        for run in found:
+            runs.append(run)
+            report(len(runs), len(jobs))
+
     if processes == 1:
-        runs = [bench.run(*job) for job in jobs]
+        gather(bench.run(*job) for job in jobs)
     else:
         with ProcessPoolExecutor(processes, initializer=_share, initargs=(bench,)) as pool:
-            runs = list(pool.map(_run, jobs))
+            gather(pool.map(_run, jobs))
     return {plan: runs[place * seeds : (place + 1) * seeds] for place, plan in enumerate(plans)}
 
 

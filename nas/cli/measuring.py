@@ -145,7 +145,8 @@ def replay(
     """
     from nas.benchmark.replay_report import run_replay
 
-    report = run_replay(table, sampler or [], stop or [], seeds, trials, cost, processes, plot)
+    steps = Steps(progress(), "replaying")
+    report = run_replay(table, sampler or [], stop or [], seeds, trials, cost, processes, plot, steps)
     if as_json:
         print_json(*report.to_json())
         return

@@ -161,7 +161,11 @@ def test_a_space_without_further_networks_ends_the_run() -> None:
 def test_processes_do_not_change_a_replay() -> None:
     bench = Bench(table(), None, "flops", budget(table(), 10, "flops"))
     chosen = plans(["random"], ["quantile"])
-    assert replay(bench, chosen, 4, 1) == replay(bench, chosen, 4, 2)
+    heard: list[tuple[float, float | None]] = []
+    assert replay(bench, chosen, 4, 1) == replay(
+        bench, chosen, 4, 2, lambda done, total=None: heard.append((done, total))
+    )
+    assert heard == [(done, 4 * len(chosen)) for done in range(1, 4 * len(chosen) + 1)]
 
 
 def test_plans_hold_what_is_compared() -> None:
