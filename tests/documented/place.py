@@ -36,6 +36,10 @@ class Place:
             (folder / name).symlink_to(ROOT / name)
         (folder / ".venv").symlink_to(sys.prefix)
 
+    def row(self, begin: str) -> Row:
+        """The first whose command begins so."""
+        return next(row for row in self.rows if row.typed.startswith(begin))
+
     def reach(self, row: Row) -> Ended:
         """What came of a row, after those before it."""
         for each in self.rows[: self.rows.index(row) + 1]:

@@ -25,14 +25,14 @@ def test_a_command(place: Place, row: Row) -> None:
 
 
 def test_what_a_search_tells_to_do_next_is_what_the_pages_tell(place: Place) -> None:
-    told = place.reach(place.rows[0]).errors
+    told = place.reach(place.row("nas search")).errors
     assert "look at it: nas dashboard\n" in told
     assert "export the best: nas export digits-200K-4M --out exports/digits-200K-4M\n" in told
 
 
 @pytest.mark.parametrize("begin", [begin for begin, (chain, *_) in SNIPPETS.items() if chain == CHAIN])
 def test_a_snippet(place: Place, begin: str, tmp_path: Path) -> None:
-    place.reach(place.rows[2])  # the export
+    place.reach(place.row("nas export"))
     (code,) = {each.text for each in snippets() if each.text.startswith(begin)}
     _, folder, given = SNIPPETS[begin]
     file = place.folder / folder / "snippet.py"
@@ -45,7 +45,7 @@ def test_a_snippet(place: Place, begin: str, tmp_path: Path) -> None:
 def test_the_dashboard_opens_in_the_browser_and_ends_with_ctrl_c(place: Place) -> None:
     """Beside the two committed studies of a clone; `browser` is what BROWSER names."""
     row = place.rows[-1]
-    place.reach(place.rows[0])
+    place.reach(place.row("nas search"))
     opened = place.folder / "opened"
     browser = place.folder / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')

@@ -18,7 +18,7 @@ def test_a_command(place: Place, row: Row) -> None:
 
 
 def test_a_snippet(place: Place) -> None:
-    place.reach(place.rows[1])  # records the table
+    place.reach(place.row("nas record recorded"))
     (begin,) = [begin for begin, (chain, *_) in SNIPPETS.items() if chain == CHAIN]
     (code,) = {each.text for each in snippets() if each.text.startswith(begin)}
     (place.folder / "snippet.py").write_text(f"{code}\nprint(curves.shape)\n")

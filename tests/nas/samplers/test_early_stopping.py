@@ -85,7 +85,7 @@ def test_every_rule_describes_itself_in_a_line() -> None:
         rule = build_rule(name, PERIODS, 0)
         assert rule.describe(5000).startswith(f"{rule.name}: ")
         assert "\n" not in rule.describe(5000)
-    assert "after 5K, 10K, 15K, 25K, 30K, 35K images a trial" in build_rule("quantile", PERIODS, 0).describe(5000)
+    assert "after 5K, 10K, 15K, 25K, 30K, 35K images the trials" in build_rule("quantile", PERIODS, 0).describe(5000)
     short = [build_rule("quantile", 1, 0).describe(5000), build_rule("moasha", 1, 0).describe(5000)]
     assert short == [f"{name}: trainings this short are not judged before their end" for name in ("quantile", "moasha")]
 
