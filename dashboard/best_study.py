@@ -26,8 +26,8 @@ def best_study(cache: StudyCache, runs: Path, names: Sequence[str]) -> str:
     for name in names:
         if cache.has(runs / name) or time.monotonic() - begun < PATIENCE:
             found.append(cache.read(runs / name))
-    running = [snapshot for snapshot in found if snapshot.mode == "running"]
     beside = {baseline_of(snapshot.folder) for snapshot in found}
+    running = sorted((s for s in found if s.mode == "running"), key=lambda snapshot: snapshot.folder in beside)
     ranked = [s for s in found if s.best and s.settings and s.folder not in beside]
     return (running or sorted(ranked, key=_rank, reverse=True) or found)[0].name
 

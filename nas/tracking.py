@@ -98,6 +98,8 @@ def _experiment(study: str) -> str:
 
     try:
         found = MlflowClient().get_experiment_by_name(study)
+        if found and found.lifecycle_stage == "deleted":
+            raise InputError(f"track must have an experiment {study} in use, got a deleted one; restore it in MLflow")
         return str(found.experiment_id if found else MlflowClient().create_experiment(study))
     except MlflowException as error:
         raise InputError(f"track must reach MLflow, got {first_line(error)}; correct MLFLOW_TRACKING_URI") from error
@@ -135,7 +137,7 @@ def _to_wandb(folder: Path, trial: Trial) -> None:
 
     with wandb.init(
         project=folder.name, name=f"trial {trial.number}", config=_params(trial), notes=_basis(folder),
-        settings=wandb.Settings(console="off", silent=True),
+        settings=wandb.Settings(console="off", silent=True), reinit="create_new",
     ) as run:  # fmt: skip
         for name, value, images in _curve(trial):
             run.log({name: value}, step=images)

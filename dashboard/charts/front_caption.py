@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from dashboard.charts.front import BASELINE, bend
@@ -66,7 +65,7 @@ def _noise_sentence(found: NetworkResults | None) -> str:
     ties = sum(row.tie is not None for row in found.front)
     said = f" {count(ties, 'member')} of the front cannot be told from the next cheaper one"
     tied = f"{said}, {bonferroni_note(len(found.front) - 1, 'neighbours')}." if ties else ""
-    pairs = bonferroni_note(math.comb(len(found.front), 2), "pairs")
+    pairs = bonferroni_note(found.pairs, "pairs of networks")
     apart = f" {len(found.apart)} are told from one another, {pairs}." if len(found.apart) > 1 else ""
     return (
         "Bars: 95% interval of each network's mean over seeds; seed noise pooled, "

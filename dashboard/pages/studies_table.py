@@ -67,7 +67,7 @@ def _history(snapshot: Snapshot) -> str:
     last, top = f"{values[-1]:.4f}", max(values)
     if len(values) < 2 or not top:
         return last
-    shown = values[:: max(1, len(values) // 60)]
+    shown = [*values[: -1 : max(1, len(values) // 60)], values[-1]]
     across = _WIDE / (len(shown) - 1)
     line = " ".join(f"{across * i:.1f},{_HIGH - 2 - (_HIGH - 4) * v / top:.1f}" for i, v in enumerate(shown))
     picture = (

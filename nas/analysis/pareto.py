@@ -138,6 +138,7 @@ class Outcome:
 
 def baseline_of(folder: Path) -> Path | None:
     """The study of random search beside a study, in the sibling folder `<name>-random`."""
+    folder = folder.resolve() if folder.name in ("", "..") else folder  # which have no name of their own
     beside = folder.with_name(f"{folder.resolve().name}-random")
     return beside if (beside / FILE).is_file() else None
 

@@ -87,13 +87,19 @@ class NetworkResults:
         """The members of the front of means, by rising FLOPs."""
         return [self.rows[t.number] for t in pareto_front(row.trial for row in self.rows.values())]
 
+    @property
+    def pairs(self) -> int:
+        """Of networks."""
+        return math.comb(len(self.rows), 2)
+
     @cached_property
     def apart(self) -> list[NetworkResult]:
-        """Members of the front that the seeds tell from one another, any two, from the cheapest on; what is said
-        of all pairs of the front holds together with 95%. Empty where the noise is not known."""
+        """Members of the front that the seeds tell from one another, any two, from the cheapest on; the level is for
+        all pairs of the study's networks, of which the front was chosen by the same accuracies. Empty where the noise
+        is not known."""
         if self.noise is None or not self.noise.known:
             return []
-        level, told = bonferroni_level(math.comb(len(self.front), 2)), self.front[:1]
+        level, told = bonferroni_level(self.pairs), self.front[:1]
         for row in self.front[1:]:
             seeds = 1 / (1 / row.seeds + 1 / told[-1].seeds)
             if score(row.trial) - score(told[-1].trial) > (self.noise.half_width(seeds, level) or 0.0):

@@ -46,7 +46,8 @@ def archive(
     folder = find_study(study, runs)
     beside = baseline_of(folder)
     target = archive_study(folder)
-    print(f"{folder} is now {target}; back: nas archive {target.name} --restore")
+    place = "" if folder.parent == RUNS else f" --runs {folder.parent}"
+    print(f"{folder} is now {target}; back: nas archive {target.name} --restore{place}")
     _say_baseline(beside, "nas archive {} puts it away too")
 
 

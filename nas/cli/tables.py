@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -135,7 +134,7 @@ def _short_caption(found: NetworkResults, settings: Settings) -> str:
 def _apart_words(found: NetworkResults) -> str:
     """Which of the front are certainly steps of it."""
     numbers = ", ".join(str(row.trial.number) for row in found.apart)
-    held = bonferroni_note(math.comb(len(found.front), 2), "pairs")
+    held = bonferroni_note(found.pairs, "pairs of networks")
     return f"told from one another: {len(found.apart)} of {len(found.front)}, trials {numbers}; {held}"
 
 

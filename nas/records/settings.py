@@ -194,11 +194,15 @@ class Settings:
             )
         found: Settings = check(Settings, plain, str(path))
         name = folder.resolve().name
-        return found if found.name == name else replace(found, name=name, command=with_study(found.command, name))
+        if found.name == name:
+            return found
+        beside = found.sampler == "random" and "--baseline" in found.command.split()
+        whose = name.removesuffix(BASELINE) if beside else name
+        return replace(found, name=name, command=with_study(found.command, whose))
 
 
 def with_study(command: str, name: str) -> str:
-    """A search's command, to go on with its study under another name. That of a baseline is its study's."""
+    """A search's command, to go on with its study under another name; of a baseline its study's."""
     try:
         words = shlex.split(command)
     except ValueError:  # written by hand
@@ -209,7 +213,7 @@ def with_study(command: str, name: str) -> str:
         place = words.index("--study")
         del words[place : place + 2]
     words = [word for word in words if not word.startswith("--study=")]
-    return shlex.join([*words, "--study", name.removesuffix(BASELINE) if "--baseline" in words else name])
+    return shlex.join([*words, "--study", name])
 
 
 MOVING = {("data", "source"), ("data", "name"), ("data", "look"),

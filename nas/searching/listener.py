@@ -12,6 +12,7 @@ from nas.records.errors import first_line
 from nas.records.trial import ENDED, Trial
 from nas.searching.loop import Watch
 from nas.storage.reader import Reader
+from space import InputError
 
 OnTrial = Callable[[Trial], object]
 
@@ -48,8 +49,13 @@ class Listener:
         self.told = {trial.number for trial in self._ended()}
 
     def look(self) -> None:
-        """Tells what has ended since the last look, by number."""
-        for trial in self._ended():
+        """Tells what has ended since the last look, by number; where the study cannot be read now, at the next."""
+        try:
+            ended = self._ended()
+        except (InputError, OSError) as error:
+            self.on_note(f"who hears of trials waits: {first_line(error)}")
+            return
+        for trial in ended:
             if trial.number not in self.told:
                 self.told.add(trial.number)
                 self._tell(trial)

@@ -29,18 +29,17 @@ class LineHandler(logging.Handler):
 
     def __init__(self, path: Path, on_trouble: Callable[[str], None]) -> None:
         super().__init__()
-        self.path, self.on_trouble, self.over = path, on_trouble, False
+        self.path, self.on_trouble, self.over = path, on_trouble, False  # over: that was said
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.over:
-            return
         line = " ".join(self.format(record).split("\n")) + "\n"
         try:
             with self.path.open("ab", buffering=0) as file:
                 file.write(line.encode(errors="replace"))
         except OSError as error:
+            if not self.over:
+                self.on_trouble(f"{self.path} cannot be written ({error.strerror}); the search goes on without its log")
             self.over = True
-            self.on_trouble(f"{self.path} cannot be written ({error.strerror}); the search goes on without its log")
 
 
 class SearchLog:

@@ -4,6 +4,7 @@ killed leaves the old state or the new one. A study that is searched is left alo
 from __future__ import annotations
 
 import fcntl
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ def at_work(folder: Path) -> Iterator[None]:
     """For whoever trains networks of a study, as long as it does: nobody here moves its folder away meanwhile."""
     with (folder / LOCK).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
+        there = folder / LOCK
+        if not there.exists() or not os.path.samestat(os.fstat(file.fileno()), there.stat()):
+            raise InputError(
+                f"study must stay where it is, got {folder}, which was moved just now; look at nas studies"
+            )
         yield
 
 
@@ -79,6 +85,7 @@ def archive_study(folder: Path) -> Path:
 
 def restore_study(name: str, runs: Path) -> Path:
     """What was archived as `name`, at its old place."""
+    check_name(name)
     source, target = runs / ARCHIVE / name, runs / name
     if not (source / FILE).is_file():
         known = ", ".join(archived(runs)) or "none"
@@ -100,7 +107,8 @@ def delete_study(folder: Path) -> None:
         gone = folder.parent / DELETED / f"{folder.name}.{secrets.token_hex(4)}"
         gone.parent.mkdir(exist_ok=True)
         folder.rename(gone)
-    shutil.rmtree(gone.parent)  # with what one that was killed has left
+    shutil.rmtree(gone)
+    shutil.rmtree(gone.parent, ignore_errors=True)  # with what one that was killed has left; another may be at it
 
 
 def is_baseline(settings: Settings) -> bool:

@@ -46,7 +46,7 @@ def test_archive_and_its_way_back_and_a_search_of_that_name(run: Run, tmp_path: 
     make_study(tmp_path, complete=1)
     make_study(tmp_path, "first-random", complete=1)
     code, out, err = run("archive", "first", "--runs", tmp_path)
-    assert (code, out.endswith("/.archive/first; back: nas archive first --restore\n")) == (0, True)
+    assert (code, out.endswith(f"/.archive/first; back: nas archive first --restore --runs {tmp_path}\n")) == (0, True)
     assert err == (
         "note: its baseline first-random is a study of its own, and as it was; nas archive first-random puts it away "
         "too\n"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import nas
+from nas.records.settings import ServerUnavailable
 from nas.records.trial import ENDED, Trial
 from nas.searching.listener import Listener
 from nas.storage.reader import Reader
@@ -149,3 +150,22 @@ def test_it_hears_what_other_processes_train_and_stop(tmp_path: Path) -> None:
     assert {trial.state for trial in heard.trials} == {"complete", "stopped"}
     assert all(trial.curve and len(trial.curve) == trial.periods for trial in heard.trials)
     assert not notes
+
+
+def test_a_study_that_cannot_be_read_for_a_moment_is_a_note_and_told_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, ears, notes = tmp_path / "cifar10", Ears(), list[str]()
+    shutil.copytree(COMMITTED, folder)
+    listener = Listener(Reader(folder), ears, notes.append)
+    listener.told.remove(3)
+
+    def away(self: Reader) -> list[Trial]:
+        raise ServerUnavailable("server must answer, got nothing; wait")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reader, "trials", away)
+        listener.look()
+    assert notes == ["who hears of trials waits: server must answer, got nothing; wait"]
+    listener.look()
+    assert ears.numbers == [3]

@@ -94,6 +94,10 @@ def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path: P
     log = made(tmp_path, notes=notes)
     tell(log.watch(Watch()))
     assert notes == [f"{tmp_path / FILE} cannot be written (Is a directory); the search goes on without its log"]
+    (tmp_path / FILE).rmdir()
+    tell(log.watch(Watch()))
+    assert (tmp_path / FILE).read_text(), "it goes on where it can"
+    assert len(notes) == 1
 
 
 def test_lines_of_many_processes_are_whole(tmp_path: Path) -> None:

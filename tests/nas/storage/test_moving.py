@@ -81,7 +81,7 @@ def test_a_search_goes_on_by_the_new_name() -> None:
     assert with_study(began, "b") == f"{began} --study b"
     assert with_study(f"{began} --study a --trials 3", "b") == f"{began} --trials 3 --study b"
     assert with_study(f"{began} --study=a", "b") == f"{began} --study b"
-    assert with_study(f"{began} --study a --baseline", "b-random") == f"{began} --baseline --study b"
+    assert with_study(f"{began} --study a --baseline", "b") == f"{began} --baseline --study b"
     for other in ("nas search ...", "python mine.py", "nas search 'torn"):
         assert with_study(other, "b") == other
 
@@ -108,6 +108,11 @@ def test_a_baseline_keeps_the_ending_by_which_it_is_found(tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"name must end in -random, .* got b; write e.g. b-random"):
         rename_study(folder, "b")
     assert Settings.read(rename_study(folder, "b-random")).command == "nas search digits --baseline --study b"
+    beside = tmp_path / "c"
+    beside.mkdir()
+    make_settings("c", command="nas search digits --study c --baseline").write(beside)
+    found = Settings.read(rename_study(beside, "try-random"))
+    assert found.command == "nas search digits --baseline --study try-random", "it is no baseline itself"
 
 
 def test_an_archived_study_is_out_of_the_way_and_comes_back_whole(tmp_path: Path) -> None:
@@ -120,6 +125,10 @@ def test_an_archived_study_is_out_of_the_way_and_comes_back_whole(tmp_path: Path
     assert len(Reader(find_study(str(away), tmp_path)).trials()) == 2, "by its path it is read"
     with pytest.raises(InputError, match=r"study must be an archived one, got frist; in .*\.archive: first"):
         restore_study("frist", tmp_path)
+    make_study(tmp_path, "other", complete=1)
+    with pytest.raises(InputError, match=r"study must be 1 to 64 letters"):
+        restore_study("../other", tmp_path)
+    shutil.rmtree(tmp_path / "other")
     assert restore_study("first", tmp_path) == folder
     assert {**content(folder), "study.yaml": (folder / "study.yaml").read_bytes()} == before
     assert names(tmp_path) == {"first"}
