@@ -3,10 +3,10 @@ killed leaves the old state or the new one. A study that is searched is left alo
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +14,9 @@ from pathlib import Path
 from nas.records.settings import ARCHIVE, BASELINE, FILE, Settings, check_name
 from nas.storage.reader import Reader
 from space import InputError
+
+if sys.platform != "win32":
+    import fcntl
 
 LOCK = "search.lock"  # shared by all that search the study on this machine; the kernel's, so it dies with them
 DELETED = ".deleted"  # beside the studies: what is being deleted
@@ -23,12 +26,11 @@ DELETED = ".deleted"  # beside the studies: what is being deleted
 def at_work(folder: Path) -> Iterator[None]:
     """For whoever trains networks of a study, as long as it does: nobody here moves its folder away meanwhile."""
     with (folder / LOCK).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        there = folder / LOCK
-        if not there.exists() or not os.path.samestat(os.fstat(file.fileno()), there.stat()):
-            raise InputError(
-                f"study must stay where it is, got {folder}, which was moved just now; look at nas studies"
-            )
+        if sys.platform != "win32":
+            fcntl.flock(file, fcntl.LOCK_SH)
+            there = folder / LOCK
+            if not there.exists() or not os.path.samestat(os.fstat(file.fileno()), there.stat()):
+                raise InputError(f"study must stay where it is, got {folder}, just moved away; look at nas studies")
         yield
 
 
@@ -38,6 +40,10 @@ def at_rest(folder: Path) -> Iterator[Settings]:
     trials. Raises InputError else."""
     if folder.is_symlink():
         raise InputError(f"study must be a folder, got {folder}, a link to {folder.resolve()}; name that one")
+    if sys.platform == "win32":
+        raise InputError(
+            f"system must have flock, got {sys.platform}; move or delete {folder} by hand, when nothing runs"
+        )
     try:
         reader = Reader(folder)
         running = [trial for trial in reader.shown() if trial.state == "running"]
