@@ -27,10 +27,11 @@ from nas.cli.options import (
     SpaceArg,
 )
 from nas.export.arch_source import load_network, told_task
-from nas.records.settings import find_study
+from nas.records.settings import FILE, find_study
 from space import Arch, Cost, InputError, Space, Task
 from space.cost import breakdown
 from space.cost import cost as count_cost
+from space.reading import is_file
 
 NetworksArg = Annotated[list[str], typer.Argument(metavar="ARCH...", help="YAML files, preset networks, or exports.")]
 NetworkArg = Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file, a preset network, or an export.")]
@@ -100,6 +101,8 @@ def show(
     Examples: nas show resnet50; nas show digits-1M-4M --trial 0
     """
     if trial is None:
+        if is_file(runs / arch / FILE):
+            raise InputError(f"trial must be given for a study, got none for {arch}; nas show {arch} --trial 0")
         network, task = load_network(arch, image_size, channels, classes)
     else:
         network, own = _network_of_trial(arch, trial, runs)

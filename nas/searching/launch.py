@@ -110,7 +110,9 @@ def run_search(
 
 def folder_of_search(space: Space, source: str, band: Band, plan: SearchPlan) -> Path:
     """Where a search's study is, or will be."""
-    return plan.runs / (check_name(plan.name) if plan.name else study_name(space, name_of_source(source), band, plan))
+    if plan.name is not None:
+        return plan.runs / check_name(plan.name)
+    return plan.runs / study_name(space, name_of_source(source), band, plan)
 
 
 def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:

@@ -254,7 +254,7 @@ PATHS = (
         "nas train exports/mine/arch.yaml --data images --recipe muon --epochs 1 --out exports/mine-long",
     ),
     Row(
-        ("nas predict exports/mine-long path/to/images",),
+        ("nas predict exports/mine-long path/to/others",),
         r"accuracy 0\.\d{4} \(top-1, n = \d+\)",
         "nas predict exports/mine-long images",
     ),

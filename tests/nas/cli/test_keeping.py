@@ -87,3 +87,10 @@ def test_delete_asks_and_where_nobody_can_be_asked_wants_yes(
     assert {path.name for path in tmp_path.iterdir()} == {"first-random"}
     assert run("delete", "first-random", "--yes", "--runs", tmp_path)[0] == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_name_is_not_the_default_one(run: Run, tmp_path: Path, tiny_space: Path) -> None:
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--trials", 1, "--runs", tmp_path)
+    code, _, err = run(*words, "--study", "")
+    assert code == 2
+    assert err.startswith("error: study must be 1 to 64 letters, digits, dots, dashes or underscores, got ''; ")

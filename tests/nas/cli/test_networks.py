@@ -121,5 +121,10 @@ def test_a_trials_network_is_shown_with_its_studys_task(run: Run) -> None:
     assert json.loads(out)["flops"] == own["flops"]
     larger = json.loads(run("show", "cifar10", "--trial", 47, "--image-size", 64, *runs)[1])
     assert larger["flops"] > 3 * own["flops"], "what is told counts"
+    code, _, err = run("show", "cifar10", *runs)
+    assert (code, err) == (
+        2,
+        "error: trial must be given for a study, got none for cifar10; nas show cifar10 --trial 0\n",
+    )
     code, _, err = run("show", "cifar10", "--trial", 470, *runs)
     assert (code, err) == (2, "error: trial must be one of cifar10 with a network, got 470; see nas trials cifar10\n")
