@@ -28,7 +28,8 @@ class Band:
         return self.low <= count <= self.high
 
     def __str__(self) -> str:
-        return f"{compact(self.low, 6)}..{compact(self.high, 6)}"
+        low, high = (compact(end, 6) for end in (self.low, self.high))
+        return f"{low}..{high}" if low != high or self.low == self.high else f"{self.low}..{self.high}"
 
     @staticmethod
     def parse(text: str, field: str = "flops") -> Band:

@@ -86,8 +86,7 @@ def _columns(metric: Metric, front: Collection[int], wide: bool) -> Columns:
     """All that the table may have, of a Measured. `front`: numbers of trials."""
     from rich.table import Column
 
-    def number(name: str) -> Column:
-        return Column(name, justify="right", no_wrap=True)
+    from nas.analysis.plain_table import number
 
     def peak(row: Measured) -> str:
         return "" if row.peak_tensor_bytes is None else f"{row.peak_tensor_bytes / 1e6:.3g}"

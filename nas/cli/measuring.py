@@ -81,7 +81,7 @@ def audit(
 
     Kept in the study's folder; the same command goes on where it was. Example: nas audit digits-1M-4M --images 5x
     """
-    from nas.cli.tables import agreement_table, effects_table
+    from nas.cli.audit_tables import agreement_table, effects_table
     from nas.searching.audit import run_audit
 
     reader = Reader(find_study(study, runs))

@@ -58,7 +58,7 @@ def cost(
         rows = [{"network": name, **record} for name, record in zip(archs, records, strict=True)]
         print_json({"flops_convention": FLOPS_WORDS}, rows)
     elif len(found) > 1:
-        from nas.cli.tables import costs_table
+        from nas.cli.network_tables import costs_table
 
         print_table(costs_table(archs, [task for _, task in found], counts))
     else:
@@ -110,7 +110,7 @@ def show(
     if as_json:
         print(json.dumps(_network_json(network, task)))
         return
-    from nas.cli.tables import network_table
+    from nas.cli.network_tables import network_table
 
     print_table(network_table(network, task))
     print("\n".join(network_lines(network)))

@@ -102,7 +102,7 @@ def search(
 
     Example: nas search digits --data digits --flops 1M..4M --trials 30
     """
-    from nas.cli.tables import print_front
+    from nas.cli.study_tables import print_front
     from nas.searching.launch import folder_of_search, run_search
     from nas.searching.plan import SearchPlan
 

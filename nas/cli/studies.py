@@ -23,7 +23,7 @@ from space import InputError
 @app.command()
 def studies(columns: Columns = None, runs: Runs = RUNS, as_json: Json = False) -> None:
     """List the studies under --runs. Example: nas studies"""
-    from nas.cli.tables import studies_table
+    from nas.cli.study_tables import studies_table
 
     check_there(runs)
     rows, names = summaries(runs), parse_columns(columns, as_json)
@@ -51,7 +51,7 @@ def trials(
     study: StudyArg, wide: Wide = False, columns: Columns = None, runs: Runs = RUNS, as_json: Json = False
 ) -> None:
     """List every trial of STUDY, those that failed or were never trained too. Example: nas trials digits-1M-4M"""
-    from nas.cli.tables import trials_table
+    from nas.cli.study_tables import trials_table
 
     reader = Reader(find_study(study, runs))
     rows, names = reader.shown(), parse_columns(columns, as_json)
@@ -77,7 +77,7 @@ def front(
     """
     folder, names = find_study(study, runs), parse_columns(columns, as_json)
     if by == "flops":
-        from nas.cli.tables import print_front
+        from nas.cli.study_tables import print_front
 
         print_front(folder, as_json, wide, names)
         return

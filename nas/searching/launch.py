@@ -46,6 +46,7 @@ from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.search_log import SearchLog
 from nas.searching.worker import on_record
 from nas.storage.artifacts import parse_artifacts
+from nas.storage.moving import at_work
 from nas.storage.postgres import environment, parse_server, remember_server
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_folder, open_study, package_versions, set_goal
@@ -75,6 +76,8 @@ def run_search(
         find_study(name, plan.runs)  # says how to bring it back
     with ExitStack() as stack:
         stack.enter_context(terminable())
+        if (folder / FILE).exists() and not plan.dry_run:
+            stack.enter_context(at_work(folder))  # from now on nobody moves it away
         ray, target = _where(plan, stack)
         data, settings = _data_and_settings(space, source, band, plan, folder, str(target), console)
         both = [folder, plan.runs / f"{name}{BASELINE}"][: 1 + plan.baseline]

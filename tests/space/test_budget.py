@@ -133,6 +133,8 @@ def test_a_shown_count_reads_back_within_half_of_its_last_digit(count: int) -> N
 
 def test_a_band_shows_as_it_is_written() -> None:
     assert str(Band(1_000_000, 4_000_000)) == "1M..4M"
+    assert str(Band(4_000_000, 4_000_000)) == "4M..4M"
+    assert str(Band(3_000_001, 3_000_002)) == "3000001..3000002", "what was typed, where rounding hides it"
     assert Band.parse(str(Band(20_000_000, 25_000_000))) == Band(20_000_000, 25_000_000)
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nas.storage.moving import rename_study
 from nas.storage.reader import Reader
+from space import InputError
 from tests.dashboard.studies import make_study
 from tests.nas.conftest import Run
 
@@ -94,3 +96,27 @@ def test_an_empty_name_is_not_the_default_one(run: Run, tmp_path: Path, tiny_spa
     code, _, err = run(*words, "--study", "")
     assert code == 2
     assert err.startswith("error: study must be 1 to 64 letters, digits, dots, dashes or underscores, got ''; ")
+
+
+def test_a_study_stays_where_it_is_from_the_first_moment_of_a_search(
+    run: Run, tmp_path: Path, tiny_space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--images", "500", "--study", "first")
+    assert run(*words, "--runs", tmp_path, "--trials", 1)[0] == 0
+
+    def while_it_is_planned(*_: object) -> None:
+        with pytest.raises(InputError, match="study must be at rest, got first: a search or worker of this machine"):
+            rename_study(tmp_path / "first", "second")
+        raise InputError("enough")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.searching.launch.plan_goal", while_it_is_planned)
+        code, _, err = run(*words, "--runs", tmp_path, "--trials", 2)
+    assert (code, err.splitlines()[-1]) == (2, "error: enough")
+    assert rename_study(tmp_path / "first", "second") == tmp_path / "second", "it is at rest again"
+
+
+def test_the_front_of_a_study_that_has_trained_nothing_is_a_line(run: Run, tmp_path: Path) -> None:
+    make_study(tmp_path, complete=0)
+    said = "first: no network is trained to its end yet; nas trials first has what there is\n"
+    assert run("front", "first", "--runs", tmp_path) == (0, said, "")

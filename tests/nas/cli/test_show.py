@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nas.analysis.wording import network_lines
 from nas.cli import main
-from nas.cli.tables import network_table
+from nas.cli.network_tables import network_table
 from space import Arch, Stage, Task, cost
 from space.blocks import ConvNeXt, Modulation
 from space.reading import presets

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from nas.analysis.rank_agreement import Audited, Effect, agreement, bootstrap, effects, kendall
-from nas.cli.tables import agreement_table, effects_table
+from nas.cli.audit_tables import agreement_table, effects_table
 from nas.data.dataset import load
 from nas.data.study_data import describe_data
 from nas.records.recipe import Recipe

@@ -12,7 +12,7 @@ from dashboard.charts.blocks import hover
 from dashboard.frames import parts_frame
 from nas.analysis.pareto import pareto_front
 from nas.analysis.wording import describe
-from nas.cli.tables import trials_table
+from nas.cli.study_tables import trials_table
 from nas.records.recipe import Recipe
 from nas.records.settings import JOURNAL
 from nas.storage.reader import Reader

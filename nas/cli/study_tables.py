@@ -1,11 +1,11 @@
-"""Results as lines and tables for the terminal. Every table says its convention, split and counts. Needs no torch."""
+"""Studies, their fronts and their trials as tables for the terminal. Every one says its convention, split and counts.
+Needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Column, Table
@@ -13,8 +13,7 @@ from rich.text import Text
 
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
 from nas.analysis.pareto import Outcome, baseline_of, hypervolume, knee, outcome, score, scored, split_error
-from nas.analysis.plain_table import plain_table
-from nas.analysis.rank_agreement import FEWEST, NEEDED, TAUS, Agreement, Tau
+from nas.analysis.plain_table import number, plain_table
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
 from nas.analysis.wording import (
@@ -24,28 +23,20 @@ from nas.analysis.wording import (
     caption,
     describe,
     in_words,
-    shares,
-    signed,
-    task_words,
 )  # fmt: skip
 from nas.cli.base import print_json, print_table
 from nas.cli.columns import cells, choose, heads
-from nas.records.scores import BALANCED, SHORT, WORDS
+from nas.records.scores import BALANCED, WORDS
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
 from nas.storage.reader import Reader
-from space import Arch, Cost, Task, breakdown, compact
+from space import compact
 
 if TYPE_CHECKING:
     from nas.cli.columns import Columns
 
 SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of its seeds: nas front)"
-
-
-def _right(*names: str, **options: Any) -> list[Column]:
-    """Columns of numbers."""
-    return [Column(name, justify="right", **options) for name in names]
 
 
 def print_front(folder: Path, as_json: bool, wide: bool = False, names: Sequence[str] | None = None) -> None:
@@ -58,6 +49,10 @@ def print_front(folder: Path, as_json: bool, wide: bool = False, names: Sequence
 
         about = about_study(reader.settings, OF_NETWORKS) | about_outcome(folder, trials, reader.settings)
         print_json(about, front_records(trials, other.trials() if other else ()))
+        return
+    if not scored(trials):
+        name = reader.settings.name
+        print(f"{name}: no network is trained to its end yet; nas trials {name} has what there is")
         return
     print_table(front_table(trials, reader.settings, wide, names), wide)
     if other:
@@ -92,17 +87,17 @@ def _front_columns(found: NetworkResults, settings: Settings, wide: bool) -> Col
         return mean if row.half is None else f"{mean[:-1]} ± {100 * row.half:.2f}%"
 
     return {
-        "trial": (_number("trial"), lambda row: str(row.trial.number)),
-        "accuracy": (_number(_over_lines(settings)), accuracy),
-        "seeds": (_number("n"), lambda row: str(row.seeds)),
-        "flops": (_number("FLOPs"), lambda row: _count(row.trial.flops)),
+        "trial": (number("trial"), lambda row: str(row.trial.number)),
+        "accuracy": (number(_over_lines(settings)), accuracy),
+        "seeds": (number("n"), lambda row: str(row.seeds)),
+        "flops": (number("FLOPs"), lambda row: _count(row.trial.flops)),
         "probability": (
-            _number("on front"), lambda row: "" if row.probability is None else f"{row.probability:.0%}"
+            number("on front"), lambda row: "" if row.probability is None else f"{row.probability:.0%}"
         ),
-        "params": (_number("params"), lambda row: _count(row.trial.params)),
-        "activations": (_number("activations"), lambda row: _count(row.trial.activations)),
-        "seconds": (_number("seconds"), lambda row: _seconds(row.trial)),
-        "key": (_number("key"), lambda row: row.trial.key or ""),
+        "params": (number("params"), lambda row: _count(row.trial.params)),
+        "activations": (number("activations"), lambda row: _count(row.trial.activations)),
+        "seconds": (number("seconds"), lambda row: _seconds(row.trial)),
+        "key": (number("key"), lambda row: row.trial.key or ""),
         "network": (
             Column("network", overflow="fold"), lambda row: (describe if wide else in_words)(row.trial.to_arch())
         ),
@@ -215,56 +210,6 @@ def _outcome_words(found: Outcome) -> str:
     return f"{found.study}: {front},\n  {cost}"
 
 
-def agreement_table(found: Agreement, images: int, settings: Settings) -> Table:
-    """Kendall's tau with long training, of brief training and of FLOPs alone."""
-    title = (
-        f"{settings.name}: {found.networks} networks after {settings.build_recipe().length:,} images, as in the study, "
-        f"and after {images:,}"
-    )
-    note = (
-        f"Kendall's tau-b with validation {SHORT[settings.metric]} after {images:,} images "
-        f"(n = {settings.data.validation:,} images, 1 seed each, not the study's). {_tau_words(found)} "
-        f"{found.verdict()} {found.bias()} {CONVENTION}."
-    )
-    table = plain_table("ranked by", *_right("pairs", "tau", "interval"), title=title, note=escape(note))
-    table.add_row("brief training, all pairs", *_tau(found.overall))
-    table.add_row("FLOPs alone, all pairs", *_tau(found.overall_flops), end_section=True)
-    table.add_row("brief training, equal FLOPs", *_tau(found.equal))
-    table.add_row("FLOPs alone, equal FLOPs", *_tau(found.equal_flops))
-    return table
-
-
-def _tau_words(found: Agreement) -> str:
-    """What the intervals are, or how many networks are needed for any."""
-    if found.overall.low is None:
-        return f"{too_few(found.networks, 'network', NEEDED).capitalize()}."
-    held = bonferroni_note(TAUS, "intervals")
-    return f"Intervals: of a bootstrap over networks, {held}; none for fewer than {FEWEST} pairs."
-
-
-def _tau(tau: Tau) -> list[str]:
-    if tau.value is None or tau.low is None:
-        return [str(tau.pairs), "", "" if tau.value is None else "too few"]
-    return [str(tau.pairs), f"{tau.value:.2f}", f"{tau.low:.2f} to {tau.high:.2f}"]
-
-
-def effects_table(found: Agreement) -> Table:
-    """What long training gives more than brief, by design choice."""
-    note = (
-        "change: points that long training adds to the network with the most blocks of the choice, less "
-        "what it adds to that with the fewest, at equal FLOPs (depth, width: per doubling). Intervals: "
-        f"{bonferroni_note(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands "
-        "for those that go with it in all of these networks, and against its lack."
-    )
-    table = plain_table("axis", "choice", *_right("change", "interval"), "by brief training", note=note)
-    for row in found.effects:
-        change, interval = "", "too few"
-        if row.low is not None and row.high is not None:
-            change, interval = signed(100 * row.change, 1), f"{signed(100 * row.low, 1)} to {signed(100 * row.high, 1)}"
-        table.add_row(row.axis, row.choice, change, interval, row.rated)
-    return table
-
-
 def trials_table(
     trials: Sequence[Trial], settings: Settings, wide: bool = False, names: Sequence[str] | None = None
 ) -> Table:
@@ -293,18 +238,18 @@ def _trial_columns(settings: Settings, wide: bool) -> Columns:
         return Text(text + again)  # a reason's brackets are no markup
 
     return {
-        "trial": (_number("trial"), lambda trial: str(trial.number)),
+        "trial": (number("trial"), lambda trial: str(trial.number)),
         "accuracy": (
-            _number(f"{_over_lines(settings)},\n1 seed"),
+            number(f"{_over_lines(settings)},\n1 seed"),
             lambda trial: "" if trial.score is None else f"{trial.score:.2%}",
         ),
-        "flops": (_number("FLOPs"), lambda trial: _count(trial.flops)),
-        "params": (_number("params"), lambda trial: _count(trial.params)),
-        "activations": (_number("activations"), lambda trial: _count(trial.activations)),
-        "images": (_number("images"), lambda trial: _count(trial.images)),
-        "seconds": (_number("sec"), _seconds),
-        "seed": (_number("seed"), lambda trial: "" if trial.seed is None else str(trial.seed)),
-        "key": (_number("key"), lambda trial: trial.key or ""),
+        "flops": (number("FLOPs"), lambda trial: _count(trial.flops)),
+        "params": (number("params"), lambda trial: _count(trial.params)),
+        "activations": (number("activations"), lambda trial: _count(trial.activations)),
+        "images": (number("images"), lambda trial: _count(trial.images)),
+        "seconds": (number("sec"), _seconds),
+        "seed": (number("seed"), lambda trial: "" if trial.seed is None else str(trial.seed)),
+        "key": (number("key"), lambda trial: trial.key or ""),
         "state": (Column("state"), lambda trial: trial.state),
         "network": (Column("network, or reason", overflow="fold"), network),
     }  # fmt: skip
@@ -346,45 +291,6 @@ _STUDY_WORDS: dict[str, Callable[[Summary], str]] = {
     "sampler": lambda row: row.settings.sampler if row.settings else "",
     "updated": lambda row: row.updated.astimezone().strftime("%Y-%m-%d") if row.updated else "",
 }
-
-
-def network_table(arch: Arch, task: Task) -> Table:
-    """A network by part: stem, stages with their downsampling, head, and all of it. Shapes are channels x height x
-    width of the output."""
-    numbers = (("width", 5), ("kernel", 6), ("FLOPs", 6), ("%", 5), ("params", 7), ("%", 5))
-    columns = [Column(name, no_wrap=True) for name in ("part", "blocks", "output")]
-    columns += [column for name, letters in numbers for column in _right(name, no_wrap=True, min_width=letters)]
-    note = f"{CONVENTION}, {task_words(task)}. A stage holds the downsampling before it."
-    table = plain_table(*columns, note=note)  # 36 x depthwise_first fits 80 characters
-    rows = breakdown(arch, task)
-    total = sum((row.cost for row in rows), Cost())
-    stages = [(f"{stage.depth} x {stage.block.name}", stage.width, stage.block) for stage in arch.stages]
-    design = [(arch.stem.name, arch.stages[0].width, arch.stem), *stages, (arch.head.name, "", arch.head)]
-    percents = zip(shares(row.cost.flops for row in rows), shares(row.cost.params for row in rows), strict=True)
-    for row, (what, width, block), (of_flops, of_params) in zip(rows, design, percents, strict=True):
-        shape = str(row.width) if row is rows[-1] else f"{row.width}x{row.size}x{row.size}"
-        cells = (compact(row.cost.flops), f"{of_flops:.1f}", compact(row.cost.params), f"{of_params:.1f}")
-        kernel = str(getattr(block, "kernel", ""))
-        table.add_row(row.name, what, shape, str(width), kernel, *cells, end_section=row is rows[-1])
-    table.add_row("all", f"{arch.depth} blocks", "", "", "", compact(total.flops), "100", compact(total.params), "100")
-    return table
-
-
-def costs_table(names: Sequence[str], tasks: Sequence[Task], counts: Sequence[Cost]) -> Table:
-    """Networks, each with its counts; their task stands in the caption where it is the same for all."""
-    alike = len(set(tasks)) == 1
-    note = f"{CONVENTION}{f', {task_words(tasks[0])}' if alike else ''}."
-    numbers = _right("FLOPs", "params", "activations", no_wrap=True)
-    table = plain_table(Column("network", overflow="fold"), *numbers, *([] if alike else ["task"]), note=note)
-    for name, task, cost in zip(names, tasks, counts, strict=True):
-        cells = [f"{count:,}" for count in astuple(cost)]
-        table.add_row(escape(name), *cells, *([] if alike else [task_words(task)]))
-    return table
-
-
-def _number(name: str) -> Column:
-    """A column of numbers."""
-    return Column(name, justify="right", no_wrap=True)
 
 
 def _count(count: int | None) -> str:
