@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import optuna
@@ -182,6 +183,9 @@ def test_no_network_comes_twice_whatever_became_of_it() -> None:
             study.tell(trial, [some_accuracy(proposal.arch, proposal.cost.flops), float(proposal.cost.flops)])
     assert len(set(keys)) == 36
     assert ask(study, settings, space)[1].arch.key in keys, "nothing else is left"
+    with patch.object(Space, "compose", autospec=True, side_effect=Space.compose) as composed:
+        ask(study, settings, space)
+    assert composed.call_count == 1, "Optuna's draw alone: the sampler looks for no other again"
 
 
 def test_further_seeds_of_a_network_count_by_their_mean() -> None:
