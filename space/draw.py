@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, Protocol
 
 from space.arch import Arch, Stage, Task
 from space.blocks import Block
 from space.budget import Budget
+from space.chooser import Chooser
 from space.cost import Cost, Row, count
 from space.heads import Head
 from space.scaling import Scaling
@@ -75,6 +78,31 @@ class Proposal:
     cost: Cost
     log_density: float | None
     inside: bool
+
+
+class Drawable(Protocol):
+    """What a search trains networks of: a space, or the networks between two."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def image_size(self) -> int: ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data of it, as a study keeps it."""
+
+    def compose(self, chooser: Chooser, task: Task, budget: Budget | None = None) -> Proposal:
+        """One network, chosen by `chooser`."""
+
+    def random_arch(self, rng: random.Random, task: Task, budget: Budget) -> Arch:
+        """A random network in the budget."""
+
+    def check_size(self, image_size: int, where: str) -> None:
+        """Raises InputError where a network would shrink images of that size below one pixel."""
+
+    def check_budget(self, budget: Budget, task: Task) -> None:
+        """Raises InputError where there is nothing in the budget."""
 
 
 @dataclass(frozen=True, slots=True)

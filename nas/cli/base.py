@@ -35,6 +35,7 @@ COMMANDS = {
         "studies": "the studies that there are",
         "trials": "every network of a study",
         "front": "accuracy against FLOPs: the networks that none beats",
+        "steps": "from one network to another, in every combination",
         "dashboard": "all of it in the browser, live",
         "report": "a study as one HTML file",
     },

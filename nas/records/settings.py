@@ -19,7 +19,9 @@ from nas.records.look import Look
 from nas.records.recipe import Int, Recipe
 from nas.records.scores import Metric
 from space import Band, Budget, InputError, Space, Task
+from space.draw import Drawable
 from space.reading import check, is_file, load_yaml
+from space.steps import Steps
 
 VERSION = 3  # of the folder's layout; 2: the vocabulary of stems, blocks and heads; 3: early stopping
 FILE = "study.yaml"
@@ -31,6 +33,7 @@ ARTIFACTS = "artifacts"
 ARCHIVE = ".archive"  # beside the studies: those that were put away
 BASELINE = "-random"  # behind the name of the study that a random search stands beside
 Sampler = Literal["ehvi", "tpe", "nsga2", "random", "spread"]
+DESIGN: Literal["design"] = "design"  # in place of a sampler: the networks of a design, each in its turn
 Stop = Literal["none", "quantile", "moasha"]
 
 _CLOSED = ConfigDict(extra="forbid")
@@ -129,7 +132,7 @@ class Settings:
     flops_high: Int
     data: DataCard
     recipe: dict[str, Any]  # settled: every field that training goes by
-    sampler: Sampler  # who draws the networks
+    sampler: Sampler | Literal["design"]  # who draws the networks
     stop: Stop = "none"  # the rule of early stopping; studies before version 3 had none
     metric: Metric = "accuracy"  # which score is maximised; studies of earlier releases had no other
     seed: Int  # the study's; those of trials follow from it
@@ -169,6 +172,14 @@ class Settings:
     def build_space(self) -> Space:
         return Space.from_dict(self.space, self.space_name, FILE)
 
+    def build_steps(self) -> Steps:
+        """Of a study of steps."""
+        return Steps.from_dict(self.space, self.space_name, FILE)
+
+    def drawable(self) -> Drawable:
+        """What its networks are drawn from."""
+        return self.build_steps() if self.sampler == DESIGN else self.build_space()
+
     def build_recipe(self) -> Recipe:
         """Settled."""
         return Recipe.from_study(self.recipe, self.data.train, f"{FILE}: recipe")
@@ -207,7 +218,7 @@ def with_study(command: str, name: str) -> str:
         words = shlex.split(command)
     except ValueError:  # written by hand
         return command
-    if words[:2] != ["nas", "search"] or "..." in words:
+    if words[:2] not in (["nas", "search"], ["nas", "steps"]) or "..." in words:
         return command
     if "--study" in words:
         place = words.index("--study")

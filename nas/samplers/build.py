@@ -8,6 +8,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from nas.records.settings import Settings
+from nas.samplers.design import DesignSampler
 from nas.samplers.ehvi import EhviSampler
 from nas.samplers.spread import SpreadSampler
 
@@ -28,3 +29,5 @@ def build_sampler(settings: Settings, trials: int, place: int = 0) -> BaseSample
             return RandomSampler(seed=seed)
         case "spread":
             return SpreadSampler(seed=seed)
+        case "design":
+            return DesignSampler(settings)

@@ -12,8 +12,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from nas.analysis.seed_noise import next_repeat
-from nas.records.settings import Settings
+from nas.records.settings import DESIGN, Settings
 from nas.records.trial import Trial
+from nas.samplers.design import next_in_turn
 from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
 from nas.searching.leases import Heartbeat
 from nas.searching.trial_index import TrialIndex
@@ -46,7 +47,7 @@ class Asker:
     ) -> None:  # fmt: skip
         self.study, self.storage, self.index, self.settings = study, storage, index, settings
         self.heartbeat, self.on_note = heartbeat, on_note
-        self.space = settings.build_space()
+        self.space = settings.drawable()
         self.exhausted = False  # the space holds no further network
 
     def next(self, total: int, repeats: int) -> Begun | None:
@@ -78,13 +79,20 @@ class Asker:
         """Another seed of a network: one that is queued, else of the network that is most worth it."""
         while self.index.refresh().repeats_begun() < repeats:
             if not (self._queue_interrupted(repeats=True) or self.index.waiting(repeats=True)):
-                number = next_repeat(self.index.reader.trials(), repeats, self.settings.seed)
+                number = self._next_repeat(repeats)
                 if number is None:
                     return None
                 self._queue(number, {"repeat_of": number})
             if begun := self._begin(total, repeats):
                 return begun
         return None
+
+    def _next_repeat(self, repeats: int) -> int | None:
+        """The network to train with another seed: of a design each in its turn, else where it is most worth it."""
+        trials = self.index.reader.trials()
+        if self.settings.sampler == DESIGN:
+            return next_in_turn(trials, repeats)
+        return next_repeat(trials, repeats, self.settings.seed)
 
     def _queued(self, total: int, repeats: int) -> Begun | None:
         """What is queued though all that were wanted have begun: two workers may each have queued one for the last
@@ -110,9 +118,11 @@ class Asker:
         self.study.enqueue_trial(params, user_attrs=attrs)
 
     def _queue_unseen(self, asks: int) -> bool:
-        """A random network that the study does not have; False, for good, where there is none."""
+        """A random network that the study does not have; False, for good, where there is none. A design has its own."""
+        if self.settings.sampler == DESIGN:
+            return True
         seed = trial_seed(self.settings.seed, len(self.index.reader.frozen()) + asks)
-        params = unseen_params(self.space, self.settings, self.index.seen(), seed)
+        params = unseen_params(self.settings.build_space(), self.settings, self.index.seen(), seed)
         if params is None:
             self._give_up()
             return False

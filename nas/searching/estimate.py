@@ -23,7 +23,8 @@ from nas.training.allocator import is_for_room
 from nas.training.brief import Diverged, Verdict, train
 from nas.training.device_data import DeviceData, DeviceSplit
 from nas.training.evaluation import count_classes, eval_batch
-from space import Arch, Band, Budget, Space, Task, cost
+from space import Arch, Band, Budget, Task, cost
+from space.draw import Drawable
 
 STEPS = 6  # that a network is timed for; the quickest counts. On CUDA the first ones go before the captured ones
 LONGEST = 3.0  # seconds, after which two steps are enough
@@ -62,7 +63,9 @@ class Estimate:
         )
 
 
-def estimate(space: Space, data: Data, placed: DeviceData, recipe: Recipe, band: Band, task: Task) -> Estimate | None:
+def estimate(
+    space: Drawable, data: Data, placed: DeviceData, recipe: Recipe, band: Band, task: Task
+) -> Estimate | None:
     """Trains the networks nearest to the ends and the middle of the band, STEPS each, in seconds. None where none of
     them can be trained; `recipe`: settled."""
     rng = random.Random(0)

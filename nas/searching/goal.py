@@ -15,7 +15,8 @@ from nas.searching.estimate import Estimate, estimate, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
-from space import InputError, Space
+from space import InputError
+from space.draw import Drawable
 from space.processor import cores
 
 
@@ -30,7 +31,7 @@ class Goal:
 
 
 def plan_goal(
-    space: Space, settings: Settings, plan: SearchPlan, data: Data, placed: DeviceData, workers: int,
+    space: Drawable, settings: Settings, plan: SearchPlan, data: Data, placed: DeviceData, workers: int,
     elsewhere: bool, console: Console,
 ) -> Goal:  # fmt: skip
     """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
@@ -66,7 +67,7 @@ def _trials(folder: Path) -> list[Trial]:
     return Reader(folder).trials() if (folder / FILE).exists() else []
 
 
-def _estimate(space: Space, settings: Settings, data: Data, placed: DeviceData, workers: int) -> Estimate | None:
+def _estimate(space: Drawable, settings: Settings, data: Data, placed: DeviceData, workers: int) -> Estimate | None:
     """With as many threads as a worker has."""
     threads = torch.get_num_threads()
     if placed.device.type == "cpu":

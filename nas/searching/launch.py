@@ -27,6 +27,7 @@ from nas.records.settings import (
     ARCHIVE,
     AS_FOUND,
     BASELINE,
+    DESIGN,
     FILE,
     SAMPLES,
     DataCard,
@@ -55,12 +56,14 @@ from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
 from nas.training.steps import fitting_batch
 from nas.training.trainer import BriefTrainer, Trainer
-from space import Band, Budget, InputError, Space, Task
+from space import Band, Budget, InputError, Task
+from space.draw import Drawable
 from space.processor import cores
+from space.steps import Steps
 
 
 def run_search(
-    space: Space, source: str, band: Band, plan: SearchPlan, console: Console, on_trial: OnTrial | None = None
+    space: Drawable, source: str, band: Band, plan: SearchPlan, console: Console, on_trial: OnTrial | None = None
 ) -> tuple[Path, bool]:
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before, or if only
     the plan was to be said. `on_trial` hears of the study's trials, and not of its baseline's."""
@@ -111,7 +114,7 @@ def run_search(
         return folder, _run_both(folder, settings, plan, goal, shared, on_trial)
 
 
-def folder_of_search(space: Space, source: str, band: Band, plan: SearchPlan) -> Path:
+def folder_of_search(space: Drawable, source: str, band: Band, plan: SearchPlan) -> Path:
     """Where a search's study is, or will be."""
     if plan.name is not None:
         return plan.runs / check_name(plan.name)
@@ -129,7 +132,7 @@ def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
 
 
 def _data_and_settings(
-    space: Space, source: str, band: Band, plan: SearchPlan, folder: Path, device: str, console: Console
+    space: Drawable, source: str, band: Band, plan: SearchPlan, folder: Path, device: str, console: Console
 ) -> tuple[Data, Settings]:
     """The data, read as the study in the folder has it where there is one, and what the study is begun with."""
     began = _began(folder)
@@ -148,8 +151,8 @@ def _data_and_settings(
     settings = Settings(
         name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
         space_name=space.name, space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card,
-        recipe=settled.to_dict(), sampler=plan.sampler, stop=plan.rule, metric=plan.metric,
-        seed=plan.seed, device=device, versions=package_versions(),
+        recipe=settled.to_dict(), sampler=DESIGN if isinstance(space, Steps) else plan.sampler, stop=plan.rule,
+        metric=plan.metric, seed=plan.seed, device=device, versions=package_versions(),
         artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
     )  # fmt: skip
     if plan.storage:

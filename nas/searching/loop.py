@@ -56,7 +56,7 @@ class Search:
     def __init__(self, folder: Path, trainer: Trainer, watch: Watch, place: int = 0) -> None:
         """`place`: another one for each worker on the study, so that their samplers draw differently."""
         self.settings = Settings.read(folder)
-        self.settings.build_space().check_budget(self.settings.budget, self.settings.task)
+        self.settings.drawable().check_budget(self.settings.budget, self.settings.task)
         self.recipe = self.settings.build_recipe()
         self.rule = build_rule(self.settings.stop, self.recipe.periods, self.settings.seed)
         self.trainer, self.watch, self.files = trainer, watch, open_store(folder, self.settings.artifacts)

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 
 from nas.records.scores import METRICS, Metric
 from nas.records.settings import AS_FOUND, Reading, Sampler, Stop, name_of
-from space import Band, InputError, Space
+from space import Band, InputError
+from space.draw import Drawable
 
 _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:h|min|m|s)\s*)+")
@@ -76,7 +77,7 @@ def default_stop(sampler: Sampler) -> Stop:
     return "none" if sampler in ("random", "spread") else "quantile"
 
 
-def study_name(space: Space, data: str, band: Band, plan: SearchPlan) -> str:
+def study_name(space: Drawable, data: str, band: Band, plan: SearchPlan) -> str:
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study. Always a valid name."""
     words = [space.name] + [data] * (data != space.name) + str(band).split("..")
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)

@@ -109,7 +109,7 @@ def test_it_trains_to_the_total_inside_the_budget(make: Callable[..., Search], s
     assert len({trial.key for trial in done}) == 5
     for trial in done:
         arch = trial.to_arch()
-        assert arch in search.asker.space
+        assert arch in search.settings.build_space()
         counts = cost(arch, search.settings.task)
         assert (trial.flops, trial.params, trial.activations) == (counts.flops, counts.params, counts.activations)
         assert counts.flops in BAND
@@ -582,7 +582,7 @@ def test_nothing_stays_queued_when_a_search_ends_and_a_larger_one_takes_it_up(ma
     search = make()
     search.trainer = instant
     search.run(1)
-    params = unseen_params(search.asker.space, search.settings, search.index.seen(), seed=3)
+    params = unseen_params(search.settings.build_space(), search.settings, search.index.seen(), seed=3)
     assert params
     search.study.enqueue_trial(params, user_attrs={"stand_in": True})
     assert search.run(1)

@@ -1,0 +1,83 @@
+"""The steps between two networks as something a search can train: read, sized, planned."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from nas.data.study_data import load_with_progress
+from nas.records.settings import Reading, name_of
+from space import Arch, Band, InputError, Task
+from space.budget import parse_count
+from space.factorial import Design
+from space.reading import find, load_yaml
+from space.steps import Steps, unequal
+
+TOLERANCE = 0.05  # of equal FLOPs, to either side: widths are whole numbers
+
+
+def read_steps(file: str | Path | None) -> dict[str, list[str]] | None:
+    """Fields by step, from a YAML file or a preset such as `roadmap`. Raises InputError."""
+    if file is None:
+        return None
+    path = find(file, "steps")
+    plain = load_yaml(path)
+    for step, fields in plain.items():
+        if not (isinstance(fields, list) and fields and all(isinstance(field, str) for field in fields)):
+            raise InputError(f"{path}: {step} must be a list of fields, got {fields}; write e.g. {step}: [kernel]")
+    return {str(step): fields for step, fields in plain.items()}
+
+
+def parse_orders(texts: list[str]) -> list[list[str]]:
+    """`a, b, c` -> names of steps."""
+    return [[name.strip() for name in text.split(",") if name.strip()] for text in texts]
+
+
+def equal_band(flops: str) -> Band:
+    """`8M`: 5% to either side of it; or a band as it is."""
+    if ".." in flops:
+        return Band.parse(flops)
+    count = parse_count(flops, "flops", "8M")
+    return Band(math.ceil(count * (1 - TOLERANCE)), math.floor(count * (1 + TOLERANCE)))
+
+
+def steps_name(first: str, last: str, flops: str, equal: bool) -> str:
+    """`steps-resnet_32-convnext_32-8M`: the same command finds the same study."""
+    words = ["steps", Path(first).stem, Path(last).stem, flops] + ["unequal"] * (not equal)
+    return name_of(words)
+
+
+def as_wide_as_first(steps: Steps, flops: str, source: str, reading: Reading, console: Console) -> tuple[Steps, Band]:
+    """All networks at the widths at which the first has so many FLOPs on these data, and the band of what they have."""
+    if ".." in flops:
+        raise InputError(f"flops must be a number for the first network with --unequal, got {flops}; write e.g. 8M")
+    data = load_with_progress(source, steps.image_size, console, reading)
+    task = Task(data.image_size, data.channels, len(data.classes))
+    return unequal(steps, task, parse_count(flops, "flops", "8M"))
+
+
+def with_design(steps: Steps, kind: str) -> Steps:
+    """The same steps in another design."""
+    return replace(steps, design=Design.of(kind, len(steps.steps), steps.design.orders))
+
+
+def describe_steps(steps: Steps) -> list[str]:
+    """The plan in lines: each step, then how many networks."""
+    lines = [f"step {i}: {s.name}: {s.before} -> {s.after}" for i, s in enumerate(steps.steps, 1)]
+    k, many = len(steps.steps), len(steps.rows)
+    size = "at equal FLOPs" if steps.scale is None else "at the first network's widths"
+    what = {
+        "full": f"all {2**k:,} sets of {k} steps",
+        "fraction": f"{len(steps.design.rows):,} of {2**k:,} sets of {k} steps, every two-way interaction clear",
+        "paths": f"the networks along {len(steps.design.orders)} order{'s' * (len(steps.design.orders) > 1)}",
+    }[steps.design.kind]
+    fewer = f", {many:,} different networks" if many < len(steps.design.rows) else ""
+    return [*lines, f"design: {what}{fewer}, {size}"]
+
+
+def load_ends(first: str, last: str) -> tuple[Arch, Arch]:
+    """Both networks. Raises InputError."""
+    return Arch.load(first), Arch.load(last)

@@ -1,0 +1,159 @@
+"""Steps between two networks: which differ, what each set of them gives, equal FLOPs, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from space import Arch, Band, Budget, InputError, Task, cost
+from space.factorial import Design
+from space.reading import find, load_yaml
+from space.steps import Steps, unequal
+
+TASK = Task(32, 3, 10)
+EQUAL = Budget(flops=Band(3_800_000, 4_200_000))
+RESNET, CONVNEXT = Arch.load("resnet_32"), Arch.load("convnext_32")
+ROADMAP: dict[str, Any] = load_yaml(find("roadmap", "steps"))
+
+
+def network(**changes: Any) -> Arch:
+    stage = {"depth": 1, "kernel": 3, "norm": "bn", "layer_scale": None}
+    return Arch.from_dict({"stages": [{**stage, "width": 16, **changes}, {**stage, "width": 32, **changes}]})
+
+
+def walk(design: str = "fraction", **options: Any) -> Steps:
+    return Steps.between(RESNET, CONVNEXT, design, groups=ROADMAP, **options)
+
+
+def test_the_ends_are_the_two_networks_but_for_their_size() -> None:
+    steps = walk()
+    for done, end in ((False, RESNET), (True, CONVNEXT)):
+        found = steps.network((done,) * 11, TASK, EQUAL).arch
+        assert [stage.block for stage in found.stages] == [stage.block for stage in end.stages]
+        assert [(stage.depth, stage.downsample) for stage in found.stages[1:]] == [
+            (stage.depth, stage.downsample) for stage in end.stages[1:]
+        ]
+        assert (found.stem, found.head) == (end.stem, end.head)
+
+
+def test_at_its_own_flops_a_network_comes_back_whole() -> None:
+    own = cost(CONVNEXT, TASK).flops
+    found = walk().network((True,) * 11, TASK, Budget(flops=Band(own, own)))
+    assert found.inside
+    assert found.arch.key == CONVNEXT.key
+
+
+def test_every_network_of_the_design_has_equal_flops_and_is_another_one() -> None:
+    steps = walk()
+    steps.check_budget(EQUAL, TASK)
+    found = [steps.network(row, TASK, EQUAL) for row in steps.rows]
+    assert all(each.inside and cost(each.arch, TASK) == each.cost for each in found)
+    assert len({each.arch.key for each in found}) == len(steps.rows) == 128
+
+
+def test_the_block_is_taken_apart_in_position_and_width() -> None:
+    """The four of them at expansion 4: bottleneck, inverted, depthwise_first, and wide outside with the spatial
+    convolution first, whose inside is a quarter."""
+    steps = Steps.between(RESNET, CONVNEXT, "full", groups={"wide": ["wide"], "first": ["position"], "rest": REST})
+    kinds = {}
+    for row in steps.design.rows:
+        stage = steps.network(row, TASK, EQUAL).arch.stages[0]
+        kinds[row] = (stage.block.name, stage.block.expansion, stage.out)  # type: ignore[attr-defined]
+    assert [kinds[row, first, False][0] for row in (False, True) for first in (False, True)] == [
+        "bottleneck", "depthwise_first", "inverted", "depthwise_first",
+    ]  # fmt: skip
+    assert kinds[False, True, False][1] == 0.25
+    assert kinds[True, True, True][0] == "convnext"
+
+
+REST = ["depth", "stem", "groups", "kernel", "act", "act_after", "norm_after", "norm", "downsample", "bias", "head"]
+
+
+def test_a_norm_of_the_stem_follows_the_blocks_where_both_networks_have_it_so() -> None:
+    steps = walk()
+    names = [step.name for step in steps.steps]
+    row = tuple(name == "LN" for name in names)
+    found = steps.network(row, TASK, EQUAL).arch
+    assert found.stem.norm == "ln"  # type: ignore[attr-defined]
+    assert found.stages[0].block.norm == "ln"
+    gelu = steps.network(tuple(name == "GELU" for name in names), TASK, EQUAL).arch
+    assert gelu.stem.act == "gelu"  # type: ignore[attr-defined]
+
+
+def test_a_step_without_effect_in_some_context_is_one_network() -> None:
+    """An activation's kind where there is none."""
+    first = network(act="relu", act_after="2")
+    last = network(act="gelu", act_after="none")
+    steps = Steps.between(first, last)
+    assert [step.name for step in steps.steps] == ["act", "act_after"]
+    assert len(steps.design.rows) == 4
+    assert len(steps.rows) == 3
+
+
+def test_options_of_another_kind_of_block_come_with_the_block() -> None:
+    modulation = network(kernel=7)
+    plain = modulation.to_dict()
+    for stage in plain["stages"]:
+        kept = {name: stage[name] for name in ("depth", "width", "kernel", "norm", "layer_scale")}
+        stage.clear()
+        stage |= {**kept, "block": "modulation", "fusion": "sum"}
+    steps = Steps.between(network(), Arch.from_dict(plain))
+    assert [step.name for step in steps.steps] == ["block", "kernel"]
+    block = steps.network((True, False), TASK, EQUAL).arch.stages[0].block
+    assert (block.name, block.kernel, block.fusion) == ("modulation", 3, "sum")  # type: ignore[attr-defined]
+
+
+def test_unequal_keeps_the_widths_of_the_first() -> None:
+    steps, band = unequal(_with_width(), TASK, 4_000_000)
+    first = steps.network((False,) * len(steps.steps), TASK, Budget(flops=band)).arch
+    last = steps.network((True,) * len(steps.steps), TASK, Budget(flops=band)).arch
+    assert abs(cost(first, TASK).flops / 4_000_000 - 1) < 0.05
+    ratio = last.stages[0].width / first.stages[0].width
+    assert ratio == pytest.approx(CONVNEXT.stages[0].width / RESNET.stages[0].width, rel=0.15)
+    assert all(cost(steps.network(row, TASK, Budget(flops=band)).arch, TASK).flops in band for row in steps.rows)
+
+
+def _with_width() -> Steps:
+    return Steps.between(RESNET, CONVNEXT, "fraction", groups={**ROADMAP, "width": ["width"]}, equal=False)
+
+
+@pytest.mark.parametrize("design", ["full", "fraction", "paths"])
+def test_plain_data_gives_equal_steps(design: str) -> None:
+    steps = walk(design) if design != "full" else Steps.between(network(), network(kernel=5, norm="ln"))
+    assert Steps.from_dict(steps.to_dict(), steps.name, "study.yaml") == steps
+    fixed, _ = unequal(_with_width(), TASK, 4_000_000)
+    assert Steps.from_dict(fixed.to_dict(), fixed.name, "study.yaml") == fixed
+
+
+def test_orders_are_paths() -> None:
+    steps = Steps.between(network(), network(kernel=5, norm="ln"), "paths", [["norm", "kernel"]])
+    assert steps.design == Design("paths", 2, ((1, 0),))
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: Steps.between(network(), network()), "networks must differ"),
+        (lambda: Steps.between(network(), CONVNEXT), "stages must be as many in both networks, got 2 and 3"),
+        (lambda: Steps.between(network(), network(kernel=5), groups={"k": ["norm"]}), "name fields that differ, got norm"),
+        (lambda: Steps.between(network(), network(kernel=5, norm="ln"), groups={"k": ["kernel"]}), "got none for norm"),
+        (
+            lambda: Steps.between(network(), network(kernel=5), groups={"k": ["kernel"], "l": ["kernel"]}),
+            "each field once, got kernel twice",
+        ),
+        (lambda: Steps.between(network(), network(kernel=5), "paths", [["kernal"]]), "did you mean kernel"),
+        (
+            lambda: Steps.between(network(), network(kernel=5, norm="ln"), "paths", [["kernel"]]),
+            "every step once.*mend: norm",
+        ),
+        (
+            lambda: Steps.between(network(), network(kernel=5)).check_budget(Budget(flops=Band(10, 20)), TASK),
+            "within reach of every network",
+        ),
+        (lambda: Steps.between(network(), network(kernel=5)).check_size(4, "here"), "one pixel"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(made: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        made()
