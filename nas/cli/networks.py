@@ -25,6 +25,7 @@ from nas.cli.options import (
     OwnSize,
     Runs,
     SpaceArg,
+    Wide,
 )
 from nas.export.arch_source import load_network, told_task
 from nas.records.settings import FILE, find_study
@@ -127,6 +128,7 @@ def draw(
     image_size: OwnSize = None,
     classes: OwnClasses = None,
     channels: Channels = 3,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> None:
     """Draw random networks from SPACE, inside the bands that are given, by construction.
@@ -145,7 +147,7 @@ def draw(
         names = ("arch", "key", "log_density")
         print_json(about, [dict(zip(names, (arch, *more), strict=True)) | cost for arch, cost, *more in rows])
     else:
-        print_table(spaces.draw_table(drawn, task))
+        print_table(spaces.draw_table(drawn, task, budget, wide), wide)
 
 
 @app.command("space")

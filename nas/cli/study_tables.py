@@ -18,6 +18,7 @@ from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networ
 from nas.analysis.studies import Summary
 from nas.analysis.wording import (
     CONVENTION,
+    IN_WORDS,
     LEGEND,
     basis,
     caption,
@@ -139,8 +140,7 @@ def _basis_lines(settings: Settings, seeds: str) -> str:
 
 
 def _in_full(settings: Settings) -> str:
-    words = "network: kind of blocks, blocks of the stages, channels, kernels, norm;\n  in full:"
-    return f"{words} nas show {settings.name} --trial N"
+    return f"{IN_WORDS};\n  in full: nas show {settings.name} --trial N"
 
 
 def _mark(row: NetworkResult, found: NetworkResults, wide: bool) -> str:
