@@ -49,7 +49,7 @@ def draw(space: Space, task: Task, budget: Budget | None, count: int, seed: int)
 
 
 def draw_table(proposals: Sequence[Proposal], task: Task, budget: Budget | None, wide: bool = False) -> Table:
-    """Networks with their costs. `wide`: every count, networks in full; else activations only where they are bounded."""
+    """Networks with their costs. `wide`: every count, networks in full; else activations only where bounded."""
     counted = [name for name in COUNTS if wide or name != "activations" or (budget and budget.activations)]
     words = LEGEND if wide else f"{IN_WORDS};\n  in full, and with every count: --wide"
     note = f"{CONVENTION}, {task_words(task)}\n{words}"
