@@ -117,6 +117,6 @@ def test_a_study_stays_where_it_is_from_the_first_moment_of_a_search(
 
 
 def test_the_front_of_a_study_that_has_trained_nothing_is_a_line(run: Run, tmp_path: Path) -> None:
-    make_study(tmp_path, complete=0)
+    make_study(tmp_path, complete=0, failed=1)
     said = "first: no network is trained to its end yet; nas trials first has what there is\n"
     assert run("front", "first", "--runs", tmp_path) == (0, said, "")
