@@ -11,7 +11,7 @@ from rich.console import Console
 from nas.data.dataset import Data
 from nas.records.settings import BASELINE, FILE, Settings
 from nas.records.trial import ENDED, Trial
-from nas.searching.estimate import Estimate, estimate, trials_within
+from nas.searching.estimate import Estimate, estimate, starting, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
@@ -47,17 +47,18 @@ def plan_goal(
             raise InputError(f"time must be one that can be estimated, got {plan.time}, but {why}; give --trials")
         console.print(f"note: how long it takes is not known before: {why}", highlight=False, soft_wrap=True)
         return Goal(plan.trials, workers, None)
-    trials = plan.trials
+    trials, start = plan.trials, starting(workers, cores())
     if trials is None:
         assert plan.time is not None
-        limit = parse_time(plan.time) / (1 + plan.baseline)
+        limit = parse_time(plan.time) / (1 + plan.baseline) - start
         trials = trials_within(limit, found, settings.band, at_once, plan.repeats, known)
         said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
         console.print(f"time: {plan.time} {said}", highlight=False)
     left = max(0, trials + plan.repeats - ended)
     if plan.baseline:
         left += max(0, trials + plan.repeats - sum(trial.state in ENDED for trial in beside))
-    console.print(found.describe(left, settings.band, at_once), highlight=False, soft_wrap=True)
+    said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline))
+    console.print(said, highlight=False, soft_wrap=True)
     return Goal(trials, at_once, found)
 
 
