@@ -36,7 +36,7 @@ def data(
     """
     from nas.data.sheet import sheet as draw
     from nas.data.study_data import look_at, said
-    from nas.records.files import write_whole
+    from nas.records.files import write_asked
 
     reading = Reading(
         train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
@@ -44,7 +44,7 @@ def data(
     ).absolute()  # fmt: skip
     found = look_at(source, image_size, reading, progress())
     if sheet:
-        write_whole(sheet, draw(found))
+        write_asked(sheet, draw(found), "sheet")
     assert found.look
     if as_json:
         about = {

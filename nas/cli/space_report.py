@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from nas.analysis.plain_table import number, plain_table
 from nas.analysis.wording import CONVENTION, IN_WORDS, LEGEND, describe, in_words, task_words
-from nas.records.files import write_whole
+from nas.records.files import write_asked
 from space import Band, Budget, InputError, Space, Task, compact
 from space.axes import Value
 from space.budget import COUNTS
@@ -83,7 +83,7 @@ def save(space: Space, path: Path) -> None:
     """As a YAML file that `Space.load` reads. Raises InputError where the file exists."""
     if path.exists():
         raise InputError(f"save must be a new file, got {path}; choose another name")
-    write_whole(path, space.to_yaml())
+    write_asked(path, space.to_yaml(), "save")
 
 
 def axes_table(space: Space) -> Table:
