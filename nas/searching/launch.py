@@ -252,6 +252,14 @@ def _run(
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
+    folder.mkdir(parents=True, exist_ok=True)
+    with at_work(folder):  # before there is a study.yaml: none is moved away between two of these lines
+        return _run_held(folder, settings, goal, repeats, shared, on_trial)
+
+
+def _run_held(
+    folder: Path, settings: Settings, goal: Goal, repeats: int, shared: Shared, on_trial: OnTrial | None
+) -> bool:
     notes = open_folder(folder, settings)
     if shared.samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, shared.samples)
