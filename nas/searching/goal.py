@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from nas.data.dataset import Data
+from nas.records.progress import Notes
 from nas.records.settings import BASELINE, FILE, Settings
 from nas.records.trial import ENDED, Trial
 from nas.searching.estimate import Estimate, estimate, starting, trials_within
@@ -31,9 +31,10 @@ class Goal:
 
 def plan_goal(
     space: Space, settings: Settings, plan: SearchPlan, data: Data, placed: DeviceData, workers: int,
-    elsewhere: bool, console: Console,
+    elsewhere: bool, notes: Notes,
 ) -> Goal:  # fmt: skip
     """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
+    console = notes.console
     known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
     ended = sum(trial.state in ENDED for trial in known)
     if plan.trials is not None and ended >= plan.trials + plan.repeats and not plan.baseline:
@@ -45,7 +46,7 @@ def plan_goal(
         why = "it trains on other machines" if elsewhere else "no network that was tried for it could be trained"
         if plan.trials is None:
             raise InputError(f"time must be one that can be estimated, got {plan.time}, but {why}; give --trials")
-        console.print(f"note: how long it takes is not known before: {why}", highlight=False, soft_wrap=True)
+        notes(f"how long it takes is not known before: {why}")
         return Goal(plan.trials, workers, None)
     trials, start = plan.trials, starting(workers, cores())
     if trials is None:
