@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.base import app, progress
+from nas.cli.base import app, print_lines, progress
 from nas.cli.options import ImageColumn, Json, LabelColumn, SkipBroken, TestSplit, TrainSplit, ValidationSplit
 from nas.records.settings import Reading
 
@@ -53,7 +53,7 @@ def data(
         }  # fmt: skip
         print(json.dumps(about | found.look.to_dict()))
     else:
-        print("\n".join(said(found)))
+        print_lines(said(found))
     if sheet:
         where = sys.stderr if as_json else sys.stdout
         print(f"{sheet}: the first images of each class, as a network sees them", file=where)

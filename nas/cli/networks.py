@@ -12,7 +12,7 @@ import typer
 
 from nas.analysis.about import about_space
 from nas.analysis.wording import FLOPS_WORDS, cost_line, cost_record, network_lines
-from nas.cli.base import app, print_json, print_table
+from nas.cli.base import app, print_json, print_lines, print_table
 from nas.cli.options import (
     RUNS,
     BandOption,
@@ -114,7 +114,7 @@ def show(
     from nas.cli.network_tables import network_table
 
     print_table(network_table(network, task))
-    print("\n".join(network_lines(network)))
+    print_lines(network_lines(network))
 
 
 @app.command()
@@ -191,7 +191,7 @@ def describe_space(
         print_json(about_space(chosen, task, budget) | found, axes)
     else:
         print_table(spaces.axes_table(chosen))
-        print("\n".join(spaces.report_lines(found, task, budget)))
+        print_lines(spaces.report_lines(found, task, budget))
     if save is not None:
         spaces.save(chosen, save)
         print(f"saved as {save}", file=sys.stderr)
