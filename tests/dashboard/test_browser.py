@@ -324,7 +324,7 @@ def test_squares_of_kernels_shrink_to_their_bars(site: Site, page: Any) -> None:
     deepest = max(Reader(site.runs / "keys").trials(), key=lambda trial: trial.to_arch().depth)
     page.set_viewport_size({"width": 390, "height": 900})
     page.goto(f"{site.address}/network?study=keys&trial={deepest.number}")
-    page.wait_for_selector(".nas-plot .barlayer")
+    page.wait_for_selector(".nas-plot .scatterlayer .point", state="attached")
     square, bar = (
         f"Math.max(...[...{CHART}.querySelectorAll('{part}')].map(e => e.getBoundingClientRect().width))"
         for part in (".scatterlayer .point", ".barlayer .trace:first-child .point path")
