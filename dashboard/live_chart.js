@@ -92,7 +92,7 @@ const draw = (Plotly, box) => {
   }
   if (layout.xaxis) layout.xaxis.title = wrapped(layout.xaxis.title, box.clientWidth - 60);
   chart.config ??= configured(Plotly, box);
-  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config);
+  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config).then(() => fit(Plotly, box));
 };
 
 const step = (order, now, key) => {
@@ -128,7 +128,7 @@ const listen = (Plotly, box) => {
   chart.sizes = new ResizeObserver(() => {
     if (box.clientWidth === width) return;
     width = box.clientWidth;
-    Plotly.Plots.resize(box);
+    Plotly.Plots.resize(box).then(() => fit(Plotly, box));
   });
   chart.sizes.observe(box);
 };

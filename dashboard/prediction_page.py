@@ -11,7 +11,7 @@ from dashboard.charts.confusion import confusion_caption, confusion_figure
 from dashboard.html_page import chart, document, table
 from dashboard.number_format import count, percent
 from nas.export.predictions import Predictions, Scores, wrong
-from nas.records.files import write_whole
+from nas.records.files import write_asked
 from nas.records.look import printable
 
 MOST = 500  # pictures that are listed, the surest of the wrong ones first
@@ -19,7 +19,7 @@ MOST = 500  # pictures that are listed, the surest of the wrong ones first
 
 def write_predictions(out: Path, title: str, predictions: Predictions, scores: Scores | None) -> int:
     """Writes the file. Returns its size in bytes."""
-    write_whole(out, document(title, _body(title, predictions, scores)))
+    write_asked(out, document(title, _body(title, predictions, scores)), "html")
     return out.stat().st_size
 
 

@@ -13,7 +13,8 @@ const draw = (paper) => {
     const title = figure.layout.xaxis?.title;
     if (paper) figure.layout.width = 850;  // px: 180 mm at 80%
     if (title?.text) title.text = wrap(title.text, Math.floor((paper ? 850 : box.clientWidth) / 9));
-    Plotly.newPlot(box, figure.data, figure.layout, { displaylogo: false, responsive: true });
+    const drawn = Plotly.newPlot(box, figure.data, figure.layout, { displaylogo: false, responsive: true });
+    drawn.then(() => fit(Plotly, box));
   }
 };
 draw(false);

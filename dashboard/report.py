@@ -27,7 +27,7 @@ from nas.analysis.history import spans
 from nas.analysis.importance import FEWEST
 from nas.analysis.pareto import flops, merged, pareto_front, score
 from nas.analysis.wording import mean_words
-from nas.records.files import write_whole
+from nas.records.files import write_asked
 from nas.records.scores import WORDS
 from nas.records.settings import Settings
 from space import InputError, compact
@@ -48,7 +48,7 @@ def write_report(folder: Path, out: Path) -> int:
         raise InputError(snapshot.problem or f"study must be readable, got {folder}; see `nas studies`")
     if not snapshot.scored:
         raise InputError(f"study must have a finished network to report, got none in {folder}; search on")
-    write_whole(out, page(cache, snapshot, snapshot.settings))
+    write_asked(out, page(cache, snapshot, snapshot.settings), "out")
     return out.stat().st_size
 
 

@@ -28,8 +28,16 @@ class Band:
         return self.low <= count <= self.high
 
     def __str__(self) -> str:
-        low, high = (compact(end, 6) for end in (self.low, self.high))
-        return f"{low}..{high}" if low != high or self.low == self.high else f"{self.low}..{self.high}"
+        return "..".join(self.ends())
+
+    def ends(self, digits: int = 6) -> tuple[str, str]:
+        """Low and high for people, in so many digits: in more where rounding moves one by a hundredth of the band."""
+        for each in (digits, 6):
+            low, high = compact(self.low, each), compact(self.high, each)
+            moved = max(abs((_count(low) or 0) - self.low), abs((_count(high) or 0) - self.high))
+            if 100 * moved <= self.high - self.low:
+                return low, high
+        return str(self.low), str(self.high)
 
     @staticmethod
     def parse(text: str, field: str = "flops") -> Band:

@@ -18,7 +18,7 @@ from nas.analysis.pareto import flops, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResults
 from nas.records.scores import SHORT
 from nas.records.trial import Trial
-from space import Band, compact
+from space import Band
 
 ON_FRONT = 12  # size of a marker, px
 HEIGHT = 430  # of the chart, px
@@ -193,7 +193,8 @@ def _line(x: float, colour: str, dash: str) -> dict[str, Any]:
 
 def _band_labels(band: Band) -> list[dict[str, Any]]:
     """The budget's ends, inside it, at the bottom."""
-    ends = ((band.low, f"budget from {compact(band.low)}", "left"), (band.high, f"to {compact(band.high)}", "right"))
+    low, high = band.ends(3)
+    ends = ((band.low, f"budget from {low}", "left"), (band.high, f"to {high}", "right"))
     return [
         {
             "x": math.log10(edge), "y": 0.01, "xref": "x", "yref": "paper", "text": text, "showarrow": False,

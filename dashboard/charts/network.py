@@ -14,7 +14,8 @@ from space import Arch, Part, Task, breakdown, compact
 Spot = tuple[float, float]  # left and right of a part; a block is 1 wide
 _GAP = 0.9  # between parts, in blocks
 REST = "stem and head"
-_KERNEL = 2.0  # px of the drawing for a pixel of a kernel
+_BAR = 0.86  # the width of a block's bar, in blocks
+_KERNEL = 2.0  # px of the drawing for a pixel of a kernel, where a bar has room for that: see `fit` in theme.js
 
 
 def network_figure(arch: Arch, task: Task, *, brief: bool = False) -> Figure:
@@ -73,7 +74,7 @@ def _blocks(arch: Arch, parts: Sequence[Part], spots: Sequence[Spot], tall: int)
     return [
         {
             "type": "bar", "name": escape(name, 40), "x": [x for x, _, _ in bars], "y": [high for _, high, _ in bars],
-            "base": [-high / 2 for _, high, _ in bars], "width": 0.86, "text": [text for _, _, text in bars],
+            "base": [-high / 2 for _, high, _ in bars], "width": _BAR, "text": [text for _, _, text in bars],
             "textposition": "none", "hovertemplate": "%{text}<extra></extra>",
             "marker": {"color": look[name][0] if name in look else GREY, "opacity": 0.85},
         }
@@ -90,11 +91,12 @@ def _kernels(arch: Arch, spots: Sequence[Spot]) -> list[dict[str, Any]]:
     ]
     if not rows:
         return []
+    sizes = [_KERNEL * kernel for _, kernel in rows]
     return [
         {
             "type": "scatter", "mode": "markers", "name": "kernel", "x": [x for x, _ in rows], "y": [0] * len(rows),
-            "hoverinfo": "skip", "marker": {
-                "symbol": "square", "color": "@back", "size": [_KERNEL * kernel for _, kernel in rows],
+            "hoverinfo": "skip", "meta": {"sizes": sizes, "room": _BAR}, "marker": {
+                "symbol": "square", "color": "@back", "size": sizes,
                 "line": {"color": "@text", "width": 1.2},
             },
         }

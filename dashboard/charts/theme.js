@@ -12,3 +12,13 @@ const themed = (json, { text, grid, back, font }) => {
   if (dark) Object.assign(named, DARK);
   return JSON.parse(json, (_, value) => named[value] ?? value);
 };
+
+// Squares to the scale of kernels are no wider than the bars that they are on, on a narrow screen either: all shrink.
+const fit = (Plotly, box) => {
+  const at = box.data?.findIndex((trace) => trace.meta?.sizes) ?? -1, area = box.querySelector(".nsewdrag");
+  if (at < 0 || !area) return;
+  const { sizes, room } = box.data[at].meta, [low, high] = box.layout.xaxis.range;
+  const wide = room * area.getBoundingClientRect().width / (high - low);  // px of a bar
+  const fitting = sizes.map((size) => size * Math.min(1, wide / Math.max(...sizes)));
+  if (fitting[0] !== box.data[at].marker.size[0]) return Plotly.restyle(box, { "marker.size": [fitting] }, [at]);
+};

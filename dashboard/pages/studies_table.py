@@ -13,7 +13,6 @@ from dashboard.snapshot import Snapshot
 from nas.analysis.history import pace
 from nas.analysis.pareto import score
 from nas.records.scores import SHORT
-from space import compact
 
 NAMES = ("study", "state", "data", "budget", "best", "hypervolume", "trials", "sampler", "updated")
 _WIDE, _HIGH = 96, 24  # px of the history
@@ -47,7 +46,7 @@ def _cells(snapshot: Snapshot) -> dict[str, str]:
         speed = _small(f"{per_hour:,.1f} / h")
     return {
         "data": escape(settings.data.name),
-        "budget": f"{compact(band.low)}..{compact(band.high)}",
+        "budget": "..".join(band.ends(3)),
         "best": best,
         "hypervolume": _history(snapshot),
         "trials": snapshot.counts + speed,

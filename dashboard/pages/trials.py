@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.derived import networks_of
-from dashboard.frames import cell, trials_frame, with_classes
+from dashboard.frames import BALANCED, cell, trials_frame, with_classes
 from dashboard.number_format import count, evidence, percent
 from dashboard.pages.address import choose, chosen, link
 from dashboard.pages.elements import KEPT, download, table, text_box, trial_table
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.records.scores import WORDS
+from nas.records.scores import WORDS, Metric
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
 
-JUDGED = {
-    "rung": st.column_config.NumberColumn(help="The images after which the stopping rule judged it last"),
-    "had": st.column_config.NumberColumn(format="%.2f", help="Its validation score there, %"),
-    "needed": st.column_config.NumberColumn(format="%.2f", help="The score that it had to reach there, %"),
-    "rivals": st.column_config.NumberColumn(help="Trials that it was compared with"),
-}
+# What the table of all trials leaves to the page Network, to the words on the chosen trial below it, to its own menu of
+# columns and to the CSV: so that reasons are seen without scrolling from 1,400 px on.
+_HIDDEN = ("params", "seconds", "worker", "rung", "had", "needed", "rivals")
+_REASON = st.column_config.TextColumn(width=215)
 
 
 def trials_page(scene: Scene) -> None:
@@ -48,7 +47,7 @@ def trials_page(scene: Scene) -> None:
         f"{count(len(frame), 'trial')} of {len(snapshot.trials):,}; select a row to open its network. {what}: "
         f"{evidence(scene.settings)}, the trial's own; a network's is the mean of its seeds{alone}."
     )
-    _table(frame, number)
+    _table(frame, number, scene.settings.metric)
     with st.container(horizontal=True, vertical_alignment="center"):
         download(lambda: with_classes(frame, snapshot.trials, scene.settings.data.classes), snapshot.name, "trials")
         if number is not None:
@@ -86,14 +85,19 @@ def shown(snapshot: Snapshot, states: tuple[str, ...], text: str) -> pd.DataFram
     return frame
 
 
-def _table(frame: pd.DataFrame, number: int | None) -> None:
+def columns(metric: Metric) -> dict[str, Any]:
+    """How columns are shown, None for those that are hidden; so is the score that is not maximised."""
+    return {"reason": _REASON, **dict.fromkeys(_HIDDEN if metric == "balanced" else (*_HIDDEN, BALANCED))}
+
+
+def _table(frame: pd.DataFrame, number: int | None, metric: Metric) -> None:
     """With the row of the selected trial marked, wherever it was selected."""
     numbers = frame["trial"].tolist()
     rows = [numbers.index(number)] if number in numbers else []
     state = st.session_state.get("table")
     if (state["selection"]["rows"] if state else []) != rows:
         st.session_state["table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
-    trial_table(frame, "table", JUDGED, height=480)
+    trial_table(frame, "table", columns(metric), height=480)
 
 
 def _trial(trial: Trial) -> None:

@@ -22,6 +22,7 @@ LEGEND = (
     "Network: stem (a number: patchify's stride) | per stage the block's initial, depth x width (:output), kernel | "
     "norm, act, expansion | head, if not linear"
 )
+IN_WORDS = "network: kind of blocks, blocks of the stages, channels, kernels, norm"  # what `in_words` has
 
 
 def mean_words(accuracy: float, seeds: int) -> str:

@@ -30,7 +30,7 @@ from nas.benchmark.replay_summary import (
 from nas.benchmark.replay_tables import replay_tables
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable
-from nas.records.files import write_whole
+from nas.records.files import write_asked
 from nas.records.progress import Steps
 from nas.records.settings import Sampler, Stop
 from space import InputError
@@ -157,7 +157,7 @@ def plot(curves: Curves, notes: Sequence[str], path: Path) -> None:
 <meta http-equiv="Content-Security-Policy" content="{policy}"></head>
 <body style="font-family: sans-serif; max-width: 70em; margin: auto">{"".join(bodies)}{text}</body></html>
 """
-    write_whole(path, page)
+    write_asked(path, page, "plot")
 
 
 def _figure(world: str, curves: Curves) -> Any:

@@ -12,7 +12,7 @@ import pyarrow.parquet as parquet
 from nas.analysis.seed_noise import pooled_noise
 from nas.analysis.wording import FLOPS_WORDS
 from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix, at_equal_flops, log_flops
-from nas.records.files import write_whole
+from nas.records.files import write_asked
 from space import compact
 
 LEAST = 10  # networks below which no correlation is given
@@ -20,11 +20,10 @@ LEAST = 10  # networks below which no correlation is given
 
 def save_table(table: RecordedTable, path: Path) -> None:
     """Writes the parquet file and its card (`.md`) beside it, each whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     parquet.write_table(table.to_arrow(), content, compression="zstd")
-    write_whole(path, content.getvalue())
-    write_whole(path.with_suffix(".md"), card(table, path))
+    write_asked(path, content.getvalue(), "out")
+    write_asked(path.with_suffix(".md"), card(table, path), "out")
 
 
 def card(table: RecordedTable, path: Path) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,6 +69,7 @@ COMMANDS = {
 
 
 WIDE = 200  # characters
+UNCUT = "\N{NO-BREAK SPACE}"  # for a space at which no line ends
 WIDEST = max(len(name) for commands in COMMANDS.values() for name in commands)
 
 
@@ -130,6 +133,17 @@ def progress(quiet: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=True, quiet=quiet)
+
+
+def print_lines(lines: Iterable[str], begin: str = "", indent: str = "  ") -> None:
+    """As wide as the window, 80 characters where there is none; neither a word nor a command to be copied is cut.
+    `begin`: before a line, `indent`: before what goes on."""
+    wrap = textwrap.TextWrapper(
+        shutil.get_terminal_size().columns, begin, indent, break_long_words=False, break_on_hyphens=False
+    )
+    for line in lines:
+        whole = re.sub("pip install .*", lambda found: found[0].replace(" ", UNCUT), line)
+        print(wrap.fill(whole).replace(UNCUT, " "))
 
 
 def print_json(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

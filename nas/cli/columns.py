@@ -35,6 +35,11 @@ def choose(every: Mapping[str, object], default: Sequence[str], names: Sequence[
     return list(names or default)
 
 
+def notes(said: Iterable[tuple[str, str]], names: Sequence[str]) -> list[str]:
+    """What is to be said of the columns that are shown. `said`: a column, and words on it; no column, on the whole."""
+    return [words for name, words in said if words and (not name or name in names)]
+
+
 def heads(every: Columns, names: Iterable[str]) -> list[Column]:
     return [every[name][0] for name in names]
 

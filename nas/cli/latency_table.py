@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.cost_axes import LIMIT
 from nas.analysis.pareto import baseline_of, score
-from nas.analysis.wording import describe, in_words
+from nas.analysis.wording import CONVENTION, describe, in_words
 from nas.cli.base import print_json, print_table
-from nas.cli.columns import cells, choose, heads
+from nas.cli.columns import cells, choose, heads, notes
 from nas.latency import front as latencies
 from nas.latency.front import Measured
 from nas.records.scores import BALANCED, SHORT, WORDS, Metric
@@ -69,13 +69,15 @@ def table(
 ) -> Table:
     """Measured networks, at least one; those on the front in latency are marked, and those that do not hold. `names`:
     of columns that were chosen."""
+    from rich.markup import escape
+
     from nas.analysis.plain_table import plain_table
 
     first = found[0]
     every = _columns(first.trial.metric, {row.trial.number for row in front}, wide)
     default = [name for name in every if wide or name not in ("images_per_second", "peak")]
     chosen = choose(every, default, names)
-    note = _caption(first.device, first.batch, first.trial.metric)
+    note = escape(" ".join(notes(_notes(first.device, first.batch, first.trial.metric), chosen)))
     made = plain_table(*heads(every, chosen), title=title, note=note)
     for row in found:
         made.add_row(*cells(every, chosen, row))
@@ -113,11 +115,16 @@ def _times(row: Measured) -> str:
     return f"{median} ms, {low} to {high}"
 
 
-def _caption(device: str, batch: int, metric: Metric) -> str:
-    return (
-        f"latency: median of forward passes of a batch of {batch} in float32, synchronised, on {device}. busy: a "
-        f"reference kernel took over {LIMIT:g} times its best meanwhile, which keeps the network off the front; "
-        "not checked: there was none. peak: parameters, buffers, the batch and all tensors alive at once in a pass, "
-        "without scratch memory of torch's libraries. FLOPs: conv + linear multiply-accumulates, batch 1. "
-        f"{'top-1' if metric == 'accuracy' else BALANCED}: of the validation split, mean of a network's n seeds."
+def _notes(device: str, batch: int, metric: Metric) -> list[tuple[str, str]]:
+    """By column."""
+    times = f"latency: median of forward passes of a batch of {batch} in float32, synchronised, on {device}."
+    busy = (
+        f"busy: a reference kernel took over {LIMIT:g} times its best meanwhile, which keeps the network off the "
+        "front; not checked: there was none."
     )
+    peak = (
+        "peak: parameters, buffers, the batch and all tensors alive at once in a pass, without scratch memory of "
+        "torch's libraries."
+    )
+    score = f"{'top-1' if metric == 'accuracy' else BALANCED}: of the validation split, mean of a network's n seeds."
+    return [("latency", times), ("mark", busy), ("peak", peak), ("flops", f"{CONVENTION}."), ("accuracy", score)]

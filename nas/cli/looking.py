@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.base import app, progress
+from nas.cli.base import app, print_lines, progress
 from nas.cli.options import ImageColumn, Json, LabelColumn, SkipBroken, TestSplit, TrainSplit, ValidationSplit
 from nas.records.settings import Reading
 
@@ -36,7 +36,7 @@ def data(
     """
     from nas.data.sheet import sheet as draw
     from nas.data.study_data import look_at, said
-    from nas.records.files import write_whole
+    from nas.records.files import write_asked
 
     reading = Reading(
         train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
@@ -44,7 +44,7 @@ def data(
     ).absolute()  # fmt: skip
     found = look_at(source, image_size, reading, progress())
     if sheet:
-        write_whole(sheet, draw(found))
+        write_asked(sheet, draw(found), "sheet")
     assert found.look
     if as_json:
         about = {
@@ -53,7 +53,7 @@ def data(
         }  # fmt: skip
         print(json.dumps(about | found.look.to_dict()))
     else:
-        print("\n".join(said(found)))
+        print_lines(said(found))
     if sheet:
         where = sys.stderr if as_json else sys.stdout
         print(f"{sheet}: the first images of each class, as a network sees them", file=where)

@@ -12,7 +12,7 @@ import typer
 
 from nas.analysis.about import about_space
 from nas.analysis.wording import FLOPS_WORDS, cost_line, cost_record, network_lines
-from nas.cli.base import app, print_json, print_table
+from nas.cli.base import app, print_json, print_lines, print_table
 from nas.cli.options import (
     RUNS,
     BandOption,
@@ -25,6 +25,7 @@ from nas.cli.options import (
     OwnSize,
     Runs,
     SpaceArg,
+    Wide,
 )
 from nas.export.arch_source import load_network, told_task
 from nas.records.settings import FILE, find_study
@@ -113,7 +114,7 @@ def show(
     from nas.cli.network_tables import network_table
 
     print_table(network_table(network, task))
-    print("\n".join(network_lines(network)))
+    print_lines(network_lines(network))
 
 
 @app.command()
@@ -127,6 +128,7 @@ def draw(
     image_size: OwnSize = None,
     classes: OwnClasses = None,
     channels: Channels = 3,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> None:
     """Draw random networks from SPACE, inside the bands that are given, by construction.
@@ -145,7 +147,7 @@ def draw(
         names = ("arch", "key", "log_density")
         print_json(about, [dict(zip(names, (arch, *more), strict=True)) | cost for arch, cost, *more in rows])
     else:
-        print_table(spaces.draw_table(drawn, task))
+        print_table(spaces.draw_table(drawn, task, budget, wide), wide)
 
 
 @app.command("space")
@@ -189,7 +191,7 @@ def describe_space(
         print_json(about_space(chosen, task, budget) | found, axes)
     else:
         print_table(spaces.axes_table(chosen))
-        print("\n".join(spaces.report_lines(found, task, budget)))
+        print_lines(spaces.report_lines(found, task, budget))
     if save is not None:
         spaces.save(chosen, save)
         print(f"saved as {save}", file=sys.stderr)

@@ -13,7 +13,7 @@ import typer
 from nas.cli.base import app, print_table, progress
 from nas.cli.options import Json
 from nas.data.folders import split_of
-from nas.records.files import write_whole
+from nas.records.files import write_asked
 from nas.records.look import printable
 from nas.records.progress import Steps
 from space import InputError
@@ -62,7 +62,7 @@ def predict(
     for line in predictions.broken:
         print(f"broken: {line}", file=sys.stderr)
     if out_csv is not None:
-        write_whole(out_csv, predictions_csv(predictions))
+        write_asked(out_csv, predictions_csv(predictions), "csv")
     if out_html is not None:
         from dashboard.prediction_page import write_predictions
 

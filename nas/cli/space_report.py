@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 from rich.table import Column, Table
 
-from nas.analysis.plain_table import plain_table
-from nas.analysis.wording import CONVENTION, LEGEND, describe, task_words
-from nas.records.files import write_whole
+from nas.analysis.plain_table import number, plain_table
+from nas.analysis.wording import CONVENTION, IN_WORDS, LEGEND, describe, in_words, task_words
+from nas.records.files import write_asked
 from space import Band, Budget, InputError, Space, Task, compact
 from space.axes import Value
 from space.budget import COUNTS
@@ -23,6 +23,7 @@ from space.chooser import RandomChooser
 from space.count_networks import count_networks
 from space.draw import Proposal
 
+HEADS = {name: "FLOPs" if name == "flops" else name for name in COUNTS}
 SAMPLE = 2000  # random networks that a share is estimated from
 ATTEMPTS = 300
 
@@ -47,13 +48,16 @@ def draw(space: Space, task: Task, budget: Budget | None, count: int, seed: int)
     return [space.sample(rng, task, budget) for _ in range(count)]
 
 
-def draw_table(proposals: Sequence[Proposal], task: Task) -> Table:
-    counts = (Column(name, justify="right", no_wrap=True) for name in ("FLOPs", "params", "activations"))
-    note = f"{CONVENTION}, {task_words(task)}\n{LEGEND}"
+def draw_table(proposals: Sequence[Proposal], task: Task, budget: Budget | None, wide: bool = False) -> Table:
+    """Networks with their costs. `wide`: every count, networks in full; else activations only where bounded."""
+    counted = [name for name in COUNTS if wide or name != "activations" or (budget and budget.activations)]
+    words = LEGEND if wide else f"{IN_WORDS};\n  in full, and with every count: --wide"
+    note = f"{CONVENTION}, {task_words(task)}\n{words}"
+    counts = (number(HEADS[name]) for name in counted)
     table = plain_table(Column("key", no_wrap=True), *counts, Column("network", overflow="fold"), note=note)
     for proposal in proposals:
-        cost = proposal.cost
-        table.add_row(proposal.arch.key, *map(compact, astuple(cost)), describe(proposal.arch))
+        cells = (compact(getattr(proposal.cost, name)) for name in counted)
+        table.add_row(proposal.arch.key, *cells, (describe if wide else in_words)(proposal.arch))
     return table
 
 
@@ -79,13 +83,12 @@ def save(space: Space, path: Path) -> None:
     """As a YAML file that `Space.load` reads. Raises InputError where the file exists."""
     if path.exists():
         raise InputError(f"save must be a new file, got {path}; choose another name")
-    write_whole(path, space.to_yaml())
+    write_asked(path, space.to_yaml(), "save")
 
 
 def axes_table(space: Space) -> Table:
     """Its axes; those with a single choice below the others."""
-    number = Column("n", justify="right", no_wrap=True)
-    table = plain_table(Column("axis", no_wrap=True), Column("choices", overflow="fold"), number)
+    table = plain_table(Column("axis", no_wrap=True), Column("choices", overflow="fold"), number("n"))
     for axis in sorted(space.axes.values(), key=lambda axis: len(axis.values) == 1):
         table.add_row(axis.name, axis.words(), str(len(axis.values)))
     return table

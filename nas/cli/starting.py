@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.base import app, print_table
+from nas.cli.base import app, print_lines, print_table
 from space import InputError
 from space.reading import presets as names_of
 
@@ -24,7 +24,8 @@ def doctor() -> None:
     found = list(checks())
     width = max(len(check.what) for check in found)
     for check in found:
-        print(f"{check.state:>7}  {check.what:{width}}  {check.says}")
+        begin = f"{check.state:>7}  {check.what:{width}}  "
+        print_lines([check.says], begin, " " * len(begin))
     if any(check.state == "missing" for check in found):
         raise typer.Exit(1)
 

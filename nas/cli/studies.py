@@ -51,12 +51,14 @@ def trials(
     study: StudyArg, wide: Wide = False, columns: Columns = None, runs: Runs = RUNS, as_json: Json = False
 ) -> None:
     """List every trial of STUDY, those that failed or were never trained too. Example: nas trials digits-1M-4M"""
-    from nas.cli.study_tables import trials_table
+    from nas.cli.study_tables import nothing_yet, trials_table
 
     reader = Reader(find_study(study, runs))
     rows, names = reader.shown(), parse_columns(columns, as_json)
     if as_json:
         print_json(about_study(reader.settings, OF_ROWS), [trial.to_json() for trial in rows])
+    elif not rows:
+        print(nothing_yet(reader.settings, rows))
     else:
         print_table(trials_table(rows, reader.settings, wide, names), wide)
 

@@ -18,14 +18,14 @@ from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networ
 from nas.analysis.studies import Summary
 from nas.analysis.wording import (
     CONVENTION,
+    IN_WORDS,
     LEGEND,
     basis,
-    caption,
     describe,
     in_words,
 )  # fmt: skip
 from nas.cli.base import print_json, print_table
-from nas.cli.columns import cells, choose, heads
+from nas.cli.columns import cells, choose, heads, notes
 from nas.records.scores import BALANCED, WORDS
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -51,12 +51,18 @@ def print_front(folder: Path, as_json: bool, wide: bool = False, names: Sequence
         print_json(about, front_records(trials, other.trials() if other else ()))
         return
     if not scored(trials):
-        name = reader.settings.name
-        print(f"{name}: no network is trained to its end yet; nas trials {name} has what there is")
+        print(nothing_yet(reader.settings, trials))
         return
     print_table(front_table(trials, reader.settings, wide, names), wide)
     if other:
         print(baseline_line(trials, reader.settings, other.trials(), other.settings))
+
+
+def nothing_yet(settings: Settings, trials: Sequence[Trial]) -> str:
+    """Of a study without a trained network: that, and what to do next."""
+    if not trials:
+        return f"{settings.name}: no trial yet; to go on: {settings.command}"
+    return f"{settings.name}: no network is trained to its end yet; nas trials {settings.name} has what there is"
 
 
 def front_table(
@@ -68,11 +74,12 @@ def front_table(
     counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks ({count} trainings)"
     title = f"{settings.name}: front of {counts} in {settings.band} FLOPs\n"
     title += f"hypervolume {hypervolume(trials, settings.band):.4f}"
-    note = front_caption(found, settings) if wide else _short_caption(found, settings)
     every = _front_columns(found, settings, wide)
     seeds = [] if found.noise is None else ["seeds"]
     more = [*(["probability"] if seeds else []), "params", "seconds"] if wide else [] if seeds else ["params"]
     chosen = choose(every, ["trial", "accuracy", *seeds, "flops", *more, "network", "mark"], names)
+    said = front_notes(found, settings) if wide else _short_notes(found, settings)
+    note = (" " if wide else "\n").join(notes(said, chosen))
     table = plain_table(*heads(every, chosen), title=title, note=escape(note))
     for row in found.front:
         table.add_row(*cells(every, chosen, row))
@@ -110,20 +117,24 @@ def _over_lines(settings: Settings) -> str:
     return WORDS[settings.metric].replace(" ", "\n")
 
 
-def _short_caption(found: NetworkResults, settings: Settings) -> str:
-    """What a person needs to read the front, a line each; the rest is in `front_caption`."""
-    lines = [_basis_lines(settings, "1 seed per network" if found.noise is None else "mean of n seeds")]
+Notes = list[tuple[str, str]]  # a column, none for the whole table, and words on it
+
+
+def _short_notes(found: NetworkResults, settings: Settings) -> Notes:
+    """What a person needs to read the front, a line each; the rest is in `front_notes`."""
+    said = _basis_notes(settings, "1 seed per network" if found.noise is None else "mean of n seeds")
     if found.noise is None:
-        lines.append("One seed per network: no interval, and near ones may be ties.")
+        said.append(("accuracy", "One seed per network: no interval, and near ones may be ties."))
     elif found.noise.known:
         split = split_error(found.front[-1].trial, settings.data.validation) if found.front else 0.0
-        lines.append(f"±: 95% interval over seeds; without the split's own error, {100 * split:.2f} points")
-        lines.append("tie: these seeds do not tell it from the row above (more on both: --wide)")
-        if len(found.apart) > 1:
-            lines.append(_apart_words(found))
+        said += [
+            ("accuracy", f"±: 95% interval over seeds; without the split's own error, {100 * split:.2f} points"),
+            ("mark", "tie: these seeds do not tell it from the row above (more on both: --wide)"),
+            ("trial", _apart_words(found) if len(found.apart) > 1 else ""),
+        ]
     else:
-        lines.append(noise_words(found.noise, settings, found))
-    return "\n".join([*lines, _in_full(settings)])
+        said.append(("accuracy", noise_words(found.noise, settings, found)))
+    return [*said, ("network", _in_full(settings))]
 
 
 def _apart_words(found: NetworkResults) -> str:
@@ -133,14 +144,14 @@ def _apart_words(found: NetworkResults) -> str:
     return f"told from one another: {len(found.apart)} of {len(found.front)}, trials {numbers}; {held}"
 
 
-def _basis_lines(settings: Settings, seeds: str) -> str:
+def _basis_notes(settings: Settings, seeds: str) -> Notes:
     """`basis`, accuracy and FLOPs a line each."""
-    return basis(settings, seeds).replace(f". {CONVENTION}.", f"\n{CONVENTION}")
+    accuracy, _, flops = basis(settings, seeds).removesuffix(".").partition(f". {CONVENTION}")
+    return [("accuracy", accuracy), ("", CONVENTION + flops)]
 
 
 def _in_full(settings: Settings) -> str:
-    words = "network: kind of blocks, blocks of the stages, channels, kernels, norm;\n  in full:"
-    return f"{words} nas show {settings.name} --trial N"
+    return f"{IN_WORDS};\n  in full: nas show {settings.name} --trial N"
 
 
 def _mark(row: NetworkResult, found: NetworkResults, wide: bool) -> str:
@@ -151,20 +162,22 @@ def _mark(row: NetworkResult, found: NetworkResults, wide: bool) -> str:
     return ", ".join(filter(None, [place, tie]))
 
 
-def front_caption(found: NetworkResults, settings: Settings) -> str:
-    """What the numbers of a front are, and how far they can be trusted."""
+def front_notes(found: NetworkResults, settings: Settings) -> Notes:
+    """What the numbers of a front are, and how far they can be trusted, in sentences."""
+    last: Notes = [("", f"{CONVENTION}."), ("network", f"{LEGEND}.")]
     if found.noise is None:
-        return f"{caption(settings)} One seed per network: no interval, and near ones may be ties."
-    data, ties, metric = settings.data, "", settings.metric
+        one = "One seed per network: no interval, and near ones may be ties."
+        accuracy, flops = _basis_notes(settings, "1 seed per network")
+        return [("accuracy", f"{accuracy[1]}."), ("", f"{flops[1]}."), last[1], ("accuracy", one)]
+    data, metric = settings.data, settings.metric
     mean = "accuracy: mean top-1 of n seeds" if metric == "accuracy" else f"{BALANCED}, mean of n seeds"
-    if found.noise.known:
-        held = bonferroni_note(len(found.front) - 1, "neighbours")
-        ties = f"tie: within noise of the next cheaper member, {held}. "
-    return (
-        f"{mean} on {data.name}'s validation split of {data.validation:,} images, "
-        f"{settings.training}. {noise_words(found.noise, settings, found)} on front: probability, from the networks' "
-        f"posterior given FLOPs and seeds. {ties}{_flattery(found)}{CONVENTION}. {LEGEND}."
-    )
+    split = f"{mean} on {data.name}'s validation split of {data.validation:,} images, {settings.training}."
+    chance = "on front: probability, from the networks' posterior given FLOPs and seeds."
+    held = bonferroni_note(len(found.front) - 1, "neighbours")
+    ties = f"tie: within noise of the next cheaper member, {held}." if found.noise.known else ""
+    noise = noise_words(found.noise, settings, found)
+    said = [("accuracy", split), ("accuracy", noise), ("probability", chance), ("mark", ties)]
+    return [*said, ("accuracy", flattery_words(100 * (found.flattery or 0))), ("trial", _rivals(found)), *last]
 
 
 def noise_words(noise: Noise, settings: Settings, found: NetworkResults) -> str:
@@ -183,19 +196,16 @@ def noise_words(noise: Noise, settings: Settings, found: NetworkResults) -> str:
 def flattery_words(points: float) -> str:
     """By how much a front, being a choice of the highest, flatters."""
     if points >= 0.005:
-        return f"Chosen as the highest, the front's means flatter by about {points:.2f} points. "
+        return f"Chosen as the highest, the front's means flatter by about {points:.2f} points."
     if points > -0.005:
-        return "Chosen as the highest, the front's means may flatter, here by less than 0.01 points. "
-    return f"The front's means are {-points:.2f} points lower than further seeds are expected to give. "
+        return "Chosen as the highest, the front's means may flatter, here by less than 0.01 points."
+    return f"The front's means are {-points:.2f} points lower than further seeds are expected to give."
 
 
-def _flattery(found: NetworkResults) -> str:
-    """The same, and who else may be on it."""
-    words = flattery_words(100 * (found.flattery or 0))
-    if not found.rivals:
-        return words
+def _rivals(found: NetworkResults) -> str:
+    """Who else may be on the front."""
     near = ", ".join(f"trial {row.trial.number} ({row.probability:.0%})" for row in found.rivals[:5])
-    return f"{words}Rivals off the front: {near}{', ...' if len(found.rivals) > 5 else ''}. "
+    return f"Rivals off the front: {near}{', ...' if len(found.rivals) > 5 else ''}." if near else ""
 
 
 def baseline_line(trials: Sequence[Trial], settings: Settings, beside: Sequence[Trial], other: Settings) -> str:
@@ -217,13 +227,14 @@ def trials_table(
     of columns that were chosen."""
     recipe = settings.build_recipe()
     rule = build_rule(settings.stop, recipe.periods, settings.seed)
-    stopping = [] if settings.stop == "none" else [f"stopping: {rule.describe(recipe.period)}"]
+    stopping = "" if settings.stop == "none" else f"stopping: {rule.describe(recipe.period)}"
+    accuracy, flops = _basis_notes(settings, SEED_OF_A_ROW)
     words = LEGEND if wide else _in_full(settings)
-    note = escape("\n".join([_basis_lines(settings, SEED_OF_A_ROW), words, *stopping]))
+    said = [accuracy, ("flops", flops[1]), ("network", words), ("state", stopping)]
     every = _trial_columns(settings, wide)
     default = ["trial", "accuracy", "flops", *(["params"] if wide else []), "seconds", "state", "network"]
     chosen = choose(every, default, names)
-    table = plain_table(*heads(every, chosen), note=note)
+    table = plain_table(*heads(every, chosen), note=escape("\n".join(notes(said, chosen))))
     for trial in trials:
         table.add_row(*cells(every, chosen, trial))
     return table
@@ -256,9 +267,12 @@ def _trial_columns(settings: Settings, wide: bool) -> Columns:
 
 
 STUDIES = (
-    "best: accuracy of the most accurate network, mean of its (n) seeds; top-1, or\n"
-    "  balanced where it says so, on the study's validation split\n"
-    "budget: FLOPs, conv + linear multiply-accumulates, batch 1"
+    (
+        "best",
+        "best: accuracy of the most accurate network, mean of its (n) seeds; top-1, or\n"
+        "  balanced where it says so, on the study's validation split",
+    ),
+    ("budget", f"budget: {CONVENTION.replace(':', ',')}"),
 )
 
 
@@ -266,7 +280,7 @@ def studies_table(rows: Sequence[Summary], names: Sequence[str] | None = None) -
     """Every study; a broken one says why. `names`: of columns that were chosen."""
     default = ("study", "state", "trained", "best", "data", "budget", "updated")
     chosen = choose(_STUDY_WORDS, default, names)
-    table = plain_table(*(Column(name, overflow="fold") for name in chosen), note=STUDIES)
+    table = plain_table(*(Column(name, overflow="fold") for name in chosen), note="\n".join(notes(STUDIES, chosen)))
     for row in rows:
         table.add_row(*(Text(_STUDY_WORDS[name](row)) for name in chosen))  # a folder's name may hold brackets
     errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]

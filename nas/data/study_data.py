@@ -9,18 +9,18 @@ from rich.console import Console
 from nas.data.dataset import Data, load
 from nas.data.images import ImageSizeNeeded
 from nas.data.sources import DIGITS
-from nas.records.progress import Steps
+from nas.records.progress import Notes, Steps
 from nas.records.recipe import Recipe
 from nas.records.settings import AS_FOUND, Augment, DataCard, Reading, Settings
 from space import InputError
 
 
-def load_with_progress(source: str, size: int | None, console: Console, reading: Reading = AS_FOUND) -> Data:
+def load_with_progress(
+    source: str, size: int | None, console: Console, reading: Reading = AS_FOUND, notes: Notes | None = None
+) -> Data:
+    """`notes`: where those on the data go; else they are only said."""
     with Steps(console, f"reading {source}").step() as report:
-        data = load(
-            source, size, reading=reading, on_progress=report,
-            on_note=lambda note: console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True),
-        )  # fmt: skip
+        data = load(source, size, reading=reading, on_progress=report, on_note=notes or Notes(console))
     if size and data.image_size != size:
         raise InputError(f"image_size must be {size} px, got {data.image_size} px from {source}; use --image-size")
     return data

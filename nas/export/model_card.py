@@ -13,8 +13,8 @@ from typing import Any
 from nas.analysis.pareto import by_network, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
-from nas.analysis.wording import class_words, mean_words, signed
-from nas.export import card_sections
+from nas.analysis.wording import mean_words, signed
+from nas.export import by_class, card_sections
 from nas.export.card_sections import standard_error
 from nas.export.folder import Written
 from nas.export.load import LOADING
@@ -60,12 +60,11 @@ class ModelCard:
     def summary(self, out: Path) -> str:
         """For the terminal."""
         several = "" if self.row.probability is None else f"{self.seeds_line()}\n"
-        by_class = "".join(f"{line}\n" for line in self.class_lines())
         cost = card_sections.cost_line(self.trial.flops or 0, self.trial.params or 0, self.settings.task.image_size)
         return (
             f"exported trial {self.trial.number} of {self.settings.name} to {out}, reloaded and verified\n"
             f"{several}{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n"
-            f"{by_class}{cost}\n"
+            f"{self._by_class_in_the_terminal()}{cost}\n"
             f"load it:\n{textwrap.indent(LOADING.format(folder=out), '    ')}"
         )
 
@@ -93,19 +92,27 @@ class ModelCard:
             "accuracy"
         )
 
+    @property
+    def by_split(self) -> dict[str, ClassCounts]:
+        """What the exported weights tell right of each class, of the splits where that is known."""
+        known = {"validation": self.trial.counts, "test": self.test_counts}
+        return {split: counts for split, counts in known.items() if counts}
+
     def class_lines(self) -> list[str]:
-        """Balanced accuracies of the exported weights, where they are known, with the shares that they are means of."""
-        data = self.settings.data
-        splits = (
-            ("validation", self.trial.counts, "1 seed, the split they were selected on, in the search"),
-            ("test", self.test_counts, "1 seed, untouched by the search"),
-        )
+        """Balanced accuracies of the exported weights, where they are known."""
+        what = {"validation": "the split they were selected on, in the search", "test": "untouched by the search"}
         return [
             f"{split} balanced accuracy {counts.balanced:.4f} (mean of each class's share told right, "
-            f"n = {sum(counts.images):,}, {what}): {class_words(counts, data.classes)}"
-            for split, counts, what in splits
-            if counts
+            f"n = {sum(counts.images):,}, 1 seed, {what[split]})"
+            for split, counts in self.by_split.items()
         ]
+
+    def _by_class_in_the_terminal(self) -> str:
+        """Its lines, each with its end; none where nothing is known by class."""
+        if not self.by_split:
+            return ""
+        lines = [textwrap.fill(line, by_class.WIDTH, subsequent_indent="  ") for line in self.class_lines()]
+        return "\n".join([*lines, by_class.terminal_table(self.by_split, self.settings.data.classes), ""])
 
     def seeds_line(self) -> str:
         """What is known of the network's accuracy over seeds."""
@@ -128,7 +135,8 @@ class ModelCard:
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
         remark = f"- {self.note}\n" if self.note else ""
-        by_class = "".join(f"- {line}\n" for line in self.class_lines())
+        balanced = "".join(f"- {line}\n" for line in self.class_lines())
+        classes = f"### By class\n\n{by_class.card_table(self.by_split, data.classes)}\n\n" if self.by_split else ""
         title, metric = f"{settings.name}, trial {trial.number}", WORDS[settings.metric]
         return f"""{card_sections.header(title, data.name, self.test, data.test)}
 # {title}
@@ -145,8 +153,8 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 - {self.validation_line()}
 - {self.difference_line()}
 - standard error of the test accuracy from n alone: {standard_error(self.test, data.test):.4f}
-{by_class}{remark}
-{card_sections.costs_and_loading(trial.to_arch(), settings.task, written)}
+{balanced}{remark}
+{classes}{card_sections.costs_and_loading(trial.to_arch(), settings.task, written)}
 
 `image` is a PIL image, a file's path or a uint8 array; `preprocess.classes` names the logits. Weights:
 `model.safetensors`; the network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.

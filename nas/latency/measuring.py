@@ -11,6 +11,7 @@ from nas.analysis.cost_axes import mark, reference_best, slowdown
 from nas.analysis.pareto import merged
 from nas.latency.measurements import around, keep
 from nas.records.trial import Trial
+from nas.storage.moving import at_work
 from space import Arch, InputError, Task
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ def measure_study(
     on_network: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[str]:
     """Measures every network that was trained to its end and was not measured so yet, or not on a quiet machine;
-    keeps each at once. Returns the names that they are kept under."""
+    keeps each at once. Returns the names that they are kept under. The study stays where it is meanwhile."""
     from nas.latency.reference_kernel import Reference, threads
     from nas.latency.timing import device_names
     from nas.training.allocator import give_back_memory
     from nas.training.device import choose_device
 
     networks = [trial for trial in merged(trials) if trial.key is not None]
-    with threads(how.threads):
+    with at_work(folder), threads(how.threads):
         target = choose_device(how.device)
         names = device_names(target)
         bests = filter(None, (reference_best(around(folder).get(name, {})) for name in names))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from space import InputError
 
 
 class ArtifactStore(Protocol):
@@ -30,3 +33,17 @@ def write_whole(path: Path, content: bytes | str) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_asked(path: Path, content: bytes | str, field: str) -> None:
+    """Whole, where a person's option `field` says, in a folder that is made where there is none. Raises InputError
+    where that cannot be, OSError for a disk without room."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"{field} must be a file that can be written, got {path} ({error.strerror}); choose another"
+        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -12,6 +13,18 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 PAUSE = 10.0  # seconds between lines where none can be drawn again, as in a log
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Notes for whoever waits: said at once, and kept for a log that begins later."""
+
+    console: Console
+    said: list[str] = field(default_factory=list)
+
+    def __call__(self, note: str) -> None:
+        self.said.append(note)
+        self.console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 class Report(Protocol):

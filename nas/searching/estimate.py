@@ -29,6 +29,7 @@ from space.draw import Drawable
 STEPS = 6  # that a network is timed for; the quickest counts. On CUDA the first ones go before the captured ones
 LONGEST = 3.0  # seconds, after which two steps are enough
 FEWEST, LATEST = 3, 8  # trainings that the time left goes by
+START = 4.0  # seconds of one core until a worker trains: torch, the data, the first look; measured on the digits
 DRAWS = 64  # networks among which those nearest to the ends and the middle of the band are found
 
 
@@ -49,12 +50,12 @@ class Estimate:
         """Of networks drawn uniformly in log FLOPs."""
         return float(np.mean([self.of(round(flops)) for flops in np.geomspace(band.low, band.high, 33)]))
 
-    def describe(self, trainings: int, band: Band, at_once: int) -> str:
-        """A line for people; `at_once`: trainings that run side by side."""
+    def describe(self, trainings: int, band: Band, at_once: int, start: float = 0.0) -> str:
+        """A line for people; `at_once`: trainings that run side by side; `start`: seconds until they begin."""
         if not trainings:
             return "estimate: nothing is left to train"
         low, high = duration(self.seconds[0]), duration(self.seconds[-1])
-        whole = trainings * self.mean(band) / max(1, min(at_once, trainings))
+        whole = start + trainings * self.mean(band) / max(1, min(at_once, trainings))
         what = f"{trainings} training{'s' * (trainings > 1)}{f', {at_once} at once' * (at_once > 1)}"
         memory = "" if self.memory is None else f"; {self.memory / 1e9:.1f} GB of memory a worker"
         return (
@@ -127,6 +128,11 @@ def _peak_memory(device: torch.device) -> int | None:
     except ImportError:  # Windows
         return None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def starting(workers: int, cores: int) -> float:
+    """Seconds until processes that begin at once train; one that searches alone has begun when this is asked."""
+    return START * max(1.0, workers / cores) if workers > 1 else 0.0
 
 
 def trials_within(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from nas.data.dataset import Data
+from nas.records.progress import Notes
 from nas.records.settings import BASELINE, FILE, Settings
 from nas.records.trial import ENDED, Trial
-from nas.searching.estimate import Estimate, estimate, trials_within
+from nas.searching.estimate import Estimate, estimate, starting, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
@@ -32,9 +32,10 @@ class Goal:
 
 def plan_goal(
     space: Drawable, settings: Settings, plan: SearchPlan, data: Data, placed: DeviceData, workers: int,
-    elsewhere: bool, console: Console,
+    elsewhere: bool, notes: Notes,
 ) -> Goal:  # fmt: skip
     """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
+    console = notes.console
     known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
     ended = sum(trial.state in ENDED for trial in known)
     if plan.trials is not None and ended >= plan.trials + plan.repeats and not plan.baseline:
@@ -46,19 +47,20 @@ def plan_goal(
         why = "it trains on other machines" if elsewhere else "no network that was tried for it could be trained"
         if plan.trials is None:
             raise InputError(f"time must be one that can be estimated, got {plan.time}, but {why}; give --trials")
-        console.print(f"note: how long it takes is not known before: {why}", highlight=False, soft_wrap=True)
+        notes(f"how long it takes is not known before: {why}")
         return Goal(plan.trials, workers, None)
-    trials = plan.trials
+    trials, start = plan.trials, starting(workers, cores())
     if trials is None:
         assert plan.time is not None
-        limit = parse_time(plan.time) / (1 + plan.baseline)
+        limit = parse_time(plan.time) / (1 + plan.baseline) - start
         trials = trials_within(limit, found, settings.band, at_once, plan.repeats, known)
         said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
         console.print(f"time: {plan.time} {said}", highlight=False)
     left = max(0, trials + plan.repeats - ended)
     if plan.baseline:
         left += max(0, trials + plan.repeats - sum(trial.state in ENDED for trial in beside))
-    console.print(found.describe(left, settings.band, at_once), highlight=False, soft_wrap=True)
+    said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline))
+    console.print(said, highlight=False, soft_wrap=True)
     return Goal(trials, at_once, found)
 
 

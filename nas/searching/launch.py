@@ -21,6 +21,7 @@ from nas.data.sources import name_of_source
 from nas.data.study_data import describe_data, described_as, like, load_with_progress, said
 from nas.records.errors import terminable
 from nas.records.files import write_whole
+from nas.records.progress import Notes
 from nas.records.recipe import Recipe
 from nas.records.scores import WORDS
 from nas.records.settings import (
@@ -81,8 +82,9 @@ def run_search(
         stack.enter_context(terminable())
         if (folder / FILE).exists() and not plan.dry_run:
             stack.enter_context(at_work(folder))  # from now on nobody moves it away
+        notes = Notes(console)
         ray, target = _where(plan, stack)
-        data, settings = _data_and_settings(space, source, band, plan, folder, str(target), console)
+        data, settings = _data_and_settings(space, source, band, plan, folder, str(target), notes)
         both = [folder, plan.runs / f"{name}{BASELINE}"][: 1 + plan.baseline]
         samples = b"" if all((each / SAMPLES).exists() for each in both) else sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
@@ -90,15 +92,15 @@ def run_search(
         # also for workers: it is timed here, and a recipe that does not fit the data is refused once
         recipe = settings.build_recipe()
         placed = DeviceData.place(data, recipe, torch.device("cpu") if ray else target)
-        fitting_batch(recipe.batch_size, len(placed.train), on_note=partial(_say, console))
+        fitting_batch(recipe.batch_size, len(placed.train), on_note=notes)
         if (folder / FILE).exists():
             open_folder(folder, settings)  # refused before anything is timed
-        goal = plan_goal(space, settings, plan, data, placed, workers, bool(ray), console)
+        goal = plan_goal(space, settings, plan, data, placed, workers, bool(ray), notes)
         if plan.dry_run:
             console.print(f"study {folder}: {_what(settings, goal.trials)}; nothing is trained", soft_wrap=True)
         if plan.dry_run or stopping.asked:
             return folder, False
-        log = partial(SearchLog, who="search", level=plan.log_level, on_trouble=partial(_say, console))
+        log = partial(SearchLog, who="search", level=plan.log_level, on_trouble=notes)
         if workers == 1 and not ray:
             begin: Begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
         else:
@@ -107,10 +109,10 @@ def run_search(
             begin = (
                 _on_ray(ray, source, target, plan)
                 if ray
-                else _in_processes(source, target, workers, plan.log_level, console)
+                else _in_processes(source, target, workers, plan.log_level, notes)
             )
         logs_trials = workers == 1 or bool(ray)  # else their workers do
-        shared = Shared(begin, console, stopping, samples, log, logs_trials)
+        shared = Shared(begin, notes, stopping, samples, log, logs_trials)
         return folder, _run_both(folder, settings, plan, goal, shared, on_trial)
 
 
@@ -132,7 +134,7 @@ def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
 
 
 def _data_and_settings(
-    space: Drawable, source: str, band: Band, plan: SearchPlan, folder: Path, device: str, console: Console
+    space: Drawable, source: str, band: Band, plan: SearchPlan, folder: Path, device: str, notes: Notes
 ) -> tuple[Data, Settings]:
     """The data, read as the study in the folder has it where there is one, and what the study is begun with."""
     began = _began(folder)
@@ -141,13 +143,13 @@ def _data_and_settings(
     )
     size = plan.image_size or space.image_size
     space.check_size(size, f"space {space.name}")
-    data, card = _data(source, size, plan, began, console)
+    data, card = _data(source, size, plan, began, notes)
     space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
     for line in said(data, recipe):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        notes.console.print(line, markup=False, highlight=False, soft_wrap=True)
     settled = recipe.settled(card.train)
     if recipe.images is not None and settled.length > recipe.images:
-        _say(console, f"images {recipe.images} is less than a batch, so each network sees {settled.length}")
+        notes(f"images {recipe.images} is less than a batch, so each network sees {settled.length}")
     settings = Settings(
         name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
         space_name=space.name, space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card,
@@ -158,10 +160,6 @@ def _data_and_settings(
     if plan.storage:
         settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
     return data, settings
-
-
-def _say(console: Console, note: str) -> None:
-    console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up to trials and repeats
@@ -184,10 +182,12 @@ def _together(
     return Fleet(reader, workers, partial(start, folder), watch).run()
 
 
-def _in_processes(source: str, target: torch.device, workers: int, level: LogLevel, console: Console) -> Begin:
+def _in_processes(
+    source: str, target: torch.device, workers: int, level: LogLevel, on_note: Callable[[str], None]
+) -> Begin:
     """In worker processes that share the device, or the devices of its kind."""
     if target.type == "cpu" and workers > cores():
-        console.print(f"note: {workers} workers on {cores()} cores hold each other up", highlight=False)
+        on_note(f"{workers} workers on {cores()} cores hold each other up")
     threads = max(1, torch.get_num_threads() // workers)
     devices = [str(target)]
     if str(target) == "cuda":
@@ -221,11 +221,11 @@ def _device_on(ray: Any, device: str) -> torch.device:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a study and its baseline have in common. `samples`: the picture of its data, empty where each has one.
-    `logs_trials`: their workers do not."""
+    """What a study and its baseline have in common. `notes`: what was said before their logs begin. `samples`: the
+    picture of its data, empty where each has one. `logs_trials`: their workers do not."""
 
     begin: Begin
-    console: Console
+    notes: Notes
     stopping: Stopping
     samples: bytes
     log: Callable[[Path], SearchLog]
@@ -243,7 +243,7 @@ def _run_both(
         if server := Settings.read(folder).server:
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(images / settings.build_recipe().length))
-        shared.console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
+        shared.notes.console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
         goal, folder = replace(goal, trials=total), plan.runs / beside.name
         finished = _run(folder, beside, goal, 0, shared)
     return finished
@@ -255,16 +255,25 @@ def _run(
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
+    folder.mkdir(parents=True, exist_ok=True)
+    with at_work(folder):  # before there is a study.yaml: none is moved away between two of these lines
+        return _run_held(folder, settings, goal, repeats, shared, on_trial)
+
+
+def _run_held(
+    folder: Path, settings: Settings, goal: Goal, repeats: int, shared: Shared, on_trial: OnTrial | None
+) -> bool:
     notes = open_folder(folder, settings)
     if shared.samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, shared.samples)
     recipe, trials = settings.build_recipe(), goal.trials
-    shared.console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
+    shared.notes.console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
     before, told = Reader(folder).trials(), shared.log(folder)
     told.begins(f"{_what(settings, trials)}; {settings.command}", sum(trial.state in ENDED for trial in before))
+    told.notes(shared.notes.said)
     found = goal.estimate
     time_left = None if found is None else TimeLeft(trials + repeats, settings.band, goal.at_once, found)
-    with SearchProgress(shared.console, trials, recipe, shared.stopping, time_left) as progress:
+    with SearchProgress(shared.notes.console, trials, recipe, shared.stopping, time_left) as progress:
         watch = told.watch(progress.watch(), shared.logs_trials)
         for note in notes:
             watch.on_note(note)
@@ -291,11 +300,11 @@ def _began(folder: Path) -> Settings | None:
     return settings
 
 
-def _data(source: str, size: int, plan: SearchPlan, began: Settings | None, console: Console) -> tuple[Data, DataCard]:
+def _data(source: str, size: int, plan: SearchPlan, began: Settings | None, notes: Notes) -> tuple[Data, DataCard]:
     """The data, and its card; read, and augmented, as the study that was begun has it."""
     known = None if began is None else began.data
     reading = known.reading if known and plan.reading == AS_FOUND else plan.reading
-    data = load_with_progress(source, size, console, reading)
+    data = load_with_progress(source, size, notes.console, reading, notes)
     if known is None:
         return data, describe_data(data)
     data = like(data, known)

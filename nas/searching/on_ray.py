@@ -20,6 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from nas.records.errors import STOPPED, exit_code, first_line, line_of
+from nas.records.progress import Notes
 from nas.records.settings import FILE, Settings
 from nas.searching.fleet import MAX_CRASHES, PATIENCE, WorkerExit
 from nas.searching.loop import Search, Watch
@@ -84,7 +85,9 @@ class Actor:
         try:
             folder, console = folder_here(assignment), Console(file=io.StringIO())
             with on_record(folder, search=False):
-                trainer, _, goal = prepare(folder, assignment.source, assignment.device, assignment.threads, console)
+                trainer, _, goal = prepare(
+                    folder, assignment.source, assignment.device, assignment.threads, Notes(console)
+                )
                 self.search = Search(folder, trainer, watch, assignment.place)
                 finished = self.search.run(*goal)
         except Exception as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from nas.storage.owners import owner
 from space import Arch
 
 FILE = "search.log"
+NOTE = "note: %s"
 
 
 class LineHandler(logging.Handler):
@@ -58,6 +59,11 @@ class SearchLog:
     def begins(self, what: str, ended: int) -> None:
         self.log.info("%s: %s", f"goes on after {ended} trials" if ended else "begins", what)
 
+    def notes(self, said: Sequence[str]) -> None:
+        """What was said before it began."""
+        for note in said:
+            self.log.warning(NOTE, note)
+
     def ends(self, finished: bool) -> None:
         self.log.info("ends: all that was wanted is there" if finished else "stops, as it was asked to")
 
@@ -77,7 +83,7 @@ class SearchLog:
         """`inner`, and the log. `trials` False: their workers log them."""
 
         def on_note(note: str) -> None:
-            self.log.warning("note: %s", note)
+            self.log.warning(NOTE, note)
             inner.on_note(note)
 
         def on_begin(number: int, arch: Arch, done: int) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from nas.data.study_data import described_as, like, load_with_progress
 from nas.records.errors import Fault, line_of, terminable
+from nas.records.progress import Notes
 from nas.records.settings import Settings
 from nas.searching.loop import Search, Watch
 from nas.searching.plan import LogLevel
@@ -48,7 +49,7 @@ def on_record(folder: Path, *, search: bool = True) -> Iterator[None]:
 
 
 def prepare(
-    folder: Path, source: str | None, device: str, threads: int | None, console: Console
+    folder: Path, source: str | None, device: str, threads: int | None, said: Notes
 ) -> tuple[BriefTrainer, list[str], tuple[int, int]]:
     """For one more worker on a study that was begun: its trainer, notes on what is other here than where the study
     began, and how far the study shall go."""
@@ -58,7 +59,7 @@ def prepare(
         torch.set_num_threads(threads)
     target, recipe = choose_device(device), settings.build_recipe()
     card = settings.data
-    data = like(load_with_progress(source or card.source, card.image_size, console, card.reading), card)
+    data = like(load_with_progress(source or card.source, card.image_size, said.console, card.reading, said), card)
     same = described_as(data, card)
     notes = open_folder(folder, replace(settings, data=same, device=str(target), versions=package_versions()))
     trainer = BriefTrainer(settings.task, DeviceData.place(data, recipe, target), recipe)
@@ -75,11 +76,13 @@ def run_worker(
     log = SearchLog(folder, f"worker {place}", level, lambda note: print(f"note: {note}", file=sys.stderr))
     with terminable(), on_record(folder, search=False), log.with_errors():
         if tied:
-            return _run_tied(folder, *prepare(folder, source, device, threads, console), place, log)
+            return _run_tied(folder, *prepare(folder, source, device, threads, Notes(console)), place, log)
         with Stopping(console).listening() as stopping:
-            trainer, notes, goal = prepare(folder, source, device, threads, console)
+            said = Notes(console)
+            trainer, notes, goal = prepare(folder, source, device, threads, said)
             with SearchProgress(console, goal[0], trainer.recipe, stopping) as progress:
                 log.begins(f"joins, for {goal[0]} trials in all", 0)
+                log.notes(said.said)
                 watch = log.watch(progress.watch())
                 for note in notes:
                     watch.on_note(note)

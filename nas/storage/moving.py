@@ -18,19 +18,25 @@ from space import InputError
 if sys.platform != "win32":
     import fcntl
 
-LOCK = "search.lock"  # shared by all that search the study on this machine; the kernel's, so it dies with them
+LOCK = (
+    "search.lock"  # shared by all that search or measure the study on this machine; the kernel's, so it dies with them
+)
 DELETED = ".deleted"  # beside the studies: what is being deleted
 
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[None]:
-    """For whoever trains networks of a study, as long as it does: nobody here moves its folder away meanwhile."""
-    with (folder / LOCK).open("a") as file:
+    """For whoever trains or measures networks of a study, as long as it does: nobody here moves its folder away
+    meanwhile."""
+    there = folder / LOCK
+    moved = InputError(f"study must stay where it is, got {folder}, just moved away; look at nas studies")
+    if not folder.is_dir():
+        raise moved
+    with there.open("a") as file:
         if sys.platform != "win32":
             fcntl.flock(file, fcntl.LOCK_SH)
-            there = folder / LOCK
             if not there.exists() or not os.path.samestat(os.fstat(file.fileno()), there.stat()):
-                raise InputError(f"study must stay where it is, got {folder}, just moved away; look at nas studies")
+                raise moved
         yield
 
 
@@ -56,7 +62,7 @@ def at_rest(folder: Path) -> Iterator[Settings]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _busy(folder, "a search or worker of this machine works on it") from None
+            raise _busy(folder, "a search, worker or measurement of this machine works on it") from None
         yield reader.settings
 
 

@@ -318,6 +318,40 @@ def test_a_network_fits_a_narrow_screen_and_is_compared_first(site: Site, page: 
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_squares_of_kernels_shrink_to_their_bars(site: Site, page: Any) -> None:
+    if not (site.runs / "keys").exists():
+        make_study(site.runs, "keys", 20)
+    deepest = max(Reader(site.runs / "keys").trials(), key=lambda trial: trial.to_arch().depth)
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site.address}/network?study=keys&trial={deepest.number}")
+    page.wait_for_selector(".nas-plot .scatterlayer .point", state="attached")
+    square, bar = (
+        f"Math.max(...[...{CHART}.querySelectorAll('{part}')].map(e => e.getBoundingClientRect().width))"
+        for part in (".scatterlayer .point", ".barlayer .trace:first-child .point path")
+    )
+    until(lambda: page.evaluate(square) <= page.evaluate(bar) + 2)  # a square's line
+    scale = f"{CHART}.data.filter(t => t.meta?.sizes).map(t => t.marker.size.map((s, i) => s / t.meta.sizes[i]))[0]"
+    shrunk = page.evaluate(scale)
+    assert shrunk == pytest.approx([shrunk[0]] * len(shrunk)), "to scale among each other"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    until(lambda: set(page.evaluate(scale)) == {1})
+
+
+def test_the_table_of_trials_needs_no_scrolling(site: Site, page: Any) -> None:
+    if not (site.runs / "repeated").exists():
+        folder, rng = make_study(site.runs, "repeated", 12, stopped=2, failed=2), random.Random(5)
+        for number in range(6):
+            add_trial(folder, rng, repeat_of=number)
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{site.address}/trials?study=repeated")
+    page.wait_for_selector("[data-testid=stDataFrame] .dvn-scroller")
+    until(
+        lambda: page.evaluate(
+            "() => [...document.querySelectorAll('.dvn-scroller')].every(e => e.scrollWidth <= e.clientWidth)"
+        )
+    )
+
+
 def test_hostile_study_does_nothing(site: Site, page: Any) -> None:
     folder = make_study(site.runs, HOSTILE, 3)
     add_trial(folder, random.Random(0), "failed", reason=HOSTILE)

@@ -57,6 +57,14 @@ def test_a_report_holds_the_front_over_each_latency(tmp_path: Path) -> None:
     assert len(re.findall(r"<th>ms</th>\s*<th>quartiles</th>", own)) == 2
 
 
+def test_a_report_goes_into_a_folder_that_is_still_to_be_made(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "first", complete=2)
+    path = tmp_path / "missing" / "x.html"
+    assert write_report(folder, path) == path.stat().st_size
+    with pytest.raises(InputError, match=rf"^out must be a file that can be written, got {path / 'y.html'} \("):
+        write_report(folder, path / "y.html")
+
+
 def test_a_small_study_says_that_it_is_too_small(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(make_study(tmp_path, "small", complete=1), path)

@@ -48,7 +48,7 @@ def trials(
 ) -> list[Trial]:
     """A study in which each set of steps has this accuracy."""
     rng = np.random.default_rng(seed)
-    found = []
+    found: list[Trial] = []
     for again in range(seeds):
         for i, row in enumerate(steps.rows):
             drawn = steps.network(row, settings.task, settings.budget)

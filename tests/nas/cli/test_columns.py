@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nas.analysis.wording import CONVENTION
+from nas.cli.latency_table import table as latency_table
+from nas.latency.front import Measured
+from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from tests.nas.conftest import Run
+from tests.nas.empty_study import write_empty_study
 
 RUNS = Path(__file__).parents[3] / "runs"
 FRONT = "trial, accuracy, seeds, flops, probability, params, activations, seconds, key, network, mark"
@@ -41,6 +47,52 @@ def test_every_name_makes_a_column(run: Run) -> None:
     )
     assert code == 0
     assert head(out)[:2] == ["sampler", "study"]
+
+
+def said(text: str) -> str:
+    """What stands below a table."""
+    return " ".join(re.split(r"\n *\n", text)[-1].split())
+
+
+def test_notes_are_of_the_columns_that_are_shown(run: Run) -> None:
+    for wide in ((), ("--wide",)):
+        front = ("front", "cifar10-16M", "--runs", RUNS, *wide, "--columns")
+        assert said(run(*front, "key,flops")[1]) == f"{CONVENTION}{'.' if wide else ''}"
+        accuracy = said(run(*front, "accuracy")[1])
+        assert all(word in accuracy for word in ("n = 5,000" if not wide else "5,000 images", "±: 95% interval"))
+        assert not any(word in accuracy.lower() for word in ("tie:", "network:", "told from", "rivals"))
+        assert "tie:" in said(run(*front, "mark")[1])
+        trials = ("trials", "cifar10-16M", "--runs", RUNS, *wide, "--columns")
+        assert said(run(*trials, "trial,seed,key")[1]) == ""
+        assert said(run(*trials, "flops")[1]) == CONVENTION
+        assert said(run(*trials, "state")[1]).startswith("stopping: ")
+        assert said(run(*trials, "network")[1]).lower().startswith("network: ")
+    studies = ("studies", "--runs", RUNS, "--columns")
+    assert said(run(*studies, "study,budget")[1]) == f"budget: {CONVENTION.replace(':', ',')}"
+    assert said(run(*studies, "study")[1]) == ""
+
+
+def test_notes_on_latency_are_of_the_columns_that_are_shown() -> None:
+    made = Trial(number=0, state="complete", flops=1_000_000, accuracy=0.5, arch={"stages": [{"depth": 1, "width": 8}]})
+    row = Measured(
+        trial=made, device="some cpu [b]", batch=1, median=1e-3, low=1e-3, high=1e-3, slowdown=1.0,
+        peak_tensor_bytes=10**6,
+    )  # fmt: skip
+
+    def notes(**how: Any) -> str:
+        return str(latency_table([row], "t", [row], **how).caption)
+
+    assert notes(names=["trial", "flops"]) == f"{CONVENTION}."
+    for words in ("latency: median", "some cpu \\[b]", "busy: ", CONVENTION, "top-1: "):
+        assert words in notes()
+    assert ("peak: " in notes(), "peak: " in notes(wide=True)) == (False, True)
+
+
+def test_a_study_without_trials_is_a_line_with_what_to_do(run: Run, tmp_path: Path, tiny_space: Path) -> None:
+    write_empty_study(tmp_path / "empty", tiny_space)
+    for command in ("front", "trials"):
+        said = run(command, "empty", "--runs", tmp_path)
+        assert said == (0, "empty: no trial yet; to go on: nas search ...\n", "")
 
 
 @pytest.mark.parametrize(

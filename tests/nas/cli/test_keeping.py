@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nas.storage.moving import rename_study
+from nas.records.settings import Settings
+from nas.storage.moving import archive_study, delete_study, rename_study
 from nas.storage.reader import Reader
+from nas.storage.study_folder import open_folder
 from space import InputError
 from tests.dashboard.studies import make_study
 from tests.nas.conftest import Run
@@ -98,6 +100,41 @@ def test_an_empty_name_is_not_the_default_one(run: Run, tmp_path: Path, tiny_spa
     assert err.startswith("error: study must be 1 to 64 letters, digits, dots, dashes or underscores, got ''; ")
 
 
+AT_WORK = "study must be at rest, got first: a search, worker or measurement of this machine works on it"
+
+
+def test_a_new_study_stays_where_it_is_from_its_first_moment(
+    run: Run, tmp_path: Path, tiny_space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begun(folder: Path, settings: Settings) -> list[str]:
+        found = open_folder(folder, settings)
+        with pytest.raises(InputError, match=AT_WORK):
+            rename_study(folder, "second")
+        tried.append(folder)
+        return found
+
+    tried: list[Path] = []
+    monkeypatch.setattr("nas.searching.launch.open_folder", begun)
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--images", "500", "--study", "first")
+    assert run(*words, "--runs", tmp_path, "--trials", 1)[0] == 0
+    assert tried == [tmp_path / "first"]
+
+
+def test_a_study_that_is_measured_stays(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_study(tmp_path, complete=1)
+
+    def timings(*_: object) -> list[object]:
+        for move in (archive_study, delete_study):
+            with pytest.raises(InputError, match=AT_WORK):
+                move(tmp_path / "first")
+        raise InputError("enough")
+
+    monkeypatch.setattr("nas.latency.measuring._timings", timings)
+    code, _, err = run("measure", "first", "--runs", tmp_path)
+    assert (code, err.splitlines()[-1]) == (2, "error: enough")
+    assert archive_study(tmp_path / "first").is_dir(), "it is at rest again"
+
+
 def test_a_study_stays_where_it_is_from_the_first_moment_of_a_search(
     run: Run, tmp_path: Path, tiny_space: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +142,7 @@ def test_a_study_stays_where_it_is_from_the_first_moment_of_a_search(
     assert run(*words, "--runs", tmp_path, "--trials", 1)[0] == 0
 
     def while_it_is_planned(*_: object) -> None:
-        with pytest.raises(InputError, match="study must be at rest, got first: a search or worker of this machine"):
+        with pytest.raises(InputError, match=AT_WORK):
             rename_study(tmp_path / "first", "second")
         raise InputError("enough")
 
@@ -117,6 +154,6 @@ def test_a_study_stays_where_it_is_from_the_first_moment_of_a_search(
 
 
 def test_the_front_of_a_study_that_has_trained_nothing_is_a_line(run: Run, tmp_path: Path) -> None:
-    make_study(tmp_path, complete=0)
+    make_study(tmp_path, complete=0, failed=1)
     said = "first: no network is trained to its end yet; nas trials first has what there is\n"
     assert run("front", "first", "--runs", tmp_path) == (0, said, "")

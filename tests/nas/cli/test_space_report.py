@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nas.analysis.wording import describe, in_words
 from space import Arch, Band, Space, Task, cost
 from tests.nas.conftest import Run
 
@@ -55,14 +56,15 @@ def test_space_in_words(run: Run) -> None:
     code, out, err = run("space", "convnext_or_modulation_32", "--flops", "20M..22M")
     assert (code, err) == (0, "")
     lines = [" ".join(line.split()) for line in out.splitlines()]
+    words = " ".join(out.split())
     assert "kernel 3, 5, 7, 9, 11 (each stage) 5" in lines
     assert "depth 4 to 12 by 1 9" in lines
     assert any(line.startswith("distinct networks: at most ") for line in lines)
-    assert "cost at 32 px, 3 channels, 10 classes (FLOPs: conv + linear multiply-accumulates, batch 1):" in lines
+    assert "cost at 32 px, 3 channels, 10 classes (FLOPs: conv + linear multiply-accumulates, batch 1):" in words
     reach = Space.load("convnext_or_modulation_32").cost_range(Task(32, 3, 10))
     assert f"flops {reach}" in lines
-    assert lines[-1].startswith("in 20M..22M FLOPs: ")
-    assert lines[-1].endswith(" of 300 attempts land there")
+    assert lines[-2].startswith("in 20M..22M FLOPs: ")
+    assert words.endswith(" of 300 attempts land there")
 
 
 def test_the_share_is_that_of_random_networks(run: Run, small: Path) -> None:
@@ -117,6 +119,23 @@ def test_draws_meet_several_bands_at_once(run: Run) -> None:
     assert all(4e9 <= row["flops"] <= 5e9 and 25e6 <= row["params"] <= 32e6 for row in rows)
     assert all(10e6 <= row["activations"] <= 16e6 for row in rows)
     assert rows[0]["flops"] == cost(Arch.from_dict(rows[0]["arch"]), Task()).flops, "1,000 classes at 224 px"
+
+
+@pytest.mark.parametrize("preset", ["convnext_or_modulation_32", "roadmap_224", "digits"])
+def test_a_drawn_network_is_a_line_of_80_characters_and_wide_has_it_in_full(run: Run, preset: str) -> None:
+    words = ("draw", preset, "--count", 20)
+    drawn = [(row["key"], Arch.from_dict(row["arch"])) for row in json.loads(run(*words, "--json")[1])["rows"]]
+    lines = run(*words)[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[3:23]] == [key for key, _ in drawn]
+    for line, (_, arch) in zip(lines[3:23], drawn, strict=True):
+        assert line.rstrip().endswith(in_words(arch))
+    assert "in full, and with every count: --wide" in lines[-1]
+    bounded = run(*words, "--activations", "..100M")[1]
+    assert ("activations" in bounded.splitlines()[1], "activations" in lines[1]) == (True, False)
+    wide = run(*words, "--wide")[1]
+    assert "activations" in wide.splitlines()[1]
+    assert all(describe(arch) in wide for _, arch in drawn)
 
 
 @pytest.mark.parametrize(

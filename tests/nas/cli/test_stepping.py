@@ -33,12 +33,12 @@ def test_all_sets_are_trained_with_two_seeds_by_two_workers_through_a_kill(
     command: Command, ends: tuple[Path, Path], run: Run
 ) -> None:
     begun = command.run(*words(ends, command.runs, "--seeds", 2, "--workers", 2))
-    wait_until(lambda: len(command.ended()) >= 2, begun.process)
-    begun.process.send_signal(signal.SIGKILL)
-    begun.process.wait()
+    wait_until(lambda: len(command.ended()) >= 2, begun)
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
     again = command.run(*words(ends, command.runs, "--seeds", 2, "--workers", 2))
-    out, err = again.process.communicate(timeout=300)
-    assert again.process.returncode == 0, err
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
     trials = [trial for trial in Reader(command.folder).trials() if trial.state == "complete"]
     assert len(trials) == 16
     assert len({trial.key for trial in trials}) == 8

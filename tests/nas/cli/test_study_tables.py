@@ -178,10 +178,10 @@ def test_two_further_seeds_are_too_few_for_intervals_and_ties() -> None:
 @pytest.mark.parametrize(
     ("points", "words"),
     [
-        (0.034, "Chosen as the highest, the front's means flatter by about 0.03 points. "),
-        (0.0049, "Chosen as the highest, the front's means may flatter, here by less than 0.01 points. "),
-        (-0.0012, "Chosen as the highest, the front's means may flatter, here by less than 0.01 points. "),
-        (-0.1, "The front's means are 0.10 points lower than further seeds are expected to give. "),
+        (0.034, "Chosen as the highest, the front's means flatter by about 0.03 points."),
+        (0.0049, "Chosen as the highest, the front's means may flatter, here by less than 0.01 points."),
+        (-0.0012, "Chosen as the highest, the front's means may flatter, here by less than 0.01 points."),
+        (-0.1, "The front's means are 0.10 points lower than further seeds are expected to give."),
     ],
 )
 def test_flattery_is_said_whatever_its_sign_and_size(points: float, words: str) -> None:

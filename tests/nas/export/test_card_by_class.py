@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nas.export.by_class import card_table, terminal_table
+from nas.export.folder import Written
 from nas.export.model_card import ModelCard
 from nas.records.scores import ClassCounts
 from nas.storage.reader import Reader
@@ -26,16 +28,18 @@ def card(tmp_path: Path) -> ModelCard:
 def test_both_splits_are_told_by_class_each_with_its_n(card: ModelCard) -> None:
     validation, test = card.class_lines()
     means = "(mean of each class's share told right, n = 360, 1 seed,"
-    assert validation == (
-        f"validation balanced accuracy 0.8796 {means} the split they were selected on, in the search): "
-        "many 92.59% (n = 324), few 83.33% (n = 36)"
-    )
-    assert test == (
-        f"test balanced accuracy 0.7222 {means} untouched by the search): many 94.44% (n = 324), few 50.00% (n = 36)"
-    )
+    assert validation == f"validation balanced accuracy 0.8796 {means} the split they were selected on, in the search)"
+    assert test == f"test balanced accuracy 0.7222 {means} untouched by the search)"
     summary = card.summary(Path("out"))
-    assert validation in summary
-    assert test in summary
+    assert validation in " ".join(summary.split())
+    assert test in " ".join(summary.split())
+    rows = (["many", "92.59%", "324", "94.44%", "324"], ["few", "83.33%", "36", "50.00%", "36"])
+    lines = [line.split() for line in summary.splitlines()]
+    assert all(row in lines for row in (["class", "validation", "n", "test", "n"], *rows))
+    text = card.markdown(Written((), ()))
+    assert all(f"| {' | '.join(row)} |" in text for row in rows)
+    for line in (validation, test):
+        assert f"- {line}\n" in text
     found = card.to_json()
     assert (found["balanced_accuracy"], found["test_balanced_accuracy"]) == pytest.approx((0.87963, 0.72222), abs=1e-5)
     assert found["test_class_accuracies"] == pytest.approx((306 / 324, 0.5))
@@ -47,3 +51,26 @@ def test_without_counts_the_card_says_what_it_has(card: ModelCard) -> None:
     without = replace(card, trial=older, trials=[older], test_counts=None)
     assert without.class_lines() == []
     assert "balanced" not in without.summary(Path("out"))
+    assert "By class" not in without.markdown(Written((), ()))
+
+
+def test_of_many_classes_the_terminal_has_the_ends_and_the_card_all() -> None:
+    classes = ["a | b", "c" * 100, "d[red]", *(f"class {i}" for i in range(3, 60))]
+    counts = ClassCounts(tuple(range(60)), (100,) * 59 + (0,))
+    text = terminal_table({"validation": counts}, classes)
+    assert max(map(len, text.splitlines())) <= 80
+    shown = [line.split()[-2] for line in text.splitlines()[2:-1]]
+    assert shown == [f"{share:.2f}%" for share in (*range(5), *range(54, 59))]
+    assert "d[red]" in text, "no markup"
+    assert text.endswith("the worst and the best 5 of 60 classes, validation; README.md has all")
+    card = card_table({"validation": counts, "test": counts}, classes).splitlines()
+    assert len(card) == 2 + 60
+    assert {line.count("|") for line in card} == {6}
+    assert card[2] == "| a &#124; b | 0.00% | 100 | 0.00% | 100 |"
+    assert card[-1] == "| class 59 |  | 0 |  | 0 |", "no image of it in the split"
+
+
+def test_up_to_twenty_classes_are_listed_in_their_order() -> None:
+    classes = [f"c{i}" for i in range(20)]
+    text = terminal_table({"test": ClassCounts(tuple(range(20, 0, -1)), (20,) * 20)}, classes)
+    assert [line.split()[0] for line in text.splitlines()[2:]] == classes

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.records.files import write_whole
+from nas.records.files import write_asked, write_whole
+from space import InputError
 
 
 def test_it_replaces_what_was_there(tmp_path: Path) -> None:
@@ -28,6 +29,25 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: Path, monkeyp
         write_whole(tmp_path / "a", "second")
     assert (tmp_path / "a").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_a_person_asked_for_makes_its_folder_or_names_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_asked(tmp_path / "new" / "deep" / "a", "text", "out")
+    assert (tmp_path / "new" / "deep" / "a").read_text() == "text"
+    place = tmp_path / "new" / "deep" / "a" / "b"
+    with pytest.raises(InputError) as refusal:
+        write_asked(place, "text", "out")
+    assert str(refusal.value).startswith(f"out must be a file that can be written, got {place} (")
+    assert str(refusal.value).endswith("); choose another")
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_asked(tmp_path / "b", "text", "out")
 
 
 def test_many_write_the_same_file_at_once(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from nas.data.dataset import load
 from nas.records.recipe import Recipe
 from nas.records.trial import Trial
 from nas.searching import goal
-from nas.searching.estimate import Estimate, TimeLeft, _peak_memory, estimate, trials_within
+from nas.searching.estimate import START, Estimate, TimeLeft, _peak_memory, estimate, starting, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
@@ -22,6 +22,7 @@ from space import Arch, Band, InputError, Space, Task, cost
 from tests.nas.conftest import Run
 
 BAND, BEGUN = Band(1_000_000, 4_000_000), datetime(2026, 1, 1, tzinfo=UTC)
+SAVES = ", less what early stopping saves"
 FOUND = Estimate((1_000_000, 2_000_000, 4_000_000), (10.0, 20.0, 40.0), 10**9)  # seconds go with FLOPs
 
 
@@ -37,6 +38,25 @@ def test_seconds_lie_straight_between_what_was_timed() -> None:
     assert FOUND.of(3_000_000) == 30.0
     assert (FOUND.of(500_000), FOUND.of(9_000_000)) == (10.0, 40.0)
     assert FOUND.mean(BAND) == pytest.approx(10 * 3 / math.log(4), rel=0.01), "the mean over log FLOPs"
+
+
+def test_workers_take_time_to_start_and_one_process_has_started() -> None:
+    assert starting(1, 2) == 0
+    assert (starting(2, 2), starting(2, 8)) == (START, START)
+    assert starting(6, 2) == 3 * START, "they share the cores"
+    alike = Estimate((1_000_000,), (1.0,), None)
+    assert alike.describe(12, BAND, 2, starting(2, 2)).endswith(f"12 trainings, 2 at once: {6 + START:.0f} s{SAVES}")
+    assert alike.describe(12, BAND, 1, starting(1, 2)).endswith(f"12 trainings: 12 s{SAVES}")
+
+
+def test_a_time_holds_the_start_of_workers_too(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(goal, "estimate", lambda *_: Estimate((200_000, 4_000_000), (4.0, 4.0), 10**9))
+    monkeypatch.setattr(goal, "cores", lambda: 2)
+    words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--runs", tmp_path, "--dry-run")
+    for workers, trials in ((1, 3), (2, 4)):
+        code, _, said = run(*words, "--time", "12s", "--workers", workers)
+        assert code == 0
+        assert f"time: 12s for {trials} trials in all" in said
 
 
 def test_the_time_left_goes_by_the_latest_trainings() -> None:
@@ -123,7 +143,7 @@ def test_where_the_system_does_not_say_what_memory_it_took(monkeypatch: pytest.M
     memory = _peak_memory(torch.device("cpu"))
     assert memory is None
     said = Estimate((1_000_000,), (10.0,), memory).describe(3, BAND, 1)
-    assert said.endswith("3 trainings: 30 s, less what early stopping saves")
+    assert said.endswith(f"3 trainings: 30 s{SAVES}")
 
 
 def test_networks_that_memory_does_not_hold_are_not_estimated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,22 @@ def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path: P
     assert len(notes) == 1
 
 
+def test_notes_from_before_it_began_are_in_it_once(
+    run: Run, tmp_path: Path, tiny_space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.searching.goal.estimate", lambda *_: None)
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--runs", tmp_path, "--study", "s")
+    code, _, err = run(*words, "--trials", 1, "--images", 5)
+    assert code == 0
+    early = [line for line in err.splitlines() if line.startswith("note: ")]
+    assert len(early) > 1, err
+    found = [message for _, level, message in lines(tmp_path / "s") if level == "WARNING"]
+    assert found == early
+    assert [message.split(":")[0] for _, _, message in lines(tmp_path / "s")[: 1 + len(early)]][1:] == ["note"] * len(
+        early
+    )
+
+
 def test_lines_of_many_processes_are_whole(tmp_path: Path) -> None:
     children = []
     for place in range(4):

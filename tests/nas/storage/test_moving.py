@@ -160,7 +160,9 @@ def test_a_study_that_is_searched_stays(tmp_path: Path, move: object) -> None:
             signal.pause()
     try:
         os.read(read, 1)
-        with pytest.raises(InputError, match="got waiting: a search or worker of this machine works on it"):
+        with pytest.raises(
+            InputError, match="got waiting: a search, worker or measurement of this machine works on it"
+        ):
             move(waiting)
     finally:
         os.kill(child, signal.SIGKILL)
@@ -174,6 +176,10 @@ def test_a_search_that_begins_waits_until_the_folder_is_moved(tmp_path: Path) ->
     with moving.at_rest(folder), (folder / LOCK).open("a") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     with at_work(folder), at_work(folder):
+        pass
+    rename_study(folder, "second")
+    moved = f"study must stay where it is, got {folder}, just moved away; look at nas studies"
+    with pytest.raises(InputError, match=moved), at_work(folder):
         pass
 
 
