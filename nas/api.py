@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go  # type: ignore[import-untyped]
 
+    from nas.analysis.step_effects import StepAnswers
     from nas.data.given import Given
     from nas.records.scores import Metric
     from nas.records.settings import Sampler, Settings, Stop
@@ -140,6 +142,57 @@ def _as_command(space: Space, data: str, flops: str, plan: SearchPlan) -> str:
     return shlex.join(words)
 
 
+def steps(
+    first: str | Path,
+    last: str | Path,
+    *,
+    data: str | Path,
+    flops: str,
+    design: Literal["full", "fraction", "paths"] = "full",
+    orders: Sequence[str] = (),
+    named: str | Path | None = None,
+    equal: bool = True,
+    seeds: int = 1,
+    repeats: int | None = None,
+    images: str | int | None = None,
+    recipe: str | Path | None = None,
+    study: str | None = None,
+    runs: str | Path = RUNS,
+    seed: int = 0,
+    workers: int | None = None,
+    device: str = "auto",
+    image_size: int = 32,
+) -> Study:  # fmt: skip
+    """Trains the networks between two, so that each step's effect can be told; the same call again goes on.
+
+    The arguments are those of `nas steps`: `orders` as "a, b, c", `named` a YAML file of steps or "roadmap",
+    `equal=False` is its --unequal. Raises InputError as it does.
+    """
+    from rich.console import Console
+
+    from nas.searching.launch import run_search
+    from nas.searching.plan import SearchPlan
+    from nas.searching.stepping import plan_steps, steps_command, steps_name, trainings
+
+    console, reading = Console(stderr=True), Reading()
+    between, band = plan_steps(
+        str(first), str(last), data=str(data), flops=flops, design=design, orders=list(orders), named=named,
+        equal=equal, image_size=image_size, reading=reading, console=console,
+    )  # fmt: skip
+    networks, again = trainings(between, seeds, repeats)
+    seen = None if images is None else parse_count(str(images), "images", "30K")
+    plan = SearchPlan(
+        trials=networks, repeats=again, workers=workers, images=seen, image_size=image_size, runs=Path(runs),
+        recipe_file=None if recipe is None else Path(recipe), seed=seed, stop="none", device=device, reading=reading,
+        name=study or steps_name(str(first), str(last), flops, equal),
+        command=steps_command(first, last, data, flops, design, orders, named, equal, seeds, repeats, images, study),
+    )  # fmt: skip
+    folder, finished = run_search(between, str(data), band, plan, console)
+    if not finished:
+        raise KeyboardInterrupt
+    return Study(folder)
+
+
 class Study:
     """A study's folder: its trials, front and networks, read anew at each call, also while it runs."""
 
@@ -169,6 +222,41 @@ class Study:
         from nas.analysis.data_frames import front_data
 
         return front_data(self._reader.trials(), self._baseline())
+
+    def steps(self) -> pd.DataFrame:
+        """A row per step of a study of `nas.steps`; see `nas.analysis.step_frames.steps_data` for the columns."""
+        from nas.analysis.step_frames import steps_data
+
+        return steps_data(self._answers())
+
+    def step_pairs(self) -> pd.DataFrame:
+        """A row per pair of steps, the largest change first; see `nas.analysis.step_frames.step_pairs_data`."""
+        from nas.analysis.step_frames import step_pairs_data
+
+        return step_pairs_data(self._answers())
+
+    def step_networks(self) -> pd.DataFrame:
+        """A row per trained set of steps: a column per step, then accuracy, seeds, FLOPs and trial."""
+        from nas.analysis.step_frames import step_networks_data
+
+        return step_networks_data(self._answers())
+
+    def plot_steps(self) -> go.Figure:
+        """The walk's order through the cloud of all other networks: a plotly figure."""
+        from dashboard.charts.steps import walk_caption, walk_figure
+        from dashboard.charts.style import plotly_figure
+        from nas.analysis.wording import basis
+
+        answers = self._answers()
+        answers.require()
+        order = tuple(range(len(answers.names)))
+        rests_on = basis(self.settings, "the mean of each network's seeds")
+        return plotly_figure(walk_figure(answers, order), self.settings.name, walk_caption(answers, order), rests_on)
+
+    def _answers(self) -> StepAnswers:
+        from nas.analysis.step_effects import answers_of
+
+        return answers_of(self.settings, self._reader.trials())
 
     def plot(self) -> go.Figure:
         """Accuracy against FLOPs with the front, as on the dashboard: a plotly figure to show, change or save."""

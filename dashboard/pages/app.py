@@ -24,6 +24,7 @@ from dashboard.pages.network import network_page
 from dashboard.pages.predictions import find, predictions_page
 from dashboard.pages.progress import progress_page
 from dashboard.pages.space import space_page
+from dashboard.pages.steps import steps_page
 from dashboard.pages.studies import studies_page
 from dashboard.pages.study_page import EVERY, FIRST_SEARCH, Scene, nearest_name, study_page
 from dashboard.pages.trials import trials_page
@@ -38,6 +39,7 @@ PAGES: tuple[tuple[str, str, str, Body], ...] = (
     ("trials", "Trials", "Where is trial X, why did it fail?", trials_page),
     ("progress", "Progress", "Is it still improving?", progress_page),
     ("space", "Space", "Which choices matter?", space_page),
+    ("steps", "Steps", "What does each step do?", steps_page),
     ("data", "Data", "What was it trained on?", data_page),
 )
 

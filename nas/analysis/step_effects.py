@@ -31,8 +31,9 @@ from numpy.typing import NDArray
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_level
 from nas.analysis.pareto import by_network, flops, points, score
 from nas.analysis.seed_noise import pooled_noise, student_t
-from nas.records.settings import Settings
+from nas.records.settings import DESIGN, Settings
 from nas.records.trial import Trial
+from space import InputError
 from space.factorial import MOST_ROWS, Row, along, every
 from space.steps import Steps
 
@@ -134,6 +135,11 @@ class StepAnswers:
         told = bool(self.trained) and _rank(self._design) == self.size
         return bool(told and (self.by_model or (self.noise is not None and self.noise.known)))
 
+    def require(self) -> None:
+        """Raises InputError where there is no model."""
+        if not self.ready:
+            raise InputError(f"networks must be enough to tell steps apart, got {self.seed_line()}; train more of them")
+
     @property
     def by_model(self) -> bool:
         """Whether the error is that between the networks and the model, not the noise of seeds."""
@@ -210,15 +216,18 @@ class StepAnswers:
         return weights
 
     @cached_property
-    def _whole(self) -> dict[Row, float] | None:
-        """Every set's accuracy, where all are trained."""
-        found = {each.row: each.accuracy for each in self.trained}
-        return found if len(found) == 2 ** len(self.names) else None
+    def _measured(self) -> dict[Row, float]:
+        return {each.row: each.accuracy for each in self.trained}
+
+    @property
+    def whole(self) -> bool:
+        """Whether every set is trained."""
+        return len(self._measured) == int(2 ** len(self.names))
 
     def accuracy(self, rows: Sequence[Row]) -> Floats:
         """Of sets of steps: as measured where all are trained, else by the model, at the networks' mean FLOPs."""
-        if self._whole is not None:
-            return np.array([self._whole[row] for row in rows])
+        if self.whole:
+            return np.array([self._measured[row] for row in rows])
         terms = self._terms(rows)
         return np.asarray(terms @ self._numbers[: terms.shape[1]])
 
@@ -226,7 +235,7 @@ class StepAnswers:
     def effects(self) -> list[StepEffect]:
         """Of each step."""
         count = len(self.names)
-        contexts = every(count - 1) if 2 ** (count - 1) <= MOST_ROWS else _some(count - 1)
+        contexts = contexts_of(count)
         path = self.accuracy(along(tuple(range(count))))
         found = []
         for i, step in enumerate(self.steps.steps):
@@ -280,10 +289,30 @@ class StepAnswers:
             rows.append(self._terms(along(tuple(places))).mean(0))
         return np.array(rows)
 
+    def known_orders(self) -> dict[str, tuple[int, ...]]:
+        """Orders worth a look, by name: the walk's, its reverse, and the one that takes the largest gain first."""
+        own = tuple(range(len(self.names)))
+        greedy: list[int] = []
+        while len(greedy) < len(own):
+            left = [i for i in own if i not in greedy]
+            taken = [tuple(i in (*greedy, new) for i in own) for new in left]
+            greedy.append(left[int(np.argmax(self.accuracy(taken)))])
+        return {"as the steps are listed": own, "reversed": own[::-1], "the largest gain first": tuple(greedy)}
+
     def seed_line(self) -> str:
         """`160 trainings of 128 networks`"""
         trainings = sum(each.seeds for each in self.networks.values())
         return f"{trainings:,} trainings of {len(self.networks):,} networks"
+
+
+def answers_of(settings: Settings, trials: Sequence[Trial]) -> StepAnswers:
+    """Of a study of steps. Raises InputError for another study."""
+    if settings.sampler != DESIGN:
+        raise InputError(
+            f"study must be one of steps, got {settings.name}, which a search made; begin one with "
+            "nas steps resnet_32 convnext_32 --data DATA --flops 8M"
+        )
+    return StepAnswers(settings.build_steps(), settings, trials)
 
 
 def trained_rows(steps: Steps, settings: Settings, trials: Sequence[Trial]) -> list[Trained]:
@@ -313,6 +342,11 @@ def _mean_terms(steps: int, pairs: int) -> Floats:
     single = (2 * taken / steps - 1).mean()
     both = (((2 * taken - steps) ** 2 - steps) / (steps * (steps - 1))).mean() if steps > 1 else 0.0
     return np.concatenate([[1.0], np.full(steps, single), np.full(pairs, both)])
+
+
+def contexts_of(steps: int) -> Sequence[Row]:
+    """Sets of the other steps, for one of so many; some at random where all are too many."""
+    return every(steps - 1) if 2 ** (steps - 1) <= MOST_ROWS else _some(steps - 1)
 
 
 def _some(steps: int) -> list[Row]:

@@ -11,13 +11,12 @@ from rich.table import Column, Table
 from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note
 from nas.analysis.plain_table import number, plain_table
-from nas.analysis.step_effects import Estimate, StepAnswers
+from nas.analysis.step_effects import Estimate, StepAnswers, answers_of
 from nas.analysis.wording import CONVENTION, signed
 from nas.cli.base import print_json, print_table
 from nas.records.scores import WORDS
-from nas.records.settings import DESIGN
 from nas.storage.reader import Reader
-from space import InputError, compact
+from space import compact
 from space.factorial import along
 
 SHOWN = 8  # pairs of steps, where fewer are told from nothing
@@ -26,13 +25,7 @@ SHOWN = 8  # pairs of steps, where fewer are told from nothing
 def read_answers(folder: Path) -> StepAnswers:
     """Of a study of steps. Raises InputError for another study."""
     reader = Reader(folder)
-    settings = reader.settings
-    if settings.sampler != DESIGN:
-        raise InputError(
-            f"study must be one of steps, got {settings.name}, which a search made; begin one with "
-            "nas steps resnet_32 convnext_32 --data DATA --flops 8M"
-        )
-    return StepAnswers(settings.build_steps(), settings, reader.trials())
+    return answers_of(reader.settings, reader.trials())
 
 
 def print_answers(answers: StepAnswers, wide: bool, as_json: bool) -> None:

@@ -71,23 +71,14 @@ def steps(
     """Take the steps from one network to another in every combination, and tell what each of them does.
 
     Trains the networks of a design at equal FLOPs, as a study that resumes; with a study's name alone, its answers.
-    Examples: nas steps resnet_32 convnext_32 --data digits --flops 2M --design fraction; nas steps STUDY
+    Examples: nas steps resnet_32 convnext_32 --data digits --image-size 8 --flops 400K --design paths; nas steps STUDY
     """
     if last is None:
         _answer(find_study(first, runs), wide, as_json)
         return
     from nas.searching.launch import run_search
     from nas.searching.plan import SearchPlan
-    from nas.searching.stepping import (
-        as_wide_as_first,
-        describe_steps,
-        equal_band,
-        load_ends,
-        parse_orders,
-        read_steps,
-        steps_name,
-    )
-    from space.steps import Steps
+    from nas.searching.stepping import plan_steps, steps_name, trainings
 
     if data is None or flops is None:
         missing = "data" if data is None else "flops"
@@ -97,19 +88,13 @@ def steps(
         train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
         skip_broken=skip_broken,
     ).absolute()  # fmt: skip
-    between = Steps.between(
-        *load_ends(first, last), design, parse_orders(order or []), read_steps(named), not unequal, image_size,
-        name=steps_name(first, last, flops, equal=True),
+    between, band = plan_steps(
+        first, last, data=data, flops=flops, design=design, orders=order or [], named=named, equal=not unequal,
+        image_size=image_size, reading=reading, console=console,
     )  # fmt: skip
-    if unequal:
-        between, band = as_wide_as_first(between, flops, data, reading, console)
-    else:
-        band = equal_band(flops)
-    for line in describe_steps(between):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    many = len(between.rows)
+    networks, again = trainings(between, seeds, repeats)
     plan = SearchPlan(
-        trials=many, repeats=many * (seeds - 1) if repeats is None else repeats, workers=workers, recipe_file=recipe,
+        trials=networks, repeats=again, workers=workers, recipe_file=recipe,
         images=None if images is None else parse_count(images, "images", "30K"),
         name=study or steps_name(first, last, flops, not unequal), runs=runs, seed=seed, stop="none", device=device,
         image_size=image_size, reading=reading, dry_run=dry_run, command=typed(), log_level=log_level,

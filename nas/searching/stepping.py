@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,6 @@ from nas.data.study_data import load_with_progress
 from nas.records.settings import Reading, name_of
 from space import Arch, Band, InputError, Task
 from space.budget import parse_count
-from space.factorial import Design
 from space.reading import find, load_yaml
 from space.steps import Steps, unequal
 
@@ -59,11 +59,6 @@ def as_wide_as_first(steps: Steps, flops: str, source: str, reading: Reading, co
     return unequal(steps, task, parse_count(flops, "flops", "8M"))
 
 
-def with_design(steps: Steps, kind: str) -> Steps:
-    """The same steps in another design."""
-    return replace(steps, design=Design.of(kind, len(steps.steps), steps.design.orders))
-
-
 def describe_steps(steps: Steps) -> list[str]:
     """The plan in lines: each step, then how many networks."""
     lines = [f"step {i}: {s.name}: {s.before} -> {s.after}" for i, s in enumerate(steps.steps, 1)]
@@ -78,6 +73,37 @@ def describe_steps(steps: Steps) -> list[str]:
     return [*lines, f"design: {what}{fewer}, {size}"]
 
 
-def load_ends(first: str, last: str) -> tuple[Arch, Arch]:
-    """Both networks. Raises InputError."""
-    return Arch.load(first), Arch.load(last)
+def steps_command(
+    first: str | Path, last: str | Path, data: str | Path, flops: str, design: str, orders: Sequence[str],
+    named: str | Path | None, equal: bool, seeds: int, repeats: int | None, images: str | int | None, study: str | None,
+) -> str:  # fmt: skip
+    """The line that begins the same study, as study.yaml keeps it."""
+    words: list[object] = ["nas", "steps", first, last, "--data", data, "--flops", flops, "--design", design]
+    words += [word for order in orders for word in ("--order", order)] + ["--unequal"] * (not equal)
+    given = {"--steps": named, "--seeds": seeds, "--repeats": repeats, "--images": images, "--study": study}
+    words += [word for name, value in given.items() if value is not None for word in (name, value)]
+    return shlex.join(map(str, words))
+
+
+def plan_steps(
+    first: str, last: str, *, data: str, flops: str, design: str, orders: list[str], named: str | Path | None,
+    equal: bool, image_size: int, reading: Reading, console: Console,
+) -> tuple[Steps, Band]:  # fmt: skip
+    """The steps between two networks and the band that they are in, said in lines. Raises InputError."""
+    steps = Steps.between(
+        Arch.load(first), Arch.load(last), design, parse_orders(orders), read_steps(named), equal, image_size,
+        name=steps_name(first, last, flops, equal=True),
+    )  # fmt: skip
+    if equal:
+        band = equal_band(flops)
+    else:
+        steps, band = as_wide_as_first(steps, flops, data, reading, console)
+    for line in describe_steps(steps):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return steps, band
+
+
+def trainings(steps: Steps, seeds: int, repeats: int | None) -> tuple[int, int]:
+    """Networks, and further seeds of them: `seeds` of each, or `repeats` in all."""
+    networks = len(steps.rows)
+    return networks, networks * (seeds - 1) if repeats is None else repeats

@@ -401,8 +401,21 @@ MACHINES = (
     ),
 )
 
+STEPS = (
+    Row(
+        ("nas steps resnet_32 convnext_32 --data digits --image-size 8 --flops 400K --design paths",),
+        r"steps-resnet_32-convnext_32-400K: 13 steps, 1\d trainings of 1\d networks[\s\S]*no effects",
+        "nas steps resnet_32 convnext_32 --data digits --image-size 8 --flops 400K --design paths --images 1K",
+    ),
+    Row(
+        ("nas steps STUDY",),
+        "order",
+        "nas steps steps-resnet_32-convnext_32-400K",
+    ),
+)
+
 CHAINS = {
-    "demo": DEMO, "paths": PATHS, "study": STUDY, "cifar": CIFAR, "table": TABLE, "networks": NETWORKS, "workers": WORKERS,
+    "steps": STEPS, "demo": DEMO, "paths": PATHS, "study": STUDY, "cifar": CIFAR, "table": TABLE, "networks": NETWORKS, "workers": WORKERS,
     "machines": MACHINES,
 }  # fmt: skip
 
@@ -425,6 +438,15 @@ LEFT = (
         ("nas search ... --on ray://head:10001 --workers 8 --gpus-per-worker 0.25",),
         "needs a cluster with GPUs",
         "tests/nas/searching/test_on_ray.py",
+    ),
+    Left(
+        (
+            "nas steps resnet_32 convnext_32 --data path/to/cifar10 --flops 4M --steps roadmap --design fraction "
+            "--repeats 32 --study walk-32",
+            "nas steps walk-32",
+        ),
+        "128 networks of CIFAR-10; a smaller design is in its test",
+        "tests/nas/cli/test_stepping.py",
     ),
     Left(("srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",), "needs Slurm", "docs/cluster.md"),
     Left(("make docs",), "builds these pages as a site", CI),

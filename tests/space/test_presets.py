@@ -88,11 +88,11 @@ def parameters(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def test_the_presets_are_those_of_the_papers() -> None:
+def test_the_presets_are_those_of_the_papers_and_the_ends_of_a_walk() -> None:
     roadmaps = {f"roadmap_{regime}_{row:02d}" for regime in "tb" for row in range(17)}
     conv2former = {f"conv2former_{size}" for size in "ntsbl"}
     iso = {f"convnext_iso_{size}" for size in ("small", "base", "large")}
-    assert set(NAMES) == roadmaps | conv2former | iso | set(TIMM)
+    assert set(NAMES) == roadmaps | conv2former | iso | set(TIMM) | {"resnet_32", "convnext_32"}
 
 
 def test_convnext_tiny_to_the_last_integer() -> None:

@@ -1,0 +1,190 @@
+"""What steps between two networks do: an order's path through the cloud of all other networks, each step's gain, one
+step in every context, and how steps change each other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dashboard.charts.style import ABOVE, BLUE, GREY, VERMILLION, Figure, escape, layout, title
+from nas.analysis.multiple_comparisons import bonferroni_note
+from nas.analysis.step_effects import Estimate, StepAnswers, contexts_of
+from nas.analysis.wording import signed
+from space.factorial import along
+
+LONGEST = 28  # letters of a step's name
+MOST = 1500  # networks of the cloud that are drawn
+
+
+def walk_figure(answers: StepAnswers, order: Sequence[int]) -> Figure:
+    """The paper's figure 2 with what it leaves out: accuracies along an order, in front of every trained network, which
+    lies at the number of steps that it has taken."""
+    rng = random.Random(0)
+    cloud = list(answers.networks.values())
+    drawn = cloud if len(cloud) <= MOST else rng.sample(cloud, MOST)
+    rows = along(tuple(order))
+    path = [100 * each for each in answers.accuracy(rows).tolist()]
+    known = {each.row: each for each in answers.trained}
+    names = ["start", *(escape(answers.names[i], LONGEST) for i in order)]
+    chart = layout(150 + 30 * len(rows))
+    chart["xaxis"] |= {"title": title("top-1 validation accuracy, %")}
+    chart["yaxis"] |= {
+        "tickvals": list(range(len(rows))), "ticktext": names, "range": [len(rows) - 0.4, -0.6], "showgrid": False,
+    }  # fmt: skip
+    chart["legend"] = ABOVE
+    return {"data": [
+        {
+            "type": "scatter", "mode": "markers", "name": f"all {len(cloud):,} networks, by steps taken",
+            "x": [100 * each.accuracy for each in drawn],
+            "y": [sum(each.row) + rng.uniform(-0.3, 0.3) for each in drawn],
+            "marker": {"color": GREY, "size": 6, "opacity": 0.45},
+            "text": [escape(answers.steps.words(each.row), 300) for each in drawn],
+            "customdata": [each.trial for each in drawn],
+            "hovertemplate": "trial %{customdata}, %{x:.2f}%<br>%{text}<extra></extra>",
+        },
+        {
+            "type": "scatter", "mode": "lines+markers", "name": "this order", "x": path,
+            "y": list(range(len(rows))), "line": {"color": BLUE, "width": 2},
+            "marker": {
+                "size": 11, "color": [BLUE if row in known else "@back" for row in rows],
+                "line": {"color": BLUE, "width": 2},
+            },
+            "text": [names[i] if not i else f"+ {names[i]}" for i in range(len(rows))],
+            "hovertemplate": "%{text}: %{x:.2f}%<extra></extra>",
+        },
+    ], "layout": chart}  # fmt: skip
+
+
+def walk_caption(answers: StepAnswers, order: Sequence[int]) -> str:
+    """Where the order starts and ends, and whether it is special."""
+    found = answers.order(order)
+    first, last = found.accuracies[0], found.accuracies[-1]
+    told = "told" if found.advantage.told else "not told"
+    way = "as measured" if answers.whole else "by the model where hollow"
+    return (
+        f"From {first:.2%} to {last:.2%} ({way}). On its way networks are {points(found.advantage)} points above those "
+        f"of a random order on average (95%), above {found.above:.0%} of orders: {told} from a random order."
+    )
+
+
+def effects_figure(answers: StepAnswers) -> Figure:
+    """Each step's mean gain with its interval, in front of the range of its gains over 90% of contexts."""
+    names = [escape(step.name, LONGEST) for step in answers.effects]
+    gains = [100 * step.gain.value for step in answers.effects]
+    halves = [100 * (step.gain.half or 0) for step in answers.effects]
+    ends = [100 * np.quantile(step.contexts, (0.05, 0.95)) for step in answers.effects]
+    chart = layout(110 + 30 * len(names))
+    chart["xaxis"] |= {"title": title("gain, points of accuracy"), "zeroline": True, "zerolinecolor": "@text"}
+    chart["yaxis"] |= {"autorange": "reversed", "showgrid": False}
+    chart["legend"] = ABOVE
+    return {"data": [
+        {
+            "type": "bar", "orientation": "h", "name": "90% of contexts", "y": names,
+            "base": [float(low) for low, _ in ends], "x": [float(high - low) for low, high in ends],
+            "marker": {"color": GREY, "opacity": 0.35}, "width": 0.5, "hoverinfo": "skip",
+        },
+        {
+            "type": "scatter", "mode": "markers", "name": "mean gain, 95%", "y": names, "x": gains,
+            "error_x": {"type": "data", "array": halves, "color": BLUE, "thickness": 2},
+            "marker": {"size": 10, "color": [BLUE if step.gain.told else "@back" for step in answers.effects],
+                       "line": {"color": BLUE, "width": 2}},
+            "customdata": list(range(len(names))),
+            "text": [f"{escape(step.before, 60)} to {escape(step.after, 60)}" for step in answers.effects],
+            "hovertemplate": "%{y}: %{x:+.2f} points<br>%{text}<extra></extra>",
+        },
+    ], "layout": chart}  # fmt: skip
+
+
+def effects_caption(answers: StepAnswers) -> str:
+    """Which steps gain, which lose, and which are not told."""
+    ranked = sorted(answers.effects, key=lambda step: -step.gain.value)
+    told = [(f"{step.name} {signed(100 * step.gain.value, 1)}", step.gain.value) for step in ranked if step.gain.told]
+    gain, lose = ([words for words, value in told if (value > 0) == up] for up in (True, False))
+    left = [step.name for step in ranked if not step.gain.told]
+    parts = [f"Gain on average: {', '.join(gain) or 'none'}.", f"Lose: {', '.join(lose) or 'none'}."]
+    parts += [f"Not told from nothing (hollow): {', '.join(left)}."] if left else []
+    return f"{' '.join(parts)} {bonferroni_note(answers.statements, 'effects and pairs of steps')}."
+
+
+def contexts_figure(answers: StepAnswers, place: int) -> Figure:
+    """One step's gain in every set of the other steps, apart by the step that changes it most."""
+    step, partner, split = _split(answers, place)
+    other, chart = escape(partner, LONGEST), layout(260)
+    chart["xaxis"] |= {"title": title(f"gain of {escape(step.name, LONGEST)}, points"), "zeroline": True,
+                       "zerolinecolor": "@text"}  # fmt: skip
+    chart["yaxis"] |= {"title": title("contexts")}
+    chart["legend"] = ABOVE
+    chart["barmode"] = "overlay"
+    data: list[dict[str, Any]] = [
+        {
+            "type": "histogram", "x": (100 * step.contexts[chosen]).tolist(), "name": name, "opacity": 0.6,
+            "nbinsx": 40, "marker": {"color": colour}, "hovertemplate": "%{y} contexts at %{x}<extra></extra>",
+        }
+        for name, chosen, colour in ((f"without {other}", ~split, VERMILLION), (f"with {other}", split, BLUE))
+    ]  # fmt: skip
+    return {"data": data, "layout": chart}
+
+
+def contexts_caption(answers: StepAnswers, place: int) -> str:
+    """In how many contexts it gains, and what changes it most."""
+    step, partner, split = _split(answers, place)
+    way = "as measured" if answers.whole else "by the model of effects and pairs"
+    apart = [f"{signed(100 * float(step.contexts[chosen].mean()), 2)} {word} it" for word, chosen in
+             (("without", ~split), ("with", split))]  # fmt: skip
+    return (
+        f"{step.name} ({step.before} to {step.after}) gains in {step.helps:.0%} of {len(step.contexts):,} contexts "
+        f"({way}), {points(step.gain)} points on average. {partner} changes it most: {' and '.join(apart)}."
+    )
+
+
+def _split(answers: StepAnswers, place: int) -> tuple[Any, str, Any]:
+    """A step's effect, its strongest partner, and in which of its contexts that is taken."""
+    step = answers.effects[place]
+    pair = next(each for each in answers.interactions if step.name in (each.first, each.second))
+    partner = pair.second if pair.first == step.name else pair.first
+    other = answers.names.index(partner)
+    rows = np.array(contexts_of(len(answers.names)), dtype=bool)
+    return step, partner, rows[:, other - (other > place)]
+
+
+def pairs_figure(answers: StepAnswers) -> Figure:
+    """How many points more (blue) or less (red) the step of a row gains where that of the column is taken."""
+    names = [escape(name, LONGEST) for name in answers.names]
+    places = {name: i for i, name in enumerate(answers.names)}
+    z: list[list[float | None]] = [[None] * len(names) for _ in names]
+    text = [[""] * len(names) for _ in names]
+    for pair in answers.interactions:
+        i, j = places[pair.first], places[pair.second]
+        for row, column in ((i, j), (j, i)):
+            z[row][column] = 100 * pair.change.value
+            text[row][column] = signed(100 * pair.change.value, 1) + ("*" if pair.change.told else "")
+    most = max((abs(each) for row in z for each in row if each is not None), default=1.0)
+    chart = layout(160 + 30 * len(names))
+    ticks = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
+    chart["xaxis"] |= {**ticks, "tickangle": -40}
+    chart["yaxis"] |= {**ticks, "autorange": "reversed"}
+    data = {
+        "type": "heatmap", "z": z, "x": list(range(len(names))), "y": list(range(len(names))), "zmin": -most,
+        "zmax": most, "colorscale": [[0, VERMILLION], [0.5, "@back"], [1, BLUE]], "showscale": False, "text": text,
+        "texttemplate": "%{text}", "xgap": 1, "ygap": 1,
+        "hovertemplate": "%{y} where %{x} is taken: %{z:+.2f} points<extra></extra>",
+    }  # fmt: skip
+    return {"data": [data], "layout": chart}
+
+
+def pairs_caption(answers: StepAnswers) -> str:
+    """Which pairs are told."""
+    told = [pair for pair in answers.interactions if pair.change.told]
+    many = f"{len(told)} of {len(answers.interactions)} pairs of steps are told from nothing (*)"
+    words = [f"{p.first} with {p.second} {signed(100 * p.change.value, 1)}" for p in told[:3]]
+    said = f"{many}{': ' if words else ''}{', '.join(words)}."
+    return f"{said} In a cell: points more or less that the step of the row gains where that of the column is taken."
+
+
+def points(estimate: Estimate) -> str:
+    """`+1.23 ± 0.45`"""
+    half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
+    return f"{signed(100 * estimate.value, 2)}{half}"
