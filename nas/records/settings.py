@@ -170,6 +170,11 @@ class Settings:
             )
 
     def build_space(self) -> Space:
+        """Raises InputError for a study of steps, which has none."""
+        if self.sampler == DESIGN:
+            raise InputError(
+                f"study must have a space, got {self.name}, which is of steps; nas steps {self.name} tells it"
+            )
         return Space.from_dict(self.space, self.space_name, FILE)
 
     def build_steps(self) -> Steps:
