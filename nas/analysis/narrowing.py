@@ -3,7 +3,7 @@
 Of each axis by itself: accuracy on a quadratic in log FLOPs and the shares of blocks that have each choice, by least
 squares. The effect of a choice is its coefficient less that of the axis's best one: points of accuracy that a network
 of it alone loses at equal FLOPs. Its interval is Student's, Bonferroni-adjusted over all pairs of choices, of all axes
-that are tested, so that it holds for whichever choice came out best. A choice is dropped where its interval lies below 0.
+that are tested, so that it holds for whichever choice came out best. A choice is dropped where it lies below 0.
 
 It is a proposal: the study's sampler chose what it liked, and choices that go together share the credit. Fresh random
 networks of both spaces tell (`space_comparison`). Needs no torch.

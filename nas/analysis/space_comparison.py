@@ -214,7 +214,7 @@ class _Resampled:
         """(1 + RESAMPLES,); between two that it lies between, in the middle."""
         share = np.cumsum(self.weight, axis=1)
         low, high = (share < 0.5 - _CLOSE).sum(axis=1), (share < 0.5 + _CLOSE).sum(axis=1)
-        return (self.accuracy[low] + self.accuracy[np.minimum(high, len(self.accuracy) - 1)]) / 2
+        return np.asarray((self.accuracy[low] + self.accuracy[np.minimum(high, len(self.accuracy) - 1)]) / 2)
 
     def above(self, values: Floats) -> Floats:
         """(1 + RESAMPLES,) shares of networks above one value each; one just there is half above."""
