@@ -35,6 +35,7 @@ FEWEST = 8  # networks of a space, in the FLOPs that both have: fewer cannot be 
 PER_BIN = 6  # networks of a space in a part of the FLOPs, on average, at least
 PERMUTATIONS, RESAMPLES, BLOCK = 4999, 2000, 250  # so many at once, for memory
 PART, PART_OF_INTERVALS = 4, 10  # a best of n is told up to a quarter of the networks, its interval up to a tenth
+MOST = 100  # networks of a best of n
 _CLOSE = 1e-9  # sums of weights that differ by less are equal
 Outcome = Literal["one", "other", "mixed", "open"]
 
@@ -221,24 +222,27 @@ class _Resampled:
         rows, at = self.accuracy[None], values[:, None]
         return np.asarray((self.weight * ((rows > at) + 0.5 * (rows == at))).sum(axis=1))
 
-    def best_of(self, counts: NDArray[np.int64]) -> Floats:
-        """(1 + RESAMPLES, K) expected best."""
-        share = np.minimum(np.cumsum(self.weight, axis=1), 1.0)
-        share[:, -1] = 1.0
-        steps = np.diff(self.accuracy)  # E max = largest - sum of F^n over the steps below it
-        return np.asarray(np.stack([self.accuracy[-1] - (share[:, :-1] ** n) @ steps for n in counts], axis=1))
+    def best_of(self, most: int) -> Floats:
+        """(1 + RESAMPLES, most) expected best of 1 to `most` networks: the largest less the sum of F^n over all steps
+        below it."""
+        share = np.minimum(np.cumsum(self.weight, axis=1)[:, :-1], 1.0)
+        steps, power, found = np.diff(self.accuracy), np.ones_like(share), []
+        for _ in range(most):
+            power *= share
+            found.append(self.accuracy[-1] - power @ steps)
+        return np.stack(found, axis=1)
 
 
 def _side(own: _Resampled, other: _Resampled, curve: Edf, trained: int) -> Side:
     networks = len(own.accuracy)
-    best = own.best_of(np.arange(1, networks // PART + 1))
-    told = best[:, : max(1, networks // PART_OF_INTERVALS)]
+    best = _Resampled(own.accuracy, own.weight[:1]).best_of(min(MOST, networks // PART))[0]
+    told = own.best_of(min(MOST, max(1, networks // PART_OF_INTERVALS)))
     low, high = _ends_of(told, networks) - 2 * (
         told[1:].mean(axis=0) - told[0]
     )  # it is biased, and its bootstrap twice
     found = (values[:, None] for values in (own.medians(), own.above(other.medians())))
     median, ahead = (Measured(float(v[0, 0]), *map(float, _ends_of(v, networks)[:, 0])) for v in found)
-    return Side(curve, trained, median, ahead, best[0], low, high)
+    return Side(curve, trained, median, ahead, best, low, high)
 
 
 def _ends_of(values: Floats, networks: int) -> Floats:
