@@ -37,9 +37,10 @@ def _line(side: Side, place: int) -> dict[str, Any]:
 def _shade(side: Side, place: int) -> dict[str, Any]:
     """With an error bar at a single point, which a shade would not show."""
     x, low, high = list(range(1, len(side.low) + 1)), (100 * side.low).tolist(), (100 * side.high).tolist()
+    width = 6 if len(x) == 1 else 0
     return {
         "type": "scatter", "mode": "lines", "x": x + x[::-1], "y": high + low[::-1], "fill": "toself",
-        "fillcolor": COLOURS[place], "opacity": 0.18, "line": {"width": 6 if len(x) == 1 else 0, "color": COLOURS[place]},
+        "fillcolor": COLOURS[place], "opacity": 0.18, "line": {"width": width, "color": COLOURS[place]},
         "hoverinfo": "skip", "showlegend": False,
     }  # fmt: skip
 

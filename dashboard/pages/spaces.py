@@ -50,8 +50,13 @@ def spaces_page(cache: StudyCache, runs: Path) -> None:
 
 
 def _choose(cache: StudyCache, runs: Path, names: Sequence[str]) -> list[str]:
-    """Two studies: those that were asked for, else the best guess."""
+    """Two studies: those that were asked for, also while they are gone, else the best guess."""
     guess = best_pair(cache, runs, names)
+    asked = [st.session_state.get(key) or st.query_params.get(key) for key in ("one", "other")]
+    names = [*names, *(name for name in cache.gone(runs) if name in asked and name not in names)]
+    for key in ("one", "other"):
+        if st.session_state.get(key) not in (None, *names):
+            del st.session_state[key]
     with st.container(horizontal=True, gap="small"):
         chosen = [
             st.selectbox(label, names, names.index(guess[place]) if guess else None, key=key, width=460, **KEPT)
@@ -101,7 +106,7 @@ def _compared(one: Snapshot, other: Snapshot) -> None:
     captioned_chart(charts.best_of_figure(found, label), charts.best_of_caption(found), "best-of")
     with st.container(key="facts"):
         st.text(
-            f"Accuracy: {evidence(settings[0], '1 seed per network')}. Random networks, weighted so that each of "
+            f"Accuracy: {evidence(settings[0], 1)}. Random networks, weighted so that each of "
             f"{found.bins} parts of the FLOPs counts the same in both (arXiv 1905.13214). p: of "
             f"{found.permutations:,} permutations within these parts. Shade: 95% of a bootstrap over networks, at each "
             "number by itself; none for a best of more than a tenth of them."
