@@ -103,11 +103,13 @@ class ComparedSpaces:
         """Both distributions of accuracy at equal FLOPs: a plotly figure to show, change or save."""
         from dashboard.charts.compare import edf_figure
         from dashboard.charts.front import score_label
-        from dashboard.charts.spaces import apart_caption
+        from dashboard.charts.spaces import shares_caption
         from dashboard.charts.style import plotly_figure
         from nas.analysis.wording import basis
 
         found, settings = self.result(), self._readers[0].settings
         figure = edf_figure([found.one.edf, found.other.edf], score_label(self._readers[0].trials()[:1]))
         title = f"{found.one.name} and {found.other.name}"
-        return plotly_figure(figure, title, self.verdict(), apart_caption(found), basis(settings, "1 seed per network"))
+        return plotly_figure(
+            figure, title, self.verdict(), shares_caption(found), basis(settings, "1 seed per network")
+        )

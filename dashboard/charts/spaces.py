@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard.charts.front import score_label
 from dashboard.charts.style import ABOVE, COLOURS, DASHES, Figure, escape, layout, title
-from nas.analysis.space_comparison import Side, SpaceComparison, p_words
+from nas.analysis.space_comparison import Side, SpaceComparison
 
 SAID = (1, 5, 10, 20)  # networks, in the sentence
 
@@ -56,11 +56,11 @@ def best_of_caption(found: SpaceComparison) -> str:
     return f"Expected of {'; of '.join(parts)}."
 
 
-def apart_caption(found: SpaceComparison) -> str:
-    """What the distributions show."""
-    one, other, gap = found.one, found.other, found.distance
+def shares_caption(found: SpaceComparison) -> str:
+    """What the distributions show, beside the verdict."""
+    one, other = found.one, found.other
     return (
-        f"At equal FLOPs they are {gap.value:.2f} apart (Kolmogorov-Smirnov; p {p_words(gap.p)}). "
-        f"{one.ahead.value:.0%} of the networks of {one.name} are above the median of {other.name}, "
-        f"{other.ahead.value:.0%} of {other.name} above that of {one.name}."
+        f"At equal FLOPs {one.ahead.value:.0%} of the networks of {one.name} are above the median of {other.name}, and "
+        f"{other.ahead.value:.0%} of those of {other.name} above that of {one.name}. "
+        f"Networks: {one.edf.networks:,} and {other.edf.networks:,}."
     )

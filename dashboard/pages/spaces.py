@@ -101,7 +101,7 @@ def _compared(one: Snapshot, other: Snapshot) -> None:
     st.text("\n".join(words))
     label = score_label((*one.scored[:1], *other.scored[:1]))
     st.header("Networks at equal FLOPs", anchor=False)
-    captioned_chart(edf_figure([found.one.edf, found.other.edf], label), charts.apart_caption(found), "edf")
+    captioned_chart(edf_figure([found.one.edf, found.other.edf], label), charts.shares_caption(found), "edf")
     st.header("The best of so many", anchor=False)
     captioned_chart(charts.best_of_figure(found, label), charts.best_of_caption(found), "best-of")
     with st.container(key="facts"):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from dashboard.charts.spaces import apart_caption, best_of_caption, best_of_figure
+from dashboard.charts.spaces import best_of_caption, best_of_figure, shares_caption
 from nas.analysis.comparison import Sample
 from nas.analysis.space_comparison import SpaceComparison, compare_samples
 from space import Band
@@ -41,6 +41,8 @@ def test_the_sentences_say_what_the_charts_show() -> None:
     assert best
     assert f"of the best of 10 one {found.one.best[9]:.2%}, {HOSTILE} {best.value:.2%}." in best_of_caption(found)
     assert "of 20" not in best_of_caption(found)
-    said = apart_caption(found)
-    assert f"At equal FLOPs they are {found.distance.value:.2f} apart (Kolmogorov-Smirnov; p < 0.001)." in said
-    assert f"{found.other.ahead.value:.0%} of {HOSTILE} above that of one." in said
+    said = shares_caption(found)
+    assert said.startswith(
+        f"At equal FLOPs {found.one.ahead.value:.0%} of the networks of one are above the median of "
+    )
+    assert f"{found.other.ahead.value:.0%} of those of {HOSTILE} above that of one. Networks: 40 and 40." in said
