@@ -12,8 +12,8 @@ weighted so that every part of the FLOPs that both have counts the same in both 
 The larger end's p is the distance's. As both ends are held against the larger one of each permutation, the two
 statements hold together: with 95% no space is called better where both are alike. Intervals are percentiles of a
 bootstrap over networks, wider for few as Student's are ("expanded percentiles", Hesterberg, arXiv 1411.5279); of a
-best of n moved by what the bootstrap shows of its bias, and told up to a tenth of the networks: they hold with 90 to
-95% there, and less beyond. They describe each number by itself; nothing is concluded from them. Needs no torch.
+best of n moved by what the bootstrap shows of its bias, and told up to a tenth of the networks: they hold with some 90%
+there, and less beyond. They describe each number by itself; nothing is concluded from them. Needs no torch.
 """
 
 from __future__ import annotations
