@@ -425,7 +425,7 @@ LEFT = (
             "nas compare-spaces convnext_32 conv2former_32 --data cifar10 --flops 8M..10M",
             "nas space convnext_or_modulation_32 --narrow-from cifar10-16M --out narrowed.yaml",
             "nas compare-spaces convnext_or_modulation_32 narrowed.yaml --data ../shared/data/cifar10 --flops 2M..4M "
-            "--networks 16 --images 15K",
+            "--networks 10 --images 15K",
         ),
         "trains for minutes to hours on CIFAR-10; tested on digits, the proposal on the committed study",
         "tests/nas/cli/test_comparing.py",
