@@ -5,8 +5,8 @@
     study.front()
 
 `Space`, `Arch`, `Task` and `Cost` say what may be built and what it costs; `cost` counts a network, `Network` builds
-it; `search` runs a study and `Study` reads one; `load_export` loads what was exported. Importing this is quick: each
-name brings what it needs when it is first used.
+it; `search` runs a study and `Study` reads one; `compare_spaces` tells two spaces apart; `load_export` loads what was
+exported. Importing this is quick: each name brings what it needs when it is first used.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.api import Study, cost, search, steps
+    from nas.comparing import ComparedSpaces, compare_spaces
     from nas.export.load import Exported, Preprocess, load_export
     from nas.records.trial import Trial
     from space import Arch, Cost, InputError, Space, Task
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Arch", "Cost", "Exported", "InputError", "Network", "Preprocess", "Space", "Study", "Task", "Trial", "cost",
-    "load_export", "search", "steps",
+    "Arch", "ComparedSpaces", "Cost", "Exported", "InputError", "Network", "Preprocess", "Space", "Study", "Task",
+    "Trial", "compare_spaces", "cost", "load_export", "search", "steps",
 ]  # fmt: skip
 _MODULES = {
     "nas.api": ("Study", "cost", "search", "steps"),
+    "nas.comparing": ("ComparedSpaces", "compare_spaces"),
     "nas.export.load": ("Exported", "Preprocess", "load_export"),
     "nas.records.trial": ("Trial",),
     "space": ("Arch", "Cost", "InputError", "Space", "Task"),

@@ -88,8 +88,7 @@ def parse_axes(raw: Any, where: str) -> dict[str, Axis]:
             axes[name] = Axis(name, DEFAULTS[name])
     if not axes["ratio"].values:
         axes["ratio"] = Axis("ratio", tuple(dict.fromkeys("-".join("1" * n) for n in axes["stages"].ints)))
-    known = {f"{kind}.{name}" for kind in ("stem", "head") for name in _rules_of(kind, axes[kind])}
-    known |= set(_rules_of("block", axes["block"]))
+    known = option_names(axes)
     for name in raw:
         if name in STRUCTURE:
             continue
@@ -102,6 +101,12 @@ def parse_axes(raw: Any, where: str) -> dict[str, Axis]:
         if name not in raw:
             raise InputError(f"{where}: axes.{name} must be given, got nothing; add e.g. `{name}: [16, 24, 32]`")
     return axes
+
+
+def option_names(axes: dict[str, Axis]) -> set[str]:
+    """What may be an axis because some part has it, of those that `stem`, `head` and `block` hold."""
+    known = {f"{kind}.{name}" for kind in ("stem", "head") for name in _rules_of(kind, axes[kind])}
+    return known | set(_rules_of("block", axes["block"]))
 
 
 def _rules_of(kind: Kind, axis: Axis) -> dict[str, list[Rule]]:

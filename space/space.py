@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from space.arch import Arch, Task
-from space.axes import Axis, Value, check_together, parse_axes, ratios_for, share
+from space.axes import STRUCTURE, Axis, Value, check_together, option_names, parse_axes, ratios_for, share
 from space.blocks import Block
 from space.budget import COUNTS, Band, Budget
 from space.chooser import Chooser, RandomChooser
@@ -73,8 +73,9 @@ class Space(Structure):
 
     def narrow(self, **choices: Value | Sequence[Value]) -> Space:
         """The space with fewer choices: `narrow(kernel=(7, 9), stem_stride=4)`. A range stays one where the choices
-        are still an even row of it. Raises InputError for what is no axis or no choice of it."""
-        axes = dict(self.axes)
+        are still an even row of it; options that only a part had which is gone are left out. Raises InputError for what
+        is no axis or no choice of it."""
+        axes, named = dict(self.axes), set(STRUCTURE)
         for name, wanted in choices.items():
             dotted = name.replace("_", ".", 1) if name not in axes and name.startswith(("stem_", "head_")) else name
             if dotted not in axes:
@@ -95,7 +96,9 @@ class Space(Structure):
             kept = tuple(value for value in axis.values if value in values)
             grid = axis.grid if axis.grid and kept == tuple(range(kept[0], kept[-1] + 1, axis.grid)) else None  # type: ignore[arg-type, operator]
             axes[dotted] = Axis(dotted, kept, axis.each_stage, grid if len(kept) > 1 else None)
-        plain = {name: axis.to_plain() for name, axis in axes.items()}
+            named.add(dotted)
+        named |= option_names(axes)
+        plain = {name: axis.to_plain() for name, axis in axes.items() if name in named}
         if "stages" in choices and "ratio" not in choices:
             plain["ratio"] = [r for r in axes["ratio"].values if str(r).count("-") + 1 in axes["stages"].values]
         return Space.from_dict(

@@ -24,6 +24,7 @@ from dashboard.pages.network import network_page
 from dashboard.pages.predictions import find, predictions_page
 from dashboard.pages.progress import progress_page
 from dashboard.pages.space import space_page
+from dashboard.pages.spaces import spaces_page
 from dashboard.pages.steps import steps_page
 from dashboard.pages.studies import studies_page
 from dashboard.pages.study_page import EVERY, FIRST_SEARCH, Scene, nearest_name, study_page
@@ -79,6 +80,7 @@ def _pages(runs: Path, first: str) -> dict[str, st.Page]:
     rows: list[tuple[str, str, Callable[[], None]]] = [("studies", "Studies", lambda: studies_page(SHARED, runs))]
     rows += [(name, title, draw(question, body)) for name, title, question, body in PAGES]
     rows += [("compare", "Compare", lambda: compare_page(SHARED, runs))]
+    rows += [("spaces", "Spaces", lambda: spaces_page(SHARED, runs))]
     rows += [("predictions", "Predictions", lambda: predictions_page(runs))]
     return {name: st.Page(show, title=title, url_path=name, default=name == first) for name, title, show in rows}
 

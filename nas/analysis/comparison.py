@@ -64,11 +64,14 @@ class Weighted:
     place: Places
 
 
-def equal_complexity(samples: Sequence[Sample], bins: int = BINS) -> list[Weighted]:
-    """The samples in their shared bins; empty if they share none."""
+def equal_complexity(
+    samples: Sequence[Sample], bins: int = BINS, ends: tuple[float, float] | None = None
+) -> list[Weighted]:
+    """The samples in their shared bins; empty if they share none. `ends`: of the bins, by default of the costs that all
+    have."""
     if not samples or any(len(s.cost) == 0 for s in samples):
         return []
-    low, high = max(s.cost.min() for s in samples), min(s.cost.max() for s in samples)
+    low, high = ends or (max(s.cost.min() for s in samples), min(s.cost.max() for s in samples))
     if low > high:
         return []
     edges = np.geomspace(low, max(high, low * 1.0001), bins + 1)

@@ -32,12 +32,12 @@ def traits_of(plain: object) -> Traits:
     }
     for stage in stages:
         for name, choices in blocks.items():
-            word = _word(stage.get(name))
+            word = word_of(stage.get(name))
             choices[word] = choices.get(word, 0) + stage["depth"]
     found = {name: _shares(tuple(choices.items()), total) for name, choices in blocks.items()}
     sizes = zip(SIZES, (total, stages[0].get("width"), len(stages)), strict=True)
     for name, value in (*sizes, *_options("stem", arch), *_options("head", arch), ("drop_path", arch.get("drop_path"))):
-        found[name] = _shares(((_word(value), 1),), 1)
+        found[name] = _shares(((word_of(value), 1),), 1)
     return found
 
 
@@ -54,7 +54,7 @@ def _options(part: str, arch: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(part if name == "kind" else f"{part}.{name}", value) for name, value in plain.items()]
 
 
-def _word(value: object) -> str:
+def word_of(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 

@@ -10,7 +10,19 @@ import traceback
 
 import typer
 
-from nas.cli import exporting, keeping, looking, measuring, networks, predicting, searching, starting, stepping, studies  # noqa: F401
+from nas.cli import (  # noqa: F401
+    comparing,
+    exporting,
+    keeping,
+    looking,
+    measuring,
+    networks,
+    predicting,
+    searching,
+    starting,
+    stepping,
+    studies,
+)
 from nas.cli.base import app, typed
 from nas.records.errors import REFUSED, STOPPED, TERMINATED, Terminated, exit_code, line_of
 

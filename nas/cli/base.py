@@ -55,6 +55,7 @@ COMMANDS = {
         "cost": "FLOPs, parameters and activations of networks",
     },
     "Check what a search can tell": {
+        "compare-spaces": "is one space better than another at equal FLOPs?",
         "audit": "does brief training rank as longer training does?",
         "record": "a study's trainings as a table",
         "replay": "samplers and stopping rules on recorded trainings",

@@ -158,10 +158,16 @@ def describe_space(
     activations: BandOption = None,
     against: Annotated[str | None, typer.Option(metavar="SPACE", help="Show what differs from that space.")] = None,
     narrow: Annotated[list[str] | None, typer.Option(metavar="AXIS=A,B", help="Keep these choices only.")] = None,
-    save: Annotated[Path | None, typer.Option(help="Write the space, narrowed or not, as a new YAML file.")] = None,
+    narrow_from: Annotated[
+        str | None, typer.Option(metavar="STUDY", help="Propose which choices to drop, from the networks of a study.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", "--out", help="Write the space, narrowed or not, as a new YAML file.")
+    ] = None,
     image_size: OwnSize = None,
     classes: OwnClasses = None,
     channels: Channels = 3,
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Describe SPACE: its axes, how many networks, from which to which cost, what share of them is in a band.
@@ -170,6 +176,13 @@ def describe_space(
     """
     from nas.cli import space_report as spaces
 
+    if narrow_from is not None:
+        if against is not None or narrow:
+            raise InputError("narrow-from must stand without --against and --narrow, got both; leave one out")
+        from nas.cli.narrowing import print_narrowing
+
+        print_narrowing(Space.load(space), space, find_study(narrow_from, runs), save, as_json)
+        return
     if against is not None and save is not None:
         raise InputError("space must have one of --against and --save, got both; keep one")
     chosen = spaces.narrowed(Space.load(space), narrow or [])

@@ -270,14 +270,15 @@ def check_name(name: str) -> str:
     return name
 
 
-def name_of(words: Iterable[str]) -> str:
-    """A study's name of what it is made from, such as a data folder, whatever letters that has.
+def name_of(words: Iterable[str], room: int = 0) -> str:
+    """A study's name of what it is made from, such as a data folder, whatever letters that has; `room` for so many
+    letters behind it.
 
     Accents are dropped (`Größe`: `Grosse`), what else a name cannot have becomes a dash (`my data: (1)`: `my-data-1`).
     A word of which nothing is left, and the end of a name of over 64 letters, becomes eight digits of a checksum.
     """
     name = "-".join(map(_plain, words)).lstrip("-_.")
-    if len(name) > _LONGEST:
+    if len(name) > _LONGEST - room:
         name = f"{name[:_KEPT]}-{_digits(name)}"
     return check_name(name or _digits(name))
 

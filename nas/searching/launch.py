@@ -42,7 +42,7 @@ from nas.searching.fleet import Fleet, Worker
 from nas.searching.goal import Goal, plan_goal
 from nas.searching.listener import OnTrial, heard
 from nas.searching.loop import Search, Watch
-from nas.searching.plan import LogLevel, SearchPlan, study_name
+from nas.searching.plan import LogLevel, Rival, SearchPlan, study_name
 from nas.searching.processes import Process
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.search_log import SearchLog
@@ -85,7 +85,9 @@ def run_search(
         notes = Notes(console)
         ray, target = _where(plan, stack)
         data, settings = _data_and_settings(space, source, band, plan, folder, str(target), notes)
-        both = [folder, plan.runs / f"{name}{BASELINE}"][: 1 + plan.baseline]
+        second = [_of_rival(settings, plan.rival, plan, stack)] if plan.rival else []
+        others = [f"{name}{BASELINE}"] * plan.baseline + [each.name for each in second]
+        both = [folder, *(plan.runs / other for other in others)]
         samples = b"" if all((each / SAMPLES).exists() for each in both) else sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
@@ -93,11 +95,18 @@ def run_search(
         recipe = settings.build_recipe()
         placed = DeviceData.place(data, recipe, torch.device("cpu") if ray else target)
         fitting_batch(recipe.batch_size, len(placed.train), on_note=notes)
-        if (folder / FILE).exists():
-            open_folder(folder, settings)  # refused before anything is timed
-        goal = plan_goal(space, settings, plan, data, placed, workers, bool(ray), notes)
+        for each in (settings, *second):
+            if (plan.runs / each.name / FILE).exists():
+                open_folder(plan.runs / each.name, each)  # refused before anything is timed
+        goals = []
+        for each in (settings, *second):
+            if second:
+                console.print(f"space {each.space_name}, seed {each.seed}:", highlight=False)
+            goals.append(plan_goal(each.drawable(), each, plan, data, placed, workers, bool(ray), notes))
         if plan.dry_run:
-            console.print(f"study {folder}: {_what(settings, goal.trials)}; nothing is trained", soft_wrap=True)
+            for each, goal in zip((settings, *second), goals, strict=True):
+                what = f"{_what(each, goal.trials)}; nothing is trained"
+                console.print(f"study {plan.runs / each.name}: {what}", soft_wrap=True)
         if plan.dry_run or stopping.asked:
             return folder, False
         log = partial(SearchLog, who="search", level=plan.log_level, on_trouble=notes)
@@ -113,7 +122,10 @@ def run_search(
             )
         logs_trials = workers == 1 or bool(ray)  # else their workers do
         shared = Shared(begin, notes, stopping, samples, log, logs_trials)
-        return folder, _run_both(folder, settings, plan, goal, shared, on_trial)
+        finished = _run_both(folder, settings, plan, goals[0], shared, on_trial)
+        for each, goal in zip(second, goals[1:], strict=True):
+            finished = finished and _run(plan.runs / each.name, each, goal, 0, shared)
+        return folder, finished
 
 
 def folder_of_search(space: Drawable, source: str, band: Band, plan: SearchPlan) -> Path:
@@ -160,6 +172,22 @@ def _data_and_settings(
     if plan.storage:
         settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
     return data, settings
+
+
+def _of_rival(settings: Settings, rival: Rival, plan: SearchPlan, stack: ExitStack) -> Settings:
+    """What the rival's study is begun with: the same but for the space. Raises InputError where its space cannot be
+    searched so."""
+    rival.space.check_size(settings.data.image_size, f"space {rival.space.name}")
+    rival.space.check_budget(settings.budget, settings.task)
+    folder = plan.runs / check_name(rival.name)
+    if not folder.exists() and (plan.runs / ARCHIVE / rival.name).exists():
+        find_study(rival.name, plan.runs)  # says how to bring it back
+    if (folder / FILE).exists():
+        Settings.read(folder).check_resumable()
+        if not plan.dry_run:
+            stack.enter_context(at_work(folder))
+    space = {"space_name": rival.space.name, "space": rival.space.to_dict()}
+    return replace(settings, name=rival.name, seed=rival.seed, **space)
 
 
 Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up to trials and repeats

@@ -18,6 +18,15 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 DEFAULT_SAMPLER: Sampler = "ehvi"
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another space, whose random search goes on in a study beside, trained alike."""
+
+    space: Drawable
+    name: str  # of its study
+    seed: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPlan:
     """What a search is to do: all that the command says beside the space, the data and the budget."""
@@ -26,6 +35,7 @@ class SearchPlan:
     time: str | None = None  # `2h`: as many networks as are estimated to fit, earlier runs included; or `trials`
     repeats: int = 0  # further seeds of them
     baseline: bool = False  # then as many images of random search, in a study beside
+    rival: Rival | None = None  # then as many networks of another space
     workers: int | None = None  # processes that train at once; None: one, or one per GPU
     recipe_file: Path | None = None
     images: int | None = None  # that a network is trained on

@@ -89,6 +89,18 @@ def make_study(runs: Path, name: str = "first", complete: int = 30, seed: int = 
     return folder
 
 
+def make_drawn(runs: Path, name: str, complete: int = 30, seed: int = 0, shift: float = 0.0, **changes: Any) -> Path:
+    """A study of random networks, so many points of accuracy above others; `changes` to its settings."""
+    folder = runs / name
+    folder.mkdir(parents=True)
+    make_settings(name, **({"sampler": "random", "seed": seed} | changes)).write(folder)
+    optuna.create_study(storage=open_file(folder / JOURNAL), study_name=name, directions=["maximize", "minimize"])
+    rng = random.Random(seed)
+    for _ in range(complete):
+        add_trial(folder, rng, accuracy=round(0.6 + shift + rng.gauss(0, 0.02), 4))
+    return folder
+
+
 def make_imbalanced(runs: Path, metric: str = "balanced", complete: int = 6) -> Path:
     """A study of two classes, 324 and 36 validation images; the more FLOPs, the more of the rare class are told."""
     folder = runs / "rare"

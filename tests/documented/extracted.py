@@ -50,7 +50,7 @@ def verbs() -> list[Printed]:
 
 def is_verb(text: str) -> bool:
     """Some of them are whole commands all the same, which the table has."""
-    return re.fullmatch(r"nas \w+", text) is not None and text.split()[1] not in WHOLE
+    return re.fullmatch(r"nas \w[\w-]*", text) is not None and text.split()[1] not in WHOLE
 
 
 def options() -> list[Printed]:

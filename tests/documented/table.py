@@ -338,6 +338,12 @@ NETWORKS = (
     Row(("nas space convnext_or_modulation_32 --narrow kernel=7,9 --flops 20M..25M",), r"20M\.\.25M"),
     Row(("nas space roadmap_224 --against roadmap_32",), "stem"),
     Row(("nas space convnext_224 --narrow kernel=7,9 --save mine.yaml",), r"saved as mine\.yaml"),
+    Row(
+        ("nas compare-spaces SPACE OTHER --data DATA --flops 8M..10M",),
+        r"at equal FLOPs \(Kolmogorov-Smirnov distance",
+        "nas compare-spaces digits bn.yaml --data digits --flops 50K..200K --networks 8 --images 1K",
+        before=("nas space digits --narrow norm=bn --save bn.yaml",),
+    ),
     Row(("nas draw convnext_or_modulation_32 --count 5 --flops 20M..22M",), "FLOPs"),
     Row(("nas draw SPACE --flops 20M..22M",), "FLOPs", "nas draw convnext_or_modulation_32 --flops 20M..22M"),
     Row(
@@ -427,6 +433,16 @@ LEFT = (
     Left(("make demo", "time make demo"), "the chain `demo` is its commands, shortened; whole it takes 2 minutes", CI),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
     Left(("nas delete digits-1M-4M",), "asks a person", "tests/nas/cli/test_keeping.py"),
+    Left(
+        (
+            "nas compare-spaces convnext_32 conv2former_32 --data cifar10 --flops 8M..10M",
+            "nas space convnext_or_modulation_32 --narrow-from cifar10-16M --out narrowed.yaml",
+            "nas compare-spaces convnext_or_modulation_32 narrowed.yaml --data ../shared/data/cifar10 --flops 2M..4M "
+            "--networks 10 --images 15K",
+        ),
+        "trains for minutes to hours on CIFAR-10; tested on digits, the proposal on the committed study",
+        "tests/nas/cli/test_comparing.py",
+    ),
     Left(("nas worker 0",), "what `ps` shows", "docs/workers.md"),
     Left(
         ("pip install -c constraints.txt .", "pip uninstall convnext-design-space"),

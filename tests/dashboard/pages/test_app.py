@@ -37,7 +37,7 @@ def test_trial_from_the_address(runs: Path) -> None:
     assert "This study has no trial 99" in said(checked(app.run()))
 
 
-@pytest.mark.parametrize("where", ["network", "trials", "progress", "space", "data", "compare", "studies"])
+@pytest.mark.parametrize("where", ["network", "trials", "progress", "space", "data", "compare", "spaces", "studies"])
 def test_every_page_bears_every_state(runs: Path, where: str) -> None:
     """And none shows a backtick, which only Markdown would turn into code."""
     states: dict[str, dict[str, int]] = {

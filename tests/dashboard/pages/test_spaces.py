@@ -1,0 +1,64 @@
+"""The page Spaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dashboard.pages.spaces import best_pair
+from dashboard.study_cache import StudyCache, study_names
+from tests.dashboard.opened import checked, page, said
+from tests.dashboard.studies import SPACE, make_drawn, make_study
+
+
+def test_the_studies_of_a_comparison_are_chosen_and_told_apart(runs: Path) -> None:
+    make_drawn(runs, "pair-a", seed=1)
+    make_drawn(runs, "pair-b", seed=2, shift=0.05, space_name="few", space=SPACE.narrow(norm="bn").to_dict())
+    make_study(runs, "later", complete=2)
+    app = page("spaces")
+    assert [box.value for box in app.selectbox if box.label != "Study"] == ["pair-a", "pair-b"]
+    words = said(app)
+    assert "few is better than digits at equal FLOPs (Kolmogorov-Smirnov distance 0." in words
+    assert "The narrowing is accepted: its networks are better, p < 0.001." in words
+    assert "Expected of one network digits 60." in words
+    words = said(page("spaces", one="pair-b", other="pair-a"))
+    assert "few is better than digits" in words
+    assert "narrowing" not in words, "the other one is wider"
+
+
+def test_what_cannot_be_compared_is_said(runs: Path) -> None:
+    make_drawn(runs, "few", complete=7)
+    make_drawn(runs, "many", complete=9, seed=3)
+    assert "networks must be 8 of each space at least in 1M..4M FLOPs, got 7 of few" in said(page("spaces"))
+    make_study(runs, "learns", complete=9)
+    words = said(page("spaces", one="learns", other="many"))
+    assert "study must be of random networks" in words
+    assert "Choose two studies" in said(page("spaces", one="many", other="many"))
+
+
+def test_without_random_networks_a_command_is_shown(runs: Path) -> None:
+    make_study(runs, "learns", complete=3)
+    words = said(page("spaces"))
+    assert "Choose two studies of random networks" in words
+    assert "nas compare-spaces " in words
+
+
+def test_a_study_that_is_gone_stays(runs: Path, tmp_path: Path) -> None:
+    make_drawn(runs, "x-a", complete=10)
+    folder = make_drawn(runs, "x-b", complete=10, seed=1)
+    app = page("spaces")
+    folder.rename(tmp_path / "away")
+    words = said(checked(app.run()))
+    assert "The folder of this study is gone" in words
+    assert "are not told apart" in words
+
+
+def test_the_best_guess_is_a_pair_then_random_networks(runs: Path) -> None:
+    cache = StudyCache()
+    make_study(runs, "learns", complete=1)
+    assert best_pair(cache, runs, study_names(runs)) is None
+    for second, name in enumerate(("first", "second", "lone-a")):
+        make_drawn(runs, name, complete=0, created=f"2025-11-21T02:00:0{second}Z")
+    names = ["second", "learns", "first", "lone-a"]
+    assert best_pair(cache, runs, names) == ("first", "second"), "the latest two, the first that began in front"
+    make_drawn(runs, "lone-b", complete=0)
+    assert best_pair(cache, runs, [*names, "lone-b"]) == ("lone-a", "lone-b")
