@@ -186,8 +186,9 @@ def _of_rival(settings: Settings, rival: Rival, plan: SearchPlan, stack: ExitSta
         Settings.read(folder).check_resumable()
         if not plan.dry_run:
             stack.enter_context(at_work(folder))
-    space = {"space_name": rival.space.name, "space": rival.space.to_dict()}
-    return replace(settings, name=rival.name, seed=rival.seed, **space)
+    return replace(
+        settings, name=rival.name, seed=rival.seed, space_name=rival.space.name, space=rival.space.to_dict()
+    )  # fmt: skip
 
 
 Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up to trials and repeats
