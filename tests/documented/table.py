@@ -208,11 +208,11 @@ CIFAR = (
     Row(("nas front cifar10",), "baseline, random search: cifar10-random: "),
     Row(
         (
-            "nas export cifar10 --pick knee --data ../shared/data/cifar10 --out exports/knee",
+            "nas export cifar10-16M --pick knee --data ../shared/data/cifar10 --out exports/knee",
             "nas export cifar10 --pick knee --data path/to/cifar10 --out DIR",
         ),
         "to exports/knee, reloaded and verified",
-        "nas export cifar10 --pick knee --data images --out exports/knee",
+        "nas export cifar10-16M --pick knee --data images --out exports/knee",
     ),
     Row(
         (
@@ -224,11 +224,11 @@ CIFAR = (
     ),
     Row(
         (
-            "nas train exports/knee/arch.yaml --data ../shared/data/cifar10 --recipe benchmarks/long.yaml --epochs 7 "
+            "nas train exports/knee/arch.yaml --data ../shared/data/cifar10 --recipe muon --epochs 60 "
             "--out exports/knee-long",
         ),
         "exports/knee-long[\\s\\S]*test accuracy",
-        "nas train exports/knee/arch.yaml --data images --recipe benchmarks/long.yaml --epochs 1 --out exports/knee-long",
+        "nas train exports/knee/arch.yaml --data images --recipe muon --epochs 1 --out exports/knee-long",
     ),
     Row(
         ("nas search convnext_or_modulation_32 --data path/to/images --flops 5M..40M --trials 30",),
