@@ -37,6 +37,7 @@ COMMANDS = {
         "front": "accuracy against FLOPs: the networks that none beats",
         "dashboard": "all of it in the browser, live",
         "report": "a study as one HTML file",
+        "reference": "networks of elsewhere, trained as a study's own",
     },
     "Pick a network and take it on": {
         "export": "a network with weights and model card",
