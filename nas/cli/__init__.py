@@ -10,9 +10,8 @@ import traceback
 
 import typer
 
-from nas.cli import (  # noqa: F401
-    exporting, keeping, looking, measuring, networks, predicting, referencing, searching, starting, studies,
-)  # fmt: skip
+from nas.cli import exporting, keeping, looking, measuring, networks, predicting, searching, starting, studies  # noqa: F401
+from nas.cli import referencing as _referencing  # noqa: F401
 from nas.cli.base import app, typed
 from nas.records.errors import REFUSED, STOPPED, TERMINATED, Terminated, exit_code, line_of
 

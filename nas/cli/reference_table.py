@@ -26,21 +26,16 @@ def references_table(folder: Path, found: NetworkResults, settings: Settings) ->
     if not results:
         return None
     rows = [(result, against_front(result, found, len(results))) for result in results]
-    columns = {
-        Column("reference", overflow="fold"): lambda row: Text(row[0].reference.name),
-        number(WORDS[settings.metric].replace(" ", "\n")): lambda row: _score(row[0]),
-        number("n"): lambda row: str(row[0].seeds),
-        number("FLOPs"): lambda row: compact(row[0].reference.flops),
-        number("products"): lambda row: compact(row[0].reference.products) if row[0].reference.products else "",
-        number("params"): lambda row: compact(row[0].reference.params),
-        number("front"): lambda row: row[1].gain if row[1] else "",
-        number("at"): lambda row: f"{row[1].share:.0%}" if row[1] else "",
-        Column(""): lambda row: Text(_mark(*row)),
-    }  # fmt: skip
     title = "references: trained by the study's recipe, no part of its search"
+    heads = [WORDS[settings.metric].replace(" ", "\n"), "n", "FLOPs", "products", "params", "front", "at"]
+    columns = [Column("reference", overflow="fold"), *map(number, heads), Column("")]
     table = plain_table(*columns, title=title, note=escape(_note(rows)))
-    for row in rows:
-        table.add_row(*(cell(row) for cell in columns.values()))
+    for result, apart in rows:
+        each = result.reference
+        products = compact(each.products) if each.products else ""
+        costs = (compact(each.flops), products, compact(each.params))
+        gain = (apart.gain, f"{apart.share:.0%}") if apart else ("", "")
+        table.add_row(Text(each.name), _score(result), str(result.seeds), *costs, *gain, Text(_mark(result, apart)))
     return table
 
 
