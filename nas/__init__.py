@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.api import Study, cost, search
+    from nas.api import Study, cost, reference, search
     from nas.export.load import Exported, Preprocess, load_export
     from nas.records.trial import Trial
     from space import Arch, Cost, InputError, Space, Task
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Arch", "Cost", "Exported", "InputError", "Network", "Preprocess", "Space", "Study", "Task", "Trial", "cost",
-    "load_export", "search",
+    "load_export", "reference", "search",
 ]  # fmt: skip
 _MODULES = {
-    "nas.api": ("Study", "cost", "search"),
+    "nas.api": ("Study", "cost", "reference", "search"),
     "nas.export.load": ("Exported", "Preprocess", "load_export"),
     "nas.records.trial": ("Trial",),
     "space": ("Arch", "Cost", "InputError", "Space", "Task"),
