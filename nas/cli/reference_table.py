@@ -27,15 +27,16 @@ def references_table(folder: Path, found: NetworkResults, settings: Settings) ->
         return None
     rows = [(result, against_front(result, found, len(results))) for result in results]
     title = "references: trained by the study's recipe, no part of its search"
-    heads = [WORDS[settings.metric].replace(" ", "\n"), "n", "FLOPs", "products", "params", "front", "at"]
+    products = any(result.reference.products for result in results)  # a column only where there are some
+    heads = [WORDS[settings.metric].replace(" ", "\n"), "n", "FLOPs", *["products"] * products, "params", "front", "at"]
     columns = [Column("reference", overflow="fold"), *map(number, heads), Column("")]
     table = plain_table(*columns, title=title, note=escape(_note(rows)))
     for result, apart in rows:
         each = result.reference
-        products = compact(each.products) if each.products else ""
-        costs = (compact(each.flops), products, compact(each.params))
+        more = [compact(each.products) if each.products else ""] * products
         gain = (apart.gain, f"{apart.share:.0%}") if apart else ("", "")
-        table.add_row(Text(each.name), _score(result), str(result.seeds), *costs, *gain, Text(_mark(result, apart)))
+        numbers = (_score(result), str(result.seeds), compact(each.flops), *more, compact(each.params), *gain)
+        table.add_row(Text(each.name), *numbers, Text(_mark(result, apart)))
     return table
 
 
