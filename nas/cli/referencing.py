@@ -40,7 +40,7 @@ def reference(
     """Train networks that STUDY did not draw as its own were trained, and set them beside its front.
 
     Kept in the study's folder; the same command goes on where it was. They are no trials: the search never sees them.
-    Example: nas reference digits-1M-4M convnextv2_atto timm:mobilenetv3_small_100 --scale
+    Example: nas reference digits-1M-4M timm:resnet18 timm:mobilenetv3_small_100 --scale
     """
     from nas.analysis.about import OF_NETWORKS, about_study
     from nas.analysis.seed_noise import networks as of_trials

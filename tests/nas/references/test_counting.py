@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import timm  # type: ignore[import-untyped]
+import timm
 import torch
-from timm.models.swin_transformer import SwinTransformer  # type: ignore[import-untyped]
-from timm.models.vision_transformer import VisionTransformer  # type: ignore[import-untyped]
+from timm.layers.config import set_fused_attn
+from timm.models.swin_transformer import SwinTransformer
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -21,13 +22,13 @@ TASK = Task(32, 3, 10)
 
 @pytest.mark.parametrize("fused", [True, False])
 def test_a_tiny_transformer_by_hand(fused: bool) -> None:
-    timm.layers.set_fused_attn(fused)
+    set_fused_attn(fused)
     try:
         network = VisionTransformer(
             img_size=8, patch_size=4, in_chans=3, num_classes=10, embed_dim=16, depth=2, num_heads=2, mlp_ratio=4
         )  # fmt: skip
     finally:
-        timm.layers.set_fused_attn(True)
+        set_fused_attn(True)
     found = count_module(network, Task(8, 3, 10))
     tokens, width = 4 + 1, 16
     block = tokens * (width * 3 * width + width * width + 2 * width * 4 * width)

@@ -189,7 +189,7 @@ def test_without_scale_a_network_outside_is_taken_and_told_of() -> None:
 
 
 def test_every_family_with_widths_is_timms_own() -> None:
-    import timm.models as models  # type: ignore[import-untyped]
+    import timm.models as models
 
     assert all(hasattr(models, name) or name == "SwinTransformerV2" for name in WIDTHS)
 

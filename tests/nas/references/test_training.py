@@ -16,7 +16,6 @@ from nas.data.dataset import load
 from nas.data.study_data import describe_data
 from nas.records.recipe import Recipe
 from nas.records.reference import FOLDER, read_references, reference_path
-from nas.references import training
 from nas.references.training import FIRST_SEED, ReferencePlan, train_references
 from nas.searching.ask import trial_seed
 from nas.storage.moving import rename_study
@@ -108,7 +107,7 @@ def test_a_module_of_anyones_is_trained_and_kept_whole(study: Path) -> None:
 
 
 def test_a_killed_run_goes_on_where_it_was(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = training.train_module, list[int]()
+    real, calls = train_module, list[int]()
 
     def killed(*args: object, **options: object) -> object:
         if options.get("on_period") and options["seed"] != 0:  # not of the estimate
@@ -137,7 +136,7 @@ def test_the_search_sees_nothing_of_them(study: Path) -> None:
 
 def test_its_folder_stays_while_it_is_trained(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = []
-    real = training.train_module
+    real = train_module
 
     def moved(*args: object, **options: object) -> object:
         with pytest.raises(InputError) as error:
@@ -303,7 +302,7 @@ def test_an_average_holds_tied_weights_once_and_fresh_statistics(monkeypatch: py
 
     monkeypatch.setattr(Training, "_average", watched)
     recipe = replace(RECIPE, average=0.1)
-    network = train_module(lambda: Tied().to(memory_format=torch.channels_last), placed, recipe, seed=0).network  # type: ignore[call-overload]
+    network = train_module(lambda: Tied().to(memory_format=torch.channels_last), placed, recipe, seed=0).network
     mean = seen[0]
     for step, weight in enumerate(seen[1:], 1):
         mean = mean + (weight - mean) / (1 + 0.1 * step)
@@ -312,4 +311,5 @@ def test_an_average_holds_tied_weights_once_and_fresh_statistics(monkeypatch: py
     images = placed.train.normalise(placed.train.images).permute(0, 3, 1, 2)  # type: ignore[arg-type]
     with torch.no_grad():
         maps = network.stem(images)
+    assert network.norm.running_mean is not None
     assert torch.allclose(network.norm.running_mean, maps.mean((0, 2, 3)), atol=0.05)
