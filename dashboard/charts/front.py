@@ -79,8 +79,7 @@ def front_figure(
     chart["annotations"] = chart.get("annotations", []) + _knee_label(front, x)
     chart["xaxis"] |= log_axis(low, high, x.label)
     chart["yaxis"] |= {"title": title(score_label([*points, *other])), "nticks": 8}
-    also = [100 * score(trial) for trial in other] + [each for star in marked for each in star["y"]]
-    if axis := reach(points, front, found, also=also, whole=whole):
+    if axis := reach(points, front, found, beside=other, also=references if of_flops else (), whole=whole):
         chart["yaxis"]["range"] = list(axis)
     chart["legend"] = ABOVE | {"itemsizing": "constant"}
     return {"data": data, "layout": chart}
@@ -97,20 +96,22 @@ def reach(
     front: Sequence[Trial],
     found: NetworkResults | None = None,
     *,
-    also: Sequence[float] = (),
+    beside: Sequence[Trial] = (),
+    also: Sequence[ReferenceResult] = (),
     whole: bool = False,
 ) -> tuple[float, float] | None:
     """The y axis in percent, known before plotly has looked at any point: around the front with its intervals and, of
     the networks, all or those that are not far below. Far is twice as far below their median as the best is above it,
     and at least two points: at most half of them, such as those of a search's first minutes. None without a network.
-    `also`: what else is drawn, in percent, left out likewise."""
+    `also`: references, all of which are shown, as somebody asked for each."""
     if not points:
         return None
     scores = [100 * score(trial) for trial in points]
     middle, best = median(scores), max(scores)
     floor = min([middle - 2 * max(best - middle, 1.0), *(100 * score(trial) for trial in front)])
     bars = [row.interval for t in front if found and (row := found.rows.get(t.number)) and row.interval]
-    shown = [*scores, *also]
+    shown = [*scores, *(100 * score(trial) for trial in beside)]
+    bars += [(each.score, each.score) for each in also if each.score is not None]
     ends = [end for end in shown if whole or end >= floor] + [100 * end for bar in bars for end in bar]
     margin = 0.05 * max(max(ends) - min(ends), 1.0)
     return min(ends) - margin, max(ends) + margin

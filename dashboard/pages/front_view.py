@@ -23,7 +23,7 @@ from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
 from nas.analysis.design_choices import within
-from nas.analysis.pareto import merged, pareto_front, score
+from nas.analysis.pareto import merged, pareto_front
 from nas.records.trial import Trial
 from space import InputError
 
@@ -76,9 +76,8 @@ def view_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
     front = tuple(pareto_front(trials, x.on))
     others = left(beside.scored if beside else ())
     points = merged(trials)
-    also = [100 * score(trial) for trial in pareto_front(others, x.on)]
-    also += [100 * each.score for each in references_of(snapshot) if x is FLOPS and each.score is not None]
-    axis = reach(points, front, networks_of(snapshot), also=also)
+    also = references_of(snapshot) if x is FLOPS else ()
+    axis = reach(points, front, networks_of(snapshot), beside=pareto_front(others, x.on), also=also)
     low = tuple(below(points, axis))
     return Seen(x, bool(wanted), trials, front, left(snapshot.running), others, len(points), low)
 

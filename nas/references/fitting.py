@@ -47,8 +47,9 @@ def fit(source: Source, task: Task, band: Band, *, scale: bool, target: int | No
         )
     wanted = target or math.sqrt(band.low * band.high)
     found = nearest(lambda s: _try(source, s, task), flops, wanted)
-    best = min(found, key=lambda s: abs(math.log(found[s].cost.flops / wanted)), default=None)
-    if best is None or found[best].cost.flops not in band:
+    fit_in = [s for s in found if found[s].cost.flops in band]
+    best = min(fit_in, key=lambda s: abs(math.log(found[s].cost.flops / wanted)), default=None)
+    if best is None:
         reach = ", ".join(sorted({compact(each.cost.flops) for each in found.values()})) or "nothing that can be built"
         raise InputError(f"{source.name} must come into the band {band} by its widths, got {reach}; name another")
     return Fitted(source, best, found[best])

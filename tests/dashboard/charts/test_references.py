@@ -40,6 +40,8 @@ def test_the_rest_of_the_chart_is_as_without() -> None:
     assert front_figure(TRIALS, BAND, found=FOUND, references=SHOWN[:1]) == plain, "one without an accuracy"
     params = cost_axes(TRIALS, {})["parameters"]
     assert not [t for t in front_figure(TRIALS, BAND, x=params, references=SHOWN)["data"] if t["name"] == "references"]
+    low = reference_results([reference(0.2, 2_000_000)], FOUND, BAND)
+    assert front_figure(TRIALS, BAND, references=low)["layout"]["yaxis"]["range"][0] < 20, "somebody asked for it"
     assert stars(()) == []
     assert stars_sentence(()) == ""
 
