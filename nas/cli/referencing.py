@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.base import app, print_json, print_table, progress
+from nas.cli.base import app, print_json, print_table, progress, stopped
 from nas.cli.options import RUNS, Json, Runs, StudyArg
 from nas.records.errors import REFUSED
 from nas.records.settings import find_study
@@ -51,7 +51,10 @@ def reference(
     folder = find_study(study, runs)
     target = None if flops is None else parse_count(flops, "flops", "4M")
     plan = ReferencePlan(networks=networks, scale=scale, target=target, seeds=seeds, data=data, device=device)
-    _, refused = train_references(folder, plan, progress())
+    try:
+        _, refused = train_references(folder, plan, progress())
+    except KeyboardInterrupt:
+        raise stopped() from None
     reader = Reader(folder)
     found = of_trials(reader.trials())
     if as_json:

@@ -215,6 +215,18 @@ def test_some_are_refused_and_the_others_trained(study: Path, run: Run) -> None:
     assert (code, err.splitlines()[-1][:43]) == (2, "error: timm:vit_tiny_patch16_224 must take ")
 
 
+def test_ctrl_c_leaves_what_is_trained_and_says_how_to_go_on(
+    study: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **options: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.references.training.train_module", interrupted)
+    code, out, err = run("reference", study, SMALL, "--device", "cpu")
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == f"stopped; to go on: nas reference {study} {SMALL} --device cpu"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
