@@ -452,6 +452,7 @@ LEFT = (
             "python -m benchmarks.gpu path/to/cifar10",
             "python -m benchmarks.reaching path/to/cifar10",
             "OMP_NUM_THREADS=1 python -m benchmarks.running_statistics",
+            "OMP_NUM_THREADS=1 python -m benchmarks.reference_muon",
             "OMP_NUM_THREADS=1 python -m benchmarks.precision path/to/cifar10",
             "python -m benchmarks.compiling DATA",
             "python -m benchmarks.feeding",
