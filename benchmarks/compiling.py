@@ -28,7 +28,7 @@ from space.network import Network
 SECONDS = 2.0  # of measuring a step
 
 
-def step(training: Training) -> None:
+def step(training: Training[Network]) -> None:
     training.step.zero_()
     training._step()
     if training.data.device.type == "cuda":

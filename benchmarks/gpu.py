@@ -34,6 +34,7 @@ from nas.training.device_data import DeviceData
 from nas.training.muon import Muon
 from nas.training.steps import NO_GRAPHS
 from space import Task, compact, cost
+from space.network import Network
 
 WORKERS = (1, 2, 4)
 SHAPES = ((64, 64), (64, 64), (256, 64), (64, 256), (512, 128), (10, 8))
@@ -60,7 +61,7 @@ def captured_steps(data: Data, device: torch.device) -> None:
     torch.backends.cudnn.deterministic = False
 
 
-def _apart(one: Trained, other: Trained) -> float:
+def _apart(one: Trained[Network], other: Trained[Network]) -> float:
     theirs = other.network.state_dict()
     return max(
         float((value.float() - theirs[name].float()).abs().max()) for name, value in one.network.state_dict().items()

@@ -7,6 +7,7 @@ import numpy as np
 from dashboard.charts.front_colours import telling
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
+from nas.analysis.against_front import ReferenceResult, reference_results
 from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes
 from nas.analysis.design_choices import Traits, traits_of, varied
 from nas.analysis.history import Step, hypervolume_history
@@ -22,6 +23,12 @@ from space import Band
 def networks_of(snapshot: Snapshot) -> NetworkResults:
     """The networks of a study, with what its repeats tell of their noise."""
     return networks(snapshot.trials)
+
+
+@once
+def references_of(snapshot: Snapshot) -> list[ReferenceResult]:
+    """References beside its front, by rising FLOPs."""
+    return reference_results(snapshot.references, networks_of(snapshot), snapshot.read_settings.band)
 
 
 @once

@@ -8,6 +8,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 import pandas as pd
 
 from dashboard.charts.blocks import blocks_in, by_stage, stages
+from nas.analysis.against_front import ReferenceResult, against_front
 from nas.analysis.pareto import score
 from nas.analysis.seed_noise import NetworkResult, NetworkResults
 from nas.analysis.wording import shares
@@ -17,7 +18,8 @@ from space import Arch, Task, breakdown
 OWN, BALANCED = "accuracy, 1 seed", "balanced accuracy, 1 seed"
 CERTAINTY = ["mean", "± 95%", "seeds", "on front"]
 RUNGS = ["rung", "had", "needed", "rivals"]
-_WHOLE = ("FLOPs", "params", "seeds", "rung", "rivals", "seed")  # columns of whole numbers, which may miss some
+# columns of whole numbers, which may miss some
+_WHOLE = ("FLOPs", "params", "seeds", "rung", "rivals", "seed", "attention products", "front, trial")
 
 
 def trials_frame(trials: Sequence[Trial], front: Collection[int], found: NetworkResults | None = None) -> pd.DataFrame:
@@ -60,6 +62,31 @@ def front_frame(front: Sequence[Trial], found: NetworkResults | None = None, *, 
     seeds = CERTAINTY[1:] if chances else CERTAINTY[1:-1]  # a member is at its mean already
     names = ["trial", OWN, BALANCED, *seeds, "FLOPs", "params", "depth", "width", "blocks"]
     return frame[[name for name in names if name in frame]].rename(columns={OWN: "top-1, %", BALANCED: "balanced, %"})
+
+
+def references_frame(results: Sequence[ReferenceResult], found: NetworkResults) -> pd.DataFrame:
+    """References by rising FLOPs, each with the best of the front at no more FLOPs: the difference in points, the part
+    of the FLOPs in percent, and whether the seeds tell the two apart."""
+    apart = [against_front(result, found, len(results)) for result in results]
+    told = {True: "yes", False: "no", None: ""}
+    return typed({
+        "reference": [cell(result.reference.name) for result in results],
+        "top-1, %" if all(result.metric == "accuracy" for result in results) else "balanced, %": [
+            None if result.score is None else 100 * result.score for result in results
+        ],
+        "± 95%": [None if result.half is None else 100 * result.half for result in results],
+        "seeds": [result.seeds for result in results],
+        "FLOPs": [result.reference.flops for result in results],
+        "attention products": [result.reference.products for result in results],
+        "params": [result.reference.params for result in results],
+        "front, points": [None if each is None else 100 * each.points for each in apart],
+        "front, % of its FLOPs": [None if each is None else 100 * each.share for each in apart],
+        "told apart": ["" if each is None else told[each.told] for each in apart],
+        "front, trial": [None if each is None else each.row.trial.number for each in apart],
+        "built": [cell(result.reference.built) for result in results],
+        "in the band": ["yes" if result.inside else "no" for result in results],
+        "reason": [cell(result.reference.reason) for result in results],
+    })  # fmt: skip
 
 
 def with_classes(frame: pd.DataFrame, trials: Iterable[Trial], classes: Sequence[str]) -> pd.DataFrame:

@@ -16,7 +16,8 @@ from dashboard import derived
 from dashboard.charts import compare, network, progress, space
 from dashboard.charts.front import below, front_figure
 from dashboard.charts.front_caption import below_words, front_caption, measure_caption
-from dashboard.frames import front_frame
+from dashboard.charts.references import stars_sentence
+from dashboard.frames import front_frame, references_frame
 from dashboard.html_page import chart, document, table
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
 from dashboard.snapshot import Snapshot
@@ -92,14 +93,17 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
     front, found = pareto_front(trials, over.on), derived.networks_of(snapshot)
     running = snapshot.running if over is FLOPS_AXIS else ()
     colour = derived.telling_of(snapshot)
-    figure = front_figure(trials, settings.band, x=over, found=found, beside=others, running=running, colour=colour)
+    marked = derived.references_of(snapshot) if over is FLOPS_AXIS else []
+    figure = front_figure(
+        trials, settings.band, x=over, found=found, beside=others, references=marked, running=running, colour=colour
+    )  # fmt: skip
     points = merged(trials)
     low = below_words(len(points), below(points, figure["layout"]["yaxis"]["range"]))
     more = f" {low} The button Autoscale shows all." if low else ""
     frame = front_frame(front, found, chances=over is FLOPS_AXIS)
     if over is FLOPS_AXIS:
         caption = front_caption(snapshot.trials, front, found, derived.outcome_of(beside) if beside else None)
-        yield from chart("front", "The front", caption + more, figure)
+        yield from chart("front", "The front", f"{caption}{more} {stars_sentence(marked, found)}".strip(), figure)
     else:
         caption = measure_caption(over, front, others, found)
         yield from chart(over.name, f"The front over {over.name}", caption + more, figure)
@@ -107,6 +111,9 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
     if over.quartiles:
         frame.insert(3, "quartiles", [f"{low:.3g} to {high:.3g}" for low, high in map(over.quartiles, front)])
     yield table(frame)
+    if marked:
+        yield "<h3>References</h3>"
+        yield table(references_frame(marked, found))
 
 
 def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:

@@ -13,6 +13,7 @@ from threading import RLock
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from nas.analysis.pareto import Point, pareto_front, scored, top
+from nas.records.reference import Reference
 from nas.records.settings import Settings
 from nas.records.trial import State, Trial
 
@@ -42,6 +43,8 @@ class Snapshot:
     read: datetime | None = None  # when, where the study is away or gone; else now
     measured: Mapping[str, Any] = field(default_factory=dict)  # latencies: `nas.latency.measurements`
     unmeasured: str | None = None  # why they cannot be read
+    references: tuple[Reference, ...] = ()
+    no_references: str | None = None  # why they cannot be read
     found: dict[Any, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False)  # by `once` functions
 
     @property
@@ -70,8 +73,9 @@ class Snapshot:
 
     def same(self, other: Snapshot) -> bool:
         """Whether a page of this one would also be one of the other."""
-        mine, others = ((s.mode, s.problem, s.unmeasured) for s in (self, other))
-        return self.trials is other.trials and self.measured is other.measured and mine == others
+        mine, others = ((s.mode, s.problem, s.unmeasured, s.no_references) for s in (self, other))
+        alike = self.measured is other.measured and self.references is other.references
+        return self.trials is other.trials and alike and mine == others
 
     @property
     def running(self) -> tuple[Trial, ...]:

@@ -11,6 +11,8 @@ from dashboard.snapshot import Mode, Snapshot
 from nas.analysis.studies import last_change
 from nas.latency.measurements import FILE as TIMINGS
 from nas.latency.measurements import read as read_measured
+from nas.records.reference import FOLDER as REFERENCES
+from nas.records.reference import read_references
 from nas.records.settings import FILE, JOURNAL, ServerUnavailable
 from nas.records.trial import Period, Trial
 from nas.storage.reader import Reader
@@ -28,6 +30,7 @@ class _Open:
     journal: Stamp | None = None
     snapshot: Snapshot | None = None
     timings: Stamp | None = None  # of latencies
+    references: Stamp | None = None  # of the folder, which every file that comes into it changes
     at: datetime | None = None  # when it was last looked at
     kept: Snapshot | None = None  # what was read last, while it cannot be read
 
@@ -128,6 +131,8 @@ class StudyCache:
             opened.timings = timings
             if found is not last.measured or unmeasured != last.unmeasured:
                 last = replace(last, measured=found, unmeasured=unmeasured)
+        if (listed := _stamp(folder / REFERENCES)) != opened.references:
+            opened.references, last = listed, _with_references(last)
         opened.snapshot, opened.at, opened.kept = last, datetime.now(UTC), None
         return last
 
@@ -139,6 +144,14 @@ class StudyCache:
             return opened
         self._open[folder] = opened = _Open(Reader(folder), card)
         return opened
+
+
+def _with_references(snapshot: Snapshot) -> Snapshot:
+    """With those that are in its folder now; where one cannot be read, which is of no matter to the rest, without."""
+    try:
+        return replace(snapshot, references=tuple(read_references(snapshot.folder)), no_references=None)
+    except (InputError, OSError) as error:
+        return replace(snapshot, references=(), no_references=str(error))
 
 
 def study_names(runs: Path) -> list[str]:

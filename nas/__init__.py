@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.api import Study, cost, search, steps
+    from nas.api import Study, cost, reference, search, steps
     from nas.comparing import ComparedSpaces, compare_spaces
     from nas.export.load import Exported, Preprocess, load_export
     from nas.records.trial import Trial
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Arch", "ComparedSpaces", "Cost", "Exported", "InputError", "Network", "Preprocess", "Space", "Study", "Task",
-    "Trial", "compare_spaces", "cost", "load_export", "search", "steps",
+    "Trial", "compare_spaces", "cost", "load_export", "reference", "search", "steps",
 ]  # fmt: skip
 _MODULES = {
-    "nas.api": ("Study", "cost", "search", "steps"),
+    "nas.api": ("Study", "cost", "reference", "search", "steps"),
     "nas.comparing": ("ComparedSpaces", "compare_spaces"),
     "nas.export.load": ("Exported", "Preprocess", "load_export"),
     "nas.records.trial": ("Trial",),

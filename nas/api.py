@@ -14,7 +14,7 @@ from nas.export.pick import pick as choose
 from nas.records.settings import Reading, find_study
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
-from space import Arch, Band, Cost, Space, Task
+from space import Arch, Band, Cost, InputError, Space, Task
 from space.budget import parse_count
 from space.cost import cost as count
 
@@ -121,6 +121,37 @@ def search(
     folder, finished = run_search(chosen, source, Band.parse(flops), plan, Console(stderr=True), on_trial)
     if not finished:
         raise KeyboardInterrupt
+    return Study(folder)
+
+
+def reference(
+    study: str | Path,
+    *networks: str,
+    scale: bool = False,
+    flops: str | None = None,
+    seeds: int = 1,
+    data: str | Path | None = None,
+    device: str = "auto",
+    runs: str | Path = RUNS,
+) -> Study:
+    """Trains networks that a study did not draw as its own were, and keeps them in its folder: `Study.references`.
+
+    `networks`: YAML files, presets, exports, "timm:NAME", "module:function". Options as those of `nas reference`, which
+    explains them; the same call goes on where it was. Raises InputError where one of them is refused, once the others
+    are trained.
+    """
+    from rich.console import Console
+
+    from nas.references.training import ReferencePlan, train_references
+
+    folder = find_study(str(study), Path(runs))
+    plan = ReferencePlan(
+        networks=networks, scale=scale, target=None if flops is None else parse_count(flops, "flops", "4M"),
+        seeds=seeds, data=None if data is None else str(data), device=device,
+    )  # fmt: skip
+    _, refused = train_references(folder, plan, Console(stderr=True))
+    if refused:
+        raise InputError("; ".join(refused))
     return Study(folder)
 
 
@@ -258,20 +289,34 @@ class Study:
 
         return answers_of(self.settings, self._reader.trials())
 
+    def references(self) -> pd.DataFrame:
+        """A row per reference network that `reference` or `nas reference` trained, by rising FLOPs; see
+        `nas.analysis.data_frames.references_data` for the columns."""
+        from nas.analysis.data_frames import references_data
+
+        return references_data(self.folder, self._reader.trials(), self.settings.band)
+
     def plot(self) -> go.Figure:
         """Accuracy against FLOPs with the front, as on the dashboard: a plotly figure to show, change or save."""
         from dashboard.charts.front import below, front_figure
         from dashboard.charts.front_caption import below_words, front_caption
+        from dashboard.charts.references import stars_sentence
         from dashboard.charts.style import plotly_figure
+        from nas.analysis.against_front import reference_results
         from nas.analysis.seed_noise import networks
         from nas.analysis.wording import basis
+        from nas.records.reference import read_references
 
         trials = self._reader.shown()
         running, found = [trial for trial in trials if trial.state == "running"], networks(trials)
-        figure = front_figure(trials, self.settings.band, running=running, found=found, beside=self._baseline())
+        marked = reference_results(read_references(self.folder), found, self.settings.band)
+        figure = front_figure(
+            trials, self.settings.band, running=running, found=found, beside=self._baseline(), references=marked
+        )
         points = [row.trial for row in found.rows.values()]
         low = below_words(len(points), below(points, figure["layout"]["yaxis"].get("range")))
-        said = f"{front_caption(trials, [row.trial for row in found.front], found)} {low}".strip()
+        said = front_caption(trials, [row.trial for row in found.front], found)
+        said = " ".join(filter(None, [said, stars_sentence(marked, found), low]))
         rests_on = basis(self.settings, "the mean of each network's seeds")
         return plotly_figure(figure, self.settings.name, said, rests_on)
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from dashboard.charts.blocks import hover
 from dashboard.charts.front_colours import KINDS, bar_title, groups, scale_ends
+from dashboard.charts.references import stars
 from dashboard.charts.style import ABOVE, GREY, SCALE, Figure, layout, log_axis, title
+from nas.analysis.against_front import ReferenceResult
 from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.pareto import flops, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResults
@@ -36,6 +38,7 @@ def front_figure(
     running: Sequence[Trial] = (),
     found: NetworkResults | None = None,
     beside: Sequence[Trial] = (),
+    references: Sequence[ReferenceResult] = (),
     whole: bool = False,
 ) -> Figure:
     """Every finished network over its log cost `x`, at the mean of its seeds; the front as a staircase, with its 95%
@@ -43,7 +46,8 @@ def front_figure(
     `front_colours.choices`. The y axis leaves out networks far below (`reach`) unless the `whole` is asked for.
 
     Trials in training, whose accuracy is not known yet, are dotted lines at their cost; stopped ones have none and are
-    not drawn. `beside` are the trials of the baseline: its front is a second, quiet staircase.
+    not drawn. `beside` are the trials of the baseline: its front is a second, quiet staircase. `references` are stars,
+    over FLOPs alone.
     """
     of_flops = x is FLOPS
     points = [t for t in merged(trials) if x.of(t)]
@@ -52,10 +56,12 @@ def front_figure(
     quiet = {"width": 1.5, "color": GREY, "dash": "dash"}
     in_training = [value for t in running if (value := x.of(t))]
     bars = [end for t in front for end in x.quartiles(t)] if x.quartiles else []
-    spread = [*map(x.on, [*points, *other]), *in_training, *bars]
+    marked = stars(references, found) if of_flops else []
+    spread = [*map(x.on, [*points, *other]), *in_training, *bars, *(each for star in marked for each in star["x"])]
     high = max([*spread, *([band.high] if of_flops else [])], default=1.0)
     data = [_staircase(other, x, high, kind) | {"name": BASELINE, "line": {"shape": "hv", **quiet}}] if other else []
     data += [_staircase(front, x, high, kind), *_clouds(points, {t.number for t in front}, kind, found, x, colour)]
+    data += marked
     chart = layout(HEIGHT)
     bar = {
         "title": {"text": bar_title(colour), "side": "right", "font": {"size": 12}},
@@ -73,7 +79,7 @@ def front_figure(
     chart["annotations"] = chart.get("annotations", []) + _knee_label(front, x)
     chart["xaxis"] |= log_axis(low, high, x.label)
     chart["yaxis"] |= {"title": title(score_label([*points, *other])), "nticks": 8}
-    if axis := reach(points, front, found, beside=other, whole=whole):
+    if axis := reach(points, front, found, beside=other, also=references if of_flops else (), whole=whole):
         chart["yaxis"]["range"] = list(axis)
     chart["legend"] = ABOVE | {"itemsizing": "constant"}
     return {"data": data, "layout": chart}
@@ -91,11 +97,13 @@ def reach(
     found: NetworkResults | None = None,
     *,
     beside: Sequence[Trial] = (),
+    also: Sequence[ReferenceResult] = (),
     whole: bool = False,
 ) -> tuple[float, float] | None:
     """The y axis in percent, known before plotly has looked at any point: around the front with its intervals and, of
     the networks, all or those that are not far below. Far is twice as far below their median as the best is above it,
-    and at least two points: at most half of them, such as those of a search's first minutes. None without a network."""
+    and at least two points: at most half of them, such as those of a search's first minutes. None without a network.
+    `also`: references, all of which are shown, as somebody asked for each."""
     if not points:
         return None
     scores = [100 * score(trial) for trial in points]
@@ -103,6 +111,7 @@ def reach(
     floor = min([middle - 2 * max(best - middle, 1.0), *(100 * score(trial) for trial in front)])
     bars = [row.interval for t in front if found and (row := found.rows.get(t.number)) and row.interval]
     shown = [*scores, *(100 * score(trial) for trial in beside)]
+    bars += [(each.score, each.score) for each in also if each.score is not None]
     ends = [end for end in shown if whole or end >= floor] + [100 * end for bar in bars for end in bar]
     margin = 0.05 * max(max(ends) - min(ends), 1.0)
     return min(ends) - margin, max(ends) + margin

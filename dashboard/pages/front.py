@@ -10,12 +10,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts.front_caption import below_words, front_caption
 from dashboard.charts.front_colours import choices
-from dashboard.derived import cost_axes_of, networks_of, outcome_of, shut_out, telling_of, varied_of
-from dashboard.frames import front_frame, with_classes
+from dashboard.derived import cost_axes_of, networks_of, outcome_of, references_of, shut_out, telling_of, varied_of
+from dashboard.frames import front_frame, references_frame, with_classes
 from dashboard.live_chart import Limit, live_chart, mark
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
 from dashboard.pages.address import choose, chosen, pinned
-from dashboard.pages.elements import KEPT, download, metrics, text_box, trial_table
+from dashboard.pages.elements import KEPT, download, metrics, table, text_box, trial_table
 from dashboard.pages.front_view import Asked, Seen, caption_of, figure_of, panel, view_of
 from dashboard.pages.study_page import Scene, resume
 from dashboard.snapshot import Snapshot
@@ -124,6 +124,24 @@ def _explore(scene: Scene) -> None:
     members = front_frame(view.front, networks_of(snapshot), chances=view.whole)
     trial_table(members, "members")
     download(lambda: with_classes(members, view.front, scene.settings.data.classes), snapshot.name, "front")
+    _references(snapshot)
+
+
+def _references(snapshot: Snapshot) -> None:
+    """The stars for those who cannot point."""
+    if snapshot.no_references:
+        st.warning("The references cannot be read.")
+        text_box(snapshot.no_references)
+    if not snapshot.references:
+        return
+    st.header("References", anchor=False)
+    st.text(
+        "Networks that the search did not draw, trained as its own were. Front: its best network at no more FLOPs. "
+        "Attention products are no part of FLOPs."
+    )
+    frame = references_frame(references_of(snapshot), networks_of(snapshot))
+    table(frame, "references")
+    download(lambda: frame, snapshot.name, "references")
 
 
 def _none_finished(snapshot: Snapshot) -> None:

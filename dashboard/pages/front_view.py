@@ -12,8 +12,9 @@ from dashboard.charts.blocks import seed_lines
 from dashboard.charts.front import below, front_figure, reach
 from dashboard.charts.front_caption import front_caption, measure_caption
 from dashboard.charts.front_colours import KINDS
+from dashboard.charts.references import stars_sentence
 from dashboard.charts.style import Figure
-from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of
+from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of, references_of
 from dashboard.number_format import count
 from dashboard.pages.address import choose, link
 from dashboard.pages.elements import metrics
@@ -75,7 +76,8 @@ def view_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
     front = tuple(pareto_front(trials, x.on))
     others = left(beside.scored if beside else ())
     points = merged(trials)
-    axis = reach(points, front, networks_of(snapshot), beside=pareto_front(others, x.on))
+    also = references_of(snapshot) if x is FLOPS else ()
+    axis = reach(points, front, networks_of(snapshot), beside=pareto_front(others, x.on), also=also)
     low = tuple(below(points, axis))
     return Seen(x, bool(wanted), trials, front, left(snapshot.running), others, len(points), low)
 
@@ -85,17 +87,19 @@ def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> Figu
     view = view_of(snapshot, beside, asked)
     return front_figure(
         view.trials, snapshot.read_settings.band, x=view.measure, colour=asked.colour, running=view.running,
-        found=networks_of(snapshot), beside=view.beside, whole=asked.whole,
+        found=networks_of(snapshot), beside=view.beside, references=references_of(snapshot), whole=asked.whole,
     )  # fmt: skip
 
 
 def caption_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked, view: Seen) -> str:
     found = networks_of(snapshot)
+    marked = stars_sentence(references_of(snapshot), found) if view.measure is FLOPS else ""
     if view.whole:
-        return front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
+        said = front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
+        return f"{said} {marked}".strip()
     kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
     none = " Random search has no such network." if beside and not view.beside else ""
-    return kept + measure_caption(view.measure, view.front, view.beside, found) + none
+    return f"{kept}{measure_caption(view.measure, view.front, view.beside, found)}{none} {marked}".strip()
 
 
 def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budget: float | None) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from nas.analysis.against_front import against_front, reference_results
 from nas.analysis.pareto import flops, pareto_front, score, under
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import describe
+from nas.records.reference import read_references
 from nas.records.trial import Trial
+from space import Band
 
 WHOLE = ("flops", "params", "activations", "images", "seed", "repeat_of")  # whole numbers, of which some may miss
 
@@ -71,6 +75,43 @@ def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = ()) -> pd.Da
     return frame.astype(
         dict.fromkeys(numbers, float) | dict.fromkeys(("tie", "flops", "params", "activations"), "Int64")
     )
+
+
+def references_data(folder: Path, trials: Sequence[Trial], band: Band) -> pd.DataFrame:
+    """A row per reference of a study's folder by rising FLOPs, indexed by its name.
+
+    accuracy (validation top-1, 0 to 1, the mean of its seeds; missing where it came to nothing), balanced_accuracy;
+    metric (which of the two the study maximises; the following are of that one); seeds; low and high (95% interval of
+    that mean, with the seed noise of the study's networks); flops, products (multiply-accumulates of attention, no part
+    of flops), params; in_band; front (the trial of the front's best network at no more FLOPs), difference (of that
+    network from the reference), flops_share (of the reference's), told_apart (whether seeds tell them apart); seconds;
+    scale, built, source, origin; reason.
+    """
+    found = networks(trials)
+    results = reference_results(read_references(folder), found, band)
+    apart = [against_front(result, found, len(results)) for result in results]
+    halves = [(result.score or 0.0, result.half) for result in results]
+    each = [result.reference for result in results]
+    frame = pd.DataFrame({
+        "accuracy": [one.accuracy for one in each],
+        "balanced_accuracy": [one.balanced for one in each],
+        "metric": [result.metric for result in results],
+        "seeds": [result.seeds for result in results],
+        "low": [None if half is None else max(0.0, middle - half) for middle, half in halves],
+        "high": [None if half is None else min(1.0, middle + half) for middle, half in halves],
+        **{name: [getattr(one, name) for one in each] for name in ("flops", "products", "params")},
+        "in_band": [result.inside for result in results],
+        "front": [one and one.row.trial.number for one in apart],
+        "difference": [one and one.points for one in apart],
+        "flops_share": [one and one.share for one in apart],
+        "told_apart": [one and one.told for one in apart],
+        **{name: [getattr(one, name) for one in each] for name in (
+            "seconds", "scale", "built", "source", "origin", "reason",
+        )},
+    }, index=pd.Index([one.name for one in each], name="reference"))  # fmt: skip
+    numbers = ("accuracy", "balanced_accuracy", "low", "high", "difference", "flops_share", "seconds", "scale")
+    whole = ("seeds", "flops", "products", "params", "front")
+    return frame.astype(dict.fromkeys(numbers, float) | dict.fromkeys(whole, "Int64") | {"told_apart": "boolean"})
 
 
 def front_records(trials: Sequence[Trial], beside: Sequence[Trial] = ()) -> list[dict[str, Any]]:

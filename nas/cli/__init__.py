@@ -18,6 +18,7 @@ from nas.cli import (  # noqa: F401
     measuring,
     networks,
     predicting,
+    referencing,
     searching,
     starting,
     stepping,

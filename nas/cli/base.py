@@ -40,6 +40,7 @@ COMMANDS = {
         "steps": "from one network to another, in every combination",
         "dashboard": "all of it in the browser, live",
         "report": "a study as one HTML file",
+        "reference": "networks of elsewhere, trained as a study's own",
     },
     "Pick a network and take it on": {
         "export": "a network with weights and model card",

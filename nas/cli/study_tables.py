@@ -26,6 +26,7 @@ from nas.analysis.wording import (
 )  # fmt: skip
 from nas.cli.base import print_json, print_table
 from nas.cli.columns import cells, choose, heads, notes
+from nas.cli.reference_table import references_table
 from nas.records.scores import BALANCED, WORDS
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -46,8 +47,10 @@ def print_front(folder: Path, as_json: bool, wide: bool = False, names: Sequence
     if as_json:
         from nas.analysis.about import OF_NETWORKS, about_outcome, about_study
         from nas.analysis.data_frames import front_records
+        from nas.cli.reference_table import reference_records
 
         about = about_study(reader.settings, OF_NETWORKS) | about_outcome(folder, trials, reader.settings)
+        about["references"] = reference_records(folder, networks(trials), reader.settings)
         print_json(about, front_records(trials, other.trials() if other else ()))
         return
     if not scored(trials):
@@ -56,6 +59,9 @@ def print_front(folder: Path, as_json: bool, wide: bool = False, names: Sequence
     print_table(front_table(trials, reader.settings, wide, names), wide)
     if other:
         print(baseline_line(trials, reader.settings, other.trials(), other.settings))
+    if beside_front := references_table(folder, networks(trials), reader.settings):
+        print()
+        print_table(beside_front)
 
 
 def nothing_yet(settings: Settings, trials: Sequence[Trial]) -> str:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nas.analysis.against_front import difference, reference_results
 from nas.analysis.pareto import by_network, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
@@ -19,9 +20,11 @@ from nas.export.card_sections import standard_error
 from nas.export.folder import Written
 from nas.export.load import LOADING
 from nas.records.look import printable
+from nas.records.reference import Reference
 from nas.records.scores import WORDS, ClassCounts
 from nas.records.settings import Settings
 from nas.records.trial import Trial
+from space import compact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class ModelCard:
     note: str | None  # how the weights came to be, where not from the search itself
     versions: dict[str, str]
     test_counts: ClassCounts | None = None
+    references: Sequence[Reference] = ()  # of the study
 
     def to_json(self) -> dict[str, Any]:
         """`mean_accuracy` is that of the network: the mean of its seeds, of which the exported weights are one;
@@ -128,6 +132,18 @@ class ModelCard:
             "the study's repeated networks)"
         )
 
+    def reference_lines(self) -> list[str]:
+        """The network beside each of the study's references, in their validation accuracies."""
+        found = networks(self.trials)
+        results = reference_results(self.references, found, self.settings.band)
+        apart = [difference(self.row, result, found, len(results)) for result in results]
+        return [
+            f"beside {each.result.reference.name} ({mean_words(each.result.score or 0, each.result.seeds)}, "
+            f"{compact(each.result.reference.flops)} FLOPs, trained by the same recipe): this network has {each.words}"
+            for each in apart
+            if each
+        ]
+
     def markdown(self, written: Written) -> str:
         """The whole card, of a folder in which front.svg lies."""
         settings, trial, data = self.settings, self.trial, self.settings.data
@@ -135,7 +151,7 @@ class ModelCard:
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
         remark = f"- {self.note}\n" if self.note else ""
-        balanced = "".join(f"- {line}\n" for line in self.class_lines())
+        balanced = "".join(f"- {line}\n" for line in (*self.class_lines(), *self.reference_lines()))
         classes = f"### By class\n\n{by_class.card_table(self.by_split, data.classes)}\n\n" if self.by_split else ""
         title, metric = f"{settings.name}, trial {trial.number}", WORDS[settings.metric]
         return f"""{card_sections.header(title, data.name, self.test, data.test)}

@@ -22,6 +22,7 @@ from nas.export.model_card import ModelCard
 from nas.export.verify_pictures import verify_pictures
 from nas.records.files import write_whole
 from nas.records.progress import Steps
+from nas.records.reference import read_references
 from nas.records.scores import ClassCounts
 from nas.records.trial import WEIGHTS as KEPT_WEIGHTS
 from nas.records.trial import Period, Trial
@@ -73,6 +74,7 @@ def export_trial(
     card = ModelCard(
         trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation.accuracy,
         test=test.accuracy, note=note, versions=package_versions(), test_counts=test,
+        references=read_references(reader.folder),
     )  # fmt: skip
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
     picture = front_svg(

@@ -251,7 +251,7 @@ def parameter_groups(network: Network, recipe: FinalRecipe) -> tuple[Groups, Gro
     head's is whole."""
     groups: dict[tuple[bool, int, bool], dict[str, Any]] = {}
     last = network.arch.depth + 1
-    muon = set(map(id, matrices(network, network.head))) if recipe.optimizer == "muon" else set()
+    muon = set(map(id, matrices(network))) if recipe.optimizer == "muon" else set()
     for name, parameter in network.named_parameters():
         layer, plain = _layer(name, network), parameter.dim() <= 1
         new = {

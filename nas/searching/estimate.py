@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +21,10 @@ from nas.data.dataset import Data
 from nas.records.recipe import Recipe
 from nas.records.trial import ENDED, Period, Trial
 from nas.training.allocator import is_for_room
-from nas.training.brief import Diverged, Verdict, train
+from nas.training.brief import Diverged, Trained, Verdict, train
 from nas.training.device_data import DeviceData, DeviceSplit
 from nas.training.evaluation import count_classes, eval_batch
-from space import Arch, Band, Budget, Task, cost
+from space import Band, Budget, Task, cost
 from space.draw import Drawable
 
 STEPS = 6  # that a network is timed for; the quickest counts. On CUDA the first ones go before the captured ones
@@ -74,21 +75,22 @@ def estimate(
     drawn = {cost(arch, task).flops: arch for arch in archs}
     wanted = (band.low, math.sqrt(band.low * band.high), band.high)
     chosen = sorted({min(drawn, key=lambda flops: abs(math.log(flops / each))) for each in wanted})
-    found = {flops: _seconds(drawn[flops], data, placed, recipe, task) for flops in chosen}
-    timed = {flops: seconds for flops, seconds in found.items() if seconds is not None}
-    if not timed:
+    found = {flops: timed(partial(train, drawn[flops], task), data, placed, recipe) for flops in chosen}
+    known = {flops: seconds for flops, seconds in found.items() if seconds is not None}
+    if not known:
         return None
-    rising = tuple(float(seconds) for seconds in np.maximum.accumulate(list(timed.values())))
-    return Estimate(tuple(timed), rising, _peak_memory(placed.device))
+    rising = tuple(float(seconds) for seconds in np.maximum.accumulate(list(known.values())))
+    return Estimate(tuple(known), rising, _peak_memory(placed.device))
 
 
-def _seconds(arch: Arch, data: Data, placed: DeviceData, recipe: Recipe, task: Task) -> float | None:
-    """Of a whole training; None for a network that would fail as one of the search, for memory or in what it learns."""
-    batch, judged = min(recipe.batch_size, len(placed.train)), min(len(placed.validation), eval_batch(task.image_size))
+def timed(work: Callable[..., Trained[Any]], data: Data, placed: DeviceData, recipe: Recipe) -> float | None:
+    """Seconds of a whole training; None for a network that would fail as one of the search, for memory or in what it
+    learns. `work`: `train` or `train_module` of the network, all but data and recipe given."""
+    batch, judged = min(recipe.batch_size, len(placed.train)), min(len(placed.validation), eval_batch(data.image_size))
     one, some = (DeviceSplit(data.validation, data, placed.device, np.arange(count)) for count in (1, judged))
     short = replace(recipe, images=STEPS * batch, period_images=batch)  # a step, and a look at one image, each period
     try:
-        trained = train(arch, task, replace(placed, validation=one), short, seed=0, on_period=_until_known)
+        trained = work(replace(placed, validation=one), short, seed=0, on_period=_until_known)
         look, evaluation = (
             _quickest(partial(count_classes, trained.network, split, recipe.precision)) for split in (one, some)
         )

@@ -11,9 +11,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Generic, Literal, TypeVar
 
 import torch
+from torch import nn
 
 from nas.records.recipe import Recipe
 from nas.records.scores import METRICS, ClassCounts
@@ -28,6 +30,7 @@ from space.network import Network
 
 STEPS_TO_LEARN = 100  # fewer do not tell a network that cannot learn from one that has hardly begun
 
+Module = TypeVar("Module", bound=nn.Module)
 Verdict = Literal["go on", "stop", "interrupt"]
 
 
@@ -36,10 +39,10 @@ class Diverged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class Trained(Generic[Module]):
     """A trained network, what it tells right of the validation split after the last period, and its curve."""
 
-    network: Network
+    network: Module
     counts: ClassCounts
     curve: tuple[Period, ...]
     seconds: float
@@ -60,8 +63,23 @@ def train(
     seed: int,
     on_period: Callable[[Period], Verdict] = lambda period: "go on",
     abandoned: Callable[[], bool] = lambda: False,
-) -> Trained:
-    """Trains a fresh network for the recipe's images, or until `on_period` says "stop".
+) -> Trained[Network]:
+    """Trains a fresh network of ours; see `train_module`."""
+    build = partial(Network, arch, task, recipe.drop_path)
+    return train_module(build, data, recipe, seed=seed, on_period=on_period, abandoned=abandoned)
+
+
+def train_module(
+    build: Callable[[], Module],
+    data: DeviceData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    on_period: Callable[[Period], Verdict] = lambda period: "go on",
+    abandoned: Callable[[], bool] = lambda: False,
+) -> Trained[Module]:
+    """Trains what `build` makes, images (N, C, H, W) -> logits (N, classes) with weights from torch's generator, for
+    the recipe's images, or until `on_period` says "stop".
 
     Raises Diverged, for a loss that is no number at once and, at the end of STEPS_TO_LEARN steps or more, where neither
     accuracy nor balanced accuracy has ever left chance; Interrupted where `on_period` says "interrupt" before the last
@@ -71,7 +89,7 @@ def train(
     with only_new_garbage():
         try:
             with own_stream(data.device):
-                return _train(arch, task, data, recipe, seed, on_period, abandoned)
+                return _train(build, data, recipe, seed, on_period, abandoned)
         except BaseException as error:
             forget_locals(error)  # its traceback holds network and maps for as long as someone looks at the error
             raise
@@ -80,13 +98,13 @@ def train(
 
 
 def _train(
-    arch: Arch, task: Task, data: DeviceData, recipe: Recipe, seed: int, on_period: Callable[[Period], Verdict],
+    build: Callable[[], Module], data: DeviceData, recipe: Recipe, seed: int, on_period: Callable[[Period], Verdict],
     abandoned: Callable[[], bool],
-) -> Trained:  # fmt: skip
+) -> Trained[Module]:  # fmt: skip
     recipe = recipe.settled(len(data.train))
     torch.manual_seed(seed)
     with data.device:
-        network = Network(arch, task, recipe.drop_path)
+        network = build()
     training = Training(network, data, recipe, torch.Generator(data.device).manual_seed(seed), abandoned)
     started = time.perf_counter()  # once the optimizer is there, for whose first one a process imports much of torch
     curve: list[Period] = []

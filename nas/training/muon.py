@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import ParamsT
 
+from space.network import Network
+
 MOMENTUM = 0.95
 STEPS = 5  # of Newton-Schulz; three cost 1.7 points of accuracy on a network and save little
 A, B, C = 3.4445, -4.7750, 2.0315  # of the quintic: steepest at 0, singular values end in about .7 to 1.2
@@ -28,8 +30,8 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self, params: ParamsT, lr: float | Tensor, weight_decay: float = 0.0, momentum: float = MOMENTUM
     ) -> None:
-        """`params`: matrices (m, n), or groups of them, which all get a gradient in every step. `lr`: a number, or a
-        tensor () that is read where it lies."""
+        """`params`: matrices (m, n), kernels (m, ...) as such of all their weights for an output, or groups of them,
+        which all get a gradient in every step. `lr`: a number, or a tensor () that is read where it lies."""
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
@@ -44,7 +46,7 @@ class Muon(torch.optim.Optimizer):
 
     def _step(self, alike: list[nn.Parameter], rate: float | Tensor, decay: float, momentum: float) -> None:
         """Of matrices of one shape, whose momenta lie in one tensor (count, m, n)."""
-        gradients = torch.stack([cast(Tensor, parameter.grad) for parameter in alike])
+        gradients = torch.stack([cast(Tensor, parameter.grad).flatten(1) for parameter in alike])
         state = self.state[alike[0]]
         if not state:
             state["momentum"] = torch.zeros_like(gradients)
@@ -53,7 +55,7 @@ class Muon(torch.optim.Optimizer):
         updates *= rate * (0.2 * math.sqrt(max(gradients.shape[1:])))
         kept = 1 - rate * decay
         for parameter, update in zip(alike, updates.unbind(), strict=True):
-            parameter.mul_(kept).sub_(update)
+            parameter.mul_(kept).sub_(update.view(parameter.shape))
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
@@ -67,8 +69,29 @@ def orthogonal(matrices: Tensor) -> Tensor:
     return x.mT if tall else x
 
 
-def matrices(network: nn.Module, head: nn.Module) -> list[nn.Parameter]:
-    """The weights that Muon is for: of linears outside the head, SMALLEST or more to each side."""
-    outside = set(head.modules())
-    linears = (module for module in network.modules() if isinstance(module, nn.Linear) and module not in outside)
-    return [cast(nn.Parameter, linear.weight) for linear in linears if min(linear.weight.shape) >= SMALLEST]
+def matrices(network: nn.Module) -> list[nn.Parameter]:
+    """The weights that Muon is for, SMALLEST or more to each side: of linears outside the head.
+
+    Of networks of elsewhere also the kernels of dense convolutions, (out, in x k x k) as Muon's author takes them, but
+    not of the one that sees the image: what is a linear layer here is often a 1x1 convolution there.
+    """
+    linears = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    found: list[nn.Module] = [*linears]
+    if not isinstance(network, Network):
+        convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+        found += [module for module in convolutions[1:] if module.groups == 1]
+    outside = set(head_of(network).modules())
+    weights = {id(module.weight): cast(nn.Parameter, module.weight) for module in found if module not in outside}
+    return [w for w in weights.values() if w.requires_grad and min(w.flatten(1).shape) >= SMALLEST]
+
+
+def head_of(network: nn.Module) -> nn.Module:
+    """What tells the classes: our networks' head, what `get_classifier()` gives as timm's have it, else the last linear
+    layer or convolution."""
+    if isinstance(network, Network):
+        return network.head
+    asked = getattr(network, "get_classifier", None)
+    if callable(asked):
+        found = asked()
+        return found if isinstance(found, nn.Module) else nn.ModuleList(found)
+    return [nn.Module(), *(module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d))][-1]

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,13 @@ from nas.training.device import autocast
 from nas.training.device_data import DeviceData
 from nas.training.evaluation import estimate_running_statistics
 from nas.training.muon import Muon, matrices
-from space.network import Network
 
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
 STATISTICS_IMAGES = 1024  # of a period: what BatchNorm's statistics of averaged weights are estimated from
 NO_GRAPHS = "NAS_NO_GRAPHS"  # environment: set to anything, CUDA steps are launched one kernel at a time
+
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Interrupted(Exception):
@@ -38,12 +40,12 @@ def fitting_batch(batch: int, images: int, unit: int = 1, on_note: Callable[[str
     return fitting
 
 
-class Training:
+class Training(Generic[Module]):
     """One network's training. All that a step reads and writes stays at one place in memory, and the step's own number
     is a tensor too: so that on CUDA it can be captured once and replayed without the host telling it anything."""
 
     def __init__(
-        self, network: Network, data: DeviceData, recipe: Recipe, generator: torch.Generator,
+        self, network: Module, data: DeviceData, recipe: Recipe, generator: torch.Generator,
         abandoned: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         """`recipe`: settled."""
@@ -58,7 +60,7 @@ class Training:
         most = recipe.period // self.batch + 1  # in a period
         self.left = torch.empty(0, dtype=torch.int64, device=device)  # of the permutation that images are drawn from
         averages = recipe.average is not None or recipe.ema is not None
-        self.evaluated = copy.deepcopy(network) if averages else network
+        self.evaluated: Module = copy.deepcopy(network) if averages else network
         self.averaged = list(zip(_floats(self.evaluated), _floats(network), strict=True)) if averages else []
         rates = torch.tensor(list(_rates(recipe, self._steps_until(recipe.periods))), dtype=torch.float32)
         self.rates = rates.to(device)
@@ -185,17 +187,22 @@ class Training:
 
 
 def _floats(network: nn.Module) -> list[Tensor]:
-    """Parameters and running statistics, not counters."""
-    return [value for value in network.state_dict().values() if value.is_floating_point()]
+    """Parameters and running statistics, not counters; each once, by however many names it goes."""
+    values = {id(value): value for value in network.state_dict(keep_vars=True).values()}
+    return [value.detach() for value in values.values() if value.is_floating_point()]
 
 
-def _optimizers(network: Network, recipe: Recipe, rate: Tensor, muon_rate: Tensor) -> list[torch.optim.Optimizer]:
+def _optimizers(network: nn.Module, recipe: Recipe, rate: Tensor, muon_rate: Tensor) -> list[torch.optim.Optimizer]:
     """Muon for matrices, where the recipe has it; AdamW, in one fused step, for the rest. No decay on 1-D
-    parameters (norms, biases, LayerScale)."""
-    muon = matrices(network, network.head) if recipe.optimizer == "muon" else []
+    parameters (norms, biases, LayerScale), and on those that a network of elsewhere names in `no_weight_decay`."""
+    muon = matrices(network) if recipe.optimizer == "muon" else []
     taken = set(map(id, muon))
-    rest = [parameter for parameter in network.parameters() if id(parameter) not in taken]
-    decayed, plain = ([p for p in rest if (p.dim() > 1) == matrix] for matrix in (True, False))
+    named = getattr(network, "no_weight_decay", None)
+    spared = named() if callable(named) else ()
+    rest = [(name, p) for name, p in network.named_parameters() if p.requires_grad and id(p) not in taken]
+    decayed, plain = (
+        [p for name, p in rest if (p.dim() > 1 and name not in spared) == matrix] for matrix in (True, False)
+    )
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     adamw = torch.optim.AdamW(groups, lr=rate, fused=True, capturable=rate.is_cuda)
     return [adamw, Muon(muon, muon_rate, recipe.weight_decay)] if muon else [adamw]

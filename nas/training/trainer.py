@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from safetensors.torch import save
 
@@ -44,6 +45,7 @@ class Failed:
 
 
 Result = Finished | Failed
+Found = TypeVar("Found")
 
 
 class Trainer(Protocol):
@@ -66,22 +68,30 @@ class BriefTrainer:
     def __call__(
         self, arch: Arch, seed: int, on_period: Callable[[Period], Verdict], abandoned: Callable[[], bool]
     ) -> Result:
-        """A loss that is no number, or a network that the memory does not hold, fails the network. Anything else, such
-        as a disk that cannot be read or a fault in this program, says nothing of the network and is raised."""
-        started = time.perf_counter()
-        try:
-            trained = train(
-                arch, self.task, self.data, self.recipe, seed=seed, on_period=on_period, abandoned=abandoned
-            )  # fmt: skip
-            weights = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
-            return Finished(trained.accuracy, trained.seconds, trained.stopped, save(weights), trained.counts)
-        except Diverged as error:
-            return Failed(str(error), time.perf_counter() - started)
-        except (RuntimeError, MemoryError) as error:  # RuntimeError: torch's
-            if not is_for_room(error):
-                raise
-            reason = f"out of memory: {first_line(error)} ({describe_size(arch, self.task)})"
-            return Failed(reason, time.perf_counter() - started)
+        work = partial(self._train, arch, seed, on_period, abandoned)
+        return attempt(work, partial(describe_size, arch, self.task))
+
+    def _train(
+        self, arch: Arch, seed: int, on_period: Callable[[Period], Verdict], abandoned: Callable[[], bool]
+    ) -> Finished:
+        trained = train(arch, self.task, self.data, self.recipe, seed=seed, on_period=on_period, abandoned=abandoned)
+        weights = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
+        return Finished(trained.accuracy, trained.seconds, trained.stopped, save(weights), trained.counts)
+
+
+def attempt(work: Callable[[], Found], size: Callable[[], str]) -> Found | Failed:
+    """What a training gives. A loss that is no number, or a network that the memory does not hold, fails the network,
+    of which `size` says how large it is. Anything else, such as a disk that cannot be read or a fault in this program,
+    says nothing of the network and is raised."""
+    started = time.perf_counter()
+    try:
+        return work()
+    except Diverged as error:
+        return Failed(str(error), time.perf_counter() - started)
+    except (RuntimeError, MemoryError) as error:  # RuntimeError: torch's
+        if not is_for_room(error):
+            raise
+        return Failed(f"out of memory: {first_line(error)} ({size()})", time.perf_counter() - started)
 
 
 def describe_size(arch: Arch, task: Task) -> str:

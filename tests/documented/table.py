@@ -146,6 +146,20 @@ STUDY = (
         "nas export digits-1M-4M --out exports/digits --pick knee --force",
     ),
     Row(("nas audit digits-1M-4M --images 5x", "nas audit STUDY"), "tau", "nas audit digits-1M-4M --images 2x"),
+    Row(
+        ("nas reference digits-1M-4M timm:resnet18 timm:mobilenetv3_small_100 --scale",),
+        r"references: trained by the study's recipe",
+    ),
+    Row(
+        ("nas reference STUDY timm:resnet18 --scale",),
+        r"references: trained by the study's recipe",
+        "nas reference digits-1M-4M timm:resnet18 --scale",
+    ),
+    Row(
+        ("nas reference STUDY examples/references.py:cifar_resnet --scale",),
+        r"references:cifar_resnet",
+        "nas reference digits-1M-4M examples/references.py:cifar_resnet --scale",
+    ),
     Row(("nas rename digits-1M-4M mine",), r"its search goes on with: nas search digits .*--study mine"),
     Row(("nas rename mine digits-1M-4M",), "runs/mine is now runs/digits-1M-4M"),
     Row(("nas archive digits-1M-4M",), "back: nas archive digits-1M-4M --restore"),
@@ -476,6 +490,7 @@ LEFT = (
             "python -m benchmarks.gpu path/to/cifar10",
             "python -m benchmarks.reaching path/to/cifar10",
             "OMP_NUM_THREADS=1 python -m benchmarks.running_statistics",
+            "OMP_NUM_THREADS=1 python -m benchmarks.reference_muon",
             "OMP_NUM_THREADS=1 python -m benchmarks.precision path/to/cifar10",
             "python -m benchmarks.compiling DATA",
             "python -m benchmarks.feeding",

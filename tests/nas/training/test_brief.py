@@ -221,7 +221,7 @@ def test_rates_warm_up_linearly_then_stay_or_fall_as_a_cosine() -> None:
     assert 0 < rates[-1] < 1e-3
 
 
-def opened(data: Data, seed: int = 0, **fields: Any) -> Training:
+def opened(data: Data, seed: int = 0, **fields: Any) -> Training[Network]:
     recipe = Recipe(**fields)
     placed = DeviceData.place(data, recipe, CPU)
     generator = torch.Generator().manual_seed(seed)

@@ -41,7 +41,7 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
 
 
-def trained(digits: Data, recipe: Recipe, device: torch.device = DEVICE, network: Arch = NETWORK) -> Trained:
+def trained(digits: Data, recipe: Recipe, device: torch.device = DEVICE, network: Arch = NETWORK) -> Trained[Network]:
     return train(network, TASK, DeviceData.place(digits, recipe, device), recipe, seed=0)
 
 

@@ -57,7 +57,7 @@ def data() -> Data:
     return Data("noise", "noise", split, split, split, classes, mean, std, Augment(crop=2, flip=True), "f")
 
 
-def made(network: Arch, data: Data, augmentation: str) -> Training:
+def made(network: Arch, data: Data, augmentation: str) -> Training[Network]:
     """A training on the host."""
     recipe = replace(Recipe(epochs=1, batch_size=BATCH, precision="float32"), **AUGMENTATIONS[augmentation])  # type: ignore[arg-type]
     recipe = recipe.settled(len(data.train.labels))
@@ -74,7 +74,7 @@ def move_split(split: DeviceSplit) -> None:
         setattr(split, name, None if value is None else on_cuda(value))
 
 
-def move_training(training: Training) -> None:
+def move_training(training: Training[Network]) -> None:
     """All that a step reads and writes goes to the device."""
     was = list(training.network.parameters())
     move(training.network)
@@ -100,7 +100,7 @@ def replace_all(draws: RandomDraws) -> RandomDraws:
     return RandomDraws(*(None if part is None else on_cuda(part) for part in draws))
 
 
-def step_and_evaluate(training: Training) -> None:
+def step_and_evaluate(training: Training[Network]) -> None:
     """All of it but `backward`."""
     with Watched():
         loss = training._forward()

@@ -99,7 +99,7 @@ def test_each_parameter_has_one_optimizer(seed: int) -> None:
         for group in each.param_groups:
             assert all(p.dim() == 2 and min(p.shape) >= SMALLEST for p in group["params"])
     head = set(map(id, network.head.parameters()))
-    assert not any(id(p) in head for p in matrices(network, network.head))
+    assert not any(id(p) in head for p in matrices(network))
     assert len(_optimizers(network, Recipe(optimizer="adamw"), torch.tensor(0.1), torch.tensor(0.4))) == 1
 
 

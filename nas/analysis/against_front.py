@@ -1,0 +1,100 @@
+"""References beside a study's front: what the front reaches at no more FLOPs, and whether the seeds tell the two apart.
+
+A reference is no trial: it has no part in the front, its noise or its probabilities. Its own noise over seeds is taken
+to be that of the study's networks. The front's member was chosen as the highest of many accuracies and flatters: what
+is told apart goes by what is expected of it (`seed_noise`), at a level that holds for all references together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from nas.analysis.multiple_comparisons import bonferroni_level
+from nas.analysis.pareto import flops, score
+from nas.analysis.seed_noise import NetworkResult, NetworkResults
+from nas.analysis.wording import signed
+from nas.records.reference import Reference
+from nas.records.scores import ClassCounts, Metric
+from space import Band
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceResult:
+    """One reference with all its seeds. None: no training of it gave a score."""
+
+    reference: Reference  # its first training, at the mean counts of all that gave a score
+    metric: Metric
+    seeds: int
+    inside: bool  # whether it lies in the study's band
+    half: float | None = None  # of the 95% interval of the mean over seeds
+
+    @property
+    def score(self) -> float | None:
+        return self.reference.score(self.metric)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Of a network of the study from a reference, in score (0 to 1) and as a part of its FLOPs."""
+
+    row: NetworkResult
+    result: ReferenceResult
+    points: float
+    share: float
+    told: bool | None  # whether the seeds tell them apart; None: the noise is not known
+
+    @property
+    def gain(self) -> str:
+        """In points: `+2.1`."""
+        return signed(100 * self.points, 1)
+
+    @property
+    def words(self) -> str:
+        """`+2.1 points at 33% of its FLOPs`, and whether that is more than noise."""
+        told = {True: "", False: ", within noise", None: ", noise unknown"}[self.told]
+        return f"{self.gain} points at {self.share:.0%} of its FLOPs{told}"
+
+
+def reference_results(references: Iterable[Reference], found: NetworkResults, band: Band) -> list[ReferenceResult]:
+    """By rising FLOPs, the seeds of each together; `found`: of the study."""
+    metric: Metric = next((row.trial.metric for row in found.rows.values()), "accuracy")
+    groups: dict[str, list[Reference]] = {}
+    for each in references:
+        groups.setdefault(each.name, []).append(each)
+    results = [_result(same, metric, found, band) for same in groups.values()]
+    return sorted(results, key=lambda result: (result.reference.flops, result.reference.name))
+
+
+def _result(same: Sequence[Reference], metric: Metric, found: NetworkResults, band: Band) -> ReferenceResult:
+    scored = [each for each in same if each.counts]
+    known = [each.counts for each in scored if each.counts]
+    first = (scored or same)[0]
+    if known:
+        first = replace(first, counts=ClassCounts.mean(known), seconds=fmean(each.seconds for each in scored))
+    half = found.noise.half_width(len(known)) if found.noise and known else None
+    return ReferenceResult(
+        reference=first, metric=metric, seeds=len(known), inside=first.flops in band, half=half
+    )  # fmt: skip
+
+
+def against_front(result: ReferenceResult, found: NetworkResults, statements: int) -> Difference | None:
+    """The most accurate of the front with at most the FLOPs of a reference; None where all have more, or either has no
+    score. `statements`: how many such differences are made together."""
+    cheaper = [row for row in found.front if flops(row.trial) <= result.reference.flops]
+    return difference(cheaper[-1], result, found, statements) if cheaper else None
+
+
+def difference(
+    row: NetworkResult, result: ReferenceResult, found: NetworkResults, statements: int
+) -> Difference | None:
+    """Of a network of the study from a reference."""
+    if result.score is None:
+        return None
+    seeds = 1 / (1 / row.seeds + 1 / result.seeds)
+    half = found.noise.half_width(seeds, bonferroni_level(statements)) if found.noise else None
+    fair = score(row.trial) if row.expected is None else row.expected
+    told = None if half is None else abs(fair - result.score) > half
+    points, share = score(row.trial) - result.score, flops(row.trial) / result.reference.flops
+    return Difference(row, result, points, share, told)
