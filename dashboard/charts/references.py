@@ -14,12 +14,6 @@ from space import compact
 LONGEST = 24  # letters of a label
 
 
-def label(result: ReferenceResult) -> str:
-    """A name without who defines it: `mobilenetv3_small_100`."""
-    name = result.reference.name
-    return name.partition(":")[2] or name
-
-
 def stars(
     results: Sequence[ReferenceResult], found: NetworkResults | None = None, size: int = 13
 ) -> list[dict[str, Any]]:
@@ -33,7 +27,7 @@ def stars(
             "type": "scatter", "mode": "markers+text", "name": "references", "cliponaxis": False,
             "x": [result.reference.flops for result in shown],
             "y": [round(100 * (result.score or 0), 4) for result in shown],
-            "text": [escape(label(result), LONGEST) for result in shown], "textposition": "bottom center",
+            "text": [escape(result.label, LONGEST) for result in shown], "textposition": "bottom center",
             "textfont": {"size": 11, "color": "@text"},
             "marker": {
                 "symbol": "star", "size": size, "color": PURPLE, "line": {"color": "@back", "width": 1},

@@ -34,6 +34,12 @@ class ReferenceResult:
     def score(self) -> float | None:
         return self.reference.score(self.metric)
 
+    @property
+    def label(self) -> str:
+        """Its name without who defines it: `mobilenetv3_small_100`."""
+        name = self.reference.name
+        return name.partition(":")[2] or name
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -36,7 +36,7 @@ def references_table(folder: Path, found: NetworkResults, settings: Settings) ->
         more = [compact(each.products) if each.products else ""] * products
         gain = (apart.gain, f"{apart.share:.0%}") if apart else ("", "")
         numbers = (_score(result), str(result.seeds), compact(each.flops), *more, compact(each.params), *gain)
-        table.add_row(Text(each.name), *numbers, Text(_mark(result, apart)))
+        table.add_row(Text(result.label), *numbers, Text(_mark(result, apart)))
     return table
 
 
@@ -57,8 +57,9 @@ def _mark(result: ReferenceResult, apart: Difference | None) -> str:
 def _note(rows: Sequence[tuple[ReferenceResult, Difference | None]]) -> str:
     compared = [apart for _, apart in rows if apart]
     lines = ["front: points of its best network at no more FLOPs, at that part of them"] if compared else []
-    if any(apart.told is not None for apart in compared):
-        lines.append(f"within noise: seeds do not tell them apart, {bonferroni_note(len(rows), 'references')},")
+    if told := [apart.told for apart in compared if apart.told is not None]:
+        what = "all are told from it" if all(told) else "within noise: seeds do not tell them apart"
+        lines.append(f"{what}, {bonferroni_note(len(rows), 'references')},")
         lines.append("  where a reference has the seed noise of the study's networks")
     if any(result.reference.products for result, _ in rows):
         lines.append("products: multiply-accumulates of attention, no part of FLOPs")

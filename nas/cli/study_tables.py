@@ -57,6 +57,8 @@ def print_front(folder: Path, as_json: bool, wide: bool = False, names: Sequence
         print(nothing_yet(reader.settings, trials))
         return
     print_table(front_table(trials, reader.settings, wide, names), wide)
+    if names:
+        return  # these columns alone
     if other:
         print(baseline_line(trials, reader.settings, other.trials(), other.settings))
     if beside_front := references_table(folder, networks(trials), reader.settings):

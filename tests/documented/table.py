@@ -223,7 +223,7 @@ CIFAR = (
     Row(
         (
             "nas export cifar10-16M --pick knee --data ../shared/data/cifar10 --out exports/knee",
-            "nas export cifar10 --pick knee --data path/to/cifar10 --out DIR",
+            "nas export cifar10-16M --pick knee --data path/to/cifar10 --out DIR",
         ),
         "to exports/knee, reloaded and verified",
         "nas export cifar10-16M --pick knee --data images --out exports/knee",
@@ -468,6 +468,14 @@ LEFT = (
         ("nas search ... --on ray://head:10001 --workers 8 --gpus-per-worker 0.25",),
         "needs a cluster with GPUs",
         "tests/nas/searching/test_on_ray.py",
+    ),
+    Left(
+        (
+            "nas reference cifar10-16M --data ../shared/data/cifar10 timm:convnext_atto timm:resnet18 --scale --flops 4M",
+            "nas reference cifar10-16M --data ../shared/data/cifar10 examples/references.py:cifar_resnet --scale "
+            "--flops 5M",
+        ),
+        "minutes a network; the same options are run on the digits", "tests/nas/references/test_training.py",
     ),
     Left(
         (

@@ -38,7 +38,7 @@ def test_a_shell_completes_commands() -> None:
     found = subprocess.run(
         [Path(sys.executable).with_name("nas")], env=words, capture_output=True, text=True, check=True
     )
-    assert found.stdout.split() == ["rename", "record", "replay", "report"]
+    assert found.stdout.split() == ["rename", "record", "replay", "reference", "report"]
 
 
 def test_a_machine_is_checked(run: Run) -> None:
