@@ -475,7 +475,8 @@ LEFT = (
             "nas reference cifar10-16M --data ../shared/data/cifar10 examples/references.py:cifar_resnet --scale "
             "--flops 5M",
         ),
-        "minutes a network; the same options are run on the digits", "tests/nas/references/test_training.py",
+        "minutes a network; the same options are run on the digits",
+        "tests/nas/references/test_training.py",
     ),
     Left(
         (
