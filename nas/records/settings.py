@@ -34,6 +34,7 @@ ARCHIVE = ".archive"  # beside the studies: those that were put away
 BASELINE = "-random"  # behind the name of the study that a random search stands beside
 Sampler = Literal["ehvi", "tpe", "nsga2", "random", "spread"]
 DESIGN: Literal["design"] = "design"  # in place of a sampler: the networks of a design, each in its turn
+Drawn = Literal["ehvi", "tpe", "nsga2", "random", "spread", "design"]  # by whom
 Stop = Literal["none", "quantile", "moasha"]
 
 _CLOSED = ConfigDict(extra="forbid")
@@ -132,7 +133,7 @@ class Settings:
     flops_high: Int
     data: DataCard
     recipe: dict[str, Any]  # settled: every field that training goes by
-    sampler: Sampler | Literal["design"]  # who draws the networks
+    sampler: Drawn  # who draws the networks
     stop: Stop = "none"  # the rule of early stopping; studies before version 3 had none
     metric: Metric = "accuracy"  # which score is maximised; studies of earlier releases had no other
     seed: Int  # the study's; those of trials follow from it

@@ -85,7 +85,10 @@ def spoil(folder: Path, **changes: Any) -> Path:
         ({"sede": 1}, "sede must be a known key; did you mean seed?"),
         ({"seed": None}, "seed must be given, got nothing; add it"),
         ({"seed": "one"}, "seed must be a whole number, got 'one'; correct it"),
-        ({"sampler": "tpa"}, "sampler must be one of ehvi, tpe, nsga2, random, spread, got tpa; did you mean tpe?"),
+        (
+            {"sampler": "tpa"},
+            "sampler must be one of ehvi, tpe, nsga2, random, spread, design, got tpa; did you mean tpe?",
+        ),
         ({"data": {"name": "x", "nmae": "y"}}, "data.nmae must be a known key; did you mean name?"),
         ({"space": [1]}, "space must be a valid dictionary, got [1]; correct it"),
     ],
