@@ -190,7 +190,7 @@ STUDY = (
 CIFAR = (
     Row(
         ("nas data path/to/cifar10", "nas data DATA", "nas data path/to/images"),
-        r"data: images: train \d+ \(folders such as [\s\S]*validation \d+ \(held out of train\)",
+        r"data: images: train \d+ \(folders such as [\s\S]*validation \d+ \(held\s+out\s+of\s+train\)",
         "nas data images",
     ),
     Row(

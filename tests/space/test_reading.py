@@ -107,4 +107,5 @@ def test_presets_are_listed() -> None:
     ]
     second = [f"convnextv2_{s}" for s in ("atto", "base", "femto", "huge", "large", "nano", "pico", "tiny")]
     others = ["conv2former_b", "conv2former_l", "conv2former_n", "conv2former_s", "conv2former_t", "resnet50"]
+    others += ["convnext_32", "resnet_32"]
     assert presets("networks") == sorted([*walks, *convnexts, "convnext_xlarge", *second, *others])

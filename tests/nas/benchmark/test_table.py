@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import asdict, replace
@@ -157,7 +158,7 @@ def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: 
     before = path.read_bytes()
 
     def full_disk(file: int) -> None:
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
