@@ -88,7 +88,8 @@ class Steps:
         )  # fmt: skip
         places = {step.name: i for i, step in enumerate(steps)}
         listed = [_order(order, places) for order in orders]
-        return Steps(name, image_size, first, last, steps, Design.of(design, len(steps), listed), None if equal else 0)
+        scale = None if equal else 0.0  # which `unequal` settles
+        return Steps(name, image_size, first, last, steps, Design.of(design, len(steps), listed), scale)
 
     @staticmethod
     def from_dict(raw: dict[str, Any], name: str, where: str) -> Steps:
