@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from space.blocks import Block
@@ -15,10 +16,17 @@ from space.parts import find_part
 
 
 class Conv2d(nn.Conv2d):
-    """`nn.Conv2d` on channels-last maps: (N, H, W, C) -> (N, H', W', C')."""
+    """`nn.Conv2d` on channels-last maps: (N, H, W, C) -> (N, H', W', C').
+
+    A 1x1 convolution leaves out the pixels of its stride first, which are the same sums: oneDNN's weight gradient of a
+    strided one writes outside its memory on CPUs with AVX2 and no AVX-512, in this format (torch 2.15)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = super().forward(x.permute(0, 3, 1, 2))  # (N, C, H, W) as a view: torch's channels-last format
+        stride = self.stride
+        if self.kernel_size == (1, 1) != stride and self.padding == (0, 0):
+            x, stride = x[:, :: stride[0], :: stride[1]].contiguous(), (1, 1)
+        x = x.permute(0, 3, 1, 2)  # (N, C, H, W) as a view: torch's channels-last format
+        x = F.conv2d(x, self.weight, self.bias, stride, self.padding, groups=self.groups)
         return x.permute(0, 2, 3, 1)  # (N, H', W', C')
 
 

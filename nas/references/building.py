@@ -36,13 +36,19 @@ class Looked:
     idle: tuple[str, ...]
 
     def build(self) -> nn.Module:
-        """Ready to be trained: channels last, as the images come, where it is not ours, which computes so anyway."""
+        """Ready to be trained: channels last, as the images come, where it is not ours, which computes so anyway, and
+        has no strided 1x1 convolution, whose gradient crashes there (see `space.modules.Conv2d`)."""
         network = self.variant.make()
         if isinstance(network, Network):
             return network
         for name in self.idle:
             network.get_parameter(name).requires_grad_(False)
-        return network.to(memory_format=torch.channels_last)
+        return network if _is_strided_pointwise(network) else network.to(memory_format=torch.channels_last)
+
+
+def _is_strided_pointwise(network: nn.Module) -> bool:
+    convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    return any(conv.kernel_size == (1, 1) != conv.stride for conv in convs)
 
 
 def look(name: str, variant: Variant, task: Task) -> Looked:

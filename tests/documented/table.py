@@ -481,7 +481,7 @@ LEFT = (
     ),
     Left(
         (
-            "nas steps resnet_32 convnext_32 --data path/to/cifar10 --flops 4M --steps roadmap --design fraction "
+            "nas steps resnet_32 convnext_32 --data path/to/cifar10 --flops 7.5M --steps roadmap --design fraction "
             "--repeats 32 --study walk-32",
             "nas steps walk-32",
         ),

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from space.blocks import Block, Bottleneck, ConvNeXt, DepthwiseFirst, Inverted, Modulation, ThreeConvs
 from space.heads import Conv2FormerHead, Head, LinearHead
@@ -447,6 +448,43 @@ def test_convolutions_linears_and_pools_are_torchs_on_channels_last_maps() -> No
     assert isinstance(linear, nn.Linear)
     assert (linear.in_features, linear.out_features) == (4, 3)
     assert [name for name, _ in linear.named_parameters()] == ["weight"]
+
+
+def test_a_strided_1x1_convolution_gives_torchs_sums_and_never_asks_onednn_for_its_own() -> None:
+    """The weight gradient of oneDNN's corrupts memory on some CPUs in this format (torch 2.15)."""
+    torch.manual_seed(0)
+    for stride, size in ((2, 9), (2, 8), (3, 8)):
+        built = build(Conv(6, 13, 1, stride))
+        x = torch.randn(2, 6, size, size - 1)
+        weight, bias = (value.detach().clone().requires_grad_() for value in built.parameters())
+        plain = x.clone().requires_grad_()
+        expected = F.conv2d(plain, weight, bias, stride)  # channels first: not where the fault is
+        g = torch.randn_like(expected)
+        expected.backward(g)
+        maps = x.permute(0, 2, 3, 1).contiguous().requires_grad_()
+        with StridesOf1x1() as asked:
+            out = built(maps)
+            out.backward(g.permute(0, 2, 3, 1))
+        assert asked.strides == {1}
+        torch.testing.assert_close(out.permute(0, 3, 1, 2), expected)
+        assert maps.grad is not None
+        torch.testing.assert_close(maps.grad.permute(0, 3, 1, 2), plain.grad)
+        for mine, theirs in zip(built.parameters(), (weight, bias), strict=True):
+            torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+class StridesOf1x1(TorchDispatchMode):
+    """Strides of the 1x1 convolutions that torch is asked for, forward and backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strides: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        place = {"aten::convolution": (1, 3), "aten::convolution_backward": (2, 4)}.get(func.name())
+        if place and args[place[0]].shape[-2:] == (1, 1):
+            self.strides.update(args[place[1]])
+        return func(*args, **(kwargs or {}))
 
 
 def test_an_absent_layer_is_the_identity() -> None:

@@ -134,6 +134,19 @@ def test_what_gets_no_gradient_is_left_alone(module: str) -> None:
     assert [name for name, p in network.named_parameters() if p.requires_grad] == ["fc.weight", "fc.bias"]
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_channels_are_last_but_for_strided_1x1_convolutions(stride: int) -> None:
+    """Whose weight gradient corrupts memory there on some CPUs (torch 2.15)."""
+
+    def make() -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.Conv2d(8, 13, 1, stride), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(13, 10)
+        )
+
+    first = look("strided", Variant(make, ""), TASK).build()[0]
+    assert first.weight.is_contiguous(memory_format=torch.channels_last) is (stride == 1)
+
+
 def test_widths_of_ours_are_multiples_of_8() -> None:
     found = widened(Arch.load("convnext_tiny"), 0.1)
     assert [stage.width for stage in found.stages] == [8, 16, 40, 80]
