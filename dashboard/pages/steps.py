@@ -28,6 +28,8 @@ def steps_page(scene: Scene) -> None:
         f"{settings.space_name}: {len(answers.names)} steps, {answers.seed_line()} of the {len(answers.steps.rows):,} "
         f"of the design ({kind})."
     )
+    if answers.failed:
+        st.text(f"{answers.failures_line()}.")
     if not answers.ready:
         need = answers.least + 1
         st.info(

@@ -110,6 +110,7 @@ class StepAnswers:
     def __init__(self, steps: Steps, settings: Settings, trials: Sequence[Trial]) -> None:
         self.steps, self.settings = steps, settings
         self.trained = trained_rows(steps, settings, trials)
+        self.failed = failed_rows(steps, settings, trials)
         self.noise = pooled_noise([[score(trial) for trial in same] for same in by_network(trials)])
         self.names = [step.name for step in steps.steps]
         self.pairs = list(combinations(range(len(self.names)), 2))
@@ -304,6 +305,22 @@ class StepAnswers:
         trainings = sum(each.seeds for each in self.networks.values())
         return f"{trainings:,} trainings of {len(self.networks):,} networks"
 
+    def failures_line(self) -> str:
+        """How many networks could not be trained, and the steps that they share; empty where there are none. The model
+        goes on to their sets of steps without them."""
+        if not self.failed:
+            return ""
+        shared = [
+            f"{'with' if taken[0] else 'without'} {name}"
+            for name, *taken in zip(self.names, *self.failed, strict=True)
+            if len(set(taken)) == 1
+        ]
+        said = f", all of them {', '.join(shared)}" if shared and len(self.failed) > 1 else ""
+        return (
+            f"failed to train, in none of these numbers: {len(self.failed)} of the design's networks{said}; "
+            f"why: nas trials {self.settings.name}"
+        )
+
 
 def answers_of(settings: Settings, trials: Sequence[Trial]) -> StepAnswers:
     """Of a study of steps. Raises InputError for another study."""
@@ -325,6 +342,14 @@ def trained_rows(steps: Steps, settings: Settings, trials: Sequence[Trial]) -> l
             trial = point.trial
             rows.append(Trained(row, score(trial), point.seeds, int(flops(trial)), trial.number))
     return rows
+
+
+def failed_rows(steps: Steps, settings: Settings, trials: Sequence[Trial]) -> list[Row]:
+    """The design's sets whose network was tried and never trained to its end, in the design's order."""
+    ended = {trial.key for trial in trials if trial.state == "complete"}
+    failed = {trial.key for trial in trials if trial.state == "failed"} - ended
+    rows = steps.design.rows if failed else ()
+    return [row for row in rows if steps.network(row, settings.task, settings.budget).arch.key in failed]
 
 
 def _rank(matrix: Floats) -> int:

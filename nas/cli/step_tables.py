@@ -17,7 +17,7 @@ from nas.cli.base import print_json, print_table
 from nas.records.scores import WORDS
 from nas.storage.reader import Reader
 from space import compact
-from space.factorial import along
+from space.factorial import Row, along
 
 SHOWN = 8  # pairs of steps, where fewer are told from nothing
 
@@ -40,6 +40,8 @@ def print_answers(answers: StepAnswers, wide: bool, as_json: bool) -> None:
         print_table(path_table(answers), wide)
     else:
         print(waiting_line(answers))
+    if not as_json and answers.failed:
+        print(answers.failures_line())
 
 
 def waiting_line(answers: StepAnswers) -> str:
@@ -150,6 +152,7 @@ def _about(answers: StepAnswers) -> dict[str, Any]:
         "steps": {step.name: list(step.fields) for step in answers.steps.steps},
         "design": answers.steps.design.kind, "equal_flops": answers.steps.scale is None,
         "networks": len(answers.networks), "ready": answers.ready,
+        "failed": [_taken(answers, row) for row in answers.failed],
         "level": bonferroni_note(answers.statements, "effects and pairs"),
     }  # fmt: skip
     if answers.ready:
@@ -160,6 +163,10 @@ def _about(answers: StepAnswers) -> dict[str, Any]:
             "above": order.above,
         }
     return found
+
+
+def _taken(answers: StepAnswers, row: Row) -> list[str]:
+    return [name for name, taken in zip(answers.names, row, strict=True) if taken]
 
 
 def _plain(estimate: Estimate) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -79,6 +80,25 @@ def test_known_effects_come_back(design: str) -> None:
     assert 100 * first.on_path == pytest.approx(1, abs=0.01)
     assert first.helps == 0.5
     assert 100 * first.shapley == pytest.approx(-0.5, abs=0.01)
+
+
+def test_networks_that_failed_are_told_with_what_they_share() -> None:
+    steps, settings = study()
+    found = trials(steps, settings, additive)
+    assert StepAnswers(steps, settings, found).failures_line() == ""
+    lost = [row for row in steps.rows if row[0] and not row[3]]
+    failed = [replace(t, state="failed", accuracy=None) if steps.rows[t.number] in lost else t for t in found]
+    answers = StepAnswers(steps, settings, failed)
+    assert sorted(answers.failed) == sorted(lost)
+    assert len(answers.networks) == 24
+    name, other = answers.names[0], answers.names[3]
+    assert answers.failures_line() == (
+        f"failed to train, in none of these numbers: 8 of the design's networks, all of them with {name}, "
+        f"without {other}; "
+        f"why: nas trials {settings.name}"
+    )
+    again = [*failed, replace(found[0], number=99, repeat_of=0), replace(found[1], number=100, repeat_of=1)]
+    assert len(StepAnswers(steps, settings, again).failed) == len({*lost} - {*steps.rows[:2]})
 
 
 def test_shapley_values_of_all_sets_are_means_over_all_orders() -> None:
