@@ -51,17 +51,19 @@ class Estimate:
         """Of networks drawn uniformly in log FLOPs."""
         return float(np.mean([self.of(round(flops)) for flops in np.geomspace(band.low, band.high, 33)]))
 
-    def describe(self, trainings: int, band: Band, at_once: int, start: float = 0.0) -> str:
-        """A line for people; `at_once`: trainings that run side by side; `start`: seconds until they begin."""
+    def describe(self, trainings: int, band: Band, at_once: int, start: float = 0.0, stops: bool = True) -> str:
+        """A line for people; `at_once`: trainings that run side by side; `start`: seconds until they begin; `stops`:
+        whether some are to be stopped early."""
         if not trainings:
             return "estimate: nothing is left to train"
         low, high = duration(self.seconds[0]), duration(self.seconds[-1])
         whole = start + trainings * self.mean(band) / max(1, min(at_once, trainings))
         what = f"{trainings} training{'s' * (trainings > 1)}{f', {at_once} at once' * (at_once > 1)}"
         memory = "" if self.memory is None else f"; {self.memory / 1e9:.1f} GB of memory a worker"
+        less = ", less what early stopping saves" * stops
         return (
             f"estimate: training takes {low} for the smallest networks, {high} for the largest; {what}: "
-            f"{duration(whole)}, less what early stopping saves{memory}"
+            f"{duration(whole)}{less}{memory}"
         )
 
 

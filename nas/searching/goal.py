@@ -59,7 +59,7 @@ def plan_goal(
     left = max(0, trials + plan.repeats - ended)
     if plan.baseline:
         left += max(0, trials + plan.repeats - sum(trial.state in ENDED for trial in beside))
-    said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline))
+    said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline), settings.stop != "none")
     console.print(said, highlight=False, soft_wrap=True)
     return Goal(trials, at_once, found)
 

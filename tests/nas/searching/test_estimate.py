@@ -47,6 +47,7 @@ def test_workers_take_time_to_start_and_one_process_has_started() -> None:
     alike = Estimate((1_000_000,), (1.0,), None)
     assert alike.describe(12, BAND, 2, starting(2, 2)).endswith(f"12 trainings, 2 at once: {6 + START:.0f} s{SAVES}")
     assert alike.describe(12, BAND, 1, starting(1, 2)).endswith(f"12 trainings: 12 s{SAVES}")
+    assert alike.describe(12, BAND, 1, stops=False).endswith("12 trainings: 12 s")
 
 
 def test_a_time_holds_the_start_of_workers_too(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
