@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nas.analysis.pareto import baseline_of
-from nas.export.pick import Selection
+from nas.export.pick import Pick, Selection
 from nas.export.pick import pick as choose
 from nas.records.settings import Reading, find_study
 from nas.records.trial import Trial
@@ -328,9 +328,14 @@ class Study:
         self,
         out: str | Path,
         *,
-        pick: Literal["best", "knee"] = "best",
+        pick: Pick | None = None,
         trial: int | None = None,
         max_flops: str | None = None,
+        max_params: str | None = None,
+        max_latency: float | None = None,
+        min_accuracy: str | None = None,
+        by: str = "flops",
+        batch: int = 1,
         formats: str | None = None,
         data: str | Path | None = None,
         device: str = "auto",
@@ -338,15 +343,20 @@ class Study:
     ) -> Path:
         """Writes a network with its weights, card and files, tests it on the untouched test split and verifies it.
 
-        The network: the `trial`, else the most accurate up to `max_flops` ("2M", or in "1M..2M"), else the front's
-        `pick`. `formats`: "onnx,pt2". `data`: where the study's data is now. Raises InputError as `nas export` does.
+        The network: the `trial`; or, of the front over `by` of what is within all limits, the best, the cheapest where
+        `min_accuracy` ("92%") is one of them, or the `pick`. `max_flops`, `max_params`: "2M", or in "1M..2M";
+        `max_latency`: ms of a `batch`. `formats`: "onnx,pt2". `data`: where the study's data is now. Raises InputError
+        as `nas export` does.
         """
         from rich.console import Console
 
         from nas.export.formats import parse_formats
         from nas.export.write import export_trial
 
-        selection = Selection(trial=trial, max_flops=max_flops, pick=None if trial is not None or max_flops else pick)
+        selection = Selection(
+            trial=trial, pick=pick, max_flops=max_flops, max_params=max_params, max_latency=max_latency,
+            min_accuracy=min_accuracy, by=by, batch=batch,
+        )  # fmt: skip
         export_trial(
             self._reader, choose(self.folder, selection), Path(out), data_source=None if data is None else str(data),
             device=device, console=Console(stderr=True), formats=parse_formats(formats, False), force=force,

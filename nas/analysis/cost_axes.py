@@ -41,9 +41,10 @@ class CostAxis:
 
 
 FLOPS = CostAxis("FLOPs", "FLOPs (conv + linear multiply-accumulates, batch 1)", lambda trial: trial.flops)
+PARAMETERS = CostAxis("parameters", "parameters", lambda trial: trial.params)
 COUNTED = (
     FLOPS,
-    CostAxis("parameters", "parameters", lambda trial: trial.params),
+    PARAMETERS,
     CostAxis("activations", "activations (outputs of conv and linear, batch 1)", lambda trial: trial.activations),
 )
 

@@ -15,7 +15,7 @@ from statistics import fmean
 from nas.records.scores import ClassCounts
 from nas.records.settings import FILE, Settings
 from nas.records.trial import Trial
-from space import Band, InputError, compact
+from space import Band, InputError
 
 
 def scored(trials: Iterable[Trial]) -> list[Trial]:
@@ -98,18 +98,6 @@ def knee(front: Sequence[Trial], cost: Callable[[Trial], float] | None = None) -
         return (score(trial) - score(first)) / height - math.log(cost(trial) / cost(first)) / width
 
     return max(front, key=above)
-
-
-def under(front: Sequence[Trial], max_flops: int) -> Trial:
-    """The most accurate with at most `max_flops`. Raises InputError if there is none."""
-    _require(front)
-    cheap = [trial for trial in front if flops(trial) <= max_flops]
-    if not cheap:
-        raise InputError(
-            f"max-flops must be at least {compact(flops(front[0]))}, the cheapest network of the front, "
-            f"got {compact(max_flops)}; raise it"
-        )
-    return best(cheap)
 
 
 def hypervolume(trials: Iterable[Trial], band: Band) -> float:

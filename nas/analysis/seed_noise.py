@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -106,6 +106,11 @@ class NetworkResults:
                 told.append(row)
         return told
 
+    def ties(self, front: Sequence[Trial]) -> dict[int, int]:
+        """Of a front over any cost, members by number -> the next cheaper one, where these seeds do not tell them
+        apart, all neighbours together."""
+        return _ties(front, {n: row.seeds for n, row in self.rows.items()}, self.noise) if self.noise else {}
+
     @cached_property
     def rivals(self) -> list[NetworkResult]:
         """Networks off the front that are on the true one with probability 1/4 or more, the likeliest first."""
@@ -140,7 +145,7 @@ def networks(trials: Iterable[Trial], seed: int = 0) -> NetworkResults:
     costs, means = np.array([flops(t) for t in points], dtype=float), np.array([score(t) for t in points])
     draws = true_accuracies(costs, means, counts, noise, seed, max(300, min(DRAWS, 1000 * DRAWS // len(points))))
     chances, expected = on_front(costs, draws).mean(0), draws.mean(0)
-    ties = _ties(points, dict(zip((t.number for t in points), counts, strict=True)), noise)
+    ties = _ties(pareto_front(points), dict(zip((t.number for t in points), counts, strict=True)), noise)
     rows = {}
     for i, trial in enumerate(points):
         rows[trial.number] = NetworkResult(
@@ -221,10 +226,10 @@ def on_front(costs: Floats, draws: Draws) -> NDArray[np.bool_]:
     return np.asarray(draws == best_so_far[:, last])
 
 
-def _ties(points: Sequence[Trial], counts: dict[int, float], noise: Noise) -> dict[int, int]:
+def _ties(front: Sequence[Trial], counts: Mapping[int, float], noise: Noise) -> dict[int, int]:
     """Members of the front by number -> the next cheaper member, where their difference is within its interval; the
     intervals of all neighbours hold together."""
-    ties, front = {}, pareto_front(points)
+    ties = {}
     for cheaper, dearer in pairwise(front):
         seeds = 1 / (1 / counts[cheaper.number] + 1 / counts[dearer.number])
         half = noise.half_width(seeds, bonferroni_level(len(front) - 1))

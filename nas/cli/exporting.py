@@ -35,12 +35,17 @@ def export(
     study: StudyArg,
     out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
     trial: Annotated[int | None, typer.Option(min=0, help="Export this trial.")] = None,
-    pick: Annotated[Literal["best", "knee"] | None, typer.Option(help="Of the front. [default: best]")] = None,
-    max_flops: Annotated[str | None, typer.Option(help="The most accurate up to 20M FLOPs, or in 10M..20M.")] = None,
-    max_latency: Annotated[
-        float | None, typer.Option(min=0, help="The most accurate with at most this latency in ms; measure first.")
+    pick: Annotated[
+        Literal["best", "knee", "cheapest"] | None,
+        typer.Option(help="Of the front within the limits. [default: best; cheapest with --min-accuracy]"),
     ] = None,
-    by: Annotated[str, typer.Option(help="Cost axis of the front: flops, or latency@DEVICE.")] = "flops",
+    max_flops: Annotated[str | None, typer.Option(help="Limit: up to 20M FLOPs, or in 10M..20M.")] = None,
+    max_params: Annotated[str | None, typer.Option(help="Limit: up to 500K parameters, or in 300K..500K.")] = None,
+    max_latency: Annotated[
+        float | None, typer.Option(min=0, help="Limit: at most this latency in ms; measure first.")
+    ] = None,
+    min_accuracy: Annotated[str | None, typer.Option(help="Limit: at least 92%, or .92, in validation.")] = None,
+    by: Annotated[str, typer.Option(help="Cost axis of the front: flops, params, or latency@DEVICE.")] = "flops",
     batch: Annotated[int, typer.Option(min=1, help="Batch size at which latency was measured.")] = 1,
     formats: FormatOption = None,
     timm: TimmOption = False,
@@ -52,21 +57,24 @@ def export(
 ) -> None:
     """Export a network of STUDY with weights and model card, test it on the untouched test split, and verify it.
 
-    At most one of --trial, --pick, --max-flops and --max-latency says which.
+    Limits hold together; of the front of what is within them, --pick says which. Or --trial.
 
     Weights as safetensors and modeling.py, which needs torch and safetensors alone, are always written.
     Example: nas export digits-1M-4M --out exports/digits --format onnx,pt2
     """
     from nas.export.formats import parse_formats
-    from nas.export.pick import Selection, device_words
+    from nas.export.pick import Selection, picked_words
     from nas.export.pick import pick as choose
     from nas.export.write import export_trial
 
     folder = find_study(study, runs)
-    selection = Selection(trial=trial, pick=pick, max_flops=max_flops, max_latency=max_latency, by=by, batch=batch)
+    selection = Selection(
+        trial=trial, pick=pick, max_flops=max_flops, max_params=max_params, max_latency=max_latency,
+        min_accuracy=min_accuracy, by=by, batch=batch,
+    )  # fmt: skip
     chosen = choose(folder, selection)
-    if words := device_words(folder, selection):
-        print(words, file=sys.stderr)
+    for line in picked_words(folder, selection):
+        print(line, file=sys.stderr)
     card = export_trial(
         Reader(folder), chosen, out, data_source=data, device=device, console=progress(),
         formats=parse_formats(formats, timm), force=force,

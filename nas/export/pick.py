@@ -1,88 +1,188 @@
-"""Picking a network of a study's front, in FLOPs or in a latency that was measured."""
+"""Picking a network of a study: within limits that all hold, the best, the knee or the cheapest of the front."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nas.analysis.cost_axes import FLOPS
-from nas.analysis.pareto import best, flops, knee, pareto_front, under
+from nas.analysis.cost_axes import FLOPS, PARAMETERS, CostAxis
+from nas.analysis.pareto import best, knee, merged, pareto_front, score
+from nas.analysis.seed_noise import networks
 from nas.latency.front import AXIS, axis, find_device
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
-from space import Band, InputError, compact
+from space import Band, InputError
 from space.budget import parse_count
+from space.reading import nearest
+
+Pick = Literal["best", "knee", "cheapest"]
+COUNTED = {"flops": FLOPS, "params": PARAMETERS}  # axes by their names in options
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+_SHARE = re.compile(r"0?\.\d+|1(?:\.0*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """One of the first four; none of them is the best of the front. `by`, `batch`: what the front is over."""
+    """A trial by its number; or limits that hold together, and which of the front of what is within them. None of
+    `pick`: the best, or the cheapest where an accuracy is asked for. `by`, `batch`: what the front is over."""
 
     trial: int | None = None
-    pick: Literal["best", "knee"] | None = None
+    pick: Pick | None = None
     max_flops: str | None = None  # a count, or a band of which both ends hold
+    max_params: str | None = None  # likewise
     max_latency: float | None = None  # ms per batch
-    by: str = "flops"  # or latency@DEVICE
+    min_accuracy: str | None = None  # `92%` or `.92` of what the study maximises, in the mean of seeds
+    by: str = "flops"  # or params, or latency@DEVICE
     batch: int = 1
 
     @property
     def over(self) -> str:
-        """What the front is over."""
-        return AXIS if self.max_latency is not None and self.by == "flops" else self.by
+        """What the front is over: latency where that alone is limited."""
+        counted = self.max_flops is None and self.max_params is None
+        return AXIS if self.max_latency is not None and counted and self.by == "flops" else self.by
+
+    @property
+    def latency(self) -> str | None:
+        """Which latency has a part in it."""
+        if self.over not in COUNTED:
+            return self.over
+        return AXIS if self.max_latency is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`said`: what a network has of it. `nearest`: the one of some that comes nearest to it. `rule`: what an error says
+    where none is within it, of what the nearest has."""
+
+    option: str
+    got: str
+    holds: Callable[[Trial], bool]
+    said: Callable[[Trial], str]
+    nearest: Callable[[Sequence[Trial]], Trial]
+    rule: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A network at the mean of its seeds, and the front that it is of, by rising cost."""
+
+    trial: Trial
+    front: Sequence[Trial]
+    cost: CostAxis
 
 
 def pick(folder: Path, selection: Selection) -> Trial:
     """The trial: of a network with several, the first. Raises InputError where the study has none such."""
     rows = Reader(folder).trials()
-    named = {
-        "--trial": selection.trial,
-        "--pick": selection.pick,
-        "--max-flops": selection.max_flops,
-        "--max-latency": selection.max_latency,
-    }
-    if sum(value is not None for value in named.values()) > 1:
-        raise InputError(f"export must have one of {', '.join(named)}, got several; keep one")
-    if selection.trial is not None:
-        if selection.trial >= len(rows):
-            raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {selection.trial}; `nas trials` lists them")
-        return rows[selection.trial]
-    by = selection.over
-    if selection.max_flops is not None and by != "flops":
-        raise InputError(f"max-flops must stand without --by, got {by}; use --max-latency")
-    cost = FLOPS if by == "flops" else axis(folder, rows, by, selection.batch)
-    front = pareto_front([trial for trial in rows if cost.of(trial)], cost.on)
-    if selection.max_flops is not None:
-        chosen = _within(rows, front, selection.max_flops)
-    elif selection.max_latency is not None:
-        quick = [trial for trial in front if cost.on(trial) <= selection.max_latency]
-        if not quick:
-            raise InputError(
-                f"max-latency must be at least {cost.words(cost.on(front[0]))}, the quickest network's, got "
-                f"{selection.max_latency:g} ms; raise it"
-            )
-        chosen = quick[-1]
-    else:
-        chosen = knee(front, cost.on) if selection.pick == "knee" else best(front)
-    return rows[chosen.number]  # a member of the front is at the mean of its seeds; this is the first of them
+    if selection.trial is None:
+        return rows[_picked(folder, rows, selection).trial.number]
+    if selection != Selection(trial=selection.trial):
+        raise InputError("trial must be given alone, got limits or a pick beside it; leave one out")
+    if selection.trial >= len(rows):
+        raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {selection.trial}; `nas trials` lists them")
+    return rows[selection.trial]
 
 
-def _within(rows: Sequence[Trial], front: Sequence[Trial], text: str) -> Trial:
-    """The most accurate up to `400K`, or inside `300K..400K`, where it need not be on the front."""
-    if ".." not in text:
-        return under(front, parse_count(text, "max-flops"))
-    band = Band.parse(text, "max-flops")
-    inside = pareto_front([trial for trial in rows if trial.flops is not None and trial.flops in band])
+def _picked(folder: Path, rows: Sequence[Trial], selection: Selection) -> Picked:
+    over = selection.over
+    if over not in COUNTED and over.partition("@")[0] != AXIS:
+        raise InputError(f"by must be flops, params or latency@DEVICE, got {over}; {nearest(over, [*COUNTED, AXIS])}")
+    cost = COUNTED[over] if over in COUNTED else axis(folder, rows, over, selection.batch)
+    points = merged(rows)
+    limits = _limits(folder, rows, selection)
+    inside = [trial for trial in points if cost.of(trial) and all(limit.holds(trial) for limit in limits)]
     if not inside:
-        ends = f"{compact(flops(front[0]))} to {compact(flops(front[-1]))}" if front else "no FLOPs"
-        raise InputError(f"max-flops must hold a finished network, got {band}; the front goes from {ends}")
-    return best(inside)
+        _refuse(points, limits)
+    front = pareto_front(inside, cost.on)
+    which = selection.pick or ("best" if selection.min_accuracy is None else "cheapest")
+    chosen = front[0] if which == "cheapest" and front else knee(front, cost.on) if which == "knee" else best(front)
+    return Picked(chosen, front, cost)
 
 
-def device_words(folder: Path, selection: Selection) -> str:
-    """Which device's latency the selection is over, where it left that open; else nothing."""
-    if selection.trial is not None or selection.over == "flops":
-        return ""
-    words = find_device(folder, Reader(folder).trials(), selection.over).words
-    return f"latency: {words}" if words else ""
+def _limits(folder: Path, rows: Sequence[Trial], selection: Selection) -> list[Limit]:
+    found = []
+    for name, text in (("flops", selection.max_flops), ("params", selection.max_params)):
+        if text is not None:
+            option = f"max-{name}"
+            band = Band.parse(text, option) if ".." in text else Band(1, parse_count(text, option))
+            found.append(_at_most(option, text, COUNTED[name], band.high, band.low))
+    if selection.max_latency is not None:
+        by = selection.by if selection.by not in COUNTED else AXIS
+        timed = axis(folder, rows, by, selection.batch)
+        found.append(_at_most("max-latency", f"{selection.max_latency:g} ms", timed, selection.max_latency))
+    if selection.min_accuracy is not None:
+        least = _share(selection.min_accuracy)
+        found.append(Limit(
+            "min-accuracy", selection.min_accuracy, lambda trial: score(trial) >= least,
+            lambda trial: f"{score(trial):.2%}", lambda trials: max(trials, key=score),
+            lambda most: f"be at most {most}, the most accurate network's, got {selection.min_accuracy}; lower it",
+        ))  # fmt: skip
+    return found
+
+
+def _at_most(option: str, got: str, cost: CostAxis, most: float, least: float = 0.0) -> Limit:
+    def far(trial: Trial) -> float:
+        value = cost.on(trial)
+        return max(value / most, least / value)
+
+    return Limit(
+        option, got, lambda trial: least <= (cost.of(trial) or math.inf) <= most,
+        lambda trial: cost.words(cost.on(trial)), lambda trials: min(filter(cost.of, trials), key=far),
+        lambda nearest: f"be within reach of a network, got {got}; the nearest has {nearest}",
+    )  # fmt: skip
+
+
+def _refuse(points: Sequence[Trial], limits: Sequence[Limit]) -> None:
+    """Raises InputError for limits that leave nothing: for the one that does so alone, else with what each of them
+    costs."""
+    for limit in limits if points else ():
+        if not any(map(limit.holds, points)):
+            raise InputError(f"{limit.option} must {limit.rule(limit.said(limit.nearest(points)))}")
+    ways = []
+    for limit in limits:
+        rest = [trial for trial in points if all(other.holds(trial) for other in limits if other is not limit)]
+        if rest:
+            ways.append(f"{limit.option} {limit.said(limit.nearest(rest))}")
+    if ways:
+        got = " and ".join(f"{limit.option} {limit.got}" for limit in limits)
+        raise InputError(
+            f"limits must hold for a network together, got {got}; one is there with {', or with '.join(ways)}"
+        )
+
+
+def _share(text: str) -> float:
+    """`92%` or `.92`."""
+    if match := _PERCENT.fullmatch(text.strip()):
+        return float(match[1]) / 100
+    if _SHARE.fullmatch(text.strip()):
+        return float(text)
+    raise InputError(f"min-accuracy must be a percentage or a share up to 1, got {text}; write e.g. 92% or .92")
+
+
+def picked_words(folder: Path, selection: Selection) -> list[str]:
+    """What must be said beside a choice by a rule: its accuracy with an interval, whether the next cheaper network is
+    told from it, and which device's latency was meant."""
+    if selection.trial is not None:
+        return []
+    rows = Reader(folder).trials()
+    found, results = _picked(folder, rows, selection), networks(rows)
+    row, said = results.rows[found.trial.number], []
+    half = "" if row.half is None else f" ± {100 * row.half:.2f}"
+    what = f"{100 * score(row.trial):.2f}{half}%, {row.seeds} seed{'s' * (row.seeds > 1)}"
+    said.append(f"picked: trial {row.trial.number} ({what}; {found.cost.said(found.cost.on(row.trial))})")
+    if selection.min_accuracy and row.interval and row.interval[0] < _share(selection.min_accuracy):
+        said.append(f"min-accuracy: its interval begins at {row.interval[0]:.2%}, below {selection.min_accuracy}")
+    tie = results.ties(found.front).get(row.trial.number)
+    if tie is not None:
+        other = results.rows[tie].trial
+        said.append(
+            f"tie: these seeds do not tell it from trial {tie}, which is cheaper: {score(other):.2%}, "
+            f"{found.cost.said(found.cost.on(other))}"
+        )
+    if selection.latency and (words := find_device(folder, rows, selection.latency).words):
+        said.append(f"latency: {words}")
+    return said
