@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -158,19 +158,9 @@ def reference(
 def _as_command(space: Space, data: str, flops: str, plan: SearchPlan) -> str:
     """The search as a command line, as study.yaml keeps it. The space is given by its name alone: the line does not
     repeat a search of a narrowed space, or of a YAML file of another name. A storage's URL is left out."""
-    words = ["nas", "search", space.name, "--data", data, "--flops", flops]
-    names = {"recipe_file": "recipe", "name": "study"}
-    for field in fields(plan):
-        value = getattr(plan, field.name)
-        if field.name in ("command", "storage", "reading") or value == field.default:
-            continue
-        option = f"--{names.get(field.name, field.name)}".replace("_", "-")
-        words += [option] if value is True else [option, str(value)]
-    for name, value in asdict(plan.reading).items():
-        if value and name != "apart":
-            option = f"--{'val' if name == 'validation' else name}".replace("_", "-")
-            words += [option] if value is True else [option, value]
-    return shlex.join(words)
+    from nas.searching.plan import options_of
+
+    return shlex.join(["nas", "search", space.name, "--data", data, "--flops", flops, *options_of(plan)])
 
 
 def steps(
@@ -203,21 +193,22 @@ def steps(
 
     from nas.searching.launch import run_search
     from nas.searching.plan import SearchPlan
-    from nas.searching.stepping import plan_steps, steps_command, steps_name, trainings
+    from nas.searching.stepping import plan_steps, steps_command, steps_name
 
     console, reading = Console(stderr=True), Reading()
-    between, band = plan_steps(
+    between, band, further = plan_steps(
         str(first), str(last), data=str(data), flops=flops, design=design, orders=list(orders), named=named,
-        equal=equal, image_size=image_size, reading=reading, console=console,
+        equal=equal, seeds=seeds, repeats=repeats, image_size=image_size, reading=reading, console=console,
     )  # fmt: skip
-    networks, again = trainings(between, seeds, repeats)
     seen = None if images is None else parse_count(str(images), "images", "30K")
     plan = SearchPlan(
-        trials=networks, repeats=again, workers=workers, images=seen, image_size=image_size, runs=Path(runs),
+        trials=len(between.rows), repeats=further, workers=workers, images=seen, image_size=image_size, runs=Path(runs),
         recipe_file=None if recipe is None else Path(recipe), seed=seed, stop="none", device=device, reading=reading,
-        name=study or steps_name(str(first), str(last), flops, equal),
-        command=steps_command(first, last, data, flops, design, orders, named, equal, seeds, repeats, images, study),
+        name=study or steps_name(str(first), str(last), str(data), flops, design, equal),
     )  # fmt: skip
+    own = {"design": design, "order": list(orders), "steps": named, "unequal": not equal}
+    counts = {"seeds": seeds if repeats is None else None, "repeats": repeats}
+    plan = replace(plan, command=steps_command(first, last, data, flops, plan, **own, **counts))
     folder, finished = run_search(between, str(data), band, plan, console)
     if not finished:
         raise KeyboardInterrupt
@@ -273,16 +264,19 @@ class Study:
         return step_networks_data(self._answers())
 
     def plot_steps(self) -> go.Figure:
-        """The walk's order through the cloud of all other networks: a plotly figure."""
-        from dashboard.charts.steps import walk_caption, walk_figure
+        """The order that was asked for through the cloud of all networks, or all given orders: a plotly figure."""
+        from dashboard.charts.steps import paths_caption, paths_figure, walk_caption, walk_figure
         from dashboard.charts.style import plotly_figure
         from nas.analysis.wording import basis
 
         answers = self._answers()
-        answers.require()
-        order = tuple(range(len(answers.names)))
         rests_on = basis(self.settings, "the mean of each network's seeds")
-        return plotly_figure(walk_figure(answers, order), self.settings.name, walk_caption(answers, order), rests_on)
+        if answers.steps.design.kind == "paths":
+            return plotly_figure(paths_figure(answers), self.settings.name, paths_caption(answers), rests_on)
+        answers.require()
+        order = answers.steps.design.orders[0]
+        caption = walk_caption(answers, "as it was asked for", order)
+        return plotly_figure(walk_figure(answers, order), self.settings.name, caption, rests_on)
 
     def _answers(self) -> StepAnswers:
         from nas.analysis.step_effects import answers_of

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.charts.style import ABOVE, BLUE, GREY, VERMILLION, Figure, escape, layout, title
+from dashboard.charts.style import ABOVE, BLUE, COLOURS, GREY, VERMILLION, Figure, escape, layout, title
 from nas.analysis.multiple_comparisons import bonferroni_note
-from nas.analysis.step_effects import Estimate, StepAnswers, contexts_of
+from nas.analysis.step_effects import GREEDY, StepAnswers, contexts_of
 from nas.analysis.wording import signed
 from space.factorial import along
 
@@ -22,52 +22,81 @@ MOST = 1500  # networks of the cloud that are drawn
 def walk_figure(answers: StepAnswers, order: Sequence[int]) -> Figure:
     """The paper's figure 2 with what it leaves out: accuracies along an order, in front of every trained network, which
     lies at the number of steps that it has taken."""
+    rows, model = along(tuple(order)), answers.model
+    names = [answers.names[i] for i in order]
+    path = [100 * each for each in model.accuracy(rows).tolist()]
+    fill = BLUE if model.whole else "@back"
+    return _with_cloud(answers, len(rows), ["start", *names], [_line("this order", path, names, BLUE, fill)])
+
+
+def paths_figure(answers: StepAnswers) -> Figure:
+    """The given orders, network by network, as measured; a step that is not trained yet is left out."""
+    orders, most = answers.steps.design.orders, 1 + len(answers.names)
+    lines = []
+    for place, order in enumerate(orders):
+        path = [answers.model.measured.get(row) for row in along(order)]
+        words = [answers.names[i] for i in order]
+        name = "this order" if len(orders) == 1 else f"order {place + 1}"
+        colour = COLOURS[place % len(COLOURS)]
+        lines.append(_line(name, [each and 100 * each for each in path], words, colour, colour))
+    names = [answers.names[i] for i in orders[0]] if len(orders) == 1 else [f"step {i}" for i in range(1, most)]
+    return _with_cloud(answers, most, ["start", *names], lines)
+
+
+def paths_caption(answers: StepAnswers) -> str:
+    """Where each order starts and ends."""
+    orders, measured = answers.steps.design.orders, answers.model.measured
+    said = []
+    for place, order in enumerate(orders, 1):
+        way = [measured[row] for row in along(order) if row in measured]
+        if len(way) == len(order) + 1:
+            said.append(f"Order {place}: from {way[0]:.2%} to {way[-1]:.2%}.")
+        else:
+            said.append(f"Order {place}: {len(way)} of {len(order) + 1} networks are trained.")
+    return f"{' '.join(said)} Networks as measured; given orders alone tell no effects of steps."
+
+
+def _line(name: str, path: Sequence[float | None], words: Sequence[str], colour: str, fill: str) -> dict[str, Any]:
+    """An order's networks from the top down."""
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": name, "x": list(path), "y": list(range(len(path))),
+        "line": {"color": colour, "width": 2},
+        "marker": {"size": 11, "color": fill, "line": {"color": colour, "width": 2}},
+        "text": ["start", *(f"+ {escape(word, LONGEST)}" for word in words)],
+        "hovertemplate": "%{text}: %{x:.2f}%<extra></extra>",
+    }  # fmt: skip
+
+
+def _with_cloud(answers: StepAnswers, rows: int, names: Sequence[str], lines: list[dict[str, Any]]) -> Figure:
+    """Lines over so many rows, in front of every trained network."""
     rng = random.Random(0)
-    cloud = list(answers.networks.values())
+    cloud = list(answers.model.networks.values())
     drawn = cloud if len(cloud) <= MOST else rng.sample(cloud, MOST)
-    rows = along(tuple(order))
-    path = [100 * each for each in answers.accuracy(rows).tolist()]
-    known = {each.row: each for each in answers.trained}
-    names = ["start", *(escape(answers.names[i], LONGEST) for i in order)]
-    chart = layout(150 + 30 * len(rows))
+    chart = layout(150 + 30 * rows)
     chart["xaxis"] |= {"title": title("top-1 validation accuracy, %")}
     chart["yaxis"] |= {
-        "tickvals": list(range(len(rows))), "ticktext": names, "range": [len(rows) - 0.4, -0.6], "showgrid": False,
+        "tickvals": list(range(rows)), "ticktext": [escape(name, LONGEST) for name in names],
+        "range": [rows - 0.4, -0.6], "showgrid": False,
     }  # fmt: skip
     chart["legend"] = ABOVE
-    return {"data": [
-        {
-            "type": "scatter", "mode": "markers", "name": f"all {len(cloud):,} networks, by steps taken",
-            "x": [100 * each.accuracy for each in drawn],
-            "y": [sum(each.row) + rng.uniform(-0.3, 0.3) for each in drawn],
-            "marker": {"color": GREY, "size": 6, "opacity": 0.45},
-            "text": [escape(answers.steps.words(each.row), 300) for each in drawn],
-            "customdata": [each.trial for each in drawn],
-            "hovertemplate": "trial %{customdata}, %{x:.2f}%<br>%{text}<extra></extra>",
-        },
-        {
-            "type": "scatter", "mode": "lines+markers", "name": "this order", "x": path,
-            "y": list(range(len(rows))), "line": {"color": BLUE, "width": 2},
-            "marker": {
-                "size": 11, "color": [BLUE if row in known else "@back" for row in rows],
-                "line": {"color": BLUE, "width": 2},
-            },
-            "text": [names[i] if not i else f"+ {names[i]}" for i in range(len(rows))],
-            "hovertemplate": "%{text}: %{x:.2f}%<extra></extra>",
-        },
-    ], "layout": chart}  # fmt: skip
+    networks = {
+        "type": "scatter", "mode": "markers", "name": f"all {len(cloud):,} networks, by steps taken",
+        "x": [100 * each.accuracy for each in drawn],
+        "y": [sum(each.row) + rng.uniform(-0.3, 0.3) for each in drawn],
+        "marker": {"color": GREY, "size": 6, "opacity": 0.45},
+        "text": [escape(answers.steps.words(each.row), 300) for each in drawn],
+        "customdata": [each.trial for each in drawn],
+        "hovertemplate": "trial %{customdata}, %{x:.2f}%<br>%{text}<extra></extra>",
+    }  # fmt: skip
+    return {"data": [networks, *lines], "layout": chart}
 
 
-def walk_caption(answers: StepAnswers, order: Sequence[int]) -> str:
+def walk_caption(answers: StepAnswers, name: str, order: Sequence[int]) -> str:
     """Where the order starts and ends, and whether it is special."""
-    found = answers.order(order)
+    found = answers.order(order, chosen=name == GREEDY)
     first, last = found.accuracies[0], found.accuracies[-1]
-    told = "told" if found.advantage.told else "not told"
-    way = "as measured" if answers.whole else "by the model where hollow"
-    return (
-        f"From {first:.2%} to {last:.2%} ({way}). On its way networks are {points(found.advantage)} points above those "
-        f"of a random order on average (95%), above {found.above:.0%} of orders: {told} from a random order."
-    )
+    way = "as measured" if answers.model.whole else "by the model"
+    return f"From {first:.2%} to {last:.2%} ({way}): {found.sentence}."
 
 
 def effects_figure(answers: StepAnswers) -> Figure:
@@ -75,7 +104,7 @@ def effects_figure(answers: StepAnswers) -> Figure:
     names = [escape(step.name, LONGEST) for step in answers.effects]
     gains = [100 * step.gain.value for step in answers.effects]
     halves = [100 * (step.gain.half or 0) for step in answers.effects]
-    ends = [100 * np.quantile(step.contexts, (0.05, 0.95)) for step in answers.effects]
+    ends = [[100 * end for end in step.range] for step in answers.effects]
     chart = layout(110 + 30 * len(names))
     chart["xaxis"] |= {"title": title("gain, points of accuracy"), "zeroline": True, "zerolinecolor": "@text"}
     chart["yaxis"] |= {"autorange": "reversed", "showgrid": False}
@@ -83,7 +112,7 @@ def effects_figure(answers: StepAnswers) -> Figure:
     return {"data": [
         {
             "type": "bar", "orientation": "h", "name": "90% of contexts", "y": names,
-            "base": [float(low) for low, _ in ends], "x": [float(high - low) for low, high in ends],
+            "base": [low for low, _ in ends], "x": [high - low for low, high in ends],
             "marker": {"color": GREY, "opacity": 0.35}, "width": 0.5, "hoverinfo": "skip",
         },
         {
@@ -131,12 +160,12 @@ def contexts_figure(answers: StepAnswers, place: int) -> Figure:
 def contexts_caption(answers: StepAnswers, place: int) -> str:
     """In how many contexts it gains, and what changes it most."""
     step, partner, split = _split(answers, place)
-    way = "as measured" if answers.whole else "by the model of effects and pairs"
+    way = "as measured" if answers.model.whole else "by the model of effects and pairs"
     apart = [f"{signed(100 * float(step.contexts[chosen].mean()), 2)} {word} it" for word, chosen in
              (("without", ~split), ("with", split))]  # fmt: skip
     return (
         f"{step.name} ({step.before} to {step.after}) gains in {step.helps:.0%} of {len(step.contexts):,} contexts "
-        f"({way}), {points(step.gain)} points on average. {partner} changes it most: {' and '.join(apart)}."
+        f"({way}), {step.gain.points} points on average. {partner} changes it most: {' and '.join(apart)}."
     )
 
 
@@ -182,9 +211,3 @@ def pairs_caption(answers: StepAnswers) -> str:
     words = [f"{p.first} with {p.second} {signed(100 * p.change.value, 1)}" for p in told[:3]]
     said = f"{many}{': ' if words else ''}{', '.join(words)}."
     return f"{said} In a cell: points more or less that the step of the row gains where that of the column is taken."
-
-
-def points(estimate: Estimate) -> str:
-    """`+1.23 ± 0.45`"""
-    half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
-    return f"{signed(100 * estimate.value, 2)}{half}"

@@ -30,16 +30,17 @@ def steps_page(scene: Scene) -> None:
     )
     if answers.failed:
         st.text(f"{answers.failures_line()}.")
+    if kind == "paths":
+        captioned_chart(charts.paths_figure(answers), charts.paths_caption(answers), "walk", on_click=choose)
+        return
     if not answers.ready:
-        need = answers.least + 1
-        st.info(
-            "Too few networks yet to tell effects and pairs of steps: more than "
-            f"{need:,} are needed, or the noise of seeds. The page fills as they are trained."
-        )
+        st.info(f"Not told yet: {answers.needed}. The page fills as they are trained.")
         return
     _walk(answers)
     _effects(answers)
-    _pairs(answers)
+    if len(answers.names) > 1:
+        _contexts(answers)
+        _pairs(answers)
     with st.container(key="facts"):
         st.text(f"Accuracy: {evidence(settings, seeds_per_network(scene.snapshot.trials))}. {_size(answers)}")
 
@@ -52,7 +53,7 @@ def _answers(snapshot: Snapshot) -> StepAnswers:
 def _size(answers: StepAnswers) -> str:
     band = answers.settings.band
     if answers.steps.scale is None:
-        return f"Every network has {band} FLOPs, by its width; what is left of a difference is a term of the model."
+        return f"Every network has {band} FLOPs, by its width."
     return f"Widths are those that the steps make: networks have {band} FLOPs, and effects hold what those are worth."
 
 
@@ -62,7 +63,11 @@ def _walk(answers: StepAnswers) -> None:
     name = st.selectbox("Order", list(orders), key="order", width=320, **KEPT) or next(iter(orders))
     order = orders[name]
     captioned_chart(
-        charts.walk_figure(answers, order), charts.walk_caption(answers, order), "walk", on_click=choose, view=name
+        charts.walk_figure(answers, order),
+        charts.walk_caption(answers, name, order),
+        "walk",
+        on_click=choose,
+        view=name,
     )
 
 
@@ -73,6 +78,9 @@ def _effects(answers: StepAnswers) -> None:
         st.session_state["step"] = answers.names[place]
 
     captioned_chart(charts.effects_figure(answers), charts.effects_caption(answers), "effects", on_click=take)
+
+
+def _contexts(answers: StepAnswers) -> None:
     name = st.selectbox("Step, in every context (or click one above)", answers.names, key="step", width=320, **KEPT)
     place = answers.names.index(name or answers.names[0])
     captioned_chart(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from nas.analysis.step_effects import StepAnswers
@@ -12,16 +11,16 @@ def steps_data(answers: StepAnswers) -> pd.DataFrame:
     """A row per step, in the order of the walk, indexed by its name.
 
     before, after; gain (mean over all contexts), half (of its 95% interval, which holds for all effects and pairs
-    together), told (from nothing); low and high (5% and 95% of its gains over contexts), helps (share of contexts in
-    which it gains), shapley (mean over all orders), on_path (where the walk takes it).
+    together), told (from nothing); low and high (5% and 95% of its gains over contexts, their noise included), helps
+    (share of contexts in which it gains), shapley (mean over all orders), on_path (where the walk takes it).
     """
     answers.require()
     return pd.DataFrame(
         [
             {
                 "step": step.name, "before": step.before, "after": step.after, "gain": step.gain.value,
-                "half": step.gain.half, "told": step.gain.told, "low": float(np.quantile(step.contexts, 0.05)),
-                "high": float(np.quantile(step.contexts, 0.95)), "helps": step.helps, "shapley": step.shapley,
+                "half": step.gain.half, "told": step.gain.told, "low": step.range[0], "high": step.range[1],
+                "helps": step.helps, "shapley": step.shapley,
                 "on_path": step.on_path,
             }
             for step in answers.effects

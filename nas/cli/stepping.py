@@ -50,7 +50,9 @@ def steps(
     repeats: Annotated[int | None, typer.Option(min=0, help="In its place: so many further seeds in all.")] = None,
     images: Annotated[str | None, typer.Option(help="Training images of each. [default: the recipe's, 30K]")] = None,
     recipe: Annotated[Path | None, typer.Option(help="A YAML file that overrides fields of the recipe.")] = None,
-    study: Annotated[str | None, typer.Option(help="The study's name. [default: from networks and FLOPs]")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="The study's name. [default: from networks, data and FLOPs]")
+    ] = None,
     runs: Runs = RUNS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the study; trials derive theirs from it.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that train at once.")] = None,
@@ -78,7 +80,7 @@ def steps(
         return
     from nas.searching.launch import run_search
     from nas.searching.plan import SearchPlan
-    from nas.searching.stepping import plan_steps, steps_name, trainings
+    from nas.searching.stepping import plan_steps, steps_name
 
     if data is None or flops is None:
         missing = "data" if data is None else "flops"
@@ -88,16 +90,15 @@ def steps(
         train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
         skip_broken=skip_broken,
     ).absolute()  # fmt: skip
-    between, band = plan_steps(
+    between, band, further = plan_steps(
         first, last, data=data, flops=flops, design=design, orders=order or [], named=named, equal=not unequal,
-        image_size=image_size, reading=reading, console=console,
+        seeds=seeds, repeats=repeats, image_size=image_size, reading=reading, console=console,
     )  # fmt: skip
-    networks, again = trainings(between, seeds, repeats)
     plan = SearchPlan(
-        trials=networks, repeats=again, workers=workers, recipe_file=recipe,
+        trials=len(between.rows), repeats=further, workers=workers, recipe_file=recipe,
         images=None if images is None else parse_count(images, "images", "30K"),
-        name=study or steps_name(first, last, flops, not unequal), runs=runs, seed=seed, stop="none", device=device,
-        image_size=image_size, reading=reading, dry_run=dry_run, command=typed(), log_level=log_level,
+        name=study or steps_name(first, last, data, flops, design, not unequal), runs=runs, seed=seed, stop="none",
+        device=device, image_size=image_size, reading=reading, dry_run=dry_run, command=typed(), log_level=log_level,
     )  # fmt: skip
     folder, finished = run_search(between, data, band, plan, console)
     if dry_run:

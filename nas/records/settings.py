@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -180,7 +182,7 @@ class Settings:
 
     def build_steps(self) -> Steps:
         """Of a study of steps."""
-        return Steps.from_dict(self.space, self.space_name, FILE)
+        return _steps_of(json.dumps(self.space), self.space_name)
 
     def drawable(self) -> Drawable:
         """What its networks are drawn from."""
@@ -216,6 +218,12 @@ class Settings:
         beside = found.sampler == "random" and "--baseline" in found.command.split()
         whose = name.removesuffix(BASELINE) if beside else name
         return replace(found, name=name, command=with_study(found.command, whose))
+
+
+@lru_cache(8)
+def _steps_of(plain: str, name: str) -> Steps:
+    """Kept, as it knows the networks that it has sized."""
+    return Steps.from_dict(json.loads(plain), name, FILE)
 
 
 def with_study(command: str, name: str) -> str:

@@ -17,7 +17,8 @@ from space.factorial import Row
 
 
 class DesignSampler(BaseSampler):
-    """Gives each trial the first network of a study's design that no trial has yet; once all are taken, the last."""
+    """Gives each trial the first network of a study's design that no trial has yet; once all are taken, the last. One
+    that begins beside others leaves them theirs: as many as have no parameters on record yet."""
 
     def __init__(self, settings: Settings) -> None:
         self.steps = settings.build_steps()
@@ -36,10 +37,11 @@ class DesignSampler(BaseSampler):
     ) -> Any:
         if trial.number not in self._rows:
             names = self.steps.axes.keys()
-            others = (other.params for other in study.get_trials(deepcopy=False) if other.number != trial.number)
-            taken = {self.steps.taken(params) for params in others if names <= params.keys()}
-            rows = self.steps.rows
-            self._rows[trial.number] = next((row for row in rows if row not in taken), rows[-1])
+            others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+            taken = {self.steps.taken(other.params) for other in others if names <= other.params.keys()}
+            rows = [row for row in self.steps.rows if row not in taken] or self.steps.rows[-1:]
+            beside = [o for o in others if o.number < trial.number and not o.state.is_finished() and not o.params]
+            self._rows[trial.number] = rows[min(len(beside), len(rows) - 1)]
         place = list(self.steps.axes).index(param_name)
         return self.steps.axes[param_name].values[self._rows[trial.number][place]]
 

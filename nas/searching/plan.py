@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -95,6 +96,23 @@ def study_name(space: Drawable, data: str, band: Band, plan: SearchPlan) -> str:
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
     words += [f"seed{plan.seed}"] * (plan.seed != 0)
     return name_of(words)
+
+
+def options_of(plan: SearchPlan, left: Collection[str] = ()) -> list[str]:
+    """A plan as options of its command, without fields that are as by default, those `left` out, a storage's URL and
+    what no command says."""
+    words, names = [], {"recipe_file": "recipe", "name": "study"}
+    for field in fields(plan):
+        value = getattr(plan, field.name)
+        if field.name in ("command", "storage", "reading", "rival", *left) or value == field.default:
+            continue
+        option = f"--{names.get(field.name, field.name)}".replace("_", "-")
+        words += [option] if value is True else [option, str(value)]
+    for name, value in asdict(plan.reading).items():
+        if value and name != "apart":
+            option = f"--{'val' if name == 'validation' else name}".replace("_", "-")
+            words += [option] if value is True else [option, value]
+    return words
 
 
 def parse_time(text: str) -> float:

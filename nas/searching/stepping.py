@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from nas.analysis.multiple_comparisons import FREEDOM
+from nas.analysis.step_model import numbers_of
+from nas.data.sources import name_of_source
 from nas.data.study_data import load_with_progress
 from nas.records.settings import Reading, name_of
+from nas.searching.plan import SearchPlan, options_of
 from space import Arch, Band, InputError, Task
 from space.budget import parse_count
 from space.reading import find, load_yaml
@@ -44,10 +48,10 @@ def equal_band(flops: str) -> Band:
     return Band(math.ceil(count * (1 - TOLERANCE)), math.floor(count * (1 + TOLERANCE)))
 
 
-def steps_name(first: str, last: str, flops: str, equal: bool) -> str:
-    """`steps-resnet_32-convnext_32-8M`: the same command finds the same study."""
-    words = ["steps", Path(first).stem, Path(last).stem, flops] + ["unequal"] * (not equal)
-    return name_of(words)
+def steps_name(first: str, last: str, data: str, flops: str, design: str, equal: bool) -> str:
+    """`steps-resnet_32-convnext_32-cifar10-8M`: the same command finds the same study."""
+    words = ["steps", Path(first).stem, Path(last).stem, name_of_source(data), flops]
+    return name_of([*words, *[design] * (design != "full"), *["unequal"] * (not equal)])
 
 
 def as_wide_as_first(steps: Steps, flops: str, source: str, reading: Reading, console: Console) -> tuple[Steps, Band]:
@@ -59,8 +63,9 @@ def as_wide_as_first(steps: Steps, flops: str, source: str, reading: Reading, co
     return unequal(steps, task, parse_count(flops, "flops", "8M"))
 
 
-def describe_steps(steps: Steps) -> list[str]:
-    """The plan in lines: each step, then how many networks."""
+def describe_steps(steps: Steps, further: int) -> list[str]:
+    """The plan in lines: each step, how many networks, and whether they can tell effects; `further`: seeds beyond each
+    network's first, in all."""
     lines = [f"step {i}: {s.name}: {s.before} -> {s.after}" for i, s in enumerate(steps.steps, 1)]
     k, many = len(steps.steps), len(steps.rows)
     size = "at equal FLOPs" if steps.scale is None else "at the first network's widths"
@@ -70,40 +75,42 @@ def describe_steps(steps: Steps) -> list[str]:
         "paths": f"the networks along {len(steps.design.orders)} order{'s' * (len(steps.design.orders) > 1)}",
     }[steps.design.kind]
     fewer = f", {many:,} different networks" if many < len(steps.design.rows) else ""
-    return [*lines, f"design: {what}{fewer}, {size}"]
+    lines.append(f"design: {what}{fewer}, {size}")
+    if steps.design.kind != "paths" and many < numbers_of(k) + FREEDOM and further < FREEDOM:
+        lines.append(
+            f"note: {many:,} networks leave no error to tell {k} steps and their pairs by: add --seeds 2, or "
+            f"--repeats {FREEDOM} at least"
+        )
+    return lines
 
 
 def steps_command(
-    first: str | Path, last: str | Path, data: str | Path, flops: str, design: str, orders: Sequence[str],
-    named: str | Path | None, equal: bool, seeds: int, repeats: int | None, images: str | int | None, study: str | None,
-) -> str:  # fmt: skip
-    """The line that begins the same study, as study.yaml keeps it."""
-    words: list[object] = ["nas", "steps", first, last, "--data", data, "--flops", flops, "--design", design]
-    words += [word for order in orders for word in ("--order", order)] + ["--unequal"] * (not equal)
-    given = {"--steps": named, "--seeds": seeds, "--repeats": repeats, "--images": images, "--study": study}
-    words += [word for name, value in given.items() if value is not None for word in (name, value)]
-    return shlex.join(map(str, words))
+    first: str | Path, last: str | Path, data: str | Path, flops: str, plan: SearchPlan, **given: Any
+) -> str:
+    """The line that begins the same study, as study.yaml keeps it. `given`: options of `nas steps` alone."""
+    words: list[object] = ["nas", "steps", first, last, "--data", data, "--flops", flops]
+    for option, value in given.items():
+        for each in value if isinstance(value, list) else [value]:
+            if each not in (None, False):
+                words += [f"--{option}"] if each is True else [f"--{option}", each]
+    return shlex.join([*map(str, words), *options_of(plan, ("trials", "repeats", "stop"))])
 
 
 def plan_steps(
     first: str, last: str, *, data: str, flops: str, design: str, orders: list[str], named: str | Path | None,
-    equal: bool, image_size: int, reading: Reading, console: Console,
-) -> tuple[Steps, Band]:  # fmt: skip
-    """The steps between two networks and the band that they are in, said in lines. Raises InputError."""
+    equal: bool, seeds: int, repeats: int | None, image_size: int, reading: Reading, console: Console,
+) -> tuple[Steps, Band, int]:  # fmt: skip
+    """The steps between two networks, the band that they are in, and further seeds of them in all: `seeds` of each, or
+    `repeats`. Said in lines. Raises InputError."""
     steps = Steps.between(
-        Arch.load(first), Arch.load(last), design, parse_orders(orders), read_steps(named), equal, image_size,
-        name=steps_name(first, last, flops, equal=True),
+        Arch.load(first), Arch.load(last), design, parse_orders(orders), read_steps(named), None if equal else 1.0,
+        image_size, name=name_of(["steps", Path(first).stem, Path(last).stem]),
     )  # fmt: skip
     if equal:
         band = equal_band(flops)
     else:
         steps, band = as_wide_as_first(steps, flops, data, reading, console)
-    for line in describe_steps(steps):
+    further = len(steps.rows) * (seeds - 1) if repeats is None else repeats
+    for line in describe_steps(steps, further):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return steps, band
-
-
-def trainings(steps: Steps, seeds: int, repeats: int | None) -> tuple[int, int]:
-    """Networks, and further seeds of them: `seeds` of each, or `repeats` in all."""
-    networks = len(steps.rows)
-    return networks, networks * (seeds - 1) if repeats is None else repeats
+    return steps, band, further

@@ -53,3 +53,5 @@ def test_the_call_trains_what_its_command_would_and_goes_on(tmp_path: Path) -> N
         assert study.step_networks()["seeds"].tolist() == [seeds] * 4
     assert study.settings.command.startswith("nas steps ")
     assert "--design full --seeds 1 --images 1000 --study s" in study.settings.command
+    assert "--image-size 8" in study.settings.command
+    assert f"--runs {tmp_path / 'runs'}" in study.settings.command

@@ -17,9 +17,9 @@ RESNET, CONVNEXT = Arch.load("resnet_32"), Arch.load("convnext_32")
 ROADMAP: dict[str, Any] = load_yaml(find("roadmap", "steps"))
 
 
-def network(**changes: Any) -> Arch:
+def network(widths: tuple[int, ...] = (16, 32), **changes: Any) -> Arch:
     stage = {"depth": 1, "kernel": 3, "norm": "bn", "layer_scale": None}
-    return Arch.from_dict({"stages": [{**stage, "width": 16, **changes}, {**stage, "width": 32, **changes}]})
+    return Arch.from_dict({"stages": [{**stage, "width": width, **changes} for width in widths]})
 
 
 def walk(design: str = "fraction", **options: Any) -> Steps:
@@ -91,6 +91,20 @@ def test_a_step_without_effect_in_some_context_is_one_network() -> None:
     assert len(steps.rows) == 3
 
 
+@pytest.mark.parametrize("scale", [None, 1.0])
+def test_every_network_of_a_design_is_in_it_once(scale: float | None) -> None:
+    """Also where a step is of widths, which all end at the same widest network."""
+    first, last = network(widths=(16, 32)), network(widths=(16, 64), kernel=5, norm="ln")
+    steps = Steps.between(first, last, scale=scale)
+    assert [step.name for step in steps.steps] == ["width", "kernel", "norm"]
+    assert len(steps.rows) == len({steps.network(row, TASK, EQUAL).arch.key for row in steps.design.rows}) == 8
+
+
+def test_a_step_whose_fields_are_equal_in_both_is_left_out() -> None:
+    steps = Steps.between(network(), network(kernel=5), groups={"larger": ["kernel"], "other": ["norm", "stem"]})
+    assert [step.name for step in steps.steps] == ["larger"]
+
+
 def test_options_of_another_kind_of_block_come_with_the_block() -> None:
     modulation = network(kernel=7)
     plain = modulation.to_dict()
@@ -115,7 +129,7 @@ def test_unequal_keeps_the_widths_of_the_first() -> None:
 
 
 def _with_width() -> Steps:
-    return Steps.between(RESNET, CONVNEXT, "fraction", groups={**ROADMAP, "width": ["width"]}, equal=False)
+    return Steps.between(RESNET, CONVNEXT, "fraction", groups=ROADMAP, scale=1.0)
 
 
 @pytest.mark.parametrize("design", ["full", "fraction", "paths"])
@@ -136,7 +150,7 @@ def test_orders_are_paths() -> None:
     [
         (lambda: Steps.between(network(), network()), "networks must differ"),
         (lambda: Steps.between(network(), CONVNEXT), "stages must be as many in both networks, got 2 and 3"),
-        (lambda: Steps.between(network(), network(kernel=5), groups={"k": ["norm"]}), "name fields that differ, got norm"),
+        (lambda: Steps.between(network(), network(kernel=5), groups={"k": ["norms"]}), "name fields of networks, got norms"),
         (lambda: Steps.between(network(), network(kernel=5, norm="ln"), groups={"k": ["kernel"]}), "got none for norm"),
         (
             lambda: Steps.between(network(), network(kernel=5), groups={"k": ["kernel"], "l": ["kernel"]}),

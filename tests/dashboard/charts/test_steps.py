@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dashboard.charts import steps as charts
-from nas.analysis.step_effects import StepAnswers
+from nas.analysis.step_effects import GREEDY, StepAnswers
+from space.factorial import along
+from space.steps import Steps
 from tests.dashboard.charts.figures import as_plotly
-from tests.nas.analysis.test_step_effects import additive, study, trials
+from tests.nas.analysis.test_step_effects import FIRST, LAST, additive, study, trials
 
 
 @pytest.fixture(scope="module", params=["full", "fraction"])
@@ -20,16 +22,31 @@ def test_an_order_goes_through_the_cloud(answers: StepAnswers) -> None:
     figure = charts.walk_figure(answers, (1, 0, 2, 3, 4))
     as_plotly(figure)
     cloud, path = figure["data"]
-    assert len(cloud["x"]) == len(cloud["customdata"]) == len(answers.networks)
+    assert len(cloud["x"]) == len(cloud["customdata"]) == len(answers.model.networks)
     assert path["x"] == pytest.approx([50, 52, 50, 53, 57, 62], abs=0.01)
     assert figure["layout"]["yaxis"]["ticktext"][:3] == ["start", answers.names[1], answers.names[0]]
-    hollow = path["marker"]["color"].count("@back")
-    assert hollow == (0 if answers.whole else 6 - sum(row in {t.row for t in answers.trained} for row in _path()))
-    assert charts.walk_caption(answers, (1, 0, 2, 3, 4)).startswith("From 50.00% to 62.00% (")
+    whole = answers.model.whole
+    assert (path["marker"]["color"] == "@back") is not whole, "hollow: by the model"
+    way = "as measured" if whole else "by the model"
+    said = charts.walk_caption(answers, "mine", (1, 0, 2, 3, 4))
+    assert said.startswith(f"From 50.00% to 62.00% ({way}): the networks on its way are ")
+    assert "told from a random order" in said
+    assert "nothing is told of it" in charts.walk_caption(answers, GREEDY, (4, 3, 2, 1, 0))
 
 
-def _path() -> list[tuple[bool, ...]]:
-    return [tuple(place in (1, 0, 2, 3, 4)[:taken] for place in range(5)) for taken in range(6)]
+def test_given_orders_are_drawn_as_measured() -> None:
+    steps = Steps.between(FIRST, LAST, "paths", [["norm", "kernel", "act", "grn", "bias"]] * 2, image_size=32)
+    settings = study()[1]
+    found = [t for t in trials(steps, settings, additive) if t.number != 2]
+    answers = StepAnswers(steps, settings, found)
+    figure = charts.paths_figure(answers)
+    as_plotly(figure)
+    _, first, second = figure["data"]
+    assert first["x"] == second["x"]
+    way = [100 * additive(row) for row in along(steps.design.orders[0])]
+    assert sum(x is None for x in first["x"]) == 1, "one is not trained yet"
+    assert all(x is None or x == pytest.approx(y) for x, y in zip(first["x"], way, strict=True))
+    assert "Order 1: 5 of 6 networks are trained." in charts.paths_caption(answers)
 
 
 def test_effects_are_points_in_front_of_the_range_over_contexts(answers: StepAnswers) -> None:

@@ -55,7 +55,9 @@ def test_a_walk_is_told_by_charts_and_sentences(runs: Path) -> None:
 
 def test_too_few_networks_are_said_to_be(runs: Path) -> None:
     walk(runs / "made-up", 6, 0)
-    assert "Too few networks yet" in said(page("steps", study="made-up"))
+    assert "Not told yet: the effects of 5 steps and their pairs need 20 networks" in said(
+        page("steps", study="made-up")
+    )
 
 
 def test_networks_that_failed_are_said_to_be(runs: Path) -> None:

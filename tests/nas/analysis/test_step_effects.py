@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.analysis.step_effects import StepAnswers
+from nas.analysis.step_effects import GREEDY, StepAnswers
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import Arch
@@ -90,7 +90,7 @@ def test_networks_that_failed_are_told_with_what_they_share() -> None:
     failed = [replace(t, state="failed", accuracy=None) if steps.rows[t.number] in lost else t for t in found]
     answers = StepAnswers(steps, settings, failed)
     assert sorted(answers.failed) == sorted(lost)
-    assert len(answers.networks) == 24
+    assert len(answers.model.networks) == 24
     name, other = answers.names[0], answers.names[3]
     assert answers.failures_line() == (
         f"failed to train, in none of these numbers: 8 of the design's networks, all of them with {name}, "
@@ -109,13 +109,14 @@ def test_shapley_values_of_all_sets_are_means_over_all_orders() -> None:
         return additive(row) + 0.02 * (row[1] and row[2] and row[4])
 
     answers = StepAnswers(steps, settings, trials(steps, settings, accuracy))
-    answers.noise = StepAnswers(steps, settings, trials(steps, settings, accuracy, seeds=2, noise=0.01)).noise
+    assert answers.ready
     for i, step in enumerate(answers.effects):
         gains = []
         for order in permutations(range(5)):
             path = along(order)
             gains.append(accuracy(path[order.index(i) + 1]) - accuracy(path[order.index(i)]))
         assert step.shapley == pytest.approx(np.mean(gains), abs=1e-9)
+        assert step.gain.value == pytest.approx(step.contexts.mean(), abs=1e-9)
 
 
 def test_an_order_is_compared_with_all_orders() -> None:
@@ -130,6 +131,48 @@ def test_an_order_is_compared_with_all_orders() -> None:
         assert found.advantage.value == pytest.approx(every[order] - np.mean(list(every.values())), abs=1e-5)
         assert found.above == pytest.approx(np.mean([every[order] > each for each in every.values()]), abs=0.04)
         assert found.accuracies == pytest.approx([additive(row) for row in along(order)], abs=1e-5)
+
+
+def test_an_order_that_these_accuracies_chose_is_told_from_nothing() -> None:
+    """Of pure noise, the one that takes the largest gain first lies far above random orders."""
+    steps, settings = study()
+    answers = StepAnswers(steps, settings, trials(steps, settings, lambda row: 0.5, seeds=2, noise=0.01))
+    order = answers.known_orders()[GREEDY]
+    assert answers.order(order).advantage.value > 0.001
+    found = answers.order(order, chosen=True)
+    assert not found.advantage.told
+    assert found.sentence.endswith("it was chosen by these accuracies, so that nothing is told of it")
+
+
+def test_the_order_that_was_asked_for_is_the_one_that_is_told() -> None:
+    steps = Steps.between(FIRST, LAST, "full", [["bias", "grn", "act", "norm", "kernel"]], image_size=32)
+    settings = study()[1]
+    answers = StepAnswers(steps, settings, trials(steps, settings, additive, seeds=2, noise=1e-6))
+    assert answers.order().names == ("bias", "grn", "act", "norm", "kernel")
+    assert next(iter(answers.known_orders())) == "bias, grn, act, norm, kernel"
+
+
+def test_shapley_values_of_more_steps_than_can_be_listed_are_mean_gains() -> None:
+    """Of 14 steps, whose contexts are drawn at random."""
+    changes = {
+        "kernel": 7, "norm": "ln", "act": "gelu", "grn": True, "bias": False, "expansion": 3, "norm_after": "2",
+        "act_after": "1",
+    }  # fmt: skip
+    first, last = network(block="depthwise_first"), network(block="depthwise_first", **changes)
+    steps, settings = study("fraction", first, last)
+    answers = StepAnswers(steps, settings, trials(steps, settings, lambda row: 0.5 + 0.01 * row[2], noise=1e-6))
+    assert answers.ready
+    assert [step.shapley for step in answers.effects] == [step.gain.value for step in answers.effects]
+
+
+def test_what_a_design_needs_is_said() -> None:
+    steps, settings = study()
+    assert "need 20 networks" in StepAnswers(steps, settings, []).needed
+    small = Steps.between(FIRST, network(kernel=7, norm="ln"), "full", image_size=32)
+    assert "need all 4 networks and 4 further seeds of any" in StepAnswers(small, settings, []).needed
+    four = trials(small, settings, lambda row: 0.5, seeds=2, noise=0.01)
+    assert not StepAnswers(small, settings, four[:7]).ready
+    assert StepAnswers(small, settings, four).ready
 
 
 def test_intervals_hold_together_in_95_percent_of_studies_of_pure_noise() -> None:
@@ -167,4 +210,4 @@ def test_sets_that_give_one_network_share_its_accuracy() -> None:
     assert len(steps.rows) < len(steps.design.rows)
     answers = StepAnswers(steps, settings, trials(steps, settings, lambda row: 0.5, seeds=2, noise=0.01))
     assert len(answers.trained) == len(steps.design.rows)
-    assert len(answers.networks) == len(steps.rows)
+    assert len(answers.model.networks) == len(steps.rows)

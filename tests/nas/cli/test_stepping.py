@@ -58,11 +58,13 @@ def test_paths_train_their_networks_alone_and_say_that_there_are_no_effects(
     orders = ("--design", "paths", "--order", "norm, act, kernel", "--order", "kernel, norm, act")
     code, out, err = run(*words(ends, tmp_path / "runs", *orders))
     assert code == 0, err
-    assert "design: the networks along 2 orders, 6 different networks" not in err  # each set once
     assert "design: the networks along 2 orders, at equal FLOPs" in err
     assert out.count("(none)") == 2
     assert "Given orders alone: no effects" in out
-    assert len(Reader(tmp_path / "runs" / "s").trials()) == 6
+    assert len(Reader(tmp_path / "runs" / "s").trials()) == 6, "each set once"
+    rows = json.loads(run("steps", "s", "--runs", tmp_path / "runs", "--json")[1])["rows"]
+    assert [row["step"] for row in rows] == [None, "norm", "act", "kernel", None, "kernel", "norm", "act"]
+    assert rows[3]["accuracy"] == rows[7]["accuracy"], "all steps are taken in both"
 
 
 def test_a_plan_is_printed_and_nothing_trained(ends: tuple[Path, Path], tmp_path: Path, run: Run) -> None:
@@ -71,7 +73,23 @@ def test_a_plan_is_printed_and_nothing_trained(ends: tuple[Path, Path], tmp_path
     assert "step 1: kernel: 3 -> 5\nstep 2: norm: bn -> ln\nstep 3: act: relu -> gelu\n" in err
     assert "all 8 sets of 3 steps, at the first network's widths" in err
     assert "nothing is trained" in err
+    assert "note: 8 networks leave no error to tell 3 steps and their pairs by: add --seeds 2" in err
+    assert "early stopping" not in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_papers_steps_are_those_that_two_networks_differ_in(
+    ends: tuple[Path, Path], tmp_path: Path, run: Run
+) -> None:
+    code, _, err = run(*words(ends, tmp_path / "runs", "--dry-run", "--steps", "roadmap", "--seeds", 2))
+    assert code == 0
+    assert "step 1: kernel 7: 3 -> 5\nstep 2: GELU: relu -> gelu\nstep 3: LN: bn -> ln\n" in err
+    assert "note: 8 networks" not in err
+    code, _, err = run(
+        "steps", "resnet_32", "convnext_32", "--data", "digits", "--flops", "2M", "--steps", "roadmap", "--design", "paths",
+        "--unequal", "--dry-run", "--runs", tmp_path / "runs"
+    )  # fmt: skip
+    assert (code, "step 3: depthwise convolution: width 16-32-64, groups 1 -> " in err) == (0, True), err
 
 
 @pytest.mark.parametrize(
@@ -82,7 +100,6 @@ def test_a_plan_is_printed_and_nothing_trained(ends: tuple[Path, Path], tmp_path
         (("--flops", "1M..2M", "--unequal"), "flops must be a number for the first network"),
         (("--order", "norm, ackt", "--design", "paths"), "order must name steps, got ackt; did you mean act?"),
         (("--steps", "nothing.yaml"), "must be an existing YAML file"),
-        (("--steps", "roadmap"), "steps.stage ratio must name fields that differ, got depth"),
         (("--image-size", 2), "no step taken: stages must leave one pixel at least"),
     ],
 )

@@ -35,10 +35,14 @@ def test_each_network_comes_once_in_the_order_of_the_design(asked: tuple[optuna.
     assert draw(optuna_study, sampler) == rows[-1], "nothing new is left"
 
 
-def test_one_that_was_asked_for_and_not_drawn_is_drawn_by_the_next(asked: tuple[optuna.Study, DesignSampler]) -> None:
+def test_those_that_begin_at_once_take_different_networks(asked: tuple[optuna.Study, DesignSampler]) -> None:
     optuna_study, sampler = asked
-    optuna_study.ask()  # its worker died before it had parameters
-    assert draw(optuna_study, sampler) == sampler.steps.rows[0]
+    others = [optuna_study.ask() for _ in range(3)]  # which have no parameters yet
+    assert draw(optuna_study, sampler) == sampler.steps.rows[3]
+    for trial in others:
+        optuna_study.tell(trial, state=optuna.trial.TrialState.FAIL)  # their workers died
+    rows = {draw(optuna_study, sampler) for _ in sampler.steps.rows[1:]}
+    assert rows == {*sampler.steps.rows} - {sampler.steps.rows[3]}
 
 
 def trained(number: int, repeat_of: int | None = None, state: str = "complete") -> Trial:
