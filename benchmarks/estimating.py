@@ -20,7 +20,7 @@ from nas.records.trial import Trial
 from nas.searching import launch
 from nas.searching.plan import SearchPlan
 from nas.searching.progress import SearchProgress
-from space import Band, Space
+from space import Budget, Space
 from space.budget import parse_count
 
 SHOWN = (0, 1, 2, 5, 10, 20)
@@ -52,7 +52,7 @@ def main() -> None:
     vars(launch)["SearchProgress"] = Noted
     with tempfile.TemporaryDirectory() as scratch:
         plan = SearchPlan(trials=int(trials), images=parse_count(images, "images"), workers=2, runs=Path(scratch))
-        launch.run_search(Space.load(space), data, Band.parse(flops), plan, Console(stderr=True))
+        launch.run_search(Space.load(space), data, Budget.parse(flops), plan, Console(stderr=True))
     print(heading("torch", "optuna"))
     print(f"\n{space} on {data}, {flops} FLOPs, {trials} trials, {images} images each, 2 workers\n")
     print("| trainings ended | said to be left | it took | ratio |\n|---|---|---|---|")

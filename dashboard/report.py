@@ -79,8 +79,9 @@ def _head(snapshot: Snapshot, settings: Settings) -> str:
         f"Best: {percent(score(best.trial), 2)} ({evidence(settings, best.seeds)}) at {compact(flops(best.trial))} "
         f"FLOPs, trial {best.trial.number}. All networks: {evidence(settings, seeds_per_network(snapshot.trials))}. "
         f"Hypervolume {derived.outcome_of(snapshot).hypervolume:.4f}.",
-        f"Budget: {settings.band} {FLOPS}. Space: {settings.space_name}, drawn by {settings.sampler}, stop "
-        f"{settings.stop}, seed {settings.seed}. Data: {data.name}, {data.image_size} px, "
+        f"Budget: {settings.band} {FLOPS}{settings.limits}. "
+        f"Space: {settings.space_name}, drawn by {settings.sampler}, stop {settings.stop}, seed {settings.seed}. "
+        f"Data: {data.name}, {data.image_size} px, "
         f"{count(len(data.classes), 'class', 'classes')}; each network saw {settings.training}.",
         f"Trials: {snapshot.counts}. Written {when} by nas from the study's folder.",
     ]

@@ -14,7 +14,7 @@ from nas.export.pick import pick as choose
 from nas.records.settings import Reading, find_study
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
-from space import Arch, Band, Cost, InputError, Space, Task
+from space import Arch, Budget, Cost, InputError, Space, Task
 from space.budget import parse_count
 from space.cost import cost as count
 
@@ -52,6 +52,8 @@ def search(
     *,
     data: str | Path | Given,
     flops: str,
+    params: str | None = None,
+    activations: str | None = None,
     trials: int | None = None,
     time: str | None = None,
     images: str | int | None = None,
@@ -79,7 +81,8 @@ def search(
     on_trial: OnTrial | None = None,
 ) -> Study:
     """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
-    all; the same call again goes on. Options as those of `nas search`, which explains them.
+    all; the same call again goes on. `params` and `activations` ("..500K") are limits that hold, too. Options as those
+    of `nas search`, which explains them.
 
     `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]), PIL images or files and
     integers or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and
@@ -117,8 +120,10 @@ def search(
         artifacts=artifacts,
         reading=reading,
     )  # fmt: skip
-    plan = replace(plan, command=_as_command(chosen, source, flops, plan))
-    folder, finished = run_search(chosen, source, Band.parse(flops), plan, Console(stderr=True), on_trial)
+    budget = Budget.parse(flops, params, activations)
+    limits = {"flops": flops, "params": params, "activations": activations}
+    plan = replace(plan, command=_as_command(chosen, source, limits, plan))
+    folder, finished = run_search(chosen, source, budget, plan, Console(stderr=True), on_trial)
     if not finished:
         raise KeyboardInterrupt
     return Study(folder)
@@ -155,12 +160,13 @@ def reference(
     return Study(folder)
 
 
-def _as_command(space: Space, data: str, flops: str, plan: SearchPlan) -> str:
+def _as_command(space: Space, data: str, limits: dict[str, str | None], plan: SearchPlan) -> str:
     """The search as a command line, as study.yaml keeps it. The space is given by its name alone: the line does not
     repeat a search of a narrowed space, or of a YAML file of another name. A storage's URL is left out."""
     from nas.searching.plan import options_of
 
-    return shlex.join(["nas", "search", space.name, "--data", data, "--flops", flops, *options_of(plan)])
+    budget = [word for name, text in limits.items() if text is not None for word in (f"--{name}", text)]
+    return shlex.join(["nas", "search", space.name, "--data", data, *budget, *options_of(plan)])
 
 
 def steps(
@@ -209,7 +215,7 @@ def steps(
     own = {"design": design, "order": list(orders), "steps": named, "unequal": not equal}
     counts = {"seeds": seeds if repeats is None else None, "repeats": repeats}
     plan = replace(plan, command=steps_command(first, last, data, flops, plan, **own, **counts))
-    folder, finished = run_search(between, str(data), band, plan, console)
+    folder, finished = run_search(between, str(data), Budget(flops=band), plan, console)
     if not finished:
         raise KeyboardInterrupt
     return Study(folder)

@@ -11,6 +11,7 @@ from space.reading import InputError
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)", re.IGNORECASE | re.ASCII)
 COUNTS = ("flops", "params", "activations")  # in the order of `Cost`
+WORDS = ("FLOPs", "parameters", "activations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,28 @@ class Budget:
         if not self.bands:
             raise InputError("budget must hold a band, got none; give flops, params or activations")
 
+    @staticmethod
+    def parse(flops: str, params: str | None = None, activations: str | None = None) -> Budget:
+        """Of bands as people write them, the last two where they are given. Raises InputError."""
+        given = {"params": params, "activations": activations}
+        limits = {name: Band.parse(text, name) for name, text in given.items() if text is not None}
+        return Budget(flops=Band.parse(flops), **limits)
+
     def holds(self, counts: Sequence[int]) -> bool:
         """Whether (flops, params, activations) are inside."""
         return all(band.low <= counts[i] <= band.high for i, band in self.bands)
 
+    def violation(self, counts: Sequence[int]) -> float:
+        """At most 0 where all bands hold; else by which fraction the worst of them is missed."""
+        return max(band.violation(counts[i]) for i, band in self.bands)
+
     def __str__(self) -> str:
-        return ", ".join(f"{band} {COUNTS[i]}" for i, band in self.bands)
+        """`1M..4M FLOPs, up to 500K parameters`"""
+        return ", ".join(f"{_limit(band)} {WORDS[i]}" for i, band in self.bands)
+
+
+def _limit(band: Band) -> str:
+    return f"up to {str(band).partition('..')[2]}" if band.low == 1 else str(band)
 
 
 def parse_count(text: str, field: str, example: str = "20M") -> int:

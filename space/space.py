@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import yaml
 from space.arch import Arch, Task
 from space.axes import STRUCTURE, Axis, Value, check_together, option_names, parse_axes, ratios_for, share
 from space.blocks import Block
-from space.budget import COUNTS, Band, Budget
+from space.budget import COUNTS, WORDS, Band, Budget, compact
 from space.chooser import Chooser, RandomChooser
 from space.cost import Cost
 from space.cost_range import cost_range
@@ -245,13 +245,19 @@ class Space(Structure):
         """A random network, in `budget` where one is given, with its density. Raises InputError if none can be."""
         if budget is not None:
             self.check_budget(budget, task)
+        missed: list[Proposal] = []
         for _ in range(attempts):
             proposal = self.compose(RandomChooser(rng, 0.0 if with_density else None), task, budget)
             if proposal.inside:
                 return proposal
+            missed.append(proposal)
+        assert budget is not None, "without a budget every network is inside"
+        near = min((each.cost for each in missed), key=lambda cost: budget.violation(astuple(cost)))
+        has = ", ".join(f"{compact(astuple(near)[i], 6)} {WORDS[i]}" for i, _ in budget.bands)
+        field = COUNTS[budget.bands[0][0]] if len(budget.bands) == 1 else "budget"
         raise InputError(
-            f"{COUNTS[budget.bands[0][0]] if budget else 'flops'} must hold a network of space {self.name}, got "
-            f"{budget}, where none of {attempts} draws fell; widen the band or lower the step of axes.width"
+            f"{field} must hold a network of space {self.name}, got {budget}, where none of {attempts} draws fell; the "
+            f"nearest has {has}: widen a band, or lower the step of axes.width"
         )
 
     def draw(

@@ -66,7 +66,8 @@ def _numbers(scene: Scene) -> None:
     seeds = seeds_per_network(snapshot.trials)
     of_best = f", the best network's of {count(best.seeds, 'seed')}" if best and seeds[1] > 1 else ""
     with st.container(key="facts"):
-        st.text(f"{what.capitalize()}: {evidence(settings, seeds)}{of_best}. Budget: {settings.band} {FLOPS}.")
+        budget = f"Budget: {settings.band} {FLOPS}{settings.limits}."
+        st.text(f"{what.capitalize()}: {evidence(settings, seeds)}{of_best}. {budget}")
 
 
 @st.fragment

@@ -27,7 +27,7 @@ from nas.records.scores import Metric
 from nas.records.settings import FILE, Reading, Sampler, Stop, find_study
 from nas.searching.plan import LogLevel
 from nas.tracking import Tracker, tracker
-from space import Band, Space
+from space import Budget, Space
 from space.budget import parse_count
 from space.reading import is_file
 
@@ -40,6 +40,8 @@ def search(
     space: SpaceArg,
     data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
     flops: Annotated[str, typer.Option(help="The budget, e.g. 1M..4M.")],
+    params: Annotated[str | None, typer.Option(help="A limit that holds, too, e.g. ..500K parameters.")] = None,
+    activations: Annotated[str | None, typer.Option(help="Likewise, outputs of conv and linear layers.")] = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trained networks in all, earlier runs of the study included.")
     ] = None,
@@ -118,7 +120,7 @@ def search(
         ).absolute(),
         dry_run=dry_run, command=typed(), log_level=log_level,
     )  # fmt: skip
-    what = (Space.load(space), data, Band.parse(flops), plan)
+    what = (Space.load(space), data, Budget.parse(flops, params, activations), plan)
     on_trial = tracker(track, folder_of_search(*what)) if track and not dry_run else None
     folder, finished = run_search(*what, progress(quiet), on_trial)
     if dry_run:

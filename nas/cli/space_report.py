@@ -133,7 +133,7 @@ def report_lines(found: dict[str, Any], task: Task, budget: Budget | None) -> li
         share, n = found["share"], found["sample"]
         error = 1.96 * math.sqrt(max(share * (1 - share), 1 / n) / n)
         lines += [
-            f"in {str(budget).replace('flops', 'FLOPs')}: {share:.1%} of {n:,} random networks (+-{error:.1%}); "
+            f"in {budget}: {share:.1%} of {n:,} random networks (+-{error:.1%}); "
             f"drawn by construction, {found['acceptance']:.0%} of {ATTEMPTS} attempts land there"
         ]
     return lines

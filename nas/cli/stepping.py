@@ -22,7 +22,7 @@ from nas.cli.options import (
 )  # fmt: skip
 from nas.cli.searching import LevelOption, QuietOption
 from nas.records.settings import FILE, Reading, find_study
-from space import InputError
+from space import Budget, InputError
 from space.budget import parse_count
 from space.factorial import Kind
 from space.reading import is_file
@@ -100,7 +100,7 @@ def steps(
         name=study or steps_name(first, last, data, flops, design, not unequal), runs=runs, seed=seed, stop="none",
         device=device, image_size=image_size, reading=reading, dry_run=dry_run, command=typed(), log_level=log_level,
     )  # fmt: skip
-    folder, finished = run_search(between, data, band, plan, console)
+    folder, finished = run_search(between, data, Budget(flops=band), plan, console)
     if dry_run:
         return
     if not is_file(folder / FILE):

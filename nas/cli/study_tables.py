@@ -80,7 +80,7 @@ def front_table(
     column, networks in full, and all that is to be said of the numbers. `names`: of columns that were chosen."""
     found, count = networks(trials), len(scored(trials))
     counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks ({count} trainings)"
-    title = f"{settings.name}: front of {counts} in {settings.band} FLOPs\n"
+    title = f"{settings.name}: front of {counts} in {settings.budget}\n"
     title += f"hypervolume {hypervolume(trials, settings.band):.4f}"
     every = _front_columns(found, settings, wide)
     seeds = [] if found.noise is None else ["seeds"]

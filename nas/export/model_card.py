@@ -179,7 +179,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
     {settings.command}
 
-Sampler {settings.sampler}, seed {settings.seed}, budget {settings.band} FLOPs. This is trial {trial.number}; of
+Sampler {settings.sampler}, seed {settings.seed}, budget {settings.budget}. This is trial {trial.number}; of
 {count} trained networks {len(front)} are on the front. It was trained for {trial.seconds or 0:.1f} s on
 {settings.device} with seed {trial.seed}.
 

@@ -133,6 +133,8 @@ class Settings:
     space: dict[str, Any]  # every axis with its choices
     flops_low: Int  # of the band: conv + linear multiply-accumulates, batch 1
     flops_high: Int
+    params: tuple[Int, Int] | None = None  # of a band that holds, too; None: any
+    activations: tuple[Int, Int] | None = None  # likewise
     data: DataCard
     recipe: dict[str, Any]  # settled: every field that training goes by
     sampler: Drawn  # who draws the networks
@@ -150,7 +152,15 @@ class Settings:
 
     @property
     def budget(self) -> Budget:
-        return Budget(flops=self.band)
+        """All that a network must keep to; FLOPs are what accuracy is set against."""
+        limits = {"params": self.params, "activations": self.activations}
+        return Budget(flops=self.band, **{name: Band(*ends) for name, ends in limits.items() if ends})
+
+    @property
+    def limits(self) -> str:
+        """What holds beside FLOPs, to stand behind them: `, up to 500K parameters`; empty for nothing."""
+        _, comma, words = str(self.budget).partition(", ")
+        return comma + words
 
     @property
     def task(self) -> Task:
@@ -194,7 +204,7 @@ class Settings:
 
     def write(self, folder: Path) -> None:
         """Writes study.yaml."""
-        plain = {key: value for key, value in asdict(self).items() if value or key not in ("server", "artifacts")}
+        plain = {key: value for key, value in asdict(self).items() if value or key not in OPTIONAL}
         plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
         write_whole(folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120))
 
@@ -241,6 +251,7 @@ def with_study(command: str, name: str) -> str:
     return shlex.join([*words, "--study", name])
 
 
+OPTIONAL = ("server", "artifacts", "params", "activations")  # not in study.yaml where there is none
 MOVING = {("data", "source"), ("data", "name"), ("data", "look"),
           *(("data.reading", split) for split in ("train", "validation", "test"))}  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import optuna
@@ -131,7 +131,7 @@ class Asker:
 
     def _give_up(self) -> None:
         self.exhausted = True
-        self.on_note(f"space {self.space.name} holds no further network in {self.settings.band}")
+        self.on_note(f"space {self.space.name} holds no further network in {self.settings.budget}")
 
     def _begin(self, total: int, repeats: int) -> Begun | None:
         """Asks for one trial and draws its network; begins it where it is to be trained, else ends it."""
@@ -139,9 +139,8 @@ class Asker:
         self.heartbeat.held.add(trial._trial_id)
         trial.set_user_attr("owner", self.heartbeat.owner)
         proposal = self._draw(trial)
-        violation = self.settings.band.violation(proposal.cost.flops)
-        if violation > 0:
-            self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.band}")
+        if not proposal.inside:
+            self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.budget}")
             return None
         trial.set_user_attr(BEGUN, True)
         known = self.index.refresh().reader.trials()[trial.number]
@@ -168,7 +167,7 @@ class Asker:
             if self.heartbeat.lease > SILENCE:  # views wait as long
                 trial.set_user_attr("lease", self.heartbeat.lease)
             proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
-            trial.set_constraint("budget", self.settings.band.violation(proposal.cost.flops))
+            trial.set_constraint("budget", self.settings.budget.violation(astuple(proposal.cost)))
             record_network(trial, proposal)
             trial.set_user_attr("seed", trial.user_attrs.get("seed", trial_seed(self.settings.seed, trial.number)))
             if proposal.inside and proposal.log_density is not None:

@@ -12,7 +12,7 @@ from nas.records.settings import check_name, name_of
 from nas.searching.ask import trial_seed
 from nas.searching.launch import run_search
 from nas.searching.plan import Rival, SearchPlan
-from space import Band, Space
+from space import Band, Budget, Space
 
 
 def run_comparison(
@@ -23,7 +23,7 @@ def run_comparison(
     first, second = study_names(one, other, source, band, plan)
     own, others = (trial_seed(plan.seed, place) for place in (0, 1))  # of its own: else equal axes draw equal networks
     whole = replace(plan, name=first, seed=own, sampler="random", stop="none", rival=Rival(other, second, others))
-    _, finished = run_search(one, source, band, whole, console)
+    _, finished = run_search(one, source, Budget(flops=band), whole, console)
     return (plan.runs / first, plan.runs / second), finished
 
 

@@ -68,13 +68,14 @@ class Estimate:
 
 
 def estimate(
-    space: Drawable, data: Data, placed: DeviceData, recipe: Recipe, band: Band, task: Task
+    space: Drawable, data: Data, placed: DeviceData, recipe: Recipe, budget: Budget, task: Task
 ) -> Estimate | None:
     """Trains the networks nearest to the ends and the middle of the band, STEPS each, in seconds. None where none of
-    them can be trained; `recipe`: settled."""
+    them can be trained; `recipe`: settled; `budget`: with a band of FLOPs."""
     rng = random.Random(0)
-    archs = (space.random_arch(rng, task, Budget(flops=band)) for _ in range(DRAWS))
+    archs = (space.random_arch(rng, task, budget) for _ in range(DRAWS))
     drawn = {cost(arch, task).flops: arch for arch in archs}
+    band = budget.bands[0][1]
     wanted = (band.low, math.sqrt(band.low * band.high), band.high)
     chosen = sorted({min(drawn, key=lambda flops: abs(math.log(flops / each))) for each in wanted})
     found = {flops: timed(partial(train, drawn[flops], task), data, placed, recipe) for flops in chosen}

@@ -75,6 +75,6 @@ def _estimate(space: Drawable, settings: Settings, data: Data, placed: DeviceDat
     if placed.device.type == "cpu":
         torch.set_num_threads(max(1, threads // workers))
     try:
-        return estimate(space, data, placed, settings.build_recipe(), settings.band, settings.task)
+        return estimate(space, data, placed, settings.build_recipe(), settings.budget, settings.task)
     finally:
         torch.set_num_threads(threads)

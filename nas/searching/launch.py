@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -64,13 +65,13 @@ from space.steps import Steps
 
 
 def run_search(
-    space: Drawable, source: str, band: Band, plan: SearchPlan, console: Console, on_trial: OnTrial | None = None
+    space: Drawable, source: str, budget: Budget, plan: SearchPlan, console: Console, on_trial: OnTrial | None = None
 ) -> tuple[Path, bool]:
     """Runs or resumes a study up to the plan. Returns its folder, and False if it was asked to stop before, or if only
     the plan was to be said. `on_trial` hears of the study's trials, and not of its baseline's."""
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
-    folder = folder_of_search(space, source, band, plan)
+    folder = folder_of_search(space, source, budget, plan)
     name = folder.name
     if plan.baseline:
         check_name(f"{name}{BASELINE}")
@@ -84,7 +85,7 @@ def run_search(
             stack.enter_context(at_work(folder))  # from now on nobody moves it away
         notes = Notes(console)
         ray, target = _where(plan, stack)
-        data, settings = _data_and_settings(space, source, band, plan, folder, str(target), notes)
+        data, settings = _data_and_settings(space, source, budget, plan, folder, str(target), notes)
         second = [_of_rival(settings, plan.rival, plan, stack)] if plan.rival else []
         others = [f"{name}{BASELINE}"] * plan.baseline + [each.name for each in second]
         both = [folder, *(plan.runs / other for other in others)]
@@ -128,11 +129,11 @@ def run_search(
         return folder, finished
 
 
-def folder_of_search(space: Drawable, source: str, band: Band, plan: SearchPlan) -> Path:
+def folder_of_search(space: Drawable, source: str, budget: Budget, plan: SearchPlan) -> Path:
     """Where a search's study is, or will be."""
     if plan.name is not None:
         return plan.runs / check_name(plan.name)
-    return plan.runs / study_name(space, name_of_source(source), band, plan)
+    return plan.runs / study_name(space, name_of_source(source), budget, plan)
 
 
 def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
@@ -146,7 +147,7 @@ def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
 
 
 def _data_and_settings(
-    space: Drawable, source: str, band: Band, plan: SearchPlan, folder: Path, device: str, notes: Notes
+    space: Drawable, source: str, budget: Budget, plan: SearchPlan, folder: Path, device: str, notes: Notes
 ) -> tuple[Data, Settings]:
     """The data, read as the study in the folder has it where there is one, and what the study is begun with."""
     began = _began(folder)
@@ -156,15 +157,20 @@ def _data_and_settings(
     size = plan.image_size or space.image_size
     space.check_size(size, f"space {space.name}")
     data, card = _data(source, size, plan, began, notes)
-    space.check_budget(Budget(flops=band), Task(card.image_size, card.channels, len(card.classes)))
+    task = Task(card.image_size, card.channels, len(card.classes))
+    space.check_budget(budget, task)
+    if len(budget.bands) > 1:  # each can be met, perhaps not all at once
+        space.random_arch(random.Random(0), task, budget)
     for line in said(data, recipe):
         notes.console.print(line, markup=False, highlight=False, soft_wrap=True)
-    settled = recipe.settled(card.train)
+    settled, flops = recipe.settled(card.train), budget.flops
+    assert flops is not None, "every search has a band of FLOPs"
     if recipe.images is not None and settled.length > recipe.images:
         notes(f"images {recipe.images} is less than a batch, so each network sees {settled.length}")
     settings = Settings(
         name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
-        space_name=space.name, space=space.to_dict(), flops_low=band.low, flops_high=band.high, data=card,
+        space_name=space.name, space=space.to_dict(), flops_low=flops.low, flops_high=flops.high, data=card,
+        params=_ends(budget.params), activations=_ends(budget.activations),
         recipe=settled.to_dict(), sampler=DESIGN if isinstance(space, Steps) else plan.sampler, stop=plan.rule,
         metric=plan.metric, seed=plan.seed, device=device, versions=package_versions(),
         artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
@@ -172,6 +178,10 @@ def _data_and_settings(
     if plan.storage:
         settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
     return data, settings
+
+
+def _ends(band: Band | None) -> tuple[int, int] | None:
+    return None if band is None else (band.low, band.high)
 
 
 def _of_rival(settings: Settings, rival: Rival, plan: SearchPlan, stack: ExitStack) -> Settings:
@@ -317,7 +327,7 @@ def _what(settings: Settings, trials: int) -> str:
     """What a search does, in a line."""
     aim = "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
     many = f"{trials} trial{'s' * (trials > 1)}"
-    return f"{many}, {settings.band} FLOPs, {settings.training}{aim} on {settings.device}"
+    return f"{many}, {settings.budget}, {settings.training}{aim} on {settings.device}"
 
 
 def _began(folder: Path) -> Settings | None:

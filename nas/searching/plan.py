@@ -10,7 +10,8 @@ from typing import Literal, get_args
 
 from nas.records.scores import METRICS, Metric
 from nas.records.settings import AS_FOUND, Reading, Sampler, Stop, name_of
-from space import Band, InputError
+from space import Budget, InputError
+from space.budget import COUNTS
 from space.draw import Drawable
 
 _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
@@ -88,9 +89,11 @@ def default_stop(sampler: Sampler) -> Stop:
     return "none" if sampler in ("random", "spread") else "quantile"
 
 
-def study_name(space: Drawable, data: str, band: Band, plan: SearchPlan) -> str:
+def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> str:
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study. Always a valid name."""
-    words = [space.name] + [data] * (data != space.name) + str(band).split("..")
+    words = [space.name] + [data] * (data != space.name)
+    for place, band in budget.bands:
+        words += [COUNTS[place]] * (place > 0) + str(band).split("..")
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
     words += [plan.metric] * (plan.metric != "accuracy")
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))

@@ -29,6 +29,8 @@ GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
 SHARED = (
     "flops_low",
     "flops_high",
+    "params",
+    "activations",
     "sampler",
     "stop",
     "metric",

@@ -425,13 +425,13 @@ MACHINES = (
 STEPS = (
     Row(
         ("nas steps resnet_32 convnext_32 --data digits --image-size 8 --flops 400K --design paths",),
-        r"steps-resnet_32-convnext_32-400K: 13 steps, 1\d trainings of 1\d networks[\s\S]*no effects",
+        r"steps-resnet_32-convnext_32-digits-400K-paths: 13 steps, 1\d trainings of 1\d networks[\s\S]*no effects",
         "nas steps resnet_32 convnext_32 --data digits --image-size 8 --flops 400K --design paths --images 1K",
     ),
     Row(
         ("nas steps STUDY",),
         "order",
-        "nas steps steps-resnet_32-convnext_32-400K",
+        "nas steps steps-resnet_32-convnext_32-digits-400K-paths",
     ),
 )
 
@@ -487,6 +487,16 @@ LEFT = (
         ),
         "128 networks of CIFAR-10; a smaller design is in its test",
         "tests/nas/cli/test_stepping.py",
+    ),
+    Left(
+        ("nas search convnext_or_modulation_32 --data path/to/images --flops 1M..8M --params ..50K --trials 30",),
+        "minutes; the same options are run on the digits",
+        "tests/nas/searching/test_limits.py",
+    ),
+    Left(
+        ("nas export STUDY --out DIR --min-accuracy 65% --max-params 100K",),
+        "an export of another network is run; what these limits pick is in its test",
+        "tests/nas/export/test_pick.py",
     ),
     Left(("srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",), "needs Slurm", "docs/cluster.md"),
     Left(("make docs",), "builds these pages as a site", CI),

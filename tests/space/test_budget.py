@@ -181,7 +181,7 @@ def test_a_budget_holds_what_is_in_all_of_its_bands(
 
 
 def test_a_budget_shows_its_bands() -> None:
-    assert str(Budget(flops=Band(10**6, 4 * 10**6))) == "1M..4M flops"
+    assert str(Budget(flops=Band(10**6, 4 * 10**6))) == "1M..4M FLOPs"
     every = Budget(activations=Band(5, 7), params=Band(1, 2000), flops=Band(3, 3))
-    assert str(every) == "3..3 flops, 1..2K params, 5..7 activations"
+    assert str(every) == "3..3 FLOPs, up to 2K parameters, 5..7 activations"
     assert Budget(params=Band(1, 2)) != Budget(flops=Band(1, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from space import Arch, Band, Budget, InputError, Space, Stage, Task, cost
 from space.axes import Axis, Value, share
 from space.blocks import Block
+from space.budget import COUNTS, WORDS, parse_count
 from space.chooser import RandomChooser
 from space.draw import Counts, Proposal, land
 from space.heads import LinearHead
@@ -544,10 +546,14 @@ def test_a_band_between_two_networks_is_refused(count: str) -> None:
     band = Band(below + 1, above - 1)
     with pytest.raises(InputError) as refusal:
         space.sample(random.Random(0), TASK, Budget(**{count: band}), attempts=20)
-    assert str(refusal.value) == (
-        f"{count} must hold a network of space mine, got {band} {count}, where none of 20 draws fell; "
-        "widen the band or lower the step of axes.width"
+    words = dict(zip(COUNTS, WORDS, strict=True))[count]
+    said = re.fullmatch(
+        rf"{count} must hold a network of space mine, got {re.escape(str(band))} {words}, where none of 20 draws fell; the "
+        rf"nearest has (\S+) {words}: widen a band, or lower the step of axes.width",
+        str(refusal.value),
     )
+    assert said
+    assert parse_count(said[1], count) in (below, above)
 
 
 def test_bands_that_contradict_each_other_are_refused() -> None:
@@ -555,7 +561,8 @@ def test_bands_that_contradict_each_other_are_refused() -> None:
     budget = Budget(flops=Band.parse("1G..2G"), params=Band.parse("10K..20K"))
     with pytest.raises(InputError) as refusal:
         space.sample(random.Random(0), task, budget, attempts=5)
-    assert str(refusal.value) == (
-        f"flops must hold a network of space {CONV32}, got 1G..2G flops, 10K..20K params, where none of 5 draws fell; "
-        "widen the band or lower the step of axes.width"
+    assert re.fullmatch(
+        rf"budget must hold a network of space {CONV32}, got 1G..2G FLOPs, 10K..20K parameters, where none of 5 draws "
+        r"fell; the nearest has \S+ FLOPs, \S+ parameters: widen a band, or lower the step of axes.width",
+        str(refusal.value),
     )

@@ -477,7 +477,7 @@ class StridesOf1x1(TorchDispatchMode):
     """Strides of the 1x1 convolutions that torch is asked for, forward and backward."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.strides: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

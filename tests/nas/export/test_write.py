@@ -34,7 +34,7 @@ from nas.records.trial import WEIGHTS, Trial, artifact_ids
 from nas.searching.launch import run_search
 from nas.searching.plan import SearchPlan
 from nas.storage.reader import Reader
-from space import Arch, Band, InputError, Space, cost
+from space import Arch, Budget, InputError, Space, cost
 from tests.brief import measure_briefly
 from tests.dashboard.studies import SPACE, TASK, make_settings
 
@@ -50,7 +50,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     (folder / "tiny.yaml").write_text(TINY_SPACE)
     (folder / "recipe.yaml").write_text(TINY_RECIPE + "batch_size: 32\n")
     path, finished = run_search(
-        Space.load(folder / "tiny.yaml"), "digits", Band.parse("20K..200K"),
+        Space.load(folder / "tiny.yaml"), "digits", Budget.parse("20K..200K"),
         SearchPlan(trials=4, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas search tiny.yaml ..."),
         QUIET,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from nas.searching.estimate import START, Estimate, TimeLeft, _peak_memory, esti
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
-from space import Arch, Band, InputError, Space, Task, cost
+from space import Arch, Band, Budget, InputError, Space, Task, cost
 from tests.nas.conftest import Run
 
 BAND, BEGUN = Band(1_000_000, 4_000_000), datetime(2026, 1, 1, tzinfo=UTC)
@@ -127,7 +127,7 @@ def test_an_estimate_is_of_the_right_order() -> None:
     data, task, space, band = load("digits"), Task(8, 1, 10), Space.load("digits"), Band(200_000, 600_000)
     recipe = Recipe(epochs=3).settled(len(data.train.labels))
     placed = DeviceData.place(data, recipe, torch.device("cpu"))
-    found = estimate(space, data, placed, recipe, band, task)
+    found = estimate(space, data, placed, recipe, Budget(flops=band), task)
     assert found is not None
     assert 2 <= len(found.flops) <= 3
     assert found.flops[0] < 1.3 * band.low
@@ -159,10 +159,10 @@ def test_networks_that_memory_does_not_hold_are_not_estimated(monkeypatch: pytes
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory" if len(tries) < 4 else "no such operator")
 
     monkeypatch.setattr("nas.searching.estimate.train", train)
-    assert estimate(space, data, placed, recipe, BAND, Task(8, 1, 10)) is None
+    assert estimate(space, data, placed, recipe, Budget(flops=BAND), Task(8, 1, 10)) is None
     assert len(tries) == 3
     with pytest.raises(RuntimeError, match="no such operator"):
-        estimate(space, data, placed, recipe, BAND, Task(8, 1, 10))
+        estimate(space, data, placed, recipe, Budget(flops=BAND), Task(8, 1, 10))
 
 
 def test_a_dry_run_says_the_plan_and_writes_nothing(run: Run, tmp_path: Path) -> None:
