@@ -147,7 +147,7 @@ class Steps:
         found: dict[tuple[str, Scaling], Row] = {}
         for row in self.design.rows:
             shape = self.shape(row)
-            found.setdefault((shape.arch(0, 0).key, shape.scaling), row)
+            found.setdefault((shape.arch(0, -1).key, shape.scaling), row)
         rows = list(found.values())
         random.Random(0).shuffle(rows)
         return tuple(rows)

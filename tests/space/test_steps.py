@@ -100,6 +100,12 @@ def test_every_network_of_a_design_is_in_it_once(scale: float | None) -> None:
     assert len(steps.rows) == len({steps.network(row, TASK, EQUAL).arch.key for row in steps.design.rows}) == 8
 
 
+def test_depthwise_and_dense_convolutions_are_two_networks() -> None:
+    """Though with one channel they are one."""
+    first, last = network(block="inverted", groups=1), network(block="inverted", groups="depthwise")
+    assert len(Steps.between(first, last).rows) == 2
+
+
 def test_a_step_whose_fields_are_equal_in_both_is_left_out() -> None:
     steps = Steps.between(network(), network(kernel=5), groups={"larger": ["kernel"], "other": ["norm", "stem"]})
     assert [step.name for step in steps.steps] == ["larger"]
