@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.analysis.space_studies import compare_studies, is_narrowing
+from nas.analysis.space_studies import Study, compare_studies, is_narrowing, seeds_words
 from nas.records.settings import find_study
 from nas.storage.reader import Reader
 from space import Band, InputError, Space
@@ -78,24 +78,36 @@ class ComparedSpaces:
             return f"ComparedSpaces: {error}"
 
     def result(self) -> SpaceComparison:
-        """Distances, p, shares and the expected best of n. Raises InputError for too few networks."""
+        """Distances, p, shares and the expected best of n; `one.failed` and `other.failed`: how many networks failed to
+        train, below all others in all of it. Raises InputError for too few networks."""
+        return compare_studies(*self._studies())
+
+    def _studies(self) -> tuple[Study, Study]:
         one, other = ((reader.trials(), reader.settings) for reader in self._readers)
-        return compare_studies(one, other)
+        return one, other
 
     def verdict(self) -> str:
-        """Which is better, in a sentence; of a narrowed space also whether that is accepted."""
+        """Which is better, in a sentence; what failed to train; of a narrowed space also whether that is accepted."""
         found = self.result()
         spaces = (reader.settings.build_space() for reader in self._readers)
         return f"{found.verdict()} {found.ruling()}" if is_narrowing(*spaces) else found.verdict()
 
     def frame(self) -> pd.DataFrame:
         """A row per network, by space and rising accuracy: accuracy (validation top-1, or what else was maximised, 0 to
-        1, of one seed), share (of the networks of its space with at most that, weighted to equal FLOPs)."""
+        1, the mean of its seeds; missing where it failed to train), share (of the networks of its space with at most
+        that, weighted to equal FLOPs)."""
+        import numpy as np
         import pandas as pd
 
         found = self.result()
         return pd.concat(
-            pd.DataFrame({"space": side.name, "accuracy": side.edf.accuracy, "share": side.edf.share})
+            pd.DataFrame(
+                {
+                    "space": side.name,
+                    "accuracy": np.where(np.isfinite(side.edf.accuracy), side.edf.accuracy, np.nan),
+                    "share": side.edf.share,
+                }
+            )
             for side in (found.one, found.other)
         ).reset_index(drop=True)
 
@@ -110,6 +122,5 @@ class ComparedSpaces:
         found, settings = self.result(), self._readers[0].settings
         figure = edf_figure([found.one.edf, found.other.edf], score_label(self._readers[0].trials()[:1]))
         title = f"{found.one.name} and {found.other.name}"
-        return plotly_figure(
-            figure, title, self.verdict(), shares_caption(found), basis(settings, "1 seed per network")
-        )
+        rests_on = basis(settings, seeds_words(*self._studies()))
+        return plotly_figure(figure, title, self.verdict(), shares_caption(found), rests_on)

@@ -62,7 +62,7 @@ def test_json_has_both_spaces_and_what_the_numbers_are_of(run: Run, words: list[
         f"compare-tiny-few-digits-20K-200K-{place}" for place in ("a", "b")
     ]
     assert found["score"] == {
-        "metric": "accuracy", "split": "validation", "n": 359, "seeds": "1 per network",
+        "metric": "accuracy", "split": "validation", "n": 359, "seeds": "1 seed per network",
         "training": "512 images (2 epochs of 256 of 1,079)",
     }  # fmt: skip
     assert found["flops_convention"].startswith("conv + linear")
