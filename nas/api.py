@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from nas.records.scores import Metric
     from nas.records.settings import Sampler, Settings, Stop
     from nas.searching.listener import OnTrial
-    from nas.searching.plan import SearchPlan
 
 RUNS = Path("runs")
 
@@ -97,7 +95,7 @@ def search(
 
     from nas.data.given import kept
     from nas.searching.launch import run_search
-    from nas.searching.plan import SearchPlan
+    from nas.searching.plan import SearchPlan, as_command
 
     reading = Reading(
         train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
@@ -117,7 +115,8 @@ def search(
         artifacts=artifacts,
         reading=reading,
     )  # fmt: skip
-    plan = replace(plan, command=_as_command(chosen, source, flops, plan))
+    # the space by its name alone: the line does not repeat a search of a narrowed space, or of a file of another name
+    plan = replace(plan, command=as_command(["search", chosen.name, "--data", source, "--flops", flops], plan))
     folder, finished = run_search(chosen, source, Band.parse(flops), plan, Console(stderr=True), on_trial)
     if not finished:
         raise KeyboardInterrupt
@@ -153,24 +152,6 @@ def reference(
     if refused:
         raise InputError("; ".join(refused))
     return Study(folder)
-
-
-def _as_command(space: Space, data: str, flops: str, plan: SearchPlan) -> str:
-    """The search as a command line, as study.yaml keeps it. The space is given by its name alone: the line does not
-    repeat a search of a narrowed space, or of a YAML file of another name. A storage's URL is left out."""
-    words = ["nas", "search", space.name, "--data", data, "--flops", flops]
-    names = {"recipe_file": "recipe", "name": "study"}
-    for field in fields(plan):
-        value = getattr(plan, field.name)
-        if field.name in ("command", "storage", "reading") or value == field.default:
-            continue
-        option = f"--{names.get(field.name, field.name)}".replace("_", "-")
-        words += [option] if value is True else [option, str(value)]
-    for name, value in asdict(plan.reading).items():
-        if value and name != "apart":
-            option = f"--{'val' if name == 'validation' else name}".replace("_", "-")
-            words += [option] if value is True else [option, value]
-    return shlex.join(words)
 
 
 def steps(

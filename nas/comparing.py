@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,8 @@ def compare_spaces(
     image_size: int | None = None,
 ) -> ComparedSpaces:
     """Trains random networks of two spaces alike in a FLOPs band such as "8M..10M", so many of each, and compares them
-    at equal FLOPs; the same call again goes on. Options as those of `nas compare-spaces`, which explains them.
+    at equal FLOPs; the same call again goes on. Options as those of `nas compare-spaces`, which explains them. The
+    studies keep the call as such a command; a Space object stands in it by its name.
 
     Progress goes to stderr. Ctrl-C raises KeyboardInterrupt and leaves studies that the same call goes on with. Raises
     InputError, one line, for what a person can mend.
@@ -48,15 +50,17 @@ def compare_spaces(
     from rich.console import Console
 
     from nas.searching.comparing import run_comparison
-    from nas.searching.plan import SearchPlan
+    from nas.searching.plan import OPTIONS, SearchPlan, as_command
 
     one, two = (each if isinstance(each, Space) else Space.load(each) for each in (space, other))
     plan = SearchPlan(
         trials=networks, workers=workers, recipe_file=None if recipe is None else Path(recipe), epochs=epochs,
         images=None if images is None else parse_count(str(images), "images", "30K"), name=study, runs=Path(runs),
         seed=seed, metric=metric, device=device, image_size=image_size,
-        command=f"nas compare-spaces {one.name} {two.name} --data {data} --flops {flops} ...",
     )  # fmt: skip
+    named = [each.name if isinstance(each, Space) else str(each) for each in (space, other)]
+    begin = ["compare-spaces", *named, "--data", str(data), "--flops", flops]
+    plan = replace(plan, command=as_command(begin, plan, OPTIONS | {"trials": "networks"}))
     folders, finished = run_comparison(one, two, str(data), Band.parse(flops), plan, Console(stderr=True))
     if not finished:
         raise KeyboardInterrupt

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,6 +18,10 @@ _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:h|min|m|s)\s*)+")
 LogLevel = Literal["debug", "info", "warning", "error"]
 DEFAULT_SAMPLER: Sampler = "ehvi"
+OPTIONS = {
+    "recipe_file": "recipe",
+    "name": "study",
+}  # of the command line, where they are not called as the plan's field
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,24 @@ class SearchPlan:
     @property
     def rule(self) -> Stop:
         return self.stop or default_stop(self.sampler)
+
+
+def as_command(begin: Sequence[str], plan: SearchPlan, names: Mapping[str, str] = OPTIONS) -> str:
+    """A plan that was made in Python as a command line, as study.yaml keeps it: `nas`, what it begins with, and the
+    options that are not the default ones. `names`: of fields whose options are called otherwise. A storage's URL is
+    left out."""
+    words = ["nas", *begin]
+    for field in fields(plan):
+        value = getattr(plan, field.name)
+        if field.name in ("command", "storage", "reading") or value == field.default:
+            continue
+        option = f"--{names.get(field.name, field.name)}".replace("_", "-")
+        words += [option] if value is True else [option, str(value)]
+    for name, value in asdict(plan.reading).items():
+        if value and name != "apart":
+            option = f"--{'val' if name == 'validation' else name}".replace("_", "-")
+            words += [option] if value is True else [option, value]
+    return shlex.join(words)
 
 
 def default_stop(sampler: Sampler) -> Stop:
