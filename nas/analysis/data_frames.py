@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nas.analysis.against_front import against_front, reference_results
-from nas.analysis.pareto import flops, pareto_front, score, under
+from nas.analysis.pareto import flops, pareto_front, score
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import describe
 from nas.records.reference import read_references
@@ -132,7 +132,7 @@ def front_records(trials: Sequence[Trial], beside: Sequence[Trial] = ()) -> list
 
 def reached(front: Sequence[Trial], limit: int) -> float | None:
     """The score of a front at no more FLOPs than `limit`; None below its cheapest member."""
-    return score(under(front, limit)) if front and flops(front[0]) <= limit else None
+    return max((score(trial) for trial in front if flops(trial) <= limit), default=None)
 
 
 def _line(trial: Trial) -> str | None:

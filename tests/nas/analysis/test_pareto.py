@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.analysis.pareto import best, hypervolume, knee, merged, outcome, pareto_front, scored, under
+from nas.analysis.data_frames import reached
+from nas.analysis.pareto import best, hypervolume, knee, merged, outcome, pareto_front, scored
 from nas.records.trial import Trial
 from space import Band, InputError
 from tests.dashboard.studies import make_settings
@@ -93,13 +94,9 @@ def test_best_is_the_most_accurate_and_the_cheapest_of_those(points: list[tuple[
 
 
 @given(POINTS.filter(bool), st.integers(1, 13).map(lambda f: 1000 * f))
-def test_under_is_the_best_that_is_cheap_enough(points: list[tuple[int, float]], limit: int) -> None:
-    front, cheap = pareto_front(trials(*points)), [point for point in points if point[0] <= limit]
-    if cheap:
-        assert under(front, limit).accuracy == max(accuracy for _, accuracy in cheap)
-    else:
-        with pytest.raises(InputError):
-            under(front, limit)
+def test_a_front_has_reached_the_best_that_is_cheap_enough(points: list[tuple[int, float]], limit: int) -> None:
+    cheap = [accuracy for flops, accuracy in points if flops <= limit]
+    assert reached(pareto_front(trials(*points)), limit) == max(cheap, default=None)
 
 
 def test_knee_by_hand() -> None:
@@ -160,15 +157,7 @@ def test_a_further_trial_never_lowers_the_hypervolume(points: list[tuple[int, fl
 
 
 def test_an_empty_front_is_refused() -> None:
-    for pick in (best, knee, lambda front: under(front, 100)):
+    for pick in (best, knee):
         with pytest.raises(InputError) as refusal:
             pick([])
         assert str(refusal.value) == EMPTY
-
-
-def test_a_limit_below_the_cheapest_is_refused() -> None:
-    with pytest.raises(InputError) as refusal:
-        under(trials((2_000_000, 0.5), (3_000_000, 0.6)), 1_500_000)
-    assert str(refusal.value) == (
-        "max-flops must be at least 2M, the cheapest network of the front, got 1.5M; raise it"
-    )
