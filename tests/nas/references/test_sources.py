@@ -143,7 +143,7 @@ def test_channels_are_last_but_for_strided_1x1_convolutions(stride: int) -> None
             nn.Conv2d(3, 8, 3), nn.Conv2d(8, 13, 1, stride), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(13, 10)
         )
 
-    first = look("strided", Variant(make, ""), TASK).build()[0]
+    first = look("strided", Variant(make, ""), TASK).build()[0]  # type: ignore[index]
     assert first.weight.is_contiguous(memory_format=torch.channels_last) is (stride == 1)
 
 
