@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from nas.records.scores import Metric
     from nas.records.settings import Sampler, Settings, Stop
     from nas.searching.listener import OnTrial
-    from nas.searching.plan import SearchPlan
 
 RUNS = Path("runs")
 
@@ -100,7 +98,7 @@ def search(
 
     from nas.data.given import kept
     from nas.searching.launch import run_search
-    from nas.searching.plan import SearchPlan
+    from nas.searching.plan import SearchPlan, as_command
 
     reading = Reading(
         train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
@@ -121,8 +119,10 @@ def search(
         reading=reading,
     )  # fmt: skip
     budget = Budget.parse(flops, params, activations)
-    limits = {"flops": flops, "params": params, "activations": activations}
-    plan = replace(plan, command=_as_command(chosen, source, limits, plan))
+    limits = {"--flops": flops, "--params": params, "--activations": activations}
+    # the space by its name alone: the line does not repeat a search of a narrowed space, or of a file of another name
+    begin = ["search", chosen.name, "--data", source, *(w for o, text in limits.items() if text for w in (o, text))]
+    plan = replace(plan, command=as_command(begin, plan))
     folder, finished = run_search(chosen, source, budget, plan, Console(stderr=True), on_trial)
     if not finished:
         raise KeyboardInterrupt
@@ -158,15 +158,6 @@ def reference(
     if refused:
         raise InputError("; ".join(refused))
     return Study(folder)
-
-
-def _as_command(space: Space, data: str, limits: dict[str, str | None], plan: SearchPlan) -> str:
-    """The search as a command line, as study.yaml keeps it. The space is given by its name alone: the line does not
-    repeat a search of a narrowed space, or of a YAML file of another name. A storage's URL is left out."""
-    from nas.searching.plan import options_of
-
-    budget = [word for name, text in limits.items() if text is not None for word in (f"--{name}", text)]
-    return shlex.join(["nas", "search", space.name, "--data", data, *budget, *options_of(plan)])
 
 
 def steps(

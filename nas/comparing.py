@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.analysis.space_studies import compare_studies, is_narrowing
+from nas.analysis.space_studies import Study, compare_studies, is_narrowing, seeds_words
 from nas.records.settings import find_study
 from nas.storage.reader import Reader
 from space import Band, InputError, Space
@@ -40,7 +41,8 @@ def compare_spaces(
     image_size: int | None = None,
 ) -> ComparedSpaces:
     """Trains random networks of two spaces alike in a FLOPs band such as "8M..10M", so many of each, and compares them
-    at equal FLOPs; the same call again goes on. Options as those of `nas compare-spaces`, which explains them.
+    at equal FLOPs; the same call again goes on. Options as those of `nas compare-spaces`, which explains them. The
+    studies keep the call as such a command; a Space object stands in it by its name.
 
     Progress goes to stderr. Ctrl-C raises KeyboardInterrupt and leaves studies that the same call goes on with. Raises
     InputError, one line, for what a person can mend.
@@ -48,15 +50,17 @@ def compare_spaces(
     from rich.console import Console
 
     from nas.searching.comparing import run_comparison
-    from nas.searching.plan import SearchPlan
+    from nas.searching.plan import OPTIONS, SearchPlan, as_command
 
     one, two = (each if isinstance(each, Space) else Space.load(each) for each in (space, other))
     plan = SearchPlan(
         trials=networks, workers=workers, recipe_file=None if recipe is None else Path(recipe), epochs=epochs,
         images=None if images is None else parse_count(str(images), "images", "30K"), name=study, runs=Path(runs),
         seed=seed, metric=metric, device=device, image_size=image_size,
-        command=f"nas compare-spaces {one.name} {two.name} --data {data} --flops {flops} ...",
     )  # fmt: skip
+    named = [each.name if isinstance(each, Space) else str(each) for each in (space, other)]
+    begin = ["compare-spaces", *named, "--data", str(data), "--flops", flops]
+    plan = replace(plan, command=as_command(begin, plan, OPTIONS | {"trials": "networks"}))
     folders, finished = run_comparison(one, two, str(data), Band.parse(flops), plan, Console(stderr=True))
     if not finished:
         raise KeyboardInterrupt
@@ -78,24 +82,36 @@ class ComparedSpaces:
             return f"ComparedSpaces: {error}"
 
     def result(self) -> SpaceComparison:
-        """Distances, p, shares and the expected best of n. Raises InputError for too few networks."""
+        """Distances, p, shares and the expected best of n; `one.failed` and `other.failed`: how many networks failed to
+        train, below all others in all of it. Raises InputError for too few networks."""
+        return compare_studies(*self._studies())
+
+    def _studies(self) -> tuple[Study, Study]:
         one, other = ((reader.trials(), reader.settings) for reader in self._readers)
-        return compare_studies(one, other)
+        return one, other
 
     def verdict(self) -> str:
-        """Which is better, in a sentence; of a narrowed space also whether that is accepted."""
+        """Which is better, in a sentence; what failed to train; of a narrowed space also whether that is accepted."""
         found = self.result()
         spaces = (reader.settings.build_space() for reader in self._readers)
         return f"{found.verdict()} {found.ruling()}" if is_narrowing(*spaces) else found.verdict()
 
     def frame(self) -> pd.DataFrame:
         """A row per network, by space and rising accuracy: accuracy (validation top-1, or what else was maximised, 0 to
-        1, of one seed), share (of the networks of its space with at most that, weighted to equal FLOPs)."""
+        1, the mean of its seeds; missing where it failed to train), share (of the networks of its space with at most
+        that, weighted to equal FLOPs)."""
+        import numpy as np
         import pandas as pd
 
         found = self.result()
         return pd.concat(
-            pd.DataFrame({"space": side.name, "accuracy": side.edf.accuracy, "share": side.edf.share})
+            pd.DataFrame(
+                {
+                    "space": side.name,
+                    "accuracy": np.where(np.isfinite(side.edf.accuracy), side.edf.accuracy, np.nan),
+                    "share": side.edf.share,
+                }
+            )
             for side in (found.one, found.other)
         ).reset_index(drop=True)
 
@@ -110,6 +126,5 @@ class ComparedSpaces:
         found, settings = self.result(), self._readers[0].settings
         figure = edf_figure([found.one.edf, found.other.edf], score_label(self._readers[0].trials()[:1]))
         title = f"{found.one.name} and {found.other.name}"
-        return plotly_figure(
-            figure, title, self.verdict(), shares_caption(found), basis(settings, "1 seed per network")
-        )
+        rests_on = basis(settings, seeds_words(*self._studies()))
+        return plotly_figure(figure, title, self.verdict(), shares_caption(found), rests_on)

@@ -73,12 +73,14 @@ def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS
 
 
 def edf_figure(rows: Sequence[Edf], label: str = score_label(())) -> Figure:
-    """For every accuracy the share of networks that reach it or less; the farther right, the better the space.
-    `label`: what is maximised, of the axis."""
+    """For every accuracy the share of networks that reach it or less; the farther right, the better the space. Networks
+    that failed to train have none: a line begins above them. `label`: what is maximised, of the axis."""
     chart = layout(360)
     data = []
     for place, row in enumerate(rows):
-        kept = np.unique(np.linspace(0, len(row.accuracy) - 1, POINTS).astype(int))
+        last = len(row.accuracy) - 1
+        kept = np.unique(np.linspace(min(row.failed, last), last, POINTS).astype(int))
+        kept = kept[kept >= row.failed]
         x, y = (100 * row.accuracy[kept]).tolist(), (100 * row.share[kept]).tolist()
         data.append(_step_line(place, row.name, x, y) | {
             "name": f"{escape(row.name, 60)} ({row.networks:,})",

@@ -17,7 +17,7 @@ from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.space_comparison import SpaceComparison
-from nas.analysis.space_studies import compare_studies, is_narrowing
+from nas.analysis.space_studies import compare_studies, is_narrowing, seeds_per_network
 from space import InputError
 
 LOOKED = 20  # studies that are read for two of random networks
@@ -66,18 +66,23 @@ def _choose(cache: StudyCache, runs: Path, names: Sequence[str]) -> list[str]:
 
 
 def best_pair(cache: StudyCache, runs: Path, names: Sequence[str]) -> tuple[str, str] | None:
-    """The latest NAME-a and NAME-b, as nas compare-spaces calls them, else the latest two of random networks, the one
-    that began first in front. None where there are none."""
+    """The latest NAME-a and NAME-b of random networks, as nas compare-spaces calls them, else the latest two of random
+    networks, the one that began first in front. None where there are none."""
     for name in names:
         pair = f"{name[:-2]}-a", f"{name[:-2]}-b"
-        if name in pair and pair[0] in names and pair[1] in names:
+        if name in pair and set(pair) <= set(names) and all(_is_drawn(cache.read(runs / each)) for each in pair):
             return pair
-    found = [cache.read(runs / name) for name in names[:LOOKED]]
-    drawn = [s for s in found if s.settings and s.settings.sampler == "random" and s.settings.stop == "none"]
+    drawn = list(filter(_is_drawn, (cache.read(runs / name) for name in names[:LOOKED])))
     if len(drawn) < 2:
         return None
     first, second = sorted(drawn[:2], key=lambda s: s.read_settings.created)
     return first.name, second.name
+
+
+def _is_drawn(snapshot: Snapshot) -> bool:
+    """Whether its networks tell of its space."""
+    settings = snapshot.settings
+    return settings is not None and settings.sampler == "random" and settings.stop == "none"
 
 
 @lru_cache(maxsize=8)
@@ -90,7 +95,8 @@ def _comparison(one: Snapshot, other: Snapshot) -> SpaceComparison | str:
 
 
 def _compared(one: Snapshot, other: Snapshot) -> None:
-    found, settings = _comparison(one, other), (one.read_settings, other.read_settings)
+    settings = one.read_settings, other.read_settings
+    found, seeds = _comparison(one, other), seeds_per_network(*zip((one.trials, other.trials), settings, strict=True))
     if isinstance(found, str):
         st.info("These two cannot be compared:")
         text_box(found)
@@ -106,7 +112,7 @@ def _compared(one: Snapshot, other: Snapshot) -> None:
     captioned_chart(charts.best_of_figure(found, label), charts.best_of_caption(found), "best-of")
     with st.container(key="facts"):
         st.text(
-            f"Accuracy: {evidence(settings[0], 1)}. Random networks, weighted so that each of "
+            f"Accuracy: {evidence(settings[0], seeds)}. Random networks, weighted so that each of "
             f"{found.bins} parts of the FLOPs counts the same in both (arXiv 1905.13214). p: of "
             f"{found.permutations:,} permutations within these parts. Shade: 95% of a bootstrap over networks, at each "
             "number by itself; none for a best of more than a tenth of them."

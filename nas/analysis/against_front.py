@@ -1,8 +1,9 @@
 """References beside a study's front: what the front reaches at no more FLOPs, and whether the seeds tell the two apart.
 
 A reference is no trial: it has no part in the front, its noise or its probabilities. Its own noise over seeds is taken
-to be that of the study's networks. The front's member was chosen as the highest of many accuracies and flatters: what
-is told apart goes by what is expected of it (`seed_noise`), at a level that holds for all references together.
+to be that of the study's networks. The front's member was chosen as the highest of many accuracies and flatters: the
+difference is of what is expected of it (`seed_noise`), not of its mean, and so is whether the two are told apart, at a
+level that holds for all references together. Without a repeat nothing is expected, and the difference is the mean's.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class ReferenceResult:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of a network of the study from a reference, in score (0 to 1) and as a part of its FLOPs."""
+    """Of a network of the study from a reference. `points`: of the score (0 to 1) that is expected of the network, of
+    its mean where nothing is. `share`: of the reference's FLOPs."""
 
     row: NetworkResult
     result: ReferenceResult
@@ -58,9 +60,10 @@ class Difference:
 
     @property
     def words(self) -> str:
-        """`+2.1 points at 33% of its FLOPs`, and whether that is more than noise."""
+        """`+2.1 points expected at 33% of its FLOPs`, and whether that is more than noise."""
+        expected = "" if self.row.expected is None else " expected"
         told = {True: "", False: ", within noise", None: ", noise unknown"}[self.told]
-        return f"{self.gain} points at {self.share:.0%} of its FLOPs{told}"
+        return f"{self.gain} points{expected} at {self.share:.0%} of its FLOPs{told}"
 
 
 def reference_results(references: Iterable[Reference], found: NetworkResults, band: Band) -> list[ReferenceResult]:
@@ -101,6 +104,5 @@ def difference(
     seeds = 1 / (1 / row.seeds + 1 / result.seeds)
     half = found.noise.half_width(seeds, bonferroni_level(statements)) if found.noise else None
     fair = score(row.trial) if row.expected is None else row.expected
-    told = None if half is None else abs(fair - result.score) > half
-    points, share = score(row.trial) - result.score, flops(row.trial) / result.reference.flops
-    return Difference(row, result, points, share, told)
+    points, share = fair - result.score, flops(row.trial) / result.reference.flops
+    return Difference(row, result, points, share, None if half is None else abs(points) > half)

@@ -2,13 +2,21 @@
 
 At equal complexity (arXiv 1905.13214, 1905.12887): the costs that the studies share (FLOPs, or any other measure) are
 cut into bins, and networks are weighted so that every study has the same weight in each bin; bins that a study has
-nothing in are left out for all. Needs no torch.
+nothing in are left out for all. Two samples are so far apart:
+
+    F(x)              weighted share of networks with at most the accuracy x
+    F_one - F_other   its ends say how far the one lies behind the other and how far ahead of it; the larger of both is
+                      the distance of Kolmogorov and Smirnov
+    p                 part of the permutations of labels, within bins, whose larger end is as far
+
+Only ranks count there, so that a network which failed to train may be below all others. Needs no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -20,14 +28,16 @@ from nas.analysis.seed_noise import Floats, mean_half_width
 
 Places = NDArray[np.int64]
 BINS = 8
-PERMUTATIONS = 1000
-FEWEST = 10  # networks of a study, in the bins that are shared
+PERMUTATIONS, BLOCK = 4999, 250  # so many at once, for memory
+FEWEST = 8  # networks of a study, in the bins that are shared: fewer cannot be told apart unless none overlaps
+CLOSE = 1e-9  # sums of weights that differ by less are equal
 POINTS = 101  # of a curve over cost
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Networks of one study: accuracies (N,) and what each costs (N,), such as its FLOPs."""
+    """Networks of one study: accuracies (N,), -inf of one that failed to train, and what each costs (N,), such as its
+    FLOPs."""
 
     name: str
     accuracy: Floats
@@ -36,12 +46,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class Edf:
-    """Share of networks (by weight) with at most `accuracy`; both (N,), rising."""
+    """Share of networks (by weight) with at most `accuracy`; both (N,), rising from those that failed, at -inf."""
 
     name: str
     accuracy: Floats
     share: Floats
     networks: int  # that lie in the shared bins
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed to train."""
+        return int(np.isneginf(self.accuracy).sum())
 
 
 @dataclass(frozen=True)
@@ -100,21 +115,56 @@ def edf(one: Weighted) -> Edf:
     return Edf(one.sample.name, one.sample.accuracy[order], np.cumsum(one.weight[order]), len(order))
 
 
-def distance(one: Weighted, other: Weighted, seed: int = 0) -> Distance:
-    """Between two samples of one `equal_complexity`. p: labels are permuted among the networks of each bin."""
+@dataclass(frozen=True)
+class Gaps:
+    """How far the one of two samples is ahead at most, and the other, in shares of networks. `chance` (permutations,):
+    the larger of both in each, rising."""
+
+    one_ahead: float
+    other_ahead: float
+    chance: Floats
+
+    def p(self, gap: float) -> float:
+        """How often chance has a gap as large, either way."""
+        return (1 + int((self.chance >= gap - CLOSE).sum())) / (1 + len(self.chance))
+
+    @cached_property
+    def needed(self) -> float | None:
+        """The smallest gap of these networks with a p up to 5%; None where none has."""
+        below = np.searchsorted(self.chance, self.chance - CLOSE)
+        told = (1 + len(self.chance) - below) / (1 + len(self.chance)) <= 1 - LEVEL + CLOSE
+        return float(self.chance[told][0]) if told.any() else None
+
+
+def gaps(one: Weighted, other: Weighted, rng: np.random.Generator) -> Gaps:
+    """Between two samples of one `equal_complexity`; labels are permuted among the networks of each bin."""
     accuracy = np.concatenate([one.sample.accuracy, other.sample.accuracy])
-    weight, place = np.concatenate([one.weight, -other.weight]), np.concatenate([one.place, other.place])
     order = np.argsort(accuracy, kind="stable")
-    last = np.append(np.diff(accuracy[order]) > 0, True)  # of equal accuracies
-    found = _gap(weight[order], last)
-    rng, groups = np.random.default_rng(seed), [np.flatnonzero(place == b) for b in np.unique(place)]
-    larger = 0
-    for _ in range(PERMUTATIONS):
-        mixed = weight.copy()
-        for group in groups:
-            mixed[group] = weight[rng.permutation(group)]
-        larger += _gap(mixed[order], last) >= found - 1e-12
-    return Distance(one.sample.name, other.sample.name, found, (1 + larger) / (1 + PERMUTATIONS))
+    last = np.append(accuracy[order][1:] > accuracy[order][:-1], True)  # of equal accuracies
+    weight = np.concatenate([one.weight, -other.weight])[order]
+    place = np.concatenate([one.place, other.place])[order]
+    behind, ahead = (float(end[0]) for end in _ends(weight[None], last))
+    chance = []
+    for begin in range(0, PERMUTATIONS, BLOCK):
+        mixed = np.tile(weight, (min(BLOCK, PERMUTATIONS - begin), 1))
+        for bin_ in np.unique(place):
+            inside = place == bin_
+            mixed[:, inside] = rng.permuted(mixed[:, inside], axis=1)
+        chance.append(np.maximum(*_ends(mixed, last)))
+    return Gaps(ahead, behind, np.sort(np.concatenate(chance)))
+
+
+def _ends(weight: Floats, last: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """(R, N) signed weights by rising accuracy -> (R,) how far the first lies behind, and ahead; 0 at least."""
+    gap = np.cumsum(weight, axis=1)[:, last]
+    return np.maximum(gap.max(axis=1), 0.0), np.maximum(-gap.min(axis=1), 0.0)
+
+
+def distance(one: Weighted, other: Weighted, seed: int = 0) -> Distance:
+    """The larger of both gaps, of two samples of one `equal_complexity`."""
+    found = gaps(one, other, np.random.default_rng(seed))
+    value = max(found.one_ahead, found.other_ahead)
+    return Distance(one.sample.name, other.sample.name, value, found.p(value))
 
 
 def distances(rows: Sequence[Weighted]) -> list[Distance]:
@@ -122,10 +172,6 @@ def distances(rows: Sequence[Weighted]) -> list[Distance]:
     pairs = list(combinations(rows, 2))
     found = [distance(one, other) for one, other in pairs]
     return [replace(one, p=bonferroni_p(one.p, len(pairs))) for one in found]
-
-
-def _gap(weight: Floats, last: NDArray[np.bool_]) -> float:
-    return float(np.abs(np.cumsum(weight)[last]).max())
 
 
 @dataclass(frozen=True)

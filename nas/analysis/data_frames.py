@@ -83,9 +83,9 @@ def references_data(folder: Path, trials: Sequence[Trial], band: Band) -> pd.Dat
     accuracy (validation top-1, 0 to 1, the mean of its seeds; missing where it came to nothing), balanced_accuracy;
     metric (which of the two the study maximises; the following are of that one); seeds; low and high (95% interval of
     that mean, with the seed noise of the study's networks); flops, products (multiply-accumulates of attention, no part
-    of flops), params; in_band; front (the trial of the front's best network at no more FLOPs), difference (of that
-    network from the reference), flops_share (of the reference's), told_apart (whether seeds tell them apart); seconds;
-    scale, built, source, origin; reason.
+    of flops), params; in_band; front (the trial of the front's best network at no more FLOPs), difference (of what is
+    expected of that network from the reference; of its mean without repeats), flops_share (of the reference's),
+    told_apart (whether seeds tell them apart); seconds; scale, built, source, origin; reason.
     """
     found = networks(trials)
     results = reference_results(read_references(folder), found, band)

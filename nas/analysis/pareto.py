@@ -31,6 +31,17 @@ def by_network(trials: Iterable[Trial]) -> list[list[Trial]]:
     return list(groups.values())
 
 
+def failed(trials: Iterable[Trial]) -> list[Trial]:
+    """Networks that have FLOPs, and failed in all their trainings: the first trial of each, by number."""
+    known, found = list(trials), dict[str | int, Trial]()
+    ended = {trial.key or trial.number for trial in scored(known)}
+    for trial in sorted(known, key=lambda t: t.number):
+        key = trial.key or trial.number
+        if trial.state == "failed" and trial.flops is not None and key not in ended:
+            found.setdefault(key, trial)
+    return list(found.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A network of a study. What is said of its accuracy anywhere is this mean, with the number of its seeds."""

@@ -1,15 +1,14 @@
 """Two spaces against each other, by random networks of both, trained alike: which is better at equal FLOPs.
 
 As design spaces are compared in arXiv 1905.13214 and 2003.13678: by the distributions of their networks' accuracies,
-weighted so that every part of the FLOPs that both have counts the same in both (`comparison.equal_complexity`).
+weighted so that every part of the FLOPs that both have counts the same in both, and by how far they are apart and what
+chance has (`comparison.equal_complexity`, `comparison.gaps`). With F as there, the expected best of n networks that are
+drawn by it is, exactly, the sum over x of x (F(x)^n - F(x-)^n).
 
-    F(x)              weighted share of networks with at most the accuracy x
-    F_one - F_other   its ends say how far the one lies behind the other and how far ahead of it; the larger of both is
-                      the distance of Kolmogorov and Smirnov
-    p                 part of the permutations of labels, within parts of FLOPs, whose larger end is as far
-    best of n         sum over x of x (F(x)^n - F(x-)^n): the expected best of n networks drawn by F, exactly
+A network that failed to train is one that its space draws: it ranks below all others, and counts as accuracy 0 where a
+number is needed. Left out, a space would look the better, the more of its worst networks fail.
 
-The larger end's p is the distance's. As both ends are held against the larger one of each permutation, the two
+The larger gap's p is the distance's. As both gaps are held against the larger one of each permutation, the two
 statements hold together: with 95% no space is called better where both are alike. Intervals are percentiles of a
 bootstrap over networks, wider for few as Student's are ("expanded percentiles", Hesterberg, arXiv 1411.5279); of a
 best of n moved by what the bootstrap shows of its bias, and told up to a tenth of the networks: they hold with some 90%
@@ -24,19 +23,16 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nas.analysis.comparison import BINS, Edf, Sample, Weighted, edf, equal_complexity
+from nas.analysis.comparison import BINS, CLOSE, FEWEST, Edf, Sample, Weighted, edf, equal_complexity, gaps
 from nas.analysis.multiple_comparisons import LEVEL
 from nas.analysis.seed_noise import Floats, student_t
 from space import Band, InputError
 
-FEWEST = 8  # networks of a space, in the FLOPs that both have: fewer cannot be told apart unless none overlaps
 PER_BIN = 6  # networks of a space in a part of the FLOPs, on average, at least
-PERMUTATIONS, RESAMPLES, BLOCK = 4999, 2000, 250  # so many at once, for memory
+RESAMPLES = 2000
 PART, PART_OF_INTERVALS = 4, 10  # a best of n is told up to a quarter of the networks, its interval up to a tenth
 MOST = 100  # networks of a best of n
-_CLOSE = 1e-9  # sums of weights that differ by less are equal
 Outcome = Literal["one", "other", "mixed", "open"]
 
 
@@ -54,7 +50,7 @@ class Side:
     """One of the two spaces. `best` (K,): the expected best of 1 to K networks; `low`, `high`: of the first ones."""
 
     edf: Edf
-    trained: int  # networks, also those in FLOPs that the other has none in
+    trained: int  # networks to their end, also those in FLOPs that the other has none in
     median: Measured
     ahead: Measured  # share of its networks above the other's median; of one just there a half
     best: Floats
@@ -64,6 +60,11 @@ class Side:
     @property
     def name(self) -> str:
         return self.edf.name
+
+    @property
+    def failed(self) -> int:
+        """How many of its networks failed to train."""
+        return self.edf.failed
 
     def best_of(self, count: int) -> Measured | None:
         """None for more than a quarter of its networks."""
@@ -90,9 +91,9 @@ class SpaceComparison:
     other: Side
     one_ahead: Gap
     other_ahead: Gap
-    needed: float  # the gap that would have been told
+    needed: float | None  # the smallest gap that would have been told; None: none of these networks
     bins: int  # parts of the FLOPs in which both have networks
-    permutations: int = PERMUTATIONS
+    permutations: int
 
     @property
     def distance(self) -> Gap:
@@ -101,20 +102,32 @@ class SpaceComparison:
 
     @cached_property
     def outcome(self) -> Outcome:
-        told = [gap.p <= 1 - LEVEL + _CLOSE for gap in (self.one_ahead, self.other_ahead)]
+        told = [gap.p <= 1 - LEVEL + CLOSE for gap in (self.one_ahead, self.other_ahead)]
         if all(told):
             return "mixed"
         return "one" if told[0] else "other" if told[1] else "open"
 
     def verdict(self) -> str:
-        """Which is better, in a sentence."""
+        """Which is better, in a sentence; and in another one what failed to train, where something did."""
+        return f"{self._verdict()} {self.failures()}".strip()
+
+    def failures(self) -> str:
+        """Empty where no network failed to train."""
+        sides = self.one, self.other
+        if not any(side.failed for side in sides):
+            return ""
+        one, other = (f"{side.failed:,} of {side.edf.networks:,} networks of {side.name}" for side in sides)
+        return f"Failed to train, and ranked below all others: {one}, {other}."
+
+    def _verdict(self) -> str:
         one, other, found = self.one.name, self.other.name, self.distance
         rests = f"Kolmogorov-Smirnov distance {found.value:.2f}, p {p_words(found.p)}"
         match self.outcome:
             case "open":
+                least = "no distance" if self.needed is None else f"a distance of {_at_least(self.needed)}"
                 return (
-                    f"{one} and {other} are not told apart at equal FLOPs ({rests}): of so few networks a distance of "
-                    f"{self.needed:.2f} would be; that they are alike is not shown."
+                    f"{one} and {other} are not told apart at equal FLOPs ({rests}): of so few networks {least} would "
+                    "be; that they are alike is not shown."
                 )
             case "mixed":
                 return f"{one} and {other} differ at equal FLOPs, and neither is better throughout ({rests})."
@@ -137,6 +150,11 @@ class SpaceComparison:
                 return f"The narrowing is refused: some of its networks are better, others worse, {p}."
 
 
+def _at_least(gap: float) -> str:
+    """Rounded up, so that what is printed would be told: `0.53` of 0.525."""
+    return f"{math.ceil(100 * gap - CLOSE) / 100:.2f}"
+
+
 def p_words(p: float) -> str:
     """`< 0.001`, `0.004`, `0.31`."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
@@ -155,38 +173,13 @@ def compare_samples(one: Sample, other: Sample, band: Band, seed: int = 0) -> Sp
             )
     first, second = rows
     rng = np.random.default_rng(seed)
-    gaps, needed = _gaps(first, second, rng)
+    found = gaps(first, second, rng)
+    ahead, behind = (Gap(value, found.p(value)) for value in (found.one_ahead, found.other_ahead))
     mine, others = (_Resampled.of(row, rng) for row in rows)
     return SpaceComparison(
-        _side(mine, others, edf(first), len(one.accuracy)), _side(others, mine, edf(second), len(other.accuracy)),
-        *gaps, needed, len(np.unique(first.place)),
+        _side(mine, others, edf(first), one), _side(others, mine, edf(second), other), ahead, behind, found.needed,
+        len(np.unique(first.place)), len(found.chance),
     )  # fmt: skip
-
-
-def _gaps(one: Weighted, other: Weighted, rng: np.random.Generator) -> tuple[tuple[Gap, Gap], float]:
-    """How far each is ahead, and what 95% of the permutations stay below, either way."""
-    accuracy = np.concatenate([one.sample.accuracy, other.sample.accuracy])
-    order = np.argsort(accuracy, kind="stable")
-    last = np.append(np.diff(accuracy[order]) > 0, True)  # of equal accuracies
-    weight = np.concatenate([one.weight, -other.weight])[order]
-    place = np.concatenate([one.place, other.place])[order]
-    behind, ahead = (float(end[0]) for end in _ends(weight[None], last))
-    chance = []
-    for begin in range(0, PERMUTATIONS, BLOCK):
-        mixed = np.tile(weight, (min(BLOCK, PERMUTATIONS - begin), 1))
-        for bin_ in np.unique(place):
-            inside = place == bin_
-            mixed[:, inside] = rng.permuted(mixed[:, inside], axis=1)
-        chance.append(np.maximum(*_ends(mixed, last)))
-    larger = np.concatenate(chance)
-    found = (Gap(end, (1 + int((larger >= end - _CLOSE).sum())) / (1 + PERMUTATIONS)) for end in (ahead, behind))
-    return (next(found), next(found)), float(np.quantile(larger, LEVEL, method="higher"))
-
-
-def _ends(weight: Floats, last: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """(R, N) signed weights by rising accuracy -> (R,) how far the first lies behind, and ahead; 0 at least."""
-    gap = np.cumsum(weight, axis=1)[:, last]
-    return np.maximum(gap.max(axis=1), 0.0), np.maximum(-gap.min(axis=1), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +202,13 @@ class _Resampled:
         drawn = (times @ inside) @ inside.T  # (RESAMPLES, N) in the part that each is in
         weight = times / np.maximum(drawn, 1.0)
         weight /= weight.sum(axis=1, keepdims=True)
-        return _Resampled(row.sample.accuracy[order], np.concatenate([row.weight[order][None], weight]))
+        accuracy = np.maximum(row.sample.accuracy[order], 0.0)  # of what failed to train
+        return _Resampled(accuracy, np.concatenate([row.weight[order][None], weight]))
 
     def medians(self) -> Floats:
         """(1 + RESAMPLES,); between two that it lies between, in the middle."""
         share = np.cumsum(self.weight, axis=1)
-        low, high = (share < 0.5 - _CLOSE).sum(axis=1), (share < 0.5 + _CLOSE).sum(axis=1)
+        low, high = (share < 0.5 - CLOSE).sum(axis=1), (share < 0.5 + CLOSE).sum(axis=1)
         return np.asarray((self.accuracy[low] + self.accuracy[np.minimum(high, len(self.accuracy) - 1)]) / 2)
 
     def above(self, values: Floats) -> Floats:
@@ -233,7 +227,7 @@ class _Resampled:
         return np.stack(found, axis=1)
 
 
-def _side(own: _Resampled, other: _Resampled, curve: Edf, trained: int) -> Side:
+def _side(own: _Resampled, other: _Resampled, curve: Edf, sample: Sample) -> Side:
     networks = len(own.accuracy)
     best = _Resampled(own.accuracy, own.weight[:1]).best_of(min(MOST, networks // PART))[0]
     told = own.best_of(min(MOST, max(1, networks // PART_OF_INTERVALS)))
@@ -242,7 +236,7 @@ def _side(own: _Resampled, other: _Resampled, curve: Edf, trained: int) -> Side:
     )  # it is biased, and its bootstrap twice
     found = (values[:, None] for values in (own.medians(), own.above(other.medians())))
     median, ahead = (Measured(float(v[0, 0]), *map(float, _ends_of(v, networks)[:, 0])) for v in found)
-    return Side(curve, trained, median, ahead, best, low, high)
+    return Side(curve, int(np.isfinite(sample.accuracy).sum()), median, ahead, best, low, high)
 
 
 def _ends_of(values: Floats, networks: int) -> Floats:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nas.analysis.comparison import Sample
-from nas.analysis.pareto import flops, merged, score
+from nas.analysis.pareto import failed, flops, merged, points, score
 from nas.analysis.space_comparison import SpaceComparison, compare_samples
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -17,8 +17,8 @@ Study = tuple[Sequence[Trial], Settings]
 
 
 def compare_studies(one: Study, other: Study, seed: int = 0) -> SpaceComparison:
-    """By all networks that were trained to their end, in the FLOPs that both spaces reach. Raises InputError for
-    studies that cannot be compared, and for too few networks."""
+    """By all networks that were trained to their end or failed to, in the FLOPs that both spaces reach. Raises
+    InputError for studies that cannot be compared, and for too few networks."""
     settings = one[1], other[1]
     check_comparable(*settings)
     mine, others = (_sample(study, name) for study, name in zip((one, other), names_of(*settings), strict=True))
@@ -80,6 +80,19 @@ def is_narrowing(one: Space, other: Space) -> bool:
 
 
 def _sample(study: Study, name: str) -> Sample:
-    rows = merged(study[0])
-    accuracy, costs = np.array([score(t) for t in rows], dtype=float), np.array([flops(t) for t in rows], dtype=float)
-    return Sample(name, accuracy, costs)
+    rows, lost = merged(study[0]), failed(study[0])
+    accuracy = np.array([*map(score, rows), *[-np.inf] * len(lost)])
+    return Sample(name, accuracy, np.array([flops(trial) for trial in (*rows, *lost)], dtype=float))
+
+
+def seeds_per_network(one: Study, other: Study) -> tuple[int, int]:
+    """Fewest and most seeds that a network of either was trained with to its end."""
+    counts = [point.seeds for study in (one, other) for point in points(study[0])]
+    return min(counts, default=1), max(counts, default=1)
+
+
+def seeds_words(one: Study, other: Study) -> str:
+    """`1 seed per network`, or which means the accuracies are."""
+    low, high = seeds_per_network(one, other)
+    count = f"{low} to {high}" if low < high else str(high)
+    return "1 seed per network" if high == 1 else f"the mean of each network's {count} seeds"

@@ -95,19 +95,19 @@ def compare_spaces(
 
 def print_comparison(one: Path, other: Path, as_json: bool) -> None:
     """Of two studies."""
-    from nas.analysis.space_studies import compare_studies, is_narrowing, shared_band
-    from nas.cli.comparison_tables import comparison_json, comparison_table, failed_of
+    from nas.analysis.space_studies import compare_studies, is_narrowing, seeds_words, shared_band
+    from nas.cli.comparison_tables import comparison_json, comparison_table
 
     readers = Reader(one), Reader(other)
     first, second = ((reader.trials(), reader.settings) for reader in readers)
     pair = first[1], second[1]
     found, band = compare_studies(first, second), shared_band(*pair)
     narrowing = is_narrowing(*(settings.build_space() for settings in pair))
-    failed = [failed_of(trials) for trials, _ in (first, second)]
+    seeds = seeds_words(first, second)
     if as_json:
-        print_json(*comparison_json(found, pair, band, failed, narrowing))
+        print_json(*comparison_json(found, pair, band, seeds, narrowing))
         return
-    print_table(comparison_table(found, pair[0], band, failed))
+    print_table(comparison_table(found, pair[0], band, seeds))
     print(found.verdict())
     if narrowing:
         print(found.ruling())

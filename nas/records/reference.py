@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from filelock import FileLock, Timeout
 from pydantic import ConfigDict
 
 from nas.records.files import write_whole
@@ -48,6 +50,7 @@ class Reference:
     device: str
     versions: Mapping[str, str]
     arch: Mapping[str, Any] | None = None  # of one of ours
+    code: str | None = None  # of a function: a digest of its file; None too in records of earlier releases
 
     @property
     def accuracy(self) -> float | None:
@@ -71,6 +74,23 @@ def reference_path(folder: Path, name: str, index: int) -> Path:
     """`references/timm-resnet18-x0.25-0.json` of a study."""
     plain = re.sub(r"[^A-Za-z0-9_.=,-]+", "-", name).strip("-.") or "network"
     return folder / FOLDER / f"{plain}-{index}.json"
+
+
+@contextmanager
+def alone(folder: Path, name: str, index: int) -> Iterator[bool]:
+    """For whoever trains one: False where another process is at it. The kernel's lock, which dies with its process."""
+    path = reference_path(folder, name, index)
+    path.parent.mkdir(exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.stem}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def read_references(folder: Path) -> list[Reference]:

@@ -20,11 +20,12 @@ SHOWN = 160  # letters of a reason that someone else's code gives
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A network at one scale of its widths. `make` draws fresh weights from torch's generator and may raise anything;
-    `built`: with what widths or arguments; `arch`: of one of ours."""
+    `built`: with what widths or arguments; `arch`: of one of ours; `code`: a digest of the file of a function."""
 
     make: Callable[[], nn.Module]
     built: str
     arch: Mapping[str, Any] | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

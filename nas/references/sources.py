@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import Parameter, signature
@@ -63,9 +64,9 @@ def find_source(text: str, task: Task, drop_path: float | None) -> Source:
     if all("=" in word for word in rest) and is_timm(first):
         return Timm(text, first, _arguments(text, rest), task, drop_path)
     if rest and "=" not in rest[0]:
-        function = _function(text, first, rest[0])
+        function, code = _function(text, first, rest[0])
         name = ":".join([Path(first).stem, *rest])
-        return Function(text, name, function, _arguments(text, rest[1:]), task, drop_path)
+        return Function(text, name, function, code, _arguments(text, rest[1:]), task, drop_path)
     near = near_names(first, [*presets("networks"), *names_of_timm()])
     raise InputError(
         f"network must be a YAML file, an export, a preset, timm:NAME or module:function, got {text}; {near}"
@@ -111,6 +112,7 @@ class Function:
     text: str
     name: str
     function: Callable[..., Any]
+    code: str  # a digest of its file
     arguments: Mapping[str, Any]
     task: Task
     drop_path: float | None
@@ -136,7 +138,7 @@ class Function:
         arguments = {**self._takes(told), **self.arguments}
         given = dict(self.arguments) | ({} if scale is None else {"scale": scale})
         words = ", ".join(f"{key} {value}" for key, value in given.items())
-        return Variant(partial(self.function, **arguments), words or "as it is")
+        return Variant(partial(self.function, **arguments), words or "as it is", code=self.code)
 
     def _takes(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """Those that it has arguments for."""
@@ -145,9 +147,11 @@ class Function:
         return {name: value for name, value in told.items() if every or name in known}
 
 
-def _function(text: str, module: str, name: str) -> Callable[..., Any]:
+def _function(text: str, module: str, name: str) -> tuple[Callable[..., Any], str]:
+    """And a digest of the file that was named, with that which defines it where it is from another one."""
     try:
-        found = getattr(_module(module), name)
+        place = _module(module)
+        found = getattr(place, name)
     except InputError:
         raise
     except AttributeError as error:
@@ -159,7 +163,9 @@ def _function(text: str, module: str, name: str) -> Callable[..., Any]:
         ) from error
     if not callable(found):
         raise InputError(f"network must be a function, got {text}, a {type(found).__name__}; name a function")
-    return found  # type: ignore[no-any-return]
+    defined = sys.modules.get(getattr(found, "__module__", None) or "", place)
+    files = dict.fromkeys(getattr(each, "__file__", None) for each in (place, defined))
+    return found, sha256(b"".join(Path(file).read_bytes() for file in files if file)).hexdigest()[:16]
 
 
 def _module(name: str) -> ModuleType:
@@ -169,11 +175,12 @@ def _module(name: str) -> ModuleType:
             sys.path.insert(0, str(Path.cwd()))
         return import_module(name)
     path = Path(name)
-    spec = spec_from_file_location(path.stem, path)
+    own = f"{path.stem}_{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"  # two files may have one name
+    spec = spec_from_file_location(own, path)
     if not is_file(path) or spec is None or spec.loader is None:
         raise InputError(f"network must be a function of a file that exists, got {name}; check the path")
     module = module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
+    sys.modules[own] = module
     spec.loader.exec_module(module)
     return module
 

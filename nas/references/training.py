@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from torch import nn
@@ -17,8 +18,8 @@ from nas.data.study_data import load_study_data
 from nas.records.errors import first_line, terminable
 from nas.records.progress import Report, Steps
 from nas.records.recipe import Recipe
-from nas.records.reference import Reference, read_reference, reference_path
-from nas.records.settings import Settings
+from nas.records.reference import Reference, alone, read_reference, reference_path
+from nas.records.settings import Settings, difference
 from nas.records.trial import Period
 from nas.references.fitting import Fitted, fit
 from nas.references.sources import find_source
@@ -31,7 +32,7 @@ from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
 from nas.training.steps import NO_GRAPHS
 from nas.training.trainer import Failed, attempt
-from space import InputError, compact
+from space import Arch, InputError, compact
 
 FIRST_SEED = -1_000_001  # in place of a trial's number, and going down: an audit has those from -1
 
@@ -104,6 +105,7 @@ def _fit_all(plan: ReferencePlan, settings: Settings, console: Console) -> tuple
             refused.append(str(error))
             _say(console, f"refused: {error}")
             continue
+        _check_alone(found, fitted.get(found.name))
         fitted[found.name] = found
         cost = found.looked.cost
         more = f", {compact(cost.products)} attention products" if cost.products else ""
@@ -123,13 +125,38 @@ def _on_record(folder: Path, fitted: Fitted, index: int) -> Reference | None:
     path, cost = reference_path(folder, fitted.name, index), fitted.looked.cost
     if not path.is_file():
         return None
-    found = read_reference(path)
+    found, variant = read_reference(path), fitted.looked.variant
     was, now = (found.name, found.flops, found.params), (fitted.name, cost.flops, cost.params)
     if was != now:
         described = (f"{name} of {flops:,} FLOPs and {params:,} parameters" for name, flops, params in (was, now))
         recorded, built = described
-        raise InputError(f"network must be the one on record, {recorded}, got {built}; rename it, or remove {path}")
+        raise _another(recorded, built, path)
+    if found.arch and variant.arch:
+        before, after = (Arch.from_dict(dict(each), fitted.name) for each in (found.arch, variant.arch))
+        if before.key != after.key and (differs := difference("", _by_part(before), _by_part(after))):
+            place, part, other = differs
+            raise _another(f"{fitted.name} with {place[1:]} {part}", str(other), path)
+    if found.code and found.code != variant.code:
+        raise _another(f"{fitted.name} of a file of digest {found.code}", f"one of {variant.code}", path)
     return found
+
+
+def _by_part(arch: Arch) -> dict[str, Any]:
+    plain = arch.to_dict()
+    return {f"stages[{i}]": stage for i, stage in enumerate(plain.pop("stages"))} | plain
+
+
+def _another(was: str, now: str, path: Path) -> InputError:
+    return InputError(f"network must be the one on record, {was}, got {now}; rename it, or remove {path}")
+
+
+def _check_alone(fitted: Fitted, other: Fitted | None) -> None:
+    """Raises InputError for a second network of the same name."""
+    if other and (other.looked.variant.arch, other.looked.variant.code) != (
+        fitted.looked.variant.arch, fitted.looked.variant.code
+    ):  # fmt: skip
+        texts = f"{other.source.text} and {fitted.source.text}"
+        raise InputError(f"names of networks must differ, got {fitted.name} of both {texts}; rename one of the files")
 
 
 def _bench(folder: Path, settings: Settings, plan: ReferencePlan, console: Console) -> _Bench:
@@ -149,11 +176,16 @@ def _train_all(left: Sequence[tuple[Fitted, int]], bench: _Bench) -> list[Refere
     with Steps(bench.console, f"references of {bench.settings.name}").step(total=100, unit="%") as report:
         for number, (each, index) in enumerate(left, 1):
             part = seconds[each.name] / whole
-            record = _train(each, index, bench, partial(_on_period, report, done, part / bench.recipe.length))
-            record.write(bench.folder)
-            found.append(record)
+            with alone(bench.folder, each.name, index) as is_ours:
+                record = _on_record(bench.folder, each, index) if is_ours else None  # of another command, meanwhile
+                if is_ours and not record:
+                    record = _train(each, index, bench, partial(_on_period, report, done, part / bench.recipe.length))
+                    record.write(bench.folder)
             done += part
-            _say(bench.console, f"reference {number} of {len(left)}: {_line(record, bench.settings)}")
+            found += [record] if record else []
+            said = f"{each.name}, seed {index}: left to another nas reference, which is at it"
+            said = _line(record, bench.settings) if record else said
+            _say(bench.console, f"reference {number} of {len(left)}: {said}")
             report(100 * done)
     return found
 
@@ -195,7 +227,7 @@ def _train(fitted: Fitted, index: int, bench: _Bench, on_period: partial[Verdict
         counts=None if isinstance(found, Failed) else found.counts,
         reason=found.reason if isinstance(found, Failed) else None,
         seconds=round(found.seconds, 2), device=str(bench.placed.device), versions=package_versions(),
-        arch=fitted.looked.variant.arch,
+        arch=fitted.looked.variant.arch, code=fitted.looked.variant.code,
     )  # fmt: skip
 
 

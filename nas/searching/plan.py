@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,6 +19,10 @@ _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:h|min|m|s)\s*)+")
 LogLevel = Literal["debug", "info", "warning", "error"]
 DEFAULT_SAMPLER: Sampler = "ehvi"
+OPTIONS = {
+    "recipe_file": "recipe",
+    "name": "study",
+}  # of the command line, where they are not called as the plan's field
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,26 @@ class SearchPlan:
         return self.stop or default_stop(self.sampler)
 
 
+def as_command(
+    begin: Sequence[str], plan: SearchPlan, names: Mapping[str, str] = OPTIONS, left: Collection[str] = ()
+) -> str:
+    """A plan that was made in Python as a command line, as study.yaml keeps it: `nas`, what it begins with, and the
+    options that are not the default ones. `names`: of fields whose options are called otherwise. A storage's URL and
+    the fields `left` are not in it."""
+    words = ["nas", *begin]
+    for field in fields(plan):
+        value = getattr(plan, field.name)
+        if field.name in ("command", "storage", "reading", *left) or value == field.default:
+            continue
+        option = f"--{names.get(field.name, field.name)}".replace("_", "-")
+        words += [option] if value is True else [option, str(value)]
+    for name, value in asdict(plan.reading).items():
+        if value and name != "apart":
+            option = f"--{'val' if name == 'validation' else name}".replace("_", "-")
+            words += [option] if value is True else [option, value]
+    return shlex.join(words)
+
+
 def default_stop(sampler: Sampler) -> Stop:
     """The stopping rule of a sampler that was given none."""
     return "none" if sampler in ("random", "spread") else "quantile"
@@ -99,23 +124,6 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
     words += [f"seed{plan.seed}"] * (plan.seed != 0)
     return name_of(words)
-
-
-def options_of(plan: SearchPlan, left: Collection[str] = ()) -> list[str]:
-    """A plan as options of its command, without fields that are as by default, those `left` out, a storage's URL and
-    what no command says."""
-    words, names = [], {"recipe_file": "recipe", "name": "study"}
-    for field in fields(plan):
-        value = getattr(plan, field.name)
-        if field.name in ("command", "storage", "reading", "rival", *left) or value == field.default:
-            continue
-        option = f"--{names.get(field.name, field.name)}".replace("_", "-")
-        words += [option] if value is True else [option, str(value)]
-    for name, value in asdict(plan.reading).items():
-        if value and name != "apart":
-            option = f"--{'val' if name == 'validation' else name}".replace("_", "-")
-            words += [option] if value is True else [option, value]
-    return words
 
 
 def parse_time(text: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from nas.analysis.step_model import numbers_of
 from nas.data.sources import name_of_source
 from nas.data.study_data import load_with_progress
 from nas.records.settings import Reading, name_of
-from nas.searching.plan import SearchPlan, options_of
+from nas.searching.plan import SearchPlan, as_command
 from space import Arch, Band, InputError, Task
 from space.budget import parse_count
 from space.reading import find, load_yaml
@@ -88,12 +87,12 @@ def steps_command(
     first: str | Path, last: str | Path, data: str | Path, flops: str, plan: SearchPlan, **given: Any
 ) -> str:
     """The line that begins the same study, as study.yaml keeps it. `given`: options of `nas steps` alone."""
-    words: list[object] = ["nas", "steps", first, last, "--data", data, "--flops", flops]
+    words: list[object] = ["steps", first, last, "--data", data, "--flops", flops]
     for option, value in given.items():
         for each in value if isinstance(value, list) else [value]:
             if each not in (None, False):
                 words += [f"--{option}"] if each is True else [f"--{option}", each]
-    return shlex.join([*map(str, words), *options_of(plan, ("trials", "repeats", "stop"))])
+    return as_command([str(word) for word in words], plan, left=("trials", "repeats", "stop"))
 
 
 def plan_steps(

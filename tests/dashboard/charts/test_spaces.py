@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from dashboard.charts.compare import edf_figure
 from dashboard.charts.spaces import best_of_caption, best_of_figure, shares_caption
 from nas.analysis.comparison import Sample
 from nas.analysis.space_comparison import SpaceComparison, compare_samples
@@ -33,6 +34,19 @@ def test_the_best_of_so_many_is_drawn_with_its_interval() -> None:
     assert shade["x"] == [1, 2, 3, 4, 4, 3, 2, 1], "an interval up to a tenth"
     assert shade["y"][:4] == pytest.approx(100 * found.one.high)
     assert len({each["line"]["color"] for each in figure["data"]}) == 2
+
+
+def test_a_line_begins_above_the_networks_that_failed_to_train() -> None:
+    flops = np.full(10, 3e6)
+    half, none = (Sample("half", np.array([-np.inf] * 5 + [0.5, 0.6, 0.7, 0.8, 0.9]), flops),
+                  Sample("none", np.full(10, -np.inf), flops))  # fmt: skip
+    found = compare_samples(half, none, Band(2_000_000, 4_000_000))
+    figure = edf_figure([found.one.edf, found.other.edf])
+    as_plotly(figure)
+    assert figure["data"][0]["x"] == pytest.approx([50, 60, 70, 80, 90])
+    assert figure["data"][0]["y"] == pytest.approx([60, 70, 80, 90, 100])
+    assert figure["data"][1]["x"] == []
+    as_plotly(best_of_figure(found))
 
 
 def test_the_sentences_say_what_the_charts_show() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from dashboard.pages.spaces import best_pair
 from dashboard.study_cache import StudyCache, study_names
 from tests.dashboard.opened import checked, page, said
-from tests.dashboard.studies import SPACE, make_drawn, make_study
+from tests.dashboard.studies import SPACE, add_trial, make_drawn, make_study
 
 
 def test_the_studies_of_a_comparison_are_chosen_and_told_apart(runs: Path) -> None:
@@ -23,6 +24,18 @@ def test_the_studies_of_a_comparison_are_chosen_and_told_apart(runs: Path) -> No
     words = said(page("spaces", one="pair-b", other="pair-a"))
     assert "few is better than digits" in words
     assert "narrowing" not in words, "the other one is wider"
+
+
+def test_what_failed_to_train_and_further_seeds_are_said(runs: Path) -> None:
+    make_drawn(runs, "x-a", seed=1)
+    folder = make_drawn(runs, "x-b", 20, seed=2)
+    assert ", 1 seed." in said(page("spaces"))
+    add_trial(folder, random.Random(1), repeat_of=0)
+    for seed in range(10):
+        add_trial(folder, random.Random(seed), "failed")
+    words = said(page("spaces"))
+    assert "0 of 30 networks of x-a, 10 of 30 networks of x-b." in words
+    assert "mean of 1 to 2 seeds" in words
 
 
 def test_what_cannot_be_compared_is_said(runs: Path) -> None:
@@ -62,3 +75,8 @@ def test_the_best_guess_is_a_pair_then_random_networks(runs: Path) -> None:
     assert best_pair(cache, runs, names) == ("first", "second"), "the latest two, the first that began in front"
     make_drawn(runs, "lone-b", complete=0)
     assert best_pair(cache, runs, [*names, "lone-b"]) == ("lone-a", "lone-b")
+    for name in ("searched-a", "searched-b"):
+        make_study(runs, name, complete=1)
+    searched = ["searched-b", "searched-a"]
+    assert best_pair(cache, runs, [*searched, *names, "lone-b"]) == ("lone-a", "lone-b"), "a search made those"
+    assert best_pair(cache, runs, searched) is None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import scipy.stats  # type: ignore[import-untyped]
 
 from nas.analysis.against_front import against_front, reference_results
+from nas.analysis.pareto import score
 from nas.analysis.seed_noise import networks
 from nas.records.reference import Reference
 from nas.records.scores import ClassCounts
@@ -80,6 +82,25 @@ def test_told_apart_by_what_is_expected_and_for_all_references_together() -> Non
             assert apart is not None
             assert apart.told is told
             assert apart.words.endswith("FLOPs" if told else "FLOPs, within noise")
+            assert apart.points == pytest.approx(gap), "what is printed is what is tested"
+            assert "points expected at 100% of its FLOPs" in apart.words
+
+
+def test_a_lucky_front_is_not_said_to_lead_a_better_reference() -> None:
+    """200 networks of 80%, with a noise of 2 points: the highest of them have some 85%, and 84% is better than all."""
+    said = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        costs = np.exp(rng.uniform(np.log(1e6), np.log(4e6), 200)).astype(int)
+        trials = [trial(i, rng.normal(0.80, 0.02), int(cost), str(i)) for i, cost in enumerate(costs)]
+        trials += [trial(200 + i, rng.normal(0.80, 0.02), int(costs[i % 10]), str(i % 10)) for i in range(20)]
+        found = networks(trials)
+        (result,) = reference_results([reference(0.84, 4_000_000, index=i) for i in range(20)], found, BAND)
+        apart = against_front(result, found, 1)
+        assert apart is not None
+        said.append((score(apart.row.trial) > 0.84, apart.points < 0))
+    assert sum(lucky for lucky, _ in said) > 5
+    assert all(below for _, below in said)
 
 
 def test_they_are_no_part_of_the_front_or_its_noise() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.analysis.data_frames import reached
 from nas.analysis.pareto import best, hypervolume, knee, merged, outcome, pareto_front, scored
 from nas.records.trial import Trial
 from space import Band, InputError
@@ -90,6 +91,12 @@ def test_best_is_the_most_accurate_and_the_cheapest_of_those(points: list[tuple[
     cheapest = min(flops for flops, accuracy in points if accuracy == top)
     for rows in (trials(*points), pareto_front(trials(*points))):
         assert (best(rows).accuracy, best(rows).flops) == (top, cheapest)
+
+
+@given(POINTS.filter(bool), st.integers(1, 13).map(lambda f: 1000 * f))
+def test_a_front_has_reached_the_best_that_is_cheap_enough(points: list[tuple[int, float]], limit: int) -> None:
+    cheap = [accuracy for flops, accuracy in points if flops <= limit]
+    assert reached(pareto_front(trials(*points)), limit) == max(cheap, default=None)
 
 
 def test_knee_by_hand() -> None:

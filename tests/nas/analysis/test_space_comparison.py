@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, kstest  # type: ignore[import-untyped]
 
+from nas.analysis import comparison as shared
 from nas.analysis import space_comparison
-from nas.analysis.comparison import Sample
-from nas.analysis.space_comparison import FEWEST, SpaceComparison, compare_samples, p_words
+from nas.analysis.comparison import FEWEST, Sample
+from nas.analysis.space_comparison import SpaceComparison, compare_samples, p_words
 from space import Band, InputError
 
 BAND = Band(2_000_000, 4_000_000)
@@ -31,7 +32,7 @@ def plain(name: str, accuracies: list[float]) -> Sample:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space_comparison, "PERMUTATIONS", 199)
+    monkeypatch.setattr(shared, "PERMUTATIONS", 199)
     monkeypatch.setattr(space_comparison, "RESAMPLES", 300)
 
 
@@ -176,13 +177,87 @@ def test_the_verdict_is_a_sentence_with_p() -> None:
     assert worse.verdict().startswith("whole is better than narrowed")
     assert "refused: its networks are worse" in worse.ruling()
     assert "are not told apart" in alike.verdict()
-    assert f"a distance of {alike.needed:.2f} would be" in alike.verdict()
+    assert alike.needed
+    assert f"a distance of {math.ceil(100 * alike.needed) / 100:.2f} would be" in alike.verdict()
+    assert "Failed" not in alike.verdict()
     assert "refused: that its networks are better is not shown" in alike.ruling()
 
 
-def test_the_gap_that_would_be_told_is_the_one_whose_p_is_five_percent() -> None:
-    found = comparison(0.0, 50)
-    assert 0.2 < found.needed < 0.35, "1.36 sqrt(2 / 50) = .27, Kolmogorov's"
+def exact_p(one: int, other: int, gap: float) -> float:
+    """Of all ways to rank `one` and `other` networks, the part in which the distance is `gap` or more: lattice paths
+    that leave the strip around the diagonal."""
+    paths = {(0, 0): 1}
+    for i, j in product(range(one + 1), range(other + 1)):
+        if (i, j) != (0, 0):
+            inside = abs(i / one - j / other) < gap - 1e-9
+            paths[i, j] = (paths.get((i - 1, j), 0) + paths.get((i, j - 1), 0)) * inside
+    return 1 - paths[one, other] / math.comb(one + other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "below", "needed"), [(16, 10, 0.5125, 0.525), (24, 24, 9 / 24, 10 / 24), (10, 10, 0.6, 0.7)]
+)
+def test_the_gap_that_would_be_told_is_the_smallest_with_a_p_of_five_percent(
+    one: int, other: int, below: float, needed: float
+) -> None:
+    rng = np.random.default_rng(11)
+    found = compare_samples(plain("a", list(rng.normal(size=one))), plain("b", list(rng.normal(size=other))), BAND)
+    assert exact_p(one, other, needed) <= 0.05 < exact_p(one, other, below)
+    assert found.needed == pytest.approx(needed)
+
+
+def test_a_gap_as_large_as_needed_is_told_and_the_one_below_is_not() -> None:
+    """Ten networks each, of which so many of the one are above all of the other."""
+
+    def ahead(by: int) -> SpaceComparison:
+        low, rest = [i / 100 for i in range(10)], [i / 100 - 0.001 for i in range(by, 10)]
+        return compare_samples(plain("a", [*rest, *[0.5 + i / 100 for i in range(by)]]), plain("b", low), BAND)
+
+    assert (ahead(7).outcome, ahead(6).outcome) == ("one", "open")
+    assert ahead(6).needed == pytest.approx(0.7)
+    assert ahead(7).one_ahead.p <= 0.05 < ahead(6).one_ahead.p
+
+
+def test_of_networks_that_are_all_equal_no_distance_would_be_told() -> None:
+    found = compare_samples(plain("a", [0.5] * 9), plain("b", [0.5] * 9), BAND)
+    assert found.needed is None
+    assert "of so few networks no distance would be" in found.verdict()
+
+
+def losing(sample: Sample, share: float) -> Sample:
+    """The worst of its networks fail to train."""
+    lost = sample.accuracy < np.quantile(sample.accuracy, share)
+    return Sample(sample.name, np.where(lost, -np.inf, sample.accuracy), sample.cost)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_space_whose_worst_networks_fail_is_not_better() -> None:
+    rng = np.random.default_rng(12)
+    found = [compare_samples(drawn("a", rng, 60), losing(drawn("b", rng, 60), 0.4), BAND, i) for i in range(30)]
+    assert [each.outcome for each in found].count("other") <= 2
+    assert [each.outcome for each in found].count("one") >= 5, "so many failures are a fault of their own"
+    assert (found[0].one.failed, found[0].other.failed) == (0, 24)
+    assert (
+        found[0]
+        .verdict()
+        .endswith(" Failed to train, and ranked below all others: 0 of 60 networks of a, 24 of 60 networks of b.")
+    )
+
+
+def test_what_failed_to_train_is_below_all_others_and_counts_as_nothing() -> None:
+    values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    lost = [-np.inf, -np.inf, *values[2:]]
+    found = compare_samples(plain("whole", values), plain("lost", lost), BAND)
+    assert (found.one_ahead.value, found.other_ahead.value) == pytest.approx((2 / 8, 0))
+    best = [found.other.best_of(count) for count in (1, 2)]
+    counted = [0.0, 0.0, *values[2:]]
+    assert [each and each.value for each in best] == pytest.approx(
+        [np.mean(counted), np.mean([max(pair) for pair in product(counted, repeat=2)])]
+    )
+    most = compare_samples(plain("whole", values), plain("lost", [-np.inf] * 6 + [0.9, 0.95]), BAND)
+    assert [most.other.median.value, most.other.ahead.value] == pytest.approx([0, 2 / 8])
+    assert (most.one_ahead.value, most.other_ahead.value) == pytest.approx((6 / 8, 2 / 8))
+    assert all(np.isfinite(side.best).all() for side in (most.one, most.other))
 
 
 def test_p_in_words() -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nas.analysis.space_studies import check_comparable, compare_studies, is_narrowing, names_of, shared_band
+from nas.analysis.space_studies import (
+    check_comparable,
+    compare_studies,
+    is_narrowing,
+    names_of,
+    seeds_per_network,
+    seeds_words,
+    shared_band,
+)
 from nas.records.settings import Settings
 from nas.storage.reader import Reader
 from space import Band, InputError, Space
-from tests.dashboard.studies import SPACE, make_drawn, make_settings
+from tests.dashboard.studies import SPACE, add_trial, make_drawn, make_settings
 
 SMALL = SPACE.narrow(width=tuple(range(8, 25, 4)), depth=(3, 4))
 
@@ -27,6 +36,32 @@ def test_networks_of_studies_are_compared(tmp_path: Path) -> None:
     found = compare_studies(first, second)
     assert (found.one.name, found.other.name) == ("one", "other"), "spaces of one name go by their studies"
     assert (found.one.trained, found.outcome) == (30, "other")
+
+
+def test_what_failed_is_a_network_of_its_space(tmp_path: Path) -> None:
+    """Alike but for the worst of the other's, which fail: with what is left it would be the better one."""
+    one, other = make_drawn(tmp_path, "one", 60), make_drawn(tmp_path, "other", 60, seed=1)
+    first, second = ((Reader(each).trials(), Settings.read(each)) for each in (one, other))
+    worst = sorted(second[0], key=lambda trial: trial.accuracy or 0)[:24]
+    lost = [replace(t, state="failed", accuracy=None, counts=None) if t in worst else t for t in second[0]]
+    found = compare_studies(first, (lost, second[1]))
+    assert (found.other.failed, found.other.trained, found.other.edf.networks) == (24, 36, 60)
+    assert found.outcome != "other"
+    assert "0 of 60 networks of one, 24 of 60 networks of other" in found.verdict()
+    without = compare_studies(first, ([trial for trial in lost if trial.state == "complete"], second[1]))
+    assert without.outcome == "other"
+    again = replace(worst[0], number=99, repeat_of=worst[0].number)
+    assert compare_studies(first, ([*lost, again], second[1])).other.failed == 23, "another seed of it was trained"
+
+
+def test_seeds_are_those_of_both(tmp_path: Path) -> None:
+    one, other = make_drawn(tmp_path, "one"), make_drawn(tmp_path, "other", seed=1)
+    before = [(Reader(each).trials(), Settings.read(each)) for each in (one, other)]
+    assert seeds_words(before[0], before[1]) == "1 seed per network"
+    add_trial(other, random.Random(0), repeat_of=0)
+    after = Reader(other).trials(), before[1][1]
+    assert seeds_per_network(before[0], after) == (1, 2)
+    assert seeds_words(after, before[0]) == "the mean of each network's 1 to 2 seeds"
 
 
 def test_names_are_those_of_the_spaces() -> None:

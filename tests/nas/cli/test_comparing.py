@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+from nas.cli.comparing import print_comparison
 from nas.records.settings import Settings
 from nas.searching.comparing import study_names
 from nas.searching.plan import SearchPlan
 from nas.storage.reader import Reader
 from space import Band, Space
+from tests.dashboard.studies import add_trial, make_drawn
 from tests.nas.conftest import Run
 
 ROOT = Path(__file__).parents[3]
@@ -62,7 +66,7 @@ def test_json_has_both_spaces_and_what_the_numbers_are_of(run: Run, words: list[
         f"compare-tiny-few-digits-20K-200K-{place}" for place in ("a", "b")
     ]
     assert found["score"] == {
-        "metric": "accuracy", "split": "validation", "n": 359, "seeds": "1 per network",
+        "metric": "accuracy", "split": "validation", "n": 359, "seeds": "1 seed per network",
         "training": "512 images (2 epochs of 256 of 1,079)",
     }  # fmt: skip
     assert found["flops_convention"].startswith("conv + linear")
@@ -70,6 +74,21 @@ def test_json_has_both_spaces_and_what_the_numbers_are_of(run: Run, words: list[
     assert found["p"] == min(row["ahead_p"] for row in found["rows"])
     assert found["ruling"].startswith("The narrowing is ")
     assert [best["networks"] for best in found["rows"][0]["best_of"]] == [1, 2]
+
+
+def test_what_failed_to_train_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = make_drawn(tmp_path, "one", seed=1), make_drawn(tmp_path, "other", 20, 2)
+    print_comparison(one, other, as_json=False)
+    assert "failed to train" not in capsys.readouterr().out
+    for seed in range(10):
+        add_trial(other, random.Random(seed), "failed")
+    print_comparison(one, other, as_json=False)
+    out = capsys.readouterr().out
+    assert re.search(r"failed to train +0 +10\s", out)
+    assert "0 of 30 networks of one, 10 of 30 networks of other." in " ".join(out.split())
+    print_comparison(one, other, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [(row["networks"], row["trained"], row["failed"]) for row in found["rows"]] == [(30, 30, 0), (30, 20, 10)]
 
 
 def test_what_cannot_be_compared_is_refused_before_anything_trains(

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from nas.references.building import Variant, look
-from nas.references.fitting import fit
+from nas.references.fitting import NEAR, fit
 from nas.references.sources import Function, Ours, find_source, widened
-from nas.references.timm_networks import WIDTHS, Timm
+from nas.references.timm_networks import ROUNDED, WIDTHS, Timm
 from space import Arch, Band, InputError, Task
 
 TASK, BAND = Task(32, 3, 10), Band.parse("1M..16M")
@@ -154,18 +154,20 @@ def test_widths_of_ours_are_multiples_of_8() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "factor"),
     [
-        "resnet50", "timm:resnet18", "timm:convnext_atto", "timm:deit_tiny_patch16_224:patch_size=8:depth=4",
-        "timm:swin_tiny_patch4_window7_224:depths=[1,1]:num_heads=[3,6]", "timm:mobilenetv2_100", f"{EXAMPLES}:van",
+        ("resnet50", NEAR), ("timm:resnet18", NEAR), ("timm:convnext_atto", 1.03), (f"{EXAMPLES}:van", 1.03),
+        ("timm:deit_tiny_patch16_224:patch_size=8:depth=4", 1.03), ("timm:mobilenetv2_100", 1.1),
+        ("timm:swin_tiny_patch4_window7_224:depths=[1,1]:num_heads=[3,6]", 1.5),
     ],
 )  # fmt: skip
-def test_a_scaled_network_comes_near_its_target(text: str) -> None:
+def test_a_scaled_network_comes_near_its_target(text: str, factor: float) -> None:
+    """As near as its widths, multiples of 8 or, of the Swin, of 24, let it."""
     source = find_source(text, TASK, None)
     found = fit(source, TASK, BAND, scale=True, target=8_000_000)
     assert found.scale is not None
     assert found.name == f"{source.name} x{found.scale:g}"
-    assert 0.5 < found.looked.cost.flops / 8e6 < 2
+    assert 1 / factor < found.looked.cost.flops / 8e6 < factor
     again = look(source.name, source.at(found.scale), TASK)
     assert again.cost == found.looked.cost
 
@@ -202,10 +204,23 @@ def test_without_scale_a_network_outside_is_taken_and_told_of() -> None:
     assert (inside.scale, inside.note) == (None, ""), "it is where it shall be"
 
 
-def test_every_family_with_widths_is_timms_own() -> None:
-    import timm.models as models
+FAMILIES = {
+    "ResNet": "resnet18", "ConvNeXt": "convnext_atto", "VisionTransformer": "vit_tiny_patch16_224:img_size=224",
+    "SwinTransformer": "swin_tiny_patch4_window7_224:img_size=224", "EfficientNet": "efficientnet_b0",
+    "SwinTransformerV2": "swinv2_tiny_window8_256:img_size=256", "MobileNetV3": "mobilenetv3_small_100",
+}  # fmt: skip
 
-    assert all(hasattr(models, name) or name == "SwinTransformerV2" for name in WIDTHS)
+
+def test_every_family_of_timm_becomes_narrower() -> None:
+    """By the name of the class that timm builds; most parameters are a product of two widths."""
+    assert FAMILIES.keys() == WIDTHS.keys() | ROUNDED.keys()
+    for kind, model in FAMILIES.items():
+        source = find_source(f"timm:{model}", TASK, None)
+        plain, half = (source.at(scale).make() for scale in (None, 0.5))
+        assert type(plain).__name__ == kind
+        assert source.unscalable is None
+        plain_params, half_params = (sum(p.numel() for p in each.parameters()) for each in (plain, half))
+        assert 0.2 < half_params / plain_params < 0.4, kind
 
 
 def test_the_examples_are_networks_for_small_images() -> None:

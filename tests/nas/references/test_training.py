@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def small(classes, channels, scale=1.0, norm=True):
     layers = [nn.Conv2d(channels, width, 3, 1, 1), nn.BatchNorm2d(width) if norm else nn.Identity(), nn.ReLU()]
     layers += [nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 2, 1), nn.ReLU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
+
+class Steep(nn.Linear):
+    def forward(self, x):
+        return 1e38 * super().forward(x).exp()
+
+def steep(classes, image_size):
+    return nn.Sequential(nn.Flatten(), Steep(image_size ** 2, classes))
 """
 SMALL = "some_references:small"
 
@@ -61,7 +69,7 @@ def trained(folder: Path, *networks: str, **options: object) -> list[str]:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / FOLDER).iterdir())
+    return sorted(path.name for path in (folder / FOLDER).glob("*.json"))
 
 
 def own(folder: Path) -> Path:
@@ -174,16 +182,13 @@ def test_a_training_that_comes_to_nothing_is_on_record(
 
 
 def test_what_really_diverges_says_so(study: Path) -> None:
-    settings = make_settings(
-        "s",
-        data=describe_data(load("digits")),
-        recipe=RECIPE.to_dict() | {"lr": 10.0, "muon_lr": 10.0},
-        flops_low=20_000,
-    )
-    settings.write(study)
-    trained(study, f"{SMALL}:norm=false")
+    """Its logits are beyond what a float holds."""
+    said = trained(study, "some_references:steep")
     (record,) = read_references(study)
-    assert record.reason is None or record.reason.startswith("loss became nan")
+    assert record.counts is None
+    assert record.reason is not None
+    assert re.fullmatch(r"loss became (nan|inf) within \d+ of 512 images", record.reason)
+    assert f"has come to nothing: {record.reason} " in said[-1]
 
 
 def test_a_network_that_is_another_now_is_refused(study: Path, tmp_path: Path) -> None:
@@ -200,6 +205,70 @@ def test_a_network_that_is_another_now_is_refused(study: Path, tmp_path: Path) -
     path.write_text("{")
     with pytest.raises(InputError, match="must be the whole record of a reference"):
         read_references(study)
+
+
+def test_a_network_of_ours_with_another_layer_is_refused(study: Path) -> None:
+    """Of the same FLOPs and parameters."""
+    path = own(study)
+    relu, gelu = (re.sub(r" act: (relu|gelu|silu)", f" act: {act}", path.read_text()) for act in ("relu", "gelu"))
+    path.write_text(relu)
+    trained(study, str(path))
+    path.write_text(f"# a comment changes nothing\n{relu}")
+    assert not [line for line in trained(study, str(path)) if "estimate" in line]
+    path.write_text(gelu)
+    with pytest.raises(InputError) as error:
+        trained(study, str(path))
+    assert str(error.value) == (
+        f"network must be the one on record, {path} with stages[0].act relu, got gelu; rename it, or remove "
+        f"{reference_path(study, str(path), 0)}"
+    )
+
+
+def test_a_function_of_another_file_is_refused_and_an_older_record_taken(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(MODULE)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "net.py").write_text(MODULE.replace("ReLU", "SiLU"))
+    with pytest.raises(InputError) as error:
+        trained(study, "net.py:small", "sub/net.py:small")
+    assert str(error.value) == (
+        "names of networks must differ, got net:small of both net.py:small and sub/net.py:small; rename one of the files"
+    )
+    trained(study, "net.py:small")
+    refused = r"network must be the one on record, net:small of a file of digest \w{16}, got one of \w{16}; rename it"
+    with pytest.raises(InputError, match=refused):
+        trained(study, "sub/net.py:small")
+    (record,) = read_references(study)
+    path = reference_path(study, "net:small", 0)
+    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "code"}))
+    trained(study, "sub/net.py:small")
+    assert read_references(study) == [replace(record, code=None)]
+    (tmp_path / "net.py").write_text(MODULE.replace("ReLU", "GELU"))
+    path.write_text(json.dumps(asdict(record)))
+    with pytest.raises(InputError, match=refused):
+        trained(study, "net.py:small")
+
+
+def test_two_at_once_train_each_network_once(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first one trains, the second goes on with what is left; then finds all of it on record."""
+    real, said = train_module, list[list[str]]()
+
+    def beside(*args: object, **options: object) -> object:
+        if options["seed"] != 0 and not said:  # not of the estimate
+            with monkeypatch.context() as inner:
+                inner.setattr("nas.references.training.train_module", real)
+                said.append([])
+                said[0] = trained(study, SMALL, f"{SMALL}:norm=false")
+        return real(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("nas.references.training.train_module", beside)
+    first = trained(study, SMALL, f"{SMALL}:norm=false")
+    assert f"reference 1 of 2: {SMALL}, seed 0: left to another nas reference, which is at it" in said[0]
+    records = read_references(study)
+    assert [record.name for record in records] == [SMALL, f"{SMALL}:norm=false"]
+    assert (
+        f"reference 2 of 2: {SMALL}:norm=false, seed 0: {records[1].accuracy:.2%} ({records[1].seconds:.0f} s)" in first
+    )
+    assert not [line for line in trained(study, SMALL) if "estimate" in line]
 
 
 def test_some_are_refused_and_the_others_trained(study: Path, run: Run) -> None:
