@@ -123,7 +123,7 @@ def search(
     # the space by its name alone: the line does not repeat a search of a narrowed space, or of a file of another name
     begin = ["search", chosen.name, "--data", source, *(w for o, text in limits.items() if text for w in (o, text))]
     plan = replace(plan, command=as_command(begin, plan))
-    folder, finished = run_search(chosen, source, budget, plan, Console(stderr=True), on_trial)
+    folder, finished = run_search(chosen, source, budget, plan, Console(stderr=True, emoji=False), on_trial)
     if not finished:
         raise KeyboardInterrupt
     return Study(folder)
@@ -154,7 +154,7 @@ def reference(
         networks=networks, scale=scale, target=None if flops is None else parse_count(flops, "flops", "4M"),
         seeds=seeds, data=None if data is None else str(data), device=device,
     )  # fmt: skip
-    _, refused = train_references(folder, plan, Console(stderr=True))
+    _, refused = train_references(folder, plan, Console(stderr=True, emoji=False))
     if refused:
         raise InputError("; ".join(refused))
     return Study(folder)
@@ -170,7 +170,7 @@ def steps(
     orders: Sequence[str] = (),
     named: str | Path | None = None,
     equal: bool = True,
-    seeds: int = 1,
+    seeds: int | None = None,
     repeats: int | None = None,
     images: str | int | None = None,
     recipe: str | Path | None = None,
@@ -192,7 +192,7 @@ def steps(
     from nas.searching.plan import SearchPlan
     from nas.searching.stepping import plan_steps, steps_command, steps_name
 
-    console, reading = Console(stderr=True), Reading()
+    console, reading = Console(stderr=True, emoji=False), Reading()
     between, band, further = plan_steps(
         str(first), str(last), data=str(data), flops=flops, design=design, orders=list(orders), named=named,
         equal=equal, seeds=seeds, repeats=repeats, image_size=image_size, reading=reading, console=console,
@@ -204,7 +204,7 @@ def steps(
         name=study or steps_name(str(first), str(last), str(data), flops, design, equal),
     )  # fmt: skip
     own = {"design": design, "order": list(orders), "steps": named, "unequal": not equal}
-    counts = {"seeds": seeds if repeats is None else None, "repeats": repeats}
+    counts = {"seeds": seeds, "repeats": repeats}
     plan = replace(plan, command=steps_command(first, last, data, flops, plan, **own, **counts))
     folder, finished = run_search(between, str(data), Budget(flops=band), plan, console)
     if not finished:
@@ -350,7 +350,8 @@ class Study:
         )  # fmt: skip
         export_trial(
             self._reader, choose(self.folder, selection), Path(out), data_source=None if data is None else str(data),
-            device=device, console=Console(stderr=True), formats=parse_formats(formats, False), force=force,
+            device=device, console=Console(stderr=True, emoji=False), formats=parse_formats(formats, False),
+            force=force,
         )  # fmt: skip
         return Path(out)
 

@@ -61,7 +61,7 @@ def compare_spaces(
     named = [each.name if isinstance(each, Space) else str(each) for each in (space, other)]
     begin = ["compare-spaces", *named, "--data", str(data), "--flops", flops]
     plan = replace(plan, command=as_command(begin, plan, OPTIONS | {"trials": "networks"}))
-    folders, finished = run_comparison(one, two, str(data), Band.parse(flops), plan, Console(stderr=True))
+    folders, finished = run_comparison(one, two, str(data), Band.parse(flops), plan, Console(stderr=True, emoji=False))
     if not finished:
         raise KeyboardInterrupt
     return ComparedSpaces(*folders)

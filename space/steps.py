@@ -24,6 +24,8 @@ from space.reading import InputError, check_keys, nearest
 from space.scaling import Scaling
 from space.step_fields import Fields, differing, either, fields_of, grouped, shape_of, words_of
 
+FEW = 2  # channels, over which a norm leaves nothing or a sign
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -67,7 +69,10 @@ class Steps:
         a, b = fields_of(first, last)
         found = grouped(differing(a, b, scale is None), [*a, *b], groups)
         if not found:
-            raise InputError("networks must differ in a step, got two equal ones; choose another second network")
+            raise InputError(
+                "networks must differ in a step, got two that are equal but perhaps for how wide they are as a whole, "
+                "which equal FLOPs settle; choose another second network"
+            )
         steps = tuple(
             Step(name, fields, words_of(a, fields), words_of(b, fields)) for name, fields in found.items()
         )  # fmt: skip
@@ -182,10 +187,18 @@ class Steps:
             found = self.network(done, task, budget)
             if not found.inside:
                 got = (found.cost.flops, found.cost.params, found.cost.activations)[place]
+                all_out = self.shape(done).count(0, -1, task)[place] < band.low
                 raise InputError(
                     f"{COUNTS[place]} must be within reach of every network, got {band}, where {self.words(done)} "
-                    f"has {got:,}; raise it, or widen the band"
+                    f"has {got:,}; {'lower' if all_out else 'raise'} it, or widen the band"
                 )
+
+    def narrow(self, task: Task, budget: Budget) -> int:
+        """Networks of the design that are left with FEW channels or fewer somewhere."""
+        archs = (self.network(row, task, budget).arch for row in self.rows)
+        return sum(
+            any(min(stage.out, stage.block.hidden(stage.width)) <= FEW for stage in arch.stages) for arch in archs
+        )
 
     def words(self, done: Row) -> str:
         """`stem, kernel taken`, for people."""

@@ -19,6 +19,8 @@ def best_of_figure(found: SpaceComparison, label: str = score_label(())) -> Figu
     for place, side in enumerate((found.one, found.other)):
         data += [_shade(side, place), _line(side, place)]
     chart["xaxis"] |= {"title": title("random networks that the best is of"), "rangemode": "tozero", "tickformat": "d"}
+    if max(len(found.one.best), len(found.other.best)) <= 10:
+        chart["xaxis"]["dtick"] = 1  # no halves of a network
     chart["yaxis"] |= {"title": title(f"best, expected: {label}")}
     chart["legend"] = ABOVE
     return {"data": data, "layout": chart}

@@ -113,7 +113,7 @@ def _compared(one: Snapshot, other: Snapshot) -> None:
     with st.container(key="facts"):
         st.text(
             f"Accuracy: {evidence(settings[0], seeds)}. Random networks, weighted so that each of "
-            f"{found.bins} parts of the FLOPs counts the same in both (arXiv 1905.13214). p: of "
+            f"{found.bins} part{'s' * (found.bins > 1)} of the FLOPs counts the same in both (arXiv 1905.13214). p: of "
             f"{found.permutations:,} permutations within these parts. Shade: 95% of a bootstrap over networks, at each "
             "number by itself; none for a best of more than a tenth of them."
         )

@@ -82,8 +82,8 @@ class OrderOf:
         way = "more" if self.advantage.value >= 0 else "less"
         half = "" if self.advantage.half is None else f" ± {100 * self.advantage.half:.2f}"
         said = (
-            f"the networks on its way are {value:.2f}{half} points {way} accurate on average than on that of a random "
-            f"order, more than {self.above:.0%} of orders"
+            f"by the model, networks on its way are {value:.2f}{half} points {way} accurate on average than on that of "
+            f"a random order, more than {self.above:.0%} of orders"
         )
         if self.chosen:
             return f"{said}; it was chosen by these accuracies, so that nothing is told of it"

@@ -134,7 +134,7 @@ def progress(quiet: bool = False) -> Console:
     """Where progress goes; nowhere, where it shall be `quiet`."""
     from rich.console import Console
 
-    return Console(stderr=True, quiet=quiet)
+    return Console(stderr=True, quiet=quiet, emoji=False)
 
 
 def print_lines(lines: Iterable[str], begin: str = "", indent: str = "  ") -> None:
@@ -158,7 +158,7 @@ def print_table(table: Table, wide: bool = False) -> None:
     """`wide`: as wide as it is, whatever the window."""
     from rich.console import Console
 
-    write_table(Console(width=WIDE if wide else None, highlight=False), table)
+    write_table(Console(width=WIDE if wide else None, highlight=False, emoji=False), table)
 
 
 def write_table(console: Console, table: Table) -> None:

@@ -71,10 +71,11 @@ def caption(answers: StepAnswers) -> str:
 def effects_table(answers: StepAnswers) -> Table:
     """A row a step, in the order of the walk."""
     level = bonferroni_note(answers.statements, "effects and pairs")
+    way = "" if answers.model.whole else ", by the model"
     note = (
         f"{caption(answers)}\n"
         "gain: mean over all contexts, that is sets of the other steps; range: of 90% of contexts, noise included; "
-        "helps: in so many of them; here: where this order takes it\n"
+        f"helps: in so many of them; here: where the steps as listed take it{way}\n"
         f"±: {level}{'' if answers.model.by_model else ', of seeds alone'}; told: from nothing"
     )
     table = plain_table(
@@ -166,7 +167,7 @@ def _about(answers: StepAnswers) -> dict[str, Any]:
         orders = [answers.order(order) for order in answers.steps.design.orders]
         found["orders"] = [
             {"steps": order.names, "accuracies": order.accuracies.tolist(), **_plain(order.advantage),
-             "above": order.above}
+             "above": order.above, "by_model": not answers.model.whole}
             for order in orders
         ]  # fmt: skip
     return found

@@ -46,7 +46,7 @@ def steps(
     unequal: Annotated[
         bool, typer.Option("--unequal", help="Widths as the steps make them, whatever FLOPs that gives.")
     ] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each network.")] = 1,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each network. [default: 1]")] = None,
     repeats: Annotated[int | None, typer.Option(min=0, help="In its place: so many further seeds in all.")] = None,
     images: Annotated[str | None, typer.Option(help="Training images of each. [default: the recipe's, 30K]")] = None,
     recipe: Annotated[Path | None, typer.Option(help="A YAML file that overrides fields of the recipe.")] = None,
@@ -76,6 +76,8 @@ def steps(
     Examples: nas steps resnet_32 convnext_32 --data digits --image-size 8 --flops 400K --design paths; nas steps STUDY
     """
     if last is None:
+        if data is not None or flops is not None:
+            raise InputError(f"last must be given with --data and --flops, got {first} alone; name the second network")
         _answer(find_study(first, runs), wide, as_json)
         return
     from nas.searching.launch import run_search

@@ -67,7 +67,7 @@ def look(name: str, variant: Variant, task: Task) -> Looked:
         return Looked(variant, count_module(network, task), idle)
     except InputError:
         raise
-    except Exception as error:  # of any code; what it says is the reason
+    except (Exception, SystemExit) as error:  # of any code; what it says is the reason
         raise InputError(
             f"{name} must take images of {task.image_size} px with {task.channels} channel"
             f"{'s' * (task.channels > 1)}, got {_said(error)}; give it a smaller patch, window or stride"
@@ -80,7 +80,7 @@ def made(name: str, variant: Variant) -> nn.Module:
         network = variant.make()
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    except Exception as error:  # likewise
+    except (Exception, SystemExit) as error:  # likewise
         raise InputError(f"{name} must be built for this task, got {_said(error)}; change its arguments") from error
     if not isinstance(network, nn.Module):
         raise InputError(f"{name} must give a torch module, got {type(network).__name__}; return the network")
@@ -97,6 +97,6 @@ def _check_logits(name: str, logits: object, task: Task) -> None:
         )
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     line = first_line(error)
     return f"{type(error).__name__}: {line if len(line) <= SHOWN else line[:SHOWN] + ' ...'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -103,7 +104,6 @@ def _fit_all(plan: ReferencePlan, settings: Settings, console: Console) -> tuple
             found = fit(source, task, settings.band, scale=plan.scale, target=plan.target)
         except InputError as error:
             refused.append(str(error))
-            _say(console, f"refused: {error}")
             continue
         _check_alone(found, fitted.get(found.name))
         fitted[found.name] = found
@@ -118,6 +118,8 @@ def _fit_all(plan: ReferencePlan, settings: Settings, console: Console) -> tuple
             _say(console, f"note: {found.note}")
     if not fitted:
         raise InputError(refused[0] if len(refused) == 1 else f"all networks are refused: {'; '.join(refused)}")
+    for reason in refused:
+        _say(console, f"refused: {reason}")
     return list(fitted.values()), refused
 
 
@@ -192,7 +194,12 @@ def _train_all(left: Sequence[tuple[Fitted, int]], bench: _Bench) -> list[Refere
 
 def _estimate(fitted: Fitted, bench: _Bench) -> float:
     """Seconds of a training; where it cannot be timed, as if it took no time."""
-    return timed(partial(train_module, fitted.looked.build), bench.data, bench.placed, bench.recipe) or 1e-3
+    try:
+        return timed(partial(train_module, fitted.looked.build), bench.data, bench.placed, bench.recipe) or 1e-3
+    except (Exception, SystemExit):
+        if fitted.looked.variant.arch:
+            raise
+        return 1e-3  # it will fail in its training, which says so
 
 
 def _on_period(report: Report, done: float, part: float, period: Period) -> Verdict:
@@ -212,14 +219,16 @@ def _train(fitted: Fitted, index: int, bench: _Bench, on_period: partial[Verdict
     def work() -> Trained[nn.Module]:
         return train_module(fitted.looked.build, bench.placed, bench.recipe, seed=seed, on_period=keep)
 
-    cost = fitted.looked.cost
+    cost, started = fitted.looked.cost, time.perf_counter()
     size = f"{compact(cost.flops)} FLOPs, {compact(cost.params)} parameters"
     try:
         found = attempt(work, lambda: size)
-    except RuntimeError as error:  # of its own operators, such as one that a CUDA graph cannot hold
-        raise InputError(
-            f"{fitted.name} must train as trials do, got {first_line(error)}; on a GPU try {NO_GRAPHS}=1"
-        ) from error
+    except (Exception, SystemExit) as error:  # of its own code, such as an operator that a CUDA graph cannot hold
+        if fitted.looked.variant.arch:
+            raise
+        hint = f"; try {NO_GRAPHS}=1" * (bench.placed.device.type == "cuda")
+        reason = f"{type(error).__name__}: {first_line(error)}{hint}"
+        found = Failed(reason, time.perf_counter() - started)
     return Reference(
         name=fitted.name, source=fitted.source.text, origin=fitted.source.origin, scale=fitted.scale,
         built=fitted.looked.variant.built, task=bench.settings.task, flops=cost.flops, products=cost.products,

@@ -14,10 +14,10 @@ from nas.data.sources import name_of_source
 from nas.data.study_data import load_with_progress
 from nas.records.settings import Reading, name_of
 from nas.searching.plan import SearchPlan, as_command
-from space import Arch, Band, InputError, Task
+from space import Arch, Band, Budget, InputError, Task
 from space.budget import parse_count
 from space.reading import find, load_yaml
-from space.steps import Steps, unequal
+from space.steps import FEW, Steps, unequal
 
 TOLERANCE = 0.05  # of equal FLOPs, to either side: widths are whole numbers
 
@@ -97,19 +97,31 @@ def steps_command(
 
 def plan_steps(
     first: str, last: str, *, data: str, flops: str, design: str, orders: list[str], named: str | Path | None,
-    equal: bool, seeds: int, repeats: int | None, image_size: int, reading: Reading, console: Console,
+    equal: bool, seeds: int | None, repeats: int | None, image_size: int, reading: Reading, console: Console,
 ) -> tuple[Steps, Band, int]:  # fmt: skip
     """The steps between two networks, the band that they are in, and further seeds of them in all: `seeds` of each, or
     `repeats`. Said in lines. Raises InputError."""
+    if seeds is not None and repeats is not None:
+        raise InputError(f"seeds must be given, or repeats in their place, got {seeds} and {repeats}; keep one")
     steps = Steps.between(
         Arch.load(first), Arch.load(last), design, parse_orders(orders), read_steps(named), None if equal else 1.0,
         image_size, name=name_of(["steps", Path(first).stem, Path(last).stem]),
     )  # fmt: skip
     if equal:
         band = equal_band(flops)
+        steps.check_size(image_size, f"space {steps.name}")
+        task, budget = Task(image_size, 3, 10), Budget(flops=band)  # whatever the data: it is about channels
+        narrow = steps.narrow(task, budget)
     else:
         steps, band = as_wide_as_first(steps, flops, data, reading, console)
-    further = len(steps.rows) * (seeds - 1) if repeats is None else repeats
+        narrow = 0
+    further = len(steps.rows) * ((seeds or 1) - 1) if repeats is None else repeats
     for line in describe_steps(steps, further):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if narrow:
+        console.print(
+            f"note: at these FLOPs {narrow:,} of {len(steps.rows):,} networks are left with {FEW} channels or fewer "
+            "somewhere, and may learn nothing: ask for more FLOPs, or for fewer blocks",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
     return steps, band, further

@@ -24,6 +24,7 @@ from nas.storage.reader import Reader
 from space import InputError
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # the metric on the validation split, FLOPs
+LONGEST = 80  # letters of a setting that an error shows
 ERROR = "error"  # what ended its last search, in one line, or None
 GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
 SHARED = (
@@ -153,5 +154,11 @@ def _check_same(field: str, old: Any, new: Any, folder: Path) -> None:
     if found := difference(field, old, new):
         place, was, now = found
         raise InputError(
-            f"{place} must be {was} to resume {folder.name}, got {now}; start another study with --study NAME"
+            f"{place} must be {_short(was)} to resume {folder.name}, got {_short(now)}; start another study with "
+            "--study NAME"
         )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

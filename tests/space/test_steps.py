@@ -106,6 +106,20 @@ def test_depthwise_and_dense_convolutions_are_two_networks() -> None:
     assert len(Steps.between(first, last).rows) == 2
 
 
+def test_networks_that_are_left_with_hardly_a_channel_are_counted() -> None:
+    first, last = network(kernel=3, block="inverted", groups=1), network(kernel=11, block="inverted", groups=1)
+    steps = Steps.between(first, last)
+    for flops, narrow in ((100_000_000, 0), (400_000, 1), (100_000, 2)):
+        band = Budget(flops=Band(flops // 2, flops * 2))
+        widths = [min(s.width for s in steps.network(row, TASK, band).arch.stages) for row in steps.rows]
+        assert steps.narrow(TASK, band) == sum(width <= 2 for width in widths) == narrow, widths
+
+
+def test_the_papers_own_networks_are_walked_by_its_steps() -> None:
+    steps = Steps.between(Arch.load("roadmap_t_00"), Arch.load("convnext_tiny"), "fraction", groups=ROADMAP)
+    assert [step.name for step in steps.steps] == list(ROADMAP)
+
+
 def test_a_step_whose_fields_are_equal_in_both_is_left_out() -> None:
     steps = Steps.between(network(), network(kernel=5), groups={"larger": ["kernel"], "other": ["norm", "stem"]})
     assert [step.name for step in steps.steps] == ["larger"]
@@ -155,6 +169,7 @@ def test_orders_are_paths() -> None:
     ("made", "said"),
     [
         (lambda: Steps.between(network(), network()), "networks must differ"),
+        (lambda: Steps.between(network(), network(widths=(32, 64))), "equal but perhaps for how wide they are as a whole"),
         (lambda: Steps.between(network(), CONVNEXT), "stages must be as many in both networks, got 2 and 3"),
         (lambda: Steps.between(network(), network(kernel=5), groups={"k": ["norms"]}), "name fields of networks, got norms"),
         (lambda: Steps.between(network(), network(kernel=5, norm="ln"), groups={"k": ["kernel"]}), "got none for norm"),
@@ -169,7 +184,11 @@ def test_orders_are_paths() -> None:
         ),
         (
             lambda: Steps.between(network(), network(kernel=5)).check_budget(Budget(flops=Band(10, 20)), TASK),
-            "within reach of every network",
+            "within reach of every network.*; raise it",
+        ),
+        (
+            lambda: Steps.between(network(), network(kernel=5)).check_budget(Budget(flops=Band(10**15, 2 * 10**15)), TASK),
+            "within reach of every network.*; lower it",
         ),
         (lambda: Steps.between(network(), network(kernel=5)).check_size(4, "here"), "one pixel"),
     ],

@@ -29,7 +29,7 @@ def test_an_order_goes_through_the_cloud(answers: StepAnswers) -> None:
     assert (path["marker"]["color"] == "@back") is not whole, "hollow: by the model"
     way = "as measured" if whole else "by the model"
     said = charts.walk_caption(answers, "mine", (1, 0, 2, 3, 4))
-    assert said.startswith(f"From 50.00% to 62.00% ({way}): the networks on its way are ")
+    assert said.startswith(f"From 50.00% to 62.00% ({way}): by the model, networks on its way are ")
     assert "told from a random order" in said
     assert "nothing is told of it" in charts.walk_caption(answers, GREEDY, (4, 3, 2, 1, 0))
 

@@ -100,6 +100,7 @@ def test_the_papers_steps_are_those_that_two_networks_differ_in(
         (("--flops", "1M..2M", "--unequal"), "flops must be a number for the first network"),
         (("--order", "norm, ackt", "--design", "paths"), "order must name steps, got ackt; did you mean act?"),
         (("--steps", "nothing.yaml"), "must be an existing YAML file"),
+        (("--seeds", 2, "--repeats", 3), "seeds must be given, or repeats in their place, got 2 and 3; keep one"),
         (("--image-size", 2), "no step taken: stages must leave one pixel at least"),
     ],
 )

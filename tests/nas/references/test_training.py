@@ -181,6 +181,24 @@ def test_a_training_that_comes_to_nothing_is_on_record(
     assert record.reason.startswith(said)
 
 
+@pytest.mark.parametrize("error", ["RuntimeError('late failure')", "SystemExit(3)"])
+def test_a_module_that_fails_in_training_is_on_record_and_the_others_go_on(
+    study: Path, tmp_path: Path, error: str
+) -> None:
+    (tmp_path / "late.py").write_text(
+        "import torch\n\n\nclass Late(torch.nn.Linear):\n    calls = 0\n\n    def forward(self, x):\n"
+        "        self.calls += 1\n        if self.calls > 4:\n"
+        f"            raise {error}\n        return super().forward(x.flatten(1))\n\n\n"
+        "def build(channels, image_size, classes):\n    return Late(channels * image_size**2, classes)\n"
+    )
+    said = trained(study, "late.py:build", SMALL)
+    found = {record.name: record for record in read_references(study)}
+    assert found["late:build"].counts is None
+    assert found["late:build"].reason == f"{error.partition('(')[0]}: {'late failure' if 'late' in error else '3'}"
+    assert found[SMALL].counts is not None
+    assert any("has come to nothing: " in line for line in said)
+
+
 def test_what_really_diverges_says_so(study: Path) -> None:
     """Its logits are beyond what a float holds."""
     said = trained(study, "some_references:steep")
