@@ -16,6 +16,7 @@ from nas.analysis.wording import signed
 from space.factorial import along
 
 LONGEST = 28  # letters of a step's name
+FEW = 16  # contexts, which are dots; of more a histogram
 MOST = 1500  # networks of the cloud that are drawn
 
 
@@ -144,8 +145,19 @@ def contexts_figure(answers: StepAnswers, place: int) -> Figure:
     other, chart = escape(partner, LONGEST), layout(260)
     chart["xaxis"] |= {"title": title(f"gain of {escape(step.name, LONGEST)}, points"), "zeroline": True,
                        "zerolinecolor": "@text"}  # fmt: skip
-    chart["yaxis"] |= {"title": title("contexts")}
     chart["legend"] = ABOVE
+    if len(step.contexts) <= FEW:
+        chart["yaxis"] |= {"showgrid": False, "range": [-0.6, 1.6]}
+        dots = [
+            {
+                "type": "scatter", "mode": "markers", "x": (100 * step.contexts[chosen]).tolist(), "name": name,
+                "y": [name] * int(chosen.sum()), "marker": {"color": colour, "size": 11},
+                "hovertemplate": "%{x:+.2f} points<extra></extra>",
+            }
+            for name, chosen, colour in ((f"without {other}", ~split, VERMILLION), (f"with {other}", split, BLUE))
+        ]  # fmt: skip
+        return {"data": dots, "layout": chart}
+    chart["yaxis"] |= {"title": title("contexts")}
     chart["barmode"] = "overlay"
     data: list[dict[str, Any]] = [
         {
@@ -180,7 +192,8 @@ def _split(answers: StepAnswers, place: int) -> tuple[Any, str, Any]:
 
 
 def pairs_figure(answers: StepAnswers) -> Figure:
-    """How many points more (blue) or less (red) the step of a row gains where that of the column is taken."""
+    """How many points more (blue) or less (red) the step of a row gains where that of the column is taken; full colour
+    at the farthest end of an interval, so that what is not told is pale."""
     names = [escape(name, LONGEST) for name in answers.names]
     places = {name: i for i, name in enumerate(answers.names)}
     z: list[list[float | None]] = [[None] * len(names) for _ in names]
@@ -190,7 +203,7 @@ def pairs_figure(answers: StepAnswers) -> Figure:
         for row, column in ((i, j), (j, i)):
             z[row][column] = 100 * pair.change.value
             text[row][column] = signed(100 * pair.change.value, 1) + ("*" if pair.change.told else "")
-    most = max((abs(each) for row in z for each in row if each is not None), default=1.0)
+    most = 100 * max(abs(pair.change.value) + (pair.change.half or 0) for pair in answers.interactions)
     chart = layout(160 + 30 * len(names))
     ticks = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
     chart["xaxis"] |= {**ticks, "tickangle": -40}

@@ -221,6 +221,7 @@ CIFAR = (
     Row(("python -m benchmarks.against_random cifar10 cifar10-random",), r"\| hypervolume over 500K\.\.5M "),
     Row(("python -m benchmarks.against_random cifar10-16M cifar10-16M-random",), r"\| hypervolume over 1M\.\.16M "),
     Row(("nas front cifar10",), "baseline, random search: cifar10-random: "),
+    Row(("nas steps modulation-sigmoid",), r"2 fusion \+4\.34 ± 2\.52 "),
     Row(
         (
             "nas export cifar10-16M --pick knee --data ../shared/data/cifar10 --out exports/knee",
@@ -486,6 +487,14 @@ LEFT = (
             "nas steps walk-32",
         ),
         "128 networks of CIFAR-10; a smaller design is in its test",
+        "tests/nas/cli/test_stepping.py",
+    ),
+    Left(
+        (
+            "nas steps examples/ablations/sigmoid_3.yaml examples/ablations/hadamard_7.yaml --data ../shared/data/cifar10 "
+            "--flops 4M --seeds 4 --study modulation-sigmoid",
+        ),
+        "half an hour; smaller ones are in its test",
         "tests/nas/cli/test_stepping.py",
     ),
     Left(
