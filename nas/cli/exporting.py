@@ -73,12 +73,12 @@ def export(
         min_accuracy=min_accuracy, by=by, batch=batch,
     )  # fmt: skip
     chosen = choose(folder, selection)
-    for line in picked_words(folder, selection):
-        print(line, file=sys.stderr)
     card = export_trial(
         Reader(folder), chosen, out, data_source=data, device=device, console=progress(),
         formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
+    for line in picked_words(folder, selection):
+        print(line, file=sys.stderr)
     print(json.dumps(card.to_json()) if as_json else card.summary(out))
 
 
