@@ -141,7 +141,7 @@ STUDY = (
         ("nas export digits-1M-4M --out exports/digits --format onnx,pt2",), "to exports/digits, reloaded and verified"
     ),
     Row(
-        ("nas export STUDY --out DIR [--pick best|knee] [--trial N] [--format onnx,pt2] [--timm] [--force]",),
+        ("nas export STUDY --out DIR [--pick best|knee|cheapest] [--trial N] [--format onnx,pt2] [--timm] [--force]",),
         "to exports/digits, reloaded and verified",
         "nas export digits-1M-4M --out exports/digits --pick knee --force",
     ),
@@ -221,7 +221,6 @@ CIFAR = (
     Row(("python -m benchmarks.against_random cifar10 cifar10-random",), r"\| hypervolume over 500K\.\.5M "),
     Row(("python -m benchmarks.against_random cifar10-16M cifar10-16M-random",), r"\| hypervolume over 1M\.\.16M "),
     Row(("nas front cifar10",), "baseline, random search: cifar10-random: "),
-    Row(("nas steps modulation-sigmoid",), r"2 fusion \+4\.34 ± 2\.52 "),
     Row(
         (
             "nas export cifar10-16M --pick knee --data ../shared/data/cifar10 --out exports/knee",
@@ -426,7 +425,7 @@ MACHINES = (
 STEPS = (
     Row(
         ("nas steps resnet_32 convnext_32 --data digits --image-size 8 --flops 400K --design paths",),
-        r"steps-resnet_32-convnext_32-digits-400K-paths: 13 steps, 1\d trainings of 1\d networks[\s\S]*no effects",
+        r"steps-resnet_32-convnext_32-digits-400K-paths: 13 steps, 1\d trainings of 1\d\s+networks[\s\S]*no effects",
         "nas steps resnet_32 convnext_32 --data digits --image-size 8 --flops 400K --design paths --images 1K",
     ),
     Row(
@@ -493,9 +492,10 @@ LEFT = (
         (
             "nas steps examples/ablations/sigmoid_3.yaml examples/ablations/hadamard_7.yaml --data ../shared/data/cifar10 "
             "--flops 4M --seeds 4 --study modulation-sigmoid",
+            "nas steps modulation-sigmoid",
         ),
-        "half an hour; smaller ones are in its test",
-        "tests/nas/cli/test_stepping.py",
+        "half an hour; what the committed study says is in its test",
+        "tests/documented/test_steps.py",
     ),
     Left(
         ("nas search convnext_or_modulation_32 --data path/to/images --flops 1M..8M --params ..50K --trials 30",),

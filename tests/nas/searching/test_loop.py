@@ -131,7 +131,7 @@ def test_a_shape_that_no_width_brings_into_the_budget_is_never_trained(make: Cal
         assert trial.flops is not None
         assert trial.flops not in band
         assert (trial.accuracy, trial.seconds, search.reader.curve(trial.number)) == (None, None, [])
-        assert trial.reason == "no width brings this shape into 60K..70K"
+        assert trial.reason == "no width brings this shape into 60K..70K FLOPs"
     assert all(trial.flops and trial.flops in band for trial in trials if trial.state == "complete")
 
 
@@ -208,7 +208,7 @@ def test_a_space_with_no_new_network_ends_with_a_note(tmp_path: Path, tiny_space
     assert search.run(10)
     done = [trial for trial in search.reader.trials() if trial.state == "complete"]
     assert len(done) == len({trial.key for trial in done}) == 2
-    assert notes == ["space pair holds no further network in 1K..1M"]
+    assert notes == ["space pair holds no further network in 1K..1M FLOPs"]
     repeats = [trial for trial in search.reader.trials() if trial.state == "repeat"]
     assert repeats
     assert all(trial.reason and trial.reason.startswith("same network as trial") for trial in repeats)
