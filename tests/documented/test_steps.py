@@ -31,3 +31,29 @@ def test_what_is_said_of_the_committed_study_is_what_its_command_prints(place: P
         accuracies = networks["accuracy"].to_dict()
         cells = " | ".join(f"{float(accuracies[fused, large]):.2%}" for large in (False, True))
         assert f"| {name} | {cells} |" in text
+
+
+def test_what_is_said_of_the_committed_walk_is_what_its_command_prints(place: Place) -> None:
+    text = (ROOT / "docs" / "steps.md").read_text(encoding="utf-8")
+    found = json.loads(place.run(["nas", "steps", "walk-32", "--json"], ROOT).out)
+    alone = {row["step"]: row for row in found["rows"] if row["where"] is None}
+    for name, row in alone.items():
+        gain, low, high = (f"{100 * row[each]:+.1f}" for each in ("gain", "contexts_5", "contexts_95"))
+        cell = f"| **{name}** | **{gain}** |" if row["told"] else f"| {name} | {gain} |"
+        assert f"{cell} {low} to {high} | {row['helps']:.0%} | {100 * row['on_path']:+.1f} |" in text
+        assert f"{100 * row['half']:.1f}" == "2.4"
+    (pair,) = [row for row in found["rows"] if row["where"] is not None and row["told"]]
+    assert {pair["step"], pair["where"]} == {"inverted bottleneck", "depthwise moves up"}
+    assert f"+{100 * pair['gain']:.1f} ± {100 * pair['half']:.1f}" in text
+    (order,) = found["orders"]
+    first, third, last = (f"{100 * order['accuracies'][i]:.1f}%" for i in (0, 3, -1))
+    assert (
+        f"begins at {first}, is highest after its third step, the depthwise\n  convolution, at {third}, and ends at {last}"
+        in text
+    )
+    assert max(order["accuracies"]) == order["accuracies"][3]
+    assert f"lie {100 * order['gain']:.1f} ± {100 * order['half']:.1f} points above" in text
+    best = nas.Study("walk-32", runs=ROOT / "runs").step_networks().nlargest(3, "accuracy")
+    assert f"({best['accuracy'].min():.1%} to {best['accuracy'].max():.1%})" in text
+    assert best["depthwise convolution"].all()
+    assert not best[["LN", "fewer norms"]].any(axis=None)
