@@ -52,6 +52,10 @@ def search(
     flops: str,
     params: str | None = None,
     activations: str | None = None,
+    latency: str | None = None,
+    batch: int = 1,
+    runtime: Literal["torch", "onnxruntime"] = "torch",
+    device_model: str | Path | None = None,
     trials: int | None = None,
     time: str | None = None,
     images: str | int | None = None,
@@ -79,8 +83,8 @@ def search(
     on_trial: OnTrial | None = None,
 ) -> Study:
     """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
-    all; the same call again goes on. `params` and `activations` ("..500K") are limits that hold, too. Options as those
-    of `nas search`, which explains them.
+    all; the same call again goes on. `params`, `activations` ("..500K") and `latency` ("..5ms", forecast for a `batch`)
+    are limits that hold, too. Options as those of `nas search`, which explains them.
 
     `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]), PIL images or files and
     integers or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and
@@ -109,17 +113,18 @@ def search(
         source = str(kept(data, reading))
         reading = replace(reading, image_column=None, label_column=None)  # which it has no longer
     chosen = space if isinstance(space, Space) else Space.load(space)
+    forecast, _, at = (latency or "").partition("@")
     plan = SearchPlan(
         trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe),
         images=None if images is None else parse_count(str(images), "images", "30K"), epochs=epochs, name=study,
         runs=Path(runs), seed=seed, sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size,
         storage=storage,
-        artifacts=artifacts,
-        reading=reading,
+        artifacts=artifacts, batch=batch, runtime=runtime, latency_device=at.strip() or None,
+        device_model=None if device_model is None else Path(device_model), reading=reading,
     )  # fmt: skip
-    budget = Budget.parse(flops, params, activations)
-    limits = {"--flops": flops, "--params": params, "--activations": activations}
+    budget = Budget.parse(flops, params, activations, None if latency is None else forecast)
+    limits = {"--flops": flops, "--params": params, "--activations": activations, "--latency": latency}
     # the space by its name alone: the line does not repeat a search of a narrowed space, or of a file of another name
     begin = ["search", chosen.name, "--data", source, *(w for o, text in limits.items() if text for w in (o, text))]
     plan = replace(plan, command=as_command(begin, plan))

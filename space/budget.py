@@ -1,17 +1,26 @@
-"""Band: a range of a count, as people write it (`1M..4M`). Budget: bands of FLOPs, parameters, activations."""
+"""Band: a range of a count, as people write it (`1M..4M`). Budget: bands of FLOPs, parameters, activations, and of a
+latency that is forecast."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from space.reading import InputError
 
+if TYPE_CHECKING:
+    from space.latency_model import LatencyModel
+
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)", re.IGNORECASE | re.ASCII)
+_TIMES = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}  # nanoseconds
+_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ns|us|µs|ms|s)", re.ASCII)
 COUNTS = ("flops", "params", "activations")  # in the order of `Cost`
-WORDS = ("FLOPs", "parameters", "activations")
+LATENCY = "latency"  # after them, in nanoseconds
+MEASURES = (*COUNTS, LATENCY)
+WORDS = ("FLOPs", "parameters", "activations", "forecast latency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +71,58 @@ class Band:
         """At most 0 inside; outside, by which fraction the nearer limit is missed."""
         return max(count / self.high - 1, 1 - count / self.low)
 
+    @staticmethod
+    def parse_latency(text: str) -> Band:
+        """`..5ms`, `2ms..5ms`, in nanoseconds."""
+        low, dots, high = (part.strip() for part in text.partition(".."))
+        ends = [_nanoseconds(part) for part in (low or "1ns", high)]
+        if not dots or None in ends:
+            got = text.strip() or "nothing"
+            raise InputError(f"latency must be a band of times with us, ms or s, got {got}; write e.g. ..5ms")
+        least, most = (end or 0 for end in ends)
+        if not 0 < least <= most:
+            raise InputError(f"latency must rise from low to high, got {text}; write e.g. 2ms..5ms")
+        return Band(least, most)
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bands that a network must meet together, in the order flops, params, activations; one at least."""
+    """Bands that a network must meet together, in the order flops, params, activations, latency (nanoseconds); one at
+    least. `model` forecasts latencies: without it nothing is drawn within a latency."""
 
     flops: Band | None = None
     params: Band | None = None
     activations: Band | None = None
+    latency: Band | None = None
 
-    bands: tuple[tuple[int, Band], ...] = field(init=False, repr=False, compare=False)  # (place in COUNTS, band)
+    model: LatencyModel | None = field(default=None, init=False, repr=False)
+    bands: tuple[tuple[int, Band], ...] = field(init=False, repr=False, compare=False)  # (place in MEASURES, band)
 
     def __post_init__(self) -> None:
-        every = (self.flops, self.params, self.activations)
+        every = (self.flops, self.params, self.activations, self.latency)
         object.__setattr__(self, "bands", tuple((i, band) for i, band in enumerate(every) if band is not None))
         if not self.bands:
             raise InputError("budget must hold a band, got none; give flops, params or activations")
 
     @staticmethod
-    def parse(flops: str, params: str | None = None, activations: str | None = None) -> Budget:
-        """Of bands as people write them, the last two where they are given. Raises InputError."""
+    def parse(
+        flops: str, params: str | None = None, activations: str | None = None, latency: str | None = None
+    ) -> Budget:  # fmt: skip
+        """Of bands as people write them, the last three where they are given. Raises InputError."""
         given = {"params": params, "activations": activations}
         limits = {name: Band.parse(text, name) for name, text in given.items() if text is not None}
+        if latency is not None:
+            limits[LATENCY] = Band.parse_latency(latency)
         return Budget(flops=Band.parse(flops), **limits)
 
+    def forecast_by(self, model: LatencyModel) -> Budget:
+        """The same, with what forecasts its latency."""
+        found = replace(self)
+        object.__setattr__(found, "model", model)
+        return found
+
     def holds(self, counts: Sequence[int]) -> bool:
-        """Whether (flops, params, activations) are inside."""
+        """Whether (flops, params, activations), with the latency where there is a model, are inside."""
         return all(band.low <= counts[i] <= band.high for i, band in self.bands)
 
     def violation(self, counts: Sequence[int]) -> float:
@@ -95,12 +130,42 @@ class Budget:
         return max(band.violation(counts[i]) for i, band in self.bands)
 
     def __str__(self) -> str:
-        """`1M..4M FLOPs, up to 500K parameters`"""
-        return ", ".join(f"{_limit(band)} {WORDS[i]}" for i, band in self.bands)
+        """`1M..4M FLOPs, up to 500K parameters, up to 5 ms forecast latency (batch 1, AMD EPYC, 1 thread)`"""
+        text = ", ".join(f"{_limit(i, band)} {WORDS[i]}" for i, band in self.bands)
+        return text if self.model is None else f"{text} ({self.model.where})"
 
 
-def _limit(band: Band) -> str:
-    return f"up to {str(band).partition('..')[2]}" if band.low == 1 else str(band)
+def said(place: int, count: int) -> str:
+    """A count of MEASURES[place] for people: `4.2M`, `3.1 ms`."""
+    return compact(count, 6) if place < len(COUNTS) else milliseconds(count)
+
+
+def words(place: int, band: Band) -> str:
+    """A band of MEASURES[place] for people: `1M..4M`, `2 to 5 ms`."""
+    if place < len(COUNTS):
+        return str(band)
+    return f"up to {milliseconds(band.high)}" if band.low == 1 else f"{band.low / 1e6:.3g} to {milliseconds(band.high)}"
+
+
+def ends_in_name(place: int, band: Band) -> list[str]:
+    """Its ends for a study's name: `1M`, `4M`; `5ms`."""
+    if place < len(COUNTS):
+        return str(band).split("..")
+    return [milliseconds(end).replace(" ", "") for end in (band.low, band.high) if end > 1]
+
+
+def milliseconds(nanoseconds: float) -> str:
+    """`1.3 ms`."""
+    return f"{nanoseconds / 1e6:.3g} ms"
+
+
+def _limit(place: int, band: Band) -> str:
+    return f"up to {band.ends()[1]}" if band.low == 1 and place < len(COUNTS) else words(place, band)
+
+
+def _nanoseconds(text: str) -> int | None:
+    match = _TIME.fullmatch(text)
+    return round(float(match[1]) * _TIMES[match[2]]) if match else None
 
 
 def parse_count(text: str, field: str, example: str = "20M") -> int:

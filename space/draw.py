@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from space.arch import Arch, Stage, Task
 from space.blocks import Block
@@ -19,7 +19,10 @@ from space.heads import Head
 from space.scaling import Scaling
 from space.stems import Stem
 
-Counts = tuple[int, int, int]  # flops, params, activations
+if TYPE_CHECKING:
+    from space.latency_model import LatencyModel
+
+Counts = tuple[int, ...]  # flops, params, activations; and nanoseconds, where a budget has a model that forecasts them
 GUESSES = 4  # by a straight line, before halving
 
 
@@ -47,20 +50,21 @@ class Shape:
         )
         return Arch(stem=self.stem, stages=stages, head=self.head, drop_path=self.drop_path)
 
-    def count(self, d: int, i: int, task: Task) -> Counts:
-        counts = count(self.stem, self.rows(d, i), self.head, task)
+    def count(self, d: int, i: int, task: Task, model: LatencyModel | None = None) -> Counts:
+        rows = self.rows(d, i)
+        counts = count(self.stem, rows, self.head, task)
         assert counts is not None, "a space is checked for maps below one pixel before networks are drawn"
-        return counts
+        return counts if model is None else (*counts, model.nanoseconds(self.stem, rows, self.head, task))
 
     def fits(self, task: Task, budget: Budget) -> bool:
         """Whether its smallest network is not above any band, and its largest not below."""
-        return spans(self.count(0, 0, task), self.count(-1, -1, task), budget)
+        return spans(self.count(0, 0, task, budget.model), self.count(-1, -1, task, budget.model), budget)
 
     def depths_in(self, task: Task, budget: Budget) -> range:
         """The depths at which the scaling reaches into every band: the narrowest network is not above it, the widest
         not below it."""
-        first, _ = _range_in(lambda d: self.count(d, -1, task), len(self.depths), budget)
-        _, last = _range_in(lambda d: self.count(d, 0, task), len(self.depths), budget)
+        first, _ = _range_in(lambda d: self.count(d, -1, task, budget.model), len(self.depths), budget)
+        _, last = _range_in(lambda d: self.count(d, 0, task, budget.model), len(self.depths), budget)
         return range(first, max(first, last + 1))
 
 
@@ -75,9 +79,13 @@ class Proposal:
     where a sampler that learns chose, or where it was not asked for. `inside`: in the budget."""
 
     arch: Arch
-    cost: Cost
+    counts: Counts
     log_density: float | None
     inside: bool
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(*self.counts[:3])
 
 
 class Drawable(Protocol):

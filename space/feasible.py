@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise, product
+from typing import TYPE_CHECKING
 
 from space.arch import MAX_WIDTH, Task
 from space.axes import Axis
-from space.budget import COUNTS, Band, Budget
+from space.budget import COUNTS, MEASURES, Band, Budget, words
 from space.cost import count_stem
 from space.cost_range import cost_range
 from space.parts import find_part
 from space.reading import InputError
 from space.stems import Stem
 from space.structure import Structure
+
+if TYPE_CHECKING:
+    from space.latency_model import LatencyModel
 
 
 def check_networks(space: Structure, where: str) -> None:
@@ -50,22 +54,24 @@ def _block_refusal(space: Structure, rows: set[tuple[int, ...]]) -> str | None:
 def check_budget(space: Structure, budget: Budget, task: Task) -> None:
     """Raises InputError that names the axis in the way, and what is possible, if no network can be in a band."""
     check_size(space, task.image_size, f"space {space.name}")
+    if budget.model is not None:
+        budget.model.check_task(task)
     for place, band in budget.bands:
-        ends = cost_range(space, task, place)
+        ends = cost_range(space, task, place, budget.model)
         if band.low <= ends.high and ends.low <= band.high:
             continue
-        axis = _blocking(space, band, task, place)
+        axis = _blocking(space, band, task, place, budget.model)
         small = band.high < ends.low and axis != "stem.stride"  # a larger stride makes a cheaper network
         side, value = ("smallest", space.axes[axis].ints[0]) if small else ("largest", space.axes[axis].ints[-1])
         raise InputError(
-            f"{COUNTS[place]} must be within {ends} for space {space.name} at {task.image_size} px, got {band}; "
-            f"axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
+            f"{MEASURES[place]} must be within {words(place, ends)} for space {space.name} at {task.image_size} px, "
+            f"got {words(place, band)}; axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
         )
 
 
-def _blocking(space: Structure, band: Band, task: Task, place: int) -> str:
+def _blocking(space: Structure, band: Band, task: Task, place: int, model: LatencyModel | None) -> str:
     """The axis that, extended alone, lets the band in; if none does, the stem's stride or the width."""
-    small = band.high < cost_range(space, task, place).low
+    small = band.high < cost_range(space, task, place, model).low
     grid = space.axes["width"].grid or 8
     growth = space.axes["growth"].numbers[-1] ** (space.axes["stages"].ints[-1] - 1)
     most = max(int(MAX_WIDTH / (1 if space.axes["width"].each_stage else growth)) // grid * grid, grid)
@@ -75,7 +81,7 @@ def _blocking(space: Structure, band: Band, task: Task, place: int) -> str:
     for name, value in ends.items():
         axis = space.axes[name]
         wider = Axis(name, tuple(sorted({*axis.ints, value})), axis.each_stage)
-        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _ranges={}), task, place)
+        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _ranges={}), task, place, model)
         if band.low <= ends_now.high and ends_now.low <= band.high:
             return name
     return "stem.stride" if small and place != COUNTS.index("params") and "stem.stride" in space.axes else "width"

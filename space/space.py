@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,8 @@ import yaml
 from space.arch import Arch, Task
 from space.axes import STRUCTURE, Axis, Value, check_together, option_names, parse_axes, ratios_for, share
 from space.blocks import Block
-from space.budget import COUNTS, WORDS, Band, Budget, compact
+from space.budget import COUNTS, MEASURES, WORDS, Band, Budget, said
 from space.chooser import Chooser, RandomChooser
-from space.cost import Cost
 from space.cost_range import cost_range
 from space.draw import Landing, Proposal, Shape, land, spans
 from space.feasible import check_budget, check_networks, check_size
@@ -184,30 +183,32 @@ class Space(Structure):
             shape, scale = self.shape(chooser)
             d = self.axes["depth"].ints.index(_int(self._choose(chooser, "depth")))
             i = shape.scaling.at(_int(self._choose(chooser, "width")) if math.isnan(scale) else scale)
-            return Proposal(shape.arch(d, i), Cost(*shape.count(d, i, task)), chooser.log_density, True)
+            return Proposal(shape.arch(d, i), shape.count(d, i, task), chooser.log_density, True)
         everywhere = False  # whether every growth and depth can meet the budget, as in the middle of a space
 
         def allow(shapes: list[Shape]) -> list[int]:
             nonlocal everywhere
-            everywhere = spans(shapes[-1].count(-1, 0, task), shapes[0].count(0, -1, task), budget)
+            model = budget.model
+            everywhere = spans(shapes[-1].count(-1, 0, task, model), shapes[0].count(0, -1, task, model), budget)
             return [i for i, shape in enumerate(shapes) if everywhere or shape.fits(task, budget)]
 
         shape, _ = self.shape(chooser, allow)
         place, band = budget.bands[0]
-        ends = cost_range(self, task, place)
+        ends = cost_range(self, task, place, budget.model)
         low, high = max(band.low, ends.low), min(band.high, ends.high)
         target = (
-            chooser.log_uniform(COUNTS[place], low, high) if low < high else float(min(max(low, band.low), band.high))
+            chooser.log_uniform(MEASURES[place], low, high) if low < high else float(min(max(low, band.low), band.high))
         )
         if self.derived == "depth":
-            landing = land(lambda d: shape.count(d, 0, task), len(shape.depths), budget, target, low, high)
+            rows = len(shape.depths)
+            landing = land(lambda d: shape.count(d, 0, task, budget.model), rows, budget, target, low, high)
             arch = shape.arch(landing.rung, 0)
         else:
             d, landing = self._deep(chooser, shape, task, budget, (target, low, high), everywhere)
             arch = shape.arch(d, landing.rung)
         if landing.inside:
             chooser.note(landing.probability)
-        return Proposal(arch, Cost(*landing.counts), chooser.log_density, landing.inside)
+        return Proposal(arch, landing.counts, chooser.log_density, landing.inside)
 
     def _deep(
         self, chooser: Chooser, shape: Shape, task: Task, budget: Budget, aim: tuple[float, float, float],
@@ -225,7 +226,7 @@ class Space(Structure):
 
         @cache
         def landing(d: int) -> Landing:
-            return land(lambda i: shape.count(d, i, task), size, budget, *aim)
+            return land(lambda i: shape.count(d, i, task, budget.model), size, budget, *aim)
 
         def at(step: int) -> Landing:
             return landing(allowed[step % len(allowed)])
@@ -252,9 +253,9 @@ class Space(Structure):
                 return proposal
             missed.append(proposal)
         assert budget is not None, "without a budget every network is inside"
-        near = min((each.cost for each in missed), key=lambda cost: budget.violation(astuple(cost)))
-        has = ", ".join(f"{compact(astuple(near)[i], 6)} {WORDS[i]}" for i, _ in budget.bands)
-        field = COUNTS[budget.bands[0][0]] if len(budget.bands) == 1 else "budget"
+        near = min((each.counts for each in missed), key=budget.violation)
+        has = ", ".join(f"{said(i, near[i])} {WORDS[i]}" for i, _ in budget.bands)
+        field = MEASURES[budget.bands[0][0]] if len(budget.bands) == 1 else "budget"
         raise InputError(
             f"{field} must hold a network of space {self.name}, got {budget}, where none of {attempts} draws fell; the "
             f"nearest has {has}: widen a band, or lower the step of axes.width"

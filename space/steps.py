@@ -15,9 +15,9 @@ from typing import Any
 
 from space.arch import Arch, Task
 from space.axes import Axis
-from space.budget import COUNTS, Band, Budget
+from space.budget import MEASURES, Band, Budget
 from space.chooser import Chooser, RandomChooser
-from space.cost import Cost, cost
+from space.cost import cost
 from space.draw import Proposal, Shape, land
 from space.factorial import Design, Row
 from space.reading import InputError, check_keys, nearest
@@ -139,11 +139,11 @@ class Steps:
         shape, band = self.shape(done), budget.bands[0][1]
         if self.scale is not None:
             i = shape.scaling.at(self.scale)
-            counts = shape.count(0, i, task)
-            return Proposal(shape.arch(0, i), Cost(*counts), None, budget.holds(counts))
+            counts = shape.count(0, i, task, budget.model)
+            return Proposal(shape.arch(0, i), counts, None, budget.holds(counts))
         size, target = len(shape.scaling.widths), math.sqrt(band.low * band.high)
-        landing = land(lambda i: shape.count(0, i, task), size, budget, target, band.low, band.high)
-        return Proposal(shape.arch(0, landing.rung), Cost(*landing.counts), None, landing.inside)
+        landing = land(lambda i: shape.count(0, i, task, budget.model), size, budget, target, band.low, band.high)
+        return Proposal(shape.arch(0, landing.rung), landing.counts, None, landing.inside)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -186,10 +186,10 @@ class Steps:
         for done in self.design.rows:
             found = self.network(done, task, budget)
             if not found.inside:
-                got = (found.cost.flops, found.cost.params, found.cost.activations)[place]
+                got = found.counts[place]
                 all_out = self.shape(done).count(0, -1, task)[place] < band.low
                 raise InputError(
-                    f"{COUNTS[place]} must be within reach of every network, got {band}, where {self.words(done)} "
+                    f"{MEASURES[place]} must be within reach of every network, got {band}, where {self.words(done)} "
                     f"has {got:,}; {'lower' if all_out else 'raise'} it, or widen the band"
                 )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nas.analysis.pareto import baseline_of, outcome
 from nas.analysis.wording import FLOPS_WORDS
 from nas.storage.reader import Reader
-from space.budget import COUNTS
+from space.budget import MEASURES
 
 if TYPE_CHECKING:
     from nas.records.settings import DataCard, Settings
@@ -47,8 +47,8 @@ def about_data(card: DataCard) -> dict[str, Any]:
 
 
 def about_budget(budget: Budget | None) -> dict[str, list[int]] | None:
-    """The bands that there are, low and high by what they are of."""
-    return None if budget is None else {COUNTS[i]: [band.low, band.high] for i, band in budget.bands}
+    """The bands that there are, low and high by what they are of; of latency in nanoseconds."""
+    return None if budget is None else {MEASURES[i]: [band.low, band.high] for i, band in budget.bands}
 
 
 def about_outcome(folder: Path, trials: Sequence[Trial], settings: Settings) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nas.records.trial import Trial
 from space import compact
+from space.budget import milliseconds
 
 LIMIT = 1.25  # times its best: a latency beside which the reference kernel took longer is on no front
 UNCHECKED = "not checked"
@@ -46,7 +47,11 @@ COUNTED = (
     FLOPS,
     PARAMETERS,
     CostAxis("activations", "activations (outputs of conv and linear, batch 1)", lambda trial: trial.activations),
-)
+    CostAxis(
+        "forecast latency", "latency that the study's model forecasts, ms", lambda trial: trial.latency,
+        milliseconds,
+    ),
+)  # fmt: skip
 
 
 def cost_axes(trials: Iterable[Trial], measured: Mapping[str, Any] | None = None) -> dict[str, CostAxis]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, NamedTuple, Protocol, get_args
 
@@ -236,7 +236,7 @@ class SamplerSource:
     def _propose(self, trial: optuna.Trial) -> Proposal | None:
         """None, and Optuna told so, for a network that is outside the budget or was seen."""
         proposal = self.space.compose(TrialChooser(trial), self.settings.task, self.settings.budget)
-        violation = self.settings.budget.violation(astuple(proposal.cost))
+        violation = self.settings.budget.violation(proposal.counts)
         trial.set_constraint("budget", violation)
         record_network(trial, proposal)
         if violation > 0 or proposal.arch.key in self.seen:

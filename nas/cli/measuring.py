@@ -11,31 +11,46 @@ import typer
 from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.wording import task_words
 from nas.cli.base import app, check_there, print_json, print_table, progress
+from nas.cli.latency_models import is_space, print_models
 from nas.cli.latency_table import LATENCY, print_measured, print_measured_json
 from nas.cli.options import RUNS, ItsChannels, ItsClasses, ItsSize, Json, Runs, StudyArg
 from nas.export.arch_source import load_network
+from nas.latency.known_models import make_models
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
 from nas.records.progress import Steps
 from nas.records.settings import FILE, Sampler, Stop, find_study
 from nas.storage.reader import Reader
+from space import Budget, Space, Task
 from space.reading import is_file
 
 
 @app.command()
 def measure(
     what: Annotated[
-        str, typer.Argument(metavar="STUDY|ARCH", help="A study, or a network: YAML file, preset or export.")
+        str,
+        typer.Argument(
+            metavar="STUDY|ARCH|SPACE", help="A study; a network: YAML file, preset or export; or a space: likewise."
+        ),
     ],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     batch: Annotated[str, typer.Option(help="Sizes, e.g. 1,64.")] = "1",
     threads: Annotated[int, typer.Option(min=1, help="Of the CPU; more suffer more from other programs.")] = 1,
+    runtime: Annotated[
+        Literal["torch", "onnxruntime"], typer.Option(help="What runs the networks; onnxruntime on the CPU alone.")
+    ] = "torch",
+    networks: Annotated[
+        int | None, typer.Option(min=1, help="Of SPACE, that a latency model is fitted to. [default: 100]")
+    ] = None,
+    flops: Annotated[str | None, typer.Option(help="Where those are drawn, e.g. 1M..8M. [default: all of it]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of latency models. [default: devices]")] = None,
     runs: Runs = RUNS,
     image_size: ItsSize = None,
     classes: ItsClasses = None,
     channels: ItsChannels = None,
     as_json: Json = False,
 ) -> None:
-    """Measure latency, throughput and memory on the device at hand; of a study, each network, kept beside it.
+    """Measure latency, throughput and memory on the device at hand; of a study, each network, kept beside it; of a
+    space, a model that forecasts the latency of all its networks, for `nas search --latency`.
 
     On a GPU twice: eager, and as a CUDA graph. A fixed reference kernel is timed among the passes; where it takes over
     1.25 times its best, the machine is busy: what is measured is tried again, then marked, and on no front.
@@ -43,7 +58,14 @@ def measure(
     Example: nas measure digits-1M-4M --batch 1,64, and then: nas front digits-1M-4M --by latency
     """
     check_there(runs)
-    how = MeasureOptions(device=device, batches=parse_batches(batch), threads=threads)
+    how = MeasureOptions(device=device, batches=parse_batches(batch), threads=threads, runtime=runtime)
+    if is_space(what, networks, flops, out):
+        space = Space.load(what)
+        task = Task(image_size or space.image_size, channels or 3, classes or 10)
+        budget = None if flops is None else Budget.parse(flops)
+        made = make_models(space, task, budget, how, progress(), networks, out)
+        print_models(made, as_json)
+        return
     if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
         network, task = load_network(what, image_size, channels, classes)
         with Steps(progress(), f"measuring {what}").step():

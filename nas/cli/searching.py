@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -42,6 +42,15 @@ def search(
     flops: Annotated[str, typer.Option(help="The budget, e.g. 1M..4M.")],
     params: Annotated[str | None, typer.Option(help="A limit that holds, too, e.g. ..500K parameters.")] = None,
     activations: Annotated[str | None, typer.Option(help="Likewise, outputs of conv and linear layers.")] = None,
+    latency: Annotated[
+        str | None,
+        typer.Option(help="Likewise, forecast, e.g. ..5ms on this device, or ..5ms@DEVICE on one that was measured."),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images, of the latency.")] = 1,
+    runtime: Annotated[Literal["torch", "onnxruntime"], typer.Option(help="Of the latency.")] = "torch",
+    device_model: Annotated[
+        Path | None, typer.Option(help="A file of `nas measure SPACE`. [default: the one in devices/, made if missing]")
+    ] = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trained networks in all, earlier runs of the study included.")
     ] = None,
@@ -108,19 +117,26 @@ def search(
     from nas.searching.launch import folder_of_search, run_search
     from nas.searching.plan import SearchPlan
 
+    forecast, _, at = (latency or "").partition("@")
     plan = SearchPlan(
         trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe,
         images=None if images is None else parse_count(images, "images", "30K"), epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
-        gpus_per_worker=gpus_per_worker,
+        gpus_per_worker=gpus_per_worker, batch=batch, runtime=runtime, device_model=device_model,
+        latency_device=at.strip() or None,
         reading=Reading(
             train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
             skip_broken=skip_broken,
         ).absolute(),
         dry_run=dry_run, command=typed(), log_level=log_level,
     )  # fmt: skip
-    what = (Space.load(space), data, Budget.parse(flops, params, activations), plan)
+    what = (
+        Space.load(space),
+        data,
+        Budget.parse(flops, params, activations, None if latency is None else forecast),
+        plan,
+    )
     on_trial = tracker(track, folder_of_search(*what)) if track and not dry_run else None
     folder, finished = run_search(*what, progress(quiet), on_trial)
     if dry_run:

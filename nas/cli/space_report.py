@@ -6,7 +6,6 @@ import math
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,7 @@ def report(space: Space, task: Task, budget: Budget | None, seed: int = 0) -> di
     if budget is not None:
         space.check_budget(budget, task)
         rng = random.Random(seed)
-        inside = sum(budget.holds(astuple(space.compose(RandomChooser(rng, None), task).cost)) for _ in range(SAMPLE))
+        inside = sum(budget.holds(space.compose(RandomChooser(rng, None), task).counts) for _ in range(SAMPLE))
         built = sum(space.compose(RandomChooser(rng, None), task, budget).inside for _ in range(ATTEMPTS))
         found |= {"share": inside / SAMPLE, "sample": SAMPLE, "acceptance": built / ATTEMPTS}
     return found

@@ -1,6 +1,7 @@
 """Names of the devices that latencies are kept under, and which of them some words mean. Needs no torch.
 
-`Intel(R) Xeon(R) Platinum 8488C, 2 threads`; `NVIDIA H200, eager`; of an older release `NVIDIA H200`.
+`Intel(R) Xeon(R) Platinum 8488C, 2 threads`, with `, onnxruntime` behind it where that ran the network; `NVIDIA H200,
+eager`; of an older release `NVIDIA H200`.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 EAGER, CAPTURED = "eager", "CUDA graph"
+ONNX: Literal["onnxruntime"] = "onnxruntime"
 USUAL = (CAPTURED, "1 thread")  # of several names of one machine, the one that is meant where none is said
-_WAY = re.compile(rf", ({EAGER}|{CAPTURED}|\d+ threads?)$")
+_WAY = re.compile(rf", ({EAGER}|{CAPTURED}|\d+ threads?(?:, {ONNX})?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,14 @@ def meant(names: Sequence[str], words: str) -> Device | None:
 
 def threads_of(name: str) -> int | None:
     """Of a CPU's name; None of any other."""
-    found = re.search(r", (\d+) threads?$", name)
+    found = re.search(rf", (\d+) threads?(?:, {ONNX})?$", name)
     return int(found[1]) if found else None
+
+
+def options_of(name: str) -> str:
+    """What measures under that name on its machine: ` --threads 2 --runtime onnxruntime`; empty for the defaults."""
+    threads, runtime = threads_of(name) or 1, f" --runtime {ONNX}" if name.endswith(f", {ONNX}") else ""
+    return f"{f' --threads {threads}' if threads > 1 else ''}{runtime}"
 
 
 def _fits(name: str, words: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from nas.analysis import cost_axes
 from nas.analysis.cost_axes import CostAxis, is_busy, latency, mark, reference_best, slowdown
 from nas.analysis.pareto import baseline_of, points, score
-from nas.latency.device_names import Device, meant, threads_of
+from nas.latency.device_names import Device, meant, options_of
 from nas.latency.measurements import around, read
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
@@ -149,5 +149,4 @@ def axis(folder: Path, trials: Sequence[Trial], by: str, batch: int) -> CostAxis
 
 def again(folder: Path, device: str, batch: int) -> str:
     """The command that measures on such a device."""
-    threads = threads_of(device) or 1
-    return f"nas measure {folder.resolve().name} --batch {batch}{f' --threads {threads}' if threads > 1 else ''}"
+    return f"nas measure {folder.resolve().name} --batch {batch}{options_of(device)}"

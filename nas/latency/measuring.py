@@ -15,17 +15,21 @@ from nas.storage.moving import at_work
 from space import Arch, InputError, Task
 
 if TYPE_CHECKING:
+    import torch
+
     from nas.latency.reference_kernel import Reference
+    from nas.latency.runtimes import Runtime
     from nas.latency.timing import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureOptions:
-    """On which device, at which batch sizes, and with how many threads of the CPU networks are measured."""
+    """On which device, at which batch sizes, with how many threads of the CPU and in what networks are measured."""
 
     device: str = "auto"
     batches: Sequence[int] = (1,)
     threads: int = 1
+    runtime: Runtime = "torch"
 
 
 def parse_batches(words: str) -> list[int]:
@@ -39,10 +43,10 @@ def parse_batches(words: str) -> list[int]:
 def measure_arch(arch: Arch, task: Task, how: MeasureOptions) -> list[Timing]:
     """One network with fresh weights: of each batch size one timing on a CPU, two on a GPU."""
     from nas.latency.reference_kernel import Reference, threads
-    from nas.training.device import choose_device
 
+    target = target_of(how)
     with threads(how.threads):
-        return list(_timings(arch, task, how.batches, Reference(choose_device(how.device))))
+        return list(timings_of(arch, task, how.batches, how.runtime, Reference(target)))
 
 
 def measure_study(
@@ -57,12 +61,10 @@ def measure_study(
     from nas.latency.reference_kernel import Reference, threads
     from nas.latency.timing import device_names
     from nas.training.allocator import give_back_memory
-    from nas.training.device import choose_device
 
-    networks = [trial for trial in merged(trials) if trial.key is not None]
+    target, networks = target_of(how), [trial for trial in merged(trials) if trial.key is not None]
     with at_work(folder), threads(how.threads):
-        target = choose_device(how.device)
-        names = device_names(target)
+        names = device_names(target, how.runtime)
         bests = filter(None, (reference_best(around(folder).get(name, {})) for name in names))
         reference = Reference(target, min(bests, default=None))
         for done, trial in enumerate(networks):
@@ -70,14 +72,27 @@ def measure_study(
             assert trial.key is not None
             missing = [batch for batch in how.batches if not _is_there(folder, names, trial.key, batch)]
             if missing:
-                for timing in _timings(trial.to_arch(), task, missing, reference):
+                for timing in timings_of(trial.to_arch(), task, missing, how.runtime, reference):
                     keep(folder, timing.device, trial.key, {str(timing.batch): timing.to_json()})
                 give_back_memory()
         on_network(len(networks), len(networks))
     return names
 
 
-def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Reference) -> Iterator[Timing]:
+def target_of(how: MeasureOptions) -> torch.device:
+    """Raises InputError for a device that is not there, or on which the runtime cannot be."""
+    from nas.latency.runtimes import check_runtime
+    from nas.training.device import choose_device
+
+    target = choose_device(how.device)
+    check_runtime(how.runtime, target)
+    return target
+
+
+def timings_of(
+    arch: Arch, task: Task, batches: Sequence[int], runtime: Runtime, reference: Reference,
+    seconds: float | None = None,
+) -> Iterator[Timing]:  # fmt: skip
     """Of each batch as soon as it is measured."""
     import torch
 
@@ -87,7 +102,7 @@ def _timings(arch: Arch, task: Task, batches: Sequence[int], reference: Referenc
     torch.manual_seed(0)
     network = Network(arch, task).to(reference.device)
     for batch in batches:
-        yield from measure(network, task, batch, reference)
+        yield from measure(network, task, batch, reference, seconds, runtime=runtime)
 
 
 def _is_there(folder: Path, names: Iterable[str], key: str, batch: int) -> bool:

@@ -10,17 +10,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nas.analysis import cost_axes
-from nas.latency.device_names import CAPTURED, EAGER
+from nas.latency.device_names import CAPTURED, EAGER, ONNX
 from nas.latency.reference_kernel import Reference, timed
+from nas.latency.runtimes import WARM_UP, Runtime, passes
 from nas.latency.tensor_memory import peak_tensor_bytes
 from nas.training.allocator import is_for_room
-from nas.training.device import stream
 from space import InputError, Task, processor
 
-WARM_UP = 3  # forward passes before the clock
 SECONDS = 0.5  # of measuring, per batch size, with at least ROUNDS passes
 ROUNDS = 10
 SLICES = 5  # of those, with a burst of the reference kernel before, between and after
@@ -79,8 +78,9 @@ class Try:
 
 
 def measure(
-    network: nn.Module, task: Task, batch: int, reference: Reference, seconds: float | None = None, tries: int = TRIES
-) -> list[Timing]:
+    network: nn.Module, task: Task, batch: int, reference: Reference, seconds: float | None = None,
+    tries: int = TRIES, runtime: Runtime = "torch",
+) -> list[Timing]:  # fmt: skip
     """Times `network`, which must be on the reference's device, on noise of the task's size: once on a CPU; on a GPU
     with its kernels launched one by one, and all of them at once as a captured CUDA graph.
 
@@ -97,7 +97,7 @@ def measure(
             memory = peak_tensor_bytes(network, images)
             return [
                 _timing(name, batch, memory, reference, quietest(_tries(run, reference, seconds), tries))
-                for name, run in zip(device_names(device), _ways(network, images), strict=True)
+                for name, run in zip(device_names(device, runtime), passes(network, images, runtime), strict=True)
             ]
     except (RuntimeError, MemoryError, TypeError) as error:
         if not is_for_room(error):
@@ -115,29 +115,11 @@ def quietest(tries: Iterable[Try], most: int = TRIES) -> Try:
     return min(seen, key=lambda each: each.slowdown)
 
 
-def captured(network: nn.Module, images: Tensor) -> Callable[[], Tensor]:
-    """A forward pass as a CUDA graph: replayed, its kernels run without the host launching each. Reads `images` anew
-    each time and returns the same tensor."""
-    own = stream(images.device.index, "measuring")
-    own.wait_stream(torch.cuda.current_stream(images.device))
-    with torch.cuda.stream(own):
-        for _ in range(WARM_UP):  # torch's libraries choose their kernels, which may not happen in a capture
-            network(images)
-    torch.cuda.current_stream(images.device).wait_stream(own)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=own):
-        logits: Tensor = network(images)
-
-    def replay() -> Tensor:
-        graph.replay()
-        return logits
-
-    return replay
-
-
-def device_names(device: torch.device) -> list[str]:
+def device_names(device: torch.device, runtime: Runtime = "torch") -> list[str]:
     """What measurements on it are kept under: numbers of one name may be compared."""
     name = device_name(device)
+    if runtime == ONNX:
+        return [f"{name}, {ONNX}"]
     return [f"{name}, {EAGER}", f"{name}, {CAPTURED}"] if device.type == "cuda" else [name]
 
 
@@ -149,13 +131,6 @@ def device_name(device: torch.device) -> str:
     # where the system has no name (ARM, macOS), the machine's, so that different ones never share theirs
     name = processor.model() or f"{platform.machine()} {platform.node()}"
     return f"{name}, {threads} thread{'s' * (threads > 1)}"
-
-
-def _ways(network: nn.Module, images: Tensor) -> Iterator[Callable[[], object]]:
-    """As in `device_names`."""
-    yield lambda: network(images)
-    if images.device.type == "cuda":
-        yield captured(network, images)
 
 
 def _tries(run: Callable[[], object], reference: Reference, seconds: float) -> Iterator[Try]:

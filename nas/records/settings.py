@@ -22,6 +22,7 @@ from nas.records.recipe import Int, Recipe
 from nas.records.scores import Metric
 from space import Band, Budget, InputError, Space, Task
 from space.draw import Drawable
+from space.latency_model import LatencyModel
 from space.reading import check, is_file, load_yaml
 from space.steps import Steps
 
@@ -135,6 +136,8 @@ class Settings:
     flops_high: Int
     params: tuple[Int, Int] | None = None  # of a band that holds, too; None: any
     activations: tuple[Int, Int] | None = None  # likewise
+    latency: tuple[Int, Int] | None = None  # likewise, in nanoseconds that `latency_model` forecasts
+    latency_model: dict[str, Any] | None = None  # a `space.latency_model.LatencyModel`
     data: DataCard
     recipe: dict[str, Any]  # settled: every field that training goes by
     sampler: Drawn  # who draws the networks
@@ -153,8 +156,11 @@ class Settings:
     @property
     def budget(self) -> Budget:
         """All that a network must keep to; FLOPs are what accuracy is set against."""
-        limits = {"params": self.params, "activations": self.activations}
-        return Budget(flops=self.band, **{name: Band(*ends) for name, ends in limits.items() if ends})
+        limits = {"params": self.params, "activations": self.activations, "latency": self.latency}
+        budget = Budget(flops=self.band, **{name: Band(*ends) for name, ends in limits.items() if ends})
+        if self.latency_model is None:
+            return budget
+        return budget.forecast_by(LatencyModel.from_dict(self.latency_model, f"{FILE}: latency_model"))
 
     @property
     def limits(self) -> str:
@@ -251,7 +257,14 @@ def with_study(command: str, name: str) -> str:
     return shlex.join([*words, "--study", name])
 
 
-OPTIONAL = ("server", "artifacts", "params", "activations")  # not in study.yaml where there is none
+OPTIONAL = (
+    "server",
+    "artifacts",
+    "params",
+    "activations",
+    "latency",
+    "latency_model",
+)  # not in study.yaml where there is none
 MOVING = {("data", "source"), ("data", "name"), ("data", "look"),
           *(("data.reading", split) for split in ("train", "validation", "test"))}  # fmt: skip
 

@@ -38,6 +38,7 @@ class Trial:
     flops: int | None = None  # conv + linear multiply-accumulates, batch 1
     params: int | None = None
     activations: int | None = None
+    latency: int | None = None  # nanoseconds, as the study's model forecasts them; None without one
     key: str | None = None
     log_density: float | None = None  # of its settings in one random draw; None where a sampler chose that learns
     seconds: float | None = None  # of training and evaluation

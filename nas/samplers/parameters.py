@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from nas.records.settings import Settings
 from space import Space
 from space.axes import Axis, Value
+from space.budget import MEASURES
 from space.chooser import Chooser, RandomChooser
 from space.draw import Proposal
 
@@ -108,7 +109,7 @@ def nearest(value: Value, allowed: Sequence[Value]) -> int:
 
 def record_network(trial: optuna.Trial, proposal: Proposal) -> None:
     """Writes the network into its trial: counts, plain form, key. A sampler of ours reads them there."""
-    for name, value in asdict(proposal.cost).items():
+    for name, value in zip(MEASURES, proposal.counts, strict=False):  # a latency only where one is forecast
         trial.set_user_attr(name, value)
     trial.set_user_attr("arch", proposal.arch.to_dict())
     trial.set_user_attr("key", proposal.arch.key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -167,7 +167,7 @@ class Asker:
             if self.heartbeat.lease > SILENCE:  # views wait as long
                 trial.set_user_attr("lease", self.heartbeat.lease)
             proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
-            trial.set_constraint("budget", self.settings.budget.violation(astuple(proposal.cost)))
+            trial.set_constraint("budget", self.settings.budget.violation(proposal.counts))
             record_network(trial, proposal)
             trial.set_user_attr("seed", trial.user_attrs.get("seed", trial_seed(self.settings.seed, trial.number)))
             if proposal.inside and proposal.log_density is not None:

@@ -41,6 +41,7 @@ from nas.records.trial import ENDED
 from nas.searching.estimate import TimeLeft
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.goal import Goal, plan_goal
+from nas.searching.latency_budget import say_measured, with_model
 from nas.searching.listener import OnTrial, heard
 from nas.searching.loop import Search, Watch
 from nas.searching.plan import LogLevel, Rival, SearchPlan, study_name
@@ -126,6 +127,8 @@ def run_search(
         finished = _run_both(folder, settings, plan, goals[0], shared, on_trial)
         for each, goal in zip(second, goals[1:], strict=True):
             finished = finished and _run(plan.runs / each.name, each, goal, 0, shared)
+        if finished and settings.latency:
+            say_measured(folder, plan.device, notes.console)
         return folder, finished
 
 
@@ -158,6 +161,7 @@ def _data_and_settings(
     space.check_size(size, f"space {space.name}")
     data, card = _data(source, size, plan, began, notes)
     task = Task(card.image_size, card.channels, len(card.classes))
+    budget = with_model(space, task, budget, plan, began, device, notes)
     space.check_budget(budget, task)
     if len(budget.bands) > 1:  # each can be met, perhaps not all at once
         space.random_arch(random.Random(0), task, budget)
@@ -170,7 +174,8 @@ def _data_and_settings(
     settings = Settings(
         name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
         space_name=space.name, space=space.to_dict(), flops_low=flops.low, flops_high=flops.high, data=card,
-        params=_ends(budget.params), activations=_ends(budget.activations),
+        params=_ends(budget.params), activations=_ends(budget.activations), latency=_ends(budget.latency),
+        latency_model=None if budget.model is None else budget.model.to_dict(),
         recipe=settled.to_dict(), sampler=DESIGN if isinstance(space, Steps) else plan.sampler, stop=plan.rule,
         metric=plan.metric, seed=plan.seed, device=device, versions=package_versions(),
         artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from nas.records.scores import METRICS, Metric
 from nas.records.settings import AS_FOUND, Reading, Sampler, Stop, name_of
 from space import Budget, InputError
-from space.budget import COUNTS
+from space.budget import MEASURES, ends_in_name
 from space.draw import Drawable
 
 _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
@@ -56,6 +56,10 @@ class SearchPlan:
     device: str = "auto"
     log_level: LogLevel = "info"  # of search.log
     image_size: int | None = None
+    batch: int = 1  # of a latency that is forecast
+    runtime: Literal["torch", "onnxruntime"] = "torch"  # likewise
+    latency_device: str | None = None  # words of a measured device's name; None: the one that is trained on
+    device_model: Path | None = None  # a file of `nas measure SPACE`; None: the one in `devices`, made if missing
     storage: str | None = None  # a server's URL; None: a journal in the study's folder
     artifacts: str | None = None  # an S3 store's URL; None: the study's folder
     on: str | None = None  # a Ray cluster; None: this machine
@@ -74,7 +78,7 @@ class SearchPlan:
             )
         if self.time is not None:
             parse_time(str(self.time))
-        for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1)):
+        for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1), ("batch", 1)):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
@@ -98,7 +102,7 @@ def as_command(
     words = ["nas", *begin]
     for field in fields(plan):
         value = getattr(plan, field.name)
-        if field.name in ("command", "storage", "reading", *left) or value == field.default:
+        if field.name in ("command", "storage", "reading", "latency_device", *left) or value == field.default:
             continue
         option = f"--{names.get(field.name, field.name)}".replace("_", "-")
         words += [option] if value is True else [option, str(value)]
@@ -118,7 +122,7 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
     """`digits-1M-4M`, `cifar-cifar10-5M-40M-random`: the same command finds the same study. Always a valid name."""
     words = [space.name] + [data] * (data != space.name)
     for place, band in budget.bands:
-        words += [COUNTS[place]] * (place > 0) + str(band).split("..")
+        words += [MEASURES[place]] * (place > 0) + ends_in_name(place, band)
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
     words += [plan.metric] * (plan.metric != "accuracy")
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))

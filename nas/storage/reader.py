@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nas.storage.journal import Journal
 
 _ATTRIBUTES = (
-    "flops", "params", "activations", "key", "log_density", "seconds", "seed", "repeat_of", "retry_of",
+    "flops", "params", "activations", "latency", "key", "log_density", "seconds", "seed", "repeat_of", "retry_of",
     "arch",
 )  # fmt: skip
 SILENCE = 60.0  # seconds without a sign of life after which a trial is shown as interrupted, unless its lease is longer

@@ -32,6 +32,8 @@ SHARED = (
     "flops_high",
     "params",
     "activations",
+    "latency",
+    "latency_model",
     "sampler",
     "stop",
     "metric",

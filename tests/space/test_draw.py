@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from space import Arch, Band, Budget, InputError, Space, Stage, Task, cost
 from space.axes import Axis, Value, share
 from space.blocks import Block
-from space.budget import COUNTS, WORDS, parse_count
+from space.budget import MEASURES, WORDS, parse_count
 from space.chooser import RandomChooser
 from space.draw import Counts, Proposal, land
 from space.heads import LinearHead
@@ -546,7 +546,7 @@ def test_a_band_between_two_networks_is_refused(count: str) -> None:
     band = Band(below + 1, above - 1)
     with pytest.raises(InputError) as refusal:
         space.sample(random.Random(0), TASK, Budget(**{count: band}), attempts=20)
-    words = dict(zip(COUNTS, WORDS, strict=True))[count]
+    words = dict(zip(MEASURES, WORDS, strict=True))[count]
     said = re.fullmatch(
         rf"{count} must hold a network of space mine, got {re.escape(str(band))} {words}, where none of 20 draws fell; the "
         rf"nearest has (\S+) {words}: widen a band, or lower the step of axes.width",

@@ -26,8 +26,9 @@ from nas.latency.front import Measured, latency_front, rows
 from nas.latency.measurements import FILE, joined, keep, read
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study
 from nas.latency.reference_kernel import Reference, threads
+from nas.latency.runtimes import captured
 from nas.latency.tensor_memory import peak_tensor_bytes
-from nas.latency.timing import Timing, Try, captured, device_name, device_names, measure, quietest
+from nas.latency.timing import Timing, Try, device_name, device_names, measure, quietest
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from nas.training.allocator import give_back_memory

@@ -1,0 +1,76 @@
+"""The front of a study with a budget in latency, measured for real: whether the forecast held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.analysis.pareto import pareto_front
+from nas.latency.device_names import ONNX, threads_of
+from nas.latency.front import rows
+from nas.latency.measuring import MeasureOptions, measure_study, target_of
+from nas.records.settings import Settings
+from nas.storage.reader import Reader
+from space import Band, InputError
+from space.budget import milliseconds, words
+from space.latency_model import LatencyModel
+
+LATENCY = 3  # its place in `space.budget.MEASURES`
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A network of the front, by what was forecast and what was measured, in nanoseconds."""
+
+    trial: int
+    forecast: int
+    measured: float
+    band: Band
+    error: float  # of the model, as a fraction: 95% of networks are within it
+
+    @property
+    def left(self) -> bool:
+        """Whether it is outside the band by more than the model's error."""
+        return self.band.violation(round(self.measured)) > self.error
+
+    def __str__(self) -> str:
+        mark = f"  outside {words(LATENCY, self.band)} by more than the model's error" if self.left else ""
+        return (
+            f"trial {self.trial}: forecast {milliseconds(self.forecast)}, measured {milliseconds(self.measured)}{mark}"
+        )
+
+
+def how_measured(model: LatencyModel, device: str) -> MeasureOptions | None:
+    """As the model's device was, on the device at hand; None where that is another one."""
+    from nas.latency.reference_kernel import threads
+    from nas.latency.timing import device_names
+
+    how = MeasureOptions(
+        device=device, batches=(model.batch,), threads=threads_of(model.device) or 1,
+        runtime=ONNX if model.device.endswith(f", {ONNX}") else "torch",
+    )  # fmt: skip
+    try:
+        target = target_of(how)
+        with threads(how.threads):
+            return how if model.device in device_names(target, how.runtime) else None
+    except InputError:  # no such device, runtime or so many threads here
+        return None
+
+
+def check_front(
+    folder: Path, settings: Settings, device: str, on_network: Callable[[int, int], None] = lambda done, total: None
+) -> list[Checked] | None:
+    """Measures the networks of the front of a study with a budget in latency, and keeps it beside the study. None on
+    another device than the model's."""
+    band, model = settings.budget.latency, settings.budget.model
+    how = None if model is None else how_measured(model, device)
+    if band is None or model is None or how is None:
+        return None
+    front = pareto_front(Reader(folder).trials())
+    measure_study(folder, front, settings.task, how, on_network)
+    return [
+        Checked(row.trial.number, row.trial.latency, 1e9 * row.median, band, model.error.p95)
+        for row in rows(folder, front, model.device, model.batch)
+        if row.trial.latency is not None
+    ]

@@ -1,0 +1,113 @@
+"""Making a latency model: networks of a space are measured on the device at hand, untrained, and the rates are fitted;
+on further ones, drawn at random, it is told how far off the model is."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nas.analysis.cost_axes import is_busy
+from nas.latency.device_names import options_of
+from nas.latency.fitting import error_of, fit, teaching_most
+from nas.latency.measuring import MeasureOptions, target_of, timings_of
+from space import Arch, Budget, InputError, Space, Task
+from space.latency_model import LatencyModel
+from space.work import work
+
+NETWORKS = 100  # that a model is fitted to
+POOL = 20  # times as many are drawn, of which those are chosen that teach most
+UNSEEN = 2  # one further network for so many, to tell the error by
+FEWEST = 10  # of them, and of those it is fitted to
+SECONDS = 0.2  # of measuring, per network and batch size
+DEVICES = Path("devices")  # where models are kept
+
+Sample = dict[tuple[str, int], dict[int, float]]  # device and batch -> place of a network -> nanoseconds
+
+
+def measure_space(
+    space: Space, task: Task, budget: Budget | None, how: MeasureOptions, networks: int | None = None, seed: int = 0,
+    on_network: Callable[[int, int], None] = lambda done, total: None,
+) -> list[LatencyModel]:  # fmt: skip
+    """One for each name of the device and batch size. `budget`: where networks are drawn. Raises InputError for a
+    machine that is too busy."""
+    count = NETWORKS if networks is None else networks
+    if count < FEWEST:
+        raise InputError(f"networks must be at least {FEWEST}, got {count}; use e.g. {NETWORKS}")
+    archs, seen = _drawn(space, task, budget, count, seed)
+    found = _measured(archs, task, how, seed, on_network)
+    return [_model(space, task, archs, seen, device, batch, took) for (device, batch), took in found.items()]
+
+
+def model_path(model: LatencyModel, folder: Path = DEVICES) -> Path:
+    """Where it is kept: `devices/convnext_32-amd-epyc-1-thread-batch1.json`."""
+    words = re.sub(r"[^a-z0-9]+", "-", f"{model.device}".casefold()).strip("-")
+    return folder / f"{model.space}-{words}-batch{model.batch}.json"
+
+
+def _drawn(space: Space, task: Task, budget: Budget | None, count: int, seed: int) -> tuple[list[Arch], int]:
+    """Networks to measure: those that teach most, and how many they are; then further ones as they are drawn."""
+    rng, every = random.Random(seed), dict[str, Arch]()
+    space.check_size(task.image_size, f"space {space.name}")
+    for _ in range(POOL * count):
+        arch = space.random_arch(rng, task, budget)
+        every.setdefault(arch.key, arch)
+    archs = list(every.values())
+    unseen = max(FEWEST, count // UNSEEN)
+    if len(archs) < FEWEST + unseen:
+        raise InputError(
+            f"space must hold {FEWEST + unseen} networks to measure, got {len(archs)} different ones of "
+            f"{POOL * count} draws; widen it or its budget"
+        )
+    last, pool = archs[-unseen:], archs[:-unseen]
+    chosen = [pool[i] for i in teaching_most([work(arch, task) for arch in pool], count)]
+    return [*chosen, *last], len(chosen)
+
+
+def _measured(
+    archs: Sequence[Arch], task: Task, how: MeasureOptions, seed: int, on_network: Callable[[int, int], None]
+) -> Sample:
+    """In random order, so that what changes meanwhile is not mistaken for what networks do; without those that were
+    measured while the machine was busy."""
+    from nas.latency.reference_kernel import Reference, threads
+
+    found: Sample = defaultdict(dict)
+    order = random.Random(seed).sample(range(len(archs)), len(archs))
+    target = target_of(how)
+    with threads(how.threads):
+        reference = Reference(target)
+        for done, place in enumerate(order):
+            on_network(done, len(order))
+            for timing in timings_of(archs[place], task, how.batches, how.runtime, reference, SECONDS):
+                took = found[timing.device, timing.batch]
+                if not is_busy(timing.slowdown):
+                    took[place] = 1e9 * timing.median
+        on_network(len(order), len(order))
+    return found
+
+
+def _model(
+    space: Space, task: Task, archs: Sequence[Arch], seen: int, device: str, batch: int, took: dict[int, float]
+) -> LatencyModel:
+    from nas.storage.study_folder import package_versions
+
+    known, unseen = [i for i in took if i < seen], [i for i in took if i >= seen]
+    if len(known) < max(FEWEST, seen // 2) or len(unseen) < FEWEST // 2:
+        raise InputError(
+            f"machine must be quiet for most of {len(archs)} networks, got {len(took)} on {device}; end other programs "
+            f"and measure again{options_of(device) and f' with{options_of(device)}'}"
+        )
+    fitted = fit([work(archs[i], task) for i in known], [took[i] for i in known])
+    error = error_of(fitted, [archs[i] for i in unseen], task, [took[i] for i in unseen])
+    rates: dict[str, dict[str, float]] = defaultdict(dict)
+    for amount, rate in fitted.rates.items():
+        rates[amount.kind][amount.unit] = rate
+    return LatencyModel(
+        device=device, batch=batch, space=space.name, **asdict(task), networks=len(known), fixed=fitted.fixed,
+        rates=dict(rates), error=error, created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=package_versions(),
+    )  # fmt: skip

@@ -1,0 +1,47 @@
+"""A search within a latency: what forecasts it, and at its end what the networks of the front take in truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from nas.latency.front_check import check_front
+from nas.latency.known_models import Wanted, model_for
+from nas.records.progress import Notes, Steps
+from nas.records.settings import Settings
+from nas.searching.plan import SearchPlan
+from space import Budget, InputError, Space, Task
+from space.draw import Drawable
+
+
+def with_model(
+    space: Drawable, task: Task, budget: Budget, plan: SearchPlan, began: Settings | None, device: str, notes: Notes
+) -> Budget:
+    """The budget with what forecasts its latency: the study's model, where one was begun; a file's; else that of the
+    device, which is made where there is none. Raises InputError as `known_models.model_for`."""
+    if budget.latency is None:
+        if plan.device_model is not None:
+            raise InputError(f"device-model must stand beside a latency, got {plan.device_model} alone; add --latency")
+        return budget
+    if began is not None and began.budget.model is not None and plan.device_model is None:
+        return budget.forecast_by(began.budget.model)
+    assert isinstance(space, Space), "steps are at equal FLOPs"
+    wanted = Wanted(
+        batch=plan.batch, device=device, runtime=plan.runtime, named=plan.latency_device, file=plan.device_model
+    )
+    return budget.forecast_by(model_for(space, task, budget, wanted, notes.console))
+
+
+def say_measured(folder: Path, device: str, console: Console) -> None:
+    """What the networks of the front take in truth, where the device of the forecast is at hand."""
+    settings = Settings.read(folder)
+    with Steps(console, "measuring the front").step(unit="networks") as report:
+        checked = check_front(folder, settings, device, report)
+    if checked is None:
+        assert settings.budget.model is not None
+        said = [f"the front is not measured here: its latency is of {settings.budget.model.device}"]
+    else:
+        said = [str(each) for each in checked]
+    for line in said:
+        console.print(f"latency: {line}", highlight=False, soft_wrap=True)

@@ -1,0 +1,148 @@
+"""The work of layers, by kind: what the time on a device can be forecast from, where no count alone says it.
+
+A linear layer and a depthwise convolution of equal FLOPs take unequal times. So the work of a network is a sum over its
+layers of three amounts for each kind of layer (`linear`, `depthwise 7`, `ln`): how many there are, how many elements
+they read and write, and their multiply-accumulates, all of batch 1. None of them falls as a network gets wider or
+deeper. No torch here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from space.arch import Arch, Task
+from space.blocks import Block, downsampling
+from space.cost import CACHED, Row
+from space.heads import Head
+from space.layers import Act, Conv, Layer, Layers, Linear, MaxPool, Norm, Pool, Response, Scale
+from space.stems import Stem
+
+
+class Amount(NamedTuple):
+    """One of the three amounts of a kind of layer."""
+
+    kind: str
+    unit: str  # calls, elements or macs
+
+
+Work = dict[Amount, int]
+CALLS, ELEMENTS, MACS = "calls", "elements", "macs"
+
+
+def work(arch: Arch, task: Task) -> Work:
+    """Of a network that leaves a pixel at `task`'s size."""
+    rows = [(stage.block, stage.downsample, stage.depth, stage.width) for stage in arch.stages]
+    total: Counter[Amount] = Counter()
+    for part in parts(arch.stem, rows, arch.head, task):
+        total.update(part)
+    return dict(total)
+
+
+def parts(stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> Iterator[Work]:
+    """Of stem, stages and head, in order; those that were asked for before are kept."""
+    channels = stages[0][3]
+    found, side = stem_work(stem, task.channels, channels, task.image_size)
+    yield found
+    for place, (block, downsample, depth, width) in enumerate(stages):
+        found, side = stage_work(block, downsample if place else "", depth, width, channels, side)
+        channels = block.out(width)
+        yield found
+    yield head_work(head, channels, task.classes, side)
+
+
+@lru_cache(CACHED)
+def stem_work(stem: Stem, image: int, width: int, size: int) -> tuple[Work, int]:
+    """On images of `image` channels and `size` pixels; and the side of the maps that leave it."""
+    total: Work = {}
+    side = _add(total, stem.layers(), stem.channels(image, width), image, size)
+    return total, side
+
+
+@lru_cache(CACHED)
+def stage_work(block: Block, downsample: str, depth: int, width: int, inputs: int, size: int) -> tuple[Work, int]:
+    """Of what `space.cost.count_stage` takes; and the side of the maps that leave it."""
+    total: Work = {}
+    out, stride = block.out(width), 2 if downsample == "strided" else 1
+    if downsample == "separate":
+        size = _add(total, downsampling(block.norm, block.bias), {"before": inputs, "out": out}, inputs, size)
+        inputs = out
+    if inputs != out or stride != 1:  # a first block that differs from the others
+        size = _add_block(total, block, block.channels(width, inputs), size, 1, stride, project=True)
+        depth -= 1
+    if depth:
+        size = _add_block(total, block, block.channels(width, out), size, depth)
+    return total, size
+
+
+@lru_cache(CACHED)
+def head_work(head: Head, width: int, classes: int, size: int) -> Work:
+    """On maps of `width` channels and `size` pixels."""
+    total: Work = {}
+    _add(total, head.layers(), head.channels(width, classes), width, size)
+    return total
+
+
+def _add_block(
+    total: Work, block: Block, channels: Mapping[str, int], size: int, times: int, stride: int = 1,
+    project: bool = False,
+) -> int:  # fmt: skip
+    """What it computes beside its layers, additions and products of maps, is a kind of its own."""
+    side = _add(total, block.layers(stride, project), channels, channels["in"], size, times)
+    _count(total, block.formula(), times, channels["in"] * size**2 + channels["out"] * side**2, 0)
+    return side
+
+
+def _add(total: Work, layers: Layers, names: Mapping[str, int], inputs: int, size: int, times: int = 1) -> int:
+    """`layers`, `times` times, on maps of `inputs` channels and `size` pixels; gives the side of the last maps."""
+    channels, side = inputs, size
+    for layer in layers.values():
+        if isinstance(layer, dict):
+            side = _add(total, layer, names, inputs, size, times)  # a path of its own, from the part's input
+            channels = names.get("out", channels)
+        elif layer is not None:
+            leaving, left, weights = _shape(layer, names, channels, side)
+            moved = channels * side**2 + leaving * left**2
+            _count(total, _kind(layer), times, moved, weights * left**2)
+            channels, side = leaving, left
+    return side
+
+
+def _count(total: Work, kind: str, calls: int, elements: int, macs: int) -> None:
+    """`elements` and `macs` of one call."""
+    for unit, amount in ((CALLS, 1), (ELEMENTS, elements), (MACS, macs)):
+        if amount:
+            key = Amount(kind, unit)
+            total[key] = total.get(key, 0) + calls * amount
+
+
+def _shape(layer: Layer, names: Mapping[str, int], channels: int, side: int) -> tuple[int, int, int]:
+    """Channels and side that leave, and weights that every position is multiplied with."""
+    match layer:
+        case Conv(a, b, kernel, stride, padding, groups, _):
+            left, leaving = (side + 2 * padding - kernel) // stride + 1, names[b]
+            each = 1 if groups == "depthwise" else names[a] // groups
+            return leaving, left, kernel**2 * each * leaving
+        case Linear(a, b, _):
+            return names[b], side, names[a] * names[b]
+        case MaxPool(kernel, stride, padding):
+            return channels, (side + 2 * padding - kernel) // stride + 1, 0
+        case Pool():
+            return channels, 1, 0
+        case Norm() | Scale() | Response():
+            return names[layer.width], side, 0
+        case Act():
+            return channels, side, 0
+
+
+def _kind(layer: Layer) -> str:
+    match layer:
+        case Conv():
+            how = {1: "conv", "depthwise": "depthwise"}.get(layer.groups, f"conv of {layer.groups} groups")
+            return f"{how} {layer.kernel}{f' stride {layer.stride}' if layer.stride > 1 else ''}"
+        case Norm() | Act():
+            return str(layer.kind)
+        case _:
+            return type(layer).__name__.lower()

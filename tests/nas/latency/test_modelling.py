@@ -1,0 +1,116 @@
+"""Making latency models: of a space, measured on this machine, kept as files that another search finds; and refusals."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from nas.latency import known_models, modelling
+from nas.latency.known_models import Wanted, make_models, model_for
+from nas.latency.known_models import known_models as models_in
+from nas.latency.measuring import MeasureOptions
+from nas.latency.modelling import measure_space, model_path
+from space import Arch, Budget, InputError, Space, Task
+from space.latency_model import LatencyModel
+from space.work import work
+from tests.brief import measure_briefly
+from tests.nas.conftest import Run
+
+TASK = Task(8, 1, 10)
+BUDGET = Budget.parse("50K..400K")
+QUIET = Console(quiet=True)
+HOW = MeasureOptions(device="cpu", batches=(1, 4))
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measure_briefly(monkeypatch.setattr)
+    monkeypatch.setattr(modelling, "SECONDS", 0.0)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_model_knows_every_layer_of_its_space_and_says_what_it_is_of() -> None:
+    space, told = Space.load("digits"), list[tuple[int, int]]()
+    models = measure_space(space, TASK, BUDGET, HOW, networks=12, on_network=lambda *how_far: told.append(how_far))
+    assert [model.batch for model in models] == [1, 4]
+    assert told[0] == (0, 22)
+    assert told[-1] == (22, 22)
+    for model in models:
+        assert (model.space, model.image_size, model.channels, model.classes) == ("digits", 8, 1, 10)
+        assert model.networks == 12
+        assert model.error.networks == 10
+        assert model.device.endswith("1 thread")
+        space.check_budget(Budget.parse("1K..2M", latency="..9s").forecast_by(model), TASK)
+    rng = random.Random(0)
+    small, large = (space.random_arch(rng, TASK, Budget.parse(band)) for band in ("50K..60K", "350K..400K"))
+    assert 0 < _forecast(models[1], small) < _forecast(models[1], large)
+
+
+def _forecast(model: LatencyModel, arch: Arch) -> float:
+    return model.fixed + sum(model.rates[kind][unit] * n for (kind, unit), n in work(arch, TASK).items())
+
+
+def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, console = Space.load("digits"), Console(record=True, width=500)
+    made = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
+    assert "there is none of" in console.export_text(clear=False)
+    assert model_path(made).is_file()
+    monkeypatch.setattr(known_models, "make_models", None)  # it would be called
+    again = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
+    assert again.to_dict() == made.to_dict()
+    assert f"latency model: batch 1, {made.device}; median error" in console.export_text()
+    named = model_for(space, TASK, BUDGET, Wanted(device="cuda:7", named="1 thread"), console)
+    assert named.device == made.device, "a named one needs no such device"
+    with pytest.raises(
+        InputError,
+        match=r"latency must name one device that was measured on space digits at 8 px and .* got @h100",
+    ):
+        model_for(space, TASK, BUDGET, Wanted(named="h100"), console)
+    assert models_in("digits", Task(16, 1, 10), 1) == []
+    assert models_in("digits", TASK, 4) == []
+
+
+def test_a_space_of_too_few_networks_and_a_busy_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Space.load("digits")
+    with pytest.raises(InputError, match=r"networks must be at least 10, got 3; use e\.g\. 100"):
+        measure_space(space, TASK, BUDGET, HOW, networks=3)
+    few = Space.from_dict({"image_size": 8, "axes": {"stages": [1], "depth": [1, 2], "width": [8]}}, "few", "few.yaml")
+    with pytest.raises(InputError, match="space must hold 20 networks to measure, got"):
+        measure_space(few, TASK, None, HOW, networks=10)
+    monkeypatch.setattr("nas.latency.modelling.is_busy", lambda slowdown: True)
+    with pytest.raises(
+        InputError, match=r"machine must be quiet for most of 20 networks, got 0 on .*; end other programs and"
+    ):
+        measure_space(space, TASK, BUDGET, HOW, networks=10)
+
+
+def test_nothing_is_kept_where_it_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "devices").write_text("a file")
+    with pytest.raises(InputError, match="out must be a file that can be written"):
+        make_models(Space.load("digits"), TASK, BUDGET, MeasureOptions(device="cpu"), QUIET, networks=10)
+
+
+def test_by_the_command_line(run: Run, tmp_path: Path) -> None:
+    words = ("measure", "digits", "--channels", 1, "--flops", "50K..400K", "--networks", 10, "--device", "cpu")
+    code, out, err = run(*words, "--runtime", "onnxruntime", "--out", "here")
+    assert code == 0, err
+    (path,) = Path("here").glob("*.json")
+    assert path.name.startswith("digits-")
+    assert path.name.endswith("-onnxruntime-batch1.json")
+    assert f"here/{path.name}: batch 1, " in out
+    assert "median error " in out
+    code, out, err = run(*words, "--json")
+    assert code == 0, err
+    (row,) = json.loads(out)["rows"]
+    assert LatencyModel.load(Path(row.pop("file"))).to_dict() == row
+    code, _, err = run("measure", "digits", "--networks", 10, "--flops", "5")
+    assert code == 2
+    assert err.startswith("error: flops must be a band")
+    Path("mine.yaml").write_text(Space.load("digits").to_yaml())
+    assert run("measure", "mine.yaml", *words[2:])[0] == 0, "a file with axes is a space"
+    code, _, err = run("measure", "nothing", "--networks", 10)
+    assert (code, "space must be a YAML file or a preset, got nothing" in err) == (2, True)

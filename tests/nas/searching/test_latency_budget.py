@@ -1,0 +1,127 @@
+"""A search within a latency: held by every network before it is trained, part of the study, measured at the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import nas
+from nas.latency import front_check, modelling
+from nas.records.settings import Settings
+from nas.storage.reader import Reader
+from space.latency_model import LatencyModel
+from tests.brief import measure_briefly
+from tests.nas.conftest import Run
+
+SEARCH = ("search", "digits", "--data", "digits", "--flops", "100K..2M", "--images", "300", "--device", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measure_briefly(monkeypatch.setattr)
+    monkeypatch.setattr(modelling, "SECONDS", 0.0)
+    monkeypatch.setattr(modelling, "NETWORKS", 12)
+    monkeypatch.chdir(tmp_path)
+
+
+def model_file(device: str = "phone, 1 thread", nanoseconds: float = 1.0) -> Path:
+    """Of a device on which every multiply-accumulate takes so long, and nothing else any time."""
+    from space import Space
+    from tests.space.test_latency_model import plain
+
+    made = plain(Space.load("digits"), device=device, fixed=0.0, image_size=8, channels=1)
+    made["rates"] = {kind: {"macs": nanoseconds} for kind in made["rates"]}
+    path = Path("phone.json")
+    path.write_text(json.dumps(made))
+    return path
+
+
+@pytest.mark.parametrize("sampler", ["ehvi", "nsga2"])
+def test_every_network_that_is_trained_keeps_to_it(run: Run, sampler: str) -> None:
+    words = (*SEARCH, "--latency", "0.3ms..0.6ms", "--device-model", model_file(), "--sampler", sampler)
+    code, _, err = run(*words, "--trials", 6, "--study", "s")
+    assert code == 0, err
+    said = " ".join(err.split())
+    assert "latency model: batch 1, phone, 1 thread; median error 3.0%, 95% within 10.0%" in said
+    assert "100K..2M FLOPs, 0.3 to 0.6 ms forecast latency (batch 1, phone, 1 thread)" in said
+    assert "latency: the front is not measured here: its latency is of phone, 1 thread" in said
+    trained = [trial for trial in Reader(Path("runs/s")).trials() if trial.state in ("complete", "stopped")]
+    assert len(trained) == 6
+    assert all(300_000 <= (trial.latency or 0) <= 600_000 for trial in trained)
+    assert all(trial.latency == pytest.approx(trial.flops, abs=9) for trial in trained), "a nanosecond for each"
+
+
+def test_it_is_part_of_the_study_with_its_model(run: Run) -> None:
+    words = (*SEARCH, "--latency", "..0.6ms")
+    model = model_file()
+    assert run(*words, "--trials", 1, "--device-model", model)[0] == 0
+    (folder,) = [path.parent for path in Path("runs").glob("*/study.yaml")]
+    assert folder.name == "digits-100K-2M-latency-0.6ms"
+    settings = Settings.read(folder)
+    assert settings.latency == (1, 600_000)
+    assert settings.budget.model is Settings.read(folder).budget.model
+    model.unlink()
+    assert run(*words, "--trials", 2)[0] == 0, "it goes on with the study's own model"
+    code, _, err = run(*words, "--trials", 2, "--device-model", model_file(nanoseconds=2.0))
+    assert code == 2
+    assert "latency_model" in err
+    found = json.loads(run("front", folder.name, "--json")[1])
+    assert found["budget"] == {"flops": [100_000, 2_000_000], "latency": [1, 600_000]}
+
+
+def test_on_this_device_its_model_is_made_first_and_its_front_measured(run: Run) -> None:
+    code, _, err = run(*SEARCH, "--latency", "..9s", "--trials", 3, "--study", "s")
+    assert code == 0, err
+    said = " ".join(err.split())
+    assert "yet; networks of space digits are measured first" in said
+    front = json.loads(run("front", "s", "--json")[1])["rows"]
+    for row in front:
+        assert f"latency: trial {row['trial']}: forecast " in said
+    assert "outside" not in said
+    measured = json.loads(run("front", "s", "--by", "latency", "--json")[1])["rows"]
+    assert {row["trial"] for row in measured} <= {row["trial"] for row in front}
+    (path,) = Path("devices").glob("*.json")
+    assert Settings.read(Path("runs/s")).budget.model.to_dict() == LatencyModel.load(path).to_dict()  # type: ignore[union-attr]
+
+
+def test_a_network_that_is_slower_than_forecast_by_more_than_the_error_is_marked(run: Run) -> None:
+    model_for_this = "--latency", "..9s"
+    assert run(*SEARCH, *model_for_this, "--trials", 2, "--study", "s")[0] == 0
+    folder = Path("runs/s")
+    text = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(text.replace("latency: [1, 9000000000]", "latency: [1, 2]"))
+    checked = front_check.check_front(folder, Settings.read(folder), "cpu")
+    assert checked
+    assert all(each.left for each in checked)
+    assert "outside up to 2e-06 ms by more than the model's error" in str(checked[0])
+
+
+def test_what_is_wrong_is_refused_before_anything_is_trained(run: Run) -> None:
+    model = model_file()
+    cases = {
+        ("--latency", "5"): "latency must be a band of times with us, ms or s, got 5; write e.g. ..5ms",
+        ("--latency", "..5"): "latency must be a band of times with us, ms or s, got ..5; write",
+        ("--latency", "..5M"): "latency must be a band of times with us, ms or s, got ..5M; write",
+        ("--latency", "5ms..2ms"): "latency must rise from low to high, got 5ms..2ms; write e.g. 2ms..5ms",
+        ("--latency", "..5ms@h100"): "latency must name one device that was measured on space digits at 8 px",
+        ("--device-model", str(model)): "device-model must stand beside a latency, got phone.json alone; add --latency",
+        ("--latency", "..1us", "--device-model", str(model)): "latency must be within ",
+        ("--latency", "..5ms", "--device-model", "none.json"): "device-model must be a file that exists, got none.json",
+        ("--latency", "..5ms", "--device-model", str(model), "--image-size", "16"): "latency model must be of 16 px",
+    }
+    for words, message in cases.items():
+        code, _, err = run(*SEARCH, *words, "--trials", 1)
+        assert (code, message in " ".join(err.split())) == (2, True), (words, err)
+    assert not Path("runs").exists()
+
+
+def test_from_python(tmp_path: Path) -> None:
+    study = nas.search(
+        "digits", data="digits", flops="100K..2M", latency="..0.6ms", device_model=model_file(), trials=2, images=300,
+        device="cpu", runs=tmp_path / "runs",
+    )  # fmt: skip
+    assert study.settings.latency == (1, 600_000)
+    assert "--latency ..0.6ms" in study.settings.command
+    assert "--device-model phone.json" in study.settings.command

@@ -1,0 +1,91 @@
+"""The work of layers: its multiply-accumulates are the FLOPs, its elements are those that torch's layers read and write,
+and it never falls as a network gets larger."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from space import Arch, Stage, Task, cost
+from space.blocks import Block, Modulation
+from space.layers import Conv
+from space.modules import DropPath
+from space.network import Network
+from space.stems import ResNetStem
+from space.work import CALLS, ELEMENTS, MACS, Amount, work
+from tests.space.networks import TASK, arch, random_arch
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_its_multiply_accumulates_are_the_flops(seed: int) -> None:
+    network = random_arch(random.Random(seed))
+    found = work(network, TASK)
+    assert sum(count for (_, unit), count in found.items() if unit == MACS) == cost(network, TASK).flops
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_its_calls_and_elements_are_those_of_the_layers_that_torch_runs(seed: int) -> None:
+    """Counted by hooks on the modules of the built network, whatever they are; what a block adds and multiplies beside
+    its layers is left out on both sides."""
+    network = random_arch(random.Random(1000 + seed))
+    module, seen = Network(network, TASK).eval(), dict[nn.Module, int]()  # a layer that runs twice counts once
+
+    def hook(layer: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        seen.setdefault(layer, inputs[0].numel() + output.numel())
+
+    for layer in module.modules():
+        if not list(layer.children()) and not isinstance(layer, (nn.Identity, nn.Sequential, DropPath)):
+            layer.register_forward_hook(hook)
+    with torch.inference_mode():
+        module(torch.zeros(1, TASK.channels, TASK.image_size, TASK.image_size))
+    formulas = {stage.block.formula() for stage in network.stages}
+    rest = {amount: count for amount, count in work(network, TASK).items() if amount.kind not in formulas}
+    assert sum(count for (_, unit), count in rest.items() if unit == CALLS) == len(seen)
+    assert sum(count for (_, unit), count in rest.items() if unit == ELEMENTS) == sum(seen.values())
+
+
+def test_kinds_tell_apart_what_devices_tell_apart() -> None:
+    block: Block = Modulation(kernel=5, norm="bn", act="relu", fusion="sum")
+    network = Arch(
+        stem=ResNetStem(norm="gn"), stages=(Stage(depth=2, width=8, block=block), Stage(depth=1, width=16, block=block))
+    )
+    kinds = {kind for kind, _ in work(network, Task(64, 3, 10))}
+    assert kinds >= {
+        "conv 7 stride 2",
+        "conv 2 stride 2",
+        "depthwise 5",
+        "linear",
+        "bn",
+        "gn",
+        "relu",
+        "maxpool",
+        "pool",
+    }
+    assert any(kind.endswith("Modulation.forward sum") for kind in kinds)
+
+
+def test_it_never_falls_as_a_network_gets_wider_or_deeper() -> None:
+    for larger in (arch(8, 20), arch(8, 16, depth=3)):
+        before, after = work(arch(8, 16), TASK), work(larger, TASK)
+        assert before.keys() == after.keys()
+        assert all(after[amount] >= before[amount] for amount in before)
+        assert after != before
+
+
+def test_a_grouped_convolution_is_neither_dense_nor_depthwise() -> None:
+    assert Amount("conv of 4 groups 3", MACS) in _of(Conv("in", "in", 3, 1, 1, 4))
+    assert Amount("depthwise 3", MACS) in _of(Conv("in", "in", 3, 1, 1, "depthwise"))
+    assert Amount("conv 3", MACS) in _of(Conv("in", "in", 3, 1, 1))
+    assert _of(Conv("in", "in", 3, 1, 1, 4))[Amount("conv of 4 groups 3", MACS)] == 9 * 2 * 8 * 36
+
+
+def _of(layer: Conv) -> dict[Amount, int]:
+    from space.work import _add
+
+    found: dict[Amount, int] = {}
+    _add(found, {"conv": layer}, {"in": 8}, 8, 6)
+    return found
