@@ -23,7 +23,7 @@ from space.cost import Row
 from space.heads import Head
 from space.reading import InputError, check, is_file
 from space.stems import Stem
-from space.work import CALLS, ELEMENTS, MACS, Work, head_work, stage_work, stem_work
+from space.work import UNITS, Work, head_work, stage_work, stem_work
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -61,7 +61,7 @@ class LatencyModel:
     classes: int
     networks: int  # that it was fitted to
     fixed: float  # nanoseconds of a batch, whatever the network
-    rates: dict[str, dict[str, float]]  # kind of layer -> calls, elements, macs -> nanoseconds of a batch for each
+    rates: dict[str, dict[str, float]]  # kind of layer -> one of UNITS -> nanoseconds of a batch for each
     error: ModelError
     created: str  # ISO 8601, UTC
     versions: dict[str, str]
@@ -69,10 +69,9 @@ class LatencyModel:
     def __post_init__(self) -> None:
         where = f"latency model of {self.device}"
         for kind, of_kind in self.rates.items():
-            if not of_kind.keys() <= {CALLS, ELEMENTS, MACS} or not all(0 <= r < math.inf for r in of_kind.values()):
+            if not of_kind.keys() <= set(UNITS) or not all(0 <= rate < math.inf for rate in of_kind.values()):
                 raise InputError(
-                    f"{where}: rates must be {CALLS}, {ELEMENTS} and {MACS} from 0 up, got {of_kind} for {kind}; "
-                    "measure again"
+                    f"{where}: rates must be of {', '.join(UNITS)}, from 0 up, got {of_kind} for {kind}; measure again"
                 )
 
     @property

@@ -1,4 +1,4 @@
-"""Fitting a latency model: which networks of a space teach most, and the rates that explain how long they took."""
+"""Fitting a latency model: the rates that explain how long networks took, and how far off they are on others."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from space import Arch, InputError, Task, cost
 from space.latency_model import ModelError
 from space.work import Amount, Work, work
-
-Floats = NDArray[np.float64]
-RIDGE = 1e-6  # of the information of a first network: what is not known of any rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +23,12 @@ class Fitted:
         return self.fixed + sum(self.rates.get(amount, 0.0) * count for amount, count in amounts.items())
 
 
-def teaching_most(works: Sequence[Work], count: int) -> list[int]:
-    """Of the networks that do this work the places of `count` that together tell most of all rates: greedily those that
-    raise the determinant of the information matrix most (D-optimal design)."""
-    amounts = _amounts(works)
-    rows = _matrix(works, amounts)
-    rows /= np.maximum(rows.max(axis=0), 1e-300)
-    rows /= rows.sum(axis=1, keepdims=True)  # errors are relative: about as if every network took one second
-    inverse = np.eye(rows.shape[1]) / (RIDGE * float(np.mean(rows**2)))
-    chosen: list[int] = []
-    for _ in range(min(count, len(works))):
-        gains = np.einsum("ij,jk,ik->i", rows, inverse, rows)
-        gains[chosen] = -1.0
-        best = int(np.argmax(gains))
-        moved = inverse @ rows[best]
-        inverse -= np.outer(moved, moved) / (1.0 + gains[best])  # Sherman and Morrison
-        chosen.append(best)
-    return chosen
-
-
 def fit(works: Sequence[Work], nanoseconds: Sequence[float]) -> Fitted:
     """The rates, none negative, that make the squares of relative errors least."""
     from scipy.optimize import nnls  # type: ignore[import-untyped]
 
-    amounts, took = _amounts(works), np.asarray(nanoseconds, float)
-    rows = np.column_stack([_matrix(works, amounts), np.ones(len(works))])
+    amounts, took = sorted({amount for each in works for amount in each}), np.asarray(nanoseconds, float)
+    rows = np.array([[*(each.get(amount, 0) for amount in amounts), 1] for each in works], float)
     scale = np.maximum(rows.max(axis=0), 1e-300)
     found, _ = nnls(rows / scale / took[:, None], np.ones(len(works)))
     rates = found / scale
@@ -72,11 +49,3 @@ def error_of(fitted: Fitted, archs: Sequence[Arch], task: Task, nanoseconds: Seq
         networks=len(archs), median=float(np.median(errors)), p95=float(np.quantile(errors, 0.95)),
         tau=float(kendalltau(said, took).statistic), flops_tau=float(kendalltau(flops, took).statistic),
     )  # fmt: skip
-
-
-def _amounts(works: Sequence[Work]) -> list[Amount]:
-    return sorted({amount for each in works for amount in each})
-
-
-def _matrix(works: Sequence[Work], amounts: Sequence[Amount]) -> Floats:
-    return np.array([[each.get(amount, 0) for amount in amounts] for each in works], float)

@@ -1,5 +1,5 @@
-"""Making a latency model: networks of a space are measured on the device at hand, untrained, and the rates are fitted;
-on further ones, drawn at random, it is told how far off the model is."""
+"""Making a latency model: random networks of a space are measured on the device at hand, untrained, and the rates are
+fitted; on further ones it is told how far off the model is."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 from nas.analysis.cost_axes import is_busy
 from nas.latency.device_names import options_of
-from nas.latency.fitting import error_of, fit, teaching_most
+from nas.latency.fitting import error_of, fit
 from nas.latency.measuring import MeasureOptions, target_of, timings_of
 from space import Arch, Budget, InputError, Space, Task
 from space.latency_model import LatencyModel
 from space.work import work
 
 NETWORKS = 100  # that a model is fitted to
-POOL = 20  # times as many are drawn, of which those are chosen that teach most
+POOL = 20  # times as many are drawn, so that every kind of layer is met
 UNSEEN = 2  # one further network for so many, to tell the error by
 FEWEST = 10  # of them, and of those it is fitted to
 SECONDS = 0.2  # of measuring, per network and batch size
@@ -30,15 +30,15 @@ Sample = dict[tuple[str, int], dict[int, float]]  # device and batch -> place of
 
 
 def measure_space(
-    space: Space, task: Task, budget: Budget | None, how: MeasureOptions, networks: int | None = None, seed: int = 0,
-    on_network: Callable[[int, int], None] = lambda done, total: None,
+    space: Space, task: Task, budget: Budget | None, how: MeasureOptions, networks: int | None = None,
+    unseen: int | None = None, seed: int = 0, on_network: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[LatencyModel]:  # fmt: skip
-    """One for each name of the device and batch size. `budget`: where networks are drawn. Raises InputError for a
-    machine that is too busy."""
+    """One for each name of the device and batch size, fitted to `networks` and told on `unseen` others. `budget`: where
+    they are drawn. Raises InputError for a machine that is too busy."""
     count = NETWORKS if networks is None else networks
     if count < FEWEST:
         raise InputError(f"networks must be at least {FEWEST}, got {count}; use e.g. {NETWORKS}")
-    archs, seen = _drawn(space, task, budget, count, seed)
+    archs, seen = _drawn(space, task, budget, count, unseen or max(FEWEST, count // UNSEEN), seed)
     found = _measured(archs, task, how, seed, on_network)
     return [_model(space, task, archs, seen, device, batch, took) for (device, batch), took in found.items()]
 
@@ -49,23 +49,34 @@ def model_path(model: LatencyModel, folder: Path = DEVICES) -> Path:
     return folder / f"{model.space}-{words}-batch{model.batch}.json"
 
 
-def _drawn(space: Space, task: Task, budget: Budget | None, count: int, seed: int) -> tuple[list[Arch], int]:
-    """Networks to measure: those that teach most, and how many they are; then further ones as they are drawn."""
+def _drawn(
+    space: Space, task: Task, budget: Budget | None, count: int, unseen: int, seed: int
+) -> tuple[list[Arch], int]:  # fmt: skip
+    """Random networks to measure, and how many of them, the first ones, a model is fitted to. (A D-optimal design of
+    them, on the same amounts, told no more of others.)"""
     rng, every = random.Random(seed), dict[str, Arch]()
     space.check_size(task.image_size, f"space {space.name}")
     for _ in range(POOL * count):
         arch = space.random_arch(rng, task, budget)
         every.setdefault(arch.key, arch)
     archs = list(every.values())
-    unseen = max(FEWEST, count // UNSEEN)
     if len(archs) < FEWEST + unseen:
         raise InputError(
             f"space must hold {FEWEST + unseen} networks to measure, got {len(archs)} different ones of "
             f"{POOL * count} draws; widen it or its budget"
         )
-    last, pool = archs[-unseen:], archs[:-unseen]
-    chosen = [pool[i] for i in teaching_most([work(arch, task) for arch in pool], count)]
-    return [*chosen, *last], len(chosen)
+    fitted = _of_every_kind(archs[:-unseen], task)[:count]
+    return [*fitted, *archs[-unseen:]], len(fitted)
+
+
+def _of_every_kind(archs: Sequence[Arch], task: Task) -> list[Arch]:
+    """In the same order, but first those that bring a kind of layer which none before them has."""
+    known, first, rest = set[str](), list[Arch](), list[Arch]()
+    for arch in archs:
+        kinds = {kind for kind, _ in work(arch, task)}
+        (rest if kinds <= known else first).append(arch)
+        known |= kinds
+    return first + rest
 
 
 def _measured(

@@ -35,7 +35,7 @@ def plain(space: Space, **changes: Any) -> dict[str, Any]:
     rng, kinds = random.Random(0), dict[str, dict[str, float]]()
     for _ in range(300):
         for kind, unit in work(space.compose(RandomChooser(rng), TASK).arch, TASK):
-            rate = {"calls": 900.0, "elements": 0.7, "macs": 0.05}[unit]
+            rate = {"calls": 900.0, "elements": 0.7, "macs": 0.05, "weights": 0.3}[unit]
             kinds.setdefault(kind, {})[unit] = rate * (0.2 if kind == "depthwise 5" else 1.0)
     return {
         "device": "a device, 1 thread", "batch": 1, "space": space.name, "image_size": 32, "channels": 3, "classes": 10,
@@ -125,5 +125,5 @@ def test_it_is_a_file_and_damaged_ones_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=str(path)):
             LatencyModel.load(path)
     for rates in ({"linear": {"macs": -1.0}}, {"linear": {"cals": 1.0}}):
-        with pytest.raises(InputError, match="rates must be calls, elements and macs from 0 up, got"):
+        with pytest.raises(InputError, match="rates must be of calls, elements, macs, weights, from 0 up, got"):
             model_of(small_space(), rates=rates)

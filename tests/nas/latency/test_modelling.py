@@ -54,6 +54,16 @@ def _forecast(model: LatencyModel, arch: Arch) -> float:
     return model.fixed + sum(model.rates[kind][unit] * n for (kind, unit), n in work(arch, TASK).items())
 
 
+def test_every_kind_of_layer_is_measured_however_rare() -> None:
+    space = Space.from_dict({
+        "image_size": 8, "axes": {"stages": [1], "depth": [1, 2, 3], "width": {"low": 4, "high": 40, "step": 1},
+                                  "stem.stride": [1], "block": ["convnext"], "kernel": list(range(3, 31, 2))},
+    }, "many", "many.yaml")  # fmt: skip
+    archs, seen = modelling._drawn(space, TASK, None, 14, 10, 0)
+    kernels = {arch.stages[0].block.kernel for arch in archs[:seen]}
+    assert (seen, kernels) == (14, set(range(3, 31, 2)))
+
+
 def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     space, console = Space.load("digits"), Console(record=True, width=500)
     made = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
