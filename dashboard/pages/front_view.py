@@ -115,7 +115,7 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budg
     why, row = [] if number is not None else [_limit(view, budget)], networks_of(snapshot).of(trial)
     st.text(" · ".join([*why, view.place(trial)]))
     numbers = numbers_of(scene.settings, trial, row)
-    if view.measure not in COUNTED and (value := view.measure.of(trial)):
+    if view.measure not in COUNTED.values() and (value := view.measure.of(trial)):
         numbers.append(("Latency", view.measure.words(value), _timed(view.measure, trial)))
     metrics("panel", numbers)
     if seeds := seed_lines(row):

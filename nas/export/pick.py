@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nas.analysis.cost_axes import FLOPS, PARAMETERS, CostAxis
+from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.pareto import best, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import networks
 from nas.latency.front import AXIS, axis, find_device
@@ -17,10 +17,8 @@ from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Band, InputError
 from space.budget import parse_count
-from space.reading import nearest
 
 Pick = Literal["best", "knee", "cheapest"]
-COUNTED = {"flops": FLOPS, "params": PARAMETERS}  # axes by their names in options
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _SHARE = re.compile(r"0?\.\d+|1(?:\.0*)?")
 
@@ -36,7 +34,7 @@ class Selection:
     max_params: str | None = None  # likewise
     max_latency: float | None = None  # ms per batch
     min_accuracy: str | None = None  # `92%` or `.92` of what the study maximises, in the mean of seeds
-    by: str = "flops"  # or params, or latency@DEVICE
+    by: str = "flops"  # or params, activations, latency@DEVICE
     batch: int = 1
 
     @property
@@ -88,10 +86,7 @@ def pick(folder: Path, selection: Selection) -> Trial:
 
 
 def _picked(folder: Path, rows: Sequence[Trial], selection: Selection) -> Picked:
-    over = selection.over
-    if over not in COUNTED and over.partition("@")[0] != AXIS:
-        raise InputError(f"by must be flops, params or latency@DEVICE, got {over}; {nearest(over, [*COUNTED, AXIS])}")
-    cost = COUNTED[over] if over in COUNTED else axis(folder, rows, over, selection.batch)
+    cost = axis(folder, rows, selection.over, selection.batch)
     points = merged(rows)
     limits = _limits(folder, rows, selection)
     inside = [trial for trial in points if cost.of(trial) and all(limit.holds(trial) for limit in limits)]
