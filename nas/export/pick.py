@@ -12,6 +12,7 @@ from typing import Literal
 from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.pareto import best, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import networks
+from nas.analysis.wording import tie_words
 from nas.latency.front import AXIS, axis, find_device
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
@@ -173,11 +174,7 @@ def picked_words(folder: Path, selection: Selection) -> list[str]:
         said.append(f"min-accuracy: its interval begins at {row.interval[0]:.2%}, below {selection.min_accuracy}")
     tie = results.ties(found.front).get(row.trial.number)
     if tie is not None:
-        other = results.rows[tie].trial
-        said.append(
-            f"tie: these seeds do not tell it from trial {tie}, which is cheaper: {score(other):.2%}, "
-            f"{found.cost.said(found.cost.on(other))}"
-        )
+        said.append(f"tie: {tie_words(results.rows[tie].trial, found.cost)}")
     if selection.latency and (words := find_device(folder, rows, selection.latency).words):
         said.append(f"latency: {words}")
     return said
