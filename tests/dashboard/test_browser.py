@@ -160,6 +160,7 @@ def test_budget_and_pinned_network_are_marked_in_the_chart(site: Site, page: Any
     page.get_by_role("slider").press("End")
     until(lambda: "limit" not in marks(page))
     page.get_by_text("accuracy at least", exact=True).click()
+    page.get_by_text("My goal, accuracy at least").wait_for()
     page.get_by_role("slider").press("Home")
     until(lambda: "limit" in marks(page))
     shape = page.evaluate(f"() => {CHART}.layout.shapes.find(s => s.name === 'limit')")
