@@ -39,11 +39,17 @@ const marked = (chart) => {
     say({ x: across(held[0]), y: held[1], yshift: -26, text: "pinned", bgcolor: theme(chart.box).back });
   }
   if (limit) {
-    const end = layout.xaxis.range, left = across(limit.x) > (end[0] + end[1]) / 2;
-    shapes.push({ type: "line", name: "limit", xref: "x", yref: "paper", x0: limit.x, x1: limit.x, y0: 0, y1: 1,
-      line: { width: 2, color: text, dash: "dash" } });
-    say({ x: across(limit.x), y: 0.07, yref: "paper", xanchor: left ? "right" : "left", xshift: left ? -4 : 4,
-      text: limit.words });
+    const { at, words } = limit, line = { width: 2, color: text, dash: "dash" };
+    const common = { type: "line", name: "limit", line };
+    if (limit.axis === "x") {
+      const end = layout.xaxis.range, left = across(at) > (end[0] + end[1]) / 2;
+      shapes.push({ ...common, xref: "x", yref: "paper", x0: at, x1: at, y0: 0, y1: 1 });
+      say({ x: across(at), y: 0.07, yref: "paper", xanchor: left ? "right" : "left", xshift: left ? -4 : 4, text: words });
+    } else {  // its words at the right end, where the front lies high above it; below it near the chart's top
+      const [low, high] = layout.yaxis.range, yanchor = at > low + 0.8 * (high - low) ? "top" : "bottom";
+      shapes.push({ ...common, xref: "paper", yref: "y", x0: 0, x1: 1, y0: at, y1: at });
+      say({ x: 0.99, xref: "paper", y: at, xanchor: "right", yanchor, text: words });
+    }
   }
   return { shapes, annotations };
 };

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import streamlit as st
 
@@ -70,9 +70,10 @@ def live_chart(
 
 
 class Limit(NamedTuple):
-    """A line across the x axis, and what it says."""
+    """A line across an axis, and what it says."""
 
-    x: float
+    axis: Literal["x", "y"]
+    at: float
     words: str
 
 

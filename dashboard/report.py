@@ -56,9 +56,8 @@ def write_report(folder: Path, out: Path) -> int:
 def page(cache: StudyCache, snapshot: Snapshot, settings: Settings) -> str:
     """The whole file."""
     beside = derived.baseline(cache, snapshot)
-    fronts = [
-        over for over in derived.cost_axes_of(snapshot, beside).values() if over is FLOPS_AXIS or over not in COUNTED
-    ]
+    known = derived.cost_axes_of(snapshot, beside).values()
+    fronts = [over for over in known if over is FLOPS_AXIS or over not in COUNTED.values()]
     parts = [
         _head(snapshot, settings),
         *(part for over in fronts for part in _front(snapshot, settings, beside, over)),

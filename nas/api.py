@@ -240,12 +240,17 @@ class Study:
 
         return trials_data(self._reader.shown())
 
-    def front(self) -> pd.DataFrame:
-        """A row per network of the Pareto front, by rising FLOPs, at the mean of its seeds; see
-        `nas.analysis.data_frames.front_data` for the columns."""
-        from nas.analysis.data_frames import front_data
+    def front(self, *, by: str = "flops", batch: int = 1) -> pd.DataFrame:
+        """A row per network of the Pareto front, by rising FLOPs or what else `by` says, at the mean of its seeds; see
+        `nas.analysis.data_frames.front_data` for the columns.
 
-        return front_data(self._reader.trials(), self._baseline())
+        `by`: "flops", "params", "activations", or "latency@DEVICE" of a `batch` after `nas measure`. Raises InputError
+        for another."""
+        from nas.analysis.data_frames import front_data
+        from nas.latency.front import axis
+
+        trials = self._reader.trials()
+        return front_data(trials, self._baseline(), axis(self.folder, trials, by, batch))
 
     def steps(self) -> pd.DataFrame:
         """A row per step of a study of `nas.steps`; see `nas.analysis.step_frames.steps_data` for the columns."""

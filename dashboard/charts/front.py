@@ -51,7 +51,7 @@ def front_figure(
     """
     of_flops = x is FLOPS
     points = [t for t in merged(trials) if x.of(t)]
-    front, other = pareto_front(points, x.on), pareto_front([t for t in beside if x.of(t)], x.on)
+    front, other = pareto_front(points, x.on), pareto_front(beside, x.of)
     kind = "scatter" if len(points) < MANY else "scattergl"
     quiet = {"width": 1.5, "color": GREY, "dash": "dash"}
     in_training = [value for t in running if (value := x.of(t))]

@@ -32,7 +32,7 @@ def measure_caption(
 ) -> str:
     """The caption of a front over another cost, or of a filtered one. `front`: its networks by rising cost, at least
     one; `beside`: the baseline's trials; `found`: seed statistics of the study."""
-    other = pareto_front([t for t in beside if over.of(t)], over.on)
+    other = pareto_front(beside, over.of)
     said = [f"{count(len(front), 'network')} on the front over {over.name}: {ends(over, front)}."]
     if over.quartiles:
         said.append("Horizontal bars: quartiles of the latency.")

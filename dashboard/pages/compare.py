@@ -99,7 +99,7 @@ def _measures(snapshots: tuple[Snapshot, ...]) -> dict[str, CostAxis]:
 
 @once
 def _front(snapshot: Snapshot, over: CostAxis) -> tuple[Trial, ...]:
-    return tuple(pareto_front([trial for trial in snapshot.scored if over.of(trial)], over.on))
+    return tuple(pareto_front(snapshot.scored, over.of))
 
 
 def _fronts(found: dict[str, Snapshot], over: CostAxis) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -16,10 +17,11 @@ from dashboard.live_chart import Limit, live_chart, mark
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
 from dashboard.pages.address import choose, chosen, pinned
 from dashboard.pages.elements import KEPT, download, metrics, table, text_box, trial_table
-from dashboard.pages.front_view import Asked, Seen, caption_of, figure_of, panel, view_of
+from dashboard.pages.front_view import Asked, Goal, Seen, caption_of, figure_of, panel, view_of
 from dashboard.pages.study_page import Scene, resume
 from dashboard.snapshot import Snapshot
 from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
+from nas.analysis.cost_axes import CostAxis
 from nas.analysis.pareto import score
 from nas.analysis.wording import signed
 from nas.records.scores import WORDS
@@ -29,6 +31,7 @@ from space import compact
 
 _REST: tuple[State, ...] = ("stopped", "waiting", "interrupted", "outside", "repeat")
 AUTOMATIC = "automatic"  # what colours say: what tells these networks apart
+COST, ACCURACY = "cost at most", "accuracy at least"  # what a network is picked by
 _STEPS = 20  # of the budget's slider, per factor of ten
 
 
@@ -102,7 +105,7 @@ def _explore(scene: Scene) -> None:
     asked = _controls(snapshot, scene.beside, controls)
     view = view_of(snapshot, scene.beside, asked)
     with controls:
-        budget = _budget(view) if view.trials else None
+        goal = _goal(view) if len(view.front) > 1 else Goal()
     if snapshot.unmeasured:
         st.warning("The measured latencies cannot be read.")
         text_box(snapshot.unmeasured)
@@ -115,12 +118,12 @@ def _explore(scene: Scene) -> None:
         st.info("No finished network is left by these filters; take one off.")
         return
     number = chosen(snapshot)
-    pick = next((t for t in reversed(view.front) if budget is None or view.measure.on(t) <= budget), None)
+    pick = view.pick(goal)
     left, right = st.columns([1.65, 1], gap="medium")
     with left:
-        _chart(scene, asked, view, number, pick, budget)
+        _chart(scene, asked, view, number, pick, goal)
     with right:
-        panel(scene, view, number, pick, budget)
+        panel(scene, view, number, pick, goal)
     st.header("The front", anchor=False)  # the chart's points for those who cannot point
     members = front_frame(view.front, networks_of(snapshot), chances=view.whole)
     trial_table(members, "members")
@@ -177,27 +180,46 @@ def _controls(snapshot: Snapshot, beside: Snapshot | None, row: DeltaGenerator) 
     return Asked(x or FLOPS_MEASURE.name, said if colour in (None, AUTOMATIC) else str(colour), tuple(filters))
 
 
-def _budget(view: Seen) -> float | None:
-    """The slider: at most so much; None at its upper end. Its steps are the same for every study, so that a link with
-    one of them says the same tomorrow."""
-    measure, last = view.measure, "no limit"
+def _goal(view: Seen) -> Goal:
+    """What a network is picked by, and its slider, none of which limits at its upper end. Their steps are the same for
+    every study, so that a link with one of them says the same tomorrow."""
+    by = st.segmented_control(
+        "Pick by", [COST, ACCURACY], default=COST, key="pick", required=True, on_change=choose, args=(None,), **KEPT
+    )
+    return Goal(least=_least(view)) if by == ACCURACY else Goal(most=_most(view))
+
+
+def _most(view: Seen) -> float | None:
+    """At most so much."""
+    measure = view.measure
     low, high = measure.on(view.front[0]), max(map(measure.on, view.trials))
     ends = math.floor(_STEPS * math.log10(low)), math.ceil(_STEPS * math.log10(high))
     steps = [value for i in range(*ends) if low <= (value := float(f"{10 ** (i / _STEPS):.3g}")) < high]
-    if len(view.front) < 2 or not steps:
-        return None
     words = {measure.words(value): value for value in steps}
+    said = "The most accurate network within it is picked on the right"
+    return _slider(f"My budget, {measure.name} at most", words, "no limit", f"budget.{measure.name}"[:80], said)
+
+
+def _least(view: Seen) -> float | None:
+    """At least so accurate, in tenths of a percent from what the cheapest network has."""
+    low, high = score(view.front[0]), score(view.front[-1])
+    steps = (step / 1000 for step in range(math.floor(1000 * low), math.ceil(1000 * high) + 1))
+    words = {percent(value): value for value in steps if value <= high}
+    said = "The cheapest network that has it is picked on the right"
+    return _slider(f"My goal, {WORDS[view.front[0].metric]} at least", words, "the best", "goal", said)
+
+
+def _slider(label: str, steps: Mapping[str, float], last: str, key: str, said: str) -> float | None:
+    """A value of `steps`; None at the `last` one, which is its upper end."""
+    if not steps:
+        return None
     picked = st.select_slider(
-        f"My budget, {measure.name} at most", [*words, last], last, key=f"budget.{measure.name}"[:80],
-        on_change=choose, args=(None,), help="The most accurate network within it is picked on the right", width=330,
-        **KEPT,
-    )  # fmt: skip
-    return words.get(str(picked))
+        label, [*steps, last], last, key=key, on_change=choose, args=(None,), help=said, width=330, **KEPT
+    )
+    return steps.get(str(picked))
 
 
-def _chart(
-    scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Trial | None, budget: float | None
-) -> None:
+def _chart(scene: Scene, asked: Asked, view: Seen, number: int | None, pick: Trial | None, goal: Goal) -> None:
     snapshot, beside = scene.snapshot, scene.beside
     low = below_words(view.networks, view.below)
     if low:
@@ -219,13 +241,20 @@ def _chart(
         view=f"{asked.measure} {asked.whole}",
     )
     ringed = _point(snapshot, number)
-    limit = None if budget is None else Limit(budget, f"at most {view.measure.words(budget)}")
-    mark("front", pick.number if ringed is None and pick else ringed, pinned=_point(snapshot, pinned()), limit=limit)
+    picked = pick.number if ringed is None and pick else ringed
+    mark("front", picked, pinned=_point(snapshot, pinned()), limit=_limit(goal, view.measure))
     with st.container(key="facts-front"):
         st.text(caption)
     running = [compact(t.flops) for t in view.running if t.flops]
     if running:
         st.text(f"In training: {count(len(running), 'network')} of {', '.join(running[:8])} FLOPs (dotted).")
+
+
+def _limit(goal: Goal, measure: CostAxis) -> Limit | None:
+    """The goal as a line of the chart."""
+    if goal.least is not None:
+        return Limit("y", 100 * goal.least, f"at least {percent(goal.least)}")
+    return None if goal.most is None else Limit("x", goal.most, f"at most {measure.words(goal.most)}")
 
 
 def _point(snapshot: Snapshot, number: int | None) -> int | None:

@@ -1,10 +1,10 @@
 """What of a study the page Front shows: the networks that the filters leave, over the measure that was chosen; and the
-one beside the chart, chosen or the best within the budget."""
+one beside the chart, chosen or picked by a goal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ from dashboard.charts.front_colours import KINDS
 from dashboard.charts.references import stars_sentence
 from dashboard.charts.style import Figure
 from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of, references_of
-from dashboard.number_format import count
+from dashboard.number_format import count, percent
 from dashboard.pages.address import choose, link
 from dashboard.pages.elements import metrics
 from dashboard.pages.network import class_lines, drawing, export_of, numbers_of, pin_button, place_on, same_network
@@ -23,7 +23,9 @@ from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
 from nas.analysis.design_choices import within
-from nas.analysis.pareto import merged, pareto_front
+from nas.analysis.pareto import merged, pareto_front, score
+from nas.analysis.seed_noise import NetworkResult
+from nas.analysis.wording import tie_words
 from nas.records.trial import Trial
 from space import InputError
 
@@ -36,6 +38,21 @@ class Asked:
     colour: str = KINDS
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
     whole: bool = False  # also networks far below the others
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the picked network must hold: at most so much cost, or at least so much accuracy; neither: it is the most
+    accurate."""
+
+    most: float | None = None
+    least: float | None = None  # 0 to 1
+
+    def words(self, measure: CostAxis) -> str:
+        """Why a network is picked."""
+        if self.least is not None:
+            return f"the cheapest from {percent(self.least)} up"
+        return "the most accurate" if self.most is None else f"the best up to {measure.words(self.most)} {measure.name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +73,13 @@ class Seen:
     def whole(self) -> bool:
         """Whether its front is the study's own."""
         return self.measure is FLOPS and not self.filtered
+
+    def pick(self, goal: Goal) -> Trial | None:
+        """The best within a cost, or the cheapest from an accuracy on; None where the front has none."""
+        if goal.least is not None:
+            return next((trial for trial in self.front if score(trial) >= goal.least), None)
+        most = goal.most
+        return next((t for t in reversed(self.front) if most is None or self.measure.on(t) <= most), None)
 
     def place(self, trial: Trial) -> str:
         """Where a trial's network stands among those shown: `on the front, 2 of 6 by FLOPs`."""
@@ -102,8 +126,8 @@ def caption_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked, view: 
     return f"{kept}{measure_caption(view.measure, view.front, view.beside, found)}{none} {marked}".strip()
 
 
-def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budget: float | None) -> None:
-    """`number`: the trial that was chosen; `pick`: the one that the budget picks."""
+def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, goal: Goal) -> None:
+    """`number`: the trial that was chosen; `pick`: the one that the goal picks."""
     snapshot = scene.snapshot
     trial = snapshot.trial(number) or (snapshot.trial(pick.number) if pick else None)
     if trial is None:
@@ -112,14 +136,16 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budg
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Trial {trial.number}", anchor=False, width="content")
         st.badge("chosen" if number is not None else "picked", color="blue")
-    why, row = [] if number is not None else [_limit(view, budget)], networks_of(snapshot).of(trial)
+    why, row = [] if number is not None else [goal.words(view.measure)], networks_of(snapshot).of(trial)
     st.text(" · ".join([*why, view.place(trial)]))
     numbers = numbers_of(scene.settings, trial, row)
-    if view.measure not in COUNTED and (value := view.measure.of(trial)):
+    if view.measure not in COUNTED.values() and (value := view.measure.of(trial)):
         numbers.append(("Latency", view.measure.words(value), _timed(view.measure, trial)))
     metrics("panel", numbers)
-    if seeds := seed_lines(row):
+    if seeds := seed_lines(row and replace(row, tie=None)):  # the tie is said of the front that is shown
         st.text("; ".join(seeds) + ".")
+    for line in _doubts(snapshot, view, row, goal if number is None else Goal()):
+        st.text(line)
     for line in class_lines(scene.settings, trial, row):
         st.text(line)
     if trial.reason:
@@ -139,10 +165,16 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, budg
             export_of(scene.runs, snapshot, trial)
 
 
-def _limit(view: Seen, budget: float | None) -> str:
-    if budget is None:
-        return "the most accurate"
-    return f"the best up to {view.measure.words(budget)} {view.measure.name}"
+def _doubts(snapshot: Snapshot, view: Seen, row: NetworkResult | None, goal: Goal) -> Iterator[str]:
+    """Whether a network may miss the accuracy that it was picked for, and whether the next cheaper one is as good."""
+    if row is None:
+        return
+    if goal.least is not None and row.interval and row.interval[0] < goal.least:
+        yield f"Its interval begins at {percent(row.interval[0], 2)}, below {percent(goal.least)}."
+    found = networks_of(snapshot)
+    tie = found.ties(view.front).get(row.trial.number)
+    if tie is not None:
+        yield f"A tie: {tie_words(found.rows[tie].trial, view.measure)}."
 
 
 def _timed(latency: CostAxis, trial: Trial) -> str:

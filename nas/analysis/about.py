@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.analysis.pareto import baseline_of, outcome
+from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.pareto import baseline_of, outcome, pareto_front
 from nas.analysis.wording import FLOPS_WORDS
 from nas.storage.reader import Reader
 from space.budget import MEASURES
@@ -51,12 +52,20 @@ def about_budget(budget: Budget | None) -> dict[str, list[int]] | None:
     return None if budget is None else {MEASURES[i]: [band.low, band.high] for i, band in budget.bands}
 
 
-def about_outcome(folder: Path, trials: Sequence[Trial], settings: Settings) -> dict[str, Any]:
-    """The hypervolume of a study and what it took, and the same of the random search beside it; None without one."""
-    beside, found = baseline_of(folder), asdict(outcome(trials, settings))
+def about_outcome(folder: Path, trials: Sequence[Trial], settings: Settings, cost: CostAxis = FLOPS) -> dict[str, Any]:
+    """The hypervolume of a study, which is over FLOPs alone, and what it took, and the same of the random search beside
+    it; None without one. `cost`: what the front is over."""
+    beside, found = baseline_of(folder), _outcome(trials, settings, cost)
     del found["study"], found["front"]  # said already; its rows
     baseline = None
     if beside:
         reader = Reader(beside)
-        baseline = {**asdict(outcome(reader.trials(), reader.settings)), "sampler": reader.settings.sampler}
+        baseline = {**_outcome(reader.trials(), reader.settings, cost), "sampler": reader.settings.sampler}
     return {**found, "baseline": baseline}
+
+
+def _outcome(trials: Sequence[Trial], settings: Settings, cost: CostAxis) -> dict[str, Any]:
+    found = asdict(outcome(trials, settings)) | {"front": len(pareto_front(trials, cost.of))}
+    if cost is not FLOPS:
+        del found["hypervolume"]
+    return found

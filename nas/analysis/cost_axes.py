@@ -43,21 +43,20 @@ class CostAxis:
 
 FLOPS = CostAxis("FLOPs", "FLOPs (conv + linear multiply-accumulates, batch 1)", lambda trial: trial.flops)
 PARAMETERS = CostAxis("parameters", "parameters", lambda trial: trial.params)
-COUNTED = (
-    FLOPS,
-    PARAMETERS,
-    CostAxis("activations", "activations (outputs of conv and linear, batch 1)", lambda trial: trial.activations),
-    CostAxis(
-        "forecast latency", "latency that the study's model forecasts, ms", lambda trial: trial.latency,
-        milliseconds,
-    ),
-)  # fmt: skip
+ACTIVATIONS = CostAxis(
+    "activations", "activations (outputs of conv and linear, batch 1)", lambda trial: trial.activations
+)
+FORECAST = CostAxis(
+    "forecast latency", "latency that the study's model forecasts, ms", lambda trial: trial.latency, milliseconds
+)
+COUNTED = {"flops": FLOPS, "params": PARAMETERS, "activations": ACTIVATIONS}  # by their names in options and tables
 
 
 def cost_axes(trials: Iterable[Trial], measured: Mapping[str, Any] | None = None) -> dict[str, CostAxis]:
     """Those that any of these trials has, by name. `measured`: what `nas measure` found beside the study."""
     rows = list(trials)
-    return {m.name: m for m in (*COUNTED, *_latencies(rows, measured or {})) if m is FLOPS or any(map(m.of, rows))}
+    every = (*COUNTED.values(), FORECAST, *_latencies(rows, measured or {}))
+    return {m.name: m for m in every if m is FLOPS or any(map(m.of, rows))}
 
 
 def busy_alone(trials: Iterable[Trial], measured: Mapping[str, Any]) -> list[str]:

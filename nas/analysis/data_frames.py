@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from nas.analysis.against_front import against_front, reference_results
-from nas.analysis.pareto import flops, pareto_front, score
+from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
+from nas.analysis.pareto import pareto_front, score
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import describe
 from nas.records.reference import read_references
@@ -49,17 +50,19 @@ def _with_classes(data: dict[str, Any], trials: Sequence[Trial]) -> dict[str, An
     return {name: data[name] for name in before} | scores | data
 
 
-def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = ()) -> pd.DataFrame:
-    """A row per network of the Pareto front by rising FLOPs, indexed by its first trial.
+def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = (), cost: CostAxis = FLOPS) -> pd.DataFrame:
+    """A row per network of the Pareto front over `cost`, by rising cost, indexed by its first trial.
 
     accuracy (validation top-1, 0 to 1, the mean of its seeds), balanced_accuracy, class_accuracies; metric (which of
     the first two the study maximises; the following are of that one); seeds; low and high (95% interval of that mean),
     expected (accuracy shrunk for selection) and probability (of being on the front): missing where no network was
     repeated; tie (the next cheaper member, where the difference is within noise); baseline (what random search's front
-    reaches at no more FLOPs, where there is one); flops, params, activations; key; network (in one line).
+    reaches at no more of the cost, where there is one); flops, params, activations; latency (ms, of a front over it);
+    key; network (in one line).
     """
-    base, rows = pareto_front(baseline), networks(trials).front
+    base, rows = pareto_front(baseline, cost.of), networks(trials, cost=cost).front
     means = [row.trial for row in rows]
+    latency = {} if cost in COUNTED.values() else {"latency": [cost.on(trial) for trial in means]}
     frame = pd.DataFrame({
         **_with_classes({"accuracy": [trial.accuracy for trial in means]}, means),
         "metric": [trial.metric for trial in means],
@@ -67,14 +70,14 @@ def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = ()) -> pd.Da
         "low": [row.interval[0] if row.interval else None for row in rows],
         "high": [row.interval[1] if row.interval else None for row in rows],
         **{name: [getattr(row, name) for row in rows] for name in ("expected", "probability", "tie")},
-        "baseline": [reached(base, flops(row.trial)) for row in rows],
-        **{name: [getattr(row.trial, name) for row in rows] for name in ("flops", "params", "activations", "key")},
+        "baseline": [reached(base, cost.on(trial), cost) for trial in means],
+        **{name: [getattr(trial, name) for trial in means] for name in COUNTED},
+        **latency,
+        "key": [trial.key for trial in means],
         "network": [_line(row.trial) for row in rows],
     }, index=pd.Index([row.trial.number for row in rows], name="trial"))  # fmt: skip
     numbers = ("accuracy", "balanced_accuracy", "low", "high", "expected", "probability", "baseline")
-    return frame.astype(
-        dict.fromkeys(numbers, float) | dict.fromkeys(("tie", "flops", "params", "activations"), "Int64")
-    )
+    return frame.astype(dict.fromkeys(numbers, float) | dict.fromkeys(("tie", *COUNTED), "Int64"))
 
 
 def references_data(folder: Path, trials: Sequence[Trial], band: Band) -> pd.DataFrame:
@@ -114,25 +117,27 @@ def references_data(folder: Path, trials: Sequence[Trial], band: Band) -> pd.Dat
     return frame.astype(dict.fromkeys(numbers, float) | dict.fromkeys(whole, "Int64") | {"told_apart": "boolean"})
 
 
-def front_records(trials: Sequence[Trial], beside: Sequence[Trial] = ()) -> list[dict[str, Any]]:
-    """The front for `--json`: each member at its mean `accuracy` and `balanced_accuracy` over `seeds`. Of the one that
-    is the study's `metric` its 95% `interval`, the `expected` one (shrunk) and the `probability` of being on the front
-    (null without any repeat, the interval also for too few), the cheaper member that it ties with, and what the
-    baseline's front reaches at no more FLOPs."""
-    base = pareto_front(beside)
+def front_records(
+    trials: Sequence[Trial], beside: Sequence[Trial] = (), cost: CostAxis = FLOPS
+) -> list[dict[str, Any]]:
+    """The front over `cost` for `--json`: each member at its mean `accuracy` and `balanced_accuracy` over `seeds`. Of
+    the one that is the study's `metric` its 95% `interval`, the `expected` one (shrunk) and the `probability` of being
+    on the front (null without any repeat, the interval also for too few), the cheaper member that it ties with, and
+    what the baseline's front reaches at no more of the cost."""
+    base = pareto_front(beside, cost.of)
     return [
         {
             **row.trial.to_json(),
             **{name: getattr(row, name) for name in ("seeds", "interval", "expected", "probability", "tie")},
-            "baseline_accuracy": reached(base, flops(row.trial)),
+            "baseline_accuracy": reached(base, cost.on(row.trial), cost),
         }
-        for row in networks(trials).front
+        for row in networks(trials, cost=cost).front
     ]
 
 
-def reached(front: Sequence[Trial], limit: int) -> float | None:
-    """The score of a front at no more FLOPs than `limit`; None below its cheapest member."""
-    return max((score(trial) for trial in front if flops(trial) <= limit), default=None)
+def reached(front: Sequence[Trial], limit: float, cost: CostAxis = FLOPS) -> float | None:
+    """The score of a front at no more cost than `limit`; None below its cheapest member."""
+    return max((score(trial) for trial in front if cost.on(trial) <= limit), default=None)
 
 
 def _line(trial: Trial) -> str | None:

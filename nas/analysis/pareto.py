@@ -76,14 +76,16 @@ def top(trials: Iterable[Trial]) -> Point | None:
     return max(points(trials), key=lambda p: (score(p.trial), -flops(p.trial), -p.trial.number), default=None)
 
 
-def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float] | None = None) -> list[Trial]:
-    """Networks by rising cost (FLOPs by default), each more accurate than all cheaper ones, as `merged` gives them.
+def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float | None] | None = None) -> list[Trial]:
+    """Networks by rising cost (FLOPs by default), each more accurate than all cheaper ones, as `merged` gives them;
+    those that have no such cost are left out.
 
     Of equals, the first trial stands.
     """
     front: list[Trial] = []
     cost = cost or flops
-    for trial in sorted(merged(trials), key=lambda t: (cost(t), -score(t), t.number)):
+    known = [(value, trial) for trial in merged(trials) if (value := cost(trial)) is not None]
+    for _, trial in sorted(known, key=lambda each: (each[0], -score(each[1]), each[1].number)):
         if not front or score(trial) > score(front[-1]):
             front.append(trial)
     return front

@@ -3,12 +3,12 @@
 The model, for network i with accuracy y_ik under seed k on the study's one validation split:
 
     y_ik = m_i + e_ik,   e_ik ~ N(0, s^2)                     seed noise, taken as equal for all networks of a study
-    m_i  = quadratic in log FLOPs + u_i,   u_i ~ N(0, t^2)    what networks are like at equal FLOPs
+    m_i  = quadratic in log cost + u_i,    u_i ~ N(0, t^2)    what networks are like at equal cost, FLOPs by default
 
 s comes from the repeated networks alone, pooled; an interval is Student's, over seeds, of m_i. It does not hold the
 sampling error of the split: all networks are judged on the same images, so that most of it moves them together and
 changes no ranking; tables name its size beside. For the front, m_i is drawn from its posterior, which shrinks a mean
-towards networks of its FLOPs, the more the fewer seeds it has: of many noisy accuracies the highest flatter
+towards networks of its cost, the more the fewer seeds it has: of many noisy accuracies the highest flatter
 (empirical Bayes with a flat prior on t^2, Morris 1983). Without a repeat there is no s, and none of this; with too few
 (`multiple_comparisons`) no interval and no tie, while probabilities, which take s for as little known as it is, stay.
 """
@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.multiple_comparisons import FREEDOM, LEVEL, VALUES, bonferroni_level
-from nas.analysis.pareto import best, by_network, flops, merged, pareto_front, score
+from nas.analysis.pareto import best, by_network, merged, pareto_front, score
 from nas.records.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -77,15 +78,18 @@ class NetworkResult:
 
 @dataclass(frozen=True)
 class NetworkResults:
-    """Every trained network of a study, by the number of its first trial."""
+    """Every trained network of a study that has the cost, by the number of its first trial; fronts are over that
+    cost."""
 
     noise: Noise | None
     rows: dict[int, NetworkResult]
+    cost: CostAxis = FLOPS
 
     @cached_property
     def front(self) -> list[NetworkResult]:
-        """The members of the front of means, by rising FLOPs."""
-        return [self.rows[t.number] for t in pareto_front(row.trial for row in self.rows.values())]
+        """The members of the front of means, by rising cost."""
+        means = (row.trial for row in self.rows.values())
+        return [self.rows[t.number] for t in pareto_front(means, self.cost.on)]
 
     @property
     def pairs(self) -> int:
@@ -133,26 +137,27 @@ class NetworkResults:
         return {row.trial.key: row for row in self.rows.values() if row.trial.key}
 
 
-def networks(trials: Iterable[Trial], seed: int = 0) -> NetworkResults:
-    """The study's networks with intervals, probabilities and ties; `seed` is of the draws."""
-    groups = sorted(by_network(trials), key=lambda group: flops(group[0]))
+def networks(trials: Iterable[Trial], seed: int = 0, cost: CostAxis = FLOPS) -> NetworkResults:
+    """The study's networks with intervals, probabilities and ties, of the front over `cost`; `seed` is of the draws."""
+    every = by_network(trials)
+    noise = pooled_noise([list(map(score, group)) for group in every])
+    groups = sorted((group for group in every if cost.of(group[0])), key=lambda group: cost.on(group[0]))
     points = [merged(group)[0] for group in groups]
-    noise = pooled_noise([list(map(score, group)) for group in groups])
     counts = np.array([len(group) for group in groups], dtype=float)
-    if noise is None:
+    if noise is None or not points:
         plain = [NetworkResult(trial=t, seeds=1, half=None, expected=None, probability=None) for t in points]
-        return NetworkResults(None, {row.trial.number: row for row in plain})
-    costs, means = np.array([flops(t) for t in points], dtype=float), np.array([score(t) for t in points])
+        return NetworkResults(noise, {row.trial.number: row for row in plain}, cost)
+    costs, means = np.array([cost.on(t) for t in points], dtype=float), np.array([score(t) for t in points])
     draws = true_accuracies(costs, means, counts, noise, seed, max(300, min(DRAWS, 1000 * DRAWS // len(points))))
     chances, expected = on_front(costs, draws).mean(0), draws.mean(0)
-    ties = _ties(pareto_front(points), dict(zip((t.number for t in points), counts, strict=True)), noise)
+    ties = _ties(pareto_front(points, cost.on), dict(zip((t.number for t in points), counts, strict=True)), noise)
     rows = {}
     for i, trial in enumerate(points):
         rows[trial.number] = NetworkResult(
             trial=trial, seeds=len(groups[i]), half=noise.half_width(len(groups[i])),
             expected=float(expected[i]), probability=float(chances[i]), tie=ties.get(trial.number),
         )  # fmt: skip
-    return NetworkResults(noise, rows)
+    return NetworkResults(noise, rows, cost)
 
 
 def pooled_noise(rows: Sequence[Sequence[float]]) -> Noise | None:
@@ -184,7 +189,7 @@ def mean_half_width(values: Floats, level: float) -> Any:
 
 
 def true_accuracies(costs: Floats, means: Floats, counts: Floats, noise: Noise, seed: int, draws: int = DRAWS) -> Draws:
-    """(draws, N) accuracies that the networks may truly have, of FLOPs, mean and number of seeds (N,) each.
+    """(draws, N) accuracies that the networks may truly have, of cost, mean and number of seeds (N,) each.
 
     s and t are drawn together from a grid: s by its chi-square, both by the restricted likelihood of the means.
     """
@@ -213,16 +218,16 @@ def true_accuracies(costs: Floats, means: Floats, counts: Floats, noise: Noise, 
 
 
 def _basis(costs: Floats) -> Floats:
-    """(N, P) powers of standardised log FLOPs, up to the square where there are networks enough to fit it."""
+    """(N, P) powers of standardised log cost, up to the square where there are networks enough to fit it."""
     degree = max(0, min(2, (len(costs) - 2) // 3, len(np.unique(costs)) - 1))
     x = np.log(costs) - np.log(costs).mean()
     return np.asarray((x / (x.std() or 1.0))[:, None] ** np.arange(degree + 1))
 
 
 def on_front(costs: Floats, draws: Draws) -> NDArray[np.bool_]:
-    """(draws, N): whether no network of at most the FLOPs of this one is more accurate; `costs` (N,) must not fall."""
+    """(draws, N): whether no network of at most the cost of this one is more accurate; `costs` (N,) must not fall."""
     best_so_far = np.maximum.accumulate(draws, axis=1)
-    last = np.searchsorted(costs, costs, side="right") - 1  # of those with at most so many FLOPs
+    last = np.searchsorted(costs, costs, side="right") - 1  # of those that cost no more
     return np.asarray(draws == best_so_far[:, last])
 
 

@@ -10,6 +10,7 @@ from nas.records.scores import BALANCED, WORDS
 from space import Arch, Cost, Stage, Task, compact
 
 if TYPE_CHECKING:
+    from nas.analysis.cost_axes import CostAxis
     from nas.records.scores import ClassCounts, Metric
     from nas.records.settings import Settings
     from nas.records.trial import Trial
@@ -28,6 +29,14 @@ IN_WORDS = "network: kind of blocks, blocks of the stages, channels, kernels, no
 def mean_words(accuracy: float, seeds: int) -> str:
     """A network's accuracy with what it rests on: `47.71%, mean of 2 seeds`, `98.61%, 1 seed`."""
     return f"{accuracy:.2%}, {'1 seed' if seeds == 1 else f'mean of {seeds} seeds'}"
+
+
+def tie_words(other: Trial, cost: CostAxis) -> str:
+    """Of a member of a front over `cost`: what it ties with, the next cheaper one at the mean of its seeds."""
+    return (
+        f"these seeds do not tell it from trial {other.number}, which is cheaper: {other.score:.2%}, "
+        f"{cost.said(cost.on(other))}"
+    )
 
 
 def signed(value: float, digits: int) -> str:

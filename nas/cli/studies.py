@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nas.analysis.about import OF_NETWORKS, OF_ROWS, about_study
+from nas.analysis.cost_axes import COUNTED
 from nas.analysis.studies import Summary, summaries
 from nas.analysis.wording import FLOPS_WORDS
 from nas.cli.base import app, check_there, print_json, print_table
@@ -66,22 +67,25 @@ def trials(
 @app.command()
 def front(
     study: StudyArg,
-    by: Annotated[str, typer.Option(help="flops, or latency@DEVICE after `nas measure`.")] = "flops",
+    by: Annotated[
+        str, typer.Option(help="flops, params, activations, or latency@DEVICE after `nas measure`.")
+    ] = "flops",
     batch: Annotated[int, typer.Option(min=1, help="Of the latency.")] = 1,
     wide: Wide = False,
     columns: Columns = None,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Show the Pareto front of STUDY, accuracy against FLOPs, with what is known of its noise, beside random search's.
+    """Show the Pareto front of STUDY, accuracy against FLOPs or what --by says, with what is known of its noise, beside
+    random search's.
 
     Example: nas front digits-1M-4M
     """
     folder, names = find_study(study, runs), parse_columns(columns, as_json)
-    if by == "flops":
+    if by in COUNTED:
         from nas.cli.study_tables import print_front
 
-        print_front(folder, as_json, wide, names)
+        print_front(folder, as_json, wide, names, by)
         return
     device = find_device(folder, Reader(folder).trials(), by)
     if as_json:

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
+from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
-from nas.analysis.pareto import Outcome, baseline_of, hypervolume, knee, outcome, score, scored, split_error
+from nas.analysis.pareto import baseline_of, hypervolume, knee, outcome, pareto_front, score, scored, split_error
 from nas.analysis.plain_table import number, plain_table
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
@@ -40,28 +41,33 @@ if TYPE_CHECKING:
 SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of its seeds: nas front)"
 
 
-def print_front(folder: Path, as_json: bool, wide: bool = False, names: Sequence[str] | None = None) -> None:
-    """The front of a study, beside that of random search where there is one. `names`: of columns that were chosen."""
-    reader, beside = Reader(folder), baseline_of(folder)
+def print_front(
+    folder: Path, as_json: bool, wide: bool = False, names: Sequence[str] | None = None, by: str = "flops"
+) -> None:
+    """The front of a study over FLOPs, or what else `by` says of COUNTED, beside that of random search where there is
+    one; over FLOPs beside references too. `names`: of columns that were chosen."""
+    reader, beside, cost = Reader(folder), baseline_of(folder), COUNTED[by]
     trials, other = reader.trials(), Reader(beside) if beside else None
     if as_json:
         from nas.analysis.about import OF_NETWORKS, about_outcome, about_study
         from nas.analysis.data_frames import front_records
         from nas.cli.reference_table import reference_records
 
-        about = about_study(reader.settings, OF_NETWORKS) | about_outcome(folder, trials, reader.settings)
-        about["references"] = reference_records(folder, networks(trials), reader.settings)
-        print_json(about, front_records(trials, other.trials() if other else ()))
+        about = about_study(reader.settings, OF_NETWORKS) | {"by": by}
+        about |= about_outcome(folder, trials, reader.settings, cost)
+        if cost is FLOPS:
+            about["references"] = reference_records(folder, networks(trials), reader.settings)
+        print_json(about, front_records(trials, other.trials() if other else (), cost))
         return
     if not scored(trials):
         print(nothing_yet(reader.settings, trials))
         return
-    print_table(front_table(trials, reader.settings, wide, names), wide)
+    print_table(front_table(trials, reader.settings, wide, names, by), wide)
     if names:
         return  # these columns alone
     if other:
-        print(baseline_line(trials, reader.settings, other.trials(), other.settings))
-    if beside_front := references_table(folder, networks(trials), reader.settings):
+        print(baseline_line(trials, reader.settings, other.trials(), other.settings, cost))
+    if cost is FLOPS and (beside_front := references_table(folder, networks(trials), reader.settings)):
         print()
         print_table(beside_front)
 
@@ -74,18 +80,25 @@ def nothing_yet(settings: Settings, trials: Sequence[Trial]) -> str:
 
 
 def front_table(
-    trials: Sequence[Trial], settings: Settings, wide: bool = False, names: Sequence[str] | None = None
+    trials: Sequence[Trial],
+    settings: Settings,
+    wide: bool = False,
+    names: Sequence[str] | None = None,
+    by: str = "flops",
 ) -> Table:
-    """The front by rising FLOPs, its knee, best and ties marked; intervals where a network was repeated. `wide`: every
-    column, networks in full, and all that is to be said of the numbers. `names`: of columns that were chosen."""
-    found, count = networks(trials), len(scored(trials))
+    """The front by rising cost, `by` of COUNTED, its knee, best and ties marked; intervals where a network was
+    repeated. `wide`: every column, networks in full, and all that is to be said of the numbers. `names`: of columns
+    that were chosen."""
+    cost = COUNTED[by]
+    found, count = networks(trials, cost=cost), len(scored(trials))
     counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks ({count} trainings)"
     title = f"{settings.name}: front of {counts} in {settings.budget}\n"
-    title += f"hypervolume {hypervolume(trials, settings.band):.4f}"
+    title += f"hypervolume {hypervolume(trials, settings.band):.4f}" if cost is FLOPS else f"over {cost.label}"
     every = _front_columns(found, settings, wide)
     seeds = [] if found.noise is None else ["seeds"]
-    more = [*(["probability"] if seeds else []), "params", "seconds"] if wide else [] if seeds else ["params"]
-    chosen = choose(every, ["trial", "accuracy", *seeds, "flops", *more, "network", "mark"], names)
+    costs = list(dict.fromkeys([by, "flops", "params"]))
+    more = [*(["probability"] if seeds else []), *costs[1:], "seconds"] if wide else [] if seeds else costs[1:2]
+    chosen = choose(every, ["trial", "accuracy", *seeds, by, *more, "network", "mark"], names)
     said = front_notes(found, settings) if wide else _short_notes(found, settings)
     note = (" " if wide else "\n").join(notes(said, chosen))
     table = plain_table(*heads(every, chosen), title=title, note=escape(note))
@@ -110,7 +123,7 @@ def _front_columns(found: NetworkResults, settings: Settings, wide: bool) -> Col
             number("on front"), lambda row: "" if row.probability is None else f"{row.probability:.0%}"
         ),
         "params": (number("params"), lambda row: _count(row.trial.params)),
-        "activations": (number("activations"), lambda row: _count(row.trial.activations)),
+        "activations": (number("acti-\nvations"), lambda row: _count(row.trial.activations)),
         "seconds": (number("seconds"), lambda row: _seconds(row.trial)),
         "key": (number("key"), lambda row: row.trial.key or ""),
         "network": (
@@ -165,7 +178,7 @@ def _in_full(settings: Settings) -> str:
 def _mark(row: NetworkResult, found: NetworkResults, wide: bool) -> str:
     """`knee`, `best, tie`; `best, tie with trial 12`."""
     front = [other.trial for other in found.front]
-    place = "best" if row.trial is front[-1] else "knee" if row.trial is knee(front) else ""
+    place = "best" if row.trial is front[-1] else "knee" if row.trial is knee(front, found.cost.on) else ""
     tie = "" if row.tie is None else f"tie with trial {row.tie}" if wide else "tie"
     return ", ".join(filter(None, [place, tie]))
 
@@ -180,7 +193,7 @@ def front_notes(found: NetworkResults, settings: Settings) -> Notes:
     data, metric = settings.data, settings.metric
     mean = "accuracy: mean top-1 of n seeds" if metric == "accuracy" else f"{BALANCED}, mean of n seeds"
     split = f"{mean} on {data.name}'s validation split of {data.validation:,} images, {settings.training}."
-    chance = "on front: probability, from the networks' posterior given FLOPs and seeds."
+    chance = f"on front: probability, from the networks' posterior given {found.cost.name} and seeds."
     held = bonferroni_note(len(found.front) - 1, "neighbours")
     ties = f"tie: within noise of the next cheaper member, {held}." if found.noise.known else ""
     noise = noise_words(found.noise, settings, found)
@@ -216,16 +229,25 @@ def _rivals(found: NetworkResults) -> str:
     return f"Rivals off the front: {near}{', ...' if len(found.rivals) > 5 else ''}." if near else ""
 
 
-def baseline_line(trials: Sequence[Trial], settings: Settings, beside: Sequence[Trial], other: Settings) -> str:
+def baseline_line(
+    trials: Sequence[Trial], settings: Settings, beside: Sequence[Trial], other: Settings, cost: CostAxis = FLOPS
+) -> str:
     """A study's outcome beside its baseline's, with the training that each took."""
-    own, base = outcome(trials, settings), outcome(beside, other)
-    return f"{_outcome_words(own)}\nbaseline, {other.sampler} search: {_outcome_words(base)}"
+    own, base = _outcome_words(trials, settings, cost), _outcome_words(beside, other, cost)
+    return f"{own}\nbaseline, {other.sampler} search: {base}"
 
 
-def _outcome_words(found: Outcome) -> str:
-    front = f"{found.front} of {found.networks} networks on the front, hypervolume {found.hypervolume:.4f}"
-    cost = f"{found.trainings} trainings on {found.images:,} images, {found.seconds:,.0f} s of training"
-    return f"{found.study}: {front},\n  {cost}"
+def _outcome_words(trials: Sequence[Trial], settings: Settings, cost: CostAxis) -> str:
+    found, front = outcome(trials, settings), pareto_front(trials, cost.of)
+    reach = f" hypervolume {found.hypervolume:.4f}" if cost is FLOPS else f"\n  {_ends(front, cost)}"
+    took = f"{found.trainings} trainings on {found.images:,} images, {found.seconds:,.0f} s of training"
+    return f"{found.study}: {len(front)} of {found.networks} networks on the front,{reach},\n  {took}"
+
+
+def _ends(front: Sequence[Trial], cost: CostAxis) -> str:
+    """`65.34% at 29.1K parameters to 71.11% at 180K parameters`: the cheapest and the best of a front."""
+    words = (f"{score(end):.2%} at {cost.said(cost.on(end))}" for end in (*front[:1], *front[1:][-1:]))
+    return " to ".join(words) or "none is trained"
 
 
 def trials_table(

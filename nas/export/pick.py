@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nas.analysis.cost_axes import FLOPS, PARAMETERS, CostAxis
+from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.pareto import best, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import networks
+from nas.analysis.wording import tie_words
 from nas.latency.front import AXIS, axis, find_device
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Band, InputError
 from space.budget import parse_count
-from space.reading import nearest
 
 Pick = Literal["best", "knee", "cheapest"]
-COUNTED = {"flops": FLOPS, "params": PARAMETERS}  # axes by their names in options
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _SHARE = re.compile(r"0?\.\d+|1(?:\.0*)?")
 
@@ -36,7 +35,7 @@ class Selection:
     max_params: str | None = None  # likewise
     max_latency: float | None = None  # ms per batch
     min_accuracy: str | None = None  # `92%` or `.92` of what the study maximises, in the mean of seeds
-    by: str = "flops"  # or params, or latency@DEVICE
+    by: str = "flops"  # or params, activations, latency@DEVICE
     batch: int = 1
 
     @property
@@ -88,10 +87,7 @@ def pick(folder: Path, selection: Selection) -> Trial:
 
 
 def _picked(folder: Path, rows: Sequence[Trial], selection: Selection) -> Picked:
-    over = selection.over
-    if over not in COUNTED and over.partition("@")[0] != AXIS:
-        raise InputError(f"by must be flops, params or latency@DEVICE, got {over}; {nearest(over, [*COUNTED, AXIS])}")
-    cost = COUNTED[over] if over in COUNTED else axis(folder, rows, over, selection.batch)
+    cost = axis(folder, rows, selection.over, selection.batch)
     points = merged(rows)
     limits = _limits(folder, rows, selection)
     inside = [trial for trial in points if cost.of(trial) and all(limit.holds(trial) for limit in limits)]
@@ -178,11 +174,7 @@ def picked_words(folder: Path, selection: Selection) -> list[str]:
         said.append(f"min-accuracy: its interval begins at {row.interval[0]:.2%}, below {selection.min_accuracy}")
     tie = results.ties(found.front).get(row.trial.number)
     if tie is not None:
-        other = results.rows[tie].trial
-        said.append(
-            f"tie: these seeds do not tell it from trial {tie}, which is cheaper: {score(other):.2%}, "
-            f"{found.cost.said(found.cost.on(other))}"
-        )
+        said.append(f"tie: {tie_words(results.rows[tie].trial, found.cost)}")
     if selection.latency and (words := find_device(folder, rows, selection.latency).words):
         said.append(f"latency: {words}")
     return said

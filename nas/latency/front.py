@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.analysis import cost_axes
-from nas.analysis.cost_axes import CostAxis, is_busy, latency, mark, reference_best, slowdown
+from nas.analysis.cost_axes import COUNTED, CostAxis, is_busy, latency, mark, reference_best, slowdown
 from nas.analysis.pareto import baseline_of, points, score
 from nas.latency.device_names import Device, meant, options_of
 from nas.latency.measurements import around, read
@@ -128,7 +128,8 @@ def find_device(folder: Path, trials: Iterable[Trial], by: str) -> Device:
     the study was measured on."""
     axis, _, words = by.partition("@")
     if axis != AXIS:
-        raise InputError(f"by must be flops or latency@DEVICE, got {by}; {nearest(axis, ['flops', AXIS])}")
+        choices = f"{', '.join(COUNTED)} or {AXIS}@DEVICE"
+        raise InputError(f"by must be {choices}, got {by}; {nearest(axis, [*COUNTED, AXIS])}")
     keys = {trial.key for trial in trials}
     names = [name for name, networks in around(folder).items() if keys & networks.keys()]
     if not names:
@@ -140,8 +141,10 @@ def find_device(folder: Path, trials: Iterable[Trial], by: str) -> Device:
 
 
 def axis(folder: Path, trials: Sequence[Trial], by: str, batch: int) -> CostAxis:
-    """The measure that `latency@WORDS` means. Raises InputError for a device or batch that was not measured, or only
-    while the machine was busy."""
+    """The measure that `params` or `latency@WORDS` means. Raises InputError for none, and for a device or batch that
+    was not measured, or only while the machine was busy."""
+    if by in COUNTED:
+        return COUNTED[by]
     device = find_device(folder, trials, by).name
     quiet_front(folder, rows(folder, trials, device, batch))
     return latency(around(folder)[device], device, batch)

@@ -159,6 +159,16 @@ def test_budget_and_pinned_network_are_marked_in_the_chart(site: Site, page: Any
     until(lambda: marks(page).get("limit", 9e9) < 2_000_000)
     page.get_by_role("slider").press("End")
     until(lambda: "limit" not in marks(page))
+    page.get_by_text("accuracy at least", exact=True).click()
+    page.get_by_text("My goal, accuracy at least").wait_for()
+    page.get_by_role("slider").press("Home")
+    until(lambda: "limit" in marks(page))
+    shape = page.evaluate(f"() => {CHART}.layout.shapes.find(s => s.name === 'limit')")
+    cheapest = 100 * min(trial.score or 0 for trial in pareto_front(Reader(site.runs / "marks").trials()))
+    assert cheapest - 0.1 < shape["y0"] == shape["y1"] <= cheapest
+    assert f"at least {shape['y0']:.1f}%" in page.evaluate(f"() => {CHART}.layout.annotations.map(a => a.text)")
+    assert "pick=accuracy" in page.url
+    assert "goal=" in page.url
     below = "document.querySelector('[data-testid=stExpander]').getBoundingClientRect().bottom"
     page.get_by_text("Filters", exact=True).click()
     page.locator("[data-testid=stExpander] button").first.wait_for()

@@ -52,6 +52,7 @@ def test_a_report_holds_the_front_over_each_latency(tmp_path: Path) -> None:
     assert HOSTILE not in own
     for batch in (1, 64):
         assert f"<h2>The front over latency (batch {batch}, &lt;img" in own
+    assert "The front over parameters" not in own
     figures = [json.loads(f) for f in re.findall(r'<script type="application/json" id="figure-latency.*?">(.*?)<', own)]
     assert [f["layout"]["xaxis"]["title"]["text"][:10] for f in figures] == ["latency of"] * 2
     assert len(re.findall(r"<th>ms</th>\s*<th>quartiles</th>", own)) == 2

@@ -116,6 +116,7 @@ STUDY = (
     Row(("nas front digits-1M-4M", "nas front STUDY"), r"front of 4 trials in 1M\.\.4M FLOPs"),
     Row(("nas front digits-1M-4M --columns trial,accuracy,flops,key",), r"trial +accuracy +FLOPs +key"),
     Row(("nas trials digits-1M-4M --columns trial,state,seed,images,network",), r"trial +state +seed +images +network"),
+    Row(("nas front STUDY --by params",), r"over parameters\s+trial", "nas front digits-1M-4M --by params"),
     Row(("nas front STUDY --wide",), r"norm,\s+act,\s+expansion", "nas front digits-1M-4M --wide"),
     Row(
         (

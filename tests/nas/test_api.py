@@ -20,6 +20,7 @@ import torch
 from nbclient import NotebookClient
 
 import nas
+from nas.analysis.cost_axes import ACTIVATIONS, PARAMETERS
 from nas.analysis.pareto import pareto_front
 from nas.storage.reader import Reader
 from tests.brief import measure_briefly
@@ -90,6 +91,17 @@ def test_trials_and_front_are_frames_with_the_documented_columns() -> None:
     for frame, function in ((trials, source.trials_data), (front, source.front_data)):
         missing = [name for name in frame.columns if name not in str(function.__doc__)]
         assert not missing, "each column is explained"
+
+
+def test_a_front_over_another_cost_is_the_trials_own() -> None:
+    study, read = nas.Study(COMMITTED), Reader(COMMITTED).trials()
+    for by, cost in (("params", PARAMETERS), ("activations", ACTIVATIONS)):
+        front = study.front(by=by)
+        assert list(front.index) == [trial.number for trial in pareto_front(read, cost.of)]
+        assert front[by].is_monotonic_increasing
+        assert front["accuracy"].is_monotonic_increasing
+    with pytest.raises(nas.InputError, match="by must be flops, params, activations or latency@DEVICE, got size"):
+        study.front(by="size")
 
 
 def test_the_plot_is_plotlys_and_says_what_its_numbers_rest_on() -> None:

@@ -225,6 +225,48 @@ def test_the_budget_picks_the_best_within_it(runs: Path) -> None:
     assert page(**{"budget.FLOPs": "17Q"}).select_slider[0].value == "no limit"
 
 
+def test_an_accuracy_picks_the_cheapest_that_has_it_over_any_cost(runs: Path) -> None:
+    networks = StudyCache().read(make_study(runs, complete=30)).scored
+    app = checked(page().segmented_control(key="pick").set_value("accuracy at least").run())
+    slider = app.select_slider[0]
+    best = max(networks, key=lambda t: t.accuracy or 0)
+    assert f"Trial {best.number}" in said(app), "without a goal the most accurate"
+    assert "the most accurate" in said(app)
+    limit = slider.options[len(slider.options) // 2]
+    wanted = [t for t in networks if (t.accuracy or 0) >= float(limit[:-1]) / 100]
+    assert 1 < len(wanted) < len(networks)
+    words = said(checked(slider.set_value(limit).run()))
+    assert f"Trial {min(wanted, key=lambda t: t.flops or 0).number}" in words
+    assert f"the cheapest from {limit} up · on the front: number " in words
+
+    address = {"pick": "accuracy at least", "goal": limit}
+    app = page(x="parameters", **address)  # the link to it, over another cost
+    assert f"Trial {min(wanted, key=lambda t: t.params or 0).number}" in said(app)
+    assert app.select_slider[0].value == limit
+    chosen = page(**address, trial=str(best.number))
+    assert f"Trial {best.number}" in said(chosen)
+    assert "the cheapest from" not in said(chosen)
+    assert f"the cheapest from {limit} up" in said(checked(chosen.button(key="back").click().run()))
+    assert page(pick="accuracy at least", goal="999%").select_slider[0].value == "the best"
+    assert page(pick=HOSTILE, goal=limit).select_slider[0].value == "no limit"
+
+
+def test_a_pick_says_what_its_interval_and_the_next_cheaper_network_leave_open(runs: Path) -> None:
+    shutil.copytree(ROOT / "runs" / "cifar10-16M", runs / "cifar10-16M")  # with 16 further seeds
+    words = said(page(pick="accuracy at least", goal="65.0%", x="parameters"))
+    assert "Trial 35" in words
+    assert "the cheapest from 65.0% up · on the front: number 3 of 8 in order of parameters" in words
+    assert "95% interval 64.41% to 66.27%" in words
+    assert "Its interval begins at 64.41%, below 65.0%." in words
+    assert "A tie: these seeds do not tell it from trial 20, which is cheaper: 63.58%, 24.2K parameters." in words
+    words = said(page(x="parameters", trial="35"))
+    assert "Its interval begins" not in words, "a person chose it"
+    assert "which is cheaper: 63.58%" in words
+    assert "A tie" not in said(page(x="parameters", trial="38"))
+    words = said(page(trial="38"))
+    assert "A tie: these seeds do not tell it from trial 36, which is cheaper: 67.08%, 3.51M FLOPs." in words
+
+
 def test_the_baseline_stands_beside_the_front_over_latency_too(runs: Path) -> None:
     for seed, name in enumerate(["one", "one-random"]):
         timed(make_study(runs, name, complete=8, seed=seed), "A Phone")

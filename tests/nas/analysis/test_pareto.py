@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.analysis.cost_axes import PARAMETERS
 from nas.analysis.data_frames import reached
 from nas.analysis.pareto import best, hypervolume, knee, merged, outcome, pareto_front, scored
 from nas.records.trial import Trial
@@ -97,6 +99,12 @@ def test_best_is_the_most_accurate_and_the_cheapest_of_those(points: list[tuple[
 def test_a_front_has_reached_the_best_that_is_cheap_enough(points: list[tuple[int, float]], limit: int) -> None:
     cheap = [accuracy for flops, accuracy in points if flops <= limit]
     assert reached(pareto_front(trials(*points)), limit) == max(cheap, default=None)
+
+
+def test_a_network_without_the_cost_is_on_no_front_over_it() -> None:
+    rows = [replace(t, params=p) for t, p in zip(trials((1, 0.5), (2, 0.9), (3, 0.6)), (9, None, 4), strict=True)]
+    assert [t.number for t in pareto_front(rows, PARAMETERS.of)] == [2]
+    assert [t.number for t in pareto_front(rows)] == [0, 1]
 
 
 def test_knee_by_hand() -> None:

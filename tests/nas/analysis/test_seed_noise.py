@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from nas.analysis.cost_axes import PARAMETERS
 from nas.analysis.pareto import by_network, pareto_front
 from nas.analysis.seed_noise import (
     SEEDS,
@@ -230,6 +231,22 @@ def test_neighbours_within_noise_are_ties_by_hand() -> None:
     # s = .01 with 4 degrees of freedom: the difference of 3 seeds and 1 is known to .0321 by itself (t = 2.78), and to
     # .0404 where the two of this front hold together (t = 3.50)
     assert ties == {0: None, 3: 0, 4: None}
+
+
+def test_over_another_cost_front_ties_and_probabilities_are_of_that_cost() -> None:
+    a, c = [("a", 10, value) for value in (0.50, 0.52, 0.51)], [("c", 40, value) for value in (0.90, 0.92, 0.91)]
+    weights = {"a": 300, "b": 200, "c": 100, "d": None}
+    trials = [replace(t, params=weights[t.key or ""]) for t in study(*a, ("b", 20, 0.545), *c, ("d", 50, 0.99))]
+    found = networks(trials, cost=PARAMETERS)
+    assert list(found.rows) == [4, 3, 0], "the one whose parameters are not known is left out"
+    assert [row.trial.number for row in found.front] == [4]
+    assert found.rows[4].probability == 1, "it has the fewest"
+    assert (found.rows[0].probability or 0) < 0.01
+    assert found.noise == networks(trials).noise, "of all seeds"
+    # with parameters as FLOPs are, all is as over FLOPs
+    same = [replace(t, params=t.flops) for t in trials]
+    assert networks(same, cost=PARAMETERS).rows == networks(same).rows
+    assert networks([replace(t, params=None) for t in trials], cost=PARAMETERS).rows == {}
 
 
 def test_repeats_begin_with_the_best_then_follow_what_is_open() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.analysis.pareto import hypervolume
+from nas.analysis.pareto import hypervolume, merged
 from nas.storage.reader import Reader
 from space import Space
 from tests.nas.conftest import Run
@@ -51,6 +51,26 @@ def test_a_front_has_its_hypervolume_beside_that_of_random_search(run: Run) -> N
     assert (baseline["study"], baseline["sampler"]) == ("cifar10-random", "random")
     assert baseline["hypervolume"] == hypervolume(other.trials(), other.settings.band)
     assert plain(run, "front", other.folder)["baseline"] is None
+
+
+@pytest.mark.parametrize("by", ["params", "activations"])
+def test_a_front_over_another_cost_is_of_the_trials_that_no_other_beats_in_it(run: Run, by: str) -> None:
+    found, trials = plain(run, "front", STUDY, "--by", by), merged(Reader(STUDY).trials())
+    points = [(getattr(t, by), -(t.accuracy or 0)) for t in trials]
+    front = [point for point in points if not any(p != point and p[0] <= point[0] and p[1] <= point[1] for p in points)]
+    assert [(row[by], -row["accuracy"]) for row in found["rows"]] == sorted(front)  # type: ignore[attr-defined]
+    assert (found["by"], "hypervolume" in found, "references" in found) == (by, False, False)
+    others = merged(Reader(RUNS / "cifar10-random").trials())
+    for row in found["rows"]:  # type: ignore[attr-defined]
+        cheap = [t.accuracy or 0 for t in others if getattr(t, by) <= row[by]]
+        assert row["baseline_accuracy"] == max(cheap, default=None)
+    baseline = found["baseline"]
+    assert isinstance(baseline, dict)
+    assert (baseline["study"], "hypervolume" in baseline) == ("cifar10-random", False)
+    code, out, err = run("front", STUDY, "--by", by)
+    assert (code, err) == (0, "")
+    assert f"baseline, random search: cifar10-random: {baseline['front']} of {baseline['networks']} networks" in out
+    assert plain(run, "front", STUDY)["by"] == "flops"
 
 
 def test_studies_each_say_what_they_are_of(run: Run) -> None:

@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
+from nas.analysis.cost_axes import COUNTED
 from nas.analysis.data_frames import front_records
 from nas.analysis.seed_noise import networks
 from nas.analysis.studies import Summary
@@ -145,11 +147,48 @@ def test_tables_fit_eighty_characters() -> None:
         )
     )
     longer = [replace(row, arch=widest.to_dict(), number=row.number + 100) for row in REPEATED]
-    for build in (front_table, trials_table):
+    builds: list[Callable[..., Table]] = [trials_table, *(partial(front_table, by=by) for by in COUNTED)]
+    for build in builds:
         lines = show(build(longer, SETTINGS), 80).splitlines()
         body = lines[next(i for i, line in enumerate(lines) if "───" in line) + 1 :]
         count = len(rows(build(longer, SETTINGS)))
         assert all(re.match(r" +10\d ", line) for line in body[:count]), "a line a network"
+
+
+# The cheapest in FLOPs has the most parameters, and the best the fewest but one.
+HEAVY = [replace(row, params={0: 900_000, 1: 20_000, 3: 30_000}.get(row.number, row.params)) for row in TRIALS]
+
+
+def test_over_another_cost_front_knee_and_columns_are_of_that_cost() -> None:
+    table = front_table([*HEAVY, replace(HEAVY[3], number=4, accuracy=0.97, params=300_000)], SETTINGS, by="params")
+    assert show(table).startswith("mine: front of 5 trials in 1M..4M FLOPs\nover parameters\n")
+    words = in_words(NETWORK)
+    assert [column.header for column in table.columns][2:4] == ["params", "FLOPs"]
+    assert rows(table) == [
+        ["2", "80.00%", "12.3K", "2M", words, ""],
+        ["1", "90.00%", "20K", "1.5M", words, ""],
+        ["3", "95.00%", "30K", "4M", words, "knee"],
+        ["4", "97.00%", "300K", "4M", words, "best"],
+    ]
+    over = front_table([replace(row, activations=1000 + row.number) for row in HEAVY], SETTINGS, by="activations")
+    assert "over activations (outputs of conv and linear, batch 1)" in show(over)
+    assert [row[:3] for row in rows(over)] == [["0", "50.00%", "1K"], ["1", "90.00%", "1K"], ["3", "95.00%", "1K"]]
+
+
+def test_over_another_cost_ties_and_probabilities_are_of_that_front() -> None:
+    heavy = [replace(row, params={1: 40_000, 3: 30_000}.get(row.number, row.params)) for row in REPEATED]
+    heavy += [replace(heavy[0], number=9, key="key 9", accuracy=0.93, params=50_000)]
+    table = front_table(heavy, SETTINGS, wide=True, by="params")
+    found = networks(heavy, cost=COUNTED["params"])
+    assert [(row[0], row[4], row[-1]) for row in rows(table)] == [
+        (str(row.trial.number), f"{row.probability:.0%}", mark)
+        for row, mark in zip(found.front, ["", "knee", "best, tie with trial 3"], strict=True)
+    ]
+    assert "networks' posterior given parameters and seeds." in " ".join(show(table, 240).split())
+    records = front_records(heavy, [replace(TRIALS[0], params=35_000, accuracy=0.7)], COUNTED["params"])
+    assert [(row["trial"], row["tie"], row["baseline_accuracy"]) for row in records] == [
+        (2, None, None), (3, None, None), (9, 3, 0.7),
+    ]  # fmt: skip
 
 
 def test_the_caption_of_intervals_says_what_they_cover_and_leave_out() -> None:
@@ -225,6 +264,17 @@ def test_a_baseline_is_set_beside_with_the_training_of_both() -> None:
     assert own.endswith(", 8 trainings on 56,000 images, 25 s of training")
     assert base.startswith("random search: mine-random: 2 of 2 networks on the front, hypervolume 0.")
     assert base.endswith(", 3 trainings on 14,000 images, 8 s of training")
+
+
+def test_over_another_cost_a_baseline_is_set_beside_by_what_its_front_reaches() -> None:
+    random = replace(SETTINGS, name="mine-random", sampler="random")
+    own, base = baseline_line(HEAVY, SETTINGS, HEAVY[:1], random, COUNTED["params"]).split("\nbaseline, ")
+    assert own == (
+        "mine: 3 of 4 networks on the front,\n  80.00% at 12.3K parameters to 95.00% at 30K parameters,\n"
+        "  4 trainings on 28,000 images, 13 s of training"
+    )
+    assert base.startswith("random search: mine-random: 1 of 1 networks on the front,\n  50.00% at 900K parameters,\n")
+    assert "none is trained" in baseline_line(HEAVY, SETTINGS, [], random, COUNTED["params"])
 
 
 def test_a_front_of_nothing_is_an_empty_table() -> None:

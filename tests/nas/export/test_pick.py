@@ -49,6 +49,8 @@ def test_an_accuracy_is_met_by_the_cheapest_over_any_cost(folder: Path) -> None:
         assert pick(folder, Selection(min_accuracy=text)).flops == min(t.flops or 0 for t in good)
     wish = Selection(min_accuracy=f"{100 * least:.10f}%", by="params")
     assert pick(folder, wish).params == min(t.params or 0 for t in good)
+    by_activations = Selection(min_accuracy=wish.min_accuracy, by="activations")
+    assert pick(folder, by_activations).activations == min(t.activations or 0 for t in good)
     assert pick(folder, Selection(min_accuracy=wish.min_accuracy, pick="best")).accuracy == max(map(accuracy, good))
     assert pick(folder, Selection(pick="cheapest")).flops == min(t.flops or 0 for t in trials)
 
@@ -67,7 +69,7 @@ def test_what_no_network_is_within_is_refused_with_the_nearest(folder: Path) -> 
         Selection(min_accuracy="92"): "min-accuracy must be a percentage or a share up to 1, got 92; write e.g. 92% or .92",
         Selection(trial=1, pick="best"): "trial must be given alone, got limits or a pick beside it",
         Selection(trial=99): "trial must be from 0 to 11, got 99",
-        Selection(by="speed"): "by must be flops, params or latency@DEVICE, got speed",
+        Selection(by="speed"): "by must be flops, params, activations or latency@DEVICE, got speed; use one of",
         Selection(max_latency=3): "study must be measured to be ordered by latency",
         Selection(max_flops=str(cheap.flops), min_accuracy=str(accuracy(top))): (
             f"limits must hold for a network together, got max-flops {cheap.flops} and min-accuracy {accuracy(top)}; "

@@ -18,6 +18,7 @@ import pytest
 import torch
 from torch import nn
 
+import nas
 from nas.analysis.cost_axes import busy_alone, cost_axes
 from nas.export import card_sections
 from nas.export.pick import Selection, pick, picked_words
@@ -306,6 +307,9 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     assert front[0]["trial"] == found[0]["trial"]
     code, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency", "--columns", "peak,trial")
     assert (code, "peak MB trial" in out) == (0, True)
+    frame = nas.Study(folder).front(by="latency")
+    assert [*frame.index] == [r["trial"] for r in front]
+    assert [*frame["latency"]] == pytest.approx([1e3 * r["median"] for r in front])
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--columns", "key")
     assert (code, err.startswith("error: columns must be of trial, accuracy, seeds, latency, flops, ")) == (2, True)
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--batch", 64)
@@ -314,7 +318,10 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, "by must name one device, got latency; measured: " in err) == (2, True)
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latncy@gpu")
-    assert (code, "by must be flops or latency@DEVICE, got latncy@gpu; did you mean latency?" in err) == (2, True)
+    assert (
+        code,
+        "by must be flops, params, activations or latency@DEVICE, got latncy@gpu; did you mean latency?" in err,
+    ) == (2, True)
     (folder / FILE).write_text("{")
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, "must be JSON, got " in err) == (2, True)
