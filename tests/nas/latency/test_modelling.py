@@ -60,7 +60,7 @@ def test_every_kind_of_layer_is_measured_however_rare() -> None:
                                   "stem.stride": [1], "block": ["convnext"], "kernel": list(range(3, 31, 2))},
     }, "many", "many.yaml")  # fmt: skip
     archs, seen = modelling._drawn(space, TASK, None, 14, 10, 0)
-    kernels = {arch.stages[0].block.kernel for arch in archs[:seen]}
+    kernels = {arch.stages[0].block.to_dict()["kernel"] for arch in archs[:seen]}
     assert (seen, kernels) == (14, set(range(3, 31, 2)))
 
 
