@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from space.arch import Arch, Task
 from space.blocks import Block, downsampling
-from space.cost import CACHED, Row
+from space.cost import CACHED, Row, rows
 from space.heads import Head
 from space.layers import Act, Conv, Layer, Layers, Linear, MaxPool, Norm, Pool, Response, Scale
 from space.stems import Stem
@@ -36,9 +36,8 @@ LANES = 16  # float32 numbers in a vector of AVX-512; forecasts of networks with
 
 def work(arch: Arch, task: Task) -> Work:
     """Of a network that leaves a pixel at `task`'s size."""
-    rows = [(stage.block, stage.downsample, stage.depth, stage.width) for stage in arch.stages]
     total: Counter[Amount] = Counter()
-    for part in parts(arch.stem, rows, arch.head, task):
+    for part in parts(arch.stem, rows(arch), arch.head, task):
         total.update(part)
     return dict(total)
 

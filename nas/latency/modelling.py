@@ -15,7 +15,7 @@ from nas.analysis.cost_axes import is_busy
 from nas.latency.device_names import options_of
 from nas.latency.fitting import error_of, fit
 from nas.latency.measuring import MeasureOptions, target_of, timings_of
-from space import Arch, Budget, InputError, Space, Task
+from space import Arch, Budget, InputError, Space, Task, cost
 from space.latency_model import LatencyModel
 from space.work import work
 
@@ -114,11 +114,13 @@ def _model(
         )
     fitted = fit([work(archs[i], task) for i in known], [took[i] for i in known])
     error = error_of(fitted, [archs[i] for i in unseen], task, [took[i] for i in unseen])
+    flops = [cost(archs[i], task).flops for i in known]
     rates: dict[str, dict[str, float]] = defaultdict(dict)
     for amount, rate in fitted.rates.items():
         rates[amount.kind][amount.unit] = rate
     return LatencyModel(
         device=device, batch=batch, space=space.name, **asdict(task), networks=len(known), fixed=fitted.fixed,
+        flops=(min(flops), max(flops)),
         rates=dict(rates), error=error, created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=package_versions(),
     )  # fmt: skip
