@@ -40,6 +40,10 @@ def model_for(space: Space, task: Task, budget: Budget, wanted: Wanted, console:
     """Raises InputError for a file that is none, a device that was not measured, a model of images of another size."""
     if wanted.file is not None:
         model = LatencyModel.load(wanted.file)
+        if wanted.batch not in (1, model.batch):
+            raise InputError(
+                f"batch must be {model.batch}, which {wanted.file} is of, got {wanted.batch}; leave it out"
+            )
     elif wanted.named is not None:
         model = _named(space, task, wanted)
     else:

@@ -23,7 +23,6 @@ SEARCH = ("search", "digits", "--data", "digits", "--flops", "100K..2M", "--imag
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measure_briefly(monkeypatch.setattr)
-    monkeypatch.setattr(modelling, "SECONDS", 0.0)
     monkeypatch.setattr(modelling, "NETWORKS", 12)
     monkeypatch.chdir(tmp_path)
 
@@ -70,6 +69,11 @@ def test_it_is_part_of_the_study_with_its_model(run: Run) -> None:
     code, _, err = run(*words, "--trials", 2, "--device-model", model_file(nanoseconds=2.0))
     assert code == 2
     assert "latency_model" in err
+    for other, value in (("batch", 64), ("runtime", "onnxruntime")):
+        code, _, err = run(*words, "--trials", 2, f"--{other}", value, "--study", folder.name)
+        assert code == 2
+        assert f"error: {other} must be " in err
+        assert f"which the study's latency is of, got {value}; give --study another name" in " ".join(err.split())
     found = json.loads(run("front", folder.name, "--json")[1])
     assert found["budget"] == {"flops": [100_000, 2_000_000], "latency": [1, 600_000]}
 
@@ -137,6 +141,16 @@ def test_what_is_wrong_is_refused_before_anything_is_trained(run: Run) -> None:
         ("--latency", "5ms..2ms"): "latency must rise from low to high, got 5ms..2ms; write e.g. 2ms..5ms",
         ("--latency", "..5ms@h100"): "latency must name one device that was measured on space digits at 8 px",
         ("--device-model", str(model)): "device-model must stand beside a latency, got phone.json alone; add --latency",
+        ("--batch", "64"): "batch must stand beside a latency, got 64 alone; add --latency",
+        ("--runtime", "onnxruntime"): "runtime must stand beside a latency, got onnxruntime alone; add --latency",
+        (
+            "--latency",
+            "..5ms",
+            "--device-model",
+            str(model),
+            "--batch",
+            "8",
+        ): "batch must be 1, which phone.json is of, got 8",
         ("--latency", "..1us", "--device-model", str(model)): "latency must be within ",
         ("--latency", "..5ms", "--device-model", "none.json"): "device-model must be a file that exists, got none.json",
         ("--latency", "..5ms", "--device-model", str(model), "--image-size", "16"): "latency model must be of 16 px",
