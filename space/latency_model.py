@@ -123,7 +123,7 @@ class LatencyModel:
         if mine != asked:
             raise InputError(
                 f"latency model must be of {asked[0]} px and {asked[1]} channels, got one of {mine[0]} px and "
-                f"{mine[1]}; measure the space at that size: nas measure SPACE --image-size {asked[0]}"
+                f"{mine[1]}; measure the space so: nas measure SPACE --image-size {asked[0]} --channels {asked[1]}"
             )
 
     def to_dict(self) -> dict[str, Any]:
