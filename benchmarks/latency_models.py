@@ -14,9 +14,9 @@ from typing import get_args
 from rich.console import Console
 
 from benchmarks.machine import heading
+from nas.latency.device_names import Runtime
 from nas.latency.measuring import MeasureOptions
 from nas.latency.modelling import measure_space
-from nas.latency.runtimes import Runtime
 from nas.records.progress import Steps
 from space import Budget, Space, Task
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from nas.analysis.step_effects import StepAnswers
     from nas.data.given import Given
+    from nas.latency.device_names import Runtime
     from nas.records.scores import Metric
     from nas.records.settings import Sampler, Settings, Stop
     from nas.searching.listener import OnTrial
@@ -53,8 +54,8 @@ def search(
     params: str | None = None,
     activations: str | None = None,
     latency: str | None = None,
-    batch: int = 1,
-    runtime: Literal["torch", "onnxruntime"] = "torch",
+    batch: int | None = None,
+    runtime: Runtime | None = None,
     device_model: str | Path | None = None,
     trials: int | None = None,
     time: str | None = None,

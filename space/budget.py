@@ -73,14 +73,14 @@ class Band:
 
     @staticmethod
     def parse_latency(text: str) -> Band:
-        """`..5ms`, `2ms..5ms`, in nanoseconds."""
+        """`..5ms`, `2ms..5ms`, in nanoseconds; from 0 is from 1."""
         low, dots, high = (part.strip() for part in text.partition(".."))
         ends = [_nanoseconds(part) for part in (low or "1ns", high)]
         if not dots or None in ends:
             got = text.strip() or "nothing"
             raise InputError(f"latency must be a band of times with us, ms or s, got {got}; write e.g. ..5ms")
-        least, most = (end or 0 for end in ends)
-        if not 0 < least <= most:
+        least, most = (max(end or 0, 1) for end in ends)
+        if least > most:
             raise InputError(f"latency must rise from low to high, got {text}; write e.g. 2ms..5ms")
         return Band(least, most)
 
@@ -139,26 +139,29 @@ class Budget:
 
 def said(place: int, count: int) -> str:
     """A count of MEASURES[place] for people: `4.2M`, `3.1 ms`."""
-    return compact(count, 6) if place < len(COUNTS) else milliseconds(count)
+    return compact(count, 6) if place < len(COUNTS) else time_words(count)
 
 
 def words(place: int, band: Band) -> str:
-    """A band of MEASURES[place] for people: `1M..4M`, `2 to 5 ms`."""
+    """A band of MEASURES[place] for people: `1M..4M`, `2 ms to 5 ms`, `up to 5 ms`."""
     if place < len(COUNTS):
         return str(band)
-    return f"up to {milliseconds(band.high)}" if band.low == 1 else f"{band.low / 1e6:.3g} to {milliseconds(band.high)}"
+    return f"up to {time_words(band.high)}" if band.low == 1 else f"{time_words(band.low)} to {time_words(band.high)}"
 
 
 def ends_in_name(place: int, band: Band) -> list[str]:
     """Its ends for a study's name: `1M`, `4M`; `5ms`."""
     if place < len(COUNTS):
         return str(band).split("..")
-    return [milliseconds(end).replace(" ", "") for end in (band.low, band.high) if end > 1]
+    return [time_words(end).replace(" ", "") for end in (band.low, band.high) if end > 1]
 
 
-def milliseconds(nanoseconds: float) -> str:
-    """`1.3 ms`."""
-    return f"{nanoseconds / 1e6:.3g} ms"
+def time_words(nanoseconds: float) -> str:
+    """`1.3 ms`, `640 us`, `2 s`: three digits."""
+    for unit, least in (("s", 999.5e6), ("ms", 99.95e3), ("us", 99.95)):
+        if nanoseconds >= least:
+            return f"{nanoseconds / _TIMES[unit]:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"
 
 
 def _limit(place: int, band: Band) -> str:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise, product
-from typing import TYPE_CHECKING
 
 from space.arch import MAX_WIDTH, Task
 from space.axes import Axis
-from space.budget import COUNTS, MEASURES, Band, Budget, words
+from space.budget import COUNTS, Band, Budget
 from space.cost import count_stem
 from space.cost_range import cost_range
 from space.parts import find_part
 from space.reading import InputError
 from space.stems import Stem
 from space.structure import Structure
-
-if TYPE_CHECKING:
-    from space.latency_model import LatencyModel
+from space.work import head_work, stage_work, stem_work
 
 
 def check_networks(space: Structure, where: str) -> None:
@@ -52,26 +49,62 @@ def _block_refusal(space: Structure, rows: set[tuple[int, ...]]) -> str | None:
 
 
 def check_budget(space: Structure, budget: Budget, task: Task) -> None:
-    """Raises InputError that names the axis in the way, and what is possible, if no network can be in a band."""
+    """Raises InputError that names the axis in the way, and what is possible, if no network can be in a band of counts;
+    and for a latency that nothing forecasts, or not of these layers. What latencies there are, drawing finds out."""
     check_size(space, task.image_size, f"space {space.name}")
-    if budget.model is not None:
-        budget.model.check_task(task)
+    _check_latency(space, budget, task)
     for place, band in budget.bands:
-        ends = cost_range(space, task, place, budget.model)
+        if place >= len(COUNTS):
+            continue
+        ends = cost_range(space, task, place)
         if band.low <= ends.high and ends.low <= band.high:
             continue
-        axis = _blocking(space, band, task, place, budget.model)
+        axis = _blocking(space, band, task, place)
         small = band.high < ends.low and axis != "stem.stride"  # a larger stride makes a cheaper network
         side, value = ("smallest", space.axes[axis].ints[0]) if small else ("largest", space.axes[axis].ints[-1])
         raise InputError(
-            f"{MEASURES[place]} must be within {words(place, ends)} for space {space.name} at {task.image_size} px, "
-            f"got {words(place, band)}; axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
+            f"{COUNTS[place]} must be within {ends} for space {space.name} at {task.image_size} px, got {band}; "
+            f"axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
         )
 
 
-def _blocking(space: Structure, band: Band, task: Task, place: int, model: LatencyModel | None) -> str:
+def _check_latency(space: Structure, budget: Budget, task: Task) -> None:
+    if budget.latency is None:
+        return
+    if budget.model is None:
+        raise InputError("latency must have a model that forecasts it, got none; Budget.forecast_by gives it one")
+    assert budget.flops is not None, "networks are drawn over FLOPs, within a latency"
+    budget.model.check_task(task, space.name)
+    missing = kinds(space) - budget.model.rates.keys()
+    if missing:
+        raise InputError(
+            f"latency model must know every layer of space {space.name}, got none of {min(missing)}; measure that: "
+            f"nas measure {space.name} --networks 100"
+        )
+
+
+def kinds(space: Structure) -> set[str]:
+    """Of all layers that its networks can have (`space.work`)."""
+    choices = product(*(space.axes[name].values for name in space.block_axes))
+    blocks = {space.make_block(dict(zip(space.block_axes, row, strict=True))) for row in choices}
+    width = space.axes["width"].ints[0]
+    found: set[str] = set()
+    several = space.axes["stages"].ints[-1] > 1
+    for block in blocks:
+        between = space.axes["downsample"].values if block.strides else ("separate",)
+        for downsample in ("", *(between if several else ())):
+            work, _ = stage_work(block, str(downsample), 2, width, 2 * width if downsample else width, 64)
+            found |= {kind for kind, _ in work}
+        for stem in space.parts("stem", block.norm):
+            found |= {kind for kind, _ in stem_work(stem, 3, 2 * width, 64)[0]}
+        for head in space.parts("head", block.norm):
+            found |= {kind for kind, _ in head_work(head, width, 10, 64)}
+    return found
+
+
+def _blocking(space: Structure, band: Band, task: Task, place: int) -> str:
     """The axis that, extended alone, lets the band in; if none does, the stem's stride or the width."""
-    small = band.high < cost_range(space, task, place, model).low
+    small = band.high < cost_range(space, task, place).low
     grid = space.axes["width"].grid or 8
     growth = space.axes["growth"].numbers[-1] ** (space.axes["stages"].ints[-1] - 1)
     most = max(int(MAX_WIDTH / (1 if space.axes["width"].each_stage else growth)) // grid * grid, grid)
@@ -81,7 +114,7 @@ def _blocking(space: Structure, band: Band, task: Task, place: int, model: Laten
     for name, value in ends.items():
         axis = space.axes[name]
         wider = Axis(name, tuple(sorted({*axis.ints, value})), axis.each_stage)
-        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _ranges={}), task, place, model)
+        ends_now = cost_range(replace(space, axes=space.axes | {name: wider}, _ranges={}), task, place)
         if band.low <= ends_now.high and ends_now.low <= band.high:
             return name
     return "stem.stride" if small and place != COUNTS.index("params") and "stem.stride" in space.axes else "width"

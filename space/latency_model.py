@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 
 from space.arch import Arch, Task
 from space.blocks import Block
-from space.cost import Row, rows
+from space.cost import CACHED, Row, rows
 from space.heads import Head
 from space.reading import InputError, check, is_file
 from space.stems import Stem
@@ -37,13 +37,14 @@ class ModelError:
     networks: int
     median: float  # of |forecast / measured - 1|
     p95: float  # its 95th percentile
-    tau: float  # Kendall's, of forecast and measured
-    flops_tau: float  # likewise, of FLOPs and measured
+    tau: float | None  # Kendall's, of forecast and measured; None where all are equal
+    flops_tau: float | None  # likewise, of FLOPs and measured
 
     def __str__(self) -> str:
+        tau, flops_tau = ("none" if each is None else f"{each:.2f}" for each in (self.tau, self.flops_tau))
         return (
-            f"median error {self.median:.1%}, 95% within {self.p95:.1%}, Kendall's tau {self.tau:.2f} (FLOPs alone "
-            f"{self.flops_tau:.2f}), on {self.networks} networks that it has not seen"
+            f"median error {self.median:.1%}, 95% within {self.p95:.1%}, Kendall's tau {tau} (FLOPs alone "
+            f"{flops_tau}), on {self.networks} networks that it has not seen"
         )
 
 
@@ -68,12 +69,12 @@ class LatencyModel:
     versions: dict[str, str]
 
     def __post_init__(self) -> None:
-        where = f"latency model of {self.device}"
-        for kind, of_kind in self.rates.items():
-            if not of_kind.keys() <= set(UNITS) or not all(0 <= rate < math.inf for rate in of_kind.values()):
-                raise InputError(
-                    f"{where}: rates must be of {', '.join(UNITS)}, from 0 up, got {of_kind} for {kind}; measure again"
-                )
+        rates = [rate for of_kind in self.rates.values() for rate in of_kind.values()]
+        units = {unit for of_kind in self.rates.values() for unit in of_kind}
+        if not units <= set(UNITS) or not all(0 <= rate < math.inf for rate in (self.fixed, *rates)):
+            raise InputError(f"rates must be of {', '.join(UNITS)}, from 0 up, got others; measure again")
+        if self.batch < 1 or not 0 < self.flops[0] <= self.flops[1]:
+            raise InputError(f"batch and flops must be from 1 up, got {self.batch} and {self.flops}; measure again")
 
     @property
     def where(self) -> str:
@@ -85,45 +86,26 @@ class LatencyModel:
         return self.nanoseconds(arch.stem, rows(arch), arch.head, task)
 
     def nanoseconds(self, stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> int:
-        """Of a batch through a network that leaves a pixel. Raises InputError for a layer that was not measured."""
+        """Of a batch through a network that leaves a pixel, of layers that were measured."""
         channels = stages[0][3]
-        side = stem_work(stem, task.channels, channels, task.image_size)[1]
-        total = self.stem(stem, task.channels, channels, task.image_size)
+        total, side = _stem(self, stem, task.channels, channels, task.image_size)
         for place, (block, downsample, depth, width) in enumerate(stages):
-            stage = (block, downsample if place else "", depth, width, channels, side)
-            total, side, channels = total + self.stage(*stage), stage_work(*stage)[1], block.out(width)
-        return total + self.head(head, channels, task.classes, side)
+            more, side = _stage(self, block, downsample if place else "", depth, width, channels, side)
+            total, channels = total + more, block.out(width)
+        return round(self.fixed) + total + _head(self, head, channels, task.classes, side)
 
-    def stem(self, stem: Stem, image: int, width: int, size: int) -> int:
-        """Nanoseconds of the stem, and of what takes as long in every network."""
-        return round(self.fixed + self._sum(stem_work(stem, image, width, size)[0]))
+    def total(self, amounts: Work) -> int:
+        """Nanoseconds of some work."""
+        return round(sum(self.rates[kind].get(unit, 0.0) * amount for (kind, unit), amount in amounts.items()))
 
-    def stage(self, block: Block, downsample: str, depth: int, width: int, inputs: int, size: int) -> int:
-        """Of a stage, as `space.cost.count_stage` takes it."""
-        return round(self._sum(stage_work(block, downsample, depth, width, inputs, size)[0]))
-
-    def head(self, head: Head, width: int, classes: int, size: int) -> int:
-        """Of the head."""
-        return round(self._sum(head_work(head, width, classes, size)))
-
-    def _sum(self, amounts: Work) -> float:
-        total = 0.0
-        for (kind, unit), amount in amounts.items():
-            if kind not in self.rates:
-                raise InputError(
-                    f"latency model must know every layer, got {kind}, which no measured network of space {self.space} "
-                    "has; measure the space that is searched: nas measure SPACE"
-                )
-            total += self.rates[kind].get(unit, 0.0) * amount
-        return total
-
-    def check_task(self, task: Task) -> None:
+    def check_task(self, task: Task, space: str) -> None:
         """Raises InputError where it is of images of another size."""
         mine, asked = (self.image_size, self.channels), (task.image_size, task.channels)
         if mine != asked:
             raise InputError(
                 f"latency model must be of {asked[0]} px and {asked[1]} channels, got one of {mine[0]} px and "
-                f"{mine[1]}; measure the space so: nas measure SPACE --image-size {asked[0]} --channels {asked[1]}"
+                f"{mine[1]}; measure that: nas measure {space} --networks 100 --image-size {asked[0]} --channels "
+                f"{asked[1]}"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,6 +131,25 @@ class LatencyModel:
         except ValueError as error:
             raise InputError(f"{path} must be JSON, got {error}; measure again: nas measure SPACE") from None
         return LatencyModel.from_dict(plain, str(path))
+
+
+@lru_cache(CACHED)
+def _stem(model: LatencyModel, stem: Stem, image: int, width: int, size: int) -> tuple[int, int]:
+    work, side = stem_work(stem, image, width, size)
+    return model.total(work), side
+
+
+@lru_cache(CACHED)
+def _stage(
+    model: LatencyModel, block: Block, downsample: str, depth: int, width: int, inputs: int, size: int
+) -> tuple[int, int]:
+    work, side = stage_work(block, downsample, depth, width, inputs, size)
+    return model.total(work), side
+
+
+@lru_cache(CACHED)
+def _head(model: LatencyModel, head: Head, width: int, classes: int, size: int) -> int:
+    return model.total(head_work(head, width, classes, size))
 
 
 @lru_cache(32)

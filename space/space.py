@@ -194,7 +194,7 @@ class Space(Structure):
 
         shape, _ = self.shape(chooser, allow)
         place, band = budget.bands[0]
-        ends = cost_range(self, task, place, budget.model)
+        ends = cost_range(self, task, place)
         low, high = max(band.low, ends.low), min(band.high, ends.high)
         target = (
             chooser.log_uniform(MEASURES[place], low, high) if low < high else float(min(max(low, band.low), band.high))

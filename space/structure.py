@@ -23,7 +23,7 @@ class Structure:
     image_size: int
     axes: dict[str, Axis]
     # What was worked out once:
-    _ranges: dict[tuple[Task, int, Any], Band] = field(default_factory=dict, compare=False, repr=False)
+    _ranges: dict[tuple[Task, int], Band] = field(default_factory=dict, compare=False, repr=False)
     _stems_and_heads: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -8,7 +8,6 @@ from typing import Any
 
 from nas.records.trial import Trial
 from space import compact
-from space.budget import milliseconds
 
 LIMIT = 1.25  # times its best: a latency beside which the reference kernel took longer is on no front
 UNCHECKED = "not checked"
@@ -47,8 +46,9 @@ ACTIVATIONS = CostAxis(
     "activations", "activations (outputs of conv and linear, batch 1)", lambda trial: trial.activations
 )
 FORECAST = CostAxis(
-    "forecast latency", "latency that the study's model forecasts, ms", lambda trial: trial.latency, milliseconds
-)
+    "forecast latency", "latency that the study's model forecasts, ms",
+    lambda trial: None if trial.latency is None else trial.latency / 1e6, lambda value: f"{value:.3g} ms",
+)  # fmt: skip
 COUNTED = {"flops": FLOPS, "params": PARAMETERS, "activations": ACTIVATIONS}  # by their names in options and tables
 
 

@@ -11,7 +11,7 @@ from nas.latency.front import AXIS
 from space.latency_model import LatencyModel
 from space.reading import InputError, is_file, load_yaml, presets
 
-UNITS = "nanoseconds of a forward pass of a batch in float32: of any network, and for each call, element and mac"
+RATES = "nanoseconds of a forward pass of a batch in float32: of any network, and for each of `space.work.UNITS`"
 
 
 def is_space(what: str, *asked: object) -> bool:
@@ -28,7 +28,7 @@ def print_models(made: Sequence[tuple[LatencyModel, Path]], as_json: bool) -> No
     """What each says of networks that it has not seen, and where it is."""
     if as_json:
         rows = [{"file": str(path), **model.to_dict()} for model, path in made]
-        print_json({AXIS: UNITS}, rows)
+        print_json({AXIS: RATES}, rows)
         return
     for model, path in made:
         print(f"{path}: {model.where}, {model.networks} networks of space {model.space} at {model.image_size} px")

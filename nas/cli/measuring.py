@@ -13,8 +13,9 @@ from nas.analysis.wording import task_words
 from nas.cli.base import app, check_there, print_json, print_table, progress
 from nas.cli.latency_models import is_space, print_models
 from nas.cli.latency_table import LATENCY, print_measured, print_measured_json
-from nas.cli.options import RUNS, ItsChannels, ItsClasses, ItsSize, Json, Runs, StudyArg
+from nas.cli.options import RUNS, Json, Runs, StudyArg
 from nas.export.arch_source import load_network
+from nas.latency.device_names import Runtime
 from nas.latency.known_models import make_models
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
 from nas.records.progress import Steps
@@ -35,18 +36,16 @@ def measure(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     batch: Annotated[str, typer.Option(help="Sizes, e.g. 1,64.")] = "1",
     threads: Annotated[int, typer.Option(min=1, help="Of the CPU; more suffer more from other programs.")] = 1,
-    runtime: Annotated[
-        Literal["torch", "onnxruntime"], typer.Option(help="What runs the networks; onnxruntime on the CPU alone.")
-    ] = "torch",
+    runtime: Annotated[Runtime, typer.Option(help="What runs the networks; onnxruntime on the CPU alone.")] = "torch",
     networks: Annotated[
         int | None, typer.Option(min=1, help="Of SPACE, that a latency model is fitted to. [default: 100]")
     ] = None,
     flops: Annotated[str | None, typer.Option(help="Where those are drawn, e.g. 1M..8M. [default: all of it]")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder of latency models. [default: devices]")] = None,
     runs: Runs = RUNS,
-    image_size: ItsSize = None,
-    classes: ItsClasses = None,
-    channels: ItsChannels = None,
+    image_size: Annotated[int | None, typer.Option(help="In pixels. [default: its own; of a network 224]")] = None,
+    classes: Annotated[int | None, typer.Option(help="[default: its own; of a network 1000, of a space 10]")] = None,
+    channels: Annotated[int | None, typer.Option(help="Of the images. [default: its own, else 3]")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure latency, throughput and memory on the device at hand; of a study, each network, kept beside it; of a
@@ -59,14 +58,15 @@ def measure(
     """
     check_there(runs)
     how = MeasureOptions(device=device, batches=parse_batches(batch), threads=threads, runtime=runtime)
-    if is_space(what, networks, flops, out):
+    is_study = is_file(runs / what / FILE) or is_file(Path(what) / FILE)
+    if not is_study and is_space(what, networks, flops, out):
         space = Space.load(what)
         task = Task(image_size or space.image_size, channels or 3, classes or 10)
         budget = None if flops is None else Budget.parse(flops)
         made = make_models(space, task, budget, how, progress(), networks, out)
         print_models(made, as_json)
         return
-    if not is_file(runs / what / FILE) and not is_file(Path(what) / FILE):
+    if not is_study:
         network, task = load_network(what, image_size, channels, classes)
         with Steps(progress(), f"measuring {what}").step():
             timings = measure_arch(network, task, how)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -23,6 +23,7 @@ from nas.cli.options import (
     TrainSplit,
     ValidationSplit,
 )  # fmt: skip
+from nas.latency.device_names import Runtime
 from nas.records.scores import Metric
 from nas.records.settings import FILE, Reading, Sampler, Stop, find_study
 from nas.searching.plan import LogLevel
@@ -48,8 +49,8 @@ def search(
         str | None,
         typer.Option(help="Likewise, forecast, e.g. ..5ms on this device, or ..5ms@DEVICE on one that was measured."),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images, of the latency.")] = 1,
-    runtime: Annotated[Literal["torch", "onnxruntime"], typer.Option(help="Of the latency.")] = "torch",
+    batch: Annotated[int | None, typer.Option(min=1, help="Images, of the latency. [default: 1]")] = None,
+    runtime: Annotated[Runtime | None, typer.Option(help="Of the latency. [default: torch]")] = None,
     device_model: Annotated[
         Path | None, typer.Option(help="A file of `nas measure SPACE`. [default: the one in devices/, made if missing]")
     ] = None,

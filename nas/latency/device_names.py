@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 EAGER, CAPTURED = "eager", "CUDA graph"
-ONNX: Literal["onnxruntime"] = "onnxruntime"
+Runtime = Literal["torch", "onnxruntime"]  # what runs a network
+ONNX: Runtime = "onnxruntime"
 USUAL = (CAPTURED, "1 thread")  # of several names of one machine, the one that is meant where none is said
 _WAY = re.compile(rf", ({EAGER}|{CAPTURED}|\d+ threads?(?:, {ONNX})?)$")
 
@@ -52,7 +53,7 @@ def threads_of(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def runtime_of(name: str) -> Literal["torch", "onnxruntime"]:
+def runtime_of(name: str) -> Runtime:
     """What ran the networks that were measured under that name."""
     return ONNX if name.endswith(f", {ONNX}") else "torch"
 

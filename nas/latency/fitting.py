@@ -47,5 +47,9 @@ def error_of(fitted: Fitted, archs: Sequence[Arch], task: Task, nanoseconds: Seq
     flops = [cost(arch, task).flops for arch in archs]
     return ModelError(
         networks=len(archs), median=float(np.median(errors)), p95=float(np.quantile(errors, 0.95)),
-        tau=float(kendalltau(said, took).statistic), flops_tau=float(kendalltau(flops, took).statistic),
+        tau=_known(kendalltau(said, took).statistic), flops_tau=_known(kendalltau(flops, took).statistic),
     )  # fmt: skip
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)

@@ -9,14 +9,12 @@ from pathlib import Path
 from nas.analysis.pareto import pareto_front
 from nas.latency.device_names import runtime_of, threads_of
 from nas.latency.front import rows
-from nas.latency.measuring import MeasureOptions, measure_study, target_of
+from nas.latency.measuring import MeasureOptions, measure_study, names_of
 from nas.records.settings import Settings
 from nas.storage.reader import Reader
 from space import Band, InputError
-from space.budget import milliseconds, words
+from space.budget import LATENCY, MEASURES, time_words, words
 from space.latency_model import LatencyModel
-
-LATENCY = 3  # its place in `space.budget.MEASURES`
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +26,30 @@ class Checked:
     measured: float
     band: Band
     error: float  # of the model, as a fraction: 95% of networks are within it
+    busy: str = ""  # what is wrong with the measurement
 
     @property
     def left(self) -> bool:
         """Whether it is outside the band by more than the model's error."""
-        return self.band.violation(round(self.measured)) > self.error
+        return not self.busy and self.band.violation(round(self.measured)) > self.error
 
     def __str__(self) -> str:
-        mark = f"  outside {words(LATENCY, self.band)} by more than the model's error" if self.left else ""
-        return (
-            f"trial {self.trial}: forecast {milliseconds(self.forecast)}, measured {milliseconds(self.measured)}{mark}"
-        )
+        said = f"trial {self.trial}: forecast {time_words(self.forecast)}, measured {time_words(self.measured)}"
+        if self.busy:
+            return f"{said}  {self.busy}"
+        outside = words(MEASURES.index(LATENCY), self.band)
+        return f"{said}  outside {outside} by more than the model's error" if self.left else said
 
 
 def how_measured(model: LatencyModel, device: str) -> MeasureOptions | None:
-    """As the model's device was, on the device at hand; None where that is another one."""
-    from nas.latency.reference_kernel import threads
-    from nas.latency.timing import device_names
-
+    """As the model's device was, where it is at hand; None where it is not. `device`: that is trained on."""
+    threads = threads_of(model.device)
     how = MeasureOptions(
-        device=device, batches=(model.batch,), threads=threads_of(model.device) or 1,
+        device=device if threads is None else "cpu", batches=(model.batch,), threads=threads or 1,
         runtime=runtime_of(model.device),
     )  # fmt: skip
     try:
-        target = target_of(how)
-        with threads(how.threads):
-            return how if model.device in device_names(target, how.runtime) else None
+        return how if model.device in names_of(how) else None
     except InputError:  # no such device, runtime or so many threads here
         return None
 
@@ -61,16 +57,18 @@ def how_measured(model: LatencyModel, device: str) -> MeasureOptions | None:
 def check_front(
     folder: Path, settings: Settings, device: str, on_network: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Checked] | None:
-    """Measures the networks of the front of a study with a budget in latency, and keeps it beside the study. None on
-    another device than the model's."""
+    """Measures the networks of the front of a study with a budget in latency, and keeps it beside the study. None where
+    the model's device is not at hand."""
     band, model = settings.budget.latency, settings.budget.model
     how = None if model is None else how_measured(model, device)
     if band is None or model is None or how is None:
         return None
     front = pareto_front(Reader(folder).trials())
+    if not front:
+        return []
     measure_study(folder, front, settings.task, how, on_network)
     return [
-        Checked(row.trial.number, row.trial.latency, 1e9 * row.median, band, model.error.p95)
+        Checked(row.trial.number, row.trial.latency, 1e9 * row.median, band, model.error.p95, row.mark)
         for row in rows(folder, front, model.device, model.batch)
         if row.trial.latency is not None
     ]

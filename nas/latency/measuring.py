@@ -17,8 +17,8 @@ from space import Arch, InputError, Task
 if TYPE_CHECKING:
     import torch
 
+    from nas.latency.device_names import Runtime
     from nas.latency.reference_kernel import Reference
-    from nas.latency.runtimes import Runtime
     from nas.latency.timing import Timing
 
 
@@ -77,6 +77,16 @@ def measure_study(
                 give_back_memory()
         on_network(len(networks), len(networks))
     return names
+
+
+def names_of(how: MeasureOptions) -> list[str]:
+    """What is measured so is kept under. Raises InputError as `target_of`."""
+    from nas.latency.reference_kernel import threads
+    from nas.latency.timing import device_names
+
+    target = target_of(how)
+    with threads(how.threads):
+        return device_names(target, how.runtime)
 
 
 def target_of(how: MeasureOptions) -> torch.device:

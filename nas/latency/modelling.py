@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.analysis.cost_axes import is_busy
 from nas.latency.fitting import error_of, fit
@@ -17,6 +18,9 @@ from nas.latency.measuring import MeasureOptions, target_of, timings_of
 from space import Arch, Budget, InputError, Space, Task, cost
 from space.latency_model import LatencyModel
 from space.work import work
+
+if TYPE_CHECKING:
+    from nas.latency.timing import Timing
 
 NETWORKS = 100  # that a model is fitted to
 POOL = 20  # times as many are drawn, so that every kind of layer is met
@@ -43,8 +47,9 @@ def measure_space(
 
 
 def model_path(model: LatencyModel, folder: Path = DEVICES) -> Path:
-    """Where it is kept: `devices/convnext_32-amd-epyc-1-thread-batch1.json`."""
-    words = re.sub(r"[^a-z0-9_]+", "-", f"{model.space} {model.device} batch{model.batch}".casefold())
+    """Where it is kept: `devices/convnext_32-amd-epyc-1-thread-32px-3ch-batch1.json`."""
+    images = f"{model.image_size}px {model.channels}ch batch{model.batch}"
+    words = re.sub(r"[^a-z0-9_]+", "-", f"{model.space} {model.device} {images}".casefold())
     return folder / f"{words.strip('-')}.json"
 
 
@@ -62,18 +67,22 @@ def _drawn(
     if len(archs) < FEWEST + unseen:
         raise InputError(
             f"space must hold {FEWEST + unseen} networks to measure, got {len(archs)} different ones of "
-            f"{POOL * count} draws; widen it or its budget"
+            f"{POOL * count} draws; ask for fewer --networks, or widen the space or its FLOPs"
         )
-    fitted = _of_every_kind(archs[:-unseen], task)[:count]
-    return [*fitted, *archs[-unseen:]], len(fitted)
+    anywhere = (space.random_arch(rng, task) for _ in range(POOL * count))  # for layers that the budget leaves out
+    fitted = _of_every_kind(archs[:-unseen], sorted(anywhere, key=lambda arch: cost(arch, task).flops), task)
+    return [*fitted[:count], *archs[-unseen:]], min(count, len(fitted))
 
 
-def _of_every_kind(archs: Sequence[Arch], task: Task) -> list[Arch]:
-    """In the same order, but first those that bring a kind of layer which none before them has."""
+def _of_every_kind(archs: Sequence[Arch], anywhere: Sequence[Arch], task: Task) -> list[Arch]:
+    """In the same order, but first those that bring a kind of layer which none before has, and such `anywhere`."""
     known, first, rest = set[str](), list[Arch](), list[Arch]()
-    for arch in archs:
+    for place, arch in enumerate([*archs, *anywhere]):
         kinds = {kind for kind, _ in work(arch, task)}
-        (rest if kinds <= known else first).append(arch)
+        if not kinds <= known:
+            first.append(arch)
+        elif place < len(archs):
+            rest.append(arch)
         known |= kinds
     return first + rest
 
@@ -85,7 +94,7 @@ def _measured(
     measured while the machine was busy."""
     from nas.latency.reference_kernel import Reference, threads
 
-    found: Sample = defaultdict(dict)
+    found: dict[tuple[str, int], dict[int, Timing]] = defaultdict(dict)
     order = random.Random(seed).sample(range(len(archs)), len(archs))
     target = target_of(how)
     with threads(how.threads):
@@ -93,11 +102,12 @@ def _measured(
         for done, place in enumerate(order):
             on_network(done, len(order))
             for timing in timings_of(archs[place], task, how.batches, how.runtime, reference, SECONDS):
-                took = found[timing.device, timing.batch]
-                if not is_busy(timing.slowdown):
-                    took[place] = 1e9 * timing.median
+                found[timing.device, timing.batch][place] = timing
         on_network(len(order), len(order))
-    return found
+    return {
+        which: {i: 1e9 * t.median for i, t in timings.items() if not is_busy(t.reference / reference.best)}
+        for which, timings in found.items()
+    }
 
 
 def _model(
@@ -106,7 +116,8 @@ def _model(
     from nas.storage.study_folder import package_versions
 
     known, unseen = [i for i in took if i < seen], [i for i in took if i >= seen]
-    if len(known) < max(FEWEST, seen // 2) or len(unseen) < FEWEST // 2:
+    lost = {k for arch in archs for k, _ in work(arch, task)} - {k for i in known for k, _ in work(archs[i], task)}
+    if len(known) < max(FEWEST, seen // 2) or len(unseen) < FEWEST // 2 or lost:
         raise InputError(
             f"machine must be quiet for most of {len(archs)} networks, got {len(took)} on {device}; end other programs "
             "and measure again"

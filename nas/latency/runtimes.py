@@ -9,16 +9,14 @@ from contextlib import redirect_stdout
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from nas.latency.device_names import ONNX
+from nas.latency.device_names import ONNX, Runtime
 from nas.training.device import stream
 from space import InputError
 
-Runtime = Literal["torch", "onnxruntime"]
 WARM_UP = 3  # forward passes before the clock or a capture
 ONE_FILE = 1.9e9  # bytes of weights: an ONNX file is one message of at most 2 GB, so more lie in a file beside it
 

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from nas.analysis import cost_axes
-from nas.latency.device_names import CAPTURED, EAGER, ONNX
+from nas.latency.device_names import CAPTURED, EAGER, ONNX, Runtime
 from nas.latency.reference_kernel import Reference, timed
-from nas.latency.runtimes import WARM_UP, Runtime, passes
+from nas.latency.runtimes import WARM_UP, passes
 from nas.latency.tensor_memory import peak_tensor_bytes
 from nas.training.allocator import is_for_room
 from space import InputError, Task, processor

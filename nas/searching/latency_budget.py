@@ -8,16 +8,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nas.latency.device_names import runtime_of
 from nas.latency.front_check import check_front
 from nas.latency.known_models import Wanted, model_for
 from nas.latency.reach import flops_within
 from nas.records.progress import Notes, Steps
 from nas.records.settings import Settings
 from nas.searching.plan import SearchPlan
-from space import Budget, InputError, Space, Task
+from nas.searching.progress import Stopping
+from space import Budget, InputError, Space, Task, compact
 from space.draw import Drawable
 from space.latency_model import LatencyModel
+
+FAR = 2  # times the FLOPs that a model was fitted to, beyond which its forecast is said to be less sure
 
 
 def with_model(
@@ -26,46 +28,71 @@ def with_model(
     """The budget with what forecasts its latency: the study's model, where one was begun; a file's; else that of the
     device, which is made where there is none. Without FLOPs, with those that the latency leaves room for. Raises
     InputError as `known_models.model_for`."""
-    if budget.latency is None:
-        for name, value in (("device-model", plan.device_model), ("batch", plan.batch), ("runtime", plan.runtime)):
-            if value not in (None, 1, "torch"):
-                raise InputError(f"{name} must stand beside a latency, got {value} alone; add --latency")
-        return budget
-    if began is not None and began.budget.model is not None and plan.device_model is None:
-        return replace(budget, flops=budget.flops or began.band).forecast_by(_same(began.budget.model, plan))
-    assert isinstance(space, Space), "steps are at equal FLOPs"
     wanted = Wanted(
-        batch=plan.batch, device=device, runtime=plan.runtime, named=plan.latency_device, file=plan.device_model
+        batch=plan.batch, runtime=plan.runtime, named=plan.latency_device, file=plan.device_model, device=device
     )
-    model = model_for(space, task, budget, wanted, notes.console)
+    limit = budget.latency
+    if limit is None:
+        _refuse_alone(wanted)
+        return budget
+    assert isinstance(space, Space), "steps are at equal FLOPs"
+    if began is not None and began.latency is None:
+        raise InputError(f"latency must be none, as study {began.name} began, got one; give --study another name")
+    if budget.flops is not None:  # what is wrong without a latency, before minutes of measuring
+        space.check_budget(replace(budget, latency=None), task)
+    if began is not None and plan.device_model is None:
+        model = began.budget.model
+        assert model is not None, "a study with a latency has its model"
+        wanted.check(model)
+        budget = replace(budget, flops=budget.flops or began.band)
+    else:
+        model = model_for(space, task, budget, wanted, notes.console, may_measure=not plan.dry_run)
     if budget.flops is None:
-        band = flops_within(space, task, budget.latency.high, partial(model.of, task=task))
+        band = flops_within(space, task, limit.high, partial(model.of, task=task))
         notes.console.print(f"flops: {band}, which the latency leaves room for", highlight=False)
         budget = replace(budget, flops=band)
+    _say(space, model, budget, notes.console)
     return budget.forecast_by(model)
 
 
-def _same(model: LatencyModel, plan: SearchPlan) -> LatencyModel:
-    """The study's model. Raises InputError where another is asked for now."""
-    has = {"batch": model.batch, "runtime": runtime_of(model.device)}
-    for name, value in has.items():
-        if getattr(plan, name) != value:
-            raise InputError(
-                f"{name} must be {value}, which the study's latency is of, got {getattr(plan, name)}; give --study "
-                "another name"
-            )
-    return model
+def _refuse_alone(wanted: Wanted) -> None:
+    """Raises InputError for what is of a latency only."""
+    given = {"device-model": wanted.file, "batch": wanted.batch, "runtime": wanted.runtime}
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"{name} must stand beside a latency, got {value} alone; add --latency")
 
 
-def say_measured(folder: Path, device: str, console: Console) -> None:
+def _say(space: Space, model: LatencyModel, budget: Budget, console: Console) -> None:
+    console.print(f"latency model: {model.where}; {model.error}", highlight=False, soft_wrap=True)
+    assert budget.flops is not None
+    if budget.flops.high > FAR * model.flops[1]:
+        console.print(
+            f"note: it was fitted to networks of up to {compact(model.flops[1])} FLOPs, and is less sure beyond: nas "
+            f"measure {space.name} --networks 100 --flops {budget.flops} measures those that are searched",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def say_measured(folder: Path, device: str, console: Console, stopping: Stopping) -> None:
     """What the networks of the front take in truth, where the device of the forecast is at hand."""
     settings = Settings.read(folder)
-    with Steps(console, "measuring the front").step(unit="networks") as report:
-        checked = check_front(folder, settings, device, report)
-    if checked is None:
-        assert settings.budget.model is not None
-        said = [f"the front is not measured here: its latency is of {settings.budget.model.device}"]
-    else:
-        said = [str(each) for each in checked]
+    model = settings.budget.model
+    assert model is not None, "asked of studies with a latency"
+
+    def on_network(done: int, total: int) -> None:
+        report(done, total)
+        if stopping.asked:
+            raise KeyboardInterrupt
+
+    try:
+        with Steps(console, "measuring the front").step(unit="networks") as report:
+            checked = check_front(folder, settings, device, on_network)
+        said = [f"the front is not measured here: its latency is of {model.device}"]
+        said = said if checked is None else [str(each) for each in checked]
+    except KeyboardInterrupt:
+        said = ["the front is not measured: stopped; nas measure does it"]
+    except InputError as error:
+        said = [f"the front is not measured: {error}"]
     for line in said:
         console.print(f"latency: {line}", highlight=False, soft_wrap=True)

@@ -128,7 +128,7 @@ def run_search(
         for each, goal in zip(second, goals[1:], strict=True):
             finished = finished and _run(plan.runs / each.name, each, goal, 0, shared)
         if finished and settings.latency:
-            say_measured(folder, plan.device, notes.console)
+            say_measured(folder, plan.device, notes.console, stopping)
         return folder, finished
 
 

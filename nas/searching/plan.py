@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
+from nas.latency.device_names import ONNX, Runtime
 from nas.records.scores import METRICS, Metric
 from nas.records.settings import AS_FOUND, Reading, Sampler, Stop, name_of
 from space import Budget, InputError
@@ -56,8 +57,8 @@ class SearchPlan:
     device: str = "auto"
     log_level: LogLevel = "info"  # of search.log
     image_size: int | None = None
-    batch: int = 1  # of a latency that is forecast
-    runtime: Literal["torch", "onnxruntime"] = "torch"  # likewise
+    batch: int | None = None  # of a latency that is forecast; None: 1, or what its model is of
+    runtime: Runtime | None = None  # likewise; None: torch, or what its model is of
     latency_device: str | None = None  # words of a measured device's name; None: the one that is trained on
     device_model: Path | None = None  # a file of `nas measure SPACE`; None: the one in `devices`, made if missing
     storage: str | None = None  # a server's URL; None: a journal in the study's folder
@@ -82,7 +83,10 @@ class SearchPlan:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
-        words = (("sampler", get_args(Sampler)), ("metric", METRICS), ("stop", (None, *get_args(Stop))))
+        words = (
+            ("sampler", get_args(Sampler)), ("metric", METRICS), ("stop", (None, *get_args(Stop))),
+            ("runtime", (None, *get_args(Runtime))),
+        )  # fmt: skip
         for name, known in words:
             if (word := getattr(self, name)) not in known:
                 choices = ", ".join(each for each in known if each)
@@ -123,7 +127,8 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
     words = [space.name] + [data] * (data != space.name)
     for place, band in budget.bands:
         words += [MEASURES[place]] * (place > 0) + ends_in_name(place, band)
-    words += [f"batch{plan.batch}"] * (plan.batch != 1) + [plan.runtime] * (plan.runtime != "torch")
+    words += [f"batch{plan.batch}"] * (plan.batch not in (None, 1)) + [plan.runtime or ""] * (plan.runtime == ONNX)
+    words += [plan.latency_device] if plan.latency_device else []
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
     words += [plan.metric] * (plan.metric != "accuracy")
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))

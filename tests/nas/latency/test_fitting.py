@@ -41,6 +41,8 @@ def test_what_a_device_does_is_found_whatever_the_noise() -> None:
     error = error_of(fitted, every[120:], TASK, noisy[120:])
     assert error.networks == 100
     assert error.median < 0.03
+    assert error.tau is not None
+    assert error.flops_tau is not None
     assert error.tau > 0.95 > error.flops_tau
     slow, quick = (fitted.forecast({Amount(f"depthwise {k}", "macs"): k * k * 10**6,
                                     Amount(f"depthwise {k}", "elements"): 2 * 10**6}) for k in (7, 3))  # fmt: skip

@@ -14,7 +14,9 @@ from nas.latency.known_models import Wanted, make_models, model_for
 from nas.latency.known_models import known_models as models_in
 from nas.latency.measuring import MeasureOptions
 from nas.latency.modelling import measure_space, model_path
-from space import Arch, Budget, InputError, Space, Task
+from nas.latency.reference_kernel import Reference
+from space import Arch, Band, Budget, InputError, Space, Task
+from space.feasible import kinds
 from space.latency_model import LatencyModel
 from space.work import work
 from tests.brief import measure_briefly
@@ -63,6 +65,34 @@ def test_every_kind_of_layer_is_measured_however_rare() -> None:
     assert (seen, kernels) == (14, set(range(3, 31, 2)))
 
 
+def test_layers_that_the_budget_leaves_out_are_measured_too() -> None:
+    space = Space.from_dict({
+        "image_size": 16, "axes": {"stages": [1], "depth": [1, 2, 3], "width": {"low": 4, "high": 40, "step": 1},
+                                   "stem.stride": [1, 4]},
+    }, "strides", "strides.yaml")  # fmt: skip
+    cheap = Budget(flops=Band(space.cost_range(Task(16, 1, 10)).low, 100_000))
+    archs, seen = modelling._drawn(space, Task(16, 1, 10), cheap, 12, 10, 0)
+    assert seen == 12
+    assert {kind for arch in archs[:seen] for kind, _ in work(arch, TASK)} == kinds(space)
+
+
+def test_a_machine_that_is_seen_to_have_been_busy_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference kernel's best comes last: what was measured before it, beside slower ones, was not quiet."""
+    monkeypatch.setattr("nas.analysis.cost_axes.LIMIT", 1.25)
+    monkeypatch.setattr("nas.latency.timing.quietest", lambda tries, most: next(iter(tries)))
+    burst, bursts = Reference.burst, list[int]()
+
+    def ever_faster(self: Reference) -> list[float]:
+        bursts.append(0)
+        took = burst(self)
+        self.best = 1.0 / len(bursts)
+        return [self.best] * len(took)
+
+    monkeypatch.setattr(Reference, "burst", ever_faster)
+    with pytest.raises(InputError, match=r"machine must be quiet for most of 20 networks, got \d+ on"):
+        measure_space(Space.load("digits"), TASK, BUDGET, MeasureOptions(device="cpu"), networks=10)
+
+
 def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     space, console = Space.load("digits"), Console(record=True, width=500)
     made = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
@@ -71,7 +101,6 @@ def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(known_models, "make_models", None)  # it would be called
     again = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
     assert again.to_dict() == made.to_dict()
-    assert f"latency model: batch 1, {made.device}; median error" in console.export_text()
     named = model_for(space, TASK, BUDGET, Wanted(device="cuda:7", named="1 thread"), console)
     assert named.device == made.device, "a named one needs no such device"
     with pytest.raises(
@@ -79,8 +108,12 @@ def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> Non
         match=r"latency must name one device that was measured on space digits at 8 px and .* got @h100",
     ):
         model_for(space, TASK, BUDGET, Wanted(named="h100"), console)
-    assert models_in("digits", Task(16, 1, 10), 1) == []
-    assert models_in("digits", TASK, 4) == []
+    assert list(models_in("digits", TASK, Wanted())) == [made.device]
+    assert not models_in("digits", Task(16, 1, 10), Wanted())
+    assert not models_in("digits", TASK, Wanted(batch=4))
+    assert not models_in("digits", TASK, Wanted(runtime="onnxruntime"))
+    with pytest.raises(InputError, match=r"latency must have a model before a dry run, got none of .* at batch 2; nas"):
+        model_for(space, TASK, BUDGET, Wanted(device="cpu", batch=2), console, may_measure=False)
 
 
 def test_a_space_of_too_few_networks_and_a_busy_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +121,9 @@ def test_a_space_of_too_few_networks_and_a_busy_machine_are_refused(monkeypatch:
     with pytest.raises(InputError, match=r"networks must be at least 10, got 3; use e\.g\. 100"):
         measure_space(space, TASK, BUDGET, HOW, networks=3)
     few = Space.from_dict({"image_size": 8, "axes": {"stages": [1], "depth": [1, 2], "width": [8]}}, "few", "few.yaml")
-    with pytest.raises(InputError, match="space must hold 20 networks to measure, got"):
+    with pytest.raises(
+        InputError, match=r"space must hold 20 networks to measure, got .*; ask for fewer --networks, or widen"
+    ):
         measure_space(few, TASK, None, HOW, networks=10)
     monkeypatch.setattr("nas.latency.modelling.is_busy", lambda slowdown: True)
     with pytest.raises(
@@ -99,7 +134,7 @@ def test_a_space_of_too_few_networks_and_a_busy_machine_are_refused(monkeypatch:
 
 def test_nothing_is_kept_where_it_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "devices").write_text("a file")
-    with pytest.raises(InputError, match="out must be a file that can be written"):
+    with pytest.raises(InputError, match="devices must be a file that can be written"):
         make_models(Space.load("digits"), TASK, BUDGET, MeasureOptions(device="cpu"), QUIET, networks=10)
 
 
@@ -109,7 +144,7 @@ def test_by_the_command_line(run: Run, tmp_path: Path) -> None:
     assert code == 0, err
     (path,) = Path("here").glob("*.json")
     assert path.name.startswith("digits-")
-    assert path.name.endswith("-onnxruntime-batch1.json")
+    assert path.name.endswith("-onnxruntime-8px-1ch-batch1.json")
     assert f"here/{path.name}: batch 1, " in out
     assert "median error " in out
     code, out, err = run(*words, "--json")

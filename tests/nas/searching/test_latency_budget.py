@@ -9,9 +9,10 @@ import pytest
 
 import nas
 from nas.latency import front_check, modelling
+from nas.latency.front_check import Checked
 from nas.records.settings import Settings
 from nas.storage.reader import Reader
-from space import Space, Task
+from space import Band, Space, Task
 from space.latency_model import LatencyModel
 from tests.brief import measure_briefly
 from tests.nas.conftest import Run
@@ -45,7 +46,7 @@ def test_every_network_that_is_trained_keeps_to_it(run: Run, sampler: str) -> No
     assert code == 0, err
     said = " ".join(err.split())
     assert "latency model: batch 1, phone, 1 thread; median error 3.0%, 95% within 10.0%" in said
-    assert "100K..2M FLOPs, 0.3 to 0.6 ms forecast latency (batch 1, phone, 1 thread)" in said
+    assert "100K..2M FLOPs, 0.3 ms to 0.6 ms forecast latency (batch 1, phone, 1 thread)" in said
     assert "latency: the front is not measured here: its latency is of phone, 1 thread" in said
     trained = [trial for trial in Reader(Path("runs/s")).trials() if trial.state in ("complete", "stopped")]
     assert len(trained) == 6
@@ -73,7 +74,12 @@ def test_it_is_part_of_the_study_with_its_model(run: Run) -> None:
         code, _, err = run(*words, "--trials", 2, f"--{other}", value, "--study", folder.name)
         assert code == 2
         assert f"error: {other} must be " in err
-        assert f"which the study's latency is of, got {value}; give --study another name" in " ".join(err.split())
+        assert f"which the latency model is of, got {value}; leave it out, or give --study" in " ".join(err.split())
+    code, _, err = run(*words[:-1], "..0.6ms@h100", "--trials", 2, "--study", folder.name)
+    assert code == 2
+    assert "error: latency must be on phone, 1 thread, which the latency model is of, got @h100" in " ".join(
+        err.split()
+    )
     found = json.loads(run("front", folder.name, "--json")[1])
     assert found["budget"] == {"flops": [100_000, 2_000_000], "latency": [1, 600_000]}
 
@@ -88,21 +94,26 @@ def test_on_this_device_its_model_is_made_first_and_its_front_measured(run: Run)
         assert f"latency: trial {row['trial']}: forecast " in said
     assert "outside" not in said
     measured = json.loads(run("front", "s", "--by", "latency", "--json")[1])["rows"]
+    assert {row["trial"] for row in measured}
     assert {row["trial"] for row in measured} <= {row["trial"] for row in front}
     (path,) = Path("devices").glob("*.json")
     assert Settings.read(Path("runs/s")).budget.model.to_dict() == LatencyModel.load(path).to_dict()  # type: ignore[union-attr]
 
 
-def test_a_network_that_is_slower_than_forecast_by_more_than_the_error_is_marked(run: Run) -> None:
-    model_for_this = "--latency", "..9s"
-    assert run(*SEARCH, *model_for_this, "--trials", 2, "--study", "s")[0] == 0
+def test_a_network_that_is_slower_than_the_limit_by_more_than_the_error_is_marked() -> None:
+    def checked(measured: float, busy: str = "") -> Checked:
+        return Checked(3, 4_000_000, measured, Band(1, 5_000_000), 0.1, busy)
+
+    assert str(checked(5.4e6)) == "trial 3: forecast 4 ms, measured 5.4 ms"
+    assert str(checked(5.6e6)).endswith("measured 5.6 ms  outside up to 5 ms by more than the model's error")
+    assert str(checked(5.6e6, "busy 1.8x")).endswith("measured 5.6 ms  busy 1.8x"), "not judged"
+
+
+def test_an_empty_front_is_nothing_to_measure(run: Run) -> None:
+    assert run(*SEARCH, "--latency", "..9s", "--trials", 2, "--study", "s")[0] == 0
     folder = Path("runs/s")
-    text = (folder / "study.yaml").read_text()
-    (folder / "study.yaml").write_text(text.replace("latency: [1, 9000000000]", "latency: [1, 2]"))
-    checked = front_check.check_front(folder, Settings.read(folder), "cpu")
-    assert checked
-    assert all(each.left for each in checked)
-    assert "outside up to 2e-06 ms by more than the model's error" in str(checked[0])
+    (folder / "journal.log").unlink()
+    assert front_check.check_front(folder, Settings.read(folder), "cpu") == []
 
 
 def test_without_flops_the_band_is_what_the_latency_leaves_room_for(run: Run) -> None:
@@ -127,7 +138,7 @@ def test_a_model_of_smaller_networks_is_said_to_be_less_sure(run: Run) -> None:
     code, _, err = run(*words, "--flops", "1M..40M", "--device-model", model_file(), "--trials", 1)
     assert code == 0, err
     assert (
-        "note: it was fitted to networks of up to 10M FLOPs, and is less sure beyond: nas measure digits --flops 1M..40M"
+        "note: it was fitted to networks of up to 10M FLOPs, and is less sure beyond: nas measure digits --networks 100 --flops 1M..40M"
         in " ".join(err.split())
     )
 
@@ -150,8 +161,11 @@ def test_what_is_wrong_is_refused_before_anything_is_trained(run: Run) -> None:
             str(model),
             "--batch",
             "8",
-        ): "batch must be 1, which phone.json is of, got 8",
-        ("--latency", "..1us", "--device-model", str(model)): "latency must be within ",
+        ): "batch must be 1, which the latency model is of, got 8",
+        ("--latency", "..1us", "--device-model", str(model)): "budget must hold a network of space digits, got",
+        ("--latency", "..5ms@h100", "--device-model", str(model)): "latency must be on phone, 1 thread, which the",
+        ("--latency", "..5ms", "--params", "..10"): "params must be within",
+        ("--latency", "..5ms", "--dry-run"): "latency must have a model before a dry run, got none of",
         ("--latency", "..5ms", "--device-model", "none.json"): "device-model must be a file that exists, got none.json",
         ("--latency", "..5ms", "--device-model", str(model), "--image-size", "16"): "latency model must be of 16 px",
     }
