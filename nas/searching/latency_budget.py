@@ -12,6 +12,7 @@ from nas.records.progress import Notes, Steps
 from nas.records.settings import Settings
 from nas.searching.plan import SearchPlan
 from space import Budget, InputError, Space, Task
+from space.budget import LATENCY
 from space.draw import Drawable
 
 
@@ -23,6 +24,10 @@ def with_model(
     if budget.latency is None:
         if plan.device_model is not None:
             raise InputError(f"device-model must stand beside a latency, got {plan.device_model} alone; add --latency")
+        if plan.minimize == LATENCY:
+            raise InputError(
+                "minimize must have a latency to forecast, got latency without a band; add --latency ..5ms"
+            )
         return budget
     if began is not None and began.budget.model is not None and plan.device_model is None:
         return budget.forecast_by(began.budget.model)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from nas.records.scores import METRICS, Metric
-from nas.records.settings import AS_FOUND, Reading, Sampler, Stop, name_of
+from nas.records.settings import AS_FOUND, Minimize, Reading, Sampler, Stop, name_of
 from space import Budget, InputError
 from space.budget import MEASURES, ends_in_name
 from space.draw import Drawable
@@ -52,6 +52,7 @@ class SearchPlan:
     seed: int = 0
     sampler: Sampler = DEFAULT_SAMPLER
     metric: Metric = "accuracy"  # which score is maximised
+    minimize: Minimize = "flops"  # which cost the front sets it against
     stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
     device: str = "auto"
     log_level: LogLevel = "info"  # of search.log
@@ -82,7 +83,10 @@ class SearchPlan:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
-        words = (("sampler", get_args(Sampler)), ("metric", METRICS), ("stop", (None, *get_args(Stop))))
+        words = (
+            ("sampler", get_args(Sampler)), ("metric", METRICS), ("minimize", MEASURES),
+            ("stop", (None, *get_args(Stop))),
+        )  # fmt: skip
         for name, known in words:
             if (word := getattr(self, name)) not in known:
                 choices = ", ".join(each for each in known if each)
@@ -125,6 +129,7 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
         words += [MEASURES[place]] * (place > 0) + ends_in_name(place, band)
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
     words += [plan.metric] * (plan.metric != "accuracy")
+    words += [f"min-{plan.minimize}"] * (plan.minimize != "flops")
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
     words += [f"seed{plan.seed}"] * (plan.seed != 0)
     return name_of(words)
