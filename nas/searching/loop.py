@@ -34,7 +34,6 @@ from nas.training.brief import Verdict
 from nas.training.steps import Interrupted
 from nas.training.trainer import Failed, Finished, Result, Trainer
 from space import Arch, InputError, compact
-from space.budget import MEASURES
 
 MAX_FAILURES = 5  # failed trials in a row before the search stops
 TICK = 1.0  # seconds between looks at what other workers do, where there is nothing to train
@@ -198,8 +197,9 @@ class Search:
         index, attrs = self.index.refresh(), trial.user_attrs
         new = Trial(
             number=trial.number, state="complete", accuracy=done.accuracy, balanced=done.balanced,
-            counts=done.counts, metric=self.settings.metric, key=attrs["key"], repeat_of=attrs.get("repeat_of"),
-            **{name: attrs.get(name) for name in MEASURES},
+            counts=done.counts, metric=self.settings.metric, flops=attrs["flops"], params=attrs["params"],
+            activations=attrs["activations"], latency=attrs.get("latency"), key=attrs["key"],
+            repeat_of=attrs.get("repeat_of"),
         )  # fmt: skip
         before, after = ({t.number for t in front} for front in (index.front, index.front_with(new)))
         if trial.number in after:

@@ -504,7 +504,10 @@ LEFT = (
         "tests/nas/searching/test_limits.py",
     ),
     Left(
-        ("nas search convnext_or_modulation_32 --data path/to/images --flops 1M..8M --minimize params --trials 30",),
+        (
+            "nas search convnext_or_modulation_32 --data path/to/images --flops 1M..8M --minimize params --trials 30",
+            "... --minimize params",
+        ),
         "minutes; the same options are run on the digits",
         "tests/nas/searching/test_minimize.py",
     ),

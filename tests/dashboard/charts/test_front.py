@@ -233,7 +233,8 @@ def test_the_front_over_what_a_study_minimises_has_its_band_knee_and_sentence() 
         )
         assert "budget" not in json.dumps(front_figure(trials, None, x=cost, found=found)), "none was given"
         assert "budget" not in json.dumps(front_figure(trials, band, x=FLOPS, found=found)), "it is of another cost"
-    over = networks([*trials, trial(3, 0.84, 20, params=20_000, key=trials[1].key)], cost=PARAMETERS)
+    again = [replace(each, key="a") for each in (trials[1], trial(3, 0.84, 20, params=20_000))]
+    over = networks([trials[0], *again], cost=PARAMETERS)
     assert seed_lines(over.rows[1], over.cost)[1].startswith("on the front by parameters with probability ")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,12 +95,11 @@ def test_an_outcome_is_over_what_the_study_minimises(cost: str) -> None:
     """0.4 up to the middle of the band in log, 0.6 from there on; in FLOPs the better one is the cheaper."""
     model = model_of(Space.load("digits"), image_size=8, channels=1).to_dict()
     settings = make_settings("mine", minimize=cost, latency_model=model, **{cost: (10_000, 40_000)})
-    rows = [
-        replace(t, **{cost: count})
-        for t, count in zip(trials((2_000, 0.4), (1_000, 0.6)), (10_000, 20_000), strict=True)
-    ]
+    counts: list[dict[str, Any]] = [{cost: 10_000}, {cost: 20_000}]
+    rows = [replace(t, **own) for t, own in zip(trials((2_000, 0.4), (1_000, 0.6)), counts, strict=True)]
     found = outcome(rows, settings)
-    assert (found.front, found.hypervolume) == (2, pytest.approx(0.5))
+    assert found.front == 2
+    assert found.hypervolume == pytest.approx(0.5)
     assert [step.hypervolume for step in hypervolume_history(rows, settings)] == pytest.approx([0.4, 0.5])
     assert outcome(rows, make_settings("mine", flops_low=1000, flops_high=4000)).front == 1
 
