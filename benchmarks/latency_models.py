@@ -1,4 +1,4 @@
-"""How well a latency model forecasts networks that it has not seen: two preset spaces, torch and onnxruntime, batch 1
+"""How well a latency model forecasts networks that it has not seen: three preset spaces, torch and onnxruntime, batch 1
 and 64, on one thread; FLOPs alone beside it.
 
     python -m benchmarks.latency_models [NETWORKS]
@@ -20,7 +20,7 @@ from nas.latency.runtimes import Runtime
 from nas.records.progress import Steps
 from space import Budget, Space, Task
 
-SPACES = {"convnext_or_modulation_32": "1M..16M", "roadmap_32": "4M..32M"}
+SPACES = {"convnext_or_modulation_32": "1M..16M", "convnext_64": "4M..32M", "roadmap_32": "4M..32M"}
 BATCHES = (1, 64)
 
 

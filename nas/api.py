@@ -49,7 +49,7 @@ def search(
     space: Space | str | Path,
     *,
     data: str | Path | Given,
-    flops: str,
+    flops: str | None = None,
     params: str | None = None,
     activations: str | None = None,
     latency: str | None = None,

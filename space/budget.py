@@ -106,14 +106,16 @@ class Budget:
 
     @staticmethod
     def parse(
-        flops: str, params: str | None = None, activations: str | None = None, latency: str | None = None
+        flops: str | None, params: str | None = None, activations: str | None = None, latency: str | None = None
     ) -> Budget:  # fmt: skip
-        """Of bands as people write them, the last three where they are given. Raises InputError."""
-        given = {"params": params, "activations": activations}
+        """Of bands as people write them, FLOPs or a latency at least. Raises InputError."""
+        if flops is None and latency is None:
+            raise InputError("flops must be given, or a latency in their place, got neither; write e.g. --flops 1M..4M")
+        given = {"flops": flops, "params": params, "activations": activations}
         limits = {name: Band.parse(text, name) for name, text in given.items() if text is not None}
         if latency is not None:
             limits[LATENCY] = Band.parse_latency(latency)
-        return Budget(flops=Band.parse(flops), **limits)
+        return Budget(**limits)
 
     def forecast_by(self, model: LatencyModel) -> Budget:
         """The same, with what forecasts its latency."""

@@ -46,7 +46,7 @@ class Part:
 
 def cost(arch: Arch, task: Task) -> Cost:
     """Total cost of `arch` at `task`. Raises InputError where a stage would shrink below one pixel."""
-    total = count(arch.stem, _rows(arch), arch.head, task)
+    total = count(arch.stem, rows(arch), arch.head, task)
     if total is None:
         raise _too_small(arch, task)
     return Cost(*total)
@@ -76,7 +76,8 @@ def _counts(stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> list[C
     return counts
 
 
-def _rows(arch: Arch) -> list[Row]:
+def rows(arch: Arch) -> list[Row]:
+    """Its stages."""
     return [(stage.block, stage.downsample, stage.depth, stage.width) for stage in arch.stages]
 
 
@@ -129,7 +130,7 @@ def breakdown(arch: Arch, task: Task) -> list[Part]:
     names = ["stem", *(f"stage {i + 1}" for i in range(len(arch.stages))), "head"]
     widths = [arch.stages[0].width, *(stage.out for stage in arch.stages), task.classes]
     parts = []
-    for name, width, counted in zip(names, widths, _counts(arch.stem, _rows(arch), arch.head, task), strict=True):
+    for name, width, counted in zip(names, widths, _counts(arch.stem, rows(arch), arch.head, task), strict=True):
         *costs, side = counted
         if side < 1:
             raise _too_small(arch, task)

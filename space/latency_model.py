@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from space.arch import Task
+from space.arch import Arch, Task
 from space.blocks import Block
-from space.cost import Row
+from space.cost import Row, rows
 from space.heads import Head
 from space.reading import InputError, check, is_file
 from space.stems import Stem
@@ -60,6 +60,7 @@ class LatencyModel:
     channels: int
     classes: int
     networks: int  # that it was fitted to
+    flops: tuple[int, int]  # of these, from the least to the most (conv + linear multiply-accumulates, batch 1)
     fixed: float  # nanoseconds of a batch, whatever the network
     rates: dict[str, dict[str, float]]  # kind of layer -> one of UNITS -> nanoseconds of a batch for each
     error: ModelError
@@ -78,6 +79,10 @@ class LatencyModel:
     def where(self) -> str:
         """`batch 1, AMD EPYC, 1 thread`."""
         return f"batch {self.batch}, {self.device}"
+
+    def of(self, arch: Arch, task: Task) -> int:
+        """Nanoseconds of a batch."""
+        return self.nanoseconds(arch.stem, rows(arch), arch.head, task)
 
     def nanoseconds(self, stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> int:
         """Of a batch through a network that leaves a pixel. Raises InputError for a layer that was not measured."""
@@ -118,11 +123,13 @@ class LatencyModel:
         if mine != asked:
             raise InputError(
                 f"latency model must be of {asked[0]} px and {asked[1]} channels, got one of {mine[0]} px and "
-                f"{mine[1]}; measure the space at that size: nas measure SPACE --image-size {asked[0]}"
+                f"{mine[1]}; measure the space so: nas measure SPACE --image-size {asked[0]} --channels {asked[1]}"
             )
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain, as it is read from JSON and YAML."""
+        plain: dict[str, Any] = json.loads(self.to_json())
+        return plain
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from space.arch import Arch, Task
 from space.blocks import Block, downsampling
-from space.cost import CACHED, Row
+from space.cost import CACHED, Row, rows
 from space.heads import Head
 from space.layers import Act, Conv, Layer, Layers, Linear, MaxPool, Norm, Pool, Response, Scale
 from space.stems import Stem
@@ -31,14 +31,13 @@ class Amount(NamedTuple):
 
 Work = dict[Amount, int]
 UNITS = CALLS, ELEMENTS, MACS, WEIGHTS = "calls", "elements", "macs", "weights"
-LANES = 16  # float32 numbers in a vector of AVX-512; forecasts of networks with few channels are better by a third
+LANES = 16  # float32 numbers in a vector of AVX-512: fewer channels take as long
 
 
 def work(arch: Arch, task: Task) -> Work:
     """Of a network that leaves a pixel at `task`'s size."""
-    rows = [(stage.block, stage.downsample, stage.depth, stage.width) for stage in arch.stages]
     total: Counter[Amount] = Counter()
-    for part in parts(arch.stem, rows, arch.head, task):
+    for part in parts(arch.stem, rows(arch), arch.head, task):
         total.update(part)
     return dict(total)
 
@@ -161,9 +160,9 @@ def _weights(layer: Layer, names: Mapping[str, int]) -> int:
 
 def _kind(layer: Layer) -> str:
     match layer:
-        case Conv():
+        case Conv():  # whatever its stride, which elements and macs tell: fewer rates, better forecasts
             how = {1: "conv", "depthwise": "depthwise"}.get(layer.groups, f"conv of {layer.groups} groups")
-            return f"{how} {layer.kernel}{f' stride {layer.stride}' if layer.stride > 1 else ''}"
+            return f"{how} {layer.kernel}"
         case Norm() | Act():
             return str(layer.kind)
         case _:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.analysis import cost_axes
 from nas.export import folder
-from nas.latency import reference_kernel, timing
+from nas.latency import modelling, reference_kernel, timing
 
 
 def measure_briefly(replace: Callable[[object, str, Any], None] = setattr) -> None:
@@ -16,5 +16,6 @@ def measure_briefly(replace: Callable[[object, str, Any], None] = setattr) -> No
     for name, value in {"SECONDS": 0.0, "ROUNDS": 4, "SLICES": 2}.items():
         replace(timing, name, value)
     replace(folder, "SECONDS", 0.0)
+    replace(modelling, "SECONDS", 0.0)
     replace(reference_kernel, "BURST", 2)
     replace(cost_axes, "LIMIT", float("inf"))

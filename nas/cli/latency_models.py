@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from nas.cli.base import print_json
@@ -28,7 +27,7 @@ def is_space(what: str, *asked: object) -> bool:
 def print_models(made: Sequence[tuple[LatencyModel, Path]], as_json: bool) -> None:
     """What each says of networks that it has not seen, and where it is."""
     if as_json:
-        rows = [{"file": str(path), **asdict(model)} for model, path in made]
+        rows = [{"file": str(path), **model.to_dict()} for model, path in made]
         print_json({AXIS: UNITS}, rows)
         return
     for model, path in made:

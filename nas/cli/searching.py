@@ -39,7 +39,9 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Only errors and resu
 def search(
     space: SpaceArg,
     data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
-    flops: Annotated[str, typer.Option(help="The budget, e.g. 1M..4M.")],
+    flops: Annotated[
+        str | None, typer.Option(help="The budget, e.g. 1M..4M. [default: what --latency leaves room for]")
+    ] = None,
     params: Annotated[str | None, typer.Option(help="A limit that holds, too, e.g. ..500K parameters.")] = None,
     activations: Annotated[str | None, typer.Option(help="Likewise, outputs of conv and linear layers.")] = None,
     latency: Annotated[

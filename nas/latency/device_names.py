@@ -52,10 +52,15 @@ def threads_of(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def runtime_of(name: str) -> Literal["torch", "onnxruntime"]:
+    """What ran the networks that were measured under that name."""
+    return ONNX if name.endswith(f", {ONNX}") else "torch"
+
+
 def options_of(name: str) -> str:
     """What measures under that name on its machine: ` --threads 2 --runtime onnxruntime`; empty for the defaults."""
-    threads, runtime = threads_of(name) or 1, f" --runtime {ONNX}" if name.endswith(f", {ONNX}") else ""
-    return f"{f' --threads {threads}' if threads > 1 else ''}{runtime}"
+    threads, runtime = threads_of(name) or 1, runtime_of(name)
+    return f" --threads {threads}" * (threads > 1) + f" --runtime {runtime}" * (runtime == ONNX)
 
 
 def _fits(name: str, words: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import pareto_front
-from nas.latency.device_names import ONNX, threads_of
+from nas.latency.device_names import runtime_of, threads_of
 from nas.latency.front import rows
 from nas.latency.measuring import MeasureOptions, measure_study, target_of
 from nas.records.settings import Settings
@@ -49,7 +49,7 @@ def how_measured(model: LatencyModel, device: str) -> MeasureOptions | None:
 
     how = MeasureOptions(
         device=device, batches=(model.batch,), threads=threads_of(model.device) or 1,
-        runtime=ONNX if model.device.endswith(f", {ONNX}") else "torch",
+        runtime=runtime_of(model.device),
     )  # fmt: skip
     try:
         target = target_of(how)

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nas.analysis.cost_axes import is_busy
-from nas.latency.device_names import options_of
 from nas.latency.fitting import error_of, fit
 from nas.latency.measuring import MeasureOptions, target_of, timings_of
-from space import Arch, Budget, InputError, Space, Task
+from space import Arch, Budget, InputError, Space, Task, cost
 from space.latency_model import LatencyModel
 from space.work import work
 
@@ -45,8 +44,8 @@ def measure_space(
 
 def model_path(model: LatencyModel, folder: Path = DEVICES) -> Path:
     """Where it is kept: `devices/convnext_32-amd-epyc-1-thread-batch1.json`."""
-    words = re.sub(r"[^a-z0-9]+", "-", f"{model.device}".casefold()).strip("-")
-    return folder / f"{model.space}-{words}-batch{model.batch}.json"
+    words = re.sub(r"[^a-z0-9_]+", "-", f"{model.space} {model.device} batch{model.batch}".casefold())
+    return folder / f"{words.strip('-')}.json"
 
 
 def _drawn(
@@ -110,15 +109,17 @@ def _model(
     if len(known) < max(FEWEST, seen // 2) or len(unseen) < FEWEST // 2:
         raise InputError(
             f"machine must be quiet for most of {len(archs)} networks, got {len(took)} on {device}; end other programs "
-            f"and measure again{options_of(device) and f' with{options_of(device)}'}"
+            "and measure again"
         )
     fitted = fit([work(archs[i], task) for i in known], [took[i] for i in known])
     error = error_of(fitted, [archs[i] for i in unseen], task, [took[i] for i in unseen])
+    flops = [cost(archs[i], task).flops for i in known]
     rates: dict[str, dict[str, float]] = defaultdict(dict)
     for amount, rate in fitted.rates.items():
         rates[amount.kind][amount.unit] = rate
     return LatencyModel(
         device=device, batch=batch, space=space.name, **asdict(task), networks=len(known), fixed=fitted.fixed,
+        flops=(min(flops), max(flops)),
         rates=dict(rates), error=error, created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=package_versions(),
     )  # fmt: skip

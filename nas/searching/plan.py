@@ -127,6 +127,7 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
     words = [space.name] + [data] * (data != space.name)
     for place, band in budget.bands:
         words += [MEASURES[place]] * (place > 0) + ends_in_name(place, band)
+    words += [f"batch{plan.batch}"] * (plan.batch != 1) + [plan.runtime] * (plan.runtime != "torch")
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
     words += [plan.metric] * (plan.metric != "accuracy")
     words += [f"min-{plan.minimize}"] * (plan.minimize != "flops")

@@ -121,7 +121,7 @@ STUDY = (
     Row(
         (
             "nas measure digits-1M-4M --batch 1,64",
-            "nas measure STUDY [--device cuda] [--batch 1,64] [--threads 1]",
+            "nas measure STUDY [--device cuda] [--batch 1,64] [--threads 1] [--runtime onnxruntime]",
         ),
         "accuracy against latency",
     ),
@@ -436,9 +436,39 @@ STEPS = (
     ),
 )
 
+LATENCY = (
+    Row(
+        (
+            "nas measure SPACE --networks 100 [--flops 1M..8M] [--batch 1,64] [--channels 3] "
+            "[--runtime onnxruntime] [--out FOLDER]",
+        ),
+        r"devices/digits-[\s\S]*median error",
+        "nas measure digits --networks 20 --flops 200K..1M --channels 1",
+    ),
+    Row(
+        ("nas measure SPACE --networks 100",), r"devices/digits-[\s\S]*median error", "nas measure digits --networks 12"
+    ),
+    Row(
+        ("nas search SPACE --data DATA --latency ..5ms",),
+        r"front of \d",
+        "nas search digits --data digits --latency ..5ms --trials 2 --images 300",
+    ),
+    Row(
+        ("nas search SPACE --data DATA --flops 1M..8M --latency ..5ms --batch 64 --runtime onnxruntime",),
+        r"front of \d",
+        "nas search digits --data digits --flops 200K..1M --latency ..50ms --batch 64 --runtime onnxruntime --trials 1 "
+        "--images 300",
+        before=("nas measure digits --networks 10 --flops 200K..1M --channels 1 --batch 64 --runtime onnxruntime",),
+    ),
+    Row(
+        ("nas search SPACE --data DATA --latency ..5ms@DEVICE",),
+        r"front of \d",
+        "nas search digits --data digits --latency ..6ms@thread --trials 1 --images 300",
+    ),
+)
 CHAINS = {
     "steps": STEPS, "demo": DEMO, "paths": PATHS, "study": STUDY, "cifar": CIFAR, "table": TABLE, "networks": NETWORKS, "workers": WORKERS,
-    "machines": MACHINES,
+    "machines": MACHINES, "latency": LATENCY,
 }  # fmt: skip
 
 CI, HAND = ".ci/run", "hand"
@@ -448,6 +478,11 @@ LEFT = (
     Left(("make lint",), "checks format, style and types", CI),
     Left(("make demo", "time make demo"), "the chain `demo` is its commands, shortened; whole it takes 2 minutes", CI),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
+    Left(
+        ("nas search SPACE --data DATA --latency ..5ms --device-model phone.json",),
+        "a file of another machine",
+        "tests/nas/searching/test_latency_budget.py",
+    ),
     Left(("nas delete digits-1M-4M",), "asks a person", "tests/nas/cli/test_keeping.py"),
     Left(
         (
@@ -535,6 +570,8 @@ LEFT = (
             "OMP_NUM_THREADS=1 python -m benchmarks.depthwise",
             "python -m benchmarks.depthwise",
             "OMP_NUM_THREADS=1 python -m benchmarks.drawing",
+            "OMP_NUM_THREADS=1 python -m benchmarks.latency_models",
+            "python -m benchmarks.latency_models",
             "OMP_NUM_THREADS=1 python -m benchmarks.searching",
             "python -m benchmarks.searching",
             "nas search digits --data digits --flops 200K..4M --trials 24 --workers 2 --epochs 3",

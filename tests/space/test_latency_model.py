@@ -39,7 +39,7 @@ def plain(space: Space, **changes: Any) -> dict[str, Any]:
             kinds.setdefault(kind, {})[unit] = rate * (0.2 if kind == "depthwise 5" else 1.0)
     return {
         "device": "a device, 1 thread", "batch": 1, "space": space.name, "image_size": 32, "channels": 3, "classes": 10,
-        "networks": 100, "fixed": 2500.0, "rates": kinds, "created": "2026-01-01T00:00:00+00:00", "versions": {},
+        "networks": 100, "flops": [10**6, 10**7], "fixed": 2500.0, "rates": kinds, "created": "2026-01-01T00:00:00+00:00", "versions": {},
         "error": {"networks": 50, "median": 0.03, "p95": 0.1, "tau": 0.95, "flops_tau": 0.7},
     } | changes  # fmt: skip
 

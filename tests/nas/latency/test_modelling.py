@@ -29,7 +29,6 @@ HOW = MeasureOptions(device="cpu", batches=(1, 4))
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measure_briefly(monkeypatch.setattr)
-    monkeypatch.setattr(modelling, "SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
 
 
