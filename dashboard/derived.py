@@ -8,7 +8,7 @@ from dashboard.charts.front_colours import telling
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
 from nas.analysis.against_front import ReferenceResult, reference_results
-from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes
+from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes, cost_of
 from nas.analysis.design_choices import Traits, traits_of, varied
 from nas.analysis.history import Step, hypervolume_history
 from nas.analysis.importance import Cell, Importance, cells, importances, thirds
@@ -22,7 +22,7 @@ from space import Band
 @once
 def networks_of(snapshot: Snapshot) -> NetworkResults:
     """The networks of a study, with what its repeats tell of their noise."""
-    return networks(snapshot.trials)
+    return networks(snapshot.trials, cost=cost_of(snapshot.read_settings))
 
 
 @once
@@ -49,8 +49,10 @@ def baseline(cache: StudyCache, snapshot: Snapshot) -> Snapshot | None:
 
 @once
 def cost_axes_of(snapshot: Snapshot, beside: Snapshot | None) -> dict[str, CostAxis]:
-    """What accuracy can be set against, by name; latencies hold for the networks of the baseline as well."""
-    return cost_axes(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
+    """What accuracy can be set against, by name, first what the study minimises; latencies hold for the networks of the
+    baseline as well."""
+    own = cost_of(snapshot.read_settings)
+    return {own.name: own} | cost_axes(snapshot.scored, joined(s.measured for s in (snapshot, beside) if s))
 
 
 @once

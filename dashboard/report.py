@@ -22,16 +22,16 @@ from dashboard.html_page import chart, document, table
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache
-from nas.analysis.cost_axes import COUNTED, CostAxis
+from nas.analysis.cost_axes import ACTIVATIONS, COUNTED, PARAMETERS, CostAxis, cost_of
 from nas.analysis.cost_axes import FLOPS as FLOPS_AXIS
 from nas.analysis.history import spans
 from nas.analysis.importance import FEWEST
-from nas.analysis.pareto import flops, merged, pareto_front, score
-from nas.analysis.wording import mean_words
+from nas.analysis.pareto import merged, pareto_front, score
+from nas.analysis.wording import ends_words, mean_words
 from nas.records.files import write_asked
 from nas.records.scores import WORDS
 from nas.records.settings import Settings
-from space import InputError, compact
+from space import InputError
 
 NETWORKS = 8  # of the front that are drawn, spread over it
 
@@ -57,7 +57,7 @@ def page(cache: StudyCache, snapshot: Snapshot, settings: Settings) -> str:
     """The whole file."""
     beside = derived.baseline(cache, snapshot)
     known = derived.cost_axes_of(snapshot, beside).values()
-    fronts = [over for over in known if over is FLOPS_AXIS or over not in COUNTED.values()]
+    fronts = [over for over in known if over is cost_of(settings) or over not in COUNTED.values()]
     parts = [
         _head(snapshot, settings),
         *(part for over in fronts for part in _front(snapshot, settings, beside, over)),
@@ -73,11 +73,14 @@ def page(cache: StudyCache, snapshot: Snapshot, settings: Settings) -> str:
 def _head(snapshot: Snapshot, settings: Settings) -> str:
     best, data = snapshot.best, settings.data
     assert best is not None  # a study without a finished network is not reported
+    cost = cost_of(settings)
+    over = "" if cost is FLOPS_AXIS else f", over {ends_words(settings)}"
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [
-        f"Best: {percent(score(best.trial), 2)} ({evidence(settings, best.seeds)}) at {compact(flops(best.trial))} "
-        f"FLOPs, trial {best.trial.number}. All networks: {evidence(settings, seeds_per_network(snapshot.trials))}. "
-        f"Hypervolume {derived.outcome_of(snapshot).hypervolume:.4f}.",
+        f"Best: {percent(score(best.trial), 2)} ({evidence(settings, best.seeds)}) at "
+        f"{cost.said(cost.on(best.trial))}, trial {best.trial.number}. All networks: "
+        f"{evidence(settings, seeds_per_network(snapshot.trials))}. "
+        f"Hypervolume {derived.outcome_of(snapshot).hypervolume:.4f}{over}.",
         f"Budget: {settings.band} {FLOPS}{settings.limits}. "
         f"Space: {settings.space_name}, drawn by {settings.sampler}, stop {settings.stop}, seed {settings.seed}. "
         f"Data: {data.name}, {data.image_size} px, "
@@ -88,26 +91,30 @@ def _head(snapshot: Snapshot, settings: Settings) -> str:
 
 
 def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over: CostAxis) -> Iterator[str]:
-    """Over FLOPs, or again over a latency that `nas measure` found."""
+    """Over what the study minimises, or again over another latency, which a model forecast or `nas measure` found."""
     trials, others = [t for t in snapshot.scored if over.of(t)], beside.scored if beside else ()
     front, found = pareto_front(trials, over.on), derived.networks_of(snapshot)
-    running = snapshot.running if over is FLOPS_AXIS else ()
+    own = over is cost_of(settings)
+    running = snapshot.running if own else ()
     colour = derived.telling_of(snapshot)
     marked = derived.references_of(snapshot) if over is FLOPS_AXIS else []
     figure = front_figure(
-        trials, settings.band, x=over, found=found, beside=others, references=marked, running=running, colour=colour
+        trials, settings.minimised_band, x=over, found=found, beside=others, references=marked, running=running,
+        colour=colour,
     )  # fmt: skip
     points = merged(trials)
     low = below_words(len(points), below(points, figure["layout"]["yaxis"]["range"]))
     more = f" {low} The button Autoscale shows all." if low else ""
-    frame = front_frame(front, found, chances=over is FLOPS_AXIS)
-    if over is FLOPS_AXIS:
+    frame = front_frame(front, found, chances=own)
+    if own:
         caption = front_caption(snapshot.trials, front, found, derived.outcome_of(beside) if beside else None)
-        yield from chart("front", "The front", f"{caption}{more} {stars_sentence(marked, found)}".strip(), figure)
+        title = "The front" if over is FLOPS_AXIS else f"The front over {over.name}"
+        yield from chart("front", title, f"{caption}{more} {stars_sentence(marked, found)}".strip(), figure)
     else:
         caption = measure_caption(over, front, others, found)
         yield from chart(over.name, f"The front over {over.name}", caption + more, figure)
-        frame.insert(2, "ms", [over.on(trial) for trial in front])
+    if over.name not in frame and over is not PARAMETERS:
+        frame.insert(2, over.name if over is ACTIVATIONS else "ms", [over.on(trial) for trial in front])
     if over.quartiles:
         frame.insert(3, "quartiles", [f"{low:.3g} to {high:.3g}" for low, high in map(over.quartiles, front)])
     yield table(frame)
@@ -147,13 +154,15 @@ def _space(snapshot: Snapshot) -> Iterator[str]:
 
 def _compared(snapshot: Snapshot, beside: Snapshot) -> Iterator[str]:
     fronts = {snapshot.name: snapshot.front, beside.name: beside.front}
-    caption = compare.fronts_caption(fronts)
-    yield from chart("fronts", "Beside random search", caption, compare.fronts_figure(fronts))
+    over = cost_of(snapshot.read_settings)
+    caption = compare.fronts_caption(fronts, over)
+    yield from chart("fronts", "Beside random search", caption, compare.fronts_figure(fronts, over))
 
 
 def _networks(snapshot: Snapshot, settings: Settings) -> Iterator[str]:
     """The front's networks, drawn; with the YAML that builds them again and the command that exports them."""
     yield "<h2>Networks of the front</h2>"
+    cost = cost_of(settings)
     spread = np.unique(np.linspace(0, len(snapshot.front) - 1, NETWORKS).round().astype(int))
     for trial in [snapshot.front[place] for place in spread]:
         try:
@@ -164,7 +173,7 @@ def _networks(snapshot: Snapshot, settings: Settings) -> Iterator[str]:
             yield f"<p>trial {trial.number}: {html.escape(str(error))}</p>"
             continue
         seeds = derived.networks_of(snapshot).rows[trial.number].seeds
-        title = f"Trial {trial.number}: {mean_words(score(trial), seeds)}, at {compact(trial.flops or 0)} FLOPs"
+        title = f"Trial {trial.number}: {mean_words(score(trial), seeds)}, at {cost.said(cost.on(trial))}"
         yield from chart(f"network-{trial.number}", title, caption, figure, level=3, least=600)
         yield f"<details><summary>YAML</summary><pre>{html.escape(arch.to_yaml())}</pre></details>"
 

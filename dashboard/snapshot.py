@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from nas.analysis.pareto import Point, pareto_front, scored, top
+from nas.analysis.pareto import Point, minimised, pareto_front, scored, top
 from nas.records.reference import Reference
 from nas.records.settings import Settings
 from nas.records.trial import State, Trial
@@ -57,15 +57,19 @@ class Snapshot:
         assert self.settings is not None
         return self.settings
 
+    @property
+    def _cost(self) -> Callable[[Trial], Any] | None:
+        return minimised(self.settings) if self.settings else None
+
     @cached_property
     def front(self) -> tuple[Trial, ...]:
-        """Trials that none beats in both accuracy and FLOPs, by rising FLOPs."""
-        return tuple(pareto_front(self.trials))
+        """Trials that none beats in both accuracy and what the study minimises, FLOPs as a rule, by rising cost."""
+        return tuple(pareto_front(self.trials, self._cost))
 
     @cached_property
     def best(self) -> Point | None:
         """The most accurate network, at the mean of its seeds."""
-        return top(self.trials)
+        return top(self.trials, self._cost)
 
     @cached_property
     def scored(self) -> tuple[Trial, ...]:

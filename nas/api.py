@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nas.data.given import Given
     from nas.latency.device_names import Runtime
     from nas.records.scores import Metric
-    from nas.records.settings import Sampler, Settings, Stop
+    from nas.records.settings import Minimize, Sampler, Settings, Stop
     from nas.searching.listener import OnTrial
 
 RUNS = Path("runs")
@@ -67,6 +67,7 @@ def search(
     seed: int = 0,
     sampler: Sampler = "ehvi",
     metric: Metric = "accuracy",
+    minimize: Minimize = "flops",
     stop: Stop | None = None,
     repeats: int = 0,
     baseline: bool = False,
@@ -85,7 +86,8 @@ def search(
 ) -> Study:
     """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
     all; the same call again goes on. `params`, `activations` ("..500K") and `latency` ("..5ms", forecast for a `batch`)
-    are limits that hold, too. Options as those of `nas search`, which explains them.
+    are limits that hold, too; `minimize` says which of these costs the front is over. Options as those of `nas search`,
+    which explains them.
 
     `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]), PIL images or files and
     integers or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and
@@ -119,9 +121,9 @@ def search(
         trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe),
         images=None if images is None else parse_count(str(images), "images", "30K"), epochs=epochs, name=study,
-        runs=Path(runs), seed=seed, sampler=sampler, metric=metric, stop=stop, device=device, image_size=image_size,
-        storage=storage,
-        artifacts=artifacts, batch=batch, runtime=runtime, latency_device=at.strip() or None,
+        runs=Path(runs), seed=seed, sampler=sampler, metric=metric, minimize=minimize, stop=stop, device=device,
+        image_size=image_size, storage=storage, artifacts=artifacts, batch=batch, runtime=runtime,
+        latency_device=at.strip() or None,
         device_model=None if device_model is None else Path(device_model), reading=reading,
     )  # fmt: skip
     budget = Budget.parse(flops, params, activations, None if latency is None else forecast)
@@ -241,9 +243,9 @@ class Study:
 
         return trials_data(self._reader.shown())
 
-    def front(self, *, by: str = "flops", batch: int = 1) -> pd.DataFrame:
-        """A row per network of the Pareto front, by rising FLOPs or what else `by` says, at the mean of its seeds; see
-        `nas.analysis.data_frames.front_data` for the columns.
+    def front(self, *, by: str | None = None, batch: int = 1) -> pd.DataFrame:
+        """A row per network of the Pareto front, by rising FLOPs or what else the study minimises or `by` says, at the
+        mean of its seeds; see `nas.analysis.data_frames.front_data` for the columns.
 
         `by`: "flops", "params", "activations", or "latency@DEVICE" of a `batch` after `nas measure`. Raises InputError
         for another."""
@@ -299,22 +301,27 @@ class Study:
         return references_data(self.folder, self._reader.trials(), self.settings.band)
 
     def plot(self) -> go.Figure:
-        """Accuracy against FLOPs with the front, as on the dashboard: a plotly figure to show, change or save."""
+        """Accuracy over what the study minimises, with the front, as on the dashboard: a plotly figure to show, change
+        or save."""
         from dashboard.charts.front import below, front_figure
         from dashboard.charts.front_caption import below_words, front_caption
         from dashboard.charts.references import stars_sentence
         from dashboard.charts.style import plotly_figure
         from nas.analysis.against_front import reference_results
+        from nas.analysis.cost_axes import FLOPS, cost_of
         from nas.analysis.seed_noise import networks
         from nas.analysis.wording import basis
         from nas.records.reference import read_references
 
         trials = self._reader.shown()
-        running, found = [trial for trial in trials if trial.state == "running"], networks(trials)
-        marked = reference_results(read_references(self.folder), found, self.settings.band)
+        running, cost = [trial for trial in trials if trial.state == "running"], cost_of(self.settings)
+        found = networks(trials, cost=cost)
+        known = read_references(self.folder) if cost is FLOPS else ()
+        marked = reference_results(known, found, self.settings.band)
         figure = front_figure(
-            trials, self.settings.band, running=running, found=found, beside=self._baseline(), references=marked
-        )
+            trials, self.settings.minimised_band, x=cost, running=running, found=found, beside=self._baseline(),
+            references=marked,
+        )  # fmt: skip
         points = [row.trial for row in found.rows.values()]
         low = below_words(len(points), below(points, figure["layout"]["yaxis"].get("range")))
         said = front_caption(trials, [row.trial for row in found.front], found)
@@ -336,7 +343,7 @@ class Study:
         max_params: str | None = None,
         max_latency: float | None = None,
         min_accuracy: str | None = None,
-        by: str = "flops",
+        by: str | None = None,
         batch: int = 1,
         formats: str | None = None,
         data: str | Path | None = None,
@@ -345,10 +352,10 @@ class Study:
     ) -> Path:
         """Writes a network with its weights, card and files, tests it on the untouched test split and verifies it.
 
-        The network: the `trial`; or, of the front over `by` of what is within all limits, the best, the cheapest where
-        `min_accuracy` ("92%") is one of them, or the `pick`. `max_flops`, `max_params`: "2M", or in "1M..2M";
-        `max_latency`: ms of a `batch`. `formats`: "onnx,pt2". `data`: where the study's data is now. Raises InputError
-        as `nas export` does.
+        The network: the `trial`; or, of the front over `by` (None: what the study minimises) of what is within all
+        limits, the best, the cheapest where `min_accuracy` ("92%") is one of them, or the `pick`. `max_flops`,
+        `max_params`: "2M", or in "1M..2M"; `max_latency`: ms of a `batch`. `formats`: "onnx,pt2". `data`: where the
+        study's data is now. Raises InputError as `nas export` does.
         """
         from rich.console import Console
 

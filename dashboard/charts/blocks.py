@@ -9,6 +9,7 @@ from zlib import crc32
 
 from dashboard.charts.style import COLOURS, OWN_COLOURS, OWN_SYMBOLS, SYMBOLS, escape
 from dashboard.number_format import percent, short
+from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.seed_noise import NetworkResult
 from nas.records.trial import Trial
 
@@ -73,10 +74,10 @@ def by_stage(trial: Trial, name: str) -> str:
     return "-".join(str(stage.get(name)) for stage in stages(trial))
 
 
-def hover(trial: Trial, row: NetworkResult | None = None, *, brief: bool = False) -> str:
+def hover(trial: Trial, row: NetworkResult | None = None, over: CostAxis = FLOPS, *, brief: bool = False) -> str:
     """A trial's design in a few lines, escaped for plotly; with what its network's seeds tell, if there are any. Brief,
     for charts of thousands: `c3x64k7` is 3 ConvNeXt blocks 64 wide, kernel 7."""
-    head = [f"<b>trial {trial.number}</b>  {percent(trial.score, 2)}", *seed_lines(row)]
+    head = [f"<b>trial {trial.number}</b>  {percent(trial.score, 2)}", *seed_lines(row, over)]
     if brief:
         short_lines = (
             f"{str(s.get('block'))[:1]}{s.get('depth')}x{s.get('width')}" + (f"k{s['kernel']}" if "kernel" in s else "")
@@ -87,13 +88,13 @@ def hover(trial: Trial, row: NetworkResult | None = None, *, brief: bool = False
     return "<br>".join([*head, cost, *(escape(stage_line(stage), 90) for stage in stages(trial)[:8])])
 
 
-def seed_lines(row: NetworkResult | None) -> list[str]:
+def seed_lines(row: NetworkResult | None, over: CostAxis = FLOPS) -> list[str]:
     """`mean of 3 seeds, 95% interval 92.10% to 93.90%`, `on the front by FLOPs with probability 58%`; none without
-    repeats. The probability and the tie are of the study's front over FLOPs, whatever else is shown."""
+    repeats. The probability and the tie are of the study's own front, `over` what it minimises, whatever is shown."""
     if row is None or row.probability is None:
         return []
     seeds = "1 seed" if row.seeds == 1 else f"mean of {row.seeds} seeds"
     if row.interval is not None:
         seeds += ", 95% interval {} to {}".format(*(percent(end, 2) for end in row.interval))
     tie = "" if row.tie is None else f", a tie with trial {row.tie}"
-    return [seeds, f"on the front by FLOPs with probability {row.probability:.0%}{tie}"]
+    return [seeds, f"on the front by {over.name} with probability {row.probability:.0%}{tie}"]

@@ -16,7 +16,7 @@ from dashboard.charts.references import stars
 from dashboard.charts.style import ABOVE, GREY, SCALE, Figure, layout, log_axis, title
 from nas.analysis.against_front import ReferenceResult
 from nas.analysis.cost_axes import FLOPS, CostAxis
-from nas.analysis.pareto import flops, knee, merged, pareto_front, score
+from nas.analysis.pareto import knee, merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResults
 from nas.records.scores import SHORT
 from nas.records.trial import Trial
@@ -31,7 +31,7 @@ MANY = 1500  # points from which WebGL draws; below, SVG is crisper
 
 def front_figure(
     trials: Sequence[Trial],
-    band: Band,
+    band: Band | None,
     *,
     x: CostAxis = FLOPS,
     colour: str = KINDS,
@@ -42,14 +42,16 @@ def front_figure(
     whole: bool = False,
 ) -> Figure:
     """Every finished network over its log cost `x`, at the mean of its seeds; the front as a staircase, with its 95%
-    intervals where `found` has them; over FLOPs the budget as a shaded band. `colour`: what colours say, one of
-    `front_colours.choices`. The y axis leaves out networks far below (`reach`) unless the `whole` is asked for.
+    intervals where `found` has them; over the cost of `found` (FLOPs without it), which the study minimises, also its
+    `band` in the budget, shaded. `colour`: what colours say, one of `front_colours.choices`. The y axis leaves out
+    networks far below (`reach`) unless the `whole` is asked for.
 
     Trials in training, whose accuracy is not known yet, are dotted lines at their cost; stopped ones have none and are
     not drawn. `beside` are the trials of the baseline: its front is a second, quiet staircase. `references` are stars,
     over FLOPs alone.
     """
-    of_flops = x is FLOPS
+    of_flops, own = x is FLOPS, x is (found.cost if found else FLOPS)
+    ends = (band.low / x.unit, band.high / x.unit) if band and own else None
     points = [t for t in merged(trials) if x.of(t)]
     front, other = pareto_front(points, x.on), pareto_front(beside, x.of)
     kind = "scatter" if len(points) < MANY else "scattergl"
@@ -58,7 +60,7 @@ def front_figure(
     bars = [end for t in front for end in x.quartiles(t)] if x.quartiles else []
     marked = stars(references, found) if of_flops else []
     spread = [*map(x.on, [*points, *other]), *in_training, *bars, *(each for star in marked for each in star["x"])]
-    high = max([*spread, *([band.high] if of_flops else [])], default=1.0)
+    high = max([*spread, *([ends[1]] if ends else [])], default=1.0)
     data = [_staircase(other, x, high, kind) | {"name": BASELINE, "line": {"shape": "hv", **quiet}}] if other else []
     data += [_staircase(front, x, high, kind), *_clouds(points, {t.number for t in front}, kind, found, x, colour)]
     data += marked
@@ -71,12 +73,12 @@ def front_figure(
     }
     chart["coloraxis"] = {"colorscale": SCALE, "colorbar": bar} | scale_ends(colour)
     low = min([*spread, high])
-    if of_flops:
-        low = low if band.low < low / 1000 else min(low, band.low)  # `..4M` begins at 1
-        chart["shapes"] = _band_shapes(band)
-        chart["annotations"] = _band_labels(band)
+    if band and ends:
+        low = low if ends[0] < low / 1000 else min(low, ends[0])  # `..4M` begins at 1
+        chart["shapes"] = _band_shapes(ends)
+        chart["annotations"] = _band_labels(ends, band.ends(3) if x.unit == 1 else [*map(x.words, ends)])
     chart["shapes"] = chart.get("shapes", []) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
-    chart["annotations"] = chart.get("annotations", []) + _knee_label(front, x)
+    chart["annotations"] = chart.get("annotations", []) + (_knee_label(front, x) if own else [])
     chart["xaxis"] |= log_axis(low, high, x.label)
     chart["yaxis"] |= {"title": title(score_label([*points, *other])), "nticks": 8}
     if axis := reach(points, front, found, beside=other, also=references if of_flops else (), whole=whole):
@@ -140,7 +142,7 @@ def _clouds(
     outline which place. Single values and not one per point, so that ten thousand points stay quick; only an axis of
     numbers has a colour for each point. The legend has each group once."""
     brief = len(points) >= MANY
-    rows = found.rows if found else {}
+    rows, over = (found.rows, found.cost) if found else ({}, FLOPS)
     clouds = []
     for name, colour, symbol, group in groups(points, axis):
         for on in (False, True):
@@ -149,7 +151,7 @@ def _clouds(
                 continue
             cloud = _cloud(name, on, members, kind, x, colour, symbol)
             cloud["showlegend"] = isinstance(colour, str) and (not on or len(members) == len(group))
-            cloud["text"] = [hover(trial, rows.get(trial.number), brief=brief) for trial in members]
+            cloud["text"] = [hover(trial, rows.get(trial.number), over, brief=brief) for trial in members]
             plain = colour if isinstance(colour, str) else "@text"
             if on and found and found.noise and found.noise.known:
                 intervals = [found.rows[t.number].interval or (score(t), score(t)) for t in members]
@@ -185,12 +187,12 @@ def _cloud(
     }  # fmt: skip
 
 
-def _band_shapes(band: Band) -> list[dict[str, Any]]:
+def _band_shapes(ends: tuple[float, float]) -> list[dict[str, Any]]:
     area = {
-        "type": "rect", "xref": "x", "yref": "paper", "x0": band.low, "x1": band.high, "y0": 0, "y1": 1,
+        "type": "rect", "xref": "x", "yref": "paper", "x0": ends[0], "x1": ends[1], "y0": 0, "y1": 1,
         "layer": "below", "fillcolor": BLUE_FILL, "line": {"width": 0},
     }  # fmt: skip
-    return [area, *(_line(edge, BLUE_EDGE, "dash") for edge in (band.low, band.high))]
+    return [area, *(_line(edge, BLUE_EDGE, "dash") for edge in ends)]
 
 
 def _line(x: float, colour: str, dash: str) -> dict[str, Any]:
@@ -200,32 +202,31 @@ def _line(x: float, colour: str, dash: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _band_labels(band: Band) -> list[dict[str, Any]]:
+def _band_labels(ends: tuple[float, float], words: Sequence[str]) -> list[dict[str, Any]]:
     """The budget's ends, inside it, at the bottom."""
-    low, high = band.ends(3)
-    ends = ((band.low, f"budget from {low}", "left"), (band.high, f"to {high}", "right"))
+    labels = ((ends[0], f"budget from {words[0]}", "left"), (ends[1], f"to {words[1]}", "right"))
     return [
         {
             "x": math.log10(edge), "y": 0.01, "xref": "x", "yref": "paper", "text": text, "showarrow": False,
             "xanchor": side, "yanchor": "bottom", "font": {"size": 11, "color": "@text"}, "opacity": 0.75,
         }
-        for edge, text, side in ends
+        for edge, text, side in labels
     ]  # fmt: skip
 
 
-def bend(front: Sequence[Trial]) -> Trial | None:
-    """The front's bend, where it has one between its ends."""
-    middle = knee(front) if len(front) > 2 else None
+def bend(front: Sequence[Trial], x: CostAxis = FLOPS) -> Trial | None:
+    """The bend of a front over `x`, where it has one between its ends."""
+    middle = knee(front, x.on) if len(front) > 2 else None
     return middle if middle is not None and middle not in (front[0], front[-1]) else None
 
 
 def _knee_label(front: Sequence[Trial], x: CostAxis) -> list[dict[str, Any]]:
-    middle = bend(front) if x is FLOPS else None
+    middle = bend(front, x)
     if middle is None:
         return []
     return [
         {
-            "x": math.log10(flops(middle)), "y": 100 * score(middle), "text": "knee",
+            "x": math.log10(x.on(middle)), "y": 100 * score(middle), "text": "knee",
             "font": {"size": 12, "color": "@text"}, "showarrow": True, "ax": -26, "ay": -26,
             "arrowhead": 0, "arrowwidth": 1, "arrowcolor": "@text", "standoff": 9,
         }

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from dashboard.charts.front import BASELINE, bend
 from dashboard.number_format import count, percent
-from nas.analysis.cost_axes import CostAxis
+from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
-from nas.analysis.pareto import Outcome, by_network, flops, pareto_front, score
+from nas.analysis.pareto import Outcome, by_network, pareto_front, score
 from nas.analysis.seed_noise import NetworkResults
 from nas.records.scores import WORDS
 from nas.records.trial import Trial
-from space import compact
 
 
 def front_caption(
@@ -21,9 +20,11 @@ def front_caption(
     found: NetworkResults | None = None,
     baseline: Outcome | None = None,
 ) -> str:
-    """The chart in sentences, with its numbers, what its bars are, and the baseline; also its alt text."""
+    """The chart in sentences, with its numbers, what its bars are, and the baseline; also its alt text. The front is
+    over the cost of `found`, FLOPs without it."""
+    over = found.cost if found else FLOPS
     return " ".join(
-        filter(None, [_front_sentence(trials, front), _noise_sentence(found), _baseline_sentence(baseline)])
+        filter(None, [_front_sentence(trials, front, over), _noise_sentence(found), _baseline_sentence(baseline)])
     )
 
 
@@ -82,7 +83,7 @@ def _baseline_sentence(baseline: Outcome | None) -> str:
     )
 
 
-def _front_sentence(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
+def _front_sentence(trials: Sequence[Trial], front: Sequence[Trial], over: CostAxis) -> str:
     groups = {group[0].number: len(group) for group in by_network(trials)}  # seeds of each network
     finished = len(groups)
     if not front:
@@ -90,13 +91,13 @@ def _front_sentence(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
     best = front[-1]
     seeds = f" ({count(groups[best.number], 'seed')})" if max(groups.values()) > 1 else ""
     what = "" if best.metric == "accuracy" else f" {WORDS[best.metric]}"
-    reaches = f"reaches {percent(best.score)}{what}{seeds} at {compact(flops(best))} FLOPs"
+    reaches = f"reaches {percent(best.score)}{what}{seeds} at {over.said(over.on(best))}"
     if finished == 1:
         return f"1 network finished, alone on the front: it {reaches}."
     if len(front) == 1:
         return f"1 of {finished:,} networks is on the front: it {reaches}."
-    middle = bend(front)
-    last = "" if middle is None else f"; at the knee, {percent(middle.score)} at {compact(flops(middle))}"
+    middle = bend(front, over)
+    last = "" if middle is None else f"; at the knee, {percent(middle.score)} at {over.words(over.on(middle))}"
     return f"{len(front):,} of {finished:,} networks are on the front: the best {reaches}{last}."
 
 

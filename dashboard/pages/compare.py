@@ -20,7 +20,7 @@ from dashboard.pages.study_page import nearest_name, say_gone, watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.comparison import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
-from nas.analysis.cost_axes import FLOPS, CostAxis, cost_axes
+from nas.analysis.cost_axes import CostAxis, cost_axes, cost_of
 from nas.analysis.pareto import pareto_front
 from nas.latency.measurements import joined
 from nas.records.settings import Settings
@@ -74,19 +74,22 @@ def _warn(found: dict[str, Snapshot]) -> None:
     for what, of in _COMPARABLE.items():
         if any(of(s) != of(settings[0]) for s in settings):
             st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
-    if any(s.band != settings[0].band for s in settings):
+    if any(s.minimize != settings[0].minimize for s in settings):
+        st.warning("These studies minimise different costs: hypervolumes over different costs are not comparable.")
+    elif any(s.ends != settings[0].ends for s in settings):
         st.warning("These studies have different budgets: hypervolumes over different budgets are not comparable.")
 
 
 def _over(found: dict[str, Snapshot]) -> CostAxis:
     """What accuracies are set against: a measure that every study has, chosen by the person."""
-    known = _measures(tuple(found.values()))
+    known, own = _measures(tuple(found.values())), {cost_of(s.read_settings).name for s in found.values()}
+    names = sorted(known, key=lambda name: {name} != own)  # first what all of them minimise
     name = st.selectbox(
-        "Accuracy over", list(known), key="over", width=340,
+        "Accuracy over", names, key="over", width=340,
         help="Latencies are offered where each of these studies was measured on the same device at the same batch",
         **KEPT,
     )  # fmt: skip
-    return known[name or FLOPS.name]
+    return known[name or names[0]]
 
 
 @lru_cache(maxsize=8)

@@ -19,9 +19,6 @@ from nas.analysis.csv_text import as_csv, rounded
 Metric = tuple[str, str, str | None]  # name, value, what it is
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # of a choice that the address holds too
 COLUMNS = {
-    "front": st.column_config.TextColumn(
-        width=46, help="On the front: none beats it in both FLOPs and what is maximised"
-    ),
     "trial": st.column_config.NumberColumn(width=50),
     OWN: st.column_config.NumberColumn(
         "1 seed, %", width=72, format="%.2f", help="Validation accuracy in percent of this trial's own seed"

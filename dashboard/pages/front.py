@@ -20,10 +20,9 @@ from dashboard.pages.elements import KEPT, download, metrics, table, text_box, t
 from dashboard.pages.front_view import Asked, Goal, Seen, caption_of, figure_of, panel, view_of
 from dashboard.pages.study_page import Scene, resume
 from dashboard.snapshot import Snapshot
-from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
-from nas.analysis.cost_axes import CostAxis
+from nas.analysis.cost_axes import CostAxis, cost_of
 from nas.analysis.pareto import score
-from nas.analysis.wording import signed
+from nas.analysis.wording import ends_words, signed
 from nas.records.scores import WORDS
 from nas.records.settings import Settings
 from nas.records.trial import State, Trial
@@ -52,14 +51,18 @@ def _numbers(scene: Scene) -> None:
             percent(score(best.trial) if best else None),
             evidence(settings, best.seeds if best else 1),
         ),
-        ("On the front", f"{len(snapshot.front)}", f"Networks that no other beats in both {what} and FLOPs"),
+        (
+            "On the front",
+            f"{len(snapshot.front)}",
+            f"Networks that no other beats in both {what} and {cost_of(settings).name}",
+        ),
         ("Finished", f"{snapshot.number_in('complete')}", None),
         ("Running", f"{len(snapshot.running)}", None),
         ("Failed", f"{snapshot.number_in('failed')}", None),
         (
             "Hypervolume",
             f"{volume:.3f}",
-            "Area under the front over log FLOPs across the budget, 0 to 1; more is better",
+            f"Area under the front over {ends_words(settings)}, 0 to 1; more is better",
         ),
     )
     deltas = {}
@@ -177,7 +180,7 @@ def _controls(snapshot: Snapshot, beside: Snapshot | None, row: DeltaGenerator) 
             for axis, words in axes.items():
                 if wanted := st.pills(axis, words, selection_mode="multi", key=f"only.{axis}", **KEPT):
                     filters.append((axis, tuple(wanted)))
-    return Asked(x or FLOPS_MEASURE.name, said if colour in (None, AUTOMATIC) else str(colour), tuple(filters))
+    return Asked(x or next(iter(known)), said if colour in (None, AUTOMATIC) else str(colour), tuple(filters))
 
 
 def _goal(view: Seen) -> Goal:

@@ -21,7 +21,7 @@ from dashboard.pages.elements import metrics
 from dashboard.pages.network import class_lines, drawing, export_of, numbers_of, pin_button, place_on, same_network
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
+from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis, cost_of
 from nas.analysis.design_choices import within
 from nas.analysis.pareto import merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult
@@ -61,6 +61,7 @@ class Seen:
     the baseline's."""
 
     measure: CostAxis
+    own: bool  # it is what the study minimises
     filtered: bool
     trials: tuple[Trial, ...]
     front: tuple[Trial, ...]
@@ -72,7 +73,7 @@ class Seen:
     @property
     def whole(self) -> bool:
         """Whether its front is the study's own."""
-        return self.measure is FLOPS and not self.filtered
+        return self.own and not self.filtered
 
     def pick(self, goal: Goal) -> Trial | None:
         """The best within a cost, or the cheapest from an accuracy on; None where the front has none."""
@@ -103,14 +104,15 @@ def view_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
     also = references_of(snapshot) if x is FLOPS else ()
     axis = reach(points, front, networks_of(snapshot), beside=pareto_front(others, x.on), also=also)
     low = tuple(below(points, axis))
-    return Seen(x, bool(wanted), trials, front, left(snapshot.running), others, len(points), low)
+    own = x is cost_of(snapshot.read_settings)
+    return Seen(x, own, bool(wanted), trials, front, left(snapshot.running), others, len(points), low)
 
 
 @once
 def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> Figure:
     view = view_of(snapshot, beside, asked)
     return front_figure(
-        view.trials, snapshot.read_settings.band, x=view.measure, colour=asked.colour, running=view.running,
+        view.trials, snapshot.read_settings.minimised_band, x=view.measure, colour=asked.colour, running=view.running,
         found=networks_of(snapshot), beside=view.beside, references=references_of(snapshot), whole=asked.whole,
     )  # fmt: skip
 
@@ -142,7 +144,8 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, goal
     if view.measure not in COUNTED.values() and (value := view.measure.of(trial)):
         numbers.append(("Latency", view.measure.words(value), _timed(view.measure, trial)))
     metrics("panel", numbers)
-    if seeds := seed_lines(row and replace(row, tie=None)):  # the tie is said of the front that is shown
+    over = networks_of(snapshot).cost
+    if seeds := seed_lines(row and replace(row, tie=None), over):  # the tie is said of the front that is shown
         st.text("; ".join(seeds) + ".")
     for line in _doubts(snapshot, view, row, goal if number is None else Goal()):
         st.text(line)

@@ -22,7 +22,7 @@ from dashboard.pages.elements import Metric, captioned_chart, metrics, table
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
-from nas.analysis.cost_axes import FLOPS as FLOPS_MEASURE
+from nas.analysis.cost_axes import FORECAST, cost_of
 from nas.analysis.pareto import score, split_error
 from nas.analysis.seed_noise import NetworkResult
 from nas.analysis.wording import class_words, mean_words
@@ -53,13 +53,14 @@ def network_page(scene: Scene) -> None:
         trial = snapshot.trial(snapshot.front[-1].number) if snapshot.front else snapshot.trials[0]
     assert trial is not None
     _walk(snapshot, trial)
+    over = cost_of(scene.settings)
     why = [] if number is not None else ["the most accurate so far" if snapshot.front else "the first trial"]
-    st.text(" · ".join(filter(None, [*why, place_on(trial, snapshot.front, FLOPS_MEASURE.name)])))
+    st.text(" · ".join(filter(None, [*why, place_on(trial, snapshot.front, over.name)])))
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
     row = networks_of(snapshot).of(trial)
     _scores(scene.settings, trial, row)
-    if seeds := seed_lines(row):
+    if seeds := seed_lines(row, over):
         st.text(f"All seeds of this network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
     try:
         arch = trial.to_arch()
@@ -81,15 +82,16 @@ def network_page(scene: Scene) -> None:
 
 def _walk(snapshot: Snapshot, trial: Trial) -> None:
     """Which trial, and the ways along the front and into a comparison."""
-    members = [member.number for member in snapshot.front]
+    members, over = [member.number for member in snapshot.front], cost_of(snapshot.read_settings)
+    less = "less" if over is FORECAST else "fewer"
     at = next((at for at, member in enumerate(snapshot.front) if same_network(trial, member)), None)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Trial {trial.number}", anchor=False, width="content")
         before = members[at - 1] if at else None
         after = members[at + 1] if at is not None and at + 1 < len(members) else None
         for label, icon, number, what in (
-            ("Cheaper", "arrow_back", before, "The next network on the front with fewer FLOPs"),
-            ("Costlier", "arrow_forward", after, "The next network on the front with more FLOPs"),
+            ("Cheaper", "arrow_back", before, f"The next network on the front with {less} {over.name}"),
+            ("Costlier", "arrow_forward", after, f"The next network on the front with more {over.name}"),
         ):
             st.button(
                 label, icon=f":material/{icon}:", disabled=number is None, help=what, on_click=choose, args=(number,)

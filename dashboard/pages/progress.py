@@ -14,7 +14,7 @@ from dashboard.pages.address import choose
 from dashboard.pages.elements import captioned_chart, cost_choice, metrics
 from dashboard.pages.study_page import Scene
 from nas.analysis.history import pace, spans
-from nas.analysis.wording import duration
+from nas.analysis.wording import duration, ends_words
 from nas.records.scores import WORDS
 
 
@@ -26,8 +26,9 @@ def progress_page(scene: Scene) -> None:
     captioned_chart(
         charts.growth_figure(steps, cost, beside), charts.growth_caption(steps, beside), "growth", view=cost
     )
+    over, _, across = ends_words(scene.settings).partition(" across ")
     st.text(
-        f"Hypervolume: the area under the front of {WORDS[scene.settings.metric]} over log FLOPs, across the budget, "
+        f"Hypervolume: the area under the front of {WORDS[scene.settings.metric]} over {over}, across {across}, "
         "scaled to 0..1. Higher is better."
     )
     st.header("Workers", anchor=False)

@@ -17,6 +17,7 @@ from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.pareto import score
+from nas.analysis.wording import ends_words
 
 ORDERS: dict[str, Callable[[Snapshot], Any]] = {
     "latest": lambda snapshot: 0,  # as they come
@@ -50,10 +51,12 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
     order = st.segmented_control("Order", list(ORDERS), default="latest", key="order", required=True, **KEPT)
     rows = sorted(found.values(), key=ORDERS[str(order)])
     st.html(studies_table(rows, st.session_state["pages"]["front"].url_path))
+    known = dict.fromkeys(ends_words(each.settings) for each in rows if each.settings)
+    over = " or ".join(known) or "log FLOPs across the budget"
     with st.container(key="facts"):
         st.text(
             "Best: on the validation split, the most accurate network, mean of its seeds; n: images. Hypervolume: area "
-            "under the front over log FLOPs across the budget, 0 to 1, beside it as trials ended. Running: a process "
+            f"under the front over {over}, 0 to 1, beside it as trials ended. Running: a process "
             f"that lives works on it. Budget: {FLOPS}."
         )
     _comparison(list(found))

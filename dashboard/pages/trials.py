@@ -15,7 +15,9 @@ from dashboard.pages.address import choose, chosen, link
 from dashboard.pages.elements import KEPT, download, table, text_box, trial_table
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.records.scores import WORDS, Metric
+from nas.analysis.cost_axes import cost_of
+from nas.records.scores import WORDS
+from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
 
@@ -47,7 +49,7 @@ def trials_page(scene: Scene) -> None:
         f"{count(len(frame), 'trial')} of {len(snapshot.trials):,}; select a row to open its network. {what}: "
         f"{evidence(scene.settings)}, the trial's own; a network's is the mean of its seeds{alone}."
     )
-    _table(frame, number, scene.settings.metric)
+    _table(frame, number, scene.settings)
     with st.container(horizontal=True, vertical_alignment="center"):
         download(lambda: with_classes(frame, snapshot.trials, scene.settings.data.classes), snapshot.name, "trials")
         if number is not None:
@@ -85,19 +87,23 @@ def shown(snapshot: Snapshot, states: tuple[str, ...], text: str) -> pd.DataFram
     return frame
 
 
-def columns(metric: Metric) -> dict[str, Any]:
+def columns(settings: Settings) -> dict[str, Any]:
     """How columns are shown, None for those that are hidden; so is the score that is not maximised."""
-    return {"reason": _REASON, **dict.fromkeys(_HIDDEN if metric == "balanced" else (*_HIDDEN, BALANCED))}
+    said = f"On the front: none beats it in both {cost_of(settings).name} and what is maximised"
+    hidden = _HIDDEN if settings.metric == "balanced" else (*_HIDDEN, BALANCED)
+    return {
+        "front": st.column_config.TextColumn(width=46, help=said), "reason": _REASON, **dict.fromkeys(hidden)
+    }  # fmt: skip
 
 
-def _table(frame: pd.DataFrame, number: int | None, metric: Metric) -> None:
+def _table(frame: pd.DataFrame, number: int | None, settings: Settings) -> None:
     """With the row of the selected trial marked, wherever it was selected."""
     numbers = frame["trial"].tolist()
     rows = [numbers.index(number)] if number in numbers else []
     state = st.session_state.get("table")
     if (state["selection"]["rows"] if state else []) != rows:
         st.session_state["table"] = {"selection": {"rows": rows, "columns": [], "cells": []}}
-    trial_table(frame, "table", columns(metric), height=480)
+    trial_table(frame, "table", columns(settings), height=480)
 
 
 def _trial(trial: Trial) -> None:

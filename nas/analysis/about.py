@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.cost_axes import FLOPS, CostAxis, cost_of
 from nas.analysis.pareto import baseline_of, outcome, pareto_front
 from nas.analysis.wording import FLOPS_WORDS
 from nas.storage.reader import Reader
@@ -26,7 +26,8 @@ def about_study(settings: Settings, seeds: str) -> dict[str, Any]:
     or OF_ROWS."""
     return {
         "study": settings.name, "space": settings.space_name, "data": about_data(settings.data),
-        "task": asdict(settings.task), "budget": about_budget(settings.budget), "flops_convention": FLOPS_WORDS,
+        "task": asdict(settings.task), "budget": about_budget(settings.budget), "minimize": settings.minimize,
+        "flops_convention": FLOPS_WORDS,
         "score": {
             "metric": settings.metric, "split": "validation", "n": settings.data.validation, "seeds": seeds,
             "training": settings.training,
@@ -53,8 +54,8 @@ def about_budget(budget: Budget | None) -> dict[str, list[int]] | None:
 
 
 def about_outcome(folder: Path, trials: Sequence[Trial], settings: Settings, cost: CostAxis = FLOPS) -> dict[str, Any]:
-    """The hypervolume of a study, which is over FLOPs alone, and what it took, and the same of the random search beside
-    it; None without one. `cost`: what the front is over."""
+    """The hypervolume of a study, which is over what it minimises alone, and what it took, and the same of the random
+    search beside it; None without one. `cost`: what the front is over."""
     beside, found = baseline_of(folder), _outcome(trials, settings, cost)
     del found["study"], found["front"]  # said already; its rows
     baseline = None
@@ -66,6 +67,6 @@ def about_outcome(folder: Path, trials: Sequence[Trial], settings: Settings, cos
 
 def _outcome(trials: Sequence[Trial], settings: Settings, cost: CostAxis) -> dict[str, Any]:
     found = asdict(outcome(trials, settings)) | {"front": len(pareto_front(trials, cost.of))}
-    if cost is not FLOPS:
+    if cost is not cost_of(settings):
         del found["hypervolume"]
     return found

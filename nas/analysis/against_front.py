@@ -89,10 +89,11 @@ def _result(same: Sequence[Reference], metric: Metric, found: NetworkResults, ba
 
 
 def against_front(result: ReferenceResult, found: NetworkResults, statements: int) -> Difference | None:
-    """The most accurate of the front with at most the FLOPs of a reference; None where all have more, or either has no
-    score. `statements`: how many such differences are made together."""
-    cheaper = [row for row in found.front if flops(row.trial) <= result.reference.flops]
-    return difference(cheaper[-1], result, found, statements) if cheaper else None
+    """The most accurate network with at most the FLOPs of a reference, one of the front over FLOPs; None where all have
+    more, or either has no score. `statements`: how many such differences are made together."""
+    cheaper = [row for row in found.rows.values() if flops(row.trial) <= result.reference.flops]
+    best = max(cheaper, key=lambda row: (score(row.trial), -flops(row.trial), -row.trial.number), default=None)
+    return None if best is None else difference(best, result, found, statements)
 
 
 def difference(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.records.trial import Trial
 from space import compact
+
+if TYPE_CHECKING:
+    from nas.records.settings import Settings
 
 LIMIT = 1.25  # times its best: a latency beside which the reference kernel took longer is on no front
 UNCHECKED = "not checked"
@@ -15,6 +18,10 @@ UNCHECKED = "not checked"
 
 def _counted(value: float) -> str:
     return compact(round(value))
+
+
+def _ms(value: float) -> str:
+    return f"{value:.3g} ms"
 
 
 @dataclass(frozen=True)
@@ -27,11 +34,12 @@ class CostAxis:
     words: Callable[[float], str] = _counted
     quartiles: Callable[[Trial], tuple[float, float]] | None = None  # around `on`, of what was measured many times
     note: str = ""  # what must be said beside its values, in sentences
+    unit: float = 1.0  # in what a budget's band of it counts
 
     def said(self, value: float) -> str:
-        """A value with what it counts: `4.2M FLOPs`, `1.3 ms`."""
+        """A value with what it counts: `4.2M FLOPs`, `1.3 ms forecast latency`; one that was measured is `1.3 ms`."""
         words = self.words(value)
-        return f"{words} {self.name}" if self.words is _counted else words
+        return words if self.quartiles else f"{words} {self.name}"
 
     def on(self, trial: Trial) -> float:
         """Of a trial that has it."""
@@ -47,9 +55,15 @@ ACTIVATIONS = CostAxis(
 )
 FORECAST = CostAxis(
     "forecast latency", "latency that the study's model forecasts, ms",
-    lambda trial: None if trial.latency is None else trial.latency / 1e6, lambda value: f"{value:.3g} ms",
+    lambda trial: None if trial.latency is None else trial.latency / 1e6, _ms, unit=1e6,
 )  # fmt: skip
 COUNTED = {"flops": FLOPS, "params": PARAMETERS, "activations": ACTIVATIONS}  # by their names in options and tables
+MINIMISED = COUNTED | {"latency": FORECAST}  # by what a study minimises
+
+
+def cost_of(settings: Settings) -> CostAxis:
+    """What a study minimises: its front is over it."""
+    return MINIMISED[settings.minimize]
 
 
 def cost_axes(trials: Iterable[Trial], measured: Mapping[str, Any] | None = None) -> dict[str, CostAxis]:
@@ -99,7 +113,7 @@ def latency(networks: Mapping[str, Any], device: str, batch: int, keys: Iterable
     images = "one image" if batch == 1 else f"{batch} images"
     return CostAxis(
         f"latency (batch {batch}, {device})", f"latency of {images}, ms (median, float32, {device})", of,
-        lambda value: f"{value:.3g} ms", quartiles,
+        _ms, quartiles,
         _note(networks, batch, networks if keys is None else keys),
     )  # fmt: skip
 

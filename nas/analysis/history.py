@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from nas.analysis.pareto import flops, hypervolume, mean_of, pareto_front, score, scored
+from nas.analysis.pareto import hypervolume, mean_of, minimised, pareto_front, score, scored
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
-from space import Band
 
 RECENT = 20  # trials that the rate is of
 
@@ -59,7 +58,7 @@ def hypervolume_history(trials: Sequence[Trial], settings: Settings) -> list[Ste
     if all(t.finished for t in ended):
         ended.sort(key=lambda t: (t.finished, t.number))
     begun = min((t.started for t in ended if t.started), default=None)
-    growing = _Growing(settings.band)
+    growing = _Growing(settings)
     images, seconds, steps = 0, 0.0, []
     for trial in ended:
         images += trial.images or 0
@@ -73,8 +72,8 @@ def hypervolume_history(trials: Sequence[Trial], settings: Settings) -> list[Ste
 class _Growing:
     """A front that takes in one trial after another; the hypervolume is worked out anew only where the front moves."""
 
-    def __init__(self, band: Band) -> None:
-        self.band, self.volume = band, 0.0
+    def __init__(self, settings: Settings) -> None:
+        self.ends, self.cost, self.volume = settings.ends, minimised(settings), 0.0
         self.seeds: dict[str | int, list[Trial]] = {}  # of each network
         self.networks: dict[str | int, Trial] = {}  # each at the mean of its seeds
         self.front: list[Trial] = []
@@ -91,12 +90,12 @@ class _Growing:
         before = self.networks.get(key)
         own = self.networks[key] = mean_of(self.seeds[key])
         if any(each is before for each in self.front):  # else it can only rise onto the front
-            self.front = pareto_front(self.networks.values())
-        elif all(flops(each) > flops(own) or score(each) < score(own) for each in self.front):
-            self.front = pareto_front([*self.front, own])
+            self.front = pareto_front(self.networks.values(), self.cost)
+        elif all(self.cost(each) > self.cost(own) or score(each) < score(own) for each in self.front):
+            self.front = pareto_front([*self.front, own], self.cost)
         else:
             return
-        self.volume = hypervolume(self.front, self.band)
+        self.volume = hypervolume(self.front, self.ends, self.cost)
 
 
 def spans(trials: Sequence[Trial], now: datetime) -> list[Span]:

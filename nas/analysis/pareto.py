@@ -1,5 +1,5 @@
-"""The Pareto front: the networks that no other beats in both accuracy (or the study's other metric) and FLOPs; best,
-knee and hypervolume.
+"""The Pareto front: the networks that no other beats in both accuracy (or the study's other metric) and cost, which is
+FLOPs unless the study minimises another; best, knee and hypervolume.
 
 A network trained with several seeds is one point, at its mean accuracy, so that a lucky seed puts nothing on the front.
 """
@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from nas.records.scores import ClassCounts
 from nas.records.settings import FILE, Settings
@@ -71,9 +73,10 @@ def merged(trials: Iterable[Trial]) -> list[Trial]:
     return [point.trial for point in points(trials)]
 
 
-def top(trials: Iterable[Trial]) -> Point | None:
+def top(trials: Iterable[Trial], cost: Callable[[Trial], float] | None = None) -> Point | None:
     """The most accurate network, the last of the front, and never the best single training; None without any."""
-    return max(points(trials), key=lambda p: (score(p.trial), -flops(p.trial), -p.trial.number), default=None)
+    cost = cost or flops
+    return max(points(trials), key=lambda p: (score(p.trial), -cost(p.trial), -p.trial.number), default=None)
 
 
 def pareto_front(trials: Iterable[Trial], cost: Callable[[Trial], float | None] | None = None) -> list[Trial]:
@@ -113,13 +116,14 @@ def knee(front: Sequence[Trial], cost: Callable[[Trial], float] | None = None) -
     return max(front, key=above)
 
 
-def hypervolume(trials: Iterable[Trial], band: Band) -> float:
-    """Area under the front's staircase over log FLOPs across `band`, from 0 to 1.
+def hypervolume(trials: Iterable[Trial], band: Band, cost: Callable[[Trial], float] | None = None) -> float:
+    """Area under the front's staircase over log cost (FLOPs by default) across `band`, from 0 to 1.
 
     0 below the cheapest network, then the best accuracy so far; 1 would be perfect accuracy at the band's low end.
     """
-    front = [trial for trial in pareto_front(trials) if flops(trial) <= band.high]
-    edges = [max(flops(trial), band.low) for trial in front] + [band.high]
+    cost = cost or flops
+    front = [trial for trial in pareto_front(trials, cost) if cost(trial) <= band.high]
+    edges = [max(cost(trial), band.low) for trial in front] + [band.high]
     area = sum(score(t) * math.log(right / left) for t, left, right in zip(front, edges, edges[1:], strict=False))
     return area / math.log(band.high / band.low) if band.high > band.low else (score(front[-1]) if front else 0.0)
 
@@ -131,7 +135,7 @@ class Outcome:
     study: str
     networks: int
     front: int
-    hypervolume: float  # of means, over log FLOPs across the budget
+    hypervolume: float  # of means, over the log of what the study minimises, between its ends
     trainings: int  # begun and ended: complete, failed or stopped, repeats included
     images: int  # trained on in all; those of failed trainings are not known
     seconds: float  # of training and evaluation, all trainings together
@@ -150,8 +154,8 @@ def outcome(trials: Sequence[Trial], settings: Settings) -> Outcome:
     return Outcome(
         study=settings.name,
         networks=len(by_network(trials)),
-        front=len(pareto_front(trials)),
-        hypervolume=hypervolume(trials, settings.band),
+        front=len(pareto_front(trials, minimised(settings))),
+        hypervolume=hypervolume(trials, settings.ends, minimised(settings)),
         trainings=len(trained),
         images=sum(trial.images or 0 for trial in trained),
         seconds=sum(trial.seconds or 0.0 for trial in trained),
@@ -171,6 +175,11 @@ def score(trial: Trial) -> float:
     found = trial.score
     assert found is not None
     return found
+
+
+def minimised(settings: Settings) -> Callable[[Trial], Any]:
+    """What the study minimises of a trial, in the units of `Settings.ends`."""
+    return attrgetter(settings.minimize)
 
 
 def flops(trial: Trial) -> int:

@@ -243,12 +243,13 @@ def _ties(front: Sequence[Trial], counts: Mapping[int, float], noise: Noise) -> 
     return ties
 
 
-def next_repeat(trials: Sequence[Trial], limit: int, seed: int) -> int | None:
+def next_repeat(trials: Sequence[Trial], limit: int, seed: int, cost: CostAxis = FLOPS) -> int | None:
     """The network to train with another seed, by the number of its first trial; None if `limit` such trainings are
     done or none is worth it.
 
-    The one whose place on the front another seed would settle most: with probability p and n seeds, p (1 - p) is what
-    is open, and 1 / n - 1 / (n + 1) how much one seed more narrows its mean. The first goes to the most accurate.
+    The one whose place on the front over `cost` another seed would settle most: with probability p and n seeds,
+    p (1 - p) is what is open, and 1 / n - 1 / (n + 1) how much one seed more narrows its mean. The first goes to the
+    most accurate.
     Trainings that wait, run, failed or were stopped count too, so that none is chosen twice at once or for ever.
     """
     keys = {trial.number: trial.key for trial in trials}
@@ -256,7 +257,7 @@ def next_repeat(trials: Sequence[Trial], limit: int, seed: int) -> int | None:
     begun = Counter(key for key, trial in zip(known, trials, strict=True) if key and trial.state in _BEGUN)
     if sum(begun.values()) - len(begun) >= limit:
         return None
-    found = networks(trials, seed)
+    found = networks(trials, seed, cost)
     if found.noise is None:
         fresh = [row.trial for row in found.front if begun[row.trial.key or ""] == 1]
         return best(fresh).number if fresh else None

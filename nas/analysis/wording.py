@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from nas.analysis.cost_axes import cost_of
 from nas.records.scores import BALANCED, WORDS
 from space import Arch, Cost, Stage, Task, compact
 
@@ -165,6 +166,12 @@ def basis(settings: Settings, seeds: str) -> str:
         f"{metric_words(settings.metric)} on {data.name}'s validation split, n = {data.validation:,}, {seeds}, "
         f"{settings.training}. {CONVENTION}."
     )
+
+
+def ends_words(settings: Settings) -> str:
+    """What hypervolume goes over: `log FLOPs across the budget`, `log parameters across the range of the space`."""
+    across = "budget" if settings.minimised_band else "range of the space"
+    return f"log {cost_of(settings).name} across the {across}"
 
 
 def metric_words(metric: Metric) -> str:

@@ -202,7 +202,7 @@ class SamplerSource:
         self, table: RecordedTable, answers: Surrogate | Exhaustive, sampler: Sampler, seed: int, unit: Unit
     ) -> None:
         self.table, self.answers, self.seed, self.unit = table, answers, seed, unit
-        self.settings = replace(table.settings, sampler=sampler, seed=seed)
+        self.settings = replace(table.settings, sampler=sampler, seed=seed, minimize="flops")
         self.space, self.pace = self.settings.build_space(), mean_period_seconds(table.recordings)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.study = optuna.create_study(directions=["maximize", "minimize"], sampler=build_sampler(self.settings, 0))

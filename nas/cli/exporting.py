@@ -45,7 +45,10 @@ def export(
         float | None, typer.Option(min=0, help="Limit: at most this latency in ms; measure first.")
     ] = None,
     min_accuracy: Annotated[str | None, typer.Option(help="Limit: at least 92%, or .92, in validation.")] = None,
-    by: Annotated[str, typer.Option(help="The front is over flops, params, activations or latency@DEVICE.")] = "flops",
+    by: Annotated[
+        str | None,
+        typer.Option(help="The front is over flops, params, activations or latency@DEVICE. [default: as searched]"),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Batch size at which latency was measured.")] = 1,
     formats: FormatOption = None,
     timm: TimmOption = False,

@@ -25,7 +25,7 @@ from nas.cli.options import (
 )  # fmt: skip
 from nas.latency.device_names import Runtime
 from nas.records.scores import Metric
-from nas.records.settings import FILE, Reading, Sampler, Stop, find_study
+from nas.records.settings import FILE, Minimize, Reading, Sampler, Stop, find_study
 from nas.searching.plan import LogLevel
 from nas.tracking import Tracker, tracker
 from space import Budget, Space
@@ -72,6 +72,9 @@ def search(
     metric: Annotated[
         Metric, typer.Option(help="What is maximised; balanced: the mean over classes of the share told right.")
     ] = "accuracy",
+    minimize: Annotated[
+        Minimize, typer.Option(help="Which cost the front sets the metric against; latency: the forecast one.")
+    ] = "flops",
     stop: Annotated[
         Stop | None,
         typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
@@ -124,7 +127,7 @@ def search(
     plan = SearchPlan(
         trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe,
         images=None if images is None else parse_count(images, "images", "30K"), epochs=epochs,
-        name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, stop=stop, device=device,
+        name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, minimize=minimize, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
         gpus_per_worker=gpus_per_worker, batch=batch, runtime=runtime, device_model=device_model,
         latency_device=at.strip() or None,

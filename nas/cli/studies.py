@@ -68,21 +68,22 @@ def trials(
 def front(
     study: StudyArg,
     by: Annotated[
-        str, typer.Option(help="flops, params, activations, or latency@DEVICE after `nas measure`.")
-    ] = "flops",
+        str | None,
+        typer.Option(help="flops, params, activations, or latency@DEVICE after `nas measure`. [default: as searched]"),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Of the latency.")] = 1,
     wide: Wide = False,
     columns: Columns = None,
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Show the Pareto front of STUDY, accuracy against FLOPs or what --by says, with what is known of its noise, beside
-    random search's.
+    """Show the Pareto front of STUDY, accuracy against what it minimises or --by says, with what is known of its noise,
+    beside random search's.
 
     Example: nas front digits-1M-4M
     """
     folder, names = find_study(study, runs), parse_columns(columns, as_json)
-    if by in COUNTED:
+    if by is None or by in COUNTED:
         from nas.cli.study_tables import print_front
 
         print_front(folder, as_json, wide, names, by)

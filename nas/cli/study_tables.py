@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
+from nas.analysis.cost_axes import FLOPS, FORECAST, MINIMISED, CostAxis, cost_of
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
-from nas.analysis.pareto import baseline_of, hypervolume, knee, outcome, pareto_front, score, scored, split_error
+from nas.analysis.pareto import baseline_of, knee, outcome, pareto_front, score, scored, split_error
 from nas.analysis.plain_table import number, plain_table
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.studies import Summary
@@ -42,11 +42,13 @@ SEED_OF_A_ROW = "of the 1 seed of that row (a network's accuracy is the mean of 
 
 
 def print_front(
-    folder: Path, as_json: bool, wide: bool = False, names: Sequence[str] | None = None, by: str = "flops"
+    folder: Path, as_json: bool, wide: bool = False, names: Sequence[str] | None = None, by: str | None = None
 ) -> None:
-    """The front of a study over FLOPs, or what else `by` says of COUNTED, beside that of random search where there is
-    one; over FLOPs beside references too. `names`: of columns that were chosen."""
-    reader, beside, cost = Reader(folder), baseline_of(folder), COUNTED[by]
+    """The front of a study over what it minimises, or what else `by` says of COUNTED, beside that of random search
+    where there is one; over FLOPs beside references too. `names`: of columns that were chosen."""
+    reader, beside = Reader(folder), baseline_of(folder)
+    by = by or reader.settings.minimize
+    cost = MINIMISED[by]
     trials, other = reader.trials(), Reader(beside) if beside else None
     if as_json:
         from nas.analysis.about import OF_NETWORKS, about_outcome, about_study
@@ -84,16 +86,18 @@ def front_table(
     settings: Settings,
     wide: bool = False,
     names: Sequence[str] | None = None,
-    by: str = "flops",
+    by: str | None = None,
 ) -> Table:
-    """The front by rising cost, `by` of COUNTED, its knee, best and ties marked; intervals where a network was
-    repeated. `wide`: every column, networks in full, and all that is to be said of the numbers. `names`: of columns
-    that were chosen."""
-    cost = COUNTED[by]
+    """The front by rising cost, `by` of MINIMISED (None: what the study minimises), its knee, best and ties marked;
+    intervals where a network was repeated. `wide`: every column, networks in full, and all that is to be said of the
+    numbers. `names`: of columns that were chosen."""
+    by, own = by or settings.minimize, cost_of(settings)
+    cost = MINIMISED[by]
     found, count = networks(trials, cost=cost), len(scored(trials))
     counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks ({count} trainings)"
     title = f"{settings.name}: front of {counts} in {settings.budget}\n"
-    title += f"hypervolume {hypervolume(trials, settings.band):.4f}" if cost is FLOPS else f"over {cost.label}"
+    volume = f"hypervolume {outcome(trials, settings).hypervolume:.4f}" if cost is own else ""
+    title += volume if own is cost is FLOPS else f"{volume} over {cost.label}".strip()
     every = _front_columns(found, settings, wide)
     seeds = [] if found.noise is None else ["seeds"]
     costs = list(dict.fromkeys([by, "flops", "params"]))
@@ -124,6 +128,8 @@ def _front_columns(found: NetworkResults, settings: Settings, wide: bool) -> Col
         ),
         "params": (number("params"), lambda row: _count(row.trial.params)),
         "activations": (number("acti-\nvations"), lambda row: _count(row.trial.activations)),
+        **({"latency": (number("forecast\nlatency"), lambda row: FORECAST.words(FORECAST.on(row.trial)))}
+           if settings.latency else {}),
         "seconds": (number("seconds"), lambda row: _seconds(row.trial)),
         "key": (number("key"), lambda row: row.trial.key or ""),
         "network": (
@@ -239,7 +245,9 @@ def baseline_line(
 
 def _outcome_words(trials: Sequence[Trial], settings: Settings, cost: CostAxis) -> str:
     found, front = outcome(trials, settings), pareto_front(trials, cost.of)
-    reach = f" hypervolume {found.hypervolume:.4f}" if cost is FLOPS else f"\n  {_ends(front, cost)}"
+    own = cost is cost_of(settings)
+    over = "" if cost is FLOPS else f" over {cost.name}"
+    reach = f" hypervolume {found.hypervolume:.4f}{over}" if own else f"\n  {_ends(front, cost)}"
     took = f"{found.trainings} trainings on {found.images:,} images, {found.seconds:,.0f} s of training"
     return f"{found.study}: {len(front)} of {found.networks} networks on the front,{reach},\n  {took}"
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from nas.analysis.pareto import flops, merged, pareto_front, score
+from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.pareto import merged, pareto_front, score
 from nas.records.scores import SHORT
 from nas.records.trial import Trial
-from space import Band, compact
+from space import Band
 
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 66, 20, 36, 56  # margins
@@ -17,21 +18,22 @@ BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#7F7F7F"  # Okabe-Ito; legible o
 STEPS = (1, 2, 5)
 
 
-def front_svg(trials: Sequence[Trial], band: Band, chosen: Trial, title: str) -> str:
-    """Every trained network at the mean of its seeds, over log FLOPs; the front as a staircase; `chosen` ringed."""
-    points, front = merged(trials), pareto_front(trials)
+def front_svg(trials: Sequence[Trial], band: Band, chosen: Trial, title: str, cost: CostAxis = FLOPS) -> str:
+    """Every trained network at the mean of its seeds, over log `cost`, at least across `band` where it counts that; the
+    front as a staircase; `chosen` ringed."""
+    points, front = merged(trials), pareto_front(trials, cost.of)
     marked = next((t for t in points if t.number == chosen.number or (t.key and t.key == chosen.key)), chosen)
-    plot = _Plot([*points, marked], band)
+    plot = _Plot([*points, marked], band, cost)
     on_front = {trial.number for trial in front}
-    lines = [*plot.axes(), plot.staircase(front, band)]
+    lines = [*plot.axes(), plot.staircase(front)]
     for trial in points:
         filled = trial.number in on_front
-        about = f"trial {trial.number}: {100 * score(trial):.2f}%, {compact(flops(trial))} FLOPs"
+        about = f"trial {trial.number}: {100 * score(trial):.2f}%, {cost.said(cost.on(trial))}"
         paint = f'fill="{BLUE}"' if filled else f'fill="{GREY}" fill-opacity="0.45"'
         lines.append(f'<circle {plot.place(trial)} r="{5 if filled else 3.5}" {paint}><title>{about}</title></circle>')
     lines.append(f'<circle {plot.place(marked)} r="10" fill="none" stroke="{VERMILLION}" stroke-width="3"/>')
-    label = f"this network: {100 * score(marked):.2f}%, {compact(flops(marked))}"
-    x, y = plot.x(flops(marked)), plot.y(score(marked))
+    label = f"this network: {100 * score(marked):.2f}%, {cost.words(cost.on(marked))}"
+    x, y = plot.x(cost.on(marked)), plot.y(score(marked))
     end, side = ("end", -15) if x > (WIDTH + LEFT) / 2 else ("start", 15)
     lines.append(f'<text x="{x + side:.1f}" y="{y + 22:.1f}" text-anchor="{end}" fill="{VERMILLION}">{label}</text>')
     heading = f'<text x="{LEFT}" y="20" fill="{GREY}" font-weight="bold">{escape(title)}</text>'
@@ -42,12 +44,13 @@ def front_svg(trials: Sequence[Trial], band: Band, chosen: Trial, title: str) ->
 
 
 class _Plot:
-    """From FLOPs and accuracies to pixels."""
+    """From costs and accuracies to pixels."""
 
-    def __init__(self, points: Sequence[Trial], band: Band) -> None:
-        self.short = SHORT[points[0].metric]
-        costs, scores = [flops(t) for t in points], [score(t) for t in points]
-        self.low, self.high = math.log(min(band.low, *costs)) - 0.05, math.log(max(band.high, *costs)) + 0.05
+    def __init__(self, points: Sequence[Trial], band: Band, cost: CostAxis) -> None:
+        self.short, self.cost, self.end = SHORT[points[0].metric], cost, band.high / cost.unit
+        costs, scores = [cost.on(t) for t in points], [score(t) for t in points]
+        low, high = min(band.low / cost.unit, *costs), max(self.end, *costs)
+        self.low, self.high = math.log(low) - 0.05, math.log(high) + 0.05
         spread = max(max(scores) - min(scores), 0.01)
         self.bottom, self.top = min(scores) - 0.08 * spread, max(scores) + 0.08 * spread
 
@@ -59,15 +62,15 @@ class _Plot:
         return HEIGHT - BOTTOM - (value - self.bottom) / (self.top - self.bottom) * (HEIGHT - TOP - BOTTOM)
 
     def place(self, trial: Trial) -> str:
-        return f'cx="{self.x(flops(trial)):.1f}" cy="{self.y(score(trial)):.1f}"'
+        return f'cx="{self.x(self.cost.on(trial)):.1f}" cy="{self.y(score(trial)):.1f}"'
 
-    def staircase(self, front: Sequence[Trial], band: Band) -> str:
+    def staircase(self, front: Sequence[Trial]) -> str:
         if not front:
             return ""
-        path = [f"M{self.x(flops(front[0])):.1f} {self.y(score(front[0])):.1f}"]
+        path = [f"M{self.x(self.cost.on(front[0])):.1f} {self.y(score(front[0])):.1f}"]
         for trial in front[1:]:
-            path += [f"H{self.x(flops(trial)):.1f}", f"V{self.y(score(trial)):.1f}"]
-        path.append(f"H{self.x(max(band.high, flops(front[-1]))):.1f}")
+            path += [f"H{self.x(self.cost.on(trial)):.1f}", f"V{self.y(score(trial)):.1f}"]
+        path.append(f"H{self.x(max(self.end, self.cost.on(front[-1]))):.1f}")
         return f'<path d="{" ".join(path)}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
 
     def axes(self) -> Iterable[str]:
@@ -76,20 +79,20 @@ class _Plot:
         for cost in _round_costs(math.exp(self.low), math.exp(self.high)):
             x = f"{self.x(cost):.1f}"
             yield f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{floor}" stroke="{GREY}" stroke-opacity="0.3"/>'
-            yield f'<text x="{x}" y="{floor + 18}" text-anchor="middle" fill="{GREY}">{compact(cost)}</text>'
+            yield f'<text x="{x}" y="{floor + 18}" text-anchor="middle" fill="{GREY}">{self.cost.words(cost)}</text>'
         for value in _round_scores(self.bottom, self.top):
             y = self.y(value)
             yield f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GREY}" stroke-opacity="0.3"/>'
             yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{GREY}">{100 * value:g}%</text>'
         middle = (LEFT + right) / 2
-        words = f"FLOPs (conv + linear multiply-accumulates, batch 1), log scale; validation {self.short}"
+        words = f"{self.cost.label}, log scale; validation {self.short}"
         yield f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle" fill="{GREY}">{words}</text>'
 
 
-def _round_costs(low: float, high: float) -> list[int]:
+def _round_costs(low: float, high: float) -> list[float]:
     """1, 2 and 5 times powers of ten."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [step * 10**power for power in powers for step in STEPS if low <= step * 10**power <= high and power >= 0]
+    return [step * 10**power for power in powers for step in STEPS if low <= step * 10**power <= high]
 
 
 def _round_scores(low: float, high: float) -> list[float]:

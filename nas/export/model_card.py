@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.analysis.against_front import difference, reference_results
+from nas.analysis.cost_axes import FLOPS, cost_of
 from nas.analysis.pareto import by_network, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
@@ -147,20 +148,23 @@ class ModelCard:
     def markdown(self, written: Written) -> str:
         """The whole card, of a folder in which front.svg lies."""
         settings, trial, data = self.settings, self.trial, self.settings.data
-        count, front = len(by_network(self.trials)), pareto_front(self.trials)
+        cost = cost_of(settings)
+        count, front = len(by_network(self.trials)), pareto_front(self.trials, cost.of)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
         remark = f"- {self.note}\n" if self.note else ""
         balanced = "".join(f"- {line}\n" for line in (*self.class_lines(), *self.reference_lines()))
         classes = f"### By class\n\n{by_class.card_table(self.by_split, data.classes)}\n\n" if self.by_split else ""
         title, metric = f"{settings.name}, trial {trial.number}", WORDS[settings.metric]
+        aim = metric if cost is FLOPS else f"{metric} against {cost.name}"
+        on_front = f"{len(front)} are on the front" + ("" if cost is FLOPS else f" of {aim}")
         return f"""{card_sections.header(title, data.name, self.test, data.test)}
 # {title}
 
 An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
-{len(data.classes)} classes. Found by a search of the space `{settings.space_name}` for {metric} under a FLOPs budget.
+{len(data.classes)} classes. Found by a search of the space `{settings.space_name}` for {aim} under a FLOPs budget.
 
-![{metric.capitalize()} against FLOPs of the networks of the search, with this one marked](front.svg)
+![{metric.capitalize()} against {cost.name} of the networks of the search, with this one marked](front.svg)
 
 ## How good
 
@@ -180,7 +184,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
     {settings.command}
 
 Sampler {settings.sampler}, seed {settings.seed}, budget {settings.budget}. This is trial {trial.number}; of
-{count} trained networks {len(front)} are on the front. It was trained for {trial.seconds or 0:.1f} s on
+{count} trained networks {on_front}. It was trained for {trial.seconds or 0:.1f} s on
 {settings.device} with seed {trial.seed}.
 
 - data: {printable(data.source)}, fingerprint {data.fingerprint}

@@ -35,19 +35,19 @@ class Selection:
     max_params: str | None = None  # likewise
     max_latency: float | None = None  # ms per batch
     min_accuracy: str | None = None  # `92%` or `.92` of what the study maximises, in the mean of seeds
-    by: str = "flops"  # or params, activations, latency@DEVICE
+    by: str | None = None  # flops, params, activations, latency@DEVICE; None: what the study minimises
     batch: int = 1
 
     @property
-    def over(self) -> str:
-        """What the front is over: latency where that alone is limited."""
+    def over(self) -> str | None:
+        """What the front is over: measured latency where that alone is limited."""
         counted = self.max_flops is None and self.max_params is None
-        return AXIS if self.max_latency is not None and counted and self.by == "flops" else self.by
+        return AXIS if self.max_latency is not None and counted and self.by is None else self.by
 
     @property
     def latency(self) -> str | None:
         """Which latency has a part in it."""
-        if self.over not in COUNTED:
+        if self.over not in (None, *COUNTED):
             return self.over
         return AXIS if self.max_latency is not None else None
 
@@ -107,7 +107,7 @@ def _limits(folder: Path, rows: Sequence[Trial], selection: Selection) -> list[L
             band = Band.parse(text, option) if ".." in text else Band(1, parse_count(text, option))
             found.append(_at_most(option, text, COUNTED[name], band.high, band.low))
     if selection.max_latency is not None:
-        by = selection.by if selection.by not in COUNTED else AXIS
+        by = AXIS if selection.by in (None, *COUNTED) else selection.by
         timed = axis(folder, rows, by, selection.batch)
         found.append(_at_most("max-latency", f"{selection.max_latency:g} ms", timed, selection.max_latency))
     if selection.min_accuracy is not None:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from nas.analysis.cost_axes import cost_of
 from nas.data.dataset import Data, Split
 from nas.data.study_data import load_study_data
 from nas.export.folder import CHECKED, check_out, steps_of, write
@@ -78,8 +79,9 @@ def export_trial(
     )  # fmt: skip
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
     picture = front_svg(
-        card.trials, card.settings.band, trial, f"{card.settings.name}: {data.name}, {card.settings.training}"
-    )
+        card.trials, card.settings.ends, trial, f"{card.settings.name}: {data.name}, {card.settings.training}",
+        cost_of(card.settings),
+    )  # fmt: skip
     write(
         out, network, preprocess, checked_images(data), card.markdown, formats=formats, force=force, steps=steps,
         extra=lambda folder: write_whole(folder / FRONT, picture),

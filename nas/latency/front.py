@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nas.analysis import cost_axes
-from nas.analysis.cost_axes import COUNTED, CostAxis, is_busy, latency, mark, reference_best, slowdown
+from nas.analysis.cost_axes import COUNTED, CostAxis, cost_of, is_busy, latency, mark, reference_best, slowdown
 from nas.analysis.pareto import baseline_of, points, score
 from nas.latency.device_names import Device, meant, options_of
 from nas.latency.measurements import around, read
+from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError
@@ -140,9 +141,11 @@ def find_device(folder: Path, trials: Iterable[Trial], by: str) -> Device:
     return found
 
 
-def axis(folder: Path, trials: Sequence[Trial], by: str, batch: int) -> CostAxis:
-    """The measure that `params` or `latency@WORDS` means. Raises InputError for none, and for a device or batch that
-    was not measured, or only while the machine was busy."""
+def axis(folder: Path, trials: Sequence[Trial], by: str | None, batch: int) -> CostAxis:
+    """The measure that `params` or `latency@WORDS` means; None: what the study minimises. Raises InputError for no such
+    measure, and for a device or batch that was not measured, or only while the machine was busy."""
+    if by is None:
+        return cost_of(Settings.read(folder))
     if by in COUNTED:
         return COUNTED[by]
     device = find_device(folder, trials, by).name

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import pareto_front
 from nas.latency.device_names import runtime_of, threads_of
 from nas.latency.front import rows
@@ -63,7 +64,7 @@ def check_front(
     how = None if model is None else how_measured(model, device)
     if band is None or model is None or how is None:
         return None
-    front = pareto_front(Reader(folder).trials())
+    front = pareto_front(Reader(folder).trials(), cost_of(settings).of)
     if not front:
         return []
     measure_study(folder, front, settings.task, how, on_network)

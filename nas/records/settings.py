@@ -21,6 +21,8 @@ from nas.records.look import Look
 from nas.records.recipe import Int, Recipe
 from nas.records.scores import Metric
 from space import Band, Budget, InputError, Space, Task
+from space.budget import MEASURES
+from space.cost_range import cost_range
 from space.draw import Drawable
 from space.latency_model import LatencyModel
 from space.reading import check, is_file, load_yaml
@@ -36,9 +38,11 @@ ARTIFACTS = "artifacts"
 ARCHIVE = ".archive"  # beside the studies: those that were put away
 BASELINE = "-random"  # behind the name of the study that a random search stands beside
 Sampler = Literal["ehvi", "tpe", "nsga2", "random", "spread"]
+FINEST = 1000  # of a limit on latency, the part that hypervolume begins at where the model says less
 DESIGN: Literal["design"] = "design"  # in place of a sampler: the networks of a design, each in its turn
 Drawn = Literal["ehvi", "tpe", "nsga2", "random", "spread", "design"]  # by whom
 Stop = Literal["none", "quantile", "moasha"]
+Minimize = Literal["flops", "params", "activations", "latency"]  # MEASURES, attributes of a trial
 
 _CLOSED = ConfigDict(extra="forbid")
 _LONGEST, _KEPT = 64, 47  # letters of a name; of one that is too long, so that `-random` fits behind it
@@ -143,6 +147,7 @@ class Settings:
     sampler: Drawn  # who draws the networks
     stop: Stop = "none"  # the rule of early stopping; studies before version 3 had none
     metric: Metric = "accuracy"  # which score is maximised; studies of earlier releases had no other
+    minimize: Minimize = "flops"  # which cost is minimised: what the front is over; likewise
     seed: Int  # the study's; those of trials follow from it
     device: str  # that it was begun on
     versions: dict[str, str]  # of Python and packages, likewise
@@ -155,12 +160,31 @@ class Settings:
 
     @property
     def budget(self) -> Budget:
-        """All that a network must keep to; FLOPs are what accuracy is set against."""
+        """All that a network must keep to."""
         limits = {"params": self.params, "activations": self.activations, "latency": self.latency}
         budget = Budget(flops=self.band, **{name: Band(*ends) for name, ends in limits.items() if ends})
         if self.latency_model is None:
             return budget
         return budget.forecast_by(LatencyModel.from_dict(self.latency_model, f"{FILE}: latency_model"))
+
+    @property
+    def minimised_band(self) -> Band | None:
+        """Of the budget, the band of what is minimised, a latency in nanoseconds; None where none was given."""
+        found: Band | None = getattr(self.budget, self.minimize)
+        return found
+
+    @property
+    def ends(self) -> Band:
+        """What hypervolume goes over, of what is minimised: its band, where none was given the range of the space's
+        networks. A band that begins at 1 begins at the space's least, one of latency at what the model gives every
+        network; but one of FLOPs is taken as it is."""
+        band, model = self.minimised_band, self.budget.model
+        if band is not None and (band.low > 1 or self.minimize == "flops"):
+            return band
+        if band is not None and model is not None and self.minimize == "latency":
+            return Band(min(max(round(model.fixed), band.high // FINEST, 1), band.high), band.high)
+        reach = _reach(json.dumps(self.space), self.space_name, self.task, self.minimize)
+        return reach if band is None else Band(min(reach.low, band.high), band.high)
 
     @property
     def limits(self) -> str:
@@ -240,6 +264,12 @@ class Settings:
 def _steps_of(plain: str, name: str) -> Steps:
     """Kept, as it knows the networks that it has sized."""
     return Steps.from_dict(json.loads(plain), name, FILE)
+
+
+@lru_cache(8)
+def _reach(plain: str, name: str, task: Task, minimize: Minimize) -> Band:
+    """Of a space's networks, in what is minimised."""
+    return cost_range(Space.from_dict(json.loads(plain), name, FILE), task, MEASURES.index(minimize))
 
 
 def with_study(command: str, name: str) -> str:

@@ -1,7 +1,8 @@
 """The search's own sampler: of some candidates, the network with the highest expected gain in hypervolume for its cost.
 
-Accuracy is forecast by a Bayesian ridge on features of the network; FLOPs are known beforehand. Every proposal is made
-through `Space.compose`, so that it lands in the budget by construction. Needs no torch.
+Accuracy is forecast by a Bayesian ridge on features of the network; its cost, FLOPs or what else the study minimises,
+is known beforehand. Every proposal is made through `Space.compose`, so that it lands in the budget by construction.
+Needs no torch.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ SCALE = 200  # random networks that features are standardised by
 FRESH, BLOCKS = 8, 16  # random candidates of a trial, and how many trials' of them each ask looks at
 MUTANTS = 16  # candidates of an ask that are mutations of front members
 LEAST = 8  # complete networks that a forecast of the stopped ones is fitted to at least
-COST_POWER = 0.5  # a gain counts by FLOPs^-0.5
-TREND = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log FLOPs and their square: next to none
-AT_RUNG = (1e-6, 1e-3, 1e-9)  # likewise of 1, log FLOPs and the accuracy at a rung
+COST_POWER = 0.5  # a gain counts by FLOPs^-0.5, whatever is minimised: training it takes as long
+TREND = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log cost and its square: next to none
+AT_RUNG = (1e-6, 1e-3, 1e-9)  # likewise of 1, log cost and the accuracy at a rung
 
 
 @dataclass(slots=True)
 class Point:
     """A network that was trained: the sum of its accuracies, its trainings, its parameters."""
 
-    log_flops: float
+    log_cost: float
     total: float
     count: int
     params: Mapping[str, Any]
@@ -57,6 +58,7 @@ class Candidate:
     arch: Arch
     cost: Cost
     params: dict[str, Any]
+    latency: int = 0  # nanoseconds, where they are forecast
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Known:
     points: dict[str, Point] = field(default_factory=dict)
     failed: list[Floats] = field(default_factory=list)  # rows of networks whose training failed
     stopped: dict[int, Forecast] = field(default_factory=dict)  # by last rung: networks that were stopped there
-    at_rungs: dict[int, Ridge] = field(default_factory=dict)  # by period: final accuracy from 1, log FLOPs, accuracy
+    at_rungs: dict[int, Ridge] = field(default_factory=dict)  # by period: final accuracy from 1, log cost, accuracy
     worst: float = 1.0  # accuracy so far
     read: int = 0  # trials seen
     open: list[int] = field(default_factory=list)  # of them those that had not ended
@@ -92,7 +94,7 @@ class EhviSampler(BaseSampler):
         self.proposed: dict[int, dict[str, Any]] = {}  # parameters, by trial, until Optuna asks for them
         self.blocks: dict[int, tuple[list[Candidate], Floats]] = {}  # random candidates with their rows, by trial
         self.exhausted = False  # no draw found a network that no trial has
-        band = settings.band
+        band = self.ends = settings.ends
         self.middle = math.log(band.low * band.high) / 2
         self.half = max(math.log(band.high / band.low) / 2, 1e-9)
         rng, compose = random.Random(0), self.space.compose
@@ -156,7 +158,7 @@ class EhviSampler(BaseSampler):
                 known.at_rungs.setdefault(period, Ridge(AT_RUNG, len(AT_RUNG))).add(
                     np.array([[*row[:2], reached]]), np.array([accuracy])
                 )
-            begun = Point(math.log(trial.user_attrs["flops"]), 0.0, 0, trial.params)
+            begun = Point(math.log(trial.user_attrs[self.settings.minimize]), 0.0, 0, trial.params)
             point = known.points.setdefault(key, begun)
             point.total, point.count = point.total + accuracy, point.count + 1
         elif trial.user_attrs.get("outcome") == "failed":
@@ -169,12 +171,18 @@ class EhviSampler(BaseSampler):
     def _row(self, trial: FrozenTrial) -> Floats:
         attrs = trial.user_attrs
         cost = Cost(attrs["flops"], attrs["params"], attrs["activations"])
-        row: Floats = self._matrix([Candidate(Arch.from_dict(attrs["arch"]), cost, trial.params)])[0]
+        network = Candidate(Arch.from_dict(attrs["arch"]), cost, trial.params, attrs.get("latency", 0))
+        row: Floats = self._matrix([network])[0]
         return row
 
+    def _cost(self, network: Candidate) -> float:
+        """What is minimised of it."""
+        minimize = self.settings.minimize
+        return float(network.latency if minimize == "latency" else getattr(network.cost, minimize))
+
     def _matrix(self, networks: Sequence[Candidate]) -> Floats:
-        """(networks, columns): 1, log FLOPs from -1 to 1 over the band, their square, and the features."""
-        x = (np.log([float(each.cost.flops) for each in networks]) - self.middle) / self.half
+        """(networks, columns): 1, log cost from -1 to 1 between its ends, its square, and the features."""
+        x = (np.log([self._cost(each) for each in networks]) - self.middle) / self.half
         features = self.features.matrix([network_features(each.arch, each.cost) for each in networks])
         return np.column_stack([np.ones_like(x), x, x**2, features])
 
@@ -218,7 +226,7 @@ class EhviSampler(BaseSampler):
     def ranked(self, number: int, rng: random.Random, running: Sequence[Floats]) -> list[Candidate]:
         """Candidates, the most promising first."""
         fit, points = self._fit(), list(self.known.points.values())
-        logs = [point.log_flops for point in points]
+        logs = [point.log_cost for point in points]
         means = [point.total / point.count for point in points]
         front = staircase(np.array(logs), np.array(means))
         parents = [points[i].params for i in front]
@@ -234,8 +242,9 @@ class EhviSampler(BaseSampler):
         rows = np.concatenate([rows for _, rows in groups])
         own = self.middle + self.half * rows[:, 1]
         edges, bars = np.array(logs)[front], np.array(means)[front]
-        gains = expected_gain(own, *fit.predict(rows), edges, bars, self.settings.band)
-        order = np.argsort(-gains * np.exp(-COST_POWER * (own - self.middle)), kind="stable")
+        gains = expected_gain(own, *fit.predict(rows), edges, bars, self.ends)
+        flops = np.array([float(each.cost.flops) for each in candidates])
+        order = np.argsort(-gains * flops**-COST_POWER, kind="stable")
         return [candidates[i] for i in order]
 
     def _block(self, number: int) -> tuple[list[Candidate], Floats]:
@@ -255,7 +264,7 @@ class EhviSampler(BaseSampler):
             recorder = RecordingChooser(chooser, distributions=self.distributions)
             proposal = self.space.compose(recorder, self.settings.task, self.settings.budget)
             if proposal.inside:
-                yield Candidate(proposal.arch, proposal.cost, recorder.params)
+                yield Candidate(proposal.arch, proposal.cost, recorder.params, *proposal.counts[3:])
 
 
 def van_der_corput(n: int) -> float:

@@ -11,6 +11,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from nas.analysis.cost_axes import cost_of
 from nas.analysis.seed_noise import next_repeat
 from nas.records.settings import DESIGN, Settings
 from nas.records.trial import Trial
@@ -92,7 +93,7 @@ class Asker:
         trials = self.index.reader.trials()
         if self.settings.sampler == DESIGN:
             return next_in_turn(trials, repeats)
-        return next_repeat(trials, repeats, self.settings.seed)
+        return next_repeat(trials, repeats, self.settings.seed, cost_of(self.settings))
 
     def _queued(self, total: int, repeats: int) -> Begun | None:
         """What is queued though all that were wanted have begun: two workers may each have queued one for the last

@@ -16,6 +16,7 @@ from nas.records.settings import Settings
 from nas.searching.plan import SearchPlan
 from nas.searching.progress import Stopping
 from space import Budget, InputError, Space, Task, compact
+from space.budget import LATENCY
 from space.draw import Drawable
 from space.latency_model import LatencyModel
 
@@ -34,6 +35,10 @@ def with_model(
     limit = budget.latency
     if limit is None:
         _refuse_alone(wanted)
+        if plan.minimize == LATENCY:
+            raise InputError(
+                "minimize must have a latency to forecast, got latency without a band; add --latency ..5ms"
+            )
         return budget
     assert isinstance(space, Space), "steps are at equal FLOPs"
     if began is not None and began.latency is None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import outcome
 from nas.data.dataset import Data
 from nas.data.sheet import sheet
@@ -177,7 +178,7 @@ def _data_and_settings(
         params=_ends(budget.params), activations=_ends(budget.activations), latency=_ends(budget.latency),
         latency_model=None if budget.model is None else budget.model.to_dict(),
         recipe=settled.to_dict(), sampler=DESIGN if isinstance(space, Steps) else plan.sampler, stop=plan.rule,
-        metric=plan.metric, seed=plan.seed, device=device, versions=package_versions(),
+        metric=plan.metric, minimize=plan.minimize, seed=plan.seed, device=device, versions=package_versions(),
         artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
     )  # fmt: skip
     if plan.storage:
@@ -331,6 +332,8 @@ def _run_held(
 def _what(settings: Settings, trials: int) -> str:
     """What a search does, in a line."""
     aim = "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
+    if settings.minimize != "flops":
+        aim = f" for {WORDS[settings.metric]} against {cost_of(settings).name}"
     many = f"{trials} trial{'s' * (trials > 1)}"
     return f"{many}, {settings.budget}, {settings.training}{aim} on {settings.device}"
 

@@ -18,6 +18,7 @@ import optuna
 from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from nas.analysis.cost_axes import cost_of
 from nas.records.scores import score_of
 from nas.records.settings import Settings
 from nas.records.trial import COUNTS, WEIGHTS, Period, Trial
@@ -62,7 +63,7 @@ class Search:
         self.trainer, self.watch, self.files = trainer, watch, open_store(folder, self.settings.artifacts)
         self.study, self.storage = open_study(folder, watch.on_note)
         self.reader = Reader(folder, self.storage)
-        self.index = TrialIndex(self.reader)
+        self.index = TrialIndex(self.reader, cost_of(self.settings))
         self.study.sampler = build_sampler(self.settings, len(self.reader.frozen()), place)
         self.lease = lease_seconds()
         self.heartbeat = Heartbeat(self.storage, self.lease)
@@ -181,7 +182,7 @@ class Search:
                 losers = self._keep_weights(trial, result)
                 score = score_of(result, self.settings.metric)
                 assert score is not None
-                self.study.tell(trial, [score, trial.user_attrs["flops"]], skip_if_finished=True)
+                self.study.tell(trial, [score, trial.user_attrs[self.settings.minimize]], skip_if_finished=True)
                 self._drop_weights(trial, losers)
         self.watch.on_finish(self.reader.trials()[trial.number], self.index.refresh().networks)
         self.failures = self.failures + 1 if isinstance(result, Failed) else 0
@@ -196,7 +197,8 @@ class Search:
         index, attrs = self.index.refresh(), trial.user_attrs
         new = Trial(
             number=trial.number, state="complete", accuracy=done.accuracy, balanced=done.balanced,
-            counts=done.counts, metric=self.settings.metric, flops=attrs["flops"], key=attrs["key"],
+            counts=done.counts, metric=self.settings.metric, flops=attrs["flops"], params=attrs["params"],
+            activations=attrs["activations"], latency=attrs.get("latency"), key=attrs["key"],
             repeat_of=attrs.get("repeat_of"),
         )  # fmt: skip
         before, after = ({t.number for t in front} for front in (index.front, index.front_with(new)))

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from nas.latency.device_names import ONNX, Runtime
 from nas.records.scores import METRICS, Metric
-from nas.records.settings import AS_FOUND, Reading, Sampler, Stop, name_of
+from nas.records.settings import AS_FOUND, Minimize, Reading, Sampler, Stop, name_of
 from space import Budget, InputError
 from space.budget import MEASURES, ends_in_name
 from space.draw import Drawable
@@ -53,6 +53,7 @@ class SearchPlan:
     seed: int = 0
     sampler: Sampler = DEFAULT_SAMPLER
     metric: Metric = "accuracy"  # which score is maximised
+    minimize: Minimize = "flops"  # which cost the front sets it against
     stop: Stop | None = None  # None: quantile, but none for random search, which is what others are compared with
     device: str = "auto"
     log_level: LogLevel = "info"  # of search.log
@@ -84,8 +85,8 @@ class SearchPlan:
             if value is not None and (type(value) is not int or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
         words = (
-            ("sampler", get_args(Sampler)), ("metric", METRICS), ("stop", (None, *get_args(Stop))),
-            ("runtime", (None, *get_args(Runtime))),
+            ("sampler", get_args(Sampler)), ("metric", METRICS), ("minimize", MEASURES),
+            ("stop", (None, *get_args(Stop))), ("runtime", (None, *get_args(Runtime))),
         )  # fmt: skip
         for name, known in words:
             if (word := getattr(self, name)) not in known:
@@ -131,6 +132,7 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
     words += [plan.latency_device] if plan.latency_device else []
     words += [plan.sampler] * (plan.sampler != DEFAULT_SAMPLER)
     words += [plan.metric] * (plan.metric != "accuracy")
+    words += [f"min-{plan.minimize}"] * (plan.minimize != "flops")
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
     words += [f"seed{plan.seed}"] * (plan.seed != 0)
     return name_of(words)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.pareto import pareto_front, scored
 from nas.records.scores import Metric
 from nas.records.trial import ENDED, Period, Trial
@@ -25,6 +26,7 @@ class TrialIndex:
     """
 
     reader: Reader
+    cost: CostAxis = FLOPS  # what the front is over
     open: list[Trial] = field(default_factory=list)
     networks: int = 0  # complete, stopped or failed; further seeds of one are not counted
     repeats: int = 0  # those further seeds
@@ -62,15 +64,16 @@ class TrialIndex:
     def front(self) -> list[Trial]:
         """The front of all complete trials, as `nas.analysis.pareto.pareto_front` gives it."""
         if self._front is None:
-            self._front = pareto_front(trial for seeds in self._complete.values() for trial in seeds)
+            every = (trial for seeds in self._complete.values() for trial in seeds)
+            self._front = pareto_front(every, self.cost.of)
         return self._front
 
     def front_with(self, trial: Trial) -> list[Trial]:
         """The front once this trial is complete too."""
         seeds = self._complete.get(trial.key or trial.number)
         if not seeds:
-            return pareto_front([*self.front, trial])
-        return pareto_front([*(t for others in self._complete.values() for t in others), trial])
+            return pareto_front([*self.front, trial], self.cost.of)
+        return pareto_front([*(t for others in self._complete.values() for t in others), trial], self.cost.of)
 
     def seen(self) -> set[str]:
         """Keys of the networks that have ended or train."""
@@ -145,7 +148,7 @@ class TrialIndex:
             if len(seeds) > 1:
                 self._front = None
             elif self._front is not None:
-                self._front = pareto_front([*self._front, trial])
+                self._front = pareto_front([*self._front, trial], self.cost.of)
 
 
 def scores_of(curve: Sequence[Period], metric: Metric) -> tuple[float, ...]:

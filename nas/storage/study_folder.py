@@ -23,7 +23,7 @@ from nas.storage.postgres import connect
 from nas.storage.reader import Reader
 from space import InputError
 
-DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # the metric on the validation split, FLOPs
+DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # the metric on the validation split, the cost
 LONGEST = 80  # letters of a setting that an error shows
 ERROR = "error"  # what ended its last search, in one line, or None
 GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
@@ -37,6 +37,7 @@ SHARED = (
     "sampler",
     "stop",
     "metric",
+    "minimize",
     "seed",
     "space",
     "data",

@@ -15,7 +15,7 @@ from nas.latency.measurements import keep
 from nas.storage.reader import Reader
 from space import InputError
 from tests.dashboard.charts.figures import as_plotly
-from tests.dashboard.studies import HOSTILE, add_trial, make_study
+from tests.dashboard.studies import HOSTILE, add_trial, make_settings, make_study
 
 
 def test_a_report_holds_charts_sentences_tables_and_networks(tmp_path: Path) -> None:
@@ -94,3 +94,16 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert not ended.value.code
     assert capsys.readouterr().out.startswith("first.html: 4,")
     assert (tmp_path / "first.html").is_file()
+
+
+def test_a_report_is_of_the_front_over_what_the_study_minimises(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "first", complete=9)
+    make_settings("first", minimize="params").write(folder)
+    path = tmp_path / "report.html"
+    write_report(folder, path)
+    own = path.read_text().partition("<script>/**")[0]
+    assert re.search(r"Best: [^<]* at [\d.]+K parameters, trial", own)
+    assert re.search(r"Hypervolume 0\.\d{4}, over log parameters across the range of the space\.", own)
+    assert "<h2>The front over parameters</h2>" in own
+    assert "<h2>The front</h2>" not in own
+    assert re.search(r"Trial \d+: [\d.]+%, 1 seed, at [\d.]+K parameters", own)

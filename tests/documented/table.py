@@ -539,6 +539,14 @@ LEFT = (
         "tests/nas/searching/test_limits.py",
     ),
     Left(
+        (
+            "nas search convnext_or_modulation_32 --data path/to/images --flops 1M..8M --minimize params --trials 30",
+            "... --minimize params",
+        ),
+        "minutes; the same options are run on the digits",
+        "tests/nas/searching/test_minimize.py",
+    ),
+    Left(
         ("nas export STUDY --out DIR --min-accuracy 65% --max-params 100K",),
         "an export of another network is run; what these limits pick is in its test",
         "tests/nas/export/test_pick.py",

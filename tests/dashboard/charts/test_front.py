@@ -21,7 +21,7 @@ from dashboard.charts.front_colours import KINDS, choices, telling
 from dashboard.charts.network import network_figure
 from dashboard.charts.progress import curve_caption, curve_figure
 from dashboard.charts.style import COLOURS, OWN_COLOURS, SCALE, Figure
-from nas.analysis.cost_axes import cost_axes
+from nas.analysis.cost_axes import FLOPS, FORECAST, PARAMETERS, cost_axes
 from nas.analysis.design_choices import traits_of, varied
 from nas.analysis.pareto import outcome, pareto_front
 from nas.analysis.seed_noise import networks
@@ -212,6 +212,30 @@ def test_x_may_be_parameters_and_the_front_follows() -> None:
     (stairs,) = traces(figure, "lines")
     assert (stairs["x"], stairs["y"]) == ([10, 20, 30], [70, 80, 90])
     assert "budget" not in json.dumps(figure), "the budget is in FLOPs"
+
+
+def test_the_front_over_what_a_study_minimises_has_its_band_knee_and_sentence() -> None:
+    costs = [(0.9, 10, 40_000), (0.85, 20, 20_000), (0.5, 30, 10_000)]
+    trials = [trial(i, a, f, params=p, latency=50 * p) for i, (a, f, p) in enumerate(costs)]
+    for cost, band, ends, reaches in (
+        (PARAMETERS, Band(8_000, 50_000), ("budget from 8K", "to 50K"), "90.0% at 40K parameters; at the knee, 85.0% at 20K."),
+        (FORECAST, Band(400_000, 2_500_000), ("budget from 0.4 ms", "to 2.5 ms"),
+         "90.0% at 2 ms forecast latency; at the knee, 85.0% at 1 ms."),
+    ):  # fmt: skip
+        found = networks(trials, cost=cost)
+        figure = front_figure(trials, band, x=cost, found=found)
+        as_plotly(figure)
+        words = [note["text"] for note in figure["layout"]["annotations"]]
+        assert words == [*ends, "knee"]
+        assert figure["layout"]["shapes"][0]["x0"] == band.low / cost.unit
+        assert front_caption(trials, [row.trial for row in found.front], found).startswith(
+            f"3 of 3 networks are on the front: the best reaches {reaches}"
+        )
+        assert "budget" not in json.dumps(front_figure(trials, None, x=cost, found=found)), "none was given"
+        assert "budget" not in json.dumps(front_figure(trials, band, x=FLOPS, found=found)), "it is of another cost"
+    again = [replace(each, key="a") for each in (trials[1], trial(3, 0.84, 20, params=20_000))]
+    over = networks([trials[0], *again], cost=PARAMETERS)
+    assert seed_lines(over.rows[1], over.cost)[1].startswith("on the front by parameters with probability ")
 
 
 def test_latency_is_a_measure_where_it_was_measured() -> None:

@@ -12,13 +12,13 @@ from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
 from dashboard.pages.front_view import Asked, figure_of
 from dashboard.study_cache import StudyCache
-from nas.analysis.cost_axes import FLOPS
+from nas.analysis.cost_axes import FLOPS, PARAMETERS
 from nas.analysis.design_choices import traits_of, varied, within
 from nas.analysis.pareto import pareto_front
 from nas.latency.measurements import FILE as MEASURED
 from nas.latency.measurements import keep
 from tests.dashboard.opened import checked, metrics, page, said, unfolded
-from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, timed
+from tests.dashboard.studies import HOSTILE, add_trial, damage, make_settings, make_study, timed
 
 ROOT = Path(__file__).parents[3]
 
@@ -286,3 +286,19 @@ def test_all_failed(runs: Path) -> None:
 def test_one_point(runs: Path) -> None:
     make_study(runs, complete=1)
     assert "1 network finished, alone on the front" in said(page())
+
+
+def test_what_a_study_minimises_is_its_x_axis_and_in_its_words(runs: Path) -> None:
+    folder = make_study(runs, complete=12)
+    make_settings("first", minimize="params").write(folder)
+    app = page()
+    assert app.selectbox[0].value == "parameters"
+    numbers = {metric.label: metric.help for metric in app.metric}
+    assert numbers["On the front"].endswith("beats in both accuracy and parameters")
+    assert numbers["Hypervolume"].startswith("Area under the front over log parameters across the range of the space, ")
+    snapshot = StudyCache().read(folder)
+    assert [t.number for t in snapshot.front] == [t.number for t in pareto_front(snapshot.trials, PARAMETERS.of)]
+    assert re.search(r"of 12 networks are on the front: the best reaches [\d.]+% at [\d.]+K parameters", said(app))
+    assert "in order of parameters" in said(page("network"))
+    assert "over log parameters, across the range of the space, scaled" in said(page("progress"))
+    assert "under the front over log parameters across the range of the space, 0 to 1" in said(page("studies"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from nas.analysis.cost_axes import PARAMETERS
 from nas.analysis.data_frames import reached
+from nas.analysis.history import hypervolume_history
 from nas.analysis.pareto import best, hypervolume, knee, merged, outcome, pareto_front, scored
 from nas.records.trial import Trial
-from space import Band, InputError
+from space import Band, InputError, Space
 from tests.dashboard.studies import make_settings
+from tests.space.test_latency_model import model_of
 
 BAND = Band(100, 10_000)
 EMPTY = "front must have a finished trial, got none; run `nas search` first, or for longer"
@@ -85,6 +88,20 @@ def test_an_outcome_counts_every_training() -> None:
     assert (found.networks, found.front, found.trainings, found.seconds) == (2, 1, 5, 11.5)
     assert found.images == 3 * 10_000 + 2000
     assert found.hypervolume == pytest.approx(0.6 * math.log(2) / math.log(4))
+
+
+@pytest.mark.parametrize("cost", ["params", "activations", "latency"])
+def test_an_outcome_is_over_what_the_study_minimises(cost: str) -> None:
+    """0.4 up to the middle of the band in log, 0.6 from there on; in FLOPs the better one is the cheaper."""
+    model = model_of(Space.load("digits"), image_size=8, channels=1).to_dict()
+    settings = make_settings("mine", minimize=cost, latency_model=model, **{cost: (10_000, 40_000)})
+    counts: list[dict[str, Any]] = [{cost: 10_000}, {cost: 20_000}]
+    rows = [replace(t, **own) for t, own in zip(trials((2_000, 0.4), (1_000, 0.6)), counts, strict=True)]
+    found = outcome(rows, settings)
+    assert found.front == 2
+    assert found.hypervolume == pytest.approx(0.5)
+    assert [step.hypervolume for step in hypervolume_history(rows, settings)] == pytest.approx([0.4, 0.5])
+    assert outcome(rows, make_settings("mine", flops_low=1000, flops_high=4000)).front == 1
 
 
 @given(POINTS.filter(bool))

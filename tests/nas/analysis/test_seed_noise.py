@@ -271,6 +271,17 @@ def test_fewer_seeds_outweigh_a_probability_that_is_somewhat_nearer_to_one_half(
     assert next_repeat(trials, 9, 0) == 6, "2 from 1 seed, against 4 from 3"
 
 
+def test_repeats_go_by_the_front_over_what_is_minimised() -> None:
+    """Over FLOPs b rivals a; it has more parameters than c, which is far more accurate: there it is not worth it."""
+    trials = study(
+        *[("c", 30, value) for value in (0.60, 0.62, 0.61)], ("a", 10, 0.5), ("b", 20, 0.505), ("d", 40, 0.7)
+    )
+    weights = {"c": 20, "a": 10, "b": 30, "d": 40}
+    trials = [replace(t, params=weights[t.key or ""]) for t in trials]
+    assert next_repeat(trials, 9, 0) == 4
+    assert next_repeat(trials, 9, 0, PARAMETERS) == 5
+
+
 def test_a_repeat_that_runs_or_failed_is_counted() -> None:
     trials = study(("a", 10, 0.5), ("b", 20, 0.6))
     running = [*trials, trial(2, "b", 20, None, "running")]

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from nas.analysis.cost_axes import COUNTED
+from nas.analysis.cost_axes import COUNTED, cost_of
 from nas.analysis.data_frames import front_records
 from nas.analysis.seed_noise import networks
 from nas.analysis.studies import Summary
@@ -173,6 +173,20 @@ def test_over_another_cost_front_knee_and_columns_are_of_that_cost() -> None:
     over = front_table([replace(row, activations=1000 + row.number) for row in HEAVY], SETTINGS, by="activations")
     assert "over activations (outputs of conv and linear, batch 1)" in show(over)
     assert [row[:3] for row in rows(over)] == [["0", "50.00%", "1K"], ["1", "90.00%", "1K"], ["3", "95.00%", "1K"]]
+
+
+def test_a_study_that_minimises_another_cost_has_its_front_and_hypervolume_over_it() -> None:
+    lean = replace(SETTINGS, minimize="params", params=(10_000, 40_000))
+    heavy = [replace(HEAVY[0], accuracy=0.4, params=10_000), replace(HEAVY[1], accuracy=0.6, params=20_000)]
+    table = front_table(heavy, lean)
+    assert show(table).startswith(
+        "mine: front of 2 trials in 1M..4M FLOPs, 10K..40K parameters\nhypervolume 0.5000 over parameters\n"
+    )
+    assert [row[2] for row in rows(table)] == ["10K", "20K"]
+    said = baseline_line(heavy, lean, heavy[:1], replace(lean, name="mine-random", sampler="random"), cost_of(lean))
+    assert "2 of 2 networks on the front, hypervolume 0.5000 over parameters," in said
+    assert "1 of 1 networks on the front, hypervolume 0.4000 over parameters," in said
+    assert "over FLOPs (conv" in show(front_table(heavy, lean, by="flops"))
 
 
 def test_over_another_cost_ties_and_probabilities_are_of_that_front() -> None:

@@ -192,3 +192,14 @@ def test_any_folder_makes_a_valid_name(words: list[str], name: str) -> None:
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=4))
 def test_any_words_make_a_valid_name_always_the_same(words: list[str]) -> None:
     assert name_of(words) == check_name(name_of(words)) == name_of(list(words))
+
+
+def test_hypervolume_goes_over_the_band_of_what_is_minimised_or_the_range_of_the_space() -> None:
+    reach = Space.load("digits").cost_range(Task(8, 1, 10), "params")
+    every = {
+        (): reach, ((20_000, 40_000),): Band(20_000, 40_000), ((1, 40_000),): Band(reach.low, 40_000),
+    }  # fmt: skip
+    for band, ends in every.items():
+        assert make_settings("s", minimize="params", params=band[0] if band else None).ends == ends
+    open_below = make_settings("s", flops_low=1)
+    assert open_below.ends == open_below.band == Band(1, 4_000_000), "FLOPs as they were given"

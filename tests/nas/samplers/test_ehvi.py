@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -22,12 +22,15 @@ from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.ehvi import SPREAD, Candidate, EhviSampler, van_der_corput
+from nas.samplers.expected_improvement import expected_gain, staircase
 from nas.samplers.parameters import TrialChooser, record_network
 from space import Arch, Band, InputError, Space, Task
+from space.budget import MEASURES
 from space.draw import Proposal
 from tests.dashboard.studies import make_settings
 from tests.nas import made_up
 from tests.nas.samplers.test_parameters import load
+from tests.space.test_latency_model import model_of
 
 CHANNELS = {"digits": 1}
 
@@ -295,6 +298,36 @@ def test_a_band_of_a_single_count_is_searched() -> None:
     least = space.cost_range(make_settings("x").task).low
     settings = make_settings("few", space=space.to_dict(), flops_low=least, flops_high=least, sampler="ehvi")
     assert {p.cost.flops for p in fill(in_memory(settings), settings, 3)} == {least}
+
+
+@pytest.mark.parametrize("minimize", ["flops", "params", "activations", "latency"])
+def test_gains_are_over_what_the_study_minimises(minimize: str) -> None:
+    """Candidates stand in the order of what each adds to the hypervolume of the front over that cost, by FLOPs^0.5."""
+    model = model_of(Space.load("convnext_or_modulation_32"), fixed=10_000.0).to_dict()
+    plain = settings_of("convnext_or_modulation_32", "3M..30M", minimize=minimize)
+    settings = replace(plain, latency=(1, 10**9), latency_model=model) if minimize == "latency" else plain
+    sampler = EhviSampler(settings)
+    study = in_memory(settings, sampler)
+    found = fill(study, settings, 12)
+    place = MEASURES.index(minimize)
+    costs = {proposal.arch.key: proposal.counts[place] for proposal in found}
+    assert {key: math.exp(point.log_cost) for key, point in sampler.known.points.items()} == pytest.approx(
+        {key: costs[key] for key in sampler.known.points}
+    )
+    sampler._read(study, -1)
+    ranked = sampler.ranked(12, random.Random(0), [])
+    logs = np.log([_count(each, minimize) for each in ranked])
+    points = [(math.log(costs[p.arch.key]), some_accuracy(p.arch, p.cost.flops)) for p in found]
+    edges, bars = (np.array([point[i] for point in points]) for i in (0, 1))
+    front = staircase(edges, bars)
+    forecast = sampler._fit().predict(sampler._matrix(ranked))
+    gains = expected_gain(logs, *forecast, edges[front], bars[front], settings.ends)
+    worth = gains / np.sqrt([each.cost.flops for each in ranked])
+    assert list(worth) == pytest.approx(sorted(worth, reverse=True), rel=1e-6)
+
+
+def _count(network: Candidate, minimize: str) -> int:
+    return network.latency if minimize == "latency" else int(asdict(network.cost)[minimize])
 
 
 # What it is for
