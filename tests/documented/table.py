@@ -571,7 +571,6 @@ LEFT = (
             "python -m benchmarks.depthwise",
             "OMP_NUM_THREADS=1 python -m benchmarks.drawing",
             "OMP_NUM_THREADS=1 python -m benchmarks.latency_models",
-            "python -m benchmarks.latency_models",
             "OMP_NUM_THREADS=1 python -m benchmarks.searching",
             "python -m benchmarks.searching",
             "nas search digits --data digits --flops 200K..4M --trials 24 --workers 2 --epochs 3",
