@@ -479,6 +479,14 @@ LEFT = (
     Left(("make demo", "time make demo"), "the chain `demo` is its commands, shortened; whole it takes 2 minutes", CI),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
     Left(
+        (
+            "nas measure cifar10-16M --batch 1,64 --runtime onnxruntime",
+            "nas front cifar10-16M --by latency --batch 64",
+        ),
+        "some minutes, on a quiet machine; other studies are measured in the chain `study`",
+        "tests/nas/latency/test_measurements.py",
+    ),
+    Left(
         ("nas search SPACE --data DATA --latency ..5ms --device-model phone.json",),
         "a file of another machine",
         "tests/nas/searching/test_latency_budget.py",
