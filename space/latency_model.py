@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 
 from space.arch import Task
 from space.blocks import Block
-from space.cost import Row
+from space.cost import CACHED
 from space.heads import Head
 from space.reading import InputError, check, is_file
 from space.stems import Stem
@@ -79,23 +79,32 @@ class LatencyModel:
         """`batch 1, AMD EPYC, 1 thread`."""
         return f"batch {self.batch}, {self.device}"
 
-    def nanoseconds(self, stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> int:
-        """Of a batch through a network that leaves a pixel. Raises InputError for a layer that was not measured."""
-        channels = stages[0][3]
-        side = stem_work(stem, task.channels, channels, task.image_size)[1]
-        total = self.stem(stem, task.channels, channels, task.image_size)
-        for place, (block, downsample, depth, width) in enumerate(stages):
-            stage = (block, downsample if place else "", depth, width, channels, side)
-            total, side, channels = total + self.stage(*stage), stage_work(*stage)[1], block.out(width)
-        return total + self.head(head, channels, task.classes, side)
-
     def stem(self, stem: Stem, image: int, width: int, size: int) -> int:
         """Nanoseconds of the stem, and of what takes as long in every network."""
         return round(self.fixed + self._sum(stem_work(stem, image, width, size)[0]))
 
     def stage(self, block: Block, downsample: str, depth: int, width: int, inputs: int, size: int) -> int:
         """Of a stage, as `space.cost.count_stage` takes it."""
-        return round(self._sum(stage_work(block, downsample, depth, width, inputs, size)[0]))
+        blocks = (block, downsample, width, inputs, size)
+        return self.first(*blocks) + ((depth - 1) * self.further(*blocks) if depth > 1 else 0)
+
+    def first(self, *stage: Any) -> int:
+        """Of a stage of one block, as `space.work.stage_work` takes it."""
+        return _nanoseconds(self, 0, *stage)
+
+    def further(self, *stage: Any) -> int:
+        """Of each further block; whole nanoseconds, so that a forecast is a line in the depth."""
+        return _nanoseconds(self, 1, *stage)
+
+    def line(
+        self, stem: tuple[Any, ...], stages: Sequence[tuple[Any, ...]], deepest: Sequence[int], head: tuple[Any, ...]
+    ) -> tuple[int, list[int]]:  # fmt: skip
+        """Of networks that leave a pixel, whose parts are as `stem`, `first` and `head` take them: what does not depend
+        on the stages' depths, and what a block of each adds. Of a stage that is one block at the `deepest` only that
+        block need have been measured. Raises InputError for a layer that was not measured."""
+        each = [self.further(*stage) if depth > 1 else 0 for stage, depth in zip(stages, deepest, strict=True)]
+        first = sum(self.first(*stage) for stage in stages)
+        return self.stem(*stem) + first - sum(each) + self.head(*head), each
 
     def head(self, head: Head, width: int, classes: int, size: int) -> int:
         """Of the head."""
@@ -142,6 +151,11 @@ class LatencyModel:
         except ValueError as error:
             raise InputError(f"{path} must be JSON, got {error}; measure again: nas measure SPACE") from None
         return LatencyModel.from_dict(plain, str(path))
+
+
+@lru_cache(CACHED)
+def _nanoseconds(model: LatencyModel, further: int, *stage: Any) -> int:
+    return round(model._sum(stage_work(*stage)[:2][further]))
 
 
 @lru_cache(32)

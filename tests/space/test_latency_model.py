@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from space import Band, Budget, InputError, Space, Task
+from space.blocks import Inverted
 from space.chooser import RandomChooser
 from space.cost_range import cost_range
+from space.draw import Shape
+from space.heads import LinearHead
 from space.latency_model import LatencyModel
+from space.scaling import Scaling
+from space.stems import Patchify
 from space.work import work
 from tests.space.networks import TASK
 
@@ -107,6 +113,22 @@ def test_a_model_of_other_layers_or_images_is_refused() -> None:
         InputError, match="latency model must be of 64 px and 3 channels, got one of 32 px and 3; measure"
     ):
         space.check_budget(Budget(latency=Band(1, 10**9)).forecast_by(model_of(space)), Task(64, 3, 10))
+
+
+def test_layers_of_blocks_that_no_network_has_need_not_be_known() -> None:
+    """The second stage is one block, with a stride; the layers of a further one were never measured."""
+    blocks = ((Inverted(kernel=5), "separate"), (Inverted(kernel=3), "strided"))
+    shape = Shape(Patchify(), blocks, LinearHead(), 0.0, ((1, 1), (3, 1)), Scaling((1.0,), ((8, 16),)))
+    kinds = {kind: {"macs": 1.0, "calls": 100.0} for kind, _ in work(shape.arch(1, 0), TASK)}
+    model = model_of(small_space(), rates=kinds)
+    for d in range(2):
+        expected = model.fixed + sum(
+            kinds[kind].get(unit, 0) * n for (kind, unit), n in work(shape.arch(d, 0), TASK).items()
+        )
+        assert shape.count(d, 0, TASK, model)[3] == expected
+    deeper = replace(shape, depths=((1, 2),))
+    with pytest.raises(InputError, match="latency model must know every layer, got depthwise 3, which no measured"):
+        deeper.count(0, 0, TASK, model)
 
 
 def test_it_is_a_file_and_damaged_ones_are_refused(tmp_path: Path) -> None:
