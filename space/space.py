@@ -235,6 +235,8 @@ class Space(Structure):
 
         @cache
         def lands(step: int) -> bool:
+            if len(budget.bands) == 1:  # a straight line finds its rungs in fewer steps than halving
+                return land(at(step), size, budget, *aim).inside
             rung, inside = rung_inside(at(step), size, budget, tried)
             tried.append(rung)
             return inside
