@@ -125,7 +125,17 @@ class Budget:
 
     def holds(self, counts: Sequence[int]) -> bool:
         """Whether (flops, params, activations), with the latency where there is a model, are inside."""
-        return all(band.low <= counts[i] <= band.high for i, band in self.bands)
+        return self.misses(counts) == (False, False)
+
+    def misses(self, counts: Sequence[int]) -> tuple[bool, bool]:
+        """Whether some count is below its band, and whether some is above."""
+        below = above = False
+        for i, band in self.bands:
+            if counts[i] < band.low:
+                below = True
+            elif counts[i] > band.high:
+                above = True
+        return below, above
 
     def violation(self, counts: Sequence[int]) -> float:
         """At most 0 where all bands hold; else by which fraction the worst of them is missed."""

@@ -86,9 +86,19 @@ def count_stem(stem: Stem, channels: int, width: int, size: int) -> Count:
     return count_terms(terms(stem.layers()), stem.channels(channels, width), size)
 
 
-@lru_cache(CACHED)
 def count_stage(block: Block, downsample: str, depth: int, width: int, inputs: int, size: int) -> Count:
     """A stage on maps of `inputs` channels and `size` pixels. `downsample`: `separate`, `strided`, or empty: none."""
+    rest, each = count_blocks(block, downsample, width, inputs, size)
+    flops, params, activations = (one + depth * more for one, more in zip(rest[:3], each, strict=True))
+    return flops, params, activations, rest[3]
+
+
+@lru_cache(CACHED)
+def count_blocks(
+    block: Block, downsample: str, width: int, inputs: int, size: int
+) -> tuple[Count, tuple[int, int, int]]:  # fmt: skip
+    """Of a stage, as `count_stage` takes it: what its first block and its downsampling have beyond one block, with the
+    side that it leaves, and what each block has."""
     flops = params = activations = 0
     channels = block.channels(width, inputs)
     out = channels["out"]
@@ -98,16 +108,13 @@ def count_stage(block: Block, downsample: str, depth: int, width: int, inputs: i
         flops, params, activations, size = count_terms(_downsampling(block.norm, block.bias), channels, size)
         inputs = out
     if size < 1:
-        return 0, 0, 0, 0
-    if inputs != out or stride != 1:  # a first block that differs from the others
-        first = count_terms(_terms(block, stride, True), channels, size)
-        flops, params, activations, size = flops + first[0], params + first[1], activations + first[2], first[3]
-        channels = {**channels, "in": out}
-        depth -= 1
-    if depth:
-        each = count_terms(_terms(block, 1, False), channels, size)
-        flops, params, activations = flops + depth * each[0], params + depth * each[1], activations + depth * each[2]
-    return flops, params, activations, size
+        return (0, 0, 0, 0), (0, 0, 0)
+    project = inputs != out or stride != 1
+    first = each = count_terms(_terms(block, stride, project), channels, size)
+    if project:  # a first block that differs from the others
+        each = count_terms(_terms(block, 1, False), {**channels, "in": out}, first[3])
+    beyond = (flops + first[0] - each[0], params + first[1] - each[1], activations + first[2] - each[2], first[3])
+    return beyond, each[:3]
 
 
 @lru_cache(CACHED)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from operator import mul
 from typing import TYPE_CHECKING, Any, Protocol
 
 from space.arch import Arch, Stage, Task
 from space.blocks import Block
 from space.budget import Budget
 from space.chooser import Chooser
-from space.cost import Cost, Row, count
+from space.cost import Cost, Row, count_blocks, count_head, count_stem
 from space.heads import Head
 from space.scaling import Scaling
 from space.stems import Stem
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from space.latency_model import LatencyModel
 
 Counts = tuple[int, ...]  # flops, params, activations; and nanoseconds, where a budget has a model that forecasts them
+Line = tuple[int, Sequence[int]]  # a count: what does not depend on the stages' depths, and what a block of each adds
 GUESSES = 4  # by a straight line, before halving
 
 
@@ -37,6 +39,10 @@ class Shape:
     drop_path: float
     depths: tuple[tuple[int, ...], ...]
     scaling: Scaling
+    # What was worked out once, by rung:
+    _lines: dict[tuple[int, Task, LatencyModel | None], list[Line]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def rows(self, d: int, i: int) -> list[Row]:
         """(block, downsample, depth, width) of every stage."""
@@ -51,10 +57,29 @@ class Shape:
         return Arch(stem=self.stem, stages=stages, head=self.head, drop_path=self.drop_path)
 
     def count(self, d: int, i: int, task: Task, model: LatencyModel | None = None) -> Counts:
-        rows = self.rows(d, i)
-        counts = count(self.stem, rows, self.head, task)
-        assert counts is not None, "a space is checked for maps below one pixel before networks are drawn"
-        return counts if model is None else (*counts, model.nanoseconds(self.stem, rows, self.head, task))
+        """Each count is a line in the stages' depths; the lines of a rung are kept, as a draw tries many depths."""
+        key = i % len(self.scaling.widths), task, model
+        if key not in self._lines:
+            self._lines[key] = self._lines_of(*key)
+        depths = self.depths[d]
+        return tuple([sum(map(mul, each, depths), rest) for rest, each in self._lines[key]])
+
+    def _lines_of(self, i: int, task: Task, model: LatencyModel | None) -> list[Line]:
+        widths = self.scaling.widths[i]
+        channels = widths[0]
+        stem = (self.stem, task.channels, channels, task.image_size)
+        rest, each, stages = [count_stem(*stem)], [], []
+        for place, ((block, downsample), width) in enumerate(zip(self.blocks, widths, strict=True)):
+            stages.append((block, downsample if place else "", width, channels, rest[-1][3]))
+            beyond, one = count_blocks(*stages[-1])
+            rest.append(beyond)
+            each.append(one)
+            channels = block.out(width)
+        head = (self.head, channels, task.classes, rest[-1][3])
+        assert head[3] >= 1, "a space is checked for maps below one pixel before networks are drawn"
+        rest.append(count_head(*head))
+        lines: list[Line] = [(sum(row[k] for row in rest), [row[k] for row in each]) for k in range(3)]
+        return lines if model is None else [*lines, model.line(stem, stages, head)]
 
     def fits(self, task: Task, budget: Budget) -> bool:
         """Whether its smallest network is not above any band, and its largest not below."""
@@ -63,14 +88,15 @@ class Shape:
     def depths_in(self, task: Task, budget: Budget) -> range:
         """The depths at which the scaling reaches into every band: the narrowest network is not above it, the widest
         not below it."""
-        first, _ = _range_in(lambda d: self.count(d, -1, task, budget.model), len(self.depths), budget)
-        _, last = _range_in(lambda d: self.count(d, 0, task, budget.model), len(self.depths), budget)
-        return range(first, max(first, last + 1))
+        rows = range(len(self.depths))
+        first = bisect_left(rows, True, key=lambda d: not budget.misses(self.count(d, -1, task, budget.model))[0])
+        past = bisect_left(rows, True, key=lambda d: budget.misses(self.count(d, 0, task, budget.model))[1])
+        return range(first, max(first, past))
 
 
 def spans(small: Counts, large: Counts, budget: Budget) -> bool:
     """Whether every band has something between two counts."""
-    return all(small[place] <= band.high and band.low <= large[place] for place, band in budget.bands)
+    return not budget.misses(small)[1] and not budget.misses(large)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +158,8 @@ def land(value: Callable[[int], Counts], size: int, budget: Budget, target: floa
     around = [i for i in (above - 1, above) if 0 <= i < size]
     inside = [i for i in around if budget.holds(at(i))]
     if not inside and len(budget.bands) > 1:
-        first, last = _range_in(at, size, budget)
-        inside = [min(max(above, first), last)] if first <= last else []
+        rungs = _range_in(at, size, budget, around)
+        inside = [min(max(above, rungs[0]), rungs[-1])] if rungs else []
     rung = min(inside or around, key=lambda i: _distance(at(i)[place], target))
     if not inside:
         return Landing(rung, at(rung), False, 0.0)
@@ -163,12 +189,28 @@ def first_at_least(value: Callable[[int], int], size: int, target: float) -> int
     return above
 
 
-def _range_in(at: Callable[[int], Counts], size: int, budget: Budget) -> tuple[int, int]:
-    """First and last rung in all bands; first > last where there is none."""
-    rungs = range(size)
-    first = max(bisect_left(rungs, band.low, key=lambda i: at(i)[place]) for place, band in budget.bands)
-    past = min(bisect_right(rungs, band.high, key=lambda i: at(i)[place]) for place, band in budget.bands)
-    return first, past - 1
+def rung_inside(at: Callable[[int], Counts], size: int, budget: Budget, tried: Sequence[int] = ()) -> tuple[int, bool]:
+    """Some rung in all bands, and True; where there is none, the rung that tells so: it is under one band and over
+    another, as smaller ones are then under the one, and larger ones over the other; or the last that was looked at.
+    `tried`: rungs to look at before others, last first."""
+    first, past, middle, left = 0, size, 0, [*tried]
+    while first < past:
+        middle = left.pop() if left else (first + past) // 2
+        if first <= middle < past:
+            under, over = budget.misses(at(middle))
+            if under == over:
+                return middle, not under
+            first, past = (middle + 1, past) if under else (first, middle)
+    return middle, False
+
+
+def _range_in(at: Callable[[int], Counts], size: int, budget: Budget, tried: Sequence[int]) -> range:
+    """All rungs in all bands."""
+    inside, found = rung_inside(at, size, budget, tried)
+    if not found:
+        return range(0)
+    first = bisect_left(range(inside), True, key=lambda i: not budget.misses(at(i))[0])
+    return range(first, bisect_left(range(size), True, lo=inside, key=lambda i: budget.misses(at(i))[1]))
 
 
 def _distance(count: int, target: float) -> float:

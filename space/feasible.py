@@ -93,8 +93,8 @@ def kinds(space: Structure) -> set[str]:
     for block in blocks:
         between = space.axes["downsample"].values if block.strides else ("separate",)
         for downsample in ("", *(between if several else ())):
-            work, _ = stage_work(block, str(downsample), 2, width, 2 * width if downsample else width, 64)
-            found |= {kind for kind, _ in work}
+            first, each, _ = stage_work(block, str(downsample), width, 2 * width if downsample else width, 64)
+            found |= {kind for kind, _ in first | each}
         for stem in space.parts("stem", block.norm):
             found |= {kind for kind, _ in stem_work(stem, 3, 2 * width, 64)[0]}
         for head in space.parts("head", block.norm):

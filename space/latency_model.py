@@ -18,12 +18,9 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 from space.arch import Arch, Task
-from space.blocks import Block
-from space.cost import CACHED, Row, rows
-from space.heads import Head
+from space.cost import CACHED
 from space.reading import InputError, check, is_file
-from space.stems import Stem
-from space.work import UNITS, Work, head_work, stage_work, stem_work
+from space.work import UNITS, Work, head_work, stage_work, stem_work, work
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -82,20 +79,20 @@ class LatencyModel:
         return f"batch {self.batch}, {self.device}"
 
     def of(self, arch: Arch, task: Task) -> int:
-        """Nanoseconds of a batch."""
-        return self.nanoseconds(arch.stem, rows(arch), arch.head, task)
+        """Nanoseconds of a batch, to a few."""
+        return round(self.fixed) + self.total(work(arch, task))
 
-    def nanoseconds(self, stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> int:
-        """Of a batch through a network that leaves a pixel, of layers that were measured."""
-        channels = stages[0][3]
-        total, side = _stem(self, stem, task.channels, channels, task.image_size)
-        for place, (block, downsample, depth, width) in enumerate(stages):
-            more, side = _stage(self, block, downsample if place else "", depth, width, channels, side)
-            total, channels = total + more, block.out(width)
-        return round(self.fixed) + total + _head(self, head, channels, task.classes, side)
+    def line(
+        self, stem: tuple[Any, ...], stages: Sequence[tuple[Any, ...]], head: tuple[Any, ...]
+    ) -> tuple[int, list[int]]:  # fmt: skip
+        """Nanoseconds of networks that leave a pixel, whose parts are as `space.work` takes them: what does not depend
+        on the stages' depths, and what a block of each adds; whole ones, so that a forecast is a line in the depths."""
+        both = [_stage(self, *stage) for stage in stages]
+        rest = sum(first - each for first, each in both)
+        return round(self.fixed) + _stem(self, *stem) + rest + _head(self, *head), [each for _, each in both]
 
     def total(self, amounts: Work) -> int:
-        """Nanoseconds of some work."""
+        """Nanoseconds of work of layers that were measured."""
         return round(sum(self.rates[kind].get(unit, 0.0) * amount for (kind, unit), amount in amounts.items()))
 
     def check_task(self, task: Task, space: str) -> None:
@@ -134,22 +131,20 @@ class LatencyModel:
 
 
 @lru_cache(CACHED)
-def _stem(model: LatencyModel, stem: Stem, image: int, width: int, size: int) -> tuple[int, int]:
-    work, side = stem_work(stem, image, width, size)
-    return model.total(work), side
+def _stem(model: LatencyModel, *stem: Any) -> int:
+    return model.total(stem_work(*stem)[0])
 
 
 @lru_cache(CACHED)
-def _stage(
-    model: LatencyModel, block: Block, downsample: str, depth: int, width: int, inputs: int, size: int
-) -> tuple[int, int]:
-    work, side = stage_work(block, downsample, depth, width, inputs, size)
-    return model.total(work), side
+def _stage(model: LatencyModel, *stage: Any) -> tuple[int, int]:
+    """Of one block, and of each further one."""
+    first, each, _ = stage_work(*stage)
+    return model.total(first), model.total(each)
 
 
 @lru_cache(CACHED)
-def _head(model: LatencyModel, head: Head, width: int, classes: int, size: int) -> int:
-    return model.total(head_work(head, width, classes, size))
+def _head(model: LatencyModel, *head: Any) -> int:
+    return model.total(head_work(*head))
 
 
 @lru_cache(32)

@@ -110,9 +110,21 @@ class Term(NamedTuple):
     resize: tuple[int, int, int] | None = None  # kernel, stride, padding; kernel 0: to one pixel
     from_input: bool = False  # on maps of the part's input
 
+    def side(self, side: int) -> int:
+        """Of the maps that leave, in pixels."""
+        if not self.resize:
+            return side
+        kernel, stride, padding = self.resize
+        return (side + 2 * padding - kernel) // stride + 1 if kernel else 1
+
+    def weights(self, channels: Mapping[str, int]) -> int:
+        """That every position is multiplied with."""
+        assert self.outputs
+        return self.factor * channels[self.outputs] * (channels[self.inputs] // self.groups if self.inputs else 1)
+
 
 def terms(layers: Layers, from_input: bool = False) -> tuple[Term, ...]:
-    """The layers as terms, in order: made once per part, counted for many widths and sizes."""
+    """The layers as terms, one each, in order: made once per part, counted for many widths and sizes."""
     found: list[Term] = []
     for layer in layers.values():
         match layer:
@@ -128,6 +140,8 @@ def terms(layers: Layers, from_input: bool = False) -> tuple[Term, ...]:
                 found.append(Term(width, others=1, from_input=from_input and not found))
             case Response(width):
                 found.append(Term(width, others=2, from_input=from_input and not found))
+            case Act():
+                found.append(Term(None, from_input=from_input and not found))
             case MaxPool(kernel, stride, padding):
                 found.append(Term(None, resize=(kernel, stride, padding), from_input=from_input and not found))
             case Pool():

@@ -24,7 +24,7 @@ from space.blocks import Block
 from space.budget import COUNTS, MEASURES, WORDS, Band, Budget, said
 from space.chooser import Chooser, RandomChooser
 from space.cost_range import cost_range
-from space.draw import Landing, Proposal, Shape, land, spans
+from space.draw import Counts, Landing, Proposal, Shape, land, rung_inside, spans
 from space.feasible import check_budget, check_networks, check_size
 from space.membership import contains
 from space.parts import find_part, options
@@ -190,7 +190,9 @@ class Space(Structure):
             nonlocal everywhere
             model = budget.model
             everywhere = spans(shapes[-1].count(-1, 0, task, model), shapes[0].count(0, -1, task, model), budget)
-            return [i for i, shape in enumerate(shapes) if everywhere or shape.fits(task, budget)]
+            # As counts rise with the growth, the ends tell that every growth can:
+            fit = everywhere or spans(shapes[-1].count(0, 0, task, model), shapes[0].count(-1, -1, task, model), budget)
+            return [i for i, shape in enumerate(shapes) if fit or shape.fits(task, budget)]
 
         shape, _ = self.shape(chooser, allow)
         place, band = budget.bands[0]
@@ -224,20 +226,30 @@ class Space(Structure):
         begin = chooser.choice_within("depth", axis, depths[allowed.start : allowed.stop]) if rows > 1 else 0
         size = len(shape.scaling.widths)
 
+        def at(step: int) -> Callable[[int], Counts]:
+            d = allowed[step % len(allowed)]
+            return lambda i: shape.count(d, i, task, budget.model)
+
+        landing, steps = land(at(begin), size, budget, *aim), 0
+        tried = [landing.rung]  # what settles one depth often settles the next, and is counted already
+
         @cache
-        def landing(d: int) -> Landing:
-            return land(lambda i: shape.count(d, i, task, budget.model), size, budget, *aim)
+        def lands(step: int) -> bool:
+            if len(budget.bands) == 1:  # a straight line finds its rungs in fewer steps than halving
+                return land(at(step), size, budget, *aim).inside
+            rung, inside = rung_inside(at(step), size, budget, tried)
+            tried.append(rung)
+            return inside
 
-        def at(step: int) -> Landing:
-            return landing(allowed[step % len(allowed)])
-
-        steps = next((n for n in range(len(allowed)) if at(begin + n).inside), 0)
+        if not landing.inside:
+            steps = next((n for n in range(1, len(allowed)) if lands(begin + n)), 0)
+            landing = land(at(begin + steps), size, budget, *aim) if steps else landing
         if chooser.log_density is not None and rows > 1:
             weights = chooser.weights(axis, depths[allowed.start : allowed.stop])
             place = (begin + steps) % len(allowed)
-            before = next((n for n in range(1, len(allowed)) if at(place - n).inside), len(allowed))
+            before = next((n for n in range(1, len(allowed)) if lands(place - n)), len(allowed))
             chooser.note(sum(weights[place - n] for n in range(before)))
-        return allowed[(begin + steps) % len(allowed)], at(begin + steps)
+        return allowed[(begin + steps) % len(allowed)], landing
 
     def sample(
         self, rng: random.Random, task: Task, budget: Budget | None = None,

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 from space.arch import Arch, Task
 from space.blocks import Block, downsampling
-from space.cost import CACHED, Row, rows
+from space.cost import CACHED
 from space.heads import Head
-from space.layers import Act, Conv, Layer, Layers, Linear, MaxPool, Norm, Pool, Response, Scale
+from space.layers import Act, Conv, Layer, Layers, Norm, Term, terms
 from space.stems import Stem
 
 
@@ -36,126 +36,106 @@ LANES = 16  # float32 numbers in a vector of AVX-512: fewer channels take as lon
 
 def work(arch: Arch, task: Task) -> Work:
     """Of a network that leaves a pixel at `task`'s size."""
-    total: Counter[Amount] = Counter()
-    for part in parts(arch.stem, rows(arch), arch.head, task):
-        total.update(part)
+    channels = arch.stages[0].width
+    opening, side = stem_work(arch.stem, task.channels, channels, task.image_size)
+    total = Counter(opening)
+    for place, stage in enumerate(arch.stages):
+        first, each, side = stage_work(stage.block, stage.downsample if place else "", stage.width, channels, side)
+        total.update(first)
+        total.update({amount: (stage.depth - 1) * count for amount, count in each.items() if stage.depth > 1})
+        channels = stage.out
+    total.update(head_work(arch.head, channels, task.classes, side))
     return dict(total)
-
-
-def parts(stem: Stem, stages: Sequence[Row], head: Head, task: Task) -> Iterator[Work]:
-    """Of stem, stages and head, in order; those that were asked for before are kept."""
-    channels = stages[0][3]
-    found, side = stem_work(stem, task.channels, channels, task.image_size)
-    yield found
-    for place, (block, downsample, depth, width) in enumerate(stages):
-        found, side = stage_work(block, downsample if place else "", depth, width, channels, side)
-        channels = block.out(width)
-        yield found
-    yield head_work(head, channels, task.classes, side)
 
 
 @lru_cache(CACHED)
 def stem_work(stem: Stem, image: int, width: int, size: int) -> tuple[Work, int]:
     """On images of `image` channels and `size` pixels; and the side of the maps that leave it."""
-    total: Work = {}
-    side = _add(total, stem.layers(), stem.channels(image, width), image, size)
-    return total, side
+    return _work(_loads(stem), stem.channels(image, width), image, size)
 
 
 @lru_cache(CACHED)
-def stage_work(block: Block, downsample: str, depth: int, width: int, inputs: int, size: int) -> tuple[Work, int]:
-    """Of what `space.cost.count_stage` takes; and the side of the maps that leave it."""
-    total: Work = {}
+def stage_work(block: Block, downsample: str, width: int, inputs: int, size: int) -> tuple[Work, Work, int]:
+    """Of what `space.cost.count_blocks` takes: a stage of one block, and what each further block adds; and the side of
+    the maps that leave it."""
+    before: Work = {}
     out, stride = block.out(width), 2 if downsample == "strided" else 1
     if downsample == "separate":
-        size = _add(total, downsampling(block.norm, block.bias), {"before": inputs, "out": out}, inputs, size)
+        between = _downsampling(block.norm, block.bias)
+        before, size = _work(between, {"before": inputs, "out": out}, inputs, size)
         inputs = out
-    if inputs != out or stride != 1:  # a first block that differs from the others
-        size = _add_block(total, block, block.channels(width, inputs), size, 1, stride, project=True)
-        depth -= 1
-    if depth:
-        size = _add_block(total, block, block.channels(width, out), size, depth)
-    return total, size
+    project = inputs != out or stride != 1  # a first block that differs from the others
+    first, size = _block_work(block, block.channels(width, inputs), size, stride, project)
+    each = _block_work(block, block.channels(width, out), size)[0] if project else first
+    both = {amount: before.get(amount, 0) + first.get(amount, 0) for amount in before | first}
+    return both, each, size
 
 
 @lru_cache(CACHED)
 def head_work(head: Head, width: int, classes: int, size: int) -> Work:
     """On maps of `width` channels and `size` pixels."""
-    total: Work = {}
-    _add(total, head.layers(), head.channels(width, classes), width, size)
-    return total
+    return _work(_loads(head), head.channels(width, classes), width, size)[0]
 
 
-def _add_block(
-    total: Work, block: Block, channels: Mapping[str, int], size: int, times: int, stride: int = 1,
-    project: bool = False,
-) -> int:  # fmt: skip
+def _block_work(
+    block: Block, channels: Mapping[str, int], size: int, stride: int = 1, project: bool = False
+) -> tuple[Work, int]:  # fmt: skip
     """What it computes beside its layers, additions and products of maps, is a kind of its own."""
-    side = _add(total, block.layers(stride, project), channels, channels["in"], size, times)
+    total, side = _work(_loads(block, stride, project), channels, channels["in"], size)
     moved = _lanes(channels["in"]) * size**2 + _lanes(channels["out"]) * side**2
-    _count(total, block.formula(), times, moved)
-    return side
+    kind = block.formula()
+    return total | {Amount(kind, CALLS): 1, Amount(kind, ELEMENTS): moved}, side
 
 
-def _add(total: Work, layers: Layers, names: Mapping[str, int], inputs: int, size: int, times: int = 1) -> int:
-    """`layers`, `times` times, on maps of `inputs` channels and `size` pixels; gives the side of the last maps."""
-    channels, side = inputs, size
-    rounded = {name: count if name == "image" else _lanes(count) for name, count in names.items()}
-    for layer in layers.values():
-        if isinstance(layer, dict):
-            side = _add(total, layer, names, inputs, size, times)  # a path of its own, from the part's input
-            channels = names.get("out", channels)
-        elif layer is not None:
-            leaving, left = _leaving(layer, names, channels), _side(layer, side)
-            moved = _lanes(channels) * side**2 + _lanes(leaving) * left**2
-            _count(total, _kind(layer), times, moved, _weights(layer, rounded) * left**2, _weights(layer, names))
-            channels, side = leaving, left
-    return side
+Load = tuple[tuple[Amount, Amount, Amount, Amount], Term]  # a layer: of its kind calls, elements, macs, weights
 
 
-def _count(total: Work, kind: str, calls: int, elements: int, macs: int = 0, weights: int = 0) -> None:
-    """`elements`, `macs` and `weights` of one call."""
-    for unit, amount in zip(UNITS, (1, elements, macs, weights), strict=True):
-        if amount:
-            key = Amount(kind, unit)
-            total[key] = total.get(key, 0) + calls * amount
+@lru_cache(CACHED)
+def _loads(part: Stem | Block | Head, *how: Any) -> list[Load]:
+    """The layers of a part (`how`: what its `layers` takes), made once, for many widths and sizes."""
+    return loads(part.layers(*how))
+
+
+@cache
+def _downsampling(norm: str, bias: bool) -> list[Load]:
+    return loads(downsampling(norm, bias))
+
+
+def loads(layers: Layers) -> list[Load]:
+    """One for each layer."""
+    keys = [tuple(Amount(kind, unit) for unit in UNITS) for kind in _kinds(layers)]
+    return list(zip(keys, terms(layers), strict=True))  # type: ignore[arg-type]
+
+
+def _work(row: Sequence[Load], channels: Mapping[str, int], inputs: int, size: int) -> tuple[Work, int]:
+    """Of layers on maps of `inputs` channels and `size` pixels; and the side of the last maps."""
+    total: Work = {}
+    entering, side = inputs, size
+    lanes = {name: count if name == "image" else _lanes(count) for name, count in channels.items()}
+    for (calls, elements, macs, weights), term in row:
+        if term.from_input:
+            entering, side = inputs, size
+        leaving, left = channels[term.outputs] if term.outputs else entering, term.side(side)
+        total[calls] = total.get(calls, 0) + 1
+        moved = _lanes(entering) * side**2 + _lanes(leaving) * left**2
+        total[elements] = total.get(elements, 0) + moved
+        if term.factor:
+            total[macs] = total.get(macs, 0) + term.weights(lanes) * left**2
+            total[weights] = total.get(weights, 0) + term.weights(channels)
+        entering, side = leaving, left
+    return total, side
 
 
 def _lanes(channels: int) -> int:
     return -(-channels // LANES) * LANES
 
 
-def _leaving(layer: Layer, names: Mapping[str, int], channels: int) -> int:
-    """Channels that leave, where `channels` come in."""
-    match layer:
-        case Conv() | Linear():
-            return names[layer.outputs]
-        case Norm() | Scale() | Response():
-            return names[layer.width]
-        case _:
-            return channels
-
-
-def _side(layer: Layer, side: int) -> int:
-    """Of the maps that leave."""
-    match layer:
-        case Conv() | MaxPool():
-            return (side + 2 * layer.padding - layer.kernel) // layer.stride + 1
-        case Pool():
-            return 1
-        case _:
-            return side
-
-
-def _weights(layer: Layer, names: Mapping[str, int]) -> int:
-    """That every position is multiplied with."""
-    match layer:
-        case Conv(a, b, kernel, _, _, groups, _):
-            return kernel**2 * (1 if groups == "depthwise" else names[a] // groups) * names[b]
-        case Linear(a, b, _):
-            return names[a] * names[b]
-        case _:
-            return 0
+def _kinds(layers: Layers) -> Iterator[str]:
+    for layer in layers.values():
+        if isinstance(layer, dict):
+            yield from _kinds(layer)
+        elif layer is not None:
+            yield _kind(layer)
 
 
 def _kind(layer: Layer) -> str:

@@ -22,7 +22,7 @@ from space.axes import Axis, Value, share
 from space.blocks import Block
 from space.budget import MEASURES, WORDS, parse_count
 from space.chooser import RandomChooser
-from space.draw import Counts, Proposal, land
+from space.draw import Counts, Proposal, land, rung_inside
 from space.heads import LinearHead
 from space.parts import find_part
 from space.reading import presets
@@ -102,6 +102,25 @@ def test_it_lands_in_the_budget_nearest_to_the_target(scaling: Scalinglike, part
     assert math.isclose(log_distance(landing.counts[place], target), nearest, abs_tol=1e-9)
 
 
+@given(scalinglikes(), st.lists(st.integers(-2, 14)))
+@settings(max_examples=200, deadline=None)
+def test_some_rung_inside_is_found_where_there_is_one(scaling: Scalinglike, tried: list[int]) -> None:
+    asked: list[int] = []
+
+    def at(i: int) -> Counts:
+        asked.append(i)
+        return scaling.counts[i]
+
+    rung, inside = rung_inside(at, len(scaling.counts), scaling.budget, tried)
+    assert inside == bool(scaling.inside)
+    assert rung in scaling.inside or not inside
+    assert len(asked) == len(set(asked)) <= len(scaling.counts)
+    if not inside and scaling.budget.misses(scaling.counts[asked[-1]]) == (True, True):
+        again = list(asked)
+        assert rung_inside(at, len(scaling.counts), scaling.budget, [rung]) == (rung, False)
+        assert asked == [*again, rung], "the rung that told so tells it at once"
+
+
 @given(scalinglikes())
 @settings(max_examples=60, deadline=None)
 def test_the_probability_of_a_rung_is_the_part_of_the_targets_that_lead_to_it(scaling: Scalinglike) -> None:
@@ -152,6 +171,14 @@ def test_the_depths_at_which_the_scaling_reaches_into_every_band(
         b is None or (low <= b.high and b.low <= high) for low, high, b in zip(small, large, bands, strict=True)
     )
     assert shape.fits(TASK, budget) == between
+
+
+def test_the_counts_of_a_shape_are_those_of_its_networks() -> None:
+    axes = SHAPES | {"block": {"each_stage": ["convnext", "bottleneck"]}, "downsample": ["separate", "strided"]}
+    for seed in range(20):
+        shape, _ = read(axes).shape(RandomChooser(random.Random(seed)))
+        for d, i in product(range(-1, len(shape.depths)), (-1, 0, len(shape.scaling.widths) // 2)):
+            assert shape.count(d, i, TASK) == _triple(cost(shape.arch(d, i), TASK))
 
 
 def _triple(counted: Any) -> tuple[int, int, int]:

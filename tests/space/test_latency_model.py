@@ -68,7 +68,7 @@ def test_a_forecast_is_the_sum_over_the_work_of_all_layers() -> None:
         proposal = space.sample(rng, TASK, budget_of(model, ANY))
         assert proposal.counts[3] == pytest.approx(nanoseconds(model, proposal.arch), abs=5)  # parts are rounded
         assert proposal.cost.flops == proposal.counts[0]
-        assert model.of(proposal.arch, TASK) == proposal.counts[3]
+        assert model.of(proposal.arch, TASK) == pytest.approx(proposal.counts[3], abs=9)
 
 
 @pytest.mark.parametrize(

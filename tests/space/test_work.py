@@ -108,8 +108,6 @@ def test_a_grouped_convolution_is_neither_dense_nor_depthwise() -> None:
 
 
 def _of(layer: Conv) -> dict[Amount, int]:
-    from space.work import _add
+    from space.work import _work, loads
 
-    found: dict[Amount, int] = {}
-    _add(found, {"conv": layer}, {"in": 8}, 8, 6)
-    return found
+    return _work(loads({"conv": layer}), {"in": 8}, 8, 6)[0]
