@@ -129,7 +129,7 @@ def test_a_study_that_is_measured_stays(run: Run, tmp_path: Path, monkeypatch: p
                 move(tmp_path / "first")
         raise InputError("enough")
 
-    monkeypatch.setattr("nas.latency.measuring._timings", timings)
+    monkeypatch.setattr("nas.latency.measuring.timings_of", timings)
     code, _, err = run("measure", "first", "--runs", tmp_path)
     assert (code, err.splitlines()[-1]) == (2, "error: enough")
     assert archive_study(tmp_path / "first").is_dir(), "it is at rest again"
