@@ -60,12 +60,18 @@ def title(text: str) -> dict[str, Any]:
 
 
 def log_axis(low: float, high: float, name: str) -> dict[str, Any]:
-    """A log axis from `low` to `high` with a margin, its ticks as `500k`, `1M`. They do not run into each other: as
-    plotly likes within a decade, then at 1, 2, 5, then at powers of 10."""
+    """A log axis from `low` to `high` with a margin, its ticks as `500k`, `1M`; below 1 as `0.08`, not as thousandths.
+    They do not run into each other: as plotly likes within a decade, then at 1, 2, 5, then at powers of 10."""
     margin = 0.04 * max(math.log10(high / low), 0.25)
     start, end = math.log10(low) - margin, math.log10(high) + margin
     ticks = {"nticks": 8} if end - start < 1 else {"dtick": "D2" if end - start < 2.5 else 1}
-    return {"type": "log", "range": [start, end], **ticks, "title": title(name), "tickformat": "~s"}
+    return {
+        "type": "log",
+        "range": [start, end],
+        **ticks,
+        "title": title(name),
+        "tickformat": "~s" if low >= 1 else "~g",
+    }
 
 
 def finite(values: Iterable[float | None]) -> list[float | None]:

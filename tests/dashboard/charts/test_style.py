@@ -1,0 +1,18 @@
+"""Axes that charts share."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go  # type: ignore[import-untyped]
+import pytest
+
+from dashboard.charts.style import log_axis
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"), [(5e5, 5e6, "~s"), (0.06, 0.24, "~g"), (0.5, 30.0, "~g"), (2.0, 9.0, "~s")]
+)
+def test_ticks_below_one_are_not_said_in_thousandths(low: float, high: float, ticks: str) -> None:
+    """0.08 ms as plotly's `~s` is `80m`, which reads as 80 ms."""
+    made = go.layout.XAxis(log_axis(low, high, "ms"))
+    assert made.tickformat == ticks
+    assert 10 ** made.range[0] < low < high < 10 ** made.range[1]
