@@ -12,7 +12,7 @@ from rich.console import Console
 from nas.latency.device_names import meant, runtime_of
 from nas.latency.measuring import MeasureOptions, measure_arch, names_of
 from nas.latency.modelling import DEVICES, measure_space, model_path
-from nas.latency.reach import flops_within
+from nas.latency.reach import by_measuring, flops_within
 from nas.records.files import write_asked
 from nas.records.progress import Steps
 from space import Arch, Budget, InputError, Space, Task
@@ -112,7 +112,8 @@ def _at_hand(
         assert budget.latency is not None, "one of the two is given"
         with Steps(console, "finding the FLOPs").step():
             takes = partial(_measured, task=task, how=how)
-            budget = replace(budget, flops=flops_within(space, task, budget.latency.high, takes))
+            fits = by_measuring(space, task, budget.latency, takes)
+            budget = replace(budget, flops=flops_within(space, task, fits))
     made = make_models(space, task, budget, how, console)
     return next(model for model, _ in made if model.device == name)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from nas.latency.front_check import check_front
 from nas.latency.known_models import Wanted, model_for
-from nas.latency.reach import flops_within
+from nas.latency.reach import by_forecast, flops_within
 from nas.records.progress import Notes, Steps
 from nas.records.settings import Settings
 from nas.searching.plan import SearchPlan
@@ -53,7 +52,7 @@ def with_model(
     else:
         model = model_for(space, task, budget, wanted, notes.console, may_measure=not plan.dry_run)
     if budget.flops is None:
-        band = flops_within(space, task, limit.high, partial(model.of, task=task))
+        band = flops_within(space, task, by_forecast(space, task, limit, model))
         notes.console.print(f"flops: {band}, which the latency leaves room for", highlight=False)
         budget = replace(budget, flops=band)
     _say(space, model, budget, notes.console)
