@@ -53,8 +53,12 @@ def build(url: str, open_browser: bool, runs: Path) -> App:
         print(f"Dashboard: {url} (Ctrl-C ends it)", flush=True)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        threading.Thread(target=_read_ahead, args=(runs,), daemon=True).start()
+        ending = threading.Event()
+        reading = threading.Thread(target=_read_ahead, args=(runs, ending), daemon=True)
+        reading.start()
         yield
+        ending.set()
+        reading.join()  # an import that it is at would end in a traceback
 
     return App(
         Path(__file__).parent / "pages" / "app.py", lifespan=started, routes=[_plotly_route()],
@@ -102,13 +106,16 @@ def settings(port: int) -> dict[str, Any]:
     }
 
 
-def _read_ahead(runs: Path) -> None:
-    """Imports the pages and reads the studies, the latest first, while the browser opens: both take seconds."""
+def _read_ahead(runs: Path, ending: threading.Event) -> None:
+    """Imports the pages and reads the studies, the latest first, while the browser opens: both take seconds. Ends with
+    the study that it is at once `ending` is set."""
     import dashboard.pages.app  # noqa: F401
     from dashboard.derived import baseline
     from dashboard.study_cache import SHARED, study_names
 
     for name in study_names(runs):
+        if ending.is_set():
+            return
         baseline(SHARED, SHARED.read(runs / name))
         time.sleep(0.01)  # a session that waits for a study of its own comes first
     gc.freeze()  # a pass of the collector over ten thousand trials stops every page for half a second
