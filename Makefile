@@ -58,6 +58,7 @@ bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RE
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.dashboard
 	$(BIN)/nas replay
+	$(BIN)/python -m benchmarks.goals
 	$(BIN)/python -m benchmarks.startup
 
 clean:  ## remove .venv and caches, never runs/ or exports/

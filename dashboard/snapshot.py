@@ -13,6 +13,7 @@ from threading import RLock
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from nas.analysis.pareto import Point, minimised, pareto_front, scored, top
+from nas.records.extent import Extent
 from nas.records.reference import Reference
 from nas.records.settings import Settings
 from nas.records.trial import State, Trial
@@ -37,7 +38,7 @@ class Snapshot:
     mode: Mode
     settings: Settings | None = None
     trials: tuple[Trial, ...] = ()
-    goal: tuple[int, int] | None = None  # trials and repeats that it shall have in all, where that is on record
+    goal: Extent | None = None  # how far it shall go, where that is on record
     problem: str | None = None
     updated: datetime | None = None
     read: datetime | None = None  # when, where the study is away or gone; else now

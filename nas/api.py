@@ -69,7 +69,8 @@ def search(
     metric: Metric = "accuracy",
     minimize: Minimize = "flops",
     stop: Stop | None = None,
-    repeats: int = 0,
+    accuracy: str | float | None = None,
+    repeats: int | None = None,
     baseline: bool = False,
     workers: int | None = None,
     device: str = "auto",
@@ -87,7 +88,7 @@ def search(
     """Searches a space for accurate networks inside a FLOPs budget such as "1M..4M", up to `trials` trained networks in
     all; the same call again goes on. `params`, `activations` ("..500K") and `latency` ("..5ms", forecast for a `batch`)
     are limits that hold, too; `minimize` says which of these costs the front is over. Options as those of `nas search`,
-    which explains them.
+    which explains them. `accuracy` ("92%" or .92) is to be reached at the least cost and ends the search before.
 
     `data`: a name or folder as there; or (images, labels), uint8 arrays (N, H, W[, C]), PIL images or files and
     integers or words; or a torch data set of such pairs, or a Hugging Face one; or a mapping of train, validation and
@@ -118,7 +119,8 @@ def search(
     chosen = space if isinstance(space, Space) else Space.load(space)
     forecast, _, at = (latency or "").partition("@")
     plan = SearchPlan(
-        trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers,
+        trials=trials, time=time, accuracy=None if accuracy is None else str(accuracy),
+        repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe),
         images=None if images is None else parse_count(str(images), "images", "30K"), epochs=epochs, name=study,
         runs=Path(runs), seed=seed, sampler=sampler, metric=metric, minimize=minimize, stop=stop, device=device,

@@ -13,6 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 from nas.analysis.pareto import hypervolume, mean_of, minimised, pareto_front, score, scored
+from nas.records.extent import Extent
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
 
@@ -117,10 +118,10 @@ def spans(trials: Sequence[Trial], now: datetime) -> list[Span]:
     return found
 
 
-def pace(trials: Sequence[Trial], settings: Settings, goal: tuple[int, int] | None) -> Pace:
-    """`goal`: trials and further seeds in all, as on record; else what the command that began the study says."""
+def pace(trials: Sequence[Trial], settings: Settings, goal: Extent | None) -> Pace:
+    """`goal`: as on record; else what the command that began the study says."""
     ended = sorted((t for t in trials if t.state in ENDED), key=lambda t: (t.finished is None, t.finished, t.number))
-    total = sum(goal) if goal else _asked(settings.command)
+    total = goal.trials + goal.repeats if goal else _asked(settings.command)
     times = [t.finished for t in ended if t.finished][-RECENT:]
     if len(times) < 3 or times[-1] == times[0]:
         return Pace(len(ended), total, None, None)

@@ -79,7 +79,14 @@ def search(
         Stop | None,
         typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=0, help="Further seeds, of the front and its rivals first.")] = 0,
+    accuracy: Annotated[
+        str | None,
+        typer.Option(help="To be reached at the least cost, e.g. 92%; ends the search once what is cheaper misses it."),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=0, help="Further seeds, of the front and its rivals first. [default: 0; 10 with --accuracy]"),
+    ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Then random search, trained on as many images.")
     ] = False,
@@ -120,12 +127,14 @@ def search(
     Example: nas search digits --data digits --flops 1M..4M --trials 30
     """
     from nas.cli.study_tables import print_front
+    from nas.searching.accuracy_goal import has_reached
     from nas.searching.launch import folder_of_search, run_search
     from nas.searching.plan import SearchPlan
 
     forecast, _, at = (latency or "").partition("@")
     plan = SearchPlan(
-        trials=trials, time=time, repeats=repeats, baseline=baseline, workers=workers, recipe_file=recipe,
+        trials=trials, time=time, accuracy=accuracy, repeats=repeats, baseline=baseline, workers=workers,
+        recipe_file=recipe,
         images=None if images is None else parse_count(images, "images", "30K"), epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, minimize=minimize, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
@@ -156,7 +165,10 @@ def search(
         return
     place = "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
     print(f"look at it: nas dashboard{place}", file=sys.stderr)
-    print(f"export the best: nas export {folder.name}{place} --out exports/{folder.name}", file=sys.stderr)
+    which, least = "the best", ""
+    if accuracy is not None and has_reached(folder, accuracy):
+        which, least = "the cheapest that has it", f" --min-accuracy {accuracy}"
+    print(f"export {which}: nas export {folder.name}{place}{least} --out exports/{folder.name}", file=sys.stderr)
 
 
 @app.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,13 @@ from nas.analysis.pareto import best, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import tie_words
 from nas.latency.front import AXIS, axis, find_device
+from nas.records.scores import parse_share
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Band, InputError
 from space.budget import parse_count
 
 Pick = Literal["best", "knee", "cheapest"]
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
-_SHARE = re.compile(r"0?\.\d+|1(?:\.0*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +109,7 @@ def _limits(folder: Path, rows: Sequence[Trial], selection: Selection) -> list[L
         timed = axis(folder, rows, by, selection.batch)
         found.append(_at_most("max-latency", f"{selection.max_latency:g} ms", timed, selection.max_latency))
     if selection.min_accuracy is not None:
-        least = _share(selection.min_accuracy)
+        least = parse_share(selection.min_accuracy, "min-accuracy")
         found.append(Limit(
             "min-accuracy", selection.min_accuracy, lambda trial: score(trial) >= least,
             lambda trial: f"{score(trial):.2%}", lambda trials: max(trials, key=score),
@@ -150,15 +148,6 @@ def _refuse(points: Sequence[Trial], limits: Sequence[Limit]) -> None:
         )
 
 
-def _share(text: str) -> float:
-    """`92%` or `.92`."""
-    if match := _PERCENT.fullmatch(text.strip()):
-        return float(match[1]) / 100
-    if _SHARE.fullmatch(text.strip()):
-        return float(text)
-    raise InputError(f"min-accuracy must be a percentage or a share up to 1, got {text}; write e.g. 92% or .92")
-
-
 def picked_words(folder: Path, selection: Selection) -> list[str]:
     """What must be said beside a choice by a rule: its accuracy with an interval, whether the next cheaper network is
     told from it, and which device's latency was meant."""
@@ -170,7 +159,11 @@ def picked_words(folder: Path, selection: Selection) -> list[str]:
     half = "" if row.half is None else f" ± {100 * row.half:.2f}"
     what = f"{100 * score(row.trial):.2f}{half}%, {row.seeds} seed{'s' * (row.seeds > 1)}"
     said.append(f"picked: trial {row.trial.number} ({what}; {found.cost.said(found.cost.on(row.trial))})")
-    if selection.min_accuracy and row.interval and row.interval[0] < _share(selection.min_accuracy):
+    if (
+        selection.min_accuracy
+        and row.interval
+        and row.interval[0] < parse_share(selection.min_accuracy, "min-accuracy")
+    ):
         said.append(f"min-accuracy: its interval begins at {row.interval[0]:.2%}, below {selection.min_accuracy}")
     tie = results.ties(found.front).get(row.trial.number)
     if tie is not None:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal, Protocol, get_args
 
+from space.reading import InputError
+
 Metric = Literal["accuracy", "balanced"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 WORDS: dict[Metric, str] = {"accuracy": "accuracy", "balanced": "balanced accuracy"}
 SHORT: dict[Metric, str] = {"accuracy": "top-1", "balanced": "balanced accuracy"}  # before `, n = 5,000`
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+_SHARE = re.compile(r"0?\.\d+|1(?:\.0*)?")
 BALANCED = "balanced accuracy: mean of each class's share of images told right"
+
+
+def parse_share(text: str, field: str) -> float:
+    """`92%` or `.92`. Raises InputError for anything else."""
+    match = _PERCENT.fullmatch(text.strip())
+    found = float(match[1]) / 100 if match else float(text) if _SHARE.fullmatch(text.strip()) else 0.0
+    if 0 < found <= 1:
+        return found
+    raise InputError(f"{field} must be a percentage or a share up to 1, got {text}; write e.g. 92% or .92")
 
 
 class Scored(Protocol):

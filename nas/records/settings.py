@@ -186,6 +186,19 @@ class Settings:
         reach = _reach(json.dumps(self.space), self.space_name, self.task, self.minimize)
         return reach if band is None else Band(min(reach.low, band.high), band.high)
 
+    def cheaper_than(self, cost: int | None) -> Settings | None:
+        """The same for networks that cost less, of what the study minimises; None where its budget has none."""
+        if cost is None:
+            return self
+        band = self.minimised_band or Band(1, cost)
+        if cost <= band.low:
+            return None
+        low, high = band.low, min(band.high, cost - 1)
+        if self.minimize == "flops":
+            return replace(self, flops_low=low, flops_high=high)
+        limit: dict[str, Any] = {self.minimize: (low, high)}
+        return replace(self, **limit)
+
     @property
     def limits(self) -> str:
         """What holds beside FLOPs, to stand behind them: `, up to 500K parameters`; empty for nothing."""

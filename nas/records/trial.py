@@ -44,6 +44,7 @@ class Trial:
     seconds: float | None = None  # of training and evaluation
     periods: int | None = None  # that were trained; None in studies of version 2 and before, which trained all of them
     images: int | None = None  # that it was trained on, each as often as it came
+    below: int | None = None  # cost, of what the study minimises, under which it was drawn: a search for an accuracy
     seed: int | None = None
     repeat_of: int | None = None  # the first trial of the same network, where this one is another seed of it
     retry_of: int | None = None  # the interrupted trial whose network this one trains again

@@ -25,7 +25,7 @@ from nas.records.settings import Settings
 from nas.records.trial import period_of
 from nas.samplers.bayesian_ridge import Fit, Forecast, Ridge
 from nas.samplers.candidates import Aimed, Mutation
-from nas.samplers.expected_improvement import expected_gain, staircase
+from nas.samplers.expected_improvement import expected_gain, expected_saving, staircase
 from nas.samplers.features import Features, Floats, network_features
 from nas.samplers.parameters import ATTEMPTS, RecordingChooser
 from space import Arch, Cost
@@ -39,6 +39,7 @@ FRESH, BLOCKS = 8, 16  # random candidates of a trial, and how many trials' of t
 MUTANTS = 16  # candidates of an ask that are mutations of front members
 LEAST = 8  # complete networks that a forecast of the stopped ones is fitted to at least
 COST_POWER = 0.5  # a gain counts by FLOPs^-0.5, whatever is minimised: training it takes as long
+MARGIN = 1.2  # of a search for an accuracy: times the budget's upper end, what its dearest networks save against
 TREND = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log cost and its square: next to none
 AT_RUNG = (1e-6, 1e-3, 1e-9)  # likewise of 1, log cost and the accuracy at a rung
 
@@ -83,6 +84,8 @@ class EhviSampler(BaseSampler):
     candidate by `expected_gain` over FLOPs^0.5. Trials that run count as points at their forecast ("Kriging believer":
     Ginsbourger et al. 2010), so that parallel workers spread; failed ones as no better than the worst accuracy seen;
     stopped ones at what the accuracy of their last rung forecasts.
+
+    In a search for an accuracy (`seek`) it is the best candidate by `expected_saving` instead.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -93,7 +96,10 @@ class EhviSampler(BaseSampler):
         self.distributions: dict[str, BaseDistribution] = {}  # by name, as they came up
         self.proposed: dict[int, dict[str, Any]] = {}  # parameters, by trial, until Optuna asks for them
         self.blocks: dict[int, tuple[list[Candidate], Floats]] = {}  # random candidates with their rows, by trial
-        self.exhausted = False  # no draw found a network that no trial has
+        self.exhausted = 0.0  # a cost below which no draw found a network that no trial has
+        self.budget = settings.budget
+        self.least: float | None = None  # the accuracy of a search for one
+        self.below = math.inf  # what is still wanted costs less than this
         band = self.ends = settings.ends
         self.middle = math.log(band.low * band.high) / 2
         self.half = max(math.log(band.high / band.low) / 2, 1e-9)
@@ -101,6 +107,14 @@ class EhviSampler(BaseSampler):
         drawn = [compose(RandomChooser(rng, None), settings.task, settings.budget) for _ in range(SCALE)]
         self.features = Features.of([network_features(each.arch, each.cost) for each in drawn])
         self.ridge = Ridge(TREND, len(TREND) + len(self.features.names))
+
+    def seek(self, least: float | None, below: int | None) -> None:
+        """From now on the cheapest network of at least this accuracy is looked for; `below`: the cost of one that was
+        found. Without it hypervolume is what is looked for."""
+        self.least, self.below = least, math.inf if below is None else below
+        budget = (self.settings.cheaper_than(below) or self.settings).budget
+        if budget != self.budget:
+            self.budget, self.blocks = budget, {}
 
     # What Optuna calls
 
@@ -204,7 +218,7 @@ class EhviSampler(BaseSampler):
 
     def _propose(self, number: int, running: Sequence[Floats]) -> Candidate | None:
         """A network in the budget that no trial has. None once no draw has found one."""
-        if self.exhausted:
+        if self.below <= self.exhausted:
             return None
         rng = random.Random(f"{self.settings.seed}/{number}")
         begun = len(self.known.points) >= SPREAD
@@ -213,7 +227,7 @@ class EhviSampler(BaseSampler):
             for each in candidates:
                 if each.arch.key not in self.known.keys:
                     return each
-        self.exhausted = True
+        self.exhausted = self.below
         return None
 
     def _spread(self, rng: random.Random) -> list[Candidate]:
@@ -242,7 +256,12 @@ class EhviSampler(BaseSampler):
         rows = np.concatenate([rows for _, rows in groups])
         own = self.middle + self.half * rows[:, 1]
         edges, bars = np.array(logs)[front], np.array(means)[front]
-        gains = expected_gain(own, *fit.predict(rows), edges, bars, self.ends)
+        mean, deviation = fit.predict(rows)
+        if self.least is None:
+            gains = expected_gain(own, mean, deviation, edges, bars, self.ends)
+        else:
+            limit = min(self.below, self.ends.high * MARGIN)
+            gains = expected_saving(own, mean, deviation, self.least, math.log(limit))
         flops = np.array([float(each.cost.flops) for each in candidates])
         order = np.argsort(-gains * flops**-COST_POWER, kind="stable")
         return [candidates[i] for i in order]
@@ -262,7 +281,7 @@ class EhviSampler(BaseSampler):
         """The networks of these choosers that are inside the budget."""
         for chooser in choosers:
             recorder = RecordingChooser(chooser, distributions=self.distributions)
-            proposal = self.space.compose(recorder, self.settings.task, self.settings.budget)
+            proposal = self.space.compose(recorder, self.settings.task, self.budget)
             if proposal.inside:
                 yield Candidate(proposal.arch, proposal.cost, recorder.params, *proposal.counts[3:])
 

@@ -1,11 +1,11 @@
-"""How much a network is expected to raise a front's hypervolume (accuracy against log cost)."""
+"""How much a network is expected to raise a front's hypervolume (accuracy against log cost), or to save."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from scipy.special import ndtr  # type: ignore[import-untyped]
+from scipy.special import log_ndtr, ndtr  # type: ignore[import-untyped]
 
 from nas.samplers.bayesian_ridge import Floats
 from space import Band
@@ -34,4 +34,14 @@ def expected_gain(log_cost: Floats, mean: Floats, deviation: Floats, edges: Floa
     density = np.exp(-(scores**2) / 2) / math.sqrt(2 * math.pi)
     improvement = deviation[:, None] * (scores * ndtr(scores) + density)
     found: Floats = (widths * improvement).sum(axis=1)
+    return found
+
+
+def expected_saving(log_cost: Floats, mean: Floats, deviation: Floats, least: float, log_limit: float) -> Floats:
+    """(n,) how much cheaper than a limit, in log, each of n networks is expected to be with an accuracy of at least
+    `least`: the probability that it has it, times what it saves (constrained expected improvement, Gardner et al.
+    2014, with a cost that is certain). Relative to the likeliest, as probabilities may be below what a float holds.
+    """
+    likely = log_ndtr((mean - least) / deviation)
+    found: Floats = np.exp(likely - likely.max(initial=-math.inf)) * (log_limit - log_cost).clip(0)
     return found

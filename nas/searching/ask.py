@@ -16,7 +16,9 @@ from nas.analysis.seed_noise import next_repeat
 from nas.records.settings import DESIGN, Settings
 from nas.records.trial import Trial
 from nas.samplers.design import next_in_turn
+from nas.samplers.ehvi import EhviSampler
 from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
+from nas.searching.accuracy_goal import AccuracyGoal
 from nas.searching.leases import Heartbeat
 from nas.searching.trial_index import TrialIndex
 from nas.storage.journal import BEGUN, Journal
@@ -49,13 +51,18 @@ class Asker:
         self.study, self.storage, self.index, self.settings = study, storage, index, settings
         self.heartbeat, self.on_note = heartbeat, on_note
         self.space = settings.drawable()
+        self.goal: AccuracyGoal | None = None
+        self.reached: int | None = None  # the network that reaches it, as it was last said
         self.exhausted = False  # the space holds no further network
 
     def next(self, total: int, repeats: int) -> Begun | None:
         """A new network while fewer than `total` have begun, then further seeds of the study's, up to `repeats`. None
         where there is nothing to train, unless another worker hands something back."""
+        ways = [self._network, self._repeat, self._queued]
+        if self.goal:  # what seems to reach it is made sure of first
+            ways = [self._repeat, self._network, self._queued]
         try:
-            return self._network(total, repeats) or self._repeat(total, repeats) or self._queued(total, repeats)
+            return next(filter(None, (way(total, repeats) for way in ways)), None)
         except UpdateFinishedTrialError:
             self.heartbeat.held.clear()
             self.on_note("a network was taken back while this worker was held up")
@@ -66,6 +73,8 @@ class Asker:
         budget, a random one."""
         asks = 0
         while self.index.refresh().begun() < total and asks < 2 * PATIENCE:
+            if self.goal and self.goal.is_over(self.index.reader.trials(), repeats):
+                return None
             queued = self._queue_interrupted(repeats=False) or self.index.waiting(repeats=False)
             if not queued and (self.exhausted or (asks >= PATIENCE and not self._queue_unseen(asks))):
                 return None
@@ -89,8 +98,11 @@ class Asker:
         return None
 
     def _next_repeat(self, repeats: int) -> int | None:
-        """The network to train with another seed: of a design each in its turn, else where it is most worth it."""
+        """The network to train with another seed: the one that reaches an accuracy, of a design each in its turn, else
+        where it is most worth it."""
         trials = self.index.reader.trials()
+        if self.goal:
+            return self.goal.to_confirm(trials)
         if self.settings.sampler == DESIGN:
             return next_in_turn(trials, repeats)
         return next_repeat(trials, repeats, self.settings.seed, cost_of(self.settings))
@@ -116,32 +128,43 @@ class Asker:
         """Queues the network of a trial. A retry may have died before all of its parameters were on record again."""
         frozen = self.index.reader.frozen()[number]
         params = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
-        self.study.enqueue_trial(params, user_attrs=attrs)
+        below = {name: frozen.user_attrs[name] for name in ("below",) if name in frozen.user_attrs}
+        self.study.enqueue_trial(params, user_attrs=attrs | below)
 
     def _queue_unseen(self, asks: int) -> bool:
         """A random network that the study does not have; False, for good, where there is none. A design has its own."""
         if self.settings.sampler == DESIGN:
             return True
         seed = trial_seed(self.settings.seed, len(self.index.reader.frozen()) + asks)
-        params = unseen_params(self.settings.build_space(), self.settings, self.index.seen(), seed)
+        below = self._below()
+        wanted = self.settings.cheaper_than(below)
+        params = None
+        if wanted:
+            params = unseen_params(self.settings.build_space(), wanted, self.index.seen(), seed)
         if params is None:
             self._give_up()
             return False
-        self.study.enqueue_trial(params, user_attrs={"stand_in": True})  # its density is another one
+        attrs = {"stand_in": True} if below is None else {"stand_in": True, "below": below}
+        self.study.enqueue_trial(params, user_attrs=attrs)  # its density is another one
         return True
 
     def _give_up(self) -> None:
         self.exhausted = True
-        self.on_note(f"space {self.space.name} holds no further network in {self.settings.budget}")
+        wanted = self.settings.cheaper_than(self._below()) or self.settings
+        self.on_note(f"space {self.space.name} holds no further network in {wanted.budget}")
 
     def _begin(self, total: int, repeats: int) -> Begun | None:
         """Asks for one trial and draws its network; begins it where it is to be trained, else ends it."""
+        below, sampler = self._below(), self.study.sampler
+        if isinstance(sampler, EhviSampler):
+            sampler.seek(None if self.goal is None else self.goal.least, below)
         trial = self.study.ask()
         self.heartbeat.held.add(trial._trial_id)
         trial.set_user_attr("owner", self.heartbeat.owner)
-        proposal = self._draw(trial)
+        proposal = self._draw(trial, below)
         if not proposal.inside:
-            self._end(trial, TrialState.PRUNED, "outside", f"no width brings this shape into {self.settings.budget}")
+            why = f"no width brings this shape into {self._drawn_in(trial).budget}"
+            self._end(trial, TrialState.PRUNED, "outside", why)
             return None
         trial.set_user_attr(BEGUN, True)
         known = self.index.refresh().reader.trials()[trial.number]
@@ -160,20 +183,40 @@ class Asker:
             return self.index.begun(before=trial) < total
         return self.index.repeats_begun(before=trial) < repeats
 
-    def _draw(self, trial: optuna.Trial) -> Proposal:
-        """The trial's network, and what is known before training, on record."""
+    def _draw(self, trial: optuna.Trial, below: int | None = None) -> Proposal:
+        """The trial's network, and what is known before training, on record. `below`: what it is to cost less
+        than, unless it was drawn before."""
+        if below is not None and not {"retry_of", "repeat_of", "below"} & trial.user_attrs.keys():
+            trial.set_user_attr("below", below)
+        drawn_in = self._drawn_in(trial)
         random = self.settings.sampler == "random" and not {"stand_in", "repeat_of"} & trial.user_attrs.keys()
         chooser = TrialChooser(trial, 0.0 if random else None)
         with self.storage.batched():
             if self.heartbeat.lease > SILENCE:  # views wait as long
                 trial.set_user_attr("lease", self.heartbeat.lease)
-            proposal = self.space.compose(chooser, self.settings.task, self.settings.budget)
-            trial.set_constraint("budget", self.settings.budget.violation(proposal.counts))
+            budget = drawn_in.budget
+            proposal = self.space.compose(chooser, self.settings.task, budget)
+            trial.set_constraint("budget", budget.violation(proposal.counts))
             record_network(trial, proposal)
             trial.set_user_attr("seed", trial.user_attrs.get("seed", trial_seed(self.settings.seed, trial.number)))
-            if proposal.inside and proposal.log_density is not None:
+            if proposal.inside and proposal.log_density is not None and drawn_in is self.settings:
                 trial.set_user_attr("log_density", proposal.log_density)
         return proposal
+
+    def _below(self) -> int | None:
+        """What a network is to cost less than, in a search for an accuracy that one has reached; it is said."""
+        if self.goal is None:
+            return None
+        trials = self.index.reader.trials()
+        found = self.goal.reached(trials)
+        if found and found.trial.number != self.reached:
+            self.reached = found.trial.number
+            self.on_note(self.goal.words(trials))
+        return self.goal.below(trials)
+
+    def _drawn_in(self, trial: optuna.Trial) -> Settings:
+        """The settings whose budget holds for a trial: narrower where an accuracy was reached before it."""
+        return self.settings.cheaper_than(trial.user_attrs.get("below")) or self.settings
 
     def _end(self, trial: optuna.Trial, state: TrialState, outcome: str, reason: str) -> None:
         end(self.study, self.storage, trial, state, outcome, reason)

@@ -38,7 +38,7 @@ def plan_goal(
     console = notes.console
     known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
     ended = sum(trial.state in ENDED for trial in known)
-    if plan.trials is not None and ended >= plan.trials + plan.repeats and not plan.baseline:
+    if plan.trials is not None and ended >= plan.trials + plan.further and not plan.baseline:
         console.print("estimate: nothing is left to train", highlight=False)
         return Goal(plan.trials, workers, None)
     at_once = min(workers, cores() if placed.device.type == "cpu" else max(1, torch.cuda.device_count()))
@@ -53,12 +53,12 @@ def plan_goal(
     if trials is None:
         assert plan.time is not None
         limit = parse_time(plan.time) / (1 + plan.baseline) - start
-        trials = trials_within(limit, found, settings.band, at_once, plan.repeats, known)
+        trials = trials_within(limit, found, settings.band, at_once, plan.further, known)
         said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
         console.print(f"time: {plan.time} {said}", highlight=False)
-    left = max(0, trials + plan.repeats - ended)
+    left = max(0, trials + plan.further - ended)
     if plan.baseline:
-        left += max(0, trials + plan.repeats - sum(trial.state in ENDED for trial in beside))
+        left += max(0, trials + plan.further - sum(trial.state in ENDED for trial in beside))
     said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline), settings.stop != "none")
     console.print(said, highlight=False, soft_wrap=True)
     return Goal(trials, at_once, found)

@@ -22,10 +22,11 @@ from nas.data.sheet import sheet
 from nas.data.sources import name_of_source
 from nas.data.study_data import describe_data, described_as, like, load_with_progress, said
 from nas.records.errors import terminable
+from nas.records.extent import Extent
 from nas.records.files import write_whole
 from nas.records.progress import Notes
 from nas.records.recipe import Recipe
-from nas.records.scores import WORDS
+from nas.records.scores import WORDS, parse_share
 from nas.records.settings import (
     ARCHIVE,
     AS_FOUND,
@@ -39,6 +40,7 @@ from nas.records.settings import (
     find_study,
 )
 from nas.records.trial import ENDED
+from nas.searching.accuracy_goal import AccuracyGoal
 from nas.searching.estimate import TimeLeft
 from nas.searching.fleet import Fleet, Worker
 from nas.searching.goal import Goal, plan_goal
@@ -127,7 +129,7 @@ def run_search(
         shared = Shared(begin, notes, stopping, samples, log, logs_trials)
         finished = _run_both(folder, settings, plan, goals[0], shared, on_trial)
         for each, goal in zip(second, goals[1:], strict=True):
-            finished = finished and _run(plan.runs / each.name, each, goal, 0, shared)
+            finished = finished and _run(plan.runs / each.name, each, goal, Extent(goal.trials), shared)
         if finished and settings.latency:
             say_measured(folder, plan.device, notes.console, stopping)
         return folder, finished
@@ -207,23 +209,21 @@ def _of_rival(settings: Settings, rival: Rival, plan: SearchPlan, stack: ExitSta
     )  # fmt: skip
 
 
-Begin = Callable[[Path, Watch, int, int], bool]  # runs a study in a folder up to trials and repeats
+Begin = Callable[[Path, Watch, Extent], bool]  # runs a study in a folder as far as that
 
 
-def _alone(trainer: Trainer, folder: Path, watch: Watch, trials: int, repeats: int) -> bool:
+def _alone(trainer: Trainer, folder: Path, watch: Watch, extent: Extent) -> bool:
     """In this process."""
     search = Search(folder, trainer, watch)
-    set_goal(search.study, search.reader, trials, repeats)
-    return search.run(trials, repeats)
+    set_goal(search.study, search.reader, extent)
+    return search.run(*extent)
 
 
-def _together(
-    workers: int, start: Callable[[Path, int], Worker], folder: Path, watch: Watch, trials: int, repeats: int
-) -> bool:
+def _together(workers: int, start: Callable[[Path, int], Worker], folder: Path, watch: Watch, extent: Extent) -> bool:
     """By workers, each of which `start` begins on the study at a place of its own."""
     study, storage = open_study(folder, watch.on_note)
     reader = Reader(folder, storage)
-    set_goal(study, reader, trials, repeats)
+    set_goal(study, reader, extent)
     return Fleet(reader, workers, partial(start, folder), watch).run()
 
 
@@ -281,7 +281,8 @@ def _run_both(
     folder: Path, settings: Settings, plan: SearchPlan, goal: Goal, shared: Shared, on_trial: OnTrial | None
 ) -> bool:
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    finished = _run(folder, settings, goal, plan.repeats, shared, on_trial)
+    least = None if plan.accuracy is None else parse_share(plan.accuracy, "accuracy")
+    finished = _run(folder, settings, goal, Extent(goal.trials, plan.further, least), shared, on_trial)
     if finished and plan.baseline:
         images = outcome(Reader(folder).trials(), settings).images
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
@@ -289,42 +290,45 @@ def _run_both(
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(images / settings.build_recipe().length))
         shared.notes.console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
-        goal, folder = replace(goal, trials=total), plan.runs / beside.name
-        finished = _run(folder, beside, goal, 0, shared)
+        finished = _run(plan.runs / beside.name, beside, goal, Extent(total), shared)
     return finished
 
 
 def _run(
-    folder: Path, settings: Settings, goal: Goal, repeats: int, shared: Shared, on_trial: OnTrial | None = None
+    folder: Path, settings: Settings, goal: Goal, extent: Extent, shared: Shared, on_trial: OnTrial | None = None
 ) -> bool:
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     folder.mkdir(parents=True, exist_ok=True)
     with at_work(folder):  # before there is a study.yaml: none is moved away between two of these lines
-        return _run_held(folder, settings, goal, repeats, shared, on_trial)
+        return _run_held(folder, settings, goal, extent, shared, on_trial)
 
 
 def _run_held(
-    folder: Path, settings: Settings, goal: Goal, repeats: int, shared: Shared, on_trial: OnTrial | None
+    folder: Path, settings: Settings, goal: Goal, extent: Extent, shared: Shared, on_trial: OnTrial | None
 ) -> bool:
     notes = open_folder(folder, settings)
     if shared.samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, shared.samples)
-    recipe, trials = settings.build_recipe(), goal.trials
+    recipe, trials = settings.build_recipe(), extent.trials
     shared.notes.console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
     before, told = Reader(folder).trials(), shared.log(folder)
     told.begins(f"{_what(settings, trials)}; {settings.command}", sum(trial.state in ENDED for trial in before))
     told.notes(shared.notes.said)
     found = goal.estimate
-    time_left = None if found is None else TimeLeft(trials + repeats, settings.band, goal.at_once, found)
+    time_left = None if found is None else TimeLeft(trials + extent.repeats, settings.band, goal.at_once, found)
     with SearchProgress(shared.notes.console, trials, recipe, shared.stopping, time_left) as progress:
         watch = told.watch(progress.watch(), shared.logs_trials)
         for note in notes:
             watch.on_note(note)
         progress.resumed(before)
         with on_record(folder), told.with_errors(), heard(folder, watch, on_trial) as watch:
-            finished = shared.begin(folder, watch, trials, repeats)
+            finished = shared.begin(folder, watch, extent)
+    if extent.accuracy is not None:
+        said = AccuracyGoal(extent.accuracy, settings).words(Reader(folder).trials())
+        shared.notes.console.print(said, highlight=False, soft_wrap=True)
+        told.notes([said])
     told.ends(finished)
     return finished
 

@@ -24,6 +24,7 @@ from nas.records.settings import Settings
 from nas.records.trial import COUNTS, WEIGHTS, Period, Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Decision, Standing, build_rule
+from nas.searching.accuracy_goal import AccuracyGoal
 from nas.searching.ask import Asker, Begun, end
 from nas.searching.leases import Heartbeat, Leases, lease_seconds
 from nas.searching.trial_index import TrialIndex, scores_of
@@ -73,12 +74,14 @@ class Search:
         self.abandoned = threading.Event()
         self.failures = 0  # in a row
 
-    def run(self, total: int, repeats: int = 0) -> bool:
+    def run(self, total: int, repeats: int = 0, accuracy: float | None = None) -> bool:
         """Trains until `total` networks are complete, stopped or failed, then up to `repeats` further seeds of them;
-        what other workers train counts. Ends when there is nothing left that could come back from one of them.
+        for an `accuracy` only until what is cheaper than a network that reaches it misses it. What other workers train
+        counts. Ends when there is nothing left that could come back from one of them.
 
         False if it was asked to stop before. Raises InputError when trial after trial fails.
         """
+        self.asker.goal = None if accuracy is None else AccuracyGoal(accuracy, self.settings)
         with self.heartbeat:
             try:
                 while not self._asked_to_stop():

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from nas.latency.device_names import ONNX, Runtime
-from nas.records.scores import METRICS, Metric
+from nas.records.scores import METRICS, Metric, parse_share
 from nas.records.settings import AS_FOUND, Minimize, Reading, Sampler, Stop, name_of
 from space import Budget, InputError
 from space.budget import MEASURES, ends_in_name
 from space.draw import Drawable
 
+REPEATS = 10  # further seeds in all that a search for an accuracy spends on being sure of it
 _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:h|min|m|s)\s*)+")
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -41,7 +42,8 @@ class SearchPlan:
 
     trials: int | None = None  # networks in all, earlier runs of the study included
     time: str | None = None  # `2h`: as many networks as are estimated to fit, earlier runs included; or `trials`
-    repeats: int = 0  # further seeds of them
+    accuracy: str | None = None  # `92%`: to be reached at the least cost, which ends the search before
+    repeats: int | None = None  # further seeds of them; None: none, but for an accuracy REPEATS
     baseline: bool = False  # then as many images of random search, in a study beside
     rival: Rival | None = None  # then as many networks of another space
     workers: int | None = None  # processes that train at once; None: one, or one per GPU
@@ -80,6 +82,8 @@ class SearchPlan:
             )
         if self.time is not None:
             parse_time(str(self.time))
+        if self.accuracy is not None:
+            parse_share(str(self.accuracy), "accuracy")
         for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1), ("batch", 1)):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
@@ -92,6 +96,13 @@ class SearchPlan:
             if (word := getattr(self, name)) not in known:
                 choices = ", ".join(each for each in known if each)
                 raise InputError(f"{name} must be one of {choices}, got {word!r}; choose one")
+
+    @property
+    def further(self) -> int:
+        """Seeds of networks that were trained."""
+        if self.repeats is not None:
+            return self.repeats
+        return 0 if self.accuracy is None else REPEATS
 
     @property
     def rule(self) -> Stop:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from nas.data.study_data import described_as, like, load_with_progress
 from nas.records.errors import Fault, line_of, terminable
+from nas.records.extent import Extent
 from nas.records.progress import Notes
 from nas.records.settings import Settings
 from nas.searching.loop import Search, Watch
@@ -50,7 +51,7 @@ def on_record(folder: Path, *, search: bool = True) -> Iterator[None]:
 
 def prepare(
     folder: Path, source: str | None, device: str, threads: int | None, said: Notes
-) -> tuple[BriefTrainer, list[str], tuple[int, int]]:
+) -> tuple[BriefTrainer, list[str], Extent]:
     """For one more worker on a study that was begun: its trainer, notes on what is other here than where the study
     began, and how far the study shall go."""
     settings = Settings.read(folder)
@@ -80,8 +81,8 @@ def run_worker(
         with Stopping(console).listening() as stopping:
             said = Notes(console)
             trainer, notes, goal = prepare(folder, source, device, threads, said)
-            with SearchProgress(console, goal[0], trainer.recipe, stopping) as progress:
-                log.begins(f"joins, for {goal[0]} trials in all", 0)
+            with SearchProgress(console, goal.trials, trainer.recipe, stopping) as progress:
+                log.begins(f"joins, for {goal.trials} trials in all", 0)
                 log.notes(said.said)
                 watch = log.watch(progress.watch())
                 for note in notes:
@@ -96,9 +97,7 @@ def run_worker(
     return finished
 
 
-def _run_tied(
-    folder: Path, trainer: BriefTrainer, notes: list[str], goal: tuple[int, int], place: int, log: SearchLog
-) -> bool:
+def _run_tied(folder: Path, trainer: BriefTrainer, notes: list[str], goal: Extent, place: int, log: SearchLog) -> bool:
     """Notes on what is other here are the parent's to give."""
     asked = threading.Event()
     watch = log.watch(Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set))

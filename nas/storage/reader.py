@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nas.records.errors import first_line
+from nas.records.extent import Extent
 from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts, Metric
 from nas.records.settings import JOURNAL, Settings
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from nas.storage.journal import Journal
 
 _ATTRIBUTES = (
-    "flops", "params", "activations", "latency", "key", "log_density", "seconds", "seed", "repeat_of", "retry_of",
-    "arch",
+    "flops", "params", "activations", "latency", "key", "log_density", "below", "seconds", "seed", "repeat_of",
+    "retry_of", "arch",
 )  # fmt: skip
 SILENCE = 60.0  # seconds without a sign of life after which a trial is shown as interrupted, unless its lease is longer
 
@@ -137,10 +138,10 @@ class Reader:
         found = self.study_attributes().get("error")
         return None if found is None else str(found)
 
-    def goal(self) -> tuple[int, int] | None:
-        """How far the study shall go, in all: trials and further seeds; None where that is not on record."""
+    def goal(self) -> Extent | None:
+        """How far the study shall go; None where that is not on record."""
         found = self.study_attributes().get("goal")
-        return None if found is None else (int(found["trials"]), int(found["repeats"]))
+        return None if found is None else Extent(int(found["trials"]), int(found["repeats"]), found.get("accuracy"))
 
     def curve(self, number: int) -> list[Period]:
         """The periods of a trial; empty where it has no curve (yet)."""

@@ -17,6 +17,7 @@ from optuna.exceptions import OptunaError
 from optuna.study import StudyDirection
 
 from nas import __version__
+from nas.records.extent import Extent
 from nas.records.settings import FILE, JOURNAL, STUDY, ServerUnavailable, Settings, difference
 from nas.storage.journal import Journal, open_for_writing
 from nas.storage.postgres import connect
@@ -26,7 +27,7 @@ from space import InputError
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # the metric on the validation split, the cost
 LONGEST = 80  # letters of a setting that an error shows
 ERROR = "error"  # what ended its last search, in one line, or None
-GOAL = "goal"  # the study's attribute: {"trials": ..., "repeats": ...} in all
+GOAL = "goal"  # the study's attribute: the fields of an Extent, and the code
 SHARED = (
     "flops_low",
     "flops_high",
@@ -85,13 +86,13 @@ def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Stu
     return optuna.create_study(study_name=STUDY, storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
 
 
-def set_goal(study: optuna.Study, reader: Reader, trials: int, repeats: int) -> None:
+def set_goal(study: optuna.Study, reader: Reader, extent: Extent) -> None:
     """Puts on record how far a study shall go, and with what settings and code: what workers that join it take up.
     Raises InputError where others train it at this moment with another code."""
     before = study.user_attrs.get(GOAL, {})
     if before and reader.is_running():
         _check_code(before.get("code"), reader.folder)
-    study.set_user_attr(GOAL, {"trials": trials, "repeats": repeats, "code": code()})
+    study.set_user_attr(GOAL, {**extent._asdict(), "code": code()})
     study.set_user_attr("settings", _comparable(reader.settings))
     goes_on(study)
 
@@ -113,8 +114,8 @@ def put_error(folder: Path, line: str, error: Exception) -> None:
         print(f"note: the error is not on record in {folder}: {problem}", file=sys.stderr)
 
 
-def goal_to_join(reader: Reader) -> tuple[int, int]:
-    """Trials and repeats, in all, of the last `set_goal`. Raises InputError where there was none, and where this
+def goal_to_join(reader: Reader) -> Extent:
+    """That of the last `set_goal`. Raises InputError where there was none, and where this
     machine's code or copy of the settings is another than that of whoever began."""
     attributes, found = reader.study_attributes(), reader.goal()
     if found is None:

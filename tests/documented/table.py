@@ -555,6 +555,14 @@ LEFT = (
         "tests/nas/searching/test_minimize.py",
     ),
     Left(
+        (
+            "nas search convnext_or_modulation_32 --data path/to/images --flops 1M..8M --accuracy 92% --trials 60",
+            "... --accuracy 92%",
+        ),
+        "an hour; the same options are run on the digits",
+        "tests/nas/searching/test_accuracy_goal.py",
+    ),
+    Left(
         ("nas export STUDY --out DIR --min-accuracy 65% --max-params 100K",),
         "an export of another network is run; what these limits pick is in its test",
         "tests/nas/export/test_pick.py",
@@ -577,6 +585,7 @@ LEFT = (
             "python -m benchmarks.feeding",
             "OMP_NUM_THREADS=1 python -m benchmarks.depthwise",
             "python -m benchmarks.depthwise",
+            "python -m benchmarks.goals",
             "OMP_NUM_THREADS=1 python -m benchmarks.drawing",
             "OMP_NUM_THREADS=1 python -m benchmarks.latency_models",
             "OMP_NUM_THREADS=1 python -m benchmarks.searching",

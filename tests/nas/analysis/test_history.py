@@ -13,6 +13,7 @@ import pytest
 from dashboard.charts.progress import timeline_caption
 from nas.analysis.history import hypervolume_history, pace, spans
 from nas.analysis.pareto import hypervolume, outcome
+from nas.records.extent import Extent
 from nas.records.trial import Trial
 from tests.dashboard.studies import BAND, make_settings
 
@@ -92,7 +93,7 @@ def test_a_worker_is_never_at_two_trials_at_once(seed: int) -> None:
 
 def test_the_rate_is_of_recent_trials_and_gives_the_time_left() -> None:
     trials = [trial(i, 0.5) for i in range(11)]
-    found = pace(trials, SETTINGS, (30, 2))
+    found = pace(trials, SETTINGS, Extent(30, 2))
     assert (found.trainings, found.goal) == (11, 32)
     assert found.per_hour == pytest.approx(60)
     assert found.left == timedelta(minutes=21)
@@ -103,5 +104,5 @@ def test_the_rate_is_of_recent_trials_and_gives_the_time_left() -> None:
 
 def test_a_night_between_two_sessions_is_no_work() -> None:
     trials = [trial(i, 0.5, minutes=i + 1 + 600 * (i > 5)) for i in range(11)]
-    assert pace(trials, SETTINGS, (11, 0)).per_hour == pytest.approx(60 * 10 / 20)
-    assert pace(trials, SETTINGS, (11, 0)).left == timedelta(0)
+    assert pace(trials, SETTINGS, Extent(11)).per_hour == pytest.approx(60 * 10 / 20)
+    assert pace(trials, SETTINGS, Extent(11)).left == timedelta(0)

@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 
 from nas.data.dataset import load
+from nas.records.extent import Extent
 from nas.records.progress import Notes
 from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS, FILE, JOURNAL
@@ -100,4 +101,4 @@ def test_another_optimizer_is_refused(study: Command, run: Run, tiny_recipe: Pat
 def test_more_workers_join_it(study: Command) -> None:
     as_before(study.folder, epochs=2)
     trainer, notes, goal = prepare(study.folder, None, "cpu", None, Notes(Console(quiet=True)))
-    assert (trainer.recipe.optimizer, trainer.recipe.length, goal, notes) == ("adamw", 512, (3, 0), [])
+    assert (trainer.recipe.optimizer, trainer.recipe.length, goal, notes) == ("adamw", 512, Extent(3), [])

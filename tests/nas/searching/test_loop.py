@@ -464,8 +464,8 @@ def test_a_network_that_is_being_drawn_may_be_taken_back_too(make: Callable[...,
     search = make(watch=Watch(on_note=notes.append))
     draw = search.asker._draw
 
-    def slowly(trial: optuna.Trial) -> Proposal:
-        proposal = draw(trial)
+    def slowly(trial: optuna.Trial, below: int | None = None) -> Proposal:
+        proposal = draw(trial, below)
         if not notes:
             die(make(place=1), trial.number)
         return proposal

@@ -1,0 +1,248 @@
+"""A search for an accuracy: what is drawn once a network has it, what makes sure of it, when it ends, what is said."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nas
+from nas.records.settings import Settings
+from nas.records.trial import ENDED, Trial
+from nas.searching.accuracy_goal import MISSES, SAVED, SEEDS, AccuracyGoal
+from nas.searching.loop import Search, Watch
+from nas.searching.plan import REPEATS, SearchPlan
+from nas.storage.reader import Reader
+from nas.storage.study_folder import goal_to_join
+from nas.training.brief import Verdict
+from nas.training.trainer import Finished, Result
+from space import Arch, Band, InputError, Task, cost
+from tests.nas.conftest import Run
+from tests.nas.made_up import make_settings
+from tests.nas.searching.test_latency_budget import model_file
+from tests.nas.searching.test_loop import digits, make  # noqa: F401
+
+BAND = Band.parse("20K..200K")
+ENDS = {"flops_low": BAND.low, "flops_high": BAND.high}
+SETTINGS = make_settings(**ENDS)
+GOAL = AccuracyGoal(0.9, SETTINGS)
+
+
+def trial(number: int, flops: int, accuracy: float | None, **more: object) -> Trial:
+    state = "complete" if accuracy is not None else "running"
+    words = {"number": number, "state": state, "flops": flops, "accuracy": accuracy, "key": str(number), **more}
+    return Trial(**words)  # type: ignore[arg-type]
+
+
+def seed_of(first: Trial, number: int, accuracy: float | None) -> Trial:
+    return trial(number, first.flops or 0, accuracy, key=first.key, repeat_of=first.number)
+
+
+DEAR, CHEAP = trial(0, 150_000, 0.95), trial(1, 100_000, 0.92)
+CHEAPER = [trial(10 + i, 50_000, 0.8, below=98_000) for i in range(MISSES)]
+
+
+def test_the_cheapest_network_whose_mean_has_it_is_reached() -> None:
+    assert GOAL.reached([trial(0, 30_000, 0.89)]) is None
+    assert GOAL.below([trial(0, 30_000, 0.89)]) is None
+    found = GOAL.reached([DEAR, CHEAP])
+    assert found
+    assert found.trial.number == 1
+    assert GOAL.below([DEAR, CHEAP]) == round((1 - SAVED) * 100_000)
+    lucky = GOAL.reached([DEAR, CHEAP, seed_of(CHEAP, 2, 0.86)])
+    assert lucky
+    assert lucky.trial.number == 0, "its mean is .89"
+
+
+def test_what_reaches_it_gets_two_further_seeds() -> None:
+    assert GOAL.to_confirm([trial(0, 30_000, 0.89)]) is None
+    known = [DEAR, CHEAP]
+    for number in range(2, 1 + SEEDS):
+        assert GOAL.to_confirm(known) == 1
+        known.append(seed_of(CHEAP, number, 0.91))
+    assert GOAL.to_confirm(known) is None
+    assert GOAL.to_confirm([DEAR, CHEAP, seed_of(CHEAP, 2, None), seed_of(CHEAP, 3, None)]) is None, "they train"
+
+
+def test_it_is_over_once_it_is_sure_and_cheaper_ones_miss_it() -> None:
+    seeds = [seed_of(CHEAP, 2, 0.91), seed_of(CHEAP, 3, 0.91)]
+    assert not GOAL.is_over([trial(0, 30_000, 0.89)], REPEATS)
+    assert not GOAL.is_over([DEAR, CHEAP, *CHEAPER], REPEATS), "of one seed it is not sure"
+    assert GOAL.is_over([DEAR, CHEAP, *CHEAPER], 0), "no further one may be spent"
+    assert not GOAL.is_over([DEAR, CHEAP, seeds[0], seed_of(CHEAP, 3, None), *CHEAPER], REPEATS), "one trains"
+    assert not GOAL.is_over([DEAR, CHEAP, *seeds, *CHEAPER[1:]], REPEATS)
+    assert GOAL.is_over([DEAR, CHEAP, *seeds, *CHEAPER], REPEATS)
+    before = [trial(10 + i, 50_000, 0.8) for i in range(MISSES)]
+    assert not GOAL.is_over([DEAR, CHEAP, *seeds, *before], REPEATS), "none of them was drawn for it"
+    least = trial(0, 20_300, 0.95)
+    assert GOAL.is_over([least], REPEATS), f"none of the band saves {SAVED:.0%}"
+
+
+def test_a_network_that_loses_it_again_leaves_the_one_before() -> None:
+    """What was drawn to be cheaper than the one that lost it is cheaper than the other, too."""
+    lost = [seed_of(CHEAP, 2, 0.85), seed_of(CHEAP, 3, 0.85)]
+    kept = [seed_of(DEAR, 4, 0.95), seed_of(DEAR, 5, 0.95)]
+    assert GOAL.is_over([DEAR, CHEAP, *lost, *kept, *CHEAPER], REPEATS)
+    assert "trial 0, 95.00%, mean of 3 seeds, 150K FLOPs; 10 networks" in GOAL.words(
+        [DEAR, *kept, CHEAP, *lost, *CHEAPER]
+    )
+
+
+def test_words_tell_how_far_it_is() -> None:
+    assert GOAL.words([]) == "accuracy: 90.00% is not reached: no network was trained to its end"
+    assert GOAL.words([trial(0, 30_000, 0.89)]).startswith(
+        "accuracy: 90.00% is not reached; the nearest is trial 0, 89.0"
+    )
+    assert GOAL.words([CHEAP]) == "accuracy: 90.00% is reached by trial 1, 92.00%, 1 seed, 100K FLOPs"
+
+
+@pytest.mark.parametrize(
+    ("changes", "low", "high"),
+    [({}, 20_000, 99), ({"minimize": "params"}, 1, 99), ({"minimize": "params", "params": (50, 70)}, 50, 70)],
+)
+def test_a_budget_of_what_is_cheaper(changes: dict[str, Any], low: int, high: int) -> None:
+    settings = make_settings(**ENDS, **changes)
+    assert settings.cheaper_than(None) is settings
+    found = settings.cheaper_than(25_000 if not changes else 100)
+    assert found
+    band = found.minimised_band
+    assert band == Band(low, 24_999 if not changes else high)
+    assert found.band == (band if not changes else settings.band)
+    assert settings.cheaper_than(low) is None
+
+
+def known(worth: Callable[[Arch], float]) -> Callable[..., Result]:
+    """A trainer that needs no time; further seeds are as good as the first."""
+
+    def train(arch: Arch, seed: int, on_period: Callable[..., Verdict], abandoned: Callable[[], bool]) -> Result:
+        return Finished(worth(arch), 0.01, False, b"")
+
+    return train
+
+
+def flops_of(arch: Arch) -> int:
+    return cost(arch, Task(8, 1, 10)).flops
+
+
+@pytest.mark.parametrize("sampler", ["ehvi", "tpe", "random"])
+def test_once_it_is_reached_only_cheaper_networks_are_drawn(
+    make: Callable[..., Search],  # noqa: F811
+    sampler: str,
+) -> None:
+    """What is more accurate costs more: all from 60K FLOPs on have it."""
+    notes: list[str] = []
+    search = make(sampler=sampler, watch=Watch(on_note=notes.append))
+    search.trainer = known(lambda arch: 0.5 + 0.5 * (flops_of(arch) >= 60_000))
+    assert search.run(60, 10, 0.9)
+    trials = search.reader.trials()
+    goal = AccuracyGoal(0.9, search.settings)
+    found = goal.reached(trials)
+    assert found
+    assert found.seeds == SEEDS
+    assert 60_000 <= (found.trial.flops or 0) < 90_000
+    assert goal.is_over(trials, 10)
+    drawn = [t for t in trials if t.below is not None and t.state in ENDED and t.repeat_of is None]
+    assert len(drawn) >= MISSES
+    assert all((t.flops or 0) < (t.below or 0) for t in drawn)
+    assert all(t.log_density is None for t in drawn), "they are no random ones of the whole band"
+    for t in trials:
+        if t.repeat_of is not None:
+            assert t.key == trials[t.repeat_of].key
+    assert len([t for t in trials if t.state in ENDED]) < 70, "it ended before"
+    assert [note for note in notes if "is reached by trial" in note]
+    assert search.run(60, 10, 0.9)
+    assert len(search.reader.trials()) == len(trials), "the same again has nothing to do"
+    assert search.run(60, 10)
+    ended = [t for t in search.reader.trials() if t.state in ENDED and t.repeat_of is None]
+    assert len(ended) == 60, "without it the search goes on to its total, in the whole band"
+    later = [t for t in ended if t.number >= len(trials)]
+    assert all(t.below is None for t in later)
+    assert sampler != "random" or any((t.flops or 0) > 100_000 for t in later)
+
+
+def test_a_network_that_was_interrupted_is_the_same_when_it_is_trained_again(
+    make: Callable[..., Search],  # noqa: F811
+) -> None:
+    """Its choices mean another network in the whole band."""
+    search = make(sampler="tpe")
+    search.trainer = known(lambda arch: 0.5 + 0.5 * (flops_of(arch) >= 60_000))
+    seen = 0
+
+    def die(*args: object) -> None:
+        nonlocal seen
+        if any(t.below is not None and t.state == "running" for t in search.reader.trials()):
+            seen += 1
+            if seen == 3:
+                raise KeyboardInterrupt
+
+    search.watch = Watch(on_begin=die)
+    with pytest.raises(KeyboardInterrupt):
+        search.run(60, 10, 0.9)
+    again = make(sampler="tpe")
+    again.trainer = search.trainer
+    assert again.run(60, 10, 0.9)
+    trials = again.reader.trials()
+    retried = [t for t in trials if t.retry_of is not None]
+    assert retried
+    for t in retried:
+        assert (t.key, t.below) == (trials[t.retry_of or 0].key, trials[t.retry_of or 0].below)
+
+
+def test_the_command_ends_before_its_total_and_says_what_it_found(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("search", "digits", "--data", "digits", "--flops", "100K..2M", "--images", "300", "--device", "cpu")
+    code, _, err = run(*words, "--accuracy", "15%", "--trials", 20, "--study", "s", "--workers", 2)
+    assert code == 0, err
+    said = re.findall(r"accuracy: 15.00% is reached by trial \d+, \d+\.\d+%, mean of 3 seeds, \S+ FLOPs", err)
+    assert said
+    trials = Reader(Path("runs/s")).trials()
+    assert sum(t.state in ENDED for t in trials) < 30
+    assert "export the cheapest that has it: nas export s --min-accuracy 15% --out exports/s" in err
+    assert goal_to_join(Reader(Path("runs/s"))) == (20, REPEATS, 0.15)
+    assert "accuracy: 15.00% is reached" in Path("runs/s/search.log").read_text()
+    code, out, err = run(*words, "--accuracy", ".9999", "--trials", 1, "--study", "t", "--json")
+    assert code == 0, err
+    assert "accuracy: 99.99% is not reached; the nearest is trial 0, " in err
+    assert "export the best: nas export t --out exports/t" in err
+    assert json.loads(out)["study"] == "t"
+
+
+def test_a_latency_may_be_what_is_saved(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("search", "digits", "--data", "digits", "--flops", "100K..2M", "--images", "300", "--device", "cpu")
+    more = ("--latency", "..0.9ms", "--device-model", model_file(nanoseconds=0.5), "--minimize", "latency")
+    code, _, err = run(*words, *more, "--accuracy", "15%", "--trials", 8, "--study", "s")
+    assert code == 0, err
+    trials = Reader(Path("runs/s")).trials()
+    drawn = [t for t in trials if t.below is not None and t.state in ENDED]
+    assert drawn
+    assert all((t.latency or 0) < (t.below or 0) for t in drawn)
+
+
+@pytest.mark.parametrize("text", ["92", "0", "101%", "much", "0%", ""])
+def test_what_is_no_accuracy_is_refused(text: str) -> None:
+    with pytest.raises(
+        InputError, match=r"^accuracy must be a percentage or a share up to 1, got .*; write e\.g\. 92% or \.92$"
+    ):
+        SearchPlan(trials=3, accuracy=text)
+
+
+def test_further_seeds_are_for_it() -> None:
+    assert SearchPlan(trials=3).further == 0
+    assert SearchPlan(trials=3, accuracy="92%").further == REPEATS
+    assert SearchPlan(trials=3, accuracy="92%", repeats=2).further == 2
+
+
+def test_from_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = nas.search(
+        "digits", data="digits", flops="100K..2M", images=300, trials=12, accuracy=0.15, device="cpu", study="s"
+    )
+    assert len(study.trials()) < 22
+    assert "--accuracy 0.15" in Settings.read(study.folder).command
