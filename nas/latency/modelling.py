@@ -26,6 +26,7 @@ NETWORKS = 100  # that a model is fitted to
 POOL = 20  # times as many are drawn, so that every kind of layer is met
 UNSEEN = 2  # one further network for so many, to tell the error by
 FEWEST = 10  # of them, and of those it is fitted to
+PASSES = 3  # over the networks: those that were measured while the machine was busy are measured again
 SECONDS = 0.2  # of measuring, per network and batch size
 DEVICES = Path("devices")  # where models are kept
 
@@ -91,19 +92,26 @@ def _measured(
     archs: Sequence[Arch], task: Task, how: MeasureOptions, seed: int, on_network: Callable[[int, int], None]
 ) -> Sample:
     """In random order, so that what changes meanwhile is not mistaken for what networks do; without those that were
-    measured while the machine was busy."""
+    measured while the machine was busy, PASSES times in a row."""
     from nas.latency.reference_kernel import Reference, threads
 
     found: dict[tuple[str, int], dict[int, Timing]] = defaultdict(dict)
     order = random.Random(seed).sample(range(len(archs)), len(archs))
-    target = target_of(how)
+    target, done, total = target_of(how), 0, len(order)
     with threads(how.threads):
         reference = Reference(target)
-        for done, place in enumerate(order):
-            on_network(done, len(order))
-            for timing in timings_of(archs[place], task, how.batches, how.runtime, reference, SECONDS):
-                found[timing.device, timing.batch][place] = timing
-        on_network(len(order), len(order))
+        for _ in range(PASSES):
+            for place in order:
+                on_network(done, total)
+                done += 1
+                for timing in timings_of(archs[place], task, how.batches, how.runtime, reference, SECONDS):
+                    found[timing.device, timing.batch][place] = timing
+            busy = {
+                i for timings in found.values() for i, t in timings.items() if is_busy(t.reference / reference.best)
+            }
+            order = [place for place in order if place in busy]
+            total += len(order)
+        on_network(done, done)
     return {
         which: {i: 1e9 * t.median for i, t in timings.items() if not is_busy(t.reference / reference.best)}
         for which, timings in found.items()

@@ -93,6 +93,23 @@ def test_a_machine_that_is_seen_to_have_been_busy_is_found_out(monkeypatch: pyte
         measure_space(Space.load("digits"), TASK, BUDGET, MeasureOptions(device="cpu"), networks=10)
 
 
+def test_what_was_measured_on_a_busy_machine_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an hour of other work does not end a search before it begins."""
+    asked, told = list[float](), list[tuple[int, int]]()
+
+    def busy_at_first(slowdown: float) -> bool:
+        asked.append(slowdown)
+        return len(asked) <= 15
+
+    monkeypatch.setattr("nas.latency.modelling.is_busy", busy_at_first)
+    how = MeasureOptions(device="cpu")
+    (model,) = measure_space(
+        Space.load("digits"), TASK, BUDGET, how, networks=10, on_network=lambda *how_far: told.append(how_far)
+    )
+    assert model.networks == 10
+    assert told[-1] == (35, 35), "20 networks, and 15 of them again"
+
+
 def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     space, console = Space.load("digits"), Console(record=True, width=500)
     made = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
