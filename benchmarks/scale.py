@@ -27,7 +27,8 @@ from statistics import mean, median, stdev
 from benchmarks.machine import heading
 from benchmarks.searching import MadeUp, TimedSearch, resident, settings
 from dashboard.study_cache import StudyCache
-from nas.cli.study_tables import front_table, trials_table
+from nas.cli.front_table import front_table
+from nas.cli.study_tables import trials_table
 from nas.records.recipe import Recipe
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import NoRule

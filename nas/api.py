@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from nas.analysis.pareto import baseline_of
 from nas.export.pick import Pick, Selection
 from nas.export.pick import pick as choose
-from nas.records.settings import Reading, find_study
+from nas.records.data_card import Reading
+from nas.records.settings import find_study
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Arch, Budget, Cost, InputError, Space, Task

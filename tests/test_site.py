@@ -25,8 +25,9 @@ import nas
 import space
 from nas.benchmark.table import RECORDED
 from nas.cli.base import COMMANDS, app
+from nas.records.data_card import DataCard, Reading
 from nas.records.recipe import Recipe
-from nas.records.settings import DataCard, Reading, Settings
+from nas.records.settings import Settings
 from nas.records.trial import Period, Trial
 from space.axes import DEFAULTS, STRUCTURE
 from tests.dashboard.server import CHROMIUM, FLAGS, needs_chromium

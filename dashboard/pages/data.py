@@ -8,8 +8,9 @@ import streamlit as st
 from dashboard.pages.elements import table, text_box
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
+from nas.records.data_card import DataCard
 from nas.records.look import UNEVEN, Look
-from nas.records.settings import SAMPLES, DataCard
+from nas.records.settings import SAMPLES
 
 
 def data_page(scene: Scene) -> None:

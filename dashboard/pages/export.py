@@ -14,7 +14,7 @@ from typing import IO
 import streamlit as st
 
 from dashboard.pages.elements import text_box
-from nas.records.settings import check_name
+from nas.records.study_name import check_name
 from space import InputError
 
 

@@ -14,7 +14,8 @@ from nas.storage.reader import Reader
 from space.budget import MEASURES
 
 if TYPE_CHECKING:
-    from nas.records.settings import DataCard, Settings
+    from nas.records.data_card import DataCard
+    from nas.records.settings import Settings
     from nas.records.trial import Trial
     from space import Budget, Space, Task
 

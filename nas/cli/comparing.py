@@ -19,8 +19,9 @@ from nas.cli.options import (
     TrainSplit,
     ValidationSplit,
 )  # fmt: skip
+from nas.records.data_card import Reading
 from nas.records.scores import Metric
-from nas.records.settings import FILE, Reading
+from nas.records.settings import FILE
 from nas.storage.reader import Reader
 from space import Band, Space
 from space.budget import parse_count

@@ -26,7 +26,8 @@ from nas.cli.options import (
     TrainSplit,
     ValidationSplit,
 )  # fmt: skip
-from nas.records.settings import Reading, find_study
+from nas.records.data_card import Reading
+from nas.records.settings import find_study
 from nas.storage.reader import Reader
 
 

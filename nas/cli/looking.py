@@ -12,7 +12,7 @@ import typer
 
 from nas.cli.base import app, print_lines, progress
 from nas.cli.options import ImageColumn, Json, LabelColumn, SkipBroken, TestSplit, TrainSplit, ValidationSplit
-from nas.records.settings import Reading
+from nas.records.data_card import Reading
 
 DataArg = Annotated[str, typer.Argument(metavar="DATA", help="A folder, a hub name, digits, cifar10, ...")]
 

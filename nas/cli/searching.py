@@ -24,8 +24,9 @@ from nas.cli.options import (
     ValidationSplit,
 )  # fmt: skip
 from nas.latency.device_names import Runtime
+from nas.records.data_card import Reading
 from nas.records.scores import Metric
-from nas.records.settings import FILE, Minimize, Reading, Sampler, Stop, find_study
+from nas.records.settings import FILE, Minimize, Sampler, Stop, find_study
 from nas.searching.plan import LogLevel
 from nas.tracking import Tracker, tracker
 from space import Budget, Space
@@ -126,7 +127,7 @@ def search(
 
     Example: nas search digits --data digits --flops 1M..4M --trials 30
     """
-    from nas.cli.study_tables import print_front
+    from nas.cli.front_table import print_front
     from nas.searching.accuracy_goal import has_reached
     from nas.searching.launch import folder_of_search, run_search
     from nas.searching.plan import SearchPlan

@@ -21,7 +21,8 @@ from nas.cli.options import (
     Wide,
 )  # fmt: skip
 from nas.cli.searching import LevelOption, QuietOption
-from nas.records.settings import FILE, Reading, find_study
+from nas.records.data_card import Reading
+from nas.records.settings import FILE, find_study
 from space import Budget, InputError
 from space.budget import parse_count
 from space.factorial import Kind

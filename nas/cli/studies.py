@@ -84,7 +84,7 @@ def front(
     """
     folder, names = find_study(study, runs), parse_columns(columns, as_json)
     if by is None or by in COUNTED:
-        from nas.cli.study_tables import print_front
+        from nas.cli.front_table import print_front
 
         print_front(folder, as_json, wide, names, by)
         return

@@ -27,9 +27,9 @@ from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read
 from nas.data.labelled import Source, number
 from nas.data.mirror import may_mirror
 from nas.data.splitting import HELD_OUT, SPLITS, Duplicates, Labels, Plan, check, plan
+from nas.records.data_card import AS_FOUND, Augment, Reading
 from nas.records.files import write_whole
 from nas.records.look import Look, printable
-from nas.records.settings import AS_FOUND, Augment, Reading
 from space.reading import InputError
 
 DIGITS_HELD_OUT = {"validation": 0.2, "test": 0.2}

@@ -11,7 +11,7 @@ from nas.data import folders, hub
 from nas.data.folders import LAYOUTS, SAY, listed, split_of
 from nas.data.labelled import Labelled, Source, of_files
 from nas.data.walk import Files, walk
-from nas.records.settings import Reading
+from nas.records.data_card import Reading
 from space.reading import InputError
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from nas.data import cache
 from nas.data.columns import label_column, one_class_each
 from nas.data.images import encoded_file, open_plain
 from nas.data.splitting import SPLITS
+from nas.records.data_card import AS_FOUND, Reading
 from nas.records.files import write_whole
 from nas.records.look import printable
-from nas.records.settings import AS_FOUND, Reading
 from space.reading import InputError
 
 if TYPE_CHECKING:

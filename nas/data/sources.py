@@ -14,7 +14,7 @@ from pathlib import Path
 from nas.data import hub
 from nas.data.folder_source import read_folder
 from nas.data.labelled import Source
-from nas.records.settings import Reading
+from nas.records.data_card import Reading
 from space.reading import InputError
 
 DIGITS = "digits"

@@ -36,8 +36,8 @@ from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
 from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, fit_batch, processes, train_to_end
 from nas.latency.timing import device_name
+from nas.records.data_card import AS_FOUND, Reading
 from nas.records.progress import Steps
-from nas.records.settings import AS_FOUND, Reading
 from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceSplit

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
-import unicodedata
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import yaml
 from pydantic import ConfigDict
 
+from nas.records.data_card import DataCard
 from nas.records.files import write_whole
-from nas.records.look import Look
 from nas.records.recipe import Int, Recipe
 from nas.records.scores import Metric
 from space import Band, Budget, InputError, Space, Task
@@ -45,69 +41,6 @@ Stop = Literal["none", "quantile", "moasha"]
 Minimize = Literal["flops", "params", "activations", "latency"]  # MEASURES, attributes of a trial
 
 _CLOSED = ConfigDict(extra="forbid")
-_LONGEST, _KEPT = 64, 47  # letters of a name; of one that is too long, so that `-random` fits behind it
-_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
-_SPELT = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How a data set is read, where its files leave a choice."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
-
-    train: str | None = None  # a folder or file that is this split, whatever its name
-    validation: str | None = None
-    test: str | None = None
-    image_column: str | None = None
-    label_column: str | None = None
-    skip_broken: bool = False  # goes on without up to 1% of the images
-    apart: bool = True  # the same pixels are in one split only; not in studies that were started without this
-
-    def absolute(self) -> Reading:
-        """With splits that are found from wherever a worker is started."""
-        paths = {split: str(Path(path).expanduser().absolute()) for split, path in self.splits().items()}
-        return replace(
-            self, train=paths.get("train"), validation=paths.get("validation"), test=paths.get("test")
-        )  # fmt: skip
-
-    def splits(self) -> dict[str, str]:
-        """The splits that were named, and where they are."""
-        named = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {split: path for split, path in named.items() if path}
-
-
-AS_FOUND = Reading()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Augment:
-    """Random crop after padding by `crop` pixels (0 = none), and random horizontal flip."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
-
-    crop: Int
-    flip: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataCard:
-    """Which images: enough to load them again and to see that they are the same."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
-
-    source: str  # a folder or a name, as it was given
-    name: str
-    fingerprint: str  # of pixels and labels
-    image_size: Int  # pixels to a side
-    channels: Int
-    classes: tuple[str, ...]  # names, in the order of labels and logits
-    train: Int  # images
-    validation: Int
-    test: Int
-    reading: Reading = Reading(apart=False)
-    augment: Augment | None = None  # None, in studies that were started without: as the name of the data had it
-    look: Look | None = None  # what was seen of the files
 
 
 class ServerUnavailable(InputError):
@@ -334,38 +267,3 @@ def find_study(study: str, runs: Path) -> Path:
     known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))) or "none"
     known = known if runs.is_dir() else "no such folder"
     raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; there: {known}")
-
-
-def check_name(name: str) -> str:
-    """A study's name, if it is fit for a folder's name."""
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            f"study must be 1 to 64 letters, digits, dots, dashes or underscores, got {name[:80]!r}; "
-            "choose e.g. --study first-try"
-        )
-    return name
-
-
-def name_of(words: Iterable[str], room: int = 0) -> str:
-    """A study's name of what it is made from, such as a data folder, whatever letters that has; `room` for so many
-    letters behind it.
-
-    Accents are dropped (`Größe`: `Grosse`), what else a name cannot have becomes a dash (`my data: (1)`: `my-data-1`).
-    A word of which nothing is left, and the end of a name of over 64 letters, becomes eight digits of a checksum.
-    """
-    name = "-".join(map(_plain, words)).lstrip("-_.")
-    if len(name) > _LONGEST - room:
-        name = f"{name[:_KEPT]}-{_digits(name)}"
-    return check_name(name or _digits(name))
-
-
-def _plain(word: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_.-]+", word):
-        return word
-    apart = unicodedata.normalize("NFKD", word.translate(_SPELT))
-    bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", bare).strip("-_.") or _digits(word)
-
-
-def _digits(word: str) -> str:
-    return sha256(word.encode(errors="surrogateescape")).hexdigest()[:8]

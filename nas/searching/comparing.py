@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from nas.data.sources import name_of_source
-from nas.records.settings import check_name, name_of
+from nas.records.study_name import check_name, name_of
 from nas.searching.ask import trial_seed
 from nas.searching.launch import run_search
 from nas.searching.plan import Rival, SearchPlan

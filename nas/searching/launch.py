@@ -2,70 +2,48 @@
 
 from __future__ import annotations
 
-import random
-import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 
 from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import outcome
-from nas.data.dataset import Data
 from nas.data.sheet import sheet
 from nas.data.sources import name_of_source
-from nas.data.study_data import describe_data, described_as, like, load_with_progress, said
 from nas.records.errors import terminable
 from nas.records.extent import Extent
 from nas.records.files import write_whole
 from nas.records.progress import Notes
-from nas.records.recipe import Recipe
 from nas.records.scores import WORDS, parse_share
-from nas.records.settings import (
-    ARCHIVE,
-    AS_FOUND,
-    BASELINE,
-    DESIGN,
-    FILE,
-    SAMPLES,
-    DataCard,
-    Settings,
-    check_name,
-    find_study,
-)
+from nas.records.settings import ARCHIVE, BASELINE, FILE, SAMPLES, Settings, find_study
+from nas.records.study_name import check_name
 from nas.records.trial import ENDED
 from nas.searching.accuracy_goal import AccuracyGoal
+from nas.searching.beginning import data_and_settings, of_rival
 from nas.searching.estimate import TimeLeft
-from nas.searching.fleet import Fleet, Worker
 from nas.searching.goal import Goal, plan_goal
-from nas.searching.latency_budget import say_measured, with_model
+from nas.searching.latency_budget import say_measured
 from nas.searching.listener import OnTrial, heard
-from nas.searching.loop import Search, Watch
-from nas.searching.plan import LogLevel, Rival, SearchPlan, study_name
-from nas.searching.processes import Process
+from nas.searching.plan import SearchPlan, study_name
 from nas.searching.progress import SearchProgress, Stopping
+from nas.searching.runners import Begin, alone, in_processes, on_ray, where
 from nas.searching.search_log import SearchLog
 from nas.searching.worker import on_record
-from nas.storage.artifacts import parse_artifacts
 from nas.storage.moving import at_work
-from nas.storage.postgres import environment, parse_server, remember_server
+from nas.storage.postgres import remember_server
 from nas.storage.reader import Reader
-from nas.storage.study_folder import open_folder, open_study, package_versions, set_goal
+from nas.storage.study_folder import open_folder
 from nas.training.allocator import give_back_memory
-from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
 from nas.training.steps import fitting_batch
-from nas.training.trainer import BriefTrainer, Trainer
-from space import Band, Budget, InputError, Task
+from nas.training.trainer import BriefTrainer
+from space import Budget, InputError
 from space.draw import Drawable
-from space.processor import cores
-from space.steps import Steps
 
 
 def run_search(
@@ -88,9 +66,9 @@ def run_search(
         if (folder / FILE).exists() and not plan.dry_run:
             stack.enter_context(at_work(folder))  # from now on nobody moves it away
         notes = Notes(console)
-        ray, target = _where(plan, stack)
-        data, settings = _data_and_settings(space, source, budget, plan, folder, str(target), notes)
-        second = [_of_rival(settings, plan.rival, plan, stack)] if plan.rival else []
+        ray, target = where(plan, stack)
+        data, settings = data_and_settings(space, source, budget, plan, folder, str(target), notes)
+        second = [of_rival(settings, plan.rival, plan, stack)] if plan.rival else []
         others = [f"{name}{BASELINE}"] * plan.baseline + [each.name for each in second]
         both = [folder, *(plan.runs / other for other in others)]
         samples = b"" if all((each / SAMPLES).exists() for each in both) else sheet(data)
@@ -116,14 +94,14 @@ def run_search(
             return folder, False
         log = partial(SearchLog, who="search", level=plan.log_level, on_trouble=notes)
         if workers == 1 and not ray:
-            begin: Begin = partial(_alone, BriefTrainer(settings.task, placed, recipe))
+            begin: Begin = partial(alone, BriefTrainer(settings.task, placed, recipe))
         else:
             del data, placed  # workers read it themselves
             give_back_memory()
             begin = (
-                _on_ray(ray, source, target, plan)
+                on_ray(ray, source, target, plan)
                 if ray
-                else _in_processes(source, target, workers, plan.log_level, notes)
+                else in_processes(source, target, workers, plan.log_level, notes)
             )
         logs_trials = workers == 1 or bool(ray)  # else their workers do
         shared = Shared(begin, notes, stopping, samples, log, logs_trials)
@@ -140,128 +118,6 @@ def folder_of_search(space: Drawable, source: str, budget: Budget, plan: SearchP
     if plan.name is not None:
         return plan.runs / check_name(plan.name)
     return plan.runs / study_name(space, name_of_source(source), budget, plan)
-
-
-def _where(plan: SearchPlan, stack: ExitStack) -> tuple[Any, torch.device]:
-    """The Ray cluster, None for this machine, and the device that is trained on."""
-    if not plan.on:
-        return None, choose_device(plan.device)
-    from nas.searching.on_ray import cluster
-
-    ray = stack.enter_context(cluster(plan.on))
-    return ray, _device_on(ray, plan.device)
-
-
-def _data_and_settings(
-    space: Drawable, source: str, budget: Budget, plan: SearchPlan, folder: Path, device: str, notes: Notes
-) -> tuple[Data, Settings]:
-    """The data, read as the study in the folder has it where there is one, and what the study is begun with."""
-    began = _began(folder)
-    recipe = Recipe.load(
-        plan.recipe_file, began=began.recipe if began else None, images=plan.images, epochs=plan.epochs
-    )
-    size = plan.image_size or space.image_size
-    space.check_size(size, f"space {space.name}")
-    data, card = _data(source, size, plan, began, notes)
-    task = Task(card.image_size, card.channels, len(card.classes))
-    budget = with_model(space, task, budget, plan, began, device, notes)
-    space.check_budget(budget, task)
-    if len(budget.bands) > 1:  # each can be met, perhaps not all at once
-        space.random_arch(random.Random(0), task, budget)
-    for line in said(data, recipe):
-        notes.console.print(line, markup=False, highlight=False, soft_wrap=True)
-    settled, flops = recipe.settled(card.train), budget.flops
-    assert flops is not None, "every search has a band of FLOPs"
-    if recipe.images is not None and settled.length > recipe.images:
-        notes(f"images {recipe.images} is less than a batch, so each network sees {settled.length}")
-    settings = Settings(
-        name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
-        space_name=space.name, space=space.to_dict(), flops_low=flops.low, flops_high=flops.high, data=card,
-        params=_ends(budget.params), activations=_ends(budget.activations), latency=_ends(budget.latency),
-        latency_model=None if budget.model is None else budget.model.to_dict(),
-        recipe=settled.to_dict(), sampler=DESIGN if isinstance(space, Steps) else plan.sampler, stop=plan.rule,
-        metric=plan.metric, minimize=plan.minimize, seed=plan.seed, device=device, versions=package_versions(),
-        artifacts=parse_artifacts(plan.artifacts) if plan.artifacts else None,
-    )  # fmt: skip
-    if plan.storage:
-        settings = replace(settings, server=parse_server(plan.storage, f"{settings.name}-{secrets.token_hex(4)}"))
-    return data, settings
-
-
-def _ends(band: Band | None) -> tuple[int, int] | None:
-    return None if band is None else (band.low, band.high)
-
-
-def _of_rival(settings: Settings, rival: Rival, plan: SearchPlan, stack: ExitStack) -> Settings:
-    """What the rival's study is begun with: the same but for the space. Raises InputError where its space cannot be
-    searched so."""
-    rival.space.check_size(settings.data.image_size, f"space {rival.space.name}")
-    rival.space.check_budget(settings.budget, settings.task)
-    folder = plan.runs / check_name(rival.name)
-    if not folder.exists() and (plan.runs / ARCHIVE / rival.name).exists():
-        find_study(rival.name, plan.runs)  # says how to bring it back
-    if (folder / FILE).exists():
-        Settings.read(folder).check_resumable()
-        if not plan.dry_run:
-            stack.enter_context(at_work(folder))
-    return replace(
-        settings, name=rival.name, seed=rival.seed, space_name=rival.space.name, space=rival.space.to_dict()
-    )  # fmt: skip
-
-
-Begin = Callable[[Path, Watch, Extent], bool]  # runs a study in a folder as far as that
-
-
-def _alone(trainer: Trainer, folder: Path, watch: Watch, extent: Extent) -> bool:
-    """In this process."""
-    search = Search(folder, trainer, watch)
-    set_goal(search.study, search.reader, extent)
-    return search.run(*extent)
-
-
-def _together(workers: int, start: Callable[[Path, int], Worker], folder: Path, watch: Watch, extent: Extent) -> bool:
-    """By workers, each of which `start` begins on the study at a place of its own."""
-    study, storage = open_study(folder, watch.on_note)
-    reader = Reader(folder, storage)
-    set_goal(study, reader, extent)
-    return Fleet(reader, workers, partial(start, folder), watch).run()
-
-
-def _in_processes(
-    source: str, target: torch.device, workers: int, level: LogLevel, on_note: Callable[[str], None]
-) -> Begin:
-    """In worker processes that share the device, or the devices of its kind."""
-    if target.type == "cpu" and workers > cores():
-        on_note(f"{workers} workers on {cores()} cores hold each other up")
-    threads = max(1, torch.get_num_threads() // workers)
-    devices = [str(target)]
-    if str(target) == "cuda":
-        devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-
-    def start(folder: Path, place: int) -> Process:
-        return Process(place, [
-            "worker", str(folder), "--data", source, "--device", devices[place % len(devices)],
-            "--threads", str(threads), "--place", str(place), "--tied", "--log-level", level,
-        ], environment(Settings.read(folder).server))  # fmt: skip
-
-    return partial(_together, workers, start)
-
-
-def _on_ray(ray: Any, source: str, target: torch.device, plan: SearchPlan) -> Begin:
-    """In actors of a Ray cluster."""
-    from nas.searching.on_ray import Share, start
-
-    gpus = plan.gpus_per_worker if plan.gpus_per_worker is not None else float(target.type == "cuda")
-    share, there = Share(plan.cpus_per_worker, gpus), ray.cluster_resources()
-    workers = plan.workers or share.fit(there.get("CPU", 0.0), there.get("GPU", 0.0))
-    return partial(_together, workers, partial(start, ray, share, source, str(target)))
-
-
-def _device_on(ray: Any, device: str) -> torch.device:
-    """What workers of a cluster train on: each sees its own share of a machine's devices as the first ones."""
-    if device != "auto":
-        return torch.device(device)
-    return torch.device("cuda" if ray.cluster_resources().get("GPU") else "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,23 +196,3 @@ def _what(settings: Settings, trials: int) -> str:
         aim = f" for {WORDS[settings.metric]} against {cost_of(settings).name}"
     many = f"{trials} trial{'s' * (trials > 1)}"
     return f"{many}, {settings.budget}, {settings.training}{aim} on {settings.device}"
-
-
-def _began(folder: Path) -> Settings | None:
-    """Those of the study in the folder, where there is one. Raises InputError where it can only be read."""
-    if not (folder / FILE).exists():
-        return None
-    settings = Settings.read(folder)
-    settings.check_resumable()
-    return settings
-
-
-def _data(source: str, size: int, plan: SearchPlan, began: Settings | None, notes: Notes) -> tuple[Data, DataCard]:
-    """The data, and its card; read, and augmented, as the study that was begun has it."""
-    known = None if began is None else began.data
-    reading = known.reading if known and plan.reading == AS_FOUND else plan.reading
-    data = load_with_progress(source, size, notes.console, reading, notes)
-    if known is None:
-        return data, describe_data(data)
-    data = like(data, known)
-    return data, described_as(data, known)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from nas.latency.device_names import ONNX, Runtime
+from nas.records.data_card import AS_FOUND, Reading
 from nas.records.scores import METRICS, Metric, parse_share
-from nas.records.settings import AS_FOUND, Minimize, Reading, Sampler, Stop, name_of
+from nas.records.settings import Minimize, Sampler, Stop
+from nas.records.study_name import name_of
 from space import Budget, InputError
 from space.budget import MEASURES, ends_in_name
 from space.draw import Drawable

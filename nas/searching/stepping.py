@@ -12,7 +12,8 @@ from nas.analysis.multiple_comparisons import FREEDOM
 from nas.analysis.step_model import numbers_of
 from nas.data.sources import name_of_source
 from nas.data.study_data import load_with_progress
-from nas.records.settings import Reading, name_of
+from nas.records.data_card import Reading
+from nas.records.study_name import name_of
 from nas.searching.plan import SearchPlan, as_command
 from space import Arch, Band, Budget, InputError, Task
 from space.budget import parse_count

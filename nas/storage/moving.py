@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nas.records.settings import ARCHIVE, BASELINE, FILE, Settings, check_name
+from nas.records.settings import ARCHIVE, BASELINE, FILE, Settings
+from nas.records.study_name import check_name
 from nas.storage.reader import Reader
 from space import InputError
 

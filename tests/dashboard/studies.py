@@ -20,9 +20,10 @@ from nas.data.sheet import jpeg
 from nas.export.arch_source import PREPROCESS
 from nas.export.kept import Kept, Mistake, folder_of
 from nas.latency.measurements import keep
+from nas.records.data_card import Augment, DataCard
 from nas.records.look import Look
 from nas.records.recipe import Recipe
-from nas.records.settings import ARTIFACTS, JOURNAL, SAMPLES, Augment, DataCard, Settings
+from nas.records.settings import ARTIFACTS, JOURNAL, SAMPLES, Settings
 from nas.records.trial import CURVE
 from nas.storage.journal import open_file
 from nas.storage.reader import Reader

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nas.records.data_card import DataCard
 from nas.records.recipe import Recipe
-from nas.records.settings import DataCard, Settings
+from nas.records.settings import Settings
 from space import Space
 
 

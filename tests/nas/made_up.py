@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from nas.benchmark.table import RecordedTable, Recording
+from nas.records.data_card import DataCard
 from nas.records.recipe import Recipe
-from nas.records.settings import DataCard, Settings
+from nas.records.settings import Settings
 from nas.records.trial import Period
 from space import Arch, Band, Budget, Space, Task
 from space.draw import Proposal

@@ -20,7 +20,8 @@ from nas.analysis.seed_noise import networks
 from nas.analysis.studies import Summary
 from nas.analysis.wording import CONVENTION, LEGEND, basis, caption, cost_line, describe, in_words, signed, trial_line
 from nas.cli.base import write_table
-from nas.cli.study_tables import SEED_OF_A_ROW, baseline_line, flattery_words, front_table, studies_table, trials_table
+from nas.cli.front_table import baseline_line, flattery_words, front_table
+from nas.cli.study_tables import SEED_OF_A_ROW, studies_table, trials_table
 from nas.records.recipe import Recipe
 from nas.records.settings import Settings
 from nas.records.trial import Trial

@@ -12,7 +12,7 @@ import pytest
 from nas.data import dataset
 from nas.data.images import open_plain
 from nas.export.pictures import find
-from nas.records.settings import Reading
+from nas.records.data_card import Reading
 from space import InputError
 from tests.nas.data.test_layouts import FILES, draw, found, listed, pictures, refusal, table, totals
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nas.data import dataset as data
-from nas.records.settings import Augment, Reading
+from nas.records.data_card import Augment, Reading
 from space.reading import InputError
 
 CIFAR = Path(__file__).parents[3] / ".." / "shared" / "data" / "cifar10"

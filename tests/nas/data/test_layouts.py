@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nas.data import dataset
-from nas.records.settings import AS_FOUND, Reading
+from nas.records.data_card import AS_FOUND, Reading
 from space.reading import InputError
 
 ABOVE = {"train": "train", "validation": "val", "test": "test"}

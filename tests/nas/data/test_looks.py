@@ -13,7 +13,7 @@ from PIL import Image
 
 from nas.data.dataset import load
 from nas.data.study_data import describe_data, said
-from nas.records.settings import Reading
+from nas.records.data_card import Reading
 from tests.nas.data.test_dataset import folders, refusal
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665a5\nsize 1024\n"

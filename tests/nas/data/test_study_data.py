@@ -12,8 +12,9 @@ from PIL import Image
 
 from nas.data.dataset import load
 from nas.data.study_data import describe_data, like, said
+from nas.records.data_card import Augment
 from nas.records.recipe import Recipe
-from nas.records.settings import FILE, Augment, Settings
+from nas.records.settings import FILE, Settings
 from tests.dashboard.studies import make_settings
 from tests.nas.conftest import Run
 

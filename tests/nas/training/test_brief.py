@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from nas.data.dataset import Data, Split, load
+from nas.records.data_card import Augment
 from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts
-from nas.records.settings import Augment
 from nas.records.trial import Period
 from nas.training.allocator import give_back_memory
 from nas.training.brief import Diverged, Verdict, train

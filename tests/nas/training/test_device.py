@@ -20,8 +20,8 @@ from nas.final.batches import Share, mixing
 from nas.final.distributed_layers import SharedBatchNorm, SharedDropPath, share_layers
 from nas.final.recipe import FinalRecipe
 from nas.final.training import _Run
+from nas.records.data_card import Augment
 from nas.records.recipe import Recipe
-from nas.records.settings import Augment
 from nas.training.augmentation import RandomDraws
 from nas.training.device import autocast, has_bfloat16
 from nas.training.device_data import DeviceData, DeviceSplit
