@@ -36,6 +36,7 @@ from nas.training.device_data import DeviceSplit
 from nas.training.evaluation import count_correct
 from nas.training.muon import Muon, matrices
 from nas.training.steps import fitting_batch
+from nas.training.threads import THREADS
 from space import InputError
 from space.network import Network
 
@@ -112,6 +113,7 @@ def train_to_end(
             network.train()
             total = torch.zeros((), device=device)
             for images, labels in batches(augmented, epoch, batch, share, workers, device.type == "cuda"):
+                THREADS.fit(device)
                 total += run.step_on(images, labels, mix, seed)
                 on_step(run.step, run.last)
             loss = run.mean(total / steps)

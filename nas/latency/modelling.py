@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from space.latency_model import LatencyModel
 from space.work import work
 
 if TYPE_CHECKING:
+    from nas.latency.reference_kernel import Reference
     from nas.latency.timing import Timing
 
 NETWORKS = 100  # that a model is fitted to
@@ -106,16 +107,24 @@ def _measured(
                 done += 1
                 for timing in timings_of(archs[place], task, how.batches, how.runtime, reference, SECONDS):
                     found[timing.device, timing.batch][place] = timing
-            busy = {
-                i for timings in found.values() for i, t in timings.items() if is_busy(t.reference / reference.best)
-            }
+                if done == FEWEST and not any(_quiet(timings, reference) for timings in found.values()):
+                    raise _busy(f"the first {done} networks", 0, next(iter(found))[0])  # not after minutes
+            busy = {i for timings in found.values() for i in timings.keys() - _quiet(timings, reference).keys()}
             order = [place for place in order if place in busy]
             total += len(order)
         on_network(done, done)
-    return {
-        which: {i: 1e9 * t.median for i, t in timings.items() if not is_busy(t.reference / reference.best)}
-        for which, timings in found.items()
-    }
+    return {which: _quiet(timings, reference) for which, timings in found.items()}
+
+
+def _quiet(timings: Mapping[int, Timing], reference: Reference) -> dict[int, float]:
+    """Nanoseconds of the networks that were measured while the machine was not busy, as it is known by now."""
+    return {i: 1e9 * t.median for i, t in timings.items() if not is_busy(t.reference / reference.best)}
+
+
+def _busy(which: str, quiet: int, device: str) -> InputError:
+    return InputError(
+        f"machine must be quiet for most of {which}, got {quiet} on {device}; end other programs and measure again"
+    )
 
 
 def _model(
@@ -126,10 +135,7 @@ def _model(
     known, unseen = [i for i in took if i < seen], [i for i in took if i >= seen]
     lost = {k for arch in archs for k, _ in work(arch, task)} - {k for i in known for k, _ in work(archs[i], task)}
     if len(known) < max(FEWEST, seen // 2) or len(unseen) < FEWEST // 2 or lost:
-        raise InputError(
-            f"machine must be quiet for most of {len(archs)} networks, got {len(took)} on {device}; end other programs "
-            "and measure again"
-        )
+        raise _busy(f"{len(archs)} networks", len(took), device)
     fitted = fit([work(archs[i], task) for i in known], [took[i] for i in known])
     error = error_of(fitted, [archs[i] for i in unseen], task, [took[i] for i in unseen])
     flops = [cost(archs[i], task).flops for i in known]

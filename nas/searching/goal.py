@@ -15,6 +15,7 @@ from nas.searching.estimate import Estimate, estimate, starting, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
 from nas.training.device_data import DeviceData
+from nas.training.threads import THREADS
 from space import InputError
 from space.draw import Drawable
 from space.processor import cores
@@ -73,8 +74,8 @@ def _estimate(space: Drawable, settings: Settings, data: Data, placed: DeviceDat
     """With as many threads as a worker has."""
     threads = torch.get_num_threads()
     if placed.device.type == "cpu":
-        torch.set_num_threads(max(1, threads // workers))
+        THREADS.use(max(1, threads // workers))
     try:
         return estimate(space, data, placed, settings.build_recipe(), settings.budget, settings.task)
     finally:
-        torch.set_num_threads(threads)
+        THREADS.use(threads)

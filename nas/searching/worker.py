@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from nas.data.study_data import described_as, like, load_with_progress
@@ -28,6 +27,7 @@ from nas.storage.reader import Reader
 from nas.storage.study_folder import goal_to_join, goes_on, open_folder, package_versions, put_error
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
+from nas.training.threads import THREADS
 from nas.training.trainer import BriefTrainer
 from space import InputError
 
@@ -57,7 +57,7 @@ def prepare(
     settings = Settings.read(folder)
     settings.check_resumable()
     if threads:
-        torch.set_num_threads(threads)
+        THREADS.use(threads)
     target, recipe = choose_device(device), settings.build_recipe()
     card = settings.data
     data = like(load_with_progress(source or card.source, card.image_size, said.console, card.reading, said), card)

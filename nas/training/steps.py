@@ -18,6 +18,7 @@ from nas.training.device import autocast
 from nas.training.device_data import DeviceData
 from nas.training.evaluation import estimate_running_statistics
 from nas.training.muon import Muon, matrices
+from nas.training.threads import THREADS
 
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
 STATISTICS_IMAGES = 1024  # of a period: what BatchNorm's statistics of averaged weights are estimated from
@@ -119,6 +120,7 @@ class Training(Generic[Module]):
         """One step: replayed where it is captured. A capture runs nothing, so it is replayed at once."""
         if self.abandoned():
             raise Interrupted
+        THREADS.fit(self.data.device)
         if self.captured is not None:
             self.captured.replay()
         elif self.data.device.type != "cuda" or os.environ.get(NO_GRAPHS) or self.eager < EAGER_STEPS:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,9 +14,10 @@ from rich.console import Console
 from nas.latency import known_models, modelling
 from nas.latency.known_models import Wanted, make_models, model_for
 from nas.latency.known_models import known_models as models_in
-from nas.latency.measuring import MeasureOptions
+from nas.latency.measuring import MeasureOptions, timings_of
 from nas.latency.modelling import measure_space, model_path
 from nas.latency.reference_kernel import Reference
+from nas.latency.timing import Timing
 from space import Arch, Band, Budget, InputError, Space, Task
 from space.feasible import kinds
 from space.latency_model import LatencyModel
@@ -95,17 +98,18 @@ def test_a_machine_that_is_seen_to_have_been_busy_is_found_out(monkeypatch: pyte
 
 def test_what_was_measured_on_a_busy_machine_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half an hour of other work does not end a search before it begins."""
-    asked, told = list[float](), list[tuple[int, int]]()
+    measured, told = list[Any](), list[tuple[int, int]]()
 
-    def busy_at_first(slowdown: float) -> bool:
-        asked.append(slowdown)
-        return len(asked) <= 15
+    def busy_from_the_sixth_on(*what: Any) -> list[Timing]:
+        measured.append(what)
+        slower = 100.0 if 5 < len(measured) <= 20 else 1e-9
+        return [replace(timing, reference=slower * timing.reference) for timing in timings_of(*what)]
 
-    monkeypatch.setattr("nas.latency.modelling.is_busy", busy_at_first)
-    how = MeasureOptions(device="cpu")
-    (model,) = measure_space(
-        Space.load("digits"), TASK, BUDGET, how, networks=10, on_network=lambda *how_far: told.append(how_far)
-    )
+    monkeypatch.setattr("nas.latency.reference_kernel.BURST", 8)
+    monkeypatch.setattr(modelling, "timings_of", busy_from_the_sixth_on)
+    monkeypatch.setattr("nas.analysis.cost_axes.LIMIT", 1.25)
+    space, how = Space.load("digits"), MeasureOptions(device="cpu")
+    (model,) = measure_space(space, TASK, BUDGET, how, networks=10, on_network=lambda *how_far: told.append(how_far))
     assert model.networks == 10
     assert told[-1] == (35, 35), "20 networks, and 15 of them again"
 
@@ -144,7 +148,8 @@ def test_a_space_of_too_few_networks_and_a_busy_machine_are_refused(monkeypatch:
         measure_space(few, TASK, None, HOW, networks=10)
     monkeypatch.setattr("nas.latency.modelling.is_busy", lambda slowdown: True)
     with pytest.raises(
-        InputError, match=r"machine must be quiet for most of 20 networks, got 0 on .*; end other programs and"
+        InputError,
+        match=r"machine must be quiet for most of the first 10 networks, got 0 on .*; end other programs and",
     ):
         measure_space(space, TASK, BUDGET, HOW, networks=10)
 
