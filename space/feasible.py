@@ -62,10 +62,20 @@ def check_budget(space: Structure, budget: Budget, task: Task) -> None:
         axis = _blocking(space, band, task, place)
         small = band.high < ends.low and axis != "stem.stride"  # a larger stride makes a cheaper network
         side, value = ("smallest", space.axes[axis].ints[0]) if small else ("largest", space.axes[axis].ints[-1])
+        mend = f"axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
+        if meant := _with_unit(band, ends):
+            mend = f"did you mean {meant}?"
         raise InputError(
-            f"{COUNTS[place]} must be within {ends} for space {space.name} at {task.image_size} px, got {band}; "
-            f"axes.{axis} ({side}: {value}) keeps it out: extend that axis or move the band"
+            f"{COUNTS[place]} must be within {ends} for space {space.name} at {task.image_size} px, got {band}; {mend}"
         )
+
+
+def _with_unit(band: Band, ends: Band) -> str:
+    """A band of small numbers in the unit that brings it into what there is: `5..40` as `5M..40M`; empty for none."""
+    for unit, times in (("K", 10**3), ("M", 10**6), ("G", 10**9)):
+        if band.high < 1000 and band.low * times <= ends.high and ends.low <= band.high * times:
+            return f"{band.low}{unit}..{band.high}{unit}" if band.low > 1 else f"..{band.high}{unit}"
+    return ""
 
 
 def _check_latency(space: Structure, budget: Budget, task: Task) -> None:

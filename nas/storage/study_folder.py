@@ -157,8 +157,9 @@ def _check_same(field: str, old: Any, new: Any, folder: Path) -> None:
     """Raises InputError with the first difference."""
     if found := difference(field, old, new):
         place, was, now = found
+        mend = f"give --images {was}, or " if place == "recipe.images" else ""
         raise InputError(
-            f"{place} must be {_short(was)} to resume {folder.name}, got {_short(now)}; start another study with "
+            f"{place} must be {_short(was)} to resume {folder.name}, got {_short(now)}; {mend}start another study with "
             "--study NAME"
         )
 

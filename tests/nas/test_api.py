@@ -213,7 +213,7 @@ def test_the_readmes_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     names: dict[str, Any] = {}
     exec(compile(code.replace("trials=30,", "trials=3, epochs=1,"), "README.md", "exec"), names)
     assert names["model"](names["preprocess"](torch.zeros(8, 8).byte().numpy())).shape == (1, 10)
-    assert names["study"].folder == Path("runs/digits-200K-4M")
+    assert names["study"].folder == Path("runs/from-python")
 
 
 QUICK = """

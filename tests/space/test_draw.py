@@ -564,6 +564,21 @@ def test_a_budget_out_of_reach_names_the_axis_and_what_is_possible(
     )
 
 
+@pytest.mark.parametrize(
+    ("count", "band", "meant"),
+    [
+        ("flops", "5..40", "5M..40M"),
+        ("flops", "..300", "..300K"),
+        ("params", "8..10", "8K..10K"),
+        ("flops", "2..3", "2M..3M"),
+    ],
+)
+def test_numbers_without_their_unit_are_told_with_it(count: str, band: str, meant: str) -> None:
+    space, task = preset(CONV32)
+    with pytest.raises(InputError, match=rf"got .*; did you mean {re.escape(meant)}\?$"):
+        space.random_arch(random.Random(0), task, Budget(**{count: Band.parse(band)}))
+
+
 @pytest.mark.parametrize("count", ["flops", "params", "activations"])
 def test_a_band_between_two_networks_is_refused(count: str) -> None:
     space = read({"stages": [2], "depth": [2, 3], "width": [8, 24], "stem.stride": [2], "kernel": [3, 5]})
