@@ -537,6 +537,15 @@ LEFT = (
             "nas steps examples/ablations/sigmoid_3.yaml examples/ablations/hadamard_7.yaml --data ../shared/data/cifar10 "
             "--flops 4M --seeds 4 --study modulation-sigmoid",
             "nas steps modulation-sigmoid",
+            "nas steps examples/ablations/l1_7.yaml examples/ablations/hadamard_11.yaml --data ../shared/data/cifar10 "
+            "--flops 4M --seeds 4 --study modulation-l1",
+            "nas steps modulation-l1",
+            "nas steps examples/ablations/sum_3.yaml examples/ablations/hadamard_11.yaml --data ../shared/data/cifar10 "
+            "--flops 4M --seeds 4 --study modulation-sum",
+            "nas steps modulation-sum",
+            "nas steps resnet_32 convnext_32 --data ../shared/data/cifar10 --flops 7.5M --steps roadmap --design paths "
+            "--unequal --seeds 2 --study walk-unequal",
+            "nas steps walk-unequal",
         ),
         "half an hour; what the committed study says is in its test",
         "tests/documented/test_steps.py",

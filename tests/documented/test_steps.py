@@ -7,6 +7,7 @@ import json
 import pytest
 
 import nas
+from space import compact
 from tests.documented.extracted import ROOT
 from tests.documented.place import Place, check
 from tests.documented.table import CHAINS, Row
@@ -31,6 +32,48 @@ def test_what_is_said_of_the_committed_study_is_what_its_command_prints(place: P
         accuracies = networks["accuracy"].to_dict()
         cells = " | ".join(f"{float(accuracies[fused, large]):.2%}" for large in (False, True))
         assert f"| {name} | {cells} |" in text
+
+
+def test_what_is_said_of_the_other_fusions_is_what_their_commands_print(place: Place) -> None:
+    text = (ROOT / "docs" / "steps.md").read_text(encoding="utf-8")
+    said = {"modulation-l1": "loses {} against 7", "modulation-sum": "gains {} over 3"}
+    cells = {}
+    for study, words in said.items():
+        kernel, fusion, both = json.loads(place.run(["nas", "steps", study, "--json"], ROOT).out)["rows"]
+        half = f" ± {100 * kernel['half']:.1f}"
+        told = "which is told" if fusion["told"] else "which is not"
+        assert f"{100 * fusion['gain']:.1f} ± {100 * fusion['half']:.1f}" in text
+        change = words.format(f"{abs(100 * kernel['gain']):.1f}{half}{' points' * (kernel['gain'] < 0)}")
+        assert f"{change}, {told}" in text
+        assert (kernel["told"], both["told"]) == (fusion["told"], False)
+        networks = nas.Study(study, runs=ROOT / "runs").step_networks()
+        cells |= {
+            (study, *row[:2]): f"{row[2]:.2%}"
+            for row in networks[["fusion", "kernel", "accuracy"]].itertuples(index=False)
+        }
+    assert (
+        f"| A / \\|A\\|_1 * V | | {cells['modulation-l1', False, False]} | {cells['modulation-l1', False, True]} |"
+        in text
+    )
+    assert f"| A + V | {cells['modulation-sum', False, False]} | | {cells['modulation-sum', False, True]} |" in text
+    ours = (
+        cells["modulation-sum", True, False],
+        cells["modulation-l1", True, False],
+        cells["modulation-l1", True, True],
+    )
+    assert f"| A * V | {' | '.join(ours)} |" in text
+    assert cells["modulation-sum", True, True] == ours[-1], "the network that both have"
+
+
+def test_what_is_said_of_the_walk_with_its_widths_is_what_its_command_prints(place: Place) -> None:
+    text = (ROOT / "docs" / "steps.md").read_text(encoding="utf-8")
+    rows, before = json.loads(place.run(["nas", "steps", "walk-unequal", "--json"], ROOT).out)["rows"], None
+    assert len(rows) == 12
+    for row in rows:
+        change = "" if before is None else f" {100 * (row['accuracy'] - before):+.1f}"
+        line = f"| {row['step'] or '(none)'} | {row['accuracy']:.2%} | {compact(row['flops'])} |{change} |"
+        assert line in text
+        before = row["accuracy"]
 
 
 def test_what_is_said_of_the_committed_walk_is_what_its_command_prints(place: Place) -> None:
