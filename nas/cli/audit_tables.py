@@ -51,8 +51,8 @@ def effects_table(found: Agreement) -> Table:
     note = (
         "change: points that long training adds to the network with the most blocks of the choice, less "
         "what it adds to that with the fewest, at equal FLOPs (depth, width: per doubling). Intervals: "
-        f"{bonferroni_note(len(found.effects), 'intervals')}; too few: the networks, to tell this one. A choice stands "
-        "for those that go with it in all of these networks, and against its lack."
+        f"{bonferroni_note(len(found.effects), 'intervals')}; too few: fewer networks than an interval needs. "
+        "Choices that these networks have only together are one row."
     )
     table = plain_table("axis", "choice", *numbers("change", "interval"), "by brief training", note=note)
     for row in found.effects:

@@ -96,9 +96,9 @@ def pairs_table(answers: StepAnswers, wide: bool) -> Table:
     pairs = answers.interactions
     told = [pair for pair in pairs if pair.change.told]
     shown = pairs if wide else told or pairs[:SHOWN]
-    what = f"{len(told)} of {len(pairs)} pairs of steps are told from nothing" + (
-        "" if told or wide else "; the largest"
-    )
+    what = f"{len(told)} of {len(pairs)} pairs of steps {'is' if len(told) == 1 else 'are'} told from nothing"
+    if not told:
+        what = "no pair of steps is told from nothing" + ("" if wide else "; the largest:")
     note = "gains: so many points more (+) or less (-) than without it"
     if not answers.model.whole:
         note += "; a fraction of the sets cannot tell it from what three steps or more do together"

@@ -161,8 +161,8 @@ class QuantileRule:
             return "quantile: trainings this short are not judged before their end"
         after = rung_words(self.rungs, images)
         return (
-            f"quantile: after {after} the trials least likely to end on the front are stopped, as many as are expected "
-            f"to cost it {self.misses:.0%} of its members in all; one of {round(1 / NEVER)} is never stopped"
+            f"quantile: after {after} the trials least likely to end on the front are stopped, so that about "
+            f"{self.misses:.0%} of its members are lost; one trial of {round(1 / NEVER)} is never stopped, to check that"
         )
 
     def _cut(self, scores: Floats, members: int) -> float:
