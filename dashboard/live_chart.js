@@ -98,7 +98,13 @@ const draw = (Plotly, box) => {
   }
   if (layout.xaxis) layout.xaxis.title = wrapped(layout.xaxis.title, box.clientWidth - 60);
   chart.config ??= configured(Plotly, box);
-  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config).then(() => fit(Plotly, box));
+  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config).then(() => fitted(Plotly, box));
+};
+
+const fitted = (Plotly, box) => {
+  const scroll = box.parentElement;
+  scroll.querySelector(".nas-more").hidden = scroll.scrollWidth <= scroll.clientWidth + 1;
+  return fit(Plotly, box);
 };
 
 const step = (order, now, key) => {
@@ -134,7 +140,7 @@ const listen = (Plotly, box) => {
   chart.sizes = new ResizeObserver(() => {
     if (box.clientWidth === width) return;
     width = box.clientWidth;
-    Plotly.Plots.resize(box).then(() => fit(Plotly, box));
+    Plotly.Plots.resize(box).then(() => fitted(Plotly, box));
   });
   chart.sizes.observe(box);
 };

@@ -328,6 +328,16 @@ def test_a_network_fits_a_narrow_screen_and_is_compared_first(site: Site, page: 
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_a_chart_wider_than_the_screen_says_that_it_scrolls(site: Site, page: Any) -> None:
+    if not (site.runs / "keys").exists():
+        make_study(site.runs, "keys", 20)
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site.address}/space?study=keys")
+    until(lambda: page.locator(".nas-more:not([hidden])").all_inner_texts() == ["Scroll sideways for the rest."])
+    page.set_viewport_size({"width": 1400, "height": 900})
+    until(lambda: page.locator(".nas-more:not([hidden])").count() == 0)
+
+
 def test_squares_of_kernels_shrink_to_their_bars(site: Site, page: Any) -> None:
     if not (site.runs / "keys").exists():
         make_study(site.runs, "keys", 20)
