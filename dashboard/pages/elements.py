@@ -45,6 +45,13 @@ COLUMNS = {
     "state": st.column_config.TextColumn(width=82),
     "blocks": st.column_config.TextColumn(width=150),
     "params": st.column_config.NumberColumn(format="compact"),
+    "attention products": st.column_config.NumberColumn(
+        format="compact", help="Multiply-accumulates, no part of FLOPs"
+    ),
+    "front, points": st.column_config.NumberColumn(
+        format="%+.1f", help="How much more accurate the front's network is expected to be, in points"
+    ),
+    "front, % of its FLOPs": st.column_config.NumberColumn(format="%.0f%%"),
     "seed": st.column_config.NumberColumn(format="%d"),
     "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
     "reason": st.column_config.TextColumn(width="large"),

@@ -82,11 +82,7 @@ def _ahead(found: Mapping[str, Snapshot]) -> str:
         beside = found.get(f"{name}-random")
         if snapshot.settings and beside and beside.settings and (beaten := ahead_of(snapshot, beside)):
             said.append(f"{name} ({len(beaten)} of {len(snapshot.front)} networks of its front)")
-    return (
-        f"Random search beside it is ahead at some costs of {', '.join(said)}: the page Front says where."
-        if said
-        else ""
-    )
+    return f"Random search is ahead in places of {', '.join(said)}; the page Front says where." if said else ""
 
 
 def _comparison(names: list[str]) -> None:
