@@ -7,7 +7,7 @@ import numpy as np
 from dashboard.charts.front_colours import telling
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
-from nas.analysis.against_front import ReferenceResult, reference_results
+from nas.analysis.against_front import ReferenceResult, ahead, ahead_words, reference_results
 from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes, cost_of
 from nas.analysis.design_choices import Traits, traits_of, varied
 from nas.analysis.history import Step, hypervolume_history
@@ -45,6 +45,18 @@ def baseline(cache: StudyCache, snapshot: Snapshot) -> Snapshot | None:
         folder = before
     beside = cache.read(folder) if folder else None
     return beside if beside and beside.settings and beside.front else None
+
+
+@once
+def ahead_of(snapshot: Snapshot, beside: Snapshot) -> list[tuple[Trial, Trial]]:
+    """Members of a study's front that the random search beside it beats, each with the network that does."""
+    return ahead(snapshot.front, beside.front, cost_of(snapshot.read_settings).of)
+
+
+def ahead_sentence(snapshot: Snapshot, beside: Snapshot) -> str:
+    """Where random search is ahead; nothing where it is not."""
+    found = ahead_of(snapshot, beside)
+    return ahead_words(found, len(snapshot.front), "Random search", cost_of(snapshot.read_settings))
 
 
 @once

@@ -89,7 +89,7 @@ const wrapped = (title, width) =>
 
 // plotly keeps a zoom only while the figure's own range stays as it was; so the zoom is put into the new figure.
 const draw = (Plotly, box) => {
-  const { chart } = box, figure = themed(chart.figure, theme(box)), { layout } = figure;
+  const { chart } = box, figure = withNames(themed(chart.figure, theme(box)), box.clientWidth), { layout } = figure;
   Object.assign(chart, { traces: figure.data, layout });
   layout.uirevision = chart.view;
   for (const axis of AXES.filter((name) => layout[name])) {
@@ -98,7 +98,13 @@ const draw = (Plotly, box) => {
   }
   if (layout.xaxis) layout.xaxis.title = wrapped(layout.xaxis.title, box.clientWidth - 60);
   chart.config ??= configured(Plotly, box);
-  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config).then(() => fit(Plotly, box));
+  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config).then(() => fitted(Plotly, box));
+};
+
+const fitted = (Plotly, box) => {
+  const scroll = box.parentElement;
+  scroll.querySelector(".nas-more").hidden = scroll.scrollWidth <= scroll.clientWidth + 1;
+  return fit(Plotly, box);
 };
 
 const step = (order, now, key) => {
@@ -133,8 +139,10 @@ const listen = (Plotly, box) => {
   let width = box.clientWidth;  // an observer also tells the first one, with which plotly has just drawn
   chart.sizes = new ResizeObserver(() => {
     if (box.clientWidth === width) return;
+    const turned = (width < NARROW) !== (box.clientWidth < NARROW);
     width = box.clientWidth;
-    Plotly.Plots.resize(box).then(() => fit(Plotly, box));
+    const drawn = turned ? draw(Plotly, box) : Promise.resolve();  // with the names of stars, or without
+    drawn.then(() => Plotly.Plots.resize(box)).then(() => fitted(Plotly, box));
   });
   chart.sizes.observe(box);
 };

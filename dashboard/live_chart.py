@@ -18,9 +18,11 @@ import streamlit as st
 from dashboard.charts.style import Figure
 
 PLOTLY_URL = f"/plotly-{version('plotly')}.js"
-_HTML = """<div class="nas-scroll"><div class="nas-plot"></div></div>"""
+_HTML = """<div class="nas-scroll"><div class="nas-more" hidden>Scroll sideways for the rest.</div>
+<div class="nas-plot"></div></div>"""
 _CSS = """
 .nas-scroll { overflow-x: auto; overflow-y: hidden; }
+.nas-more { position: sticky; left: 0; height: 0; width: max-content; font-size: .85rem; }
 .nas-plot { width: 100%; }
 .nas-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 4px; }
 """
@@ -52,7 +54,7 @@ def live_chart(
 
     `on_click` gets the customdata (a trial's number) of a clicked point. `order`: the numbers that the arrow keys step
     through. `view`: what is looked at; zoom and selection outlive new data, not another view or another study.
-    `least`: its width in px on a narrow screen, which then scrolls.
+    `least`: its width in px on a narrow screen, which then scrolls, and says so.
     """
 
     def clicked() -> None:

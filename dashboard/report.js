@@ -9,7 +9,8 @@ const draw = (paper) => {
   const read = (name) => look.getPropertyValue(name).trim();
   const theme = { text: read("--text"), grid: read("--grid"), back: read("--back"), font: "system-ui, sans-serif" };
   for (const box of boxes) {
-    const figure = themed(document.getElementById(box.dataset.figure).textContent, theme);
+    const text = document.getElementById(box.dataset.figure).textContent;
+    const figure = withNames(themed(text, theme), paper ? 850 : box.clientWidth);
     const title = figure.layout.xaxis?.title;
     if (paper) figure.layout.width = 850;  // px: 180 mm at 80%
     if (title?.text) title.text = wrap(title.text, Math.floor((paper ? 850 : box.clientWidth) / 9));

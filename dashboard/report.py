@@ -155,7 +155,7 @@ def _space(snapshot: Snapshot) -> Iterator[str]:
 def _compared(snapshot: Snapshot, beside: Snapshot) -> Iterator[str]:
     fronts = {snapshot.name: snapshot.front, beside.name: beside.front}
     over = cost_of(snapshot.read_settings)
-    caption = compare.fronts_caption(fronts, over)
+    caption = f"{compare.fronts_caption(fronts, over)} {derived.ahead_sentence(snapshot, beside)}".strip()
     yield from chart("fronts", "Beside random search", caption, compare.fronts_figure(fronts, over))
 
 

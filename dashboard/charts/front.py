@@ -12,7 +12,7 @@ from typing import Any
 
 from dashboard.charts.blocks import hover
 from dashboard.charts.front_colours import KINDS, bar_title, groups, scale_ends
-from dashboard.charts.references import stars
+from dashboard.charts.references import name_stars, stars
 from dashboard.charts.style import ABOVE, GREY, SCALE, Figure, layout, log_axis, title
 from nas.analysis.against_front import ReferenceResult
 from nas.analysis.cost_axes import FLOPS, CostAxis
@@ -83,6 +83,8 @@ def front_figure(
     chart["yaxis"] |= {"title": title(score_label([*points, *other])), "nticks": 8}
     if axis := reach(points, front, found, beside=other, also=references if of_flops else (), whole=whole):
         chart["yaxis"]["range"] = list(axis)
+        for star in marked:
+            name_stars(star, [*map(x.on, points)], [100 * score(t) for t in points], chart["xaxis"]["range"], axis)
     chart["legend"] = ABOVE | {"itemsizing": "constant"}
     return {"data": data, "layout": chart}
 

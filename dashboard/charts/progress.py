@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboard.charts.style import ABOVE, BLUE, GREEN, GREY, ORANGE, VERMILLION, Figure, finite, hatched, layout, title
 from dashboard.number_format import count, percent
-from nas.analysis.history import Span, Step
+from nas.analysis.history import Crew, Span, Step, crew
 from nas.records.scores import SHORT, WORDS, Metric
 from nas.records.trial import Period, Trial
 from space import compact
@@ -99,18 +99,25 @@ def _bars(state: str, spans: Sequence[Span]) -> dict[str, Any]:
 
 
 def timeline_caption(spans: Sequence[Span]) -> str:
-    """Who did how much, and for how much of the time they were at work."""
+    """How many worked at once, for how much of their time they were training, and how trials ended."""
     if not spans:
         return "No worker is on record."
-    workers = {span.worker for span in spans}
-    first, last = min(s.begun for s in spans), max(s.ended for s in spans)
-    busy = sum((s.ended - s.begun).total_seconds() for s in spans)
-    whole = len(workers) * (last - first).total_seconds()
-    states = Counter(span.state for span in spans)
+    found, states = crew(spans), Counter(span.state for span in spans)
     ends = ", ".join(f"{number:,} {state}" for state, number in states.most_common())
-    share = f", training {busy / whole:.0%} of the time" if whole > 0 else ""
+    its = "its" if found.workers == 1 else "their"
+    share = f", training {found.share:.0%} of {its} time" if found.share is not None else ""
     part = f" The chart shows the latest {SHOWN} trials." if len(spans) > SHOWN else ""
-    return f"{count(len(workers), 'worker')}{share}. Trials: {ends}.{part}"
+    return f"{_workers(found)}{share}. Trials: {ends}.{part}"
+
+
+def _workers(found: Crew) -> str:
+    """`2 workers at once`, `1 worker at a time, 3 one after the other`, `2 workers at once at most, 5 in all`."""
+    if found.workers == 1:
+        return "1 worker"
+    if found.together == 1:
+        return f"1 worker at a time, {found.workers:,} one after the other"
+    rest = "" if found.together == found.workers else f" at most, {found.workers:,} in all"
+    return f"{found.together:,} workers at once{rest}"
 
 
 def losses(trials: tuple[Trial, ...]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, SCALE, VERMILLION, Figure, escape, hatched, layout, title
@@ -138,7 +138,7 @@ def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes:
         _dimension(axis, choices, [designs[i].get(axis, {}) for i in order]) for axis, choices in axes.items()
     ]
     dimensions.append(_log_dimension([flops(trials[i]) for i in order]))
-    dimensions.append({"label": f"{SHORT[trials[0].metric]}, %", "values": best})
+    dimensions.append({"label": f"{SHORT[trials[0].metric]}, %", "values": best} | _even(best, "{:.1f}".format))
     chart = layout(420) | {"margin": {"l": 70, "r": 70, "t": 60, "b": 24}}
     for axis in ("xaxis", "yaxis"):
         del chart[axis]
@@ -157,9 +157,12 @@ def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes:
 
 def _dimension(axis: str, choices: list[str], shares: Sequence[Shares]) -> dict[str, Any]:
     if is_numeric(choices):
-        ticks = [float(word) for word in choices] if len(choices) <= 8 else None
-        plain = {"label": axis, "values": [number(share) or 0.0 for share in shares]}
-        return plain if ticks is None else plain | {"tickvals": ticks, "ticktext": choices}
+        values = [number(share) or 0.0 for share in shares]
+        if len(choices) > 8:
+            return {"label": axis, "values": values} | _even(values, "{:.3g}".format)
+        ticks = [float(word) for word in choices]
+        ends = [min(*values, *ticks), max(*values, *ticks)]  # else ticks that no mean reaches lie off the axis
+        return {"label": axis, "values": values, "tickvals": ticks, "ticktext": choices, "range": ends}
     known = list(dict.fromkeys([*choices, *(one_word(share) for share in shares)]))
     values = [known.index(one_word(share)) for share in shares]
     return {"label": axis, "values": values, "tickvals": list(range(len(known))), "ticktext": known,
@@ -167,10 +170,15 @@ def _dimension(axis: str, choices: list[str], shares: Sequence[Shares]) -> dict[
 
 
 def _log_dimension(values: Sequence[int]) -> dict[str, Any]:
-    low, high = math.log10(min(values)), math.log10(max(values))
+    logs = [math.log10(value) for value in values]
+    return {"label": "FLOPs (log)", "values": logs} | _even(logs, lambda tick: short(round(10**tick)))
+
+
+def _even(values: Sequence[float], words: Callable[[float], str]) -> dict[str, Any]:
+    """Ticks from the lowest value to the highest; plotly's own run into the two ends, which it writes beside them."""
+    low, high = min(values), max(values)
     ticks = [low + (high - low) * i / 4 for i in range(5)] if high > low else [low]
-    return {"label": "FLOPs (log)", "values": [math.log10(value) for value in values], "tickvals": ticks,
-            "ticktext": [short(round(10**tick)) for tick in ticks]}  # fmt: skip
+    return {"tickvals": ticks, "ticktext": [words(tick) for tick in ticks]}
 
 
 def coordinates_caption(trials: Sequence[Trial]) -> str:

@@ -27,7 +27,9 @@ def walk_figure(answers: StepAnswers, order: Sequence[int]) -> Figure:
     names = [answers.names[i] for i in order]
     path = [100 * each for each in model.accuracy(rows).tolist()]
     fill = BLUE if model.whole else "@back"
-    return _with_cloud(answers, len(rows), ["start", *names], [_line("this order", path, names, BLUE, fill)])
+    return _with_cloud(
+        answers, len(rows), ["start", *names], [_line(f"this order, {_way(answers)}", path, names, BLUE, fill)]
+    )
 
 
 def paths_figure(answers: StepAnswers) -> Figure:
@@ -81,7 +83,7 @@ def _with_cloud(answers: StepAnswers, rows: int, names: Sequence[str], lines: li
     }  # fmt: skip
     chart["legend"] = ABOVE
     networks = {
-        "type": "scatter", "mode": "markers", "name": f"all {len(cloud):,} networks, by steps taken",
+        "type": "scatter", "mode": "markers", "name": f"all {len(cloud):,} networks by steps taken, measured",
         "x": [100 * each.accuracy for each in drawn],
         "y": [sum(each.row) + rng.uniform(-0.3, 0.3) for each in drawn],
         "marker": {"color": GREY, "size": 6, "opacity": 0.45},
@@ -96,8 +98,18 @@ def walk_caption(answers: StepAnswers, name: str, order: Sequence[int]) -> str:
     """Where the order starts and ends, and whether it is special."""
     found = answers.order(order, chosen=name == GREEDY)
     first, last = found.accuracies[0], found.accuracies[-1]
-    way = "as measured" if answers.model.whole else "by the model"
-    return f"From {first:.2%} to {last:.2%} ({way}): {found.sentence}."
+    said = f"From {first:.2%} to {last:.2%} ({_way(answers)}): {found.sentence}."
+    if answers.model.whole:
+        return said
+    return (
+        f"{said} The line is the model's, fitted to all networks; dots are as measured, so that a network's own need "
+        "not lie on it."
+    )
+
+
+def _way(answers: StepAnswers) -> str:
+    """What an order's values are: the model's unless every set of steps is trained."""
+    return "measured" if answers.model.whole else "fitted by the model"
 
 
 def effects_figure(answers: StepAnswers) -> Figure:

@@ -13,6 +13,13 @@ const themed = (json, { text, grid, back, font }) => {
   return JSON.parse(json, (_, value) => named[value] ?? value);
 };
 
+// On a chart as narrow as a phone the names of stars would lie on points and on each other: they are for the pointer.
+const NARROW = 480;
+const withNames = (figure, width) => {
+  for (const trace of figure.data) if (trace.meta?.names) trace.mode = width < NARROW ? "markers" : "markers+text";
+  return figure;
+};
+
 // Squares to the scale of kernels are no wider than the bars that they are on, on a narrow screen either: all shrink.
 const fit = (Plotly, box) => {
   const at = box.data?.findIndex((trace) => trace.meta?.sizes) ?? -1, area = box.querySelector(".nsewdrag");

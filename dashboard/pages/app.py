@@ -134,7 +134,7 @@ def _open(study: str | None, unknown: str | None = None) -> None:
 def _say_unknown(runs: Path, names: list[str]) -> None:
     """That there never was a study of the name in the address, and which name is the nearest."""
     asked = st.session_state["unknown"]
-    st.error("The address asks for a study that is not here, and was not while this dashboard ran:")
+    st.error("There is no study of this name here: it may have been renamed, archived or deleted.")
     text_box(asked[:200])
     near = nearest_name(asked, names)
     st.text(f"The nearest name in {runs} is {near}; the others are on the left.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -45,6 +46,13 @@ COLUMNS = {
     "state": st.column_config.TextColumn(width=82),
     "blocks": st.column_config.TextColumn(width=150),
     "params": st.column_config.NumberColumn(format="compact"),
+    "attention products": st.column_config.NumberColumn(
+        format="compact", help="Multiply-accumulates, no part of FLOPs"
+    ),
+    "front, points": st.column_config.NumberColumn(
+        format="%+.1f", help="How much more accurate the front's network is expected to be, in points"
+    ),
+    "front, % of its FLOPs": st.column_config.NumberColumn(format="%.0f%%"),
     "seed": st.column_config.NumberColumn(format="%d"),
     "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
     "reason": st.column_config.TextColumn(width="large"),
@@ -56,6 +64,14 @@ def table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None = Non
     what `st.dataframe` does."""
     shown: dict[str, Any] = {"hide_index": True, "placeholder": "", "column_config": COLUMNS | dict(columns or {})}
     return st.dataframe(rounded(frame), key=key, **(shown | options))
+
+
+def wrapped_table(frame: pd.DataFrame) -> None:
+    """A short one, of words: its cells wrap, and no word is cut, on a phone either."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in frame)
+    rows = ("".join(f"<td>{escape(str(value))}</td>" for value in row) for row in frame.itertuples(index=False))
+    body = "".join(f"<tr>{cells}</tr>" for cells in rows)
+    st.html(f'<table class="nas-words"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
 
 
 def trial_table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None = None, **options: Any) -> None:

@@ -11,7 +11,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts.front_caption import below_words, front_caption
 from dashboard.charts.front_colours import choices
-from dashboard.derived import cost_axes_of, networks_of, outcome_of, references_of, shut_out, telling_of, varied_of
+from dashboard.derived import (
+    ahead_sentence,
+    cost_axes_of,
+    networks_of,
+    outcome_of,
+    references_of,
+    shut_out,
+    telling_of,
+    varied_of,
+)
 from dashboard.frames import front_frame, references_frame, with_classes
 from dashboard.live_chart import Limit, live_chart, mark
 from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
@@ -74,6 +83,8 @@ def _numbers(scene: Scene) -> None:
     with st.container(key="facts"):
         budget = f"Budget: {settings.band} {FLOPS}{settings.limits}."
         st.text(f"{what.capitalize()}: {evidence(settings, seeds)}{of_best}. {budget}")
+    if scene.beside and (words := ahead_sentence(snapshot, scene.beside)):
+        st.text(words)
 
 
 @st.fragment

@@ -108,7 +108,9 @@ def _one(kept: Kept) -> None:
 
 
 def _facts(kept: Kept) -> list[str]:
-    which = f"split {kept.split}, by the folder's name" if kept.split else "of no split that the folder's name tells"
+    which = (
+        f"split {kept.split}, by the folder's name" if kept.split else "which split these pictures are of is not known"
+    )
     by = "its own weights" if kept.format == "own" else f"its file for {kept.format}"
     lines = [f"{', '.join(kept.paths[:5])}: {which}; {kept.created}, by {by}"]
     if kept.broken:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from dashboard.charts.compare import MOST
+from dashboard.derived import ahead_of
 from dashboard.number_format import FLOPS, ago, count
 from dashboard.pages.elements import KEPT, text_box
 from dashboard.pages.studies_table import studies_table
@@ -46,6 +47,8 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
     st.text(
         f"{count(len(names), 'study', 'studies')} in {runs}." + (f" {waiting} still to be read." if waiting else "")
     )
+    if words := _ahead(found):
+        st.text(words)
     if (study := st.session_state.get("study")) and cache.has(runs / study):
         say_gone(cache.read(runs / study))
     order = st.segmented_control("Order", list(ORDERS), default="latest", key="order", required=True, **KEPT)
@@ -70,6 +73,16 @@ def _read(cache: StudyCache, runs: Path, names: list[str]) -> dict[str, Snapshot
             with st.spinner(f"Reading {name}"):
                 found[name] = cache.read(runs / name)
     return found
+
+
+def _ahead(found: Mapping[str, Snapshot]) -> str:
+    """Of which studies' fronts the random search beside them beats a network."""
+    said = []
+    for name, snapshot in found.items():
+        beside = found.get(f"{name}-random")
+        if snapshot.settings and beside and beside.settings and (beaten := ahead_of(snapshot, beside)):
+            said.append(f"{name} ({len(beaten)} of {len(snapshot.front)} networks of its front)")
+    return f"Random search is ahead in places of {', '.join(said)}; the page Front says where." if said else ""
 
 
 def _comparison(names: list[str]) -> None:

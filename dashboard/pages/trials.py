@@ -12,7 +12,7 @@ from dashboard.derived import networks_of
 from dashboard.frames import BALANCED, cell, trials_frame, with_classes
 from dashboard.number_format import count, evidence, percent
 from dashboard.pages.address import choose, chosen, link
-from dashboard.pages.elements import KEPT, download, table, text_box, trial_table
+from dashboard.pages.elements import KEPT, download, table, text_box, trial_table, wrapped_table
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.cost_axes import cost_of
@@ -24,6 +24,7 @@ from nas.samplers.early_stopping import build_rule
 # What the table of all trials leaves to the page Network, to the words on the chosen trial below it, to its own menu of
 # columns and to the CSV: so that reasons are seen without scrolling from 1,400 px on.
 _HIDDEN = ("params", "seconds", "worker", "rung", "had", "needed", "rivals")
+STOPPED = 50  # trials whose reasons stand below the table
 _REASON = st.column_config.TextColumn(width=215)
 
 
@@ -57,6 +58,7 @@ def trials_page(scene: Scene) -> None:
     if number is not None and (trial := snapshot.trial(number)):
         _trial(trial)
     _failures(snapshot)
+    _stopped(frame)
 
 
 def _counts(scene: Scene) -> None:
@@ -122,6 +124,18 @@ def _trial(trial: Trial) -> None:
         for d in trial.decisions
     ]  # fmt: skip
     table(pd.DataFrame(rows), "decisions")
+
+
+def _stopped(frame: pd.DataFrame) -> None:
+    """Of the trials that are shown the latest that were stopped, with their reasons, which the table above cuts: its
+    rows are too low for cells that wrap."""
+    rows = frame.loc[frame["state"] == "stopped", ["trial", "reason"]]
+    if rows.empty:
+        return
+    st.header("Why trials were stopped", anchor=False)
+    if len(rows) > STOPPED:
+        st.text(f"The latest {STOPPED} of {len(rows):,}.")
+    wrapped_table(rows.tail(STOPPED))
 
 
 def _failures(snapshot: Snapshot) -> None:

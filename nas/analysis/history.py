@@ -118,6 +118,27 @@ def spans(trials: Sequence[Trial], now: datetime) -> list[Span]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The workers of a study, each of which lives from its first trial's begin to its last one's end."""
+
+    workers: int  # in all
+    together: int  # at work at once, at most
+    share: float | None  # of their lives that they were training; None for lives of no length
+
+
+def crew(spans: Sequence[Span]) -> Crew:
+    """A study that is gone on with has another worker each time: one after the other is one at once."""
+    lives: dict[str, tuple[datetime, datetime]] = {}
+    for span in spans:
+        begun, ended = lives.get(span.worker, (span.begun, span.ended))
+        lives[span.worker] = min(begun, span.begun), max(ended, span.ended)
+    together = max((sum(b <= at < e or at == b for b, e in lives.values()) for at, _ in lives.values()), default=0)
+    lived = sum((ended - begun).total_seconds() for begun, ended in lives.values())
+    busy = sum((span.ended - span.begun).total_seconds() for span in spans)
+    return Crew(len(lives), together, busy / lived if lived else None)
+
+
 def pace(trials: Sequence[Trial], settings: Settings, goal: Extent | None) -> Pace:
     """`goal`: as on record; else what the command that began the study says."""
     ended = sorted((t for t in trials if t.state in ENDED), key=lambda t: (t.finished is None, t.finished, t.number))

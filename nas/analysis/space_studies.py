@@ -33,18 +33,41 @@ def check_comparable(one: Settings, other: Settings) -> None:
                 f"study must be of random networks, all trained to their end, to tell of its space, got {each.name} of "
                 f"sampler {each.sampler}, stop {each.stop}; begin two with nas compare-spaces"
             )
-    kept = ("fingerprint", "image_size")
-    pairs = [(f"data.{name}", getattr(one.data, name), getattr(other.data, name)) for name in kept]
-    pairs += [
-        ("metric", one.metric, other.metric),
-        ("recipe", one.build_recipe().to_dict(), other.build_recipe().to_dict()),
+    for field, mine, others in differences(one, other):
+        raise InputError(
+            f"{field} must be that of {one.name}, {mine}, to compare with {other.name}, got {others}; "
+            "choose studies that were trained alike"
+        )
+
+
+def differences(one: Settings, other: Settings) -> list[tuple[str, str, str]]:
+    """What two studies do not have alike in data, metric and recipe, in words: `(recipe.images, 27,000, 90,000)`."""
+    sides = [
+        {f"data.{name}": getattr(each.data, name) for name in ("fingerprint", "image_size")}
+        | {"metric": each.metric}
+        | {f"recipe.{name}": value for name, value in each.build_recipe().to_dict().items()}
+        for each in (one, other)
     ]
-    for field, mine, others in pairs:
-        if mine != others:
-            raise InputError(
-                f"{field} must be that of {one.name}, {mine}, to compare with {other.name}, got {others}; "
-                "choose studies that were trained alike"
-            )
+    fields = dict.fromkeys(name for side in sides for name in side)
+    pairs = [(name, sides[0].get(name), sides[1].get(name)) for name in fields]
+    return [(name, _word(mine), _word(others)) for name, mine, others in pairs if mine != others]
+
+
+def _word(value: object) -> str:
+    """`27,000`, `0.05`, `yes`, `none`."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def comparable(one: Settings, other: Settings) -> bool:
+    """Whether their networks are of a kind, in FLOPs that both reach; not whether there are enough of them."""
+    try:
+        check_comparable(one, other)
+        shared_band(one, other)
+    except InputError:
+        return False
+    return True
 
 
 def names_of(one: Settings, other: Settings) -> tuple[str, str]:

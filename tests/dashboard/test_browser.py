@@ -21,6 +21,7 @@ from space import compact
 from tests.dashboard.conftest import Site
 from tests.dashboard.server import CHROMIUM, FLAGS, needs_chromium
 from tests.dashboard.studies import HOSTILE, add_trial, make_export, make_study, seen_data
+from tests.nas.analysis.test_against_front import reference
 from tests.started import Started
 
 SECONDS = 60  # for anything to appear at all; the machine may be busy
@@ -326,6 +327,30 @@ def test_a_network_fits_a_narrow_screen_and_is_compared_first(site: Site, page: 
     wide = "() => [...document.querySelectorAll('.stCode pre, .nas-scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
     until(lambda: page.evaluate(wide) == 0)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_chart_wider_than_the_screen_says_that_it_scrolls(site: Site, page: Any) -> None:
+    if not (site.runs / "keys").exists():
+        make_study(site.runs, "keys", 20)
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{site.address}/space?study=keys")
+    until(lambda: page.locator(".nas-more:not([hidden])").all_inner_texts() == ["Scroll sideways for the rest."])
+    page.set_viewport_size({"width": 1400, "height": 900})
+    until(lambda: page.locator(".nas-more:not([hidden])").count() == 0)
+
+
+def test_names_of_stars_stand_beside_them_where_there_is_room(site: Site, page: Any) -> None:
+    if not (site.runs / "starred").exists():
+        reference(0.95, 2_000_000).write(make_study(site.runs, "starred", 12))
+    page.goto(f"{site.address}/?study=starred")
+    names = f"[...{CHART}.querySelectorAll('.scatterlayer .textpoint text')].map(e => e.textContent)"
+    until(lambda: page.evaluate(POINTS) == 12)
+    until(lambda: page.evaluate(names) == ["resnet18"])
+    page.set_viewport_size({"width": 390, "height": 900})
+    until(lambda: page.evaluate(names) == [])
+    assert page.evaluate(f"{CHART}.data.at(-1).hovertext.length") == 1
+    page.set_viewport_size({"width": 1280, "height": 900})
+    until(lambda: page.evaluate(names) == ["resnet18"])
 
 
 def test_squares_of_kernels_shrink_to_their_bars(site: Site, page: Any) -> None:

@@ -49,9 +49,25 @@ def test_timeline_has_a_row_a_worker_and_a_bar_a_trial() -> None:
     assert bars["running"]["base"] == [(BEGUN + timedelta(seconds=30)).isoformat()]
     assert len({t["marker"]["pattern"]["shape"] for t in figure["data"]}) == 3, "not colours alone"
     told = progress.timeline_caption(spans)
-    assert told == "2 workers, training 100% of the time. Trials: 1 complete, 1 stopped, 1 running."
+    assert told == "2 workers at once, training 100% of their time. Trials: 1 complete, 1 stopped, 1 running."
     assert progress.timeline_caption([]) == "No worker is on record."
     assert progress.timeline_caption(spans * 200).endswith("The chart shows the latest 500 trials.")
+
+
+def test_a_study_that_was_gone_on_with_had_one_worker_at_a_time() -> None:
+    def span(number: int, worker: str, begun: float, ended: float) -> Span:
+        return Span(number, worker, "complete", BEGUN + timedelta(minutes=begun), BEGUN + timedelta(minutes=ended))
+
+    resumed = [span(0, "a:1", 0, 10), span(1, "a:1", 10, 20), span(2, "a:2", 20, 30), span(3, "a:3", 300, 310)]
+    assert progress.timeline_caption(resumed).startswith(
+        "1 worker at a time, 3 one after the other, training 100% of their time. "
+    )
+    idle = [span(0, "a:1", 0, 10), span(1, "a:1", 30, 40)]
+    assert progress.timeline_caption(idle).startswith("1 worker, training 50% of its time. ")
+    later = [*resumed, span(4, "a:4", 305, 310)]
+    assert progress.timeline_caption(later).startswith("2 workers at once at most, 4 in all, training")
+    moment = [span(0, "a:1", 5, 5)]
+    assert progress.timeline_caption(moment).startswith("1 worker. Trials: 1 complete.")
 
 
 def test_losses_and_times_in_words() -> None:

@@ -46,6 +46,21 @@ def test_the_rest_of_the_chart_is_as_without() -> None:
     assert stars_sentence(()) == ""
 
 
+def test_names_are_short_and_where_there_is_room() -> None:
+    crowd = [reference(0.92 + 0.001 * i, 3_000_000 + 1000 * i, f"timm:net{i} x0.5") for i in range(9)]
+    long = reference(0.95, 1_200_000, "references:vit:depth=4:width=64")
+    found = reference_results([long, *crowd], FOUND, BAND)
+    (star,) = [
+        t for t in front_figure(TRIALS, BAND, found=FOUND, references=found)["data"] if t["name"] == "references"
+    ]
+    assert star["text"][0] == "vit"
+    assert "vit:depth=4:width=64" in star["hovertext"][0], "the whole name at the pointer"
+    said = [text for text in star["text"] if text]
+    assert 1 < len(said) < 10, "of a crowd some are left out"
+    assert len(star["textposition"]) == len(star["hovertext"]) == 10
+    assert len(star["x"]) == 10
+
+
 def test_the_sentence_and_the_frame_say_the_same() -> None:
     said = stars_sentence(SHOWN, FOUND)
     assert said.startswith("Stars: 2 references, trained by the same recipe and no part of the search. timm:resnet18: ")

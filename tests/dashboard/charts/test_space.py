@@ -50,4 +50,19 @@ def test_parallel_coordinates_have_an_axis_a_choice() -> None:
     assert dimensions["top-1, %"]["values"] == pytest.approx([96.7, 94, 93, 90]), "the best first"
     assert dimensions["block"]["ticktext"] == ["convnext", "modulation", "mixed"]
     assert dimensions["block"]["values"] == [0, 1, 2, 0]
+    for label, low, high in (("top-1, %", "90.0", "96.7"), ("FLOPs (log)", "1M", "3.1M")):
+        ticks = dimensions[label]["ticktext"]
+        assert (ticks[0], ticks[-1], len(ticks)) == (low, high, 5), "its own ends, which plotly then does not write too"
+    assert all("tickvals" in dimension for dimension in dimensions.values())
     assert "(4)" in space.coordinates_caption(TRIALS)
+
+
+def test_an_axis_of_numbers_has_room_for_all_its_ticks() -> None:
+    designs = [{"kernel": {"3": 0.5, "7": 0.5}}, {"kernel": {"7": 1.0}}, *[{"kernel": {"3": 0.75, "7": 0.25}}] * 2]
+    figure = space.coordinates_figure(
+        TRIALS, designs, {"kernel": ["3", "7"], "width": [str(8 * i) for i in range(1, 12)]}
+    )
+    as_plotly(figure)
+    kernel, width, *_ = figure["data"][0]["dimensions"]
+    assert (kernel["range"], kernel["ticktext"]) == ([3, 7], ["3", "7"]), "no network has kernels of 3 alone"
+    assert len(width["tickvals"]) == 1, "of many choices the range of the networks, here one"

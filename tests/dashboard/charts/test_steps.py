@@ -27,10 +27,13 @@ def test_an_order_goes_through_the_cloud(answers: StepAnswers) -> None:
     assert figure["layout"]["yaxis"]["ticktext"][:3] == ["start", answers.names[1], answers.names[0]]
     whole = answers.model.whole
     assert (path["marker"]["color"] == "@back") is not whole, "hollow: by the model"
-    way = "as measured" if whole else "by the model"
+    way = "measured" if whole else "fitted by the model"
+    assert path["name"] == f"this order, {way}"
+    assert cloud["name"].endswith(" networks by steps taken, measured")
     said = charts.walk_caption(answers, "mine", (1, 0, 2, 3, 4))
     assert said.startswith(f"From 50.00% to 62.00% ({way}): by the model, networks on its way are ")
     assert "told from a random order" in said
+    assert ("The line is the model's, fitted to all networks; dots are as measured" in said) is not whole
     assert "nothing is told of it" in charts.walk_caption(answers, GREEDY, (4, 3, 2, 1, 0))
 
 

@@ -70,7 +70,8 @@ def test_a_study_out_of_reach_keeps_what_was_last_read(runs: Path, monkeypatch: 
 def test_address_that_asks_for_what_is_not_there(runs: Path, asked: str) -> None:
     make_study(runs, complete=2)
     app = page(study=asked, trial=asked)
-    assert "asks for a study that is not here" in said(app)
+    assert "There is no study of this name here: it may have been renamed, archived or deleted." in said(app)
+    assert asked[:200] in [box.value for box in app.code], "as text, which no Markdown is read in"
     assert "is first;" in said(app)
     assert not app.metric, "no other study in its place"
     checked(app.button(key="nearest").click().run())

@@ -11,6 +11,7 @@ from pathlib import Path
 from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
 from dashboard.pages.front_view import Asked, figure_of
+from dashboard.report import write_report
 from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import FLOPS, PARAMETERS
 from nas.analysis.design_choices import traits_of, varied, within
@@ -274,6 +275,25 @@ def test_the_baseline_stands_beside_the_front_over_latency_too(runs: Path) -> No
     assert re.search(
         r"on the front over latency \(batch 1, A Phone\): from .* Dashed: random search's front, .* ms", words
     )
+
+
+def test_where_random_search_is_ahead_it_says_so(runs: Path) -> None:
+    front = StudyCache().read(make_study(runs, "one", complete=12)).front
+    folder = make_study(runs, "one-random", complete=0)
+    add_trial(folder, random.Random(1), accuracy=0.5)
+    assert "Random search is ahead" not in said(page(study="one"))
+    assert "Random search is ahead" not in said(page("studies"))
+    add_trial(folder, random.Random(2), accuracy=0.999)
+    best = StudyCache().read(folder).front[-1]
+    beaten = [trial for trial in front if (trial.flops or 0) >= (best.flops or 0)]
+    assert beaten
+    line = f"Random search is ahead of {len(beaten)} of {len(front)} networks of the front, "
+    words = said(page(study="one"))
+    assert line in words
+    assert f"its trial {best.number} (99.90% at " in words
+    assert f"is ahead in places of one ({len(beaten)} of {len(front)} networks of its front)" in said(page("studies"))
+    write_report(runs / "one", report := runs / "report.html")
+    assert line in report.read_text()
 
 
 def test_all_failed(runs: Path) -> None:

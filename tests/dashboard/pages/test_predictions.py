@@ -35,6 +35,13 @@ def test_it_shows_what_was_kept(runs: Path) -> None:
     assert row["picture"].startswith("data:image/jpeg;base64,")
 
 
+def test_of_a_folder_that_is_named_like_no_split_it_says_so(runs: Path) -> None:
+    make_study(runs, "one", complete=1)
+    (path,) = folder_of(make_export(runs.parent / "exports" / "knee")).iterdir()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"split": None}))
+    assert "/data/test: which split these pictures are of is not known; 2026" in said(page("predictions"))
+
+
 def test_without_predictions_or_exports_the_commands_stand_there(runs: Path) -> None:
     make_study(runs, "one", complete=1)
     assert "nas export STUDY --out exports/NAME" in said(page("predictions"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from dashboard.report import write_report
@@ -42,6 +43,10 @@ def test_the_page_has_them_in_a_table_of_their_own(runs: Path) -> None:
     assert "trial" in front
     assert list(table["reference"]) == ["timm:resnet18", HOSTILE]
     assert list(table["in the band"]) == ["yes", "no"]
+    columns = json.loads(app.dataframe[1].proto.columns)
+    formats = {name: columns[name]["type_config"]["format"] for name in ("front, points", "front, % of its FLOPs")}
+    assert formats == {"front, points": "%+.1f", "front, % of its FLOPs": "%.0f%%"}, "as the terminal rounds them"
+    assert columns["attention products"]["type_config"]["format"] == "compact"
     reference_path(folder, "broken", 0).write_text("{")
     assert "The references cannot be read." in said(page())
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from streamlit.testing.v1 import AppTest
+
 from dashboard.pages.spaces import best_pair
 from dashboard.study_cache import StudyCache, study_names
 from tests.dashboard.opened import checked, page, said
-from tests.dashboard.studies import SPACE, add_trial, make_drawn, make_study
+from tests.dashboard.studies import SPACE, add_trial, make_drawn, make_settings, make_study
 
 
 def test_the_studies_of_a_comparison_are_chosen_and_told_apart(runs: Path) -> None:
@@ -46,6 +48,49 @@ def test_what_cannot_be_compared_is_said(runs: Path) -> None:
     words = said(page("spaces", one="learns", other="many"))
     assert "study must be of random networks" in words
     assert "Choose two studies" in said(page("spaces", one="many", other="many"))
+
+
+def _pair(app: AppTest) -> list[str | None]:
+    return [box.value for box in app.selectbox if box.label != "Study"]
+
+
+def _longer(images: int) -> dict[str, object]:
+    return make_settings("x").recipe | {"images": images}
+
+
+def test_it_opens_on_two_that_can_be_compared(runs: Path) -> None:
+    for second, (name, images) in enumerate((("old", 10_000), ("alike", 10_000), ("new", 20_000))):
+        make_drawn(runs, name, 9, seed=second, created=f"2025-11-21T02:00:0{second}Z", recipe=_longer(images))
+    assert _pair(page("spaces")) == ["old", "alike"], "the latest was trained for longer"
+    app = page("spaces", study="new")
+    assert _pair(app) == ["old", "alike"]
+    assert "No study here can be compared with new." in said(app)
+
+
+def test_where_no_two_can_be_compared_it_says_so(runs: Path) -> None:
+    make_drawn(runs, "short", 9, recipe=_longer(10_000))
+    make_drawn(runs, "long", 9, seed=1, recipe=_longer(20_000))
+    app = page("spaces")
+    assert _pair(app) == [None, None]
+    words = said(app)
+    assert "No two of the 2 studies of random networks here (" in words
+    assert "can be compared: they were not trained alike" in words
+    assert "nas compare-spaces " in words
+    words = said(page("spaces", one="short", other="long"))
+    assert "they were not trained alike. short / long:\nrecipe.images: 10,000 / 20,000" in words
+    assert "{" not in words, "no dictionary of Python"
+
+
+def test_it_opens_on_the_study_that_is_looked_at(runs: Path) -> None:
+    make_study(runs, "learns", complete=3)
+    for second, name in enumerate(("learns-random", "one", "other")):
+        make_drawn(runs, name, 9, seed=second, created=f"2025-11-21T02:00:0{second}Z")
+    assert _pair(page("spaces", study="one")) == ["one", "other"]
+    assert "learns-random" in _pair(page("spaces", study="learns")), "the random search beside it"
+    assert _pair(page("spaces", study="learns", one="other", other="one")) == ["other", "one"], "what was asked for"
+    app = page("spaces", study="one")
+    app.selectbox(key="study").select("learns-random")
+    assert "learns-random" in _pair(checked(app.run())), "it follows"
 
 
 def test_without_random_networks_a_command_is_shown(runs: Path) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from html import escape
 from pathlib import Path
 
+import pytest
+
+from dashboard.pages import trials
 from tests.dashboard.opened import metrics, page, said
-from tests.dashboard.studies import add_trial, make_study
+from tests.dashboard.studies import HOSTILE, add_trial, make_study
 
 
 def test_trials_are_filtered_by_state_and_words(runs: Path) -> None:
@@ -29,6 +33,22 @@ def test_where_a_trial_was_stopped_is_told(runs: Path) -> None:
     row = app.dataframe[0].value.iloc[3]
     assert (row["rung"], row["had"], row["needed"], row["rivals"]) == (2000, 31, 40, 12)
     assert list(app.dataframe[1].value.iloc[0]) == [2000, "31.00%", "40.00%", 12, "below", "yes"]
+
+
+def test_reasons_of_stops_stand_in_full_below_the_table(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_study(runs, complete=2, failed=1)
+    assert "Why trials were stopped" not in said(page("trials"))
+    long = f"51.26% of the 51.68% wanted after 45K images, among 10 others {HOSTILE}"
+    for seed in range(3):
+        add_trial(folder, random.Random(seed), "stopped", reason=f"{long} {seed}")
+    words = said(page("trials"))
+    assert "Why trials were stopped" in words
+    assert f"<td>3</td><td>{escape(long)} 0</td>" in words, "as text"
+    assert "Why trials were stopped" not in said(page("trials", state="failed")), "of what is shown"
+    monkeypatch.setattr(trials, "STOPPED", 2)
+    words = said(page("trials"))
+    assert "The latest 2 of 3." in words
+    assert f"{escape(long)} 0" not in words
 
 
 def test_progress_says_how_it_goes(runs: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dashboard.charts.progress import timeline_caption
-from nas.analysis.history import hypervolume_history, pace, spans
+from nas.analysis.history import Crew, Span, crew, hypervolume_history, pace, spans
 from nas.analysis.pareto import hypervolume, outcome
 from nas.records.extent import Extent
 from nas.records.trial import Trial
@@ -86,9 +86,26 @@ def test_a_worker_is_never_at_two_trials_at_once(seed: int) -> None:
     for worker in ("host:0", "host:1", "host:2"):
         own = sorted((span for span in found if span.worker == worker), key=lambda span: span.ended)
         assert all(before.ended <= after.begun <= after.ended for before, after in pairwise(own))
-    share = re.search(r"training (\d+)% of the time", timeline_caption(found))
+    share = re.search(r"training (\d+)% of their time", timeline_caption(found))
     assert share
     assert int(share[1]) <= 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_how_many_worked_at_once_by_minutes(seed: int) -> None:
+    """Against a count of who lives in each minute."""
+    rng, found = random.Random(seed), []
+    for number in range(30):
+        begun = rng.randint(0, 50) * 10
+        ends = (BEGUN + timedelta(minutes=begun), BEGUN + timedelta(minutes=begun + rng.randint(1, 10)))
+        found.append(Span(number, f"host:{rng.randrange(12)}", "complete", *ends))
+    lives = [[span for span in found if span.worker == worker] for worker in {span.worker for span in found}]
+    minutes = [BEGUN + timedelta(minutes=0.5 + i) for i in range(520)]
+    alive = [sum(min(s.begun for s in own) < minute < max(s.ended for s in own) for own in lives) for minute in minutes]
+    counted = crew(found)
+    assert (counted.workers, counted.together) == (len(lives), max(alive))
+    assert counted.share == pytest.approx(sum((s.ended - s.begun).total_seconds() for s in found) / 60 / sum(alive))
+    assert crew([]) == Crew(0, 0, None)
 
 
 def test_the_rate_is_of_recent_trials_and_gives_the_time_left() -> None:

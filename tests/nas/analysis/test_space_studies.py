@@ -11,7 +11,9 @@ import pytest
 
 from nas.analysis.space_studies import (
     check_comparable,
+    comparable,
     compare_studies,
+    differences,
     is_narrowing,
     names_of,
     seeds_per_network,
@@ -89,8 +91,22 @@ def test_studies_that_were_not_trained_alike_are_refused() -> None:
         check_comparable(one, settings("other", data=replace(one.data, fingerprint="1")))
     with pytest.raises(InputError, match="metric must be that of one, accuracy"):
         check_comparable(one, settings("other", metric="balanced"))
-    with pytest.raises(InputError, match="recipe must be that of one"):
+    with pytest.raises(InputError, match=r"recipe.lr must be that of one, 0.002, to compare with other, got 0.5"):
         check_comparable(one, settings("other", recipe=one.recipe | {"lr": 0.5}))
+
+
+def test_what_differs_is_said_field_by_field() -> None:
+    one = settings("one")
+    assert differences(one, settings("other", SMALL, seed=4)) == []
+    other = settings("other", recipe=one.recipe | {"images": 90_000, "lr": 0.5, "flip": True}, metric="balanced")
+    assert differences(one, other) == [
+        ("metric", "accuracy", "balanced"), ("recipe.images", "10,000", "90,000"), ("recipe.lr", "0.002", "0.5"),
+        ("recipe.flip", "none", "yes"),
+    ]  # fmt: skip
+    assert comparable(one, settings("small", SMALL))
+    assert not comparable(one, other)
+    assert not comparable(one, settings("far", flops_low=5_000_000, flops_high=6_000_000))
+    assert not comparable(one, make_settings("learns"))
 
 
 def test_a_narrowing_has_fewer_choices_and_no_others() -> None:
