@@ -9,11 +9,11 @@ from typing import Any
 from nas.analysis.wording import describe
 from nas.data.dataset import Data
 from nas.export import card_sections
+from nas.export.card_facts import data_line
 from nas.export.folder import Written
 from nas.final.batches import CropAndFlip
 from nas.final.recipe import FinalRecipe
 from nas.final.training import FinalEpoch
-from nas.records.look import printable
 from space import Arch, Task, cost
 
 
@@ -102,7 +102,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 From {self.start}, {len(self.curve)} epochs in {self.curve[-1].seconds:,.0f} s on {self.device}, seed {self.seed};
 epoch by epoch in `curve.csv`. Peak learning rate {self.recipe.peak_lr:g}, by the linear rule.
 
-- data: {printable(data.source)}, fingerprint {data.fingerprint}
+{data_line(data.source, data.fingerprint)}
 {card_sections.data_lines(data.look, *(len(each.labels) for each in (data.train, data.validation, data.test)))}
 - augmentation: {CropAndFlip.choose(self.recipe, data)}
 - recipe: {recipe}
