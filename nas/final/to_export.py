@@ -8,10 +8,11 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import yaml
@@ -47,9 +48,12 @@ from space.network import Network
 from space.processor import cores
 from space.weights import load_weights
 
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
 RECIPE = "recipe.yaml"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-NEEDS = ("timm", "torchvision", "tensorboard")
+NEEDS = ("timm", "torchvision")  # for some of a recipe's fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +82,9 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
     The training's own folder, `OUT.training`, holds checkpoint, curve and TensorBoard's files until the export stands.
     Raises InputError for what a person can mend.
     """
-    for package in NEEDS:
-        if find_spec(package) is None:
-            raise InputError(
-                f"nas train must have {package} installed, got none; pip install -e '.[train]' in the clone of nas"
-            )
     check_out(order.out, order.force)
     recipe = FinalRecipe.load(order.recipe, order.epochs, order.batch_size, order.flip)
+    _check_packages(order.recipe, recipe)
     device = _device(order.device)
     with processes(device) as share:
         quiet = console if share.rank == 0 else Console(quiet=True)
@@ -109,6 +109,16 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
         card = _export(order, trained, data, recipe, start, device, folder, quiet)
         shutil.rmtree(folder)
         return card
+
+
+def _check_packages(name: str, recipe: FinalRecipe) -> None:
+    """Before the data is read, which may take minutes."""
+    lacking = [package for package in NEEDS if find_spec(package) is None]
+    if recipe.needs_timm and lacking:
+        raise InputError(
+            f"recipe {name} must have {' and '.join(lacking)} installed for {', '.join(recipe.needs_timm)}, got none; "
+            "pip install -e '.[train]' in the clone of nas, or --recipe muon, which needs neither"
+        )
 
 
 def _device(name: str) -> torch.device:
@@ -169,13 +179,12 @@ def _watching(console: Console, folder: Path, share: Share, recipe: FinalRecipe)
     if share.rank:
         yield lambda done, total: None, lambda row: None
         return
-    from torch.utils.tensorboard import SummaryWriter
-
     columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
     with (
         Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress,
-        SummaryWriter(str(folder / BOARD)) as board,
+        ExitStack() as stack,
     ):
+        board = _board(folder, console, stack)
         bar = progress.add_task("training", total=None)
 
         def on_epoch(row: FinalEpoch) -> None:
@@ -183,10 +192,21 @@ def _watching(console: Console, folder: Path, share: Share, recipe: FinalRecipe)
             text = f"epoch {row.epoch}/{recipe.epochs}  loss {row.loss:.4f}  validation {row.accuracy:.2%}{ema}"
             console.print(text, highlight=False)
             for name in ("lr", "loss", "accuracy", "ema_accuracy"):
-                if (value := getattr(row, name)) is not None:
+                if board and (value := getattr(row, name)) is not None:
                     board.add_scalar(name, value, row.epoch)
 
         yield lambda done, total: progress.update(bar, completed=done, total=total), on_epoch
+
+
+def _board(folder: Path, console: Console, stack: ExitStack) -> SummaryWriter | None:
+    """None, which is said, where TensorBoard is not installed: the curve is in a CSV file too."""
+    if find_spec("tensorboard") is None:
+        _noting(console)(f"no files for TensorBoard, which is not installed; {CURVE} has the curve")
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    board: SummaryWriter = stack.enter_context(SummaryWriter(str(folder / BOARD)))
+    return board
 
 
 def _export(
@@ -224,7 +244,8 @@ def _export(
     def extra(aside: Path) -> None:
         (aside / RECIPE).write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False), encoding="utf-8")
         shutil.copy(folder / CURVE, aside / CURVE)
-        shutil.copytree(folder / BOARD, aside / BOARD)
+        if (folder / BOARD).is_dir():
+            shutil.copytree(folder / BOARD, aside / BOARD)
 
     def check(aside: Path) -> None:
         with steps.step("pictures from files"):
