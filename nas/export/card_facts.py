@@ -12,11 +12,10 @@ from nas.data.sources import DIGITS, folder
 from nas.export.load import CARD
 from nas.records.look import printable
 
+_SEARCHED = "validation accuracy of these weights"
 _DATA = re.compile(r"^- data: (.+), fingerprint (\w+)$", re.MULTILINE)
 _TEST = re.compile(r"^- .*\btest accuracy (0\.\d{4}|1\.0000) \(top-1", re.MULTILINE)
-_VALIDATION = re.compile(
-    r"^- (?:.*, validation|validation accuracy of these weights) (0\.\d{4}|1\.0000) \(", re.MULTILINE
-)
+_VALIDATION = re.compile(rf"^- (?:.*, validation|{_SEARCHED}) (0\.\d{{4}}|1\.0000) \(", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,12 @@ class CardFacts:
     fingerprint: str
     validation: float | None
     test: float | None
+    searched: bool  # else the weights of `nas train`
+
+    def words(self, export: Path) -> str:
+        """`exports/mine, as the search left it: validation 0.5833, test 0.4133`."""
+        state = "as the search left it" if self.searched else "as it was trained"
+        return f"{export}, {state}: validation {self.validation:.4f}, test {self.test:.4f}"
 
 
 def data_line(source: str, fingerprint: str) -> str:
@@ -42,7 +47,7 @@ def read_card(export: Path) -> CardFacts | None:
     if not (data := _DATA.search(text)):
         return None
     validation, test = (found and float(found[1]) for found in (_VALIDATION.search(text), _TEST.search(text)))
-    return CardFacts(data[1], data[2], validation, test)
+    return CardFacts(data[1], data[2], validation, test, searched=_SEARCHED in text)
 
 
 def trained_on(export: Path, paths: Sequence[Path]) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from nas.analysis.wording import describe
+from nas.analysis.wording import describe, in_words
 from nas.data.dataset import Data
 from nas.export import card_sections
-from nas.export.card_facts import data_line
+from nas.export.card_facts import CardFacts, data_line
 from nas.export.folder import Written
 from nas.final.batches import CropAndFlip
 from nas.final.recipe import FinalRecipe
@@ -31,6 +32,8 @@ class TrainedCard:
     """`scores[0]` is of the weights that are exported: those that are best on the validation split."""
 
     name: str
+    target: str  # what was trained, as the command says it
+    before: tuple[Path, CardFacts] | None  # the export that it is from, where that was tested on the same data
     arch: Arch
     data: Data
     recipe: FinalRecipe
@@ -54,15 +57,24 @@ class TrainedCard:
             "test_accuracy": best.test, "test_images": len(self.data.test.labels), "seeds": 1,
             "all_weights": {s.weights: {"validation": s.validation, "test": s.test} for s in self.scores},
             "seconds": self.curve[-1].seconds, "epochs": len(self.curve),
+            "before": self._before_json(),
         }  # fmt: skip
+
+    def _before_json(self) -> dict[str, Any] | None:
+        if self.before is None:
+            return None
+        export, card = self.before
+        return {"export": str(export), "validation_accuracy": card.validation, "test_accuracy": card.test}
 
     def summary(self, out: object) -> str:
         """For the terminal."""
         epochs = f"{len(self.curve)} epoch{'s' * (len(self.curve) > 1)}"
-        done = f"trained {self.arch.key} for {epochs} and exported it to {out}, reloaded and verified"
+        what = f"{self.target} ({in_words(self.arch)})"
+        done = f"trained {what} for {epochs} and exported it to {out}, reloaded and verified"
+        before = [self.before[1].words(self.before[0])] if self.before else []
         counts = cost(self.arch, self.task)
         costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
-        return "\n".join([done, *map(self.line, self.scores), costs])
+        return "\n".join([done, *map(self.line, self.scores), *before, costs])
 
     def line(self, score: Score) -> str:
         """One kind of weights on both splits."""
@@ -127,7 +139,7 @@ class ImportedCard:
     named: bool  # the file has class names
 
     def summary(self, out: object) -> str:
-        return f"imported {self.source} ({self.naming}) to {out} as {self.arch.key}, reloaded and verified"
+        return f"imported {self.source} ({self.naming}) to {out} as {in_words(self.arch)}, reloaded and verified"
 
     def markdown(self, written: Written) -> str:
         """The whole card."""

@@ -25,6 +25,7 @@ from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.data.study_data import load_with_progress, seen
 from nas.export.arch_source import ARCH, load_arch, load_network
+from nas.export.card_facts import CardFacts, read_card
 from nas.export.folder import check_out, steps_of, write
 from nas.export.formats import check_formats
 from nas.export.load import WEIGHTS, Preprocess, load_export
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 RECIPE = "recipe.yaml"
+FEW = 1_000  # steps
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NEEDS = ("timm", "torchvision")  # for some of a recipe's fields
 
@@ -89,9 +91,11 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
     with processes(device) as share:
         quiet = console if share.rank == 0 else Console(quiet=True)
         network, data, start = _begin(order, recipe, quiet)
+        before = _before(order.target, data)  # now: --force may write over it
         check_formats(order.formats, network)
         recipe = fit_batch(recipe, len(data.train.labels), share.processes, _noting(quiet))
         flip = _augmentation(recipe, data, quiet).flip
+        _length(recipe, len(data.train.labels), quiet)
         folder = order.out.with_name(f"{order.out.name}.training")
         folder.mkdir(parents=True, exist_ok=True)
         identity = {  # what must be the same for a training to go on
@@ -106,7 +110,7 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
             )  # fmt: skip
         if share.rank:
             return None
-        card = _export(order, trained, data, recipe, start, device, folder, quiet)
+        card = _export(order, trained, data, recipe, start, device, folder, before, quiet)
         shutil.rmtree(folder)
         return card
 
@@ -165,6 +169,26 @@ def _augmentation(recipe: FinalRecipe, data: Data, console: Console) -> CropAndF
     return chosen
 
 
+def _length(recipe: FinalRecipe, images: int, console: Console) -> None:
+    """How long it trains, in steps: of these, not of epochs, it takes a number."""
+    steps = recipe.epochs * (images // recipe.batch_size)
+    passes = f"{recipe.epochs:,} epoch{'s' * (recipe.epochs > 1)}"
+    console.print(
+        f"{passes} of {images:,} images in batches of {recipe.batch_size:,}: {steps:,} step{'s' * (steps > 1)}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if steps < FEW:
+        _noting(console)("few steps: a smaller --batch-size or more --epochs")
+
+
+def _before(target: str, data: Data) -> tuple[Path, CardFacts] | None:
+    """The export that the network is from, and what its card says of it, where that is on the same data."""
+    export = Path(target) if Path(target).is_dir() else Path(target).parent
+    card = read_card(export) if (export / ARCH).is_file() else None
+    known = card and card.fingerprint == data.fingerprint and None not in (card.validation, card.test)
+    return (export, card) if card and known else None
+
+
 def _noting(console: Console) -> Note:
     return lambda note: console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
@@ -217,6 +241,7 @@ def _export(
     start: str,
     device: torch.device,
     folder: Path,
+    before: tuple[Path, CardFacts] | None,
     console: Console,
 ) -> TrainedCard:
     """The better weights, tested and written with curve, recipe and TensorBoard's files."""
@@ -236,7 +261,8 @@ def _export(
     network = Network(trained.network.arch, trained.network.task)
     network.load_state_dict(found[scores[0].weights].state_dict())
     card = TrainedCard(
-        name=order.out.name, arch=network.arch, data=data, recipe=recipe, start=start, seed=order.seed, scores=scores,
+        name=order.out.name, target=order.target, before=before, arch=network.arch, data=data, recipe=recipe,
+        start=start, seed=order.seed, scores=scores,
         command=shlex.join(["nas", *sys.argv[1:]]), device=device_name(device), curve=trained.curve,
         versions=package_versions(),
     )  # fmt: skip

@@ -26,9 +26,10 @@ def test_both_kinds_of_cards(tmp_path: Path) -> None:
         "- averaged weights: test accuracy 0.5583 (top-1, pics test split, n = 120, 1 seed), validation 0.6333 (n = 60)",
         "- weights of the last step: test accuracy 0.1 (top-1), validation 0.2 (n = 60)",
     )
-    for lines in (searched, trained):
+    for lines, state in ((searched, "as the search left it"), (trained, "as it was trained")):
         found = read_card(card(tmp_path / "out", *lines, data))
-        assert found == CardFacts("some/pictures, of mine", "0123456789abcdef", 0.6333, 0.5583)
+        assert found == CardFacts("some/pictures, of mine", "0123456789abcdef", 0.6333, 0.5583, lines is searched)
+        assert found.words(Path("exports/mine")) == f"exports/mine, {state}: validation 0.6333, test 0.5583"
     assert read_card(tmp_path) is None
     assert read_card(card(tmp_path / "imported", "Not measured here")) is None
 

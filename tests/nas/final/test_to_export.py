@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import zipfile
 from argparse import Namespace
@@ -56,8 +57,10 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     assert (code, "epoch 2/2  loss " in err) == (0, True)
     augmentation = "augmentation: no crops, no image mirrored"
     assert f"{augmentation} (as the data suggests; --flip or --no-flip decides)\n" in err
-    assert "note:" not in err
+    assert "\n2 epochs of 1,079 images in batches of 64: 32 steps\n" in err
+    assert err.count("note:") == err.count("note: few steps: a smaller --batch-size or more --epochs\n") == 1
     stated = json.loads(said)
+    assert stated["before"] is None
     model, preprocess = nas.load_export(out)
     digits = load("digits")
     with torch.no_grad():
@@ -79,13 +82,22 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
         assert words_in in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arch.yaml", "long"]
 
+    words[3] = 1
+    code, told, err = run("train", out / "arch.yaml", "--data", "digits", *words, "--out", tmp_path / "again")
+    assert code == 0, err
+    accuracies = f"validation {stated['validation_accuracy']:.4f}, test {stated['test_accuracy']:.4f}"
+    assert told.startswith(f"trained {out}/arch.yaml (ConvNeXt 1-1, 8-12 ch, k3, ln) for 1 epoch and exported it to ")
+    assert f"\n{out}, as it was trained: {accuracies}\n" in told
+    shutil.rmtree(tmp_path / "again")
+
     for i in range(60):
         folder = tmp_path / "three" / f"class{i % 3}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8), 80 * (i % 3) + i // 3, np.uint8)).save(folder / f"{i}.png")
     words = ["--recipe", "finetune", "--epochs", 1, "--flip", "--workers", 0, "--device", "cpu"]
-    code, _, err = run("train", out, "--data", tmp_path / "three", *words, "--out", tmp_path / "tuned")
+    code, told, err = run("train", out, "--data", tmp_path / "three", *words, "--out", tmp_path / "tuned")
     assert code == 0, err
+    assert "as it was trained" not in told, "on other data"
     for said in (
         "note: batch_size 512 is more than the 42 training images, so batches are of 42\n",
         "note: classifier: drawn anew, as 0 of the data's 3 classes are among the export's 10\n",
