@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from nas.analysis.chance import chance_words
 from nas.analysis.wording import describe, in_words
 from nas.data.dataset import Data
 from nas.export import card_sections
@@ -74,7 +77,7 @@ class TrainedCard:
         before = [self.before[1].words(self.before[0])] if self.before else []
         counts = cost(self.arch, self.task)
         costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
-        return "\n".join([done, *map(self.line, self.scores), *before, costs])
+        return "\n".join(filter(None, [done, *map(self.line, self.scores), self.chance_line(), *before, costs]))
 
     def line(self, score: Score) -> str:
         """One kind of weights on both splits."""
@@ -85,12 +88,18 @@ class TrainedCard:
             f"standard error {error:.4f} from n alone), validation {score.validation:.4f} (n = {validation:,})"
         )
 
+    def chance_line(self) -> str:
+        """That the exported weights' test accuracy is no better than a guess; empty where it is."""
+        images = np.bincount(self.data.test.labels, minlength=len(self.data.classes)).tolist()
+        words = chance_words(self.scores[0].test, images)
+        return words and f"{self.scores[0].weights}: test accuracy {words}; more --epochs or more pictures"
+
     def markdown(self, written: Written) -> str:
         """The whole card."""
         data, best = self.data, self.scores[0]
         recipe = ", ".join(f"{key} {value}" for key, value in self.recipe.to_dict().items() if value is not None)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
-        lines = "\n".join(f"- {self.line(score)}" for score in self.scores)
+        lines = "\n".join(f"- {line}" for line in filter(None, [*map(self.line, self.scores), self.chance_line()]))
         return f"""{card_sections.header(self.name, data.name, best.test, len(data.test.labels))}
 # {self.name}
 

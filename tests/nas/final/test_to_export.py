@@ -8,8 +8,10 @@ import sys
 import zipfile
 from argparse import Namespace
 from collections.abc import Collection
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +27,8 @@ from nas.data.dataset import load
 from nas.export import formats, verify_subprocess
 from nas.export.formats import verify, write_base, write_formats
 from nas.export.load import Preprocess
+from nas.final.card import Score, TrainedCard
+from nas.final.recipe import FinalRecipe
 from nas.final.to_export import _device
 from space import Arch, InputError, Task
 from space.network import Network
@@ -161,6 +165,17 @@ def test_muon_trains_without_timm(
     assert "note: no files for TensorBoard, which is not installed; curve.csv has the curve\n" in err
     assert (tmp_path / "long" / "curve.csv").is_file()
     assert not (tmp_path / "long" / "tensorboard").exists()
+
+
+def test_a_network_that_only_guesses_is_said_to() -> None:
+    rest: dict[str, Any] = {"start": "", "command": "", "seed": 0, "device": "", "curve": (), "versions": {}}
+    card = TrainedCard(
+        name="n", target="t", before=None, arch=arch(8), data=load("digits"), recipe=FinalRecipe.load("brief"),
+        scores=[Score("averaged weights", 0.9, 0.12), Score("weights of the last step", 0.1, 0.9)], **rest,
+    )  # fmt: skip
+    words = "averaged weights: test accuracy at chance: guessing the largest class gives 10.3%, n = 359; more --epochs"
+    assert card.chance_line() == f"{words} or more pictures"
+    assert replace(card, scores=[Score("averaged weights", 0.1, 0.5)]).chance_line() == ""
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])
