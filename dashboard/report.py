@@ -15,7 +15,7 @@ import numpy as np
 from dashboard import derived
 from dashboard.charts import compare, network, progress, space
 from dashboard.charts.front import below, front_figure
-from dashboard.charts.front_caption import below_words, front_caption, measure_caption
+from dashboard.charts.front_caption import below_words, chance_sentence, front_caption, measure_caption
 from dashboard.charts.references import stars_sentence
 from dashboard.frames import front_frame, references_frame
 from dashboard.html_page import chart, document, table
@@ -105,6 +105,7 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
     points = merged(trials)
     low = below_words(len(points), below(points, figure["layout"]["yaxis"]["range"]))
     more = f" {low} The button Autoscale shows all." if low else ""
+    more += chance_sentence(front, len(found.rows), settings) if own else ""
     frame = front_frame(front, found, chances=own)
     if own:
         caption = front_caption(snapshot.trials, front, found, derived.outcome_of(beside) if beside else None)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from dashboard.charts.front import BASELINE, bend
 from dashboard.number_format import count, percent
+from nas.analysis.chance import front_chance
 from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
 from nas.analysis.pareto import Outcome, by_network, pareto_front, score
 from nas.analysis.seed_noise import NetworkResults
 from nas.records.scores import WORDS
+from nas.records.settings import Settings
 from nas.records.trial import Trial
 
 
@@ -42,6 +44,12 @@ def measure_caption(
     if other:
         said.append(f"Dashed: {BASELINE}, {ends(over, other)}.")
     return " ".join([*said, *([over.note] if over.note else [])])
+
+
+def chance_sentence(front: Sequence[Trial], networks: int, settings: Settings) -> str:
+    """That the best of a front is no better than a guess, with a space before; nothing where it is."""
+    words = front_chance(front, networks, settings)
+    return words and f" {words[0].upper()}{words[1:]}."
 
 
 def below_words(networks: int, below: Sequence[Trial]) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.charts.blocks import seed_lines
 from dashboard.charts.front import below, front_figure, reach
-from dashboard.charts.front_caption import front_caption, measure_caption
+from dashboard.charts.front_caption import chance_sentence, front_caption, measure_caption
 from dashboard.charts.front_colours import KINDS
 from dashboard.charts.references import stars_sentence
 from dashboard.charts.style import Figure
@@ -122,7 +122,8 @@ def caption_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked, view: 
     marked = stars_sentence(references_of(snapshot), found) if view.measure is FLOPS else ""
     if view.whole:
         said = front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
-        return f"{said} {marked}".strip()
+        chance = chance_sentence(snapshot.front, len(found.rows), snapshot.read_settings)
+        return f"{said}{chance} {marked}".strip()
     kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
     none = " Random search has no such network." if beside and not view.beside else ""
     return f"{kept}{measure_caption(view.measure, view.front, view.beside, found)}{none} {marked}".strip()

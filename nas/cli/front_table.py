@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Column, Table
 
+from nas.analysis.chance import front_chance
 from nas.analysis.cost_axes import FLOPS, FORECAST, MINIMISED, CostAxis, cost_of
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
 from nas.analysis.pareto import baseline_of, knee, outcome, pareto_front, score, scored, split_error
@@ -146,7 +147,16 @@ def _short_notes(found: NetworkResults, settings: Settings) -> Notes:
         ]
     else:
         said.append(("accuracy", noise_words(found.noise, settings, found)))
+    said.append(("accuracy", _chance(found, settings)))
     return [*said, ("network", in_full(settings))]
+
+
+def _chance(found: NetworkResults, settings: Settings) -> str:
+    return front_chance([row.trial for row in found.front], len(found.rows), settings)
+
+
+def _sentence(words: str) -> str:
+    return words and f"{words[0].upper()}{words[1:]}."
 
 
 def _apart_words(found: NetworkResults) -> str:
@@ -170,16 +180,23 @@ def front_notes(found: NetworkResults, settings: Settings) -> Notes:
     if found.noise is None:
         one = "One seed per network: no interval, and near ones may be ties."
         accuracy, flops = basis_notes(settings, "1 seed per network")
-        return [("accuracy", f"{accuracy[1]}."), ("", f"{flops[1]}."), last[1], ("accuracy", one)]
+        chance = [("accuracy", _sentence(_chance(found, settings)))]
+        return [("accuracy", f"{accuracy[1]}."), ("", f"{flops[1]}."), last[1], ("accuracy", one), *chance]
     data, metric = settings.data, settings.metric
     mean = "accuracy: mean top-1 of n seeds" if metric == "accuracy" else f"{BALANCED}, mean of n seeds"
     split = f"{mean} on {data.name}'s validation split of {data.validation:,} images, {settings.training}."
-    chance = f"on front: probability, from the networks' posterior given {found.cost.name} and seeds."
+    place = f"on front: probability, from the networks' posterior given {found.cost.name} and seeds."
     held = bonferroni_note(len(found.front) - 1, "neighbours")
     ties = f"tie: within noise of the next cheaper member, {held}." if found.noise.known else ""
     noise = noise_words(found.noise, settings, found)
-    said = [("accuracy", split), ("accuracy", noise), ("probability", chance), ("mark", ties)]
-    return [*said, ("accuracy", flattery_words(100 * (found.flattery or 0))), ("trial", _rivals(found)), *last]
+    said = [("accuracy", split), ("accuracy", noise), ("probability", place), ("mark", ties)]
+    return [
+        *said,
+        ("accuracy", flattery_words(100 * (found.flattery or 0))),
+        ("accuracy", _sentence(_chance(found, settings))),
+        ("trial", _rivals(found)),
+        *last,
+    ]
 
 
 def noise_words(noise: Noise, settings: Settings, found: NetworkResults) -> str:

@@ -51,7 +51,7 @@ def data(
             "source": source, "image_size": found.image_size, "channels": found.channels,
             "fingerprint": found.fingerprint, "augment": asdict(found.augment),
         }  # fmt: skip
-        print(json.dumps(about | found.look.to_dict()))
+        print(json.dumps(about | found.look.to_dict() | {"named": found.named}))
     else:
         print_lines(said(found))
     if sheet:

@@ -30,7 +30,9 @@ EXTRAS = {
     "wandb": ("wandb",),
 }
 FOR = {
-    "onnx": "exports as ONNX", "train": "nas train's augmentations and curves", "notebook": "the notebook",
+    "onnx": "exports as ONNX",
+    "train": "nas train but for --recipe muon and brief, its TensorBoard files, timm's networks",
+    "notebook": "the notebook",
     "postgres": "studies on a server", "s3": "artifacts in a store", "ray": "workers on a cluster",
     "tensorboard": "--track tensorboard", "mlflow": "--track mlflow", "wandb": "--track wandb",
 }  # fmt: skip

@@ -42,6 +42,7 @@ def predict(
     That is kept beside EXPORT for the dashboard. Unreadable pictures are listed, and the exit status is then 1.
     Example: nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html
     """
+    from nas.export.card_facts import trained_on
     from nas.export.kept import keep
     from nas.export.pictures import find
     from nas.export.predict import load_classifier
@@ -56,9 +57,9 @@ def predict(
     with Steps(progress(), "looking at pictures").step(total=len(found.files)) as report:
         predictions = classify(classifier, found.files, report)
     scores = score(predictions)
-    said = notes(found, classifier, predictions)
+    said = [*trained_on(export, paths), *notes(found, classifier, predictions)]
     for line in said:
-        print(f"note: {line}", file=sys.stderr)
+        print(f"note: {printable(line)}", file=sys.stderr)
     for line in predictions.broken:
         print(f"broken: {line}", file=sys.stderr)
     if out_csv is not None:
@@ -68,7 +69,8 @@ def predict(
 
         write_predictions(out_html, f"{export.name or export.resolve().name}: predictions", predictions, scores)
     if as_json:
-        print(json.dumps({"export": str(export), "format": classifier.kind, **to_json(predictions, scores)}))
+        about = {"export": str(export), "format": classifier.kind, "notes": list(map(printable, said))}
+        print(json.dumps({**about, **to_json(predictions, scores)}))
     else:
         from nas.cli.prediction_tables import prediction_tables, summary
 
@@ -77,7 +79,7 @@ def predict(
         print(summary(predictions, scores))
     if scores is not None and export.is_dir():
         try:
-            kept = keep(export, paths, classifier, predictions, scores, said)
+            kept = keep(export, paths, classifier, predictions, scores, list(map(printable, said)))
             print(f"kept for the dashboard: {kept}", file=sys.stderr)
         except OSError as error:
             print(f"note: not kept for the dashboard: {error}", file=sys.stderr)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from shutil import get_terminal_size
 
 import numpy as np
 from rich.markup import escape
@@ -10,9 +12,11 @@ from rich.table import Column, Table
 
 from nas.analysis.plain_table import plain_table
 from nas.export.predictions import Predictions, Scores
+from nas.records.look import printable
 
 MOST = 40  # pictures, and classes, that are listed
 WIDEST = 12  # classes whose confusion matrix is drawn
+BESIDE, NARROWEST = 46, 24  # characters that the other columns of pictures have, and the fewest of a path
 
 
 def prediction_tables(predictions: Predictions, scores: Scores | None) -> Iterator[Table]:
@@ -39,18 +43,30 @@ def summary(predictions: Predictions, scores: Scores | None) -> str:
 
 
 def _pictures(predictions: Predictions) -> Table:
-    table = plain_table("picture", "taken for", Column("probability", justify="right"), "second")
+    room = max(NARROWEST, get_terminal_size().columns - BESIDE)
+    table = plain_table(
+        Column("picture", overflow="fold"), "taken for", Column("probability", justify="right"), "second"
+    )
     for answer in predictions.answers[:MOST]:
         order = np.argsort(-answer.probabilities, kind="stable")
         second = next((int(each) for each in order if each != answer.answer), answer.answer)
         wrong = answer.label is not None and answer.label != answer.answer
         table.add_row(
-            escape(str(answer.path)),
+            escape(_end(answer.path, room)),
             escape(predictions.classes[answer.answer]) + (" (wrong)" if wrong else ""),
             f"{answer.probability:.4f}",
             f"{escape(predictions.classes[second])} {answer.probabilities[second]:.4f}",
         )
     return _more(table, len(predictions.answers))
+
+
+def _end(path: Path, room: int) -> str:
+    """The end of a path, which tells pictures apart, by whole names where they fit."""
+    words = printable(str(path))
+    if len(words) <= room:
+        return words
+    end = words[1 - room :]
+    return "…" + (end[end.index("/") :] if "/" in end else end)
 
 
 def _classes(predictions: Predictions, scores: Scores) -> Table:

@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,12 +26,12 @@ from nas.data.arrays import ELSEWHERE
 from nas.data.images import Pixels, suffixes
 from nas.data.splitting import SPLITS, Labels
 from nas.records.errors import first_line
-from nas.records.look import Look
+from nas.records.look import Look, Named
 from space.reading import InputError, check
 
 Note = Callable[[str], None]
 
-VERSION = 2  # of the folder's layout and of how images are decoded
+VERSION = 3  # of the folder's layout and of how images are decoded
 CARD = "card.json"  # facts, and how many bytes each file has
 DAMAGE = (OSError, ValueError, KeyError, TypeError)  # what reading a folder that is not whole raises
 
@@ -55,6 +55,7 @@ class Facts:
     fingerprint: str
     look: Look
     flip: bool  # whether a mirrored image still shows its class
+    named: Named = field(default_factory=dict)  # which images are behind the counts of the look
     originals: tuple[str, ...] = ()  # the first test images as they were encoded, in base64
 
 

@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,10 +26,11 @@ from nas.data.decoding import UNFETCHED, Progress, Rows, Seen, decode
 from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read
 from nas.data.labelled import Source, number
 from nas.data.mirror import may_mirror
+from nas.data.oddities import named as oddities
 from nas.data.splitting import HELD_OUT, SPLITS, Duplicates, Labels, Plan, check, plan
 from nas.records.data_card import AS_FOUND, Augment, Reading
 from nas.records.files import write_whole
-from nas.records.look import Look, printable
+from nas.records.look import Look, Named, examples, printable
 from space.reading import InputError
 
 DIGITS_HELD_OUT = {"validation": 0.2, "test": 0.2}
@@ -64,6 +65,7 @@ class Data:
     augment: Augment
     fingerprint: str
     look: Look | None = None
+    named: Named = field(default_factory=dict)  # which images are behind the counts of the look
     reading: Reading = AS_FOUND
     originals: tuple[Encoded, ...] = ()  # the first images of `test` as they were encoded, where they were files
 
@@ -110,7 +112,8 @@ def load(
     size, facts = train.images.shape[1], found.facts
     return Data(
         name=printable(name), source=source, train=train, validation=validation, test=test, classes=facts.classes,
-        mean=facts.mean, std=facts.std, fingerprint=facts.fingerprint, look=facts.look, reading=reading,
+        mean=facts.mean, std=facts.std, fingerprint=facts.fingerprint, look=facts.look,
+        named=facts.named, reading=reading,
         augment=Augment(crop=0 if source == sources.DIGITS else max(1, size // 8), flip=facts.flip),
         originals=tuple(Encoded(bytes=base64.b64decode(each), path=None) for each in facts.originals),
     )  # fmt: skip
@@ -129,7 +132,7 @@ def _digits(image_size: int | None) -> Contents:
     images = {split: pixels[rows] for split, (_, rows) in chosen.items()}
     seen = {"train": Seen(sizes=Counter({(8, 8): len(pixels)}), modes=Counter({"L": len(pixels)}))}
     source = Source({}, {"train": "scikit-learn"})
-    return _contents(images, labels, chosen, _look(source, seen, same), classes)
+    return _contents(images, labels, chosen, _look(source, seen, same), classes, {})
 
 
 def _read(
@@ -149,8 +152,8 @@ def _decode(
 ) -> Contents:
     """A source's contents, decoded into a folder. Labels are checked before images are decoded."""
     with origin.open(folder) as source:
-        labels, named = number(source.splits, source.notes)
-        classes = tuple(map(printable, named))
+        labels, names = number(source.splits, source.notes)
+        classes = tuple(map(printable, names))
         check(labels, classes, HELD_OUT)
         parts = {split: Rows(split, len(found), source.splits[split].read) for split, found in labels.items()}
         decoded, store = Files(folder, "all-", copies=1 if len(labels) == 3 else 2), Files(folder)
@@ -165,7 +168,8 @@ def _decode(
         decoded.remove(labels)
         of, rows = chosen["test"]
         originals = _originals(source.splits[of].read(rows[:ORIGINALS].tolist()))
-    return _contents(store.images(), labels, chosen, _look(source, seen, same), classes, originals)
+        named = oddities(source, seen, same)
+    return _contents(store.images(), labels, chosen, _look(source, seen, same), classes, named, originals)
 
 
 def _first(rows: Rows, total: int) -> Row | None:
@@ -197,7 +201,7 @@ def _check_broken(name: str, seen: Mapping[str, Seen], parts: Mapping[str, Rows]
     if not broken or (reading.skip_broken and len(broken) <= SKIPPED * total):
         return
     if len(broken) == 1 and not reading.skip_broken:
-        raise InputError(f"{broken[0]}, or leave it out with --skip-broken")
+        raise InputError(f"{broken[0]}, or leave it out with --skip-broken (the only one of {total:,} images)")
     path = cache.root() / f"broken-{cache.plain(name)}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, "".join(f"{error}\n" for error in broken))
@@ -223,7 +227,7 @@ def _look(source: Source, seen: Mapping[str, Seen], same: Duplicates) -> Look:
         counts={}, came_from={split: printable(origin) for split, origin in source.came_from.items()},
         notes=tuple(map(printable, [*source.notes, *_dark(seen.values())])),
         sizes={f"{width}x{height}": count for (width, height), count in sizes.most_common(12)},
-        modes=dict(modes.most_common()), flat=sum(found.flat for found in seen.values()),
+        modes=dict(modes.most_common()), flat=sum(len(found.flat) for found in seen.values()),
         broken=sum(len(found.broken) for found in seen.values()), duplicates=same.within, across_splits=same.dropped,
         conflicting=same.conflicting,
     )  # fmt: skip
@@ -241,7 +245,7 @@ def _dark(seen: Iterable[Seen]) -> list[str]:
 
 def _contents(
     images: Mapping[str, Pixels], labels: Mapping[str, Labels], chosen: Plan, look: Look, classes: tuple[str, ...],
-    originals: Sequence[bytes] = (),
+    named: Named, originals: Sequence[bytes] = (),
 ) -> Contents:  # fmt: skip
     """Images by our splits and labels by the source's, with what is known of them."""
     ours = {split: labels[of][rows] for split, (of, rows) in chosen.items()}
@@ -253,7 +257,7 @@ def _contents(
     flip, mirror = may_mirror(images["train"], ours["train"])
     facts = Facts(
         classes, *_statistics(images["train"]), _fingerprint(images, ours, classes),
-        replace(look, counts=counts, came_from=came_from, mirror=mirror), flip,
+        replace(look, counts=counts, came_from=came_from, mirror=mirror, named=examples(named)), flip, named,
         tuple(base64.b64encode(each).decode() for each in originals),
     )  # fmt: skip
     return Contents(images, ours, facts)

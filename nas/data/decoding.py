@@ -57,7 +57,7 @@ class Seen:
     """What was noticed of the images of one split while they were decoded, by row where it is a list."""
 
     digests: list[bytes] = field(default_factory=list)  # of the decoded pixels
-    flat: int = 0  # images whose pixels are nearly all the same
+    flat: list[int] = field(default_factory=list)  # rows whose pixels are nearly all the same
     broken: dict[int, str] = field(default_factory=dict)  # what is wrong, by row; their pixels are 0
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)  # width, height
     modes: Counter[str] = field(default_factory=Counter)  # Pillow's
@@ -155,7 +155,8 @@ class _Task:
             raise _Colour
         found = fit(image, self.size)
         darkest, brightest = int(found.min()), int(found.max())
-        seen.flat += brightest - darkest < FLAT
+        if brightest - darkest < FLAT:
+            seen.flat.append(row.number)
         if mode.startswith("I"):
             seen.deep += 1
             seen.brightest = max(seen.brightest, brightest)

@@ -33,6 +33,7 @@ class Source:
     splits: Mapping[str, Labelled]
     came_from: Mapping[str, str]
     notes: list[str] = field(default_factory=list)
+    root: Path | None = None  # the folder, where it is one
 
 
 def of_files(root: Path, pictures: Sequence[Path], labels: Sequence[str | None]) -> Labelled:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -118,8 +118,7 @@ def _stamp(root: Path) -> tuple[str, int]:
 def _folder(source: str, root: Path, reading: Reading, key: str, scratch: Path) -> Iterator[Source]:
     """What a folder holds. Hugging Face's copy of its tables is temporary, so that changed files are read anew."""
     with tempfile.TemporaryDirectory(prefix="nas-", dir=scratch) as cache:
-        yield read_folder(
-            source, root, {split: _named(path) for split, path in reading.splits().items()}, reading, cache
-        )
+        named = {split: _named(path) for split, path in reading.splits().items()}
+        yield replace(read_folder(source, root, named, reading, cache), root=root)
     if _stamps(root, reading)[0] != key:
         raise InputError(f"data must stay as it is while it is read, got changed files in {source}; start again")

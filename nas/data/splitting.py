@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from space.reading import InputError
 
 Labels = NDArray[np.int64]
+Place = tuple[str, int]  # a split of the source, and one of its rows
 Plan = dict[str, tuple[str, Labels]]  # our split -> the source's split, and which of its rows
 
 SPLITS = ("train", "validation", "test")
@@ -26,6 +27,8 @@ class Duplicates:
     within: int = 0  # beyond the first of each, in all splits of the source
     dropped: int = 0  # left out, as they are in another split too
     conflicting: int = 0  # different images that occur under more than one class
+    groups: list[list[Place]] = field(default_factory=list)  # the images that are the same
+    contradicting: list[list[Place]] = field(default_factory=list)  # of those of several classes, one of each class
 
 
 def check(labels: Mapping[str, Labels], classes: Sequence[str], fractions: Mapping[str, float]) -> None:
@@ -98,7 +101,31 @@ def _duplicates(
     whole, names = (np.concatenate([each[split][rows[split]] for split in labels]) for each in (keys, labels))
     pairs = np.unique(np.stack([whole, names], axis=1), axis=0)[:, 0]
     different, classes = np.unique(pairs, return_counts=True)
-    return Duplicates(len(whole) - len(different), dropped, int((classes > 1).sum()))
+    places = [(split, row) for split in labels for row in rows[split].tolist()]
+    groups = _groups(whole)
+    contradicting = [of_each for group in groups if len(of_each := _of_each_class(group, names)) > 1]
+    return Duplicates(
+        len(whole) - len(different), dropped, int((classes > 1).sum()),
+        [[places[each] for each in group] for group in groups],
+        [[places[each] for each in group] for group in contradicting],
+    )  # fmt: skip
+
+
+def _groups(keys: Labels) -> list[list[int]]:
+    """Where equal keys stand, of those that occur more than once."""
+    _, group, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    found: dict[int, list[int]] = {}
+    for place in np.flatnonzero(sizes[group] > 1).tolist():
+        found.setdefault(int(group[place]), []).append(place)
+    return list(found.values())
+
+
+def _of_each_class(group: Sequence[int], labels: Labels) -> list[int]:
+    """The first of a group in each class."""
+    first: dict[int, int] = {}
+    for place in group:
+        first.setdefault(int(labels[place]), place)
+    return list(first.values())
 
 
 def _hold_out(labels: Labels, keys: Labels, fractions: Mapping[str, float]) -> dict[str, Labels]:

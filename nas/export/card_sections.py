@@ -20,10 +20,12 @@ from space.fvcore_count import check_with_fvcore
 
 
 def data_lines(look: Look | None, train: int, validation: int, test: int) -> str:
-    """Images by split, where each split came from, and what was noticed of the data, as items of a list."""
+    """Images by split, where each split came from, and what was noticed of the data, as items of a list.
+
+    No names of files: a card is published, the pictures perhaps not."""
     if look is None:
         return f"- splits: train {train:,}, validation {validation:,}, test {test:,} images"
-    return "\n".join([f"- splits: {look.splits()}", *(f"- noticed: {line}" for line in look.warnings())])
+    return "\n".join([f"- splits: {look.splits()}", *(f"- noticed: {line}" for line in look.warnings(named=False))])
 
 
 def header(name: str, data: str, accuracy: float | None, images: int | None) -> str:

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from nas.analysis.against_front import difference, reference_results
+from nas.analysis.chance import chance_words
 from nas.analysis.cost_axes import FLOPS, cost_of
 from nas.analysis.pareto import by_network, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import mean_words, signed
 from nas.export import by_class, card_sections
+from nas.export.card_facts import data_line
 from nas.export.card_sections import standard_error
 from nas.export.folder import Written
 from nas.export.load import LOADING
-from nas.records.look import printable
 from nas.records.reference import Reference
 from nas.records.scores import WORDS, ClassCounts
 from nas.records.settings import Settings
@@ -65,11 +66,12 @@ class ModelCard:
     def summary(self, out: Path) -> str:
         """For the terminal."""
         several = "" if self.row.probability is None else f"{self.seeds_line()}\n"
+        chance = f"{self.chance_line()}\n" if self.chance_line() else ""
         cost = card_sections.cost_line(self.trial.flops or 0, self.trial.params or 0, self.settings.task.image_size)
         return (
             f"exported trial {self.trial.number} of {self.settings.name} to {out}, reloaded and verified\n"
             f"{several}{self.validation_line()}\n{self.test_line()}\n{self.difference_line()}\n"
-            f"{self._by_class_in_the_terminal()}{cost}\n"
+            f"{chance}{self._by_class_in_the_terminal()}{cost}\n"
             f"load it:\n{textwrap.indent(LOADING.format(folder=out), '    ')}"
         )
 
@@ -96,6 +98,11 @@ class ModelCard:
             f"alone); a choice among {count:,} networks on one validation split tends to flatter there: quote the test "
             "accuracy"
         )
+
+    def chance_line(self) -> str:
+        """That the test accuracy is no better than a guess; empty where it is, or where nothing is known by class."""
+        words = chance_words(self.test, self.test_counts.images) if self.test_counts else ""
+        return words and f"test accuracy {words}; train it for longer (nas train) or give more pictures"
 
     @property
     def by_split(self) -> dict[str, ClassCounts]:
@@ -153,7 +160,9 @@ class ModelCard:
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
         remark = f"- {self.note}\n" if self.note else ""
-        balanced = "".join(f"- {line}\n" for line in (*self.class_lines(), *self.reference_lines()))
+        balanced = "".join(
+            f"- {line}\n" for line in filter(None, (self.chance_line(), *self.class_lines(), *self.reference_lines()))
+        )
         classes = f"### By class\n\n{by_class.card_table(self.by_split, data.classes)}\n\n" if self.by_split else ""
         title, metric = f"{settings.name}, trial {trial.number}", WORDS[settings.metric]
         aim = metric if cost is FLOPS else f"{metric} against {cost.name}"
@@ -187,7 +196,7 @@ Sampler {settings.sampler}, seed {settings.seed}, budget {settings.budget}. This
 {count} trained networks {on_front}. It was trained for {trial.seconds or 0:.1f} s on
 {settings.device} with seed {trial.seed}.
 
-- data: {printable(data.source)}, fingerprint {data.fingerprint}
+{data_line(data.source, data.fingerprint)}
 {card_sections.data_lines(data.look, data.train, data.validation, data.test)}
 - training: {settings.training}; {recipe}
 - versions: {versions}

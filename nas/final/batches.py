@@ -1,4 +1,4 @@
-"""Augmented batches for long training, with timm's and torchvision's pieces.
+"""Augmented batches for long training; RandAugment, erasing and mixing are timm's.
 
 Every chance follows from the seed, the epoch and the image, or the seed and the step: so it is the same with any number
 of worker processes, in any process of several, and after a resume.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nas.data.dataset import Data
 from nas.data.splitting import Labels
+from nas.final.crops import RESIZED, mirrored, padded, resized
 from nas.final.recipe import FinalRecipe
 
 Crop = Literal["resized", "padded", "none"]
@@ -26,7 +28,6 @@ Key = tuple[int, int]  # epoch, row of the training images
 Mix = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 PADDED = 64  # px up to which crops are padded by an eighth, as is usual for small images
 STRONGEST = 9.99  # of RandAugment's magnitudes: at 10 timm posterizes to 0 bits, which Pillow refuses
-RESIZED = (0.08, 1.0)  # area of a random crop (arXiv 1409.4842)
 
 
 def seed_of(*numbers: int) -> int:
@@ -78,11 +79,9 @@ class Augmented(Dataset[tuple[Tensor, int]]):
     """Training images by (epoch, row): float (C, H, W), normalised and augmented, and label."""
 
     def __init__(self, data: Data, recipe: FinalRecipe, seed: int) -> None:
-        from timm.data import random_erasing
-
         self.data, self.seed = data, seed
         self.before = _pictures(data, recipe)
-        self.erase = cast(Any, random_erasing).RandomErasing(recipe.erasing, mode="pixel", device="cpu")
+        self.erase = _erasing(recipe)
         self.mean = torch.tensor(data.mean).view(-1, 1, 1)
         self.std = torch.tensor(data.std).view(-1, 1, 1)
 
@@ -96,40 +95,57 @@ class Augmented(Dataset[tuple[Tensor, int]]):
         picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).convert("RGB")
         picture = self.before(picture).convert("L" if pixels.shape[-1] == 1 else "RGB")
         x = torch.from_numpy(np.array(picture, np.float32)).view(*pixels.shape).permute(2, 0, 1) / 255
-        return self.erase((x - self.mean) / self.std), int(self.data.train.labels[row])
+        x = (x - self.mean) / self.std
+        return x if self.erase is None else self.erase(x), int(self.data.train.labels[row])
+
+
+def _erasing(recipe: FinalRecipe) -> Callable[[Tensor], Tensor] | None:
+    if not recipe.erasing:
+        return None
+    from timm.data import random_erasing
+
+    erase: Callable[[Tensor], Tensor] = cast(Any, random_erasing).RandomErasing(
+        recipe.erasing, mode="pixel", device="cpu"
+    )
+    return erase
 
 
 def _pictures(data: Data, recipe: FinalRecipe) -> Callable[[Image.Image], Image.Image]:
     """Crop, mirror and RandAugment on a picture."""
-    from timm.data.auto_augment import rand_augment_transform
-    from torchvision import transforms  # type: ignore[import-untyped]
-
-    size, steps, chosen = data.image_size, [], CropAndFlip.choose(recipe, data)
+    size, chosen = data.image_size, CropAndFlip.choose(recipe, data)
+    steps: list[Callable[[Image.Image], Image.Image]] = []
     if chosen.crop == "resized":
-        bicubic = transforms.InterpolationMode.BICUBIC
-        steps.append(transforms.RandomResizedCrop(size, RESIZED, interpolation=bicubic))
+        steps.append(partial(resized, size=size))
     elif chosen.crop == "padded":
-        steps.append(transforms.RandomCrop(size, padding=chosen.padding))
+        steps.append(partial(padded, size=size, padding=chosen.padding))
     if chosen.flip:
-        steps.append(transforms.RandomHorizontalFlip())
+        steps.append(mirrored)
     if recipe.randaugment:
+        from timm.data.auto_augment import rand_augment_transform
+
         grey = len(data.mean) == 1
         mean = tuple(round(255 * value) for value in (data.mean * 3 if grey else data.mean))
         options = {"translate_const": int(0.45 * size), "img_mean": mean, "magnitude_max": STRONGEST}
         steps.append(rand_augment_transform(recipe.randaugment, options))
-    composed: Callable[[Image.Image], Image.Image] = transforms.Compose(steps)
-    return composed
+    return partial(_in_turn, steps)
+
+
+def _in_turn(steps: Sequence[Callable[[Image.Image], Image.Image]], picture: Image.Image) -> Image.Image:
+    for step in steps:
+        picture = step(picture)
+    return picture
 
 
 def mixing(recipe: FinalRecipe, classes: int) -> Mix:
     """Images (B, ...) and labels (B,) and the step's seed -> mixed images, and targets (B, classes) with smoothing."""
-    from timm.data import mixup
-
-    timms = cast(Any, mixup)
     smoothing = recipe.label_smoothing
     if not recipe.mixup and not recipe.cutmix:
-        return lambda x, y, seed: (x, timms.mixup_target(y, classes, 1.0, smoothing))
-    mix = timms.Mixup(recipe.mixup, recipe.cutmix, label_smoothing=smoothing, num_classes=classes)  # switch_prob .5
+        return lambda x, y, seed: (x, smoothed(y, classes, smoothing))
+    from timm.data import mixup
+
+    mix = cast(Any, mixup).Mixup(
+        recipe.mixup, recipe.cutmix, label_smoothing=smoothing, num_classes=classes
+    )  # switch_prob .5
 
     def mixed(x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         np.random.seed(seed)
@@ -137,6 +153,14 @@ def mixing(recipe: FinalRecipe, classes: int) -> Mix:
         return found
 
     return mixed
+
+
+def smoothed(labels: Tensor, classes: int, smoothing: float) -> Tensor:
+    """Labels (B,) as targets (B, classes): `smoothing` of each is shared out among all classes."""
+    rest = smoothing / classes
+    return torch.full((len(labels), classes), rest, device=labels.device).scatter_(
+        1, labels[:, None], 1 - smoothing + rest
+    )
 
 
 @dataclass(frozen=True, slots=True)

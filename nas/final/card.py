@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from nas.analysis.wording import describe
+import numpy as np
+
+from nas.analysis.chance import chance_words
+from nas.analysis.wording import describe, in_words
 from nas.data.dataset import Data
 from nas.export import card_sections
+from nas.export.card_facts import CardFacts, data_line
 from nas.export.folder import Written
 from nas.final.batches import CropAndFlip
 from nas.final.recipe import FinalRecipe
 from nas.final.training import FinalEpoch
-from nas.records.look import printable
 from space import Arch, Task, cost
 
 
@@ -31,6 +35,8 @@ class TrainedCard:
     """`scores[0]` is of the weights that are exported: those that are best on the validation split."""
 
     name: str
+    target: str  # what was trained, as the command says it
+    before: tuple[Path, CardFacts] | None  # the export that it is from, where that was tested on the same data
     arch: Arch
     data: Data
     recipe: FinalRecipe
@@ -54,15 +60,24 @@ class TrainedCard:
             "test_accuracy": best.test, "test_images": len(self.data.test.labels), "seeds": 1,
             "all_weights": {s.weights: {"validation": s.validation, "test": s.test} for s in self.scores},
             "seconds": self.curve[-1].seconds, "epochs": len(self.curve),
+            "before": self._before_json(),
         }  # fmt: skip
+
+    def _before_json(self) -> dict[str, Any] | None:
+        if self.before is None:
+            return None
+        export, card = self.before
+        return {"export": str(export), "validation_accuracy": card.validation, "test_accuracy": card.test}
 
     def summary(self, out: object) -> str:
         """For the terminal."""
         epochs = f"{len(self.curve)} epoch{'s' * (len(self.curve) > 1)}"
-        done = f"trained {self.arch.key} for {epochs} and exported it to {out}, reloaded and verified"
+        what = f"{self.target} ({in_words(self.arch)})"
+        done = f"trained {what} for {epochs} and exported it to {out}, reloaded and verified"
+        before = [self.before[1].words(self.before[0])] if self.before else []
         counts = cost(self.arch, self.task)
         costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
-        return "\n".join([done, *map(self.line, self.scores), costs])
+        return "\n".join(filter(None, [done, *map(self.line, self.scores), self.chance_line(), *before, costs]))
 
     def line(self, score: Score) -> str:
         """One kind of weights on both splits."""
@@ -73,12 +88,18 @@ class TrainedCard:
             f"standard error {error:.4f} from n alone), validation {score.validation:.4f} (n = {validation:,})"
         )
 
+    def chance_line(self) -> str:
+        """That the exported weights' test accuracy is no better than a guess; empty where it is."""
+        images = np.bincount(self.data.test.labels, minlength=len(self.data.classes)).tolist()
+        words = chance_words(self.scores[0].test, images)
+        return words and f"{self.scores[0].weights}: test accuracy {words}; more --epochs or more pictures"
+
     def markdown(self, written: Written) -> str:
         """The whole card."""
         data, best = self.data, self.scores[0]
         recipe = ", ".join(f"{key} {value}" for key, value in self.recipe.to_dict().items() if value is not None)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
-        lines = "\n".join(f"- {self.line(score)}" for score in self.scores)
+        lines = "\n".join(f"- {line}" for line in filter(None, [*map(self.line, self.scores), self.chance_line()]))
         return f"""{card_sections.header(self.name, data.name, best.test, len(data.test.labels))}
 # {self.name}
 
@@ -102,7 +123,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 From {self.start}, {len(self.curve)} epochs in {self.curve[-1].seconds:,.0f} s on {self.device}, seed {self.seed};
 epoch by epoch in `curve.csv`. Peak learning rate {self.recipe.peak_lr:g}, by the linear rule.
 
-- data: {printable(data.source)}, fingerprint {data.fingerprint}
+{data_line(data.source, data.fingerprint)}
 {card_sections.data_lines(data.look, *(len(each.labels) for each in (data.train, data.validation, data.test)))}
 - augmentation: {CropAndFlip.choose(self.recipe, data)}
 - recipe: {recipe}
@@ -127,7 +148,7 @@ class ImportedCard:
     named: bool  # the file has class names
 
     def summary(self, out: object) -> str:
-        return f"imported {self.source} ({self.naming}) to {out} as {self.arch.key}, reloaded and verified"
+        return f"imported {self.source} ({self.naming}) to {out} as {in_words(self.arch)}, reloaded and verified"
 
     def markdown(self, written: Written) -> str:
         """The whole card."""

@@ -69,6 +69,11 @@ class FinalRecipe:
         """The highest learning rate, after the linear rule."""
         return self.lr * self.batch_size / self.lr_batch
 
+    @property
+    def needs_timm(self) -> list[str]:
+        """The fields whose work timm does."""
+        return [field for field in ("randaugment", "mixup", "cutmix", "erasing") if getattr(self, field)]
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -8,10 +8,11 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import yaml
@@ -24,6 +25,7 @@ from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.data.study_data import load_with_progress, seen
 from nas.export.arch_source import ARCH, load_arch, load_network
+from nas.export.card_facts import CardFacts, read_card
 from nas.export.folder import check_out, steps_of, write
 from nas.export.formats import check_formats
 from nas.export.load import WEIGHTS, Preprocess, load_export
@@ -47,9 +49,13 @@ from space.network import Network
 from space.processor import cores
 from space.weights import load_weights
 
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
 RECIPE = "recipe.yaml"
+FEW = 1_000  # steps
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-NEEDS = ("timm", "torchvision", "tensorboard")
+NEEDS = ("timm", "torchvision")  # for some of a recipe's fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,20 +84,18 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
     The training's own folder, `OUT.training`, holds checkpoint, curve and TensorBoard's files until the export stands.
     Raises InputError for what a person can mend.
     """
-    for package in NEEDS:
-        if find_spec(package) is None:
-            raise InputError(
-                f"nas train must have {package} installed, got none; pip install -e '.[train]' in the clone of nas"
-            )
     check_out(order.out, order.force)
     recipe = FinalRecipe.load(order.recipe, order.epochs, order.batch_size, order.flip)
+    _check_packages(order.recipe, recipe)
     device = _device(order.device)
     with processes(device) as share:
         quiet = console if share.rank == 0 else Console(quiet=True)
         network, data, start = _begin(order, recipe, quiet)
+        before = _before(order.target, data)  # now: --force may write over it
         check_formats(order.formats, network)
         recipe = fit_batch(recipe, len(data.train.labels), share.processes, _noting(quiet))
         flip = _augmentation(recipe, data, quiet).flip
+        _length(recipe, len(data.train.labels), quiet)
         folder = order.out.with_name(f"{order.out.name}.training")
         folder.mkdir(parents=True, exist_ok=True)
         identity = {  # what must be the same for a training to go on
@@ -106,9 +110,19 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
             )  # fmt: skip
         if share.rank:
             return None
-        card = _export(order, trained, data, recipe, start, device, folder, quiet)
+        card = _export(order, trained, data, recipe, start, device, folder, before, quiet)
         shutil.rmtree(folder)
         return card
+
+
+def _check_packages(name: str, recipe: FinalRecipe) -> None:
+    """Before the data is read, which may take minutes."""
+    lacking = [package for package in NEEDS if find_spec(package) is None]
+    if recipe.needs_timm and lacking:
+        raise InputError(
+            f"recipe {name} must have {' and '.join(lacking)} installed for {', '.join(recipe.needs_timm)}, got none; "
+            "pip install -e '.[train]' in the clone of nas, or --recipe muon, which needs neither"
+        )
 
 
 def _device(name: str) -> torch.device:
@@ -155,6 +169,26 @@ def _augmentation(recipe: FinalRecipe, data: Data, console: Console) -> CropAndF
     return chosen
 
 
+def _length(recipe: FinalRecipe, images: int, console: Console) -> None:
+    """How long it trains, in steps: of these, not of epochs, it takes a number."""
+    steps = recipe.epochs * (images // recipe.batch_size)
+    passes = f"{recipe.epochs:,} epoch{'s' * (recipe.epochs > 1)}"
+    console.print(
+        f"{passes} of {images:,} images in batches of {recipe.batch_size:,}: {steps:,} step{'s' * (steps > 1)}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if steps < FEW:
+        _noting(console)("few steps: a smaller --batch-size or more --epochs")
+
+
+def _before(target: str, data: Data) -> tuple[Path, CardFacts] | None:
+    """The export that the network is from, and what its card says of it, where that is on the same data."""
+    export = Path(target) if Path(target).is_dir() else Path(target).parent
+    card = read_card(export) if (export / ARCH).is_file() else None
+    known = card and card.fingerprint == data.fingerprint and None not in (card.validation, card.test)
+    return (export, card) if card and known else None
+
+
 def _noting(console: Console) -> Note:
     return lambda note: console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
@@ -169,13 +203,12 @@ def _watching(console: Console, folder: Path, share: Share, recipe: FinalRecipe)
     if share.rank:
         yield lambda done, total: None, lambda row: None
         return
-    from torch.utils.tensorboard import SummaryWriter
-
     columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
     with (
         Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress,
-        SummaryWriter(str(folder / BOARD)) as board,
+        ExitStack() as stack,
     ):
+        board = _board(folder, console, stack)
         bar = progress.add_task("training", total=None)
 
         def on_epoch(row: FinalEpoch) -> None:
@@ -183,10 +216,21 @@ def _watching(console: Console, folder: Path, share: Share, recipe: FinalRecipe)
             text = f"epoch {row.epoch}/{recipe.epochs}  loss {row.loss:.4f}  validation {row.accuracy:.2%}{ema}"
             console.print(text, highlight=False)
             for name in ("lr", "loss", "accuracy", "ema_accuracy"):
-                if (value := getattr(row, name)) is not None:
+                if board and (value := getattr(row, name)) is not None:
                     board.add_scalar(name, value, row.epoch)
 
         yield lambda done, total: progress.update(bar, completed=done, total=total), on_epoch
+
+
+def _board(folder: Path, console: Console, stack: ExitStack) -> SummaryWriter | None:
+    """None, which is said, where TensorBoard is not installed: the curve is in a CSV file too."""
+    if find_spec("tensorboard") is None:
+        _noting(console)(f"no files for TensorBoard, which is not installed; {CURVE} has the curve")
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    board: SummaryWriter = stack.enter_context(SummaryWriter(str(folder / BOARD)))
+    return board
 
 
 def _export(
@@ -197,6 +241,7 @@ def _export(
     start: str,
     device: torch.device,
     folder: Path,
+    before: tuple[Path, CardFacts] | None,
     console: Console,
 ) -> TrainedCard:
     """The better weights, tested and written with curve, recipe and TensorBoard's files."""
@@ -216,7 +261,8 @@ def _export(
     network = Network(trained.network.arch, trained.network.task)
     network.load_state_dict(found[scores[0].weights].state_dict())
     card = TrainedCard(
-        name=order.out.name, arch=network.arch, data=data, recipe=recipe, start=start, seed=order.seed, scores=scores,
+        name=order.out.name, target=order.target, before=before, arch=network.arch, data=data, recipe=recipe,
+        start=start, seed=order.seed, scores=scores,
         command=shlex.join(["nas", *sys.argv[1:]]), device=device_name(device), curve=trained.curve,
         versions=package_versions(),
     )  # fmt: skip
@@ -224,7 +270,8 @@ def _export(
     def extra(aside: Path) -> None:
         (aside / RECIPE).write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False), encoding="utf-8")
         shutil.copy(folder / CURVE, aside / CURVE)
-        shutil.copytree(folder / BOARD, aside / BOARD)
+        if (folder / BOARD).is_dir():
+            shutil.copytree(folder / BOARD, aside / BOARD)
 
     def check(aside: Path) -> None:
         with steps.step("pictures from files"):

@@ -26,6 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nas.analysis.csv_text import as_csv
 from nas.data.cache import Note
 from nas.data.dataset import Data
+from nas.final.averaged_weights import AveragedWeights
 from nas.final.batches import Augmented, Mix, Share, batches, mixing, seed_all, seed_of
 from nas.final.checkpoint import damaged, read_checkpoint, write_checkpoint
 from nas.final.distributed_layers import share_layers
@@ -133,14 +134,12 @@ class _Run:
     """What a training changes: weights, their average, the optimizer, the step."""
 
     def __init__(self, network: Network, recipe: FinalRecipe, steps: int, device: torch.device, share: Share) -> None:
-        from timm.utils.model_ema import ModelEmaV3
-
         self.network, self.recipe, self.device, self.share = network, recipe, device, share
         self.step, self.warmup, self.last = 0, round(recipe.warmup_epochs * steps), recipe.epochs * steps
         groups, muon = parameter_groups(network, recipe)
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.peak_lr, fused=True)
         self.muon = Muon(muon, recipe.peak_lr) if muon else None
-        self.ema: Any = ModelEmaV3(network, decay=recipe.ema, use_warmup=True) if recipe.ema else None
+        self.ema = AveragedWeights(network, recipe.ema) if recipe.ema else None
         self.module: nn.Module = network
         if share.processes > 1:
             self.module = DistributedDataParallel(network, [device] if device.type == "cuda" else None)

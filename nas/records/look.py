@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
 UNEVEN = 3.0  # largest class over the smallest, from which accuracy needs a second number
 SHOWN = 12  # classes in a line
+EXAMPLES = 3  # pictures that are named in a line
+
+Named = Mapping[str, tuple[tuple[str, ...], ...]]  # by a count of Look: a picture each, or pictures that are the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ class Look:
     conflicting: int = 0  # different pictures that occur under several classes
     mirror: str = ""  # what decided whether images are mirrored
     notes: tuple[str, ...] = ()  # what was skipped, and why
+    named: Named = field(default_factory=dict)  # the first pictures behind the counts; not in studies before it
 
     def totals(self) -> dict[str, int]:
         return {split: sum(each.values()) for split, each in self.counts.items()}
@@ -59,19 +63,33 @@ class Look:
         found = [self.splits(), f"{len(train)} classes, in train: {named}", self.pictures()]
         return found + [self.imbalanced()] * (self.imbalance() >= UNEVEN) + self.warnings()
 
-    def warnings(self) -> list[str]:
-        """What a person should know before trusting a number."""
+    def warnings(self, *, named: bool = True) -> list[str]:
+        """What a person should know before trusting a number; `named`: with the first pictures of each kind."""
+        names = self._names if named else lambda kind, count: ""
         said = [*self.notes, *self._lacking()]
         if self.broken:
-            said.append(f"left out, images that cannot be read: {self.broken:,}")
+            said.append(f"left out, images that cannot be read: {self.broken:,}{names('broken', self.broken)}")
         if self.duplicates:
             across = f"; left out, as another split has them: {self.across_splits:,}" if self.across_splits else ""
-            said.append(f"images with the same pixels as another: {self.duplicates:,}, in one split each{across}")
+            which = names("duplicates", self.duplicates)
+            said.append(
+                f"images with the same pixels as another: {self.duplicates:,}, in one split each{across}{which}"
+            )
         if self.conflicting:
-            said.append(f"pictures that occur under several classes: {self.conflicting:,}")
+            which = names("conflicting", self.conflicting)
+            said.append(f"pictures that occur under several classes: {self.conflicting:,}{which}")
         if self.flat:
-            said.append(f"images that show nothing, nearly constant: {self.flat:,}")
+            said.append(f"images that show nothing, nearly constant: {self.flat:,}{names('flat', self.flat)}")
         return said
+
+    def _names(self, kind: str, count: int) -> str:
+        """` (a.png, b.png and 7 more)` of `count`; ` (a.png = c.png)` of the same ones. Empty where none are known."""
+        known = self.named.get(kind, ())
+        if not known:
+            return ""
+        told = sum(len(group) - 1 for group in known) if kind == "duplicates" else len(known)
+        more = f" and {count - told:,} more" if count > told else ""
+        return f" ({', '.join(' = '.join(group) for group in known)}{more})"
 
     def _lacking(self) -> list[str]:
         """Splits in which classes do not occur."""
@@ -80,6 +98,11 @@ class Look:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def examples(named: Named) -> Named:
+    """The first of each kind, as a study keeps them."""
+    return {kind: tuple(group[:EXAMPLES] for group in groups[:EXAMPLES]) for kind, groups in named.items()}
 
 
 def printable(words: str) -> str:

@@ -40,6 +40,7 @@ LOOK = Look(
     came_from={"train": "folders such as train/cat", "validation": "held out of train", "test": "folders such as test/cat"},
     sizes={"16x16": 130}, modes={"RGB": 129, "P": 1}, flat=2, duplicates=3, across_splits=1,
     mirror="a linear probe reads 70% of images and 71% of their mirror images", notes=("folders without pictures: emu",),
+    named={"flat": (("train/cat/1.png",), ("train/cat/2.png",)), "duplicates": (("train/cat/3.png", "train/dog/3.png"),)},
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pytest
 import dashboard
 from dashboard.charts.blocks import hover, seed_lines
 from dashboard.charts.front import MANY, below, front_figure
-from dashboard.charts.front_caption import below_words, front_caption, measure_caption, other_seed
+from dashboard.charts.front_caption import below_words, chance_sentence, front_caption, measure_caption, other_seed
 from dashboard.charts.front_colours import KINDS, choices, telling
 from dashboard.charts.network import network_figure
 from dashboard.charts.progress import curve_caption, curve_figure
@@ -380,3 +380,13 @@ def test_ticks_of_wide_budgets_leave_room_for_each_other(low: str, ticks: dict[s
     figure = front_figure([trial(0, 0.5, band.low), trial(1, 0.9, band.high)], band)
     as_plotly(figure)
     assert ticks.items() <= figure["layout"]["xaxis"].items()
+
+
+def test_a_front_at_chance_says_so() -> None:
+    settings, front = make_settings("s"), pareto_front(TRIALS)
+    assert chance_sentence(front, len(TRIALS), settings) == ""
+    low = [replace(front[0], accuracy=0.11)]
+    assert chance_sentence(low, 3, settings) == (
+        " The best of 3 is at chance: guessing the largest class gives 10%, n = 360; train for longer (--images) or "
+        "give more pictures."
+    )

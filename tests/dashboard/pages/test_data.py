@@ -17,8 +17,9 @@ def test_it_says_what_was_seen(runs: Path) -> None:
     words = said(app)
     for line in (
         "folders without pictures: emu",
-        "images with the same pixels as another: 3, in one split each; left out, as another split has them: 1",
-        "images that show nothing, nearly constant: 2",
+        "images with the same pixels as another: 3, in one split each; left out, as another split has them: 1 "
+        "(train/cat/3.png = train/dog/3.png and 2 more)",
+        "images that show nothing, nearly constant: 2 (train/cat/1.png, train/cat/2.png)",
         "validation: 10 images, held out of train",
         "imbalance: the largest class has 9x the images of the smallest",
         "training images: moved by up to 2 px, mirrored where the recipe does not say otherwise",

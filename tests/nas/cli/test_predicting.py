@@ -19,7 +19,7 @@ from PIL import Image
 
 from nas.export.folder import write
 from nas.export.formats import write_base, write_formats
-from nas.export.kept import read_kept
+from nas.export.kept import kept_of, read_kept
 from nas.export.load import Preprocess, load_preprocess
 from space import Task
 from space.network import Network
@@ -83,7 +83,21 @@ def test_the_number_is_the_cards(tmp_path: Path, run: Run, monkeypatch: pytest.M
     code, out, err = run("predict", tmp_path / "out", tmp_path / "data" / "test", "--json")
     assert code == 0, err
     found = json.loads(out)
+    assert found["notes"] == [], "test pictures are no training ones"
     assert (found["accuracy"], found["images"]) == (stated["test_accuracy"], 45)
+    flatters = "which this network was trained on: its accuracy there flatters"
+    for path, note in (
+        (tmp_path / "data", f"{tmp_path / 'data'} is what this network was trained on: its accuracy there flatters"),
+        (tmp_path / "data" / "train", f"{tmp_path / 'data' / 'train'} is part of data, {flatters}"),
+    ):
+        _, out, err = run("predict", tmp_path / "out", path, "--json")
+        assert json.loads(out)["notes"][0] == note
+        assert f"note: {note}" in err
+    pictures(tmp_path / "others", 4)
+    _, _, err = run("predict", tmp_path / "out", tmp_path / "others")
+    assert "trained on" not in err
+    assert any("is part of data" in line for kept in kept_of(tmp_path / "out") for line in read_kept(kept).notes)
+    found = json.loads(run("predict", tmp_path / "out", tmp_path / "data" / "test", "--json")[1])
     rows = np.array(found["confusion"])
     assert rows.sum(axis=1).tolist() == [15, 15, 15]
     assert found["balanced_accuracy"] == pytest.approx(np.mean(np.diag(rows) / 15))
@@ -319,3 +333,11 @@ def test_pictures_that_occur_twice_are_said_with_the_accuracy_without_them(
         "note: 2 pictures look like another of these and count too; accuracy without them "
         f"{before['accuracy']:.4f} (n = 12)\n"
     ) in err
+
+
+def test_of_a_long_path_the_end_is_shown(folder: Path, tmp_path: Path, run: Run) -> None:
+    deep = tmp_path / "a folder with a long name" / "another folder with a long name"
+    pictures(deep, 4)
+    _, out, _ = run("predict", folder, deep)
+    shown = [line.split()[0] for line in out.splitlines() if ".png" in line]
+    assert shown == [f"…/{path.parent.name}/{path.name}" for path in sorted(deep.rglob("*.png"))]

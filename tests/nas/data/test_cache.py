@@ -406,7 +406,7 @@ def test_a_corrupt_image_is_named_by_a_worker(tmp_path: Path, home: Path) -> Non
     bad = folders(tmp_path / "set") / "dog" / "3.png"
     bad.write_bytes(b"junk")
     assert refusal(tmp_path / "set", home) == (
-        f"train row 11 ({bad}) must be a readable image, got an unknown format; mend or remove it, or leave it out with --skip-broken"
+        f"train row 11 ({bad}) must be a readable image, got an unknown format; mend or remove it, or leave it out with --skip-broken (the only one of 16 images)"
     )
 
 

@@ -465,7 +465,7 @@ def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
     bad = folders(tmp_path) / "dog" / "3.png"
     good = bad.read_bytes()
     bad.write_bytes(b"junk")
-    expected = f"train row 8 ({bad}) must be a readable image, got an unknown format; mend or remove it, or leave it out with --skip-broken"
+    expected = f"train row 8 ({bad}) must be a readable image, got an unknown format; mend or remove it, or leave it out with --skip-broken (the only one of 10 images)"
     assert refusal(tmp_path) == expected
     bad.write_bytes(good[:45])
     assert refusal(tmp_path).startswith(f"train row 8 ({bad}) must be a readable image, got ")

@@ -407,7 +407,7 @@ def test_images_that_show_nothing_are_counted(tmp_path: Path) -> None:
     look = dataset.load(str(tmp_path)).look
     assert look
     assert look.flat == 1
-    assert "images that show nothing, nearly constant: 1" in look.lines()
+    assert "images that show nothing, nearly constant: 1 (a/0.png)" in look.lines()
 
 
 # mirroring

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from nas.data.dataset import load
+from nas.data.given import kept
 from nas.data.study_data import describe_data, said
 from nas.records.data_card import Reading
+from tests.nas.conftest import Run
 from tests.nas.data.test_dataset import folders, refusal
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665a5\nsize 1024\n"
@@ -68,7 +70,7 @@ def test_all_broken_and_one_broken(tmp_path: Path) -> None:
     assert "; Git LFS pointers: 1, run git lfs pull, mend or remove them, or leave" in refusal(mixed)
     one = spoil(folders(tmp_path / "one"), 1, POINTER)
     assert refusal(one).endswith(
-        "cat/0.png) must be a readable image, got a Git LFS pointer; run git lfs pull, or leave it out with --skip-broken"
+        "cat/0.png) must be a readable image, got a Git LFS pointer; run git lfs pull, or leave it out with --skip-broken (the only one of 10 images)"
     )
 
 
@@ -133,7 +135,10 @@ def test_few_bits_in_files_of_16_are_said(tmp_path: Path) -> None:
     root = deep(tmp_path / "dark", 1 << 12)
     assert warnings(root) == [said]
     folders(root, ("c",), first=200)  # of 8 bits, and bright
-    assert warnings(root) == [said, "images that show nothing, nearly constant: 5"]
+    assert warnings(root) == [
+        said,
+        "images that show nothing, nearly constant: 5 (c/0.png, c/1.png, c/2.png and 2 more)",
+    ]
     assert warnings(deep(tmp_path / "full", 1 << 16)) == []
     Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(root / "a" / "0.png")
     assert said not in warnings(root)
@@ -142,4 +147,56 @@ def test_few_bits_in_files_of_16_are_said(tmp_path: Path) -> None:
 def test_what_is_broken_does_not_count_as_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.data.dataset.SKIPPED", 0.2)
     root = spoil(deep(tmp_path / "deep", 1 << 16), 1)
-    assert warnings(root, Reading(skip_broken=True)) == ["left out, images that cannot be read: 1"]
+    assert warnings(root, Reading(skip_broken=True)) == ["left out, images that cannot be read: 1 (a/0.png)"]
+
+
+def test_pictures_behind_the_counts_are_named(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.data.sources.SMALL", 0)  # through the cache
+    root = folders(tmp_path / "pets", count=8)
+    (root / "dog" / "wrong.png").write_bytes((root / "cat" / "3.png").read_bytes())
+    for number in range(4):
+        (root / "cat" / f"more{number}.png").write_bytes((root / "cat" / "5.png").read_bytes())
+    for found in (load(str(root)), load(str(root))):  # decoded, and read again
+        several = ("cat/5.png", *(f"cat/more{number}.png" for number in range(4)))
+        assert found.named["duplicates"] == (("cat/3.png", "dog/wrong.png"), several)
+        assert found.named["conflicting"] == (("cat/3.png", "dog/wrong.png"),)
+        assert found.look
+        assert found.look.warnings()[:2] == [
+            "images with the same pixels as another: 5, in one split each "
+            "(cat/3.png = dog/wrong.png, cat/5.png = cat/more0.png = cat/more1.png and 2 more)",
+            "pictures that occur under several classes: 1 (cat/3.png = dog/wrong.png)",
+        ]
+        assert found.look.warnings(named=False)[1] == "pictures that occur under several classes: 1"
+    assert found.look
+    assert len(found.named["flat"]) == found.look.flat
+    assert len(found.look.named["flat"]) == 3
+
+
+def test_what_is_in_no_file_of_its_own_is_named_by_its_row(tmp_path: Path) -> None:
+    random = np.random.RandomState(0)
+    images = random.randint(0, 255, (20, 8, 8, 3)).astype(np.uint8)
+    images[13] = images[4]
+    found = load(str(kept((images, [number % 2 for number in range(20)]))))
+    assert found.named == dict.fromkeys(("duplicates", "conflicting"), (("train row 4", "train row 13"),))
+
+
+def test_a_bounded_number_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.data.oddities.MOST", 7)
+    root = folders(tmp_path / "pets", count=8)  # all flat
+    for number in range(5):
+        (root / "cat" / f"again{number}.png").write_bytes((root / "cat" / f"{number}.png").read_bytes())
+    found = load(str(root))
+    assert len(found.named["flat"]) == 7
+    assert sum(map(len, found.named["duplicates"])) == 7
+    assert found.look
+    assert found.look.flat == 21
+
+
+def test_the_command_names_all_in_json(tmp_path: Path, run: Run) -> None:
+    root = folders(tmp_path / "pets", count=8)
+    (root / "dog" / "wrong.png").write_bytes((root / "cat" / "3.png").read_bytes())
+    code, out, _ = run("data", root, "--json")
+    assert code == 0
+    named = json.loads(out)["named"]
+    assert named["conflicting"] == [["cat/3.png", "dog/wrong.png"]]
+    assert len(named["flat"]) == 17

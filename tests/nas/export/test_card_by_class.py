@@ -46,6 +46,17 @@ def test_both_splits_are_told_by_class_each_with_its_n(card: ModelCard) -> None:
     assert found["mean_balanced_accuracy"] == found["balanced_accuracy"]
 
 
+def test_a_test_accuracy_that_a_guess_has_too_is_said_to_be_that(card: ModelCard) -> None:
+    line = (
+        "test accuracy at chance: guessing the largest class gives 90%, n = 360; train it for longer (nas train) or "
+        "give more pictures"
+    )
+    assert card.chance_line() == line
+    assert f"{line}\n" in card.summary(Path("out"))
+    assert f"- {line}\n" in card.markdown(Written((), ()))
+    assert "at chance" not in replace(card, test=0.95).summary(Path("out"))
+
+
 def test_without_counts_the_card_says_what_it_has(card: ModelCard) -> None:
     older = replace(card.trial, counts=None, balanced=None, metric="accuracy")
     without = replace(card, trial=older, trials=[older], test_counts=None)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import zipfile
 from argparse import Namespace
 from collections.abc import Collection
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +27,8 @@ from nas.data.dataset import load
 from nas.export import formats, verify_subprocess
 from nas.export.formats import verify, write_base, write_formats
 from nas.export.load import Preprocess
+from nas.final.card import Score, TrainedCard
+from nas.final.recipe import FinalRecipe
 from nas.final.to_export import _device
 from space import Arch, InputError, Task
 from space.network import Network
@@ -54,8 +61,10 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     assert (code, "epoch 2/2  loss " in err) == (0, True)
     augmentation = "augmentation: no crops, no image mirrored"
     assert f"{augmentation} (as the data suggests; --flip or --no-flip decides)\n" in err
-    assert "note:" not in err
+    assert "\n2 epochs of 1,079 images in batches of 64: 32 steps\n" in err
+    assert err.count("note:") == err.count("note: few steps: a smaller --batch-size or more --epochs\n") == 1
     stated = json.loads(said)
+    assert stated["before"] is None
     model, preprocess = nas.load_export(out)
     digits = load("digits")
     with torch.no_grad():
@@ -77,13 +86,22 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
         assert words_in in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arch.yaml", "long"]
 
+    words[3] = 1
+    code, told, err = run("train", out / "arch.yaml", "--data", "digits", *words, "--out", tmp_path / "again")
+    assert code == 0, err
+    accuracies = f"validation {stated['validation_accuracy']:.4f}, test {stated['test_accuracy']:.4f}"
+    assert told.startswith(f"trained {out}/arch.yaml (ConvNeXt 1-1, 8-12 ch, k3, ln) for 1 epoch and exported it to ")
+    assert f"\n{out}, as it was trained: {accuracies}\n" in told
+    shutil.rmtree(tmp_path / "again")
+
     for i in range(60):
         folder = tmp_path / "three" / f"class{i % 3}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8), 80 * (i % 3) + i // 3, np.uint8)).save(folder / f"{i}.png")
     words = ["--recipe", "finetune", "--epochs", 1, "--flip", "--workers", 0, "--device", "cpu"]
-    code, _, err = run("train", out, "--data", tmp_path / "three", *words, "--out", tmp_path / "tuned")
+    code, told, err = run("train", out, "--data", tmp_path / "three", *words, "--out", tmp_path / "tuned")
     assert code == 0, err
+    assert "as it was trained" not in told, "on other data"
     for said in (
         "note: batch_size 512 is more than the 42 training images, so batches are of 42\n",
         "note: classifier: drawn anew, as 0 of the data's 3 classes are among the export's 10\n",
@@ -110,10 +128,54 @@ def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest
     assert (code, "format must be of onnx, pt2, all, got onx; did you mean onnx?" in err) == (2, True)
     monkeypatch.setattr("nas.final.to_export.find_spec", lambda name: None)
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
-    assert (
-        code,
-        "nas train must have timm installed, got none; pip install -e '.[train]' in the clone of nas" in err,
-    ) == (2, True)
+    assert (code, err.splitlines()) == (
+        2,
+        [
+            "error: recipe convnext must have timm and torchvision installed for randaugment, mixup, cutmix, erasing, "
+            "got none; pip install -e '.[train]' in the clone of nas, or --recipe muon, which needs neither"
+        ],
+    ), "and the data was not read"
+
+
+class _Absent:
+    """Packages that cannot be imported, as after `make install` alone."""
+
+    names = ("timm", "torchvision", "tensorboard")
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(name)
+
+
+def test_muon_trains_without_timm(
+    tiny: Path, tmp_path: Path, run: Run, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] in _Absent.names]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [_Absent(), *sys.meta_path])
+    there = find_spec
+    monkeypatch.setattr("nas.final.to_export.find_spec", lambda name: None if name in _Absent.names else there(name))
+    for i in range(60):
+        folder = tmp_path / "two" / f"class{i % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 80 * (i % 2) + i // 2, np.uint8)).save(folder / f"{i}.png")
+    words = ["--recipe", "muon", "--epochs", 2, "--flip", "--workers", 0, "--device", "cpu"]
+    code, _, err = run("train", tiny, "--data", tmp_path / "two", *words, "--out", tmp_path / "long")
+    assert code == 0, err
+    assert "note: no files for TensorBoard, which is not installed; curve.csv has the curve\n" in err
+    assert (tmp_path / "long" / "curve.csv").is_file()
+    assert not (tmp_path / "long" / "tensorboard").exists()
+
+
+def test_a_network_that_only_guesses_is_said_to() -> None:
+    rest: dict[str, Any] = {"start": "", "command": "", "seed": 0, "device": "", "curve": (), "versions": {}}
+    card = TrainedCard(
+        name="n", target="t", before=None, arch=arch(8), data=load("digits"), recipe=FinalRecipe.load("brief"),
+        scores=[Score("averaged weights", 0.9, 0.12), Score("weights of the last step", 0.1, 0.9)], **rest,
+    )  # fmt: skip
+    words = "averaged weights: test accuracy at chance: guessing the largest class gives 10.3%, n = 359; more --epochs"
+    assert card.chance_line() == f"{words} or more pictures"
+    assert replace(card, scores=[Score("averaged weights", 0.1, 0.5)]).chance_line() == ""
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])

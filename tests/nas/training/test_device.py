@@ -214,6 +214,7 @@ def test_a_step_of_nas_train_is_on_the_device_alone(norm: str, count: int, monke
     run.device = CUDA
     with FakeTensorMode():
         move(network)
+        assert run.ema
         move(run.ema.module)
         move_optimizer(run.optimizer, was, list(network.parameters()))
         share_layers(network, places, 8, 1, CUDA)  # drop path alone: its places go with no module
