@@ -161,6 +161,13 @@ def print_table(table: Table, wide: bool = False) -> None:
     write_table(Console(width=WIDE if wide else None, highlight=False, emoji=False), table)
 
 
+def print_text(text: str) -> None:
+    """In lines of the window."""
+    from rich.console import Console
+
+    Console(highlight=False, emoji=False, markup=False).print(text)
+
+
 def write_table(console: Console, table: Table) -> None:
     """With its title above and what is said of it below, both as wide as the console, not as the table."""
     title, said = table.title, table.caption

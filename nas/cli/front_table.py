@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Column, Table
 
+from nas.analysis.against_front import ahead, ahead_words
 from nas.analysis.chance import front_chance
 from nas.analysis.cost_axes import FLOPS, FORECAST, MINIMISED, CostAxis, cost_of
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
@@ -21,7 +22,7 @@ from nas.analysis.wording import (
     describe,
     in_words,
 )  # fmt: skip
-from nas.cli.base import print_json, print_table
+from nas.cli.base import print_json, print_table, print_text
 from nas.cli.columns import cells, choose, heads, notes
 from nas.cli.reference_table import references_table
 from nas.cli.study_tables import (
@@ -70,6 +71,10 @@ def print_front(
         return  # these columns alone
     if other:
         print(baseline_line(trials, reader.settings, other.trials(), other.settings, cost))
+        front = pareto_front(trials, cost.of)
+        rival = f"{other.settings.sampler.capitalize()} search"
+        if said := ahead_words(ahead(front, other.trials(), cost.of), len(front), rival, cost):
+            print_text(said)
     if cost is FLOPS and (beside_front := references_table(folder, networks(trials), reader.settings)):
         print()
         print_table(beside_front)
@@ -232,7 +237,7 @@ def baseline_line(
 ) -> str:
     """A study's outcome beside its baseline's, with the training that each took."""
     own, base = _outcome_words(trials, settings, cost), _outcome_words(beside, other, cost)
-    return f"{own}\nbaseline, {other.sampler} search: {base}"
+    return f"{settings.name}: {own}\nbaseline, {other.sampler} search, {other.name}:\n  {base}"
 
 
 def _outcome_words(trials: Sequence[Trial], settings: Settings, cost: CostAxis) -> str:
@@ -241,7 +246,7 @@ def _outcome_words(trials: Sequence[Trial], settings: Settings, cost: CostAxis) 
     over = "" if cost is FLOPS else f" over {cost.name}"
     reach = f" hypervolume {found.hypervolume:.4f}{over}" if own else f"\n  {_ends(front, cost)}"
     took = f"{found.trainings} trainings on {found.images:,} images, {found.seconds:,.0f} s of training"
-    return f"{found.study}: {len(front)} of {found.networks} networks on the front,{reach},\n  {took}"
+    return f"{len(front)} of {found.networks} networks on the front,{reach},\n  {took}"
 
 
 def _ends(front: Sequence[Trial], cost: CostAxis) -> str:

@@ -58,9 +58,9 @@ def _note(rows: Sequence[tuple[ReferenceResult, Difference | None]]) -> str:
     compared = [apart for _, apart in rows if apart]
     lines = []
     if compared:
-        by = ", by what further" if any(apart.row.expected is not None for apart in compared) else ""
+        by = "," if any(apart.row.expected is not None for apart in compared) else ""
         lines.append(f"front: points by which its best network at no more FLOPs is ahead{by}")
-        lines += ["  seeds are expected to give it, as the highest of many means flatters"] if by else []
+        lines += ["  by what further seeds are expected to give it: the highest of many flatters"] if by else []
         lines.append("at: FLOPs of that network, in percent of the reference's")
     if told := [apart.told for apart in compared if apart.told is not None]:
         what = "all are told from it" if all(told) else "within noise: seeds do not tell them apart"

@@ -162,7 +162,7 @@ class QuantileRule:
         after = rung_words(self.rungs, images)
         return (
             f"quantile: after {after} the trials least likely to end on the front are stopped, so that about "
-            f"{self.misses:.0%} of its members are lost; one trial of {round(1 / NEVER)} is never stopped, to check that"
+            f"{self.misses:.0%} of its members are lost; one trial of {round(1 / NEVER)} is never stopped, as a check"
         )
 
     def _cut(self, scores: Floats, members: int) -> float:

@@ -205,7 +205,7 @@ CIFAR = (
             "nas search convnext_or_modulation_32 --data ../shared/data/cifar10 --flops 500K..5M --recipe "
             "benchmarks/recorded.yaml --trials 60 --repeats 16 --baseline --study cifar10",
         ),
-        "baseline, random search: cifar10-random: ",
+        "baseline, random search, cifar10-random:",
         "nas search convnext_or_modulation_32 --data images --flops 500K..5M --recipe "
         "benchmarks/recorded.yaml --trials 4 --repeats 1 --epochs 2 --baseline --study cifar10",
     ),
@@ -214,14 +214,14 @@ CIFAR = (
             "nas search convnext_or_modulation_32 --data ../shared/data/cifar10 --flops 1M..16M --images 90K --trials 40 "
             "--repeats 16 --baseline --study cifar10-16M",
         ),
-        "cifar10-16M: front of 3 networks[\\s\\S]*baseline, random search: cifar10-16M-random: ",
+        "cifar10-16M: front of 3 networks[\\s\\S]*baseline, random search, cifar10-16M-random:",
         "nas search convnext_or_modulation_32 --data images --flops 1M..16M --images 256 --trials 3 --repeats 1 "
         "--baseline --study cifar10-16M",
     ),
     Row(("nas front cifar10-16M",), "cifar10-16M: front of 3 networks"),
     Row(("python -m benchmarks.against_random cifar10 cifar10-random",), r"\| hypervolume over 500K\.\.5M "),
     Row(("python -m benchmarks.against_random cifar10-16M cifar10-16M-random",), r"\| hypervolume over 1M\.\.16M "),
-    Row(("nas front cifar10",), "baseline, random search: cifar10-random: "),
+    Row(("nas front cifar10",), "baseline, random search, cifar10-random:"),
     Row(
         (
             "nas export cifar10-16M --pick knee --data ../shared/data/cifar10 --out exports/knee",
@@ -281,7 +281,7 @@ PATHS = (
             "nas search walk/space.yaml --data path/to/images --flops 1M..16M --trials 60 --repeats 16 --baseline "
             "--study walk",
         ),
-        "baseline, random search: walk-random: ",
+        "baseline, random search, walk-random:",
         "nas search walk/space.yaml --data images --flops 1M..16M --trials 24 --repeats 1 --images 64 --baseline "
         "--study walk",
     ),
@@ -375,7 +375,7 @@ NETWORKS = (
 WORKERS = (
     Row(
         ("... --images 30K --stop quantile --workers 2 --repeats 10 --metric balanced --baseline",),
-        "baseline, random search: two-random: ",
+        "baseline, random search, two-random:",
         "nas search digits --data digits --flops 50K..200K --trials 12 --images 3K --study two --stop quantile "
         "--workers 2 --repeats 1 --metric balanced --baseline",
     ),

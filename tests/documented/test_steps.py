@@ -37,7 +37,7 @@ def test_what_is_said_of_the_committed_study_is_what_its_command_prints(place: P
 def test_what_is_said_of_the_other_fusions_is_what_their_commands_print(place: Place) -> None:
     text = (ROOT / "docs" / "steps.md").read_text(encoding="utf-8")
     said = {"modulation-l1": "loses {} against 7", "modulation-sum": "gains {} over 3"}
-    cells = {}
+    cells: dict[tuple[str, bool, bool], str] = {}
     for study, words in said.items():
         kernel, fusion, both = json.loads(place.run(["nas", "steps", study, "--json"], ROOT).out)["rows"]
         half = f" ± {100 * kernel['half']:.1f}"

@@ -69,7 +69,7 @@ def test_a_front_over_another_cost_is_of_the_trials_that_no_other_beats_in_it(ru
     assert (baseline["study"], "hypervolume" in baseline) == ("cifar10-random", False)
     code, out, err = run("front", STUDY, "--by", by)
     assert (code, err) == (0, "")
-    assert f"baseline, random search: cifar10-random: {baseline['front']} of {baseline['networks']} networks" in out
+    assert f"baseline, random search, cifar10-random:\n  {baseline['front']} of {baseline['networks']} networks" in out
     assert plain(run, "front", STUDY)["by"] == "flops"
 
 
