@@ -16,6 +16,7 @@ help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: .venv/.installed  ## make .venv and install nas in the versions of constraints.txt
+	@echo 'next: source .venv/bin/activate, then nas doctor; or make demo'
 
 demo: .venv/.installed  ## search the digits data, print the front, export the best network, verify it
 	$(BIN)/nas search digits --data digits --flops 200K..4M --trials 30 --epochs 6
