@@ -167,7 +167,7 @@ def test_save_never_overwrites(run: Run, small: Path) -> None:
 @pytest.mark.parametrize("count", ["flops", "params", "activations"])
 def test_an_impossible_band_is_refused_with_what_is_possible(run: Run, count: str) -> None:
     reach = Space.load("convnext_224").cost_range(Task(), count)
-    code, _, err = run("draw", "convnext_224", f"--{count}", "1..2")
+    code, _, err = run("draw", "convnext_224", f"--{count}", "1K..2K")
     assert code == 2
-    assert err.startswith(f"error: {count} must be within {reach} for space convnext_224 at 224 px, got 1..2; axes.")
+    assert err.startswith(f"error: {count} must be within {reach} for space convnext_224 at 224 px, got 1K..2K; axes.")
     assert err.count("\n") == 1

@@ -286,7 +286,7 @@ def test_a_baseline_is_set_beside_with_the_training_of_both() -> None:
     own, base = " ".join(baseline_line(REPEATED, SETTINGS, [*TRIALS[:2], failed], random).split()).split(" baseline, ")
     assert own.startswith("mine: 3 of 4 networks on the front, hypervolume 0.")
     assert own.endswith(", 8 trainings on 56,000 images, 25 s of training")
-    assert base.startswith("random search: mine-random: 2 of 2 networks on the front, hypervolume 0.")
+    assert base.startswith("random search, mine-random: 2 of 2 networks on the front, hypervolume 0.")
     assert base.endswith(", 3 trainings on 14,000 images, 8 s of training")
 
 
@@ -297,7 +297,7 @@ def test_over_another_cost_a_baseline_is_set_beside_by_what_its_front_reaches() 
         "mine: 3 of 4 networks on the front,\n  80.00% at 12.3K parameters to 95.00% at 30K parameters,\n"
         "  4 trainings on 28,000 images, 13 s of training"
     )
-    assert base.startswith("random search: mine-random: 1 of 1 networks on the front,\n  50.00% at 900K parameters,\n")
+    assert base.startswith("random search, mine-random:\n  1 of 1 networks on the front,\n  50.00% at 900K parameters,\n")
     assert "none is trained" in baseline_line(HEAVY, SETTINGS, [], random, COUNTED["params"])
 
 
