@@ -68,7 +68,7 @@ def table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None = Non
 
 def wrapped_table(frame: pd.DataFrame) -> None:
     """A short one, of words: its cells wrap, and no word is cut, on a phone either."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in frame)
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame)
     rows = ("".join(f"<td>{escape(str(value))}</td>" for value in row) for row in frame.itertuples(index=False))
     body = "".join(f"<tr>{cells}</tr>" for cells in rows)
     st.html(f'<table class="nas-words"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.charts import space
-from nas.analysis.design_choices import traits_of, varied
+from nas.analysis.design_choices import Traits, traits_of, varied
 from nas.analysis.importance import Cell, Importance
 from space import Band
 from tests.dashboard.charts.figures import TRIALS, as_plotly
@@ -58,7 +58,8 @@ def test_parallel_coordinates_have_an_axis_a_choice() -> None:
 
 
 def test_an_axis_of_numbers_has_room_for_all_its_ticks() -> None:
-    designs = [{"kernel": {"3": 0.5, "7": 0.5}}, {"kernel": {"7": 1.0}}, *[{"kernel": {"3": 0.75, "7": 0.25}}] * 2]
+    shares = ({"3": 0.5, "7": 0.5}, {"7": 1.0}, {"3": 0.75, "7": 0.25}, {"3": 0.75, "7": 0.25})
+    designs: list[Traits] = [{"kernel": each} for each in shares]
     figure = space.coordinates_figure(
         TRIALS, designs, {"kernel": ["3", "7"], "width": [str(8 * i) for i in range(1, 12)]}
     )
