@@ -321,6 +321,11 @@ TABLE = (
         "tpe/quantile",
         "nas replay --sampler ehvi --sampler tpe --stop quantile --plot replay.html --seeds 1 --trials 4",
     ),
+    Row(
+        ("nas replay table.parquet --sampler random",),
+        "random/quantile",
+        "nas replay table.parquet --sampler random --seeds 1 --trials 4",
+    ),
     Row(("nas replay TABLE",), "random/moasha", "nas replay table.parquet --seeds 1 --trials 4"),
     Row(("nas replay", "time nas replay"), "random/moasha", "nas replay --seeds 2 --trials 4"),
     Row(
