@@ -63,11 +63,11 @@ DEMO = (
     Row(("python examples/predict.py exports/digits",), r"read \d( \d){9} from pictures of 0 1 2 3 4 5 6 7 8 9"),
     Row(
         (
-            "nas train exports/digits/arch.yaml --data digits --epochs 30 --batch-size 64 --out exports/digits-long",
+            "nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 60 --out exports/digits-long",
             "nas train ARCH --data DATA --batch-size 256 --out DIR",
         ),
         r"exports/digits-long[\s\S]*test accuracy",
-        "nas train exports/digits/arch.yaml --data digits --epochs 1 --batch-size 64 --out exports/digits-long",
+        "nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 1 --out exports/digits-long",
     ),
     Row(
         (
