@@ -60,7 +60,8 @@ class Surrogate:
         firsts = [rows[0] for rows in table.networks.values()]
         if len(firsts) < LEAST:
             raise InputError(
-                f"table must hold {LEAST} networks for a surrogate, got {len(firsts)}; record more, or replay random"
+                f"table must hold {LEAST} networks for a surrogate, got {len(firsts)}; record a study with more "
+                "networks, or replay stopping rules alone: nas replay FILE --sampler random"
             )
         described = [one.features() for one in firsts]
         features = Features.of(described)

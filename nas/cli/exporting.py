@@ -116,7 +116,7 @@ def train(
 
     An export's weights are where it begins, with a new classifier for other classes; its arch.yaml begins afresh.
     Several GPUs: torchrun --nproc-per-node 4 -m nas train ...
-    Example: nas train exports/digits/arch.yaml --data digits --epochs 30 --batch-size 64 --out exports/digits-long
+    Example: nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 60 --out exports/digits-long
     """
     from nas.export.formats import parse_formats
     from nas.final.to_export import TrainOptions, run_training

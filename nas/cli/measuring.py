@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal, get_args
 
 import typer
@@ -130,6 +132,8 @@ def record(
 
     Example: nas record first second --out table.parquet
     """
+    from nas.benchmark.exhaustive import is_exhaustive
+    from nas.benchmark.surrogate import LEAST
     from nas.benchmark.table import gather
     from nas.benchmark.table_card import save_table
 
@@ -138,6 +142,13 @@ def record(
     save_table(table, path)
     counts = f"{len(table.recordings)} trainings of {len(table.networks)} networks"
     print(f"{path}: {counts}, {path.stat().st_size:,} bytes; its card: {path.with_suffix('.md')}")
+    if len(table.networks) < LEAST and not is_exhaustive(table):
+        print(
+            f"note: nas replay compares samplers on tables of {LEAST} networks or more, and this has "
+            f"{len(table.networks)}: record a study with more, or replay stopping rules alone: "
+            f"nas replay {quote(str(path))} --sampler random",
+            file=sys.stderr,
+        )
 
 
 @app.command()

@@ -63,11 +63,11 @@ DEMO = (
     Row(("python examples/predict.py exports/digits",), r"read \d( \d){9} from pictures of 0 1 2 3 4 5 6 7 8 9"),
     Row(
         (
-            "nas train exports/digits/arch.yaml --data digits --epochs 30 --batch-size 64 --out exports/digits-long",
+            "nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 60 --out exports/digits-long",
             "nas train ARCH --data DATA --batch-size 256 --out DIR",
         ),
         r"exports/digits-long[\s\S]*test accuracy",
-        "nas train exports/digits/arch.yaml --data digits --epochs 1 --batch-size 64 --out exports/digits-long",
+        "nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 1 --out exports/digits-long",
     ),
     Row(
         (
@@ -320,6 +320,11 @@ TABLE = (
         ("nas replay --sampler ehvi --sampler tpe --stop quantile --plot replay.html",),
         "tpe/quantile",
         "nas replay --sampler ehvi --sampler tpe --stop quantile --plot replay.html --seeds 1 --trials 4",
+    ),
+    Row(
+        ("nas replay table.parquet --sampler random",),
+        "random/quantile",
+        "nas replay table.parquet --sampler random --seeds 1 --trials 4",
     ),
     Row(("nas replay TABLE",), "random/moasha", "nas replay table.parquet --seeds 1 --trials 4"),
     Row(("nas replay", "time nas replay"), "random/moasha", "nas replay --seeds 2 --trials 4"),

@@ -267,10 +267,18 @@ def test_the_command(run: Run, tmp_path: Path) -> None:
     write_study(tmp_path / "runs" / "a", table.recordings, periods=2)
     out = tmp_path / "t.parquet"
     code, text, err = run("record", "a", "--runs", tmp_path / "runs", "--out", out)
-    assert (code, err) == (0, "")
+    assert (code, err) == (
+        0,
+        "note: nas replay compares samplers on tables of 20 networks or more, and this has 5: record a study with more, "
+        f"or replay stopping rules alone: nas replay {out} --sampler random\n",
+    )
     assert text.startswith(f"{out}: 5 trainings of 5 networks, ")
     assert len(RecordedTable.load(out).recordings) == 5
     assert isinstance(RecordedTable.load(out).settings, Settings)
+    code, text, err = run("replay", out, "--sampler", "random", "--seeds", 1)
+    assert (code, "random/quantile" in text) == (0, True), err
+    write_study(tmp_path / "runs" / "many", make_table(20, periods=2).recordings, periods=2)
+    assert run("record", "many", "--runs", tmp_path / "runs", "--out", tmp_path / "many.parquet")[2] == ""
     code, text, err = run("record", "b", "--runs", tmp_path / "runs")
     assert (code, text) == (2, "")
     assert err.startswith("error: study must be a name under")
