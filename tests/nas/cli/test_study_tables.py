@@ -297,7 +297,9 @@ def test_over_another_cost_a_baseline_is_set_beside_by_what_its_front_reaches() 
         "mine: 3 of 4 networks on the front,\n  80.00% at 12.3K parameters to 95.00% at 30K parameters,\n"
         "  4 trainings on 28,000 images, 13 s of training"
     )
-    assert base.startswith("random search, mine-random:\n  1 of 1 networks on the front,\n  50.00% at 900K parameters,\n")
+    assert base.startswith(
+        "random search, mine-random:\n  1 of 1 networks on the front,\n  50.00% at 900K parameters,\n"
+    )
     assert "none is trained" in baseline_line(HEAVY, SETTINGS, [], random, COUNTED["params"])
 
 
