@@ -111,8 +111,17 @@ def test_front_grows_while_zoom_and_selection_stay(site: Site, page: Any) -> Non
     until(lambda: page.evaluate(POINTS) == 20)
 
     number = page.evaluate(f"() => {CHART}.data.find(t => t.customdata).customdata[0]")
-    click(page, number)
-    page.wait_for_selector(f"h2:has-text('Trial {number}')")
+    heading = page.locator(f"h2:has-text('Trial {number}')")
+
+    def chosen() -> bool:
+        """A click is lost where the chart is drawn anew at that moment."""
+        click(page, number)
+        begun = time.monotonic()
+        while not heading.count() and time.monotonic() < begun + 10:
+            time.sleep(0.05)
+        return bool(heading.count())
+
+    until(chosen)
     until(lambda: f"trial={number}" in page.url)
 
     before = page.evaluate(RANGES)

@@ -64,7 +64,7 @@ DEMO = (
     Row(
         (
             "nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 60 --out exports/digits-long",
-            "nas train ARCH --data DATA --batch-size 256 --out DIR",
+            "nas train ARCH --data DATA --recipe muon --out DIR",
         ),
         r"exports/digits-long[\s\S]*test accuracy",
         "nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 1 --out exports/digits-long",
@@ -463,7 +463,7 @@ LATENCY = (
         r"front of \d",
         "nas search digits --data digits --flops 200K..1M --latency ..50ms --batch 64 --runtime onnxruntime --trials 1 "
         "--images 300",
-        before=("nas measure digits --networks 10 --flops 200K..1M --channels 1 --batch 64 --runtime onnxruntime",),
+        before=("nas measure digits --networks 4 --flops 200K..1M --channels 1 --batch 64 --runtime onnxruntime",),
     ),
     Row(
         ("nas search SPACE --data DATA --latency ..5ms@DEVICE",),

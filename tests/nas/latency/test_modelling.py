@@ -34,6 +34,7 @@ HOW = MeasureOptions(device="cpu", batches=(1, 4))
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measure_briefly(monkeypatch.setattr)
+    monkeypatch.setattr(modelling, "FEWEST", 10)
     monkeypatch.chdir(tmp_path)
 
 
@@ -160,8 +161,9 @@ def test_nothing_is_kept_where_it_cannot_be_written(tmp_path: Path) -> None:
         make_models(Space.load("digits"), TASK, BUDGET, MeasureOptions(device="cpu"), QUIET, networks=10)
 
 
-def test_by_the_command_line(run: Run, tmp_path: Path) -> None:
-    words = ("measure", "digits", "--channels", 1, "--flops", "50K..400K", "--networks", 10, "--device", "cpu")
+def test_by_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modelling, "FEWEST", 3)  # an ONNX file takes seconds
+    words = ("measure", "digits", "--channels", 1, "--flops", "50K..400K", "--networks", 3, "--device", "cpu")
     code, out, err = run(*words, "--runtime", "onnxruntime", "--out", "here")
     assert code == 0, err
     (path,) = Path("here").glob("*.json")

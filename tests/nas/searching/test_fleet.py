@@ -67,7 +67,7 @@ def test_a_killed_parent_takes_its_workers_along_and_the_same_command_goes_on(co
 
 def test_whatever_runs_below_the_parent_may_be_killed_in_any_order(command: Command) -> None:
     """The default sampler and rule: also before a worker has begun, and one right after another."""
-    process = command.search("--trials", 9, "--workers", 2)
+    process = command.search("--trials", 30, "--workers", 2)
     rng = random.Random(0)
     wait_until(lambda: len(command.ended()) >= 2, process)
     for _ in range(3):
@@ -79,7 +79,7 @@ def test_whatever_runs_below_the_parent_may_be_killed_in_any_order(command: Comm
     assert process.returncode == 0, errors
     assert "; another takes its place" in errors
     assert "Traceback" not in errors
-    check_whole(command, 9)
+    check_whole(command, 30)
 
 
 def test_a_search_that_is_terminated_hands_back_what_trains(command: Command) -> None:
@@ -97,13 +97,13 @@ def test_a_search_that_is_terminated_hands_back_what_trains(command: Command) ->
 
 
 def test_a_worker_that_is_terminated_is_replaced(command: Command) -> None:
-    process = command.search("--trials", 8, "--workers", 2)
+    process = command.search("--trials", 30, "--workers", 2)
     wait_until(lambda: len(command.ended()) >= 1 and workers_of(process.pid), process)
     os.kill(workers_of(process.pid)[0], signal.SIGTERM)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "died of SIGTERM; another takes its place" in errors
-    check_whole(command, 8)
+    check_whole(command, 30)
 
 
 def test_a_frozen_workers_trial_is_given_to_another_and_its_late_result_dropped(

@@ -48,7 +48,7 @@ def test_they_are_part_of_the_study_and_of_its_name(run: Run, tmp_path: Path) ->
 
 
 def test_what_no_network_meets_is_refused_before_anything_is_trained(run: Run, tmp_path: Path) -> None:
-    code, _, err = run(*words(tmp_path, "--trials", 1, "--params", "..10"))
+    code, _, err = run(*words(tmp_path, "--trials", 1, "--params", "..1K"))
     assert code == 2
     assert "error: params must be within " in err
     assert "axes." in err
