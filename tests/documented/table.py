@@ -463,7 +463,7 @@ LATENCY = (
         r"front of \d",
         "nas search digits --data digits --flops 200K..1M --latency ..50ms --batch 64 --runtime onnxruntime --trials 1 "
         "--images 300",
-        before=("nas measure digits --networks 4 --flops 200K..1M --channels 1 --batch 64 --runtime onnxruntime",),
+        before=("nas measure digits --networks 5 --flops 200K..1M --channels 1 --batch 64 --runtime onnxruntime",),
     ),
     Row(
         ("nas search SPACE --data DATA --latency ..5ms@DEVICE",),

@@ -162,8 +162,8 @@ def test_nothing_is_kept_where_it_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_by_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modelling, "FEWEST", 3)  # an ONNX file takes seconds
-    words = ("measure", "digits", "--channels", 1, "--flops", "50K..400K", "--networks", 3, "--device", "cpu")
+    monkeypatch.setattr(modelling, "FEWEST", 4)  # an ONNX file takes seconds
+    words = ("measure", "digits", "--channels", 1, "--flops", "50K..400K", "--networks", 5, "--device", "cpu")
     code, out, err = run(*words, "--runtime", "onnxruntime", "--out", "here")
     assert code == 0, err
     (path,) = Path("here").glob("*.json")
