@@ -21,6 +21,8 @@ from nas.storage.study_folder import goal_to_join
 from nas.training.brief import Verdict
 from nas.training.trainer import Finished, Result
 from space import Arch, Band, InputError, Task, cost
+from tests.brief import measure_briefly
+from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 from tests.nas.made_up import make_settings
 from tests.nas.searching.test_latency_budget import model_file
@@ -196,6 +198,7 @@ def test_the_command_ends_before_its_total_and_says_what_it_found(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    fork_what_is_started(monkeypatch.setattr)
     words = ("search", "digits", "--data", "digits", "--flops", "100K..2M", "--images", "300", "--device", "cpu")
     code, _, err = run(*words, "--accuracy", "15%", "--trials", 20, "--study", "s", "--workers", 2)
     assert code == 0, err
@@ -215,6 +218,7 @@ def test_the_command_ends_before_its_total_and_says_what_it_found(
 
 def test_a_latency_may_be_what_is_saved(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    measure_briefly(monkeypatch.setattr)
     words = ("search", "digits", "--data", "digits", "--flops", "100K..2M", "--images", "300", "--device", "cpu")
     more = ("--latency", "..0.9ms", "--device-model", model_file(nanoseconds=0.5), "--minimize", "latency")
     code, _, err = run(*words, *more, "--accuracy", "15%", "--trials", 8, "--study", "s")
