@@ -581,6 +581,14 @@ LEFT = (
         "an export of another network is run; what these limits pick is in its test",
         "tests/nas/export/test_pick.py",
     ),
+    Left(
+        (
+            "nas train exports/knee/arch.yaml --data ../shared/data/cifar10 --recipe benchmarks/long.yaml --epochs 30 "
+            "--out exports/knee-convnext",
+        ),
+        "half an hour; other recipes are run in the chain `paths`",
+        "tests/nas/final/test_training.py",
+    ),
     Left(("srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",), "needs Slurm", "docs/cluster.md"),
     Left(("make docs",), "builds these pages as a site", CI),
     Left(("UV_TORCH_BACKEND=cpu make install",), "needs PyTorch's own package index", "docs/faq.md"),
