@@ -32,7 +32,7 @@ from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable
 from nas.records.files import write_asked
 from nas.records.progress import Steps
-from nas.records.settings import Sampler, Stop
+from nas.records.settings import DESIGN, Sampler, Stop
 from space import InputError
 from space.processor import cores
 
@@ -120,6 +120,10 @@ def run_replay(
 ) -> Report:  # fmt: skip
     """The command: loads, fits a surrogate where a sampler needs one, runs, writes the page. None: see the command."""
     table = RecordedTable.load(path)
+    if table.settings.sampler == DESIGN:
+        raise InputError(
+            f"table must be of random networks to be replayed, got {path}, of a design; nas steps tells it"
+        )
     whole = is_exhaustive(table)
     chosen = plans(_known("sampler", samplers, Sampler), _known("stop", stops, Stop), whole)
     asked = any(plan.world != "table" for plan in chosen)

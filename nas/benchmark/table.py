@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nas.records.settings import VERSION, Settings, difference
+from nas.records.settings import DESIGN, VERSION, Settings, difference
 from nas.records.trial import Period, Trial
 from nas.samplers.features import Floats, network_features
 from nas.storage.reader import Reader
@@ -163,7 +165,7 @@ def at_equal_flops(values: Floats, log_flops: Floats) -> Floats:
 
 
 def gather(folders: Sequence[Path], created: datetime | None = None) -> RecordedTable:
-    """The complete trainings of idle random-sampler studies of one space, data set and recipe.
+    """The complete trainings of idle studies of random networks, or of a design, of one space, data set and recipe.
 
     The same training (network and seed) in several of them counts once. Raises InputError for the first study that
     does not fit.
@@ -199,7 +201,7 @@ def _check_study(reader: Reader, first: Settings) -> None:
     own = reader.settings
     if own.version != VERSION:
         raise InputError(f"study {own.name} must have version {VERSION} to be recorded, got {own.version}; search anew")
-    if own.sampler != "random":
+    if own.sampler not in ("random", DESIGN):
         raise InputError(
             f"sampler must be random in a recorded study, got {own.sampler} in {own.name}; "
             "a sampler that learns biases the table"
@@ -225,6 +227,9 @@ def _anonymous(settings: Settings) -> Settings:
     """Without the paths of the machine that ran the studies."""
     data = replace(settings.data, source=settings.data.name)
     command = f"nas search {settings.space_name} --data {data.name} --flops {settings.band} --sampler random"
+    if settings.sampler == DESIGN:
+        words = shlex.split(settings.command)
+        command = shlex.join(data.name if before == "--data" else word for before, word in pairwise(["", *words]))
     return replace(settings, data=data, command=command)
 
 

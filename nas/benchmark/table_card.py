@@ -13,6 +13,7 @@ from nas.analysis.seed_noise import pooled_noise
 from nas.analysis.wording import FLOPS_WORDS
 from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix, at_equal_flops, log_flops
 from nas.records.files import write_asked
+from nas.records.settings import DESIGN
 from space import compact
 
 LEAST = 10  # networks below which no correlation is given
@@ -34,16 +35,23 @@ def card(table: RecordedTable, path: Path) -> str:
     studies = "; ".join(f"`{m['name']}` (seed {m['seed']}, {m['trainings']} trainings)" for m in table.made["studies"])
     recipe = ", ".join(f"{key} {value}" for key, value in s.recipe.items() if value is not None)
     versions = ", ".join(f"{name} {version}" for name, version in s.versions.items())
+    drawn = f"drawn at random, uniformly in log FLOPs in {s.band}"
+    use = "Searches and stopping rules are replayed against it: `nas replay`."
+    if s.sampler == DESIGN:
+        drawn, use = (
+            f"sets of steps, each a network, in {s.band}",
+            "What each step does tells `nas steps` on the study.",
+        )
     return f"""# {path.stem}: {len(rows)} recorded trainings
 
 {len(table.networks)} networks of space `{s.space_name}`, each trained to the end, {repeated} of them with several
-seeds: {len(rows)} trainings with their whole curves. Searches and stopping rules are replayed against it: `nas replay`.
+seeds: {len(rows)} trainings with their whole curves. {use}
 
 | | |
 |---|---|
 | accuracy | top-1 on the validation split of {data.name}, n = {data.validation:,}; the test split was not touched |
 | trained on | {s.training}, {data.image_size} px |
-| networks | drawn at random, uniformly in log FLOPs in {s.band} (here {low:,} to {high:,}): `{s.command}` |
+| networks | {drawn} (here {low:,} to {high:,}): `{s.command}` |
 | FLOPs | {FLOPS_WORDS} |
 | recipe | {recipe} |
 | data | {data.name}, fingerprint {data.fingerprint}, {data.train:,} / {data.validation:,} / {data.test:,} images |
@@ -60,7 +68,7 @@ seeds: {len(rows)} trainings with their whole curves. Searches and stopping rule
 One row per training: `key` (equal exactly when networks are), `arch` (JSON), `flops`, `params`, `activations`, `seed`,
 `log_density` (natural logarithm of the network's probability in one draw), `accuracy`, `seconds`, `images` (trained
 on), and lists over periods: `period_loss` (training), `period_accuracy` (validation), `period_seconds` (since training
-began). Space, recipe, data card and versions are in the schema's metadata under `nas`, as JSON.
+began). Space, or steps, recipe, data card and versions are in the schema's metadata under `nas`, as JSON.
 
 ```python
 import pandas as pd

@@ -21,7 +21,7 @@ from nas.latency.device_names import Runtime
 from nas.latency.known_models import make_models
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
 from nas.records.progress import Steps
-from nas.records.settings import FILE, Sampler, Stop, find_study
+from nas.records.settings import DESIGN, FILE, Sampler, Stop, find_study
 from nas.storage.reader import Reader
 from space import Budget, Space, Task
 from space.reading import is_file
@@ -142,7 +142,7 @@ def record(
     save_table(table, path)
     counts = f"{len(table.recordings)} trainings of {len(table.networks)} networks"
     print(f"{path}: {counts}, {path.stat().st_size:,} bytes; its card: {path.with_suffix('.md')}")
-    if len(table.networks) < LEAST and not is_exhaustive(table):
+    if table.settings.sampler != DESIGN and len(table.networks) < LEAST and not is_exhaustive(table):
         print(
             f"note: nas replay compares samplers on tables of {LEAST} networks or more, and this has "
             f"{len(table.networks)}: record a study with more, or replay stopping rules alone: "

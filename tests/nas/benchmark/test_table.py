@@ -16,6 +16,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from nas.analysis.seed_noise import pooled_noise
+from nas.benchmark.replay_report import run_replay
 from nas.benchmark.table import RecordedTable, Recording, gather
 from nas.benchmark.table_card import card, rank_correlations, save_table
 from nas.records.settings import JOURNAL, VERSION, Settings
@@ -167,6 +168,9 @@ def test_saving_leaves_the_old_file_where_it_fails(tmp_path: Path, monkeypatch: 
     assert len(list(tmp_path.iterdir())) == 2
 
 
+ROOT = Path(__file__).parents[3]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -185,6 +189,23 @@ def test_studies_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, 
     with pytest.raises(InputError) as refused:
         gather([first, second])
     assert str(refused.value) == message
+
+
+def test_the_networks_of_a_design_make_a_table_that_is_not_replayed(tmp_path: Path) -> None:
+    """The committed walk."""
+    table = gather([ROOT / "runs" / "walk-32"])
+    assert (len(table.recordings), len(table.networks)) == (160, 128)
+    save_table(table, tmp_path / "walk.parquet")
+    again = RecordedTable.load(tmp_path / "walk.parquet")
+    assert again.recordings == table.recordings
+    assert again.settings.build_steps().to_dict() == table.settings.build_steps().to_dict()
+    card = (tmp_path / "walk.md").read_text()
+    assert "sets of steps, each a network, in 7.125M..7.875M" in card
+    assert "`nas steps resnet_32 convnext_32 --data cifar10 --flops 7.5M --steps roadmap" in card
+    with pytest.raises(
+        InputError, match=r"table must be of random networks to be replayed, got .*; nas steps tells it"
+    ):
+        run_replay(tmp_path / "walk.parquet", [], [], 1, 10, "flops", 1, None, None)
 
 
 def test_a_study_without_a_training_is_refused(tmp_path: Path) -> None:
