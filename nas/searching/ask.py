@@ -128,8 +128,9 @@ class Asker:
         """Queues the network of a trial. A retry may have died before all of its parameters were on record again."""
         frozen = self.index.reader.frozen()[number]
         params = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
-        below = {name: frozen.user_attrs[name] for name in ("below",) if name in frozen.user_attrs}
-        self.study.enqueue_trial(params, user_attrs=attrs | below)
+        if "below" in frozen.user_attrs:  # the same parameters mean another network in another budget
+            attrs = attrs | {"below": frozen.user_attrs["below"]}
+        self.study.enqueue_trial(params, user_attrs=attrs)
 
     def _queue_unseen(self, asks: int) -> bool:
         """A random network that the study does not have; False, for good, where there is none. A design has its own."""

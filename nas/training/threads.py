@@ -18,8 +18,7 @@ ROWS, WIDTH, WIDER = 64, 256, 1024
 @dataclass(slots=True)
 class Threads:
     """As many as torch was given, or one while that is quicker: threads that share a step wait for each other at its
-    every operation, so that a single one without a core holds all of them up, and each operation takes until the system
-    gives it one (36 times as long, on two cores of which another program used one).
+    every operation, so that a single one without a core holds all of them up, until the system gives it one.
     """
 
     most: int = 0  # 0: as many as torch has when it is first asked
