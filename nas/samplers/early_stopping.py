@@ -1,7 +1,8 @@
 """Early stopping with two objectives: a trial is judged at rungs against those that cost no more. Needs no torch.
 
-FLOPs are known before training and never change, so a rule that sorts accuracy and FLOPs together spares small
-networks, however poor. `QuantileRule` asks instead: will this trial end above the networks that cost no more?
+Cost, FLOPs or what else the study minimises, is known before training and never changes, so a rule that sorts accuracy
+and cost together spares cheap networks, however poor. `QuantileRule` asks instead: will this trial end above the
+networks that cost no more?
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Standing:
     gap: what has reached a period has an accuracy for every one before it."""
 
     number: int
-    flops: int
+    cost: float  # of what the study minimises, in any unit that is the same for all
     accuracies: tuple[float, ...]
 
     def reached(self, period: int) -> bool:
@@ -115,7 +116,7 @@ class NoRule:
 class QuantileRule:
     """Stops the trials that are least likely to end on the front, as long as those cost it few of its members.
 
-    A regression over all finished trials forecasts the final accuracy from log FLOPs and the last two periods, with its
+    A regression over all finished trials forecasts the final accuracy from log cost and the last two periods, with its
     standard deviation. The forecast gives each trial that reached this rung its chance to end above the best finished
     trial that costs no more. The sum of the chances of the trials that are stopped is what the front is expected to
     lose. A rung may lose its share of `misses` of the front's present members: trials are stopped one after another,
@@ -139,13 +140,13 @@ class QuantileRule:
         finished = [other for other in beside if other.reached(self.periods)]
         if len(finished) < LEAST:
             return Decision(period, accuracy, False, "sparse", None, len(finished))
-        forecast = _forecast(finished, period, self.periods, trial.flops)
+        forecast = _forecast(finished, period, self.periods, trial.cost)
         slope = float(forecast.weights[2:].sum())  # with the accuracies of the rung, moved together
         reached = [*(other for other in beside if other.reached(period)), trial]
         bars = _bars(reached, finished, self.periods)
         if bars[-1] == 0:
             return Decision(period, accuracy, False, "cheapest", None, len(finished))
-        means, deviations = forecast.predict(_features(reached, period, trial.flops))
+        means, deviations = forecast.predict(_features(reached, period, trial.cost))
         scores = (means - bars) / deviations  # in standard deviations above the bar
         score = self._cut(scores[:-1], len(_front(finished, self.periods)))
         if slope <= 0:
@@ -177,13 +178,13 @@ class QuantileRule:
         return _NORMAL.inv_cdf(min(left, 1 - 1e-12))
 
 
-def _forecast(finished: Sequence[Standing], period: int, periods: int, flops: int) -> Fit:
-    """Final accuracy by least squares from log FLOPs and the accuracies of a rung's last periods; these go together, so
+def _forecast(finished: Sequence[Standing], period: int, periods: int, cost: float) -> Fit:
+    """Final accuracy by least squares from log cost and the accuracies of a rung's last periods; these go together, so
     that their weights are kept small."""
-    x = _features(finished, period, flops)
+    x = _features(finished, period, cost)
     y = np.array([standing.at(periods) for standing in finished])
     ridge = np.diag([0.0, 0.0] + [1e-4] * (x.shape[1] - 2))
-    gram = x.T @ x + ridge + 1e-12 * np.eye(x.shape[1])  # all FLOPs may be equal
+    gram = x.T @ x + ridge + 1e-12 * np.eye(x.shape[1])  # all costs may be equal
     covariance = np.linalg.inv(gram).astype(np.float64)
     weights = covariance @ (x.T @ y)
     residuals = y - x @ weights
@@ -191,17 +192,17 @@ def _forecast(finished: Sequence[Standing], period: int, periods: int, flops: in
     return Fit(weights, covariance, math.sqrt(variance), 1e-4)
 
 
-def _features(standings: Iterable[Standing], period: int, flops: int) -> Floats:
-    """(standings, 3 or 4): 1, log FLOPs, accuracy at the period and, from period 2 on, at the one before."""
+def _features(standings: Iterable[Standing], period: int, cost: float) -> Floats:
+    """(standings, 3 or 4): 1, log cost, accuracy at the period and, from period 2 on, at the one before."""
     before = [period - 1] if period > 1 else []
-    return np.array([[1.0, math.log(s.flops / flops), *(s.at(e) for e in [period, *before])] for s in standings])
+    return np.array([[1.0, math.log(s.cost / cost), *(s.at(e) for e in [period, *before])] for s in standings])
 
 
 def _bars(standings: Sequence[Standing], finished: Sequence[Standing], periods: int) -> Floats:
     """For each of `standings` the best final accuracy of others that cost no more; 0 where all cost more."""
-    costs = np.array([standing.flops for standing in standings])[:, None]
+    costs = np.array([standing.cost for standing in standings])[:, None]
     numbers = np.array([standing.number for standing in standings])[:, None]
-    rivals = np.array([standing.flops for standing in finished])
+    rivals = np.array([standing.cost for standing in finished])
     eligible = (rivals <= costs) & (np.array([s.number for s in finished]) != numbers)
     finals = np.array([standing.at(periods) for standing in finished])
     best: Floats = np.where(eligible, finals, 0.0).max(axis=1)
@@ -209,9 +210,9 @@ def _bars(standings: Sequence[Standing], finished: Sequence[Standing], periods: 
 
 
 def _front(finished: Iterable[Standing], periods: int) -> list[Standing]:
-    """Those that no other one of at most their FLOPs is as accurate as."""
+    """Those that no other one of at most their cost is as accurate as."""
     front: list[Standing] = []
-    for standing in sorted(finished, key=lambda each: (each.flops, -each.at(periods))):
+    for standing in sorted(finished, key=lambda each: (each.cost, -each.at(periods))):
         if not front or standing.at(periods) > front[-1].at(periods):
             front.append(standing)
     return front
@@ -227,7 +228,7 @@ def is_never_stopped(seed: int, number: int) -> bool:
 class MoashaRule:
     """Multi-objective asynchronous successive halving (arXiv 2106.12639): the reference to beat.
 
-    At rungs 1, eta, eta^2, ... the trials that got there are sorted by (accuracy, FLOPs): non-dominated front by front,
+    At rungs 1, eta, eta^2, ... the trials that got there are sorted by (accuracy, cost): non-dominated front by front,
     within a front by an epsilon-net; those of the first 1/eta go on. No trial is protected.
     """
 
@@ -244,7 +245,7 @@ class MoashaRule:
         rivals = [o for o in others if o.number != trial.number and o.reached(period)]
         everyone = [*rivals, trial]
         errors = [1 - standing.at(period) for standing in everyone]
-        costs = [math.log(standing.flops) for standing in everyone]
+        costs = [math.log(standing.cost) for standing in everyone]
         place = place_of_last(np.column_stack([errors, costs]))
         stop = place > len(everyone) / self.eta
         return Decision(period, accuracy, stop, "below" if stop else "kept", None, len(rivals))
@@ -255,7 +256,7 @@ class MoashaRule:
         after = rung_words(self.rungs, images)
         return (
             f"moasha: after {after} a trial goes on if it is in the first 1/{self.eta} by non-dominated "
-            "sorting of accuracy, or the study's other metric, and FLOPs (arXiv 2106.12639)"
+            "sorting of accuracy, or the study's other metric, and cost (arXiv 2106.12639)"
         )
 
 

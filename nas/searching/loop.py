@@ -145,8 +145,9 @@ class Search:
             trial.set_user_attr("periods", period)
             if period not in self.rule.rungs or "repeat_of" in trial.user_attrs:
                 return "go on"
-            standing = Standing(trial.number, trial.user_attrs["flops"], scores_of(curve, self.settings.metric))
-            decision = self.rule.judge(standing, period, self.index.refresh().rivals(trial.number))
+            cost = self.index.cost.on(self.index.refresh().reader.trials()[trial.number])
+            standing = Standing(trial.number, cost, scores_of(curve, self.settings.metric))
+            decision = self.rule.judge(standing, period, self.index.rivals(trial.number))
             trial.set_user_attr("accuracies", standing.accuracies)
             trial.set_user_attr("decisions", [*trial.user_attrs.get("decisions", []), asdict(decision)])
         except UpdateFinishedTrialError:  # taken back while this process was held up; `_tell` says so

@@ -123,9 +123,10 @@ class TrialIndex:
         """Every network but that of trial `number` as the stopping rule sees it. Those that train in other processes
         are known up to their last rung, where they write what they have reached."""
         return self.standings + [
-            Standing(trial.number, trial.flops, trial.accuracies)
+            Standing(trial.number, cost, trial.accuracies)
             for trial in self.running
-            if trial.number != number and trial.repeat_of is None and trial.accuracies and trial.flops is not None
+            if trial.number != number and trial.repeat_of is None and trial.accuracies
+            if (cost := self.cost.of(trial)) is not None
         ]
 
     def _take(self, trial: Trial) -> None:
@@ -138,10 +139,9 @@ class TrialIndex:
             self.repeats += 1
         else:
             self.networks += 1
-            if trial.state != "failed" and trial.flops is not None:
-                accuracies = scores_of(curve, trial.metric) or trial.accuracies
-                if accuracies:
-                    self.standings.append(Standing(trial.number, trial.flops, accuracies))
+            cost, accuracies = self.cost.of(trial), scores_of(curve, trial.metric) or trial.accuracies
+            if trial.state != "failed" and cost is not None and accuracies:
+                self.standings.append(Standing(trial.number, cost, accuracies))
         if scored([trial]):
             seeds = self._complete.setdefault(trial.key or trial.number, [])
             seeds.append(trial)

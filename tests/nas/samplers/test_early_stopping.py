@@ -135,7 +135,7 @@ def test_the_threshold_is_what_decides() -> None:
     assert threshold is not None
     for change, stop in ((-1e-4, True), (1e-4, False)):
         shift = threshold + change - seen.at(4)
-        moved = Standing(number, seen.flops, tuple(value + shift for value in seen.accuracies))
+        moved = Standing(number, seen.cost, tuple(value + shift for value in seen.accuracies))
         assert rule.judge(moved, 4, others).stop is stop
 
 
@@ -202,7 +202,7 @@ def test_some_are_never_stopped_and_what_would_have_been_is_recorded() -> None:
 
 def test_moasha_spares_the_smallest_however_poor_and_quantile_does_not() -> None:
     others, number = crowd(), stoppable()
-    smallest = min(other.flops for other in others)
+    smallest = min(other.cost for other in others)
     moasha, quantile = MoashaRule(PERIODS), QuantileRule(PERIODS, 0)
     poor = partial(0.2, 3, number, flops=smallest - 1)
     assert not moasha.judge(poor, 3, others).stop

@@ -24,7 +24,7 @@ from nas.analysis.studies import summarise
 from nas.data.dataset import Data, load
 from nas.data.study_data import describe_data
 from nas.records.recipe import Recipe
-from nas.records.settings import ARTIFACTS, FILE, JOURNAL, Sampler, Settings, Stop
+from nas.records.settings import ARTIFACTS, FILE, JOURNAL, Minimize, Sampler, Settings, Stop
 from nas.records.trial import CURVE, WEIGHTS, Period
 from nas.samplers.early_stopping import Decision, Standing
 from nas.samplers.parameters import unseen_params
@@ -65,6 +65,7 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
         stop: Stop = "none",
         periods: int = 1,
         place: int = 0,
+        minimize: Minimize = "flops",
     ) -> Search:
         folder = tmp_path / name
         space = Space.load(tiny_space)
@@ -72,7 +73,7 @@ def make(tmp_path: Path, tiny_space: Path, digits: Data) -> Callable[..., Search
             name=name, created="2026-01-01T00:00:00+00:00", command="test", space_name="tiny", space=space.to_dict(),
             flops_low=band.low, flops_high=band.high, data=describe_data(digits),
             recipe=replace(RECIPE, epochs=periods).settled(len(digits.train.labels)).to_dict(), sampler=sampler, stop=stop,
-            seed=seed, device="cpu", versions=package_versions(),
+            seed=seed, minimize=minimize, device="cpu", versions=package_versions(),
         )  # fmt: skip
         open_folder(folder, settings)
         return Search(folder, trainer_of(settings, digits), watch or Watch(), place)
@@ -300,6 +301,20 @@ def test_a_stopped_trial_is_told_with_its_decision_and_curve_and_counts(make: Ca
     again.rule = Below()  # type: ignore[assignment]
     again.run(5)
     assert [len(standing.accuracies) for standing in Below.seen[4]] == [2, 1, 2, 1]
+
+
+def test_a_trial_is_judged_by_what_the_study_minimises(make: Callable[..., Search]) -> None:
+    search = make(stop="quantile", periods=2, minimize="params")
+    judged: dict[int, float] = {}
+
+    class Costs(Below):
+        def judge(self, trial: Standing, period: int, others: Sequence[Standing]) -> Decision:
+            judged[trial.number] = trial.cost
+            return super().judge(trial, period, others)
+
+    search.rule = Costs()  # type: ignore[assignment]
+    assert search.run(2)
+    assert judged == {trial.number: trial.params for trial in search.reader.trials()}
 
 
 def test_rungs_of_a_trial_that_another_machine_trains_are_seen(

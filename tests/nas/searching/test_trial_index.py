@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from nas.analysis.cost_axes import PARAMETERS
 from nas.analysis.pareto import pareto_front
 from nas.records.trial import ENDED, Period, Trial
 from nas.samplers.early_stopping import Standing
@@ -105,6 +106,17 @@ def test_rivals_that_train_are_known_up_to_their_last_rung() -> None:
         Trial(number=4, state="running", flops=15, key="e", accuracies=(0.2, 0.25)),
     ]
     assert index_of(rows).refresh().rivals(4) == [Standing(0, 10, (0.25, 0.5)), Standing(1, 12, (0.2, 0.25))]
+
+
+def test_rivals_are_judged_by_what_the_study_minimises() -> None:
+    rows = Growing()
+    rows.rows = [
+        Trial(number=0, state="complete", accuracy=0.5, flops=10, params=700, key="a"),
+        Trial(number=1, state="running", flops=12, params=600, key="c", accuracies=(0.2, 0.25)),
+        Trial(number=2, state="running", flops=15, params=500, key="e", accuracies=(0.2, 0.25)),
+    ]
+    index = TrialIndex(cast(Reader, rows), PARAMETERS)
+    assert index.refresh().rivals(2) == [Standing(0, 700, (0.25, 0.5)), Standing(1, 600, (0.2, 0.25))]
 
 
 def test_of_two_equal_networks_the_one_that_began_first_trains() -> None:
