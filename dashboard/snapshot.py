@@ -38,7 +38,7 @@ class Snapshot:
     mode: Mode
     settings: Settings | None = None
     trials: tuple[Trial, ...] = ()
-    goal: Extent | None = None  # how far it shall go, where that is on record
+    extent: Extent | None = None  # how far it shall go, where that is on record
     problem: str | None = None
     updated: datetime | None = None
     read: datetime | None = None  # when, where the study is away or gone; else now

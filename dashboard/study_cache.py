@@ -117,7 +117,7 @@ class StudyCache:
             updated = (None if mode == "running" else last_change(trials)) or _time(journal)
             now = replace(
                 last, mode=mode, problem=problem, settings=reader.settings, trials=trials, updated=updated,
-                goal=reader.goal(),
+                extent=reader.extent(),
             )  # fmt: skip
             opened.journal, last = journal, now if changed or not now.same(last) else last
         if (timings := _stamp(folder / TIMINGS)) != opened.timings:

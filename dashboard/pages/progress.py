@@ -13,6 +13,7 @@ from dashboard.number_format import NONE
 from dashboard.pages.address import choose
 from dashboard.pages.elements import captioned_chart, cost_choice, metrics
 from dashboard.pages.study_page import Scene
+from nas.analysis.accuracy_goal import AccuracyGoal
 from nas.analysis.history import pace, spans
 from nas.analysis.wording import duration, ends_words
 from nas.records.scores import WORDS
@@ -40,15 +41,22 @@ def progress_page(scene: Scene) -> None:
         st.text(line)
 
 
+def _has_accuracy(scene: Scene) -> bool:
+    """Whether a search for an accuracy has ended, before its total."""
+    least = scene.snapshot.extent.accuracy if scene.snapshot.extent else None
+    found = None if least is None else AccuracyGoal(least, scene.settings).reached(scene.snapshot.trials)
+    return bool(found and found.is_over)
+
+
 def _pace(scene: Scene) -> None:
     snapshot = scene.snapshot
-    found = pace(snapshot.trials, scene.settings, snapshot.goal)
-    of = "" if found.goal is None else f" of {found.goal:,}"
+    found = pace(snapshot.trials, scene.settings, snapshot.extent)
+    of = "" if found.total is None else f" of {found.total:,}"
     left = NONE
     if found.left is not None:
         left = (
             "done"
-            if found.left <= timedelta(0)
+            if found.left <= timedelta(0) or _has_accuracy(scene)
             else duration(found.left.total_seconds())
             if snapshot.mode == "running"
             else "paused"

@@ -45,10 +45,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a study goes, and how long until its goal. None where that cannot be said."""
+    """How fast a study goes, and how long until its end. None where that cannot be said."""
 
     trainings: int  # ended: complete, stopped, failed; further seeds included
-    goal: int | None  # in all, further seeds included
+    total: int | None  # in all, further seeds included
     per_hour: float | None  # over the last RECENT trials
     left: timedelta | None
 
@@ -139,10 +139,10 @@ def crew(spans: Sequence[Span]) -> Crew:
     return Crew(len(lives), together, busy / lived if lived else None)
 
 
-def pace(trials: Sequence[Trial], settings: Settings, goal: Extent | None) -> Pace:
-    """`goal`: as on record; else what the command that began the study says."""
+def pace(trials: Sequence[Trial], settings: Settings, extent: Extent | None) -> Pace:
+    """`extent`: as on record; else what the command that began the study says."""
     ended = sorted((t for t in trials if t.state in ENDED), key=lambda t: (t.finished is None, t.finished, t.number))
-    total = goal.trials + goal.repeats if goal else _asked(settings.command)
+    total = extent.trials + extent.further if extent else _asked(settings.command)
     times = [t.finished for t in ended if t.finished][-RECENT:]
     if len(times) < 3 or times[-1] == times[0]:
         return Pace(len(ended), total, None, None)

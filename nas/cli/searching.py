@@ -26,7 +26,7 @@ from nas.cli.options import (
 from nas.latency.device_names import Runtime
 from nas.records.data_card import Reading
 from nas.records.scores import Metric
-from nas.records.settings import FILE, Minimize, Sampler, Stop, find_study
+from nas.records.settings import FILE, Minimize, Sampler, Settings, Stop, find_study
 from nas.searching.plan import LogLevel
 from nas.tracking import Tracker, tracker
 from space import Budget, Space
@@ -86,7 +86,9 @@ def search(
     ] = None,
     repeats: Annotated[
         int | None,
-        typer.Option(min=0, help="Further seeds, of the front and its rivals first. [default: 0; 10 with --accuracy]"),
+        typer.Option(
+            min=0, help="Further seeds, of the front and its rivals. [default: 0; with --accuracy what it takes]"
+        ),
     ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Then random search, trained on as many images.")
@@ -127,10 +129,11 @@ def search(
 
     Example: nas search digits --data digits --flops 1M..4M --trials 30
     """
+    from nas.analysis.accuracy_goal import AccuracyGoal
     from nas.cli.front_table import print_front
-    from nas.searching.accuracy_goal import has_reached
     from nas.searching.launch import folder_of_search, run_search
     from nas.searching.plan import SearchPlan
+    from nas.storage.reader import Reader
 
     forecast, _, at = (latency or "").partition("@")
     plan = SearchPlan(
@@ -166,10 +169,11 @@ def search(
         return
     place = "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
     print(f"look at it: nas dashboard{place}", file=sys.stderr)
-    which, least = "the best", ""
-    if accuracy is not None and has_reached(folder, accuracy):
-        which, least = "the cheapest that has it", f" --min-accuracy {accuracy}"
-    print(f"export {which}: nas export {folder.name}{place}{least} --out exports/{folder.name}", file=sys.stderr)
+    which, limit = "the best", ""
+    least = plan.extent(1).accuracy
+    if least is not None and AccuracyGoal(least, Settings.read(folder)).reached(Reader(folder).trials()):
+        which, limit = "the cheapest that has it", f" --min-accuracy {shlex.quote(str(accuracy))}"
+    print(f"export {which}: nas export {folder.name}{place}{limit} --out exports/{folder.name}", file=sys.stderr)
 
 
 @app.command()

@@ -39,7 +39,7 @@ FRESH, BLOCKS = 8, 16  # random candidates of a trial, and how many trials' of t
 MUTANTS = 16  # candidates of an ask that are mutations of front members
 LEAST = 8  # complete networks that a forecast of the stopped ones is fitted to at least
 COST_POWER = 0.5  # a gain counts by FLOPs^-0.5, whatever is minimised: training it takes as long
-MARGIN = 1.2  # of a search for an accuracy: times the budget's upper end, what its dearest networks save against
+MARGIN = 1.2  # of a search for an accuracy: times the dearest candidate's cost, what it saves against
 TREND = (1e-6, 1e-3, 1e-3)  # prior strengths of 1, log cost and its square: next to none
 AT_RUNG = (1e-6, 1e-3, 1e-9)  # likewise of 1, log cost and the accuracy at a rung
 
@@ -260,8 +260,8 @@ class EhviSampler(BaseSampler):
         if self.least is None:
             gains = expected_gain(own, mean, deviation, edges, bars, self.ends)
         else:
-            limit = min(self.below, self.ends.high * MARGIN)
-            gains = expected_saving(own, mean, deviation, self.least, math.log(limit))
+            limit = min(math.log(self.below), own.max(initial=-math.inf) + math.log(MARGIN))
+            gains = expected_saving(own, mean, deviation, self.least, limit)
         flops = np.array([float(each.cost.flops) for each in candidates])
         order = np.argsort(-gains * flops**-COST_POWER, kind="stable")
         return [candidates[i] for i in order]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from nas.analysis.accuracy_goal import AccuracyGoal, Reached
 from nas.analysis.cost_axes import cost_of
 from nas.analysis.seed_noise import next_repeat
 from nas.records.settings import DESIGN, Settings
@@ -18,7 +20,6 @@ from nas.records.trial import Trial
 from nas.samplers.design import next_in_turn
 from nas.samplers.ehvi import EhviSampler
 from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
-from nas.searching.accuracy_goal import AccuracyGoal
 from nas.searching.leases import Heartbeat
 from nas.searching.trial_index import TrialIndex
 from nas.storage.journal import BEGUN, Journal
@@ -52,8 +53,8 @@ class Asker:
         self.heartbeat, self.on_note = heartbeat, on_note
         self.space = settings.drawable()
         self.goal: AccuracyGoal | None = None
-        self.reached: int | None = None  # the network that reaches it, as it was last said
-        self.exhausted = False  # the space holds no further network
+        self.said: int | None = None  # the network that reaches it, as it was last said
+        self.exhausted = 0.0  # a cost below which the space holds no further network
 
     def next(self, total: int, repeats: int) -> Begun | None:
         """A new network while fewer than `total` have begun, then further seeds of the study's, up to `repeats`. None
@@ -73,16 +74,18 @@ class Asker:
         budget, a random one."""
         asks = 0
         while self.index.refresh().begun() < total and asks < 2 * PATIENCE:
-            if self.goal and self.goal.is_over(self.index.reader.trials(), repeats):
+            found = self._reached()
+            if found and found.is_over:
                 return None
             queued = self._queue_interrupted(repeats=False) or self.index.waiting(repeats=False)
-            if not queued and (self.exhausted or (asks >= PATIENCE and not self._queue_unseen(asks))):
+            exhausted = self.exhausted >= (found.below if found else math.inf)
+            if not queued and (exhausted or (asks >= PATIENCE and not self._queue_unseen(asks, found))):
                 return None
             if begun := self._begin(total, repeats):
                 return begun
             asks += not queued
         if asks == 2 * PATIENCE:
-            self._give_up()
+            self._give_up(self._reached())
         return None
 
     def _repeat(self, total: int, repeats: int) -> Begun | None:
@@ -100,9 +103,10 @@ class Asker:
     def _next_repeat(self, repeats: int) -> int | None:
         """The network to train with another seed: the one that reaches an accuracy, of a design each in its turn, else
         where it is most worth it."""
-        trials = self.index.reader.trials()
         if self.goal:
-            return self.goal.to_confirm(trials)
+            found = self._reached()
+            return found.point.trial.number if found and found.is_unsure else None
+        trials = self.index.reader.trials()
         if self.settings.sampler == DESIGN:
             return next_in_turn(trials, repeats)
         return next_repeat(trials, repeats, self.settings.seed, cost_of(self.settings))
@@ -132,31 +136,30 @@ class Asker:
             attrs = attrs | {"below": frozen.user_attrs["below"]}
         self.study.enqueue_trial(params, user_attrs=attrs)
 
-    def _queue_unseen(self, asks: int) -> bool:
+    def _queue_unseen(self, asks: int, found: Reached | None) -> bool:
         """A random network that the study does not have; False, for good, where there is none. A design has its own."""
         if self.settings.sampler == DESIGN:
             return True
         seed = trial_seed(self.settings.seed, len(self.index.reader.frozen()) + asks)
-        below = self._below()
-        wanted = self.settings.cheaper_than(below)
-        params = None
-        if wanted:
-            params = unseen_params(self.settings.build_space(), wanted, self.index.seen(), seed)
+        wanted = self.settings.cheaper_than(found.below if found else None)
+        assert wanted, "else it is over"
+        params = unseen_params(self.settings.build_space(), wanted, self.index.seen(), seed)
         if params is None:
-            self._give_up()
+            self._give_up(found)
             return False
-        attrs = {"stand_in": True} if below is None else {"stand_in": True, "below": below}
+        attrs = {"stand_in": True, "below": found.below} if found else {"stand_in": True}
         self.study.enqueue_trial(params, user_attrs=attrs)  # its density is another one
         return True
 
-    def _give_up(self) -> None:
-        self.exhausted = True
-        wanted = self.settings.cheaper_than(self._below()) or self.settings
+    def _give_up(self, found: Reached | None) -> None:
+        self.exhausted = found.below if found else math.inf
+        wanted = self.settings.cheaper_than(found.below if found else None) or self.settings
         self.on_note(f"space {self.space.name} holds no further network in {wanted.budget}")
 
     def _begin(self, total: int, repeats: int) -> Begun | None:
         """Asks for one trial and draws its network; begins it where it is to be trained, else ends it."""
-        below, sampler = self._below(), self.study.sampler
+        found, sampler = self._reached(), self.study.sampler
+        below = found.below if found else None
         if isinstance(sampler, EhviSampler):
             sampler.seek(None if self.goal is None else self.goal.least, below)
         trial = self.study.ask()
@@ -204,16 +207,16 @@ class Asker:
                 trial.set_user_attr("log_density", proposal.log_density)
         return proposal
 
-    def _below(self) -> int | None:
-        """What a network is to cost less than, in a search for an accuracy that one has reached; it is said."""
+    def _reached(self) -> Reached | None:
+        """In a search for an accuracy, the network that has it; a new one is said."""
         if self.goal is None:
             return None
         trials = self.index.reader.trials()
         found = self.goal.reached(trials)
-        if found and found.trial.number != self.reached:
-            self.reached = found.trial.number
+        if found and found.point.trial.number != self.said:
+            self.said = found.point.trial.number
             self.on_note(self.goal.words(trials))
-        return self.goal.below(trials)
+        return found
 
     def _drawn_in(self, trial: optuna.Trial) -> Settings:
         """The settings whose budget holds for a trial: narrower where an accuracy was reached before it."""

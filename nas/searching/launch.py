@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from nas.analysis.accuracy_goal import AccuracyGoal
 from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import outcome
 from nas.data.sheet import sheet
@@ -19,19 +20,18 @@ from nas.records.errors import terminable
 from nas.records.extent import Extent
 from nas.records.files import write_whole
 from nas.records.progress import Notes
-from nas.records.scores import WORDS, parse_share
+from nas.records.scores import WORDS
 from nas.records.settings import ARCHIVE, BASELINE, FILE, SAMPLES, Settings, find_study
 from nas.records.study_name import check_name
 from nas.records.trial import ENDED
-from nas.searching.accuracy_goal import AccuracyGoal
 from nas.searching.beginning import data_and_settings, of_rival
 from nas.searching.estimate import TimeLeft
-from nas.searching.goal import Goal, plan_goal
 from nas.searching.latency_budget import say_measured
 from nas.searching.listener import OnTrial, heard
 from nas.searching.plan import SearchPlan, study_name
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.runners import Begin, alone, in_processes, on_ray, where
+from nas.searching.schedule import Schedule, schedule
 from nas.searching.search_log import SearchLog
 from nas.searching.worker import on_record
 from nas.storage.moving import at_work
@@ -81,14 +81,14 @@ def run_search(
         for each in (settings, *second):
             if (plan.runs / each.name / FILE).exists():
                 open_folder(plan.runs / each.name, each)  # refused before anything is timed
-        goals = []
+        schedules = []
         for each in (settings, *second):
             if second:
                 console.print(f"space {each.space_name}, seed {each.seed}:", highlight=False)
-            goals.append(plan_goal(each.drawable(), each, plan, data, placed, workers, bool(ray), notes))
+            schedules.append(schedule(each.drawable(), each, plan, data, placed, workers, bool(ray), notes))
         if plan.dry_run:
-            for each, goal in zip((settings, *second), goals, strict=True):
-                what = f"{_what(each, goal.trials)}; nothing is trained"
+            for each, found in zip((settings, *second), schedules, strict=True):
+                what = f"{_what(each, found.trials)}; nothing is trained"
                 console.print(f"study {plan.runs / each.name}: {what}", soft_wrap=True)
         if plan.dry_run or stopping.asked:
             return folder, False
@@ -105,9 +105,9 @@ def run_search(
             )
         logs_trials = workers == 1 or bool(ray)  # else their workers do
         shared = Shared(begin, notes, stopping, samples, log, logs_trials)
-        finished = _run_both(folder, settings, plan, goals[0], shared, on_trial)
-        for each, goal in zip(second, goals[1:], strict=True):
-            finished = finished and _run(plan.runs / each.name, each, goal, Extent(goal.trials), shared)
+        finished = _run_both(folder, settings, plan, schedules[0], shared, on_trial)
+        for each, found in zip(second, schedules[1:], strict=True):
+            finished = finished and _run(plan.runs / each.name, each, found, Extent(found.trials), shared)
         if finished and settings.latency:
             say_measured(folder, plan.device, notes.console, stopping)
         return folder, finished
@@ -134,11 +134,10 @@ class Shared:
 
 
 def _run_both(
-    folder: Path, settings: Settings, plan: SearchPlan, goal: Goal, shared: Shared, on_trial: OnTrial | None
+    folder: Path, settings: Settings, plan: SearchPlan, found: Schedule, shared: Shared, on_trial: OnTrial | None
 ) -> bool:
     """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    least = None if plan.accuracy is None else parse_share(plan.accuracy, "accuracy")
-    finished = _run(folder, settings, goal, Extent(goal.trials, plan.further, least), shared, on_trial)
+    finished = _run(folder, settings, found, plan.extent(found.trials), shared, on_trial)
     if finished and plan.baseline:
         images = outcome(Reader(folder).trials(), settings).images
         beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
@@ -146,23 +145,23 @@ def _run_both(
             beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
         total = max(1, round(images / settings.build_recipe().length))
         shared.notes.console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
-        finished = _run(plan.runs / beside.name, beside, goal, Extent(total), shared)
+        finished = _run(plan.runs / beside.name, beside, found, Extent(total), shared)
     return finished
 
 
 def _run(
-    folder: Path, settings: Settings, goal: Goal, extent: Extent, shared: Shared, on_trial: OnTrial | None = None
+    folder: Path, settings: Settings, found: Schedule, extent: Extent, shared: Shared, on_trial: OnTrial | None = None
 ) -> bool:
     """One study, up to its total. False if it was asked to stop before."""
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     folder.mkdir(parents=True, exist_ok=True)
     with at_work(folder):  # before there is a study.yaml: none is moved away between two of these lines
-        return _run_held(folder, settings, goal, extent, shared, on_trial)
+        return _run_held(folder, settings, found, extent, shared, on_trial)
 
 
 def _run_held(
-    folder: Path, settings: Settings, goal: Goal, extent: Extent, shared: Shared, on_trial: OnTrial | None
+    folder: Path, settings: Settings, found: Schedule, extent: Extent, shared: Shared, on_trial: OnTrial | None
 ) -> bool:
     notes = open_folder(folder, settings)
     if shared.samples and not (folder / SAMPLES).exists():
@@ -172,8 +171,9 @@ def _run_held(
     before, told = Reader(folder).trials(), shared.log(folder)
     told.begins(f"{_what(settings, trials)}; {settings.command}", sum(trial.state in ENDED for trial in before))
     told.notes(shared.notes.said)
-    found = goal.estimate
-    time_left = None if found is None else TimeLeft(trials + extent.repeats, settings.band, goal.at_once, found)
+    time_left = None
+    if found.estimate:
+        time_left = TimeLeft(trials + extent.further, settings.band, found.at_once, found.estimate)
     with SearchProgress(shared.notes.console, trials, recipe, shared.stopping, time_left) as progress:
         watch = told.watch(progress.watch(), shared.logs_trials)
         for note in notes:
@@ -182,7 +182,7 @@ def _run_held(
         with on_record(folder), told.with_errors(), heard(folder, watch, on_trial) as watch:
             finished = shared.begin(folder, watch, extent)
     if extent.accuracy is not None:
-        said = AccuracyGoal(extent.accuracy, settings).words(Reader(folder).trials())
+        said = AccuracyGoal(extent.accuracy, settings).final_words(Reader(folder).trials())
         shared.notes.console.print(said, highlight=False, soft_wrap=True)
         told.notes([said])
     told.ends(finished)

@@ -18,13 +18,13 @@ import optuna
 from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from nas.analysis.accuracy_goal import AccuracyGoal
 from nas.analysis.cost_axes import cost_of
 from nas.records.scores import score_of
 from nas.records.settings import Settings
 from nas.records.trial import COUNTS, WEIGHTS, Period, Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Decision, Standing, build_rule
-from nas.searching.accuracy_goal import AccuracyGoal
 from nas.searching.ask import Asker, Begun, end
 from nas.searching.leases import Heartbeat, Leases, lease_seconds
 from nas.searching.trial_index import TrialIndex, scores_of

@@ -76,7 +76,7 @@ class Actor:
         return socket.gethostname(), os.getpid()
 
     def work(self, assignment: Assignment) -> tuple[int, tuple[str, ...]]:
-        """Trains until the study is at its goal: exit code and lines, as a process would have them."""
+        """Trains as long as the study wants it: exit code and lines, as a process would have them."""
         os.environ.update(assignment.environment)
         if server := assignment.settings.server:  # named where the search runs, which has opened it
             name(server.url)
@@ -85,11 +85,11 @@ class Actor:
         try:
             folder, console = folder_here(assignment), Console(file=io.StringIO())
             with on_record(folder, search=False):
-                trainer, _, goal = prepare(
+                trainer, _, extent = prepare(
                     folder, assignment.source, assignment.device, assignment.threads, Notes(console)
                 )
                 self.search = Search(folder, trainer, watch, assignment.place)
-                finished = self.search.run(*goal)
+                finished = self.search.run(*extent)
         except Exception as error:
             return exit_code(error), (*said, f"error: {line_of(error)}; on {socket.gethostname()}")
         finally:

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from nas.latency.device_names import ONNX, Runtime
 from nas.records.data_card import AS_FOUND, Reading
+from nas.records.extent import SEEDS, Extent
 from nas.records.scores import METRICS, Metric, parse_share
 from nas.records.settings import Minimize, Sampler, Stop
 from nas.records.study_name import name_of
@@ -18,7 +19,6 @@ from space import Budget, InputError
 from space.budget import MEASURES, ends_in_name
 from space.draw import Drawable
 
-REPEATS = 10  # further seeds in all that a search for an accuracy spends on being sure of it
 _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:h|min|m|s)\s*)+")
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -45,7 +45,7 @@ class SearchPlan:
     trials: int | None = None  # networks in all, earlier runs of the study included
     time: str | None = None  # `2h`: as many networks as are estimated to fit, earlier runs included; or `trials`
     accuracy: str | None = None  # `92%`: to be reached at the least cost, which ends the search before
-    repeats: int | None = None  # further seeds of them; None: none, but for an accuracy REPEATS
+    repeats: int | None = None  # further seeds of them; None: none, but for an accuracy what it takes
     baseline: bool = False  # then as many images of random search, in a study beside
     rival: Rival | None = None  # then as many networks of another space
     workers: int | None = None  # processes that train at once; None: one, or one per GPU
@@ -99,12 +99,12 @@ class SearchPlan:
                 choices = ", ".join(each for each in known if each)
                 raise InputError(f"{name} must be one of {choices}, got {word!r}; choose one")
 
-    @property
-    def further(self) -> int:
-        """Seeds of networks that were trained."""
-        if self.repeats is not None:
-            return self.repeats
-        return 0 if self.accuracy is None else REPEATS
+    def extent(self, trials: int) -> Extent:
+        """How far the study shall go, with so many networks."""
+        if self.accuracy is None:
+            return Extent(trials, self.repeats or 0)
+        every = (SEEDS - 1) * trials  # at most
+        return Extent(trials, every if self.repeats is None else self.repeats, parse_share(self.accuracy, "accuracy"))
 
     @property
     def rule(self) -> Stop:

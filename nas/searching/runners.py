@@ -18,7 +18,7 @@ from nas.searching.plan import LogLevel, SearchPlan
 from nas.searching.processes import Process
 from nas.storage.postgres import environment
 from nas.storage.reader import Reader
-from nas.storage.study_folder import open_study, set_goal
+from nas.storage.study_folder import open_study, set_extent
 from nas.training.device import choose_device
 from nas.training.trainer import Trainer
 from space.processor import cores
@@ -29,7 +29,7 @@ Begin = Callable[[Path, Watch, Extent], bool]  # runs a study in a folder as far
 def alone(trainer: Trainer, folder: Path, watch: Watch, extent: Extent) -> bool:
     """In this process."""
     search = Search(folder, trainer, watch)
-    set_goal(search.study, search.reader, extent)
+    set_extent(search.study, search.reader, extent)
     return search.run(*extent)
 
 
@@ -37,7 +37,7 @@ def _together(workers: int, start: Callable[[Path, int], Worker], folder: Path, 
     """By workers, each of which `start` begins on the study at a place of its own."""
     study, storage = open_study(folder, watch.on_note)
     reader = Reader(folder, storage)
-    set_goal(study, reader, extent)
+    set_extent(study, reader, extent)
     return Fleet(reader, workers, partial(start, folder), watch).run()
 
 

@@ -24,7 +24,7 @@ from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.search_log import SearchLog
 from nas.storage.moving import at_work
 from nas.storage.reader import Reader
-from nas.storage.study_folder import goal_to_join, goes_on, open_folder, package_versions, put_error
+from nas.storage.study_folder import extent_to_join, goes_on, open_folder, package_versions, put_error
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData
 from nas.training.threads import THREADS
@@ -64,7 +64,7 @@ def prepare(
     same = described_as(data, card)
     notes = open_folder(folder, replace(settings, data=same, device=str(target), versions=package_versions()))
     trainer = BriefTrainer(settings.task, DeviceData.place(data, recipe, target), recipe)
-    return trainer, notes, goal_to_join(Reader(folder))
+    return trainer, notes, extent_to_join(Reader(folder))
 
 
 def run_worker(
@@ -72,7 +72,7 @@ def run_worker(
     level: LogLevel, console: Console,
 ) -> bool:  # fmt: skip
     """One more worker as a command, in a terminal or, `tied`, for the parent that started it, which reads its stderr.
-    `place` None: any other than the study's own workers have. False if it was asked to stop before the goal."""
+    `place` None: any other than the study's own workers have. False if it was asked to stop before its end."""
     place = random.SystemRandom().randrange(1000, 10**6) if place is None else place
     log = SearchLog(folder, f"worker {place}", level, lambda note: print(f"note: {note}", file=sys.stderr))
     with terminable(), on_record(folder, search=False), log.with_errors():
@@ -80,9 +80,9 @@ def run_worker(
             return _run_tied(folder, *prepare(folder, source, device, threads, Notes(console)), place, log)
         with Stopping(console).listening() as stopping:
             said = Notes(console)
-            trainer, notes, goal = prepare(folder, source, device, threads, said)
-            with SearchProgress(console, goal.trials, trainer.recipe, stopping) as progress:
-                log.begins(f"joins, for {goal.trials} trials in all", 0)
+            trainer, notes, extent = prepare(folder, source, device, threads, said)
+            with SearchProgress(console, extent.trials, trainer.recipe, stopping) as progress:
+                log.begins(f"joins, for {extent.trials} trials in all", 0)
                 log.notes(said.said)
                 watch = log.watch(progress.watch())
                 for note in notes:
@@ -90,17 +90,19 @@ def run_worker(
                 search = Search(folder, trainer, watch, place)
                 goes_on(search.study)
                 with on_record(folder):
-                    finished = search.run(*goal)
+                    finished = search.run(*extent)
                 log.ends(finished)
     if finished and not progress.begun:
         console.print(f"nothing was left to do: {folder.name} has all that `nas search` asked for", highlight=False)
     return finished
 
 
-def _run_tied(folder: Path, trainer: BriefTrainer, notes: list[str], goal: Extent, place: int, log: SearchLog) -> bool:
+def _run_tied(
+    folder: Path, trainer: BriefTrainer, notes: list[str], extent: Extent, place: int, log: SearchLog
+) -> bool:
     """Notes on what is other here are the parent's to give."""
     asked = threading.Event()
     watch = log.watch(Watch(on_note=lambda note: print(f"note: {note}", file=sys.stderr), stop=asked.is_set))
     search = Search(folder, trainer, watch, place)
     tie_to_parent(place, asked.set, lambda: search.abandon("the process that started its worker ended"))
-    return search.run(*goal)
+    return search.run(*extent)

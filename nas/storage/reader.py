@@ -138,7 +138,7 @@ class Reader:
         found = self.study_attributes().get("error")
         return None if found is None else str(found)
 
-    def goal(self) -> Extent | None:
+    def extent(self) -> Extent | None:
         """How far the study shall go; None where that is not on record."""
         found = self.study_attributes().get("goal")
         return None if found is None else Extent(int(found["trials"]), int(found["repeats"]), found.get("accuracy"))

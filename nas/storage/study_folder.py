@@ -86,7 +86,7 @@ def open_study(folder: Path, on_note: Callable[[str], None]) -> tuple[optuna.Stu
     return optuna.create_study(study_name=STUDY, storage=storage, directions=DIRECTIONS, load_if_exists=True), storage
 
 
-def set_goal(study: optuna.Study, reader: Reader, extent: Extent) -> None:
+def set_extent(study: optuna.Study, reader: Reader, extent: Extent) -> None:
     """Puts on record how far a study shall go, and with what settings and code: what workers that join it take up.
     Raises InputError where others train it at this moment with another code."""
     before = study.user_attrs.get(GOAL, {})
@@ -114,10 +114,10 @@ def put_error(folder: Path, line: str, error: Exception) -> None:
         print(f"note: the error is not on record in {folder}: {problem}", file=sys.stderr)
 
 
-def goal_to_join(reader: Reader) -> Extent:
-    """That of the last `set_goal`. Raises InputError where there was none, and where this
+def extent_to_join(reader: Reader) -> Extent:
+    """That of the last `set_extent`. Raises InputError where there was none, and where this
     machine's code or copy of the settings is another than that of whoever began."""
-    attributes, found = reader.study_attributes(), reader.goal()
+    attributes, found = reader.study_attributes(), reader.extent()
     if found is None:
         raise InputError(f"study must have been begun to be joined, got {reader.folder}; begin it with `nas search`")
     _check_code(attributes[GOAL].get("code"), reader.folder)

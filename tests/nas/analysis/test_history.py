@@ -111,10 +111,10 @@ def test_how_many_worked_at_once_by_minutes(seed: int) -> None:
 def test_the_rate_is_of_recent_trials_and_gives_the_time_left() -> None:
     trials = [trial(i, 0.5) for i in range(11)]
     found = pace(trials, SETTINGS, Extent(30, 2))
-    assert (found.trainings, found.goal) == (11, 32)
+    assert (found.trainings, found.total) == (11, 32)
     assert found.per_hour == pytest.approx(60)
     assert found.left == timedelta(minutes=21)
-    assert pace(trials, SETTINGS, None).goal == 30, "as the command says"
+    assert pace(trials, SETTINGS, None).total == 30, "as the command says"
     assert pace(trials[:2], SETTINGS, None).per_hour is None
     assert pace(trials, make_settings("x", command="?"), None).left is None
 

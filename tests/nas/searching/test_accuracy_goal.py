@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 
 import nas
+from nas.analysis.accuracy_goal import MISSES, SAVED, AccuracyGoal, Reached
+from nas.records.extent import SEEDS, Extent
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
-from nas.searching.accuracy_goal import MISSES, SAVED, SEEDS, AccuracyGoal
 from nas.searching.loop import Search, Watch
-from nas.searching.plan import REPEATS, SearchPlan
+from nas.searching.plan import SearchPlan
 from nas.storage.reader import Reader
-from nas.storage.study_folder import goal_to_join
+from nas.storage.study_folder import extent_to_join
 from nas.training.brief import Verdict
 from nas.training.trainer import Finished, Result
 from space import Arch, Band, InputError, Task, cost
@@ -48,50 +50,50 @@ DEAR, CHEAP = trial(0, 150_000, 0.95), trial(1, 100_000, 0.92)
 CHEAPER = [trial(10 + i, 50_000, 0.8, below=98_000) for i in range(MISSES)]
 
 
+def reached(*trials: Trial) -> Reached:
+    found = GOAL.reached(trials)
+    assert found
+    return found
+
+
 def test_the_cheapest_network_whose_mean_has_it_is_reached() -> None:
     assert GOAL.reached([trial(0, 30_000, 0.89)]) is None
-    assert GOAL.below([trial(0, 30_000, 0.89)]) is None
-    found = GOAL.reached([DEAR, CHEAP])
-    assert found
-    assert found.trial.number == 1
-    assert GOAL.below([DEAR, CHEAP]) == round((1 - SAVED) * 100_000)
-    lucky = GOAL.reached([DEAR, CHEAP, seed_of(CHEAP, 2, 0.86)])
-    assert lucky
-    assert lucky.trial.number == 0, "its mean is .89"
+    found = reached(DEAR, CHEAP)
+    assert (found.point.trial.number, found.below) == (1, round((1 - SAVED) * 100_000))
+    lucky = reached(DEAR, CHEAP, seed_of(CHEAP, 2, 0.86))
+    assert lucky.point.trial.number == 0, "the mean of the other is .89"
 
 
 def test_what_reaches_it_gets_two_further_seeds() -> None:
-    assert GOAL.to_confirm([trial(0, 30_000, 0.89)]) is None
     known = [DEAR, CHEAP]
     for number in range(2, 1 + SEEDS):
-        assert GOAL.to_confirm(known) == 1
+        assert reached(*known).is_unsure
         known.append(seed_of(CHEAP, number, 0.91))
-    assert GOAL.to_confirm(known) is None
-    assert GOAL.to_confirm([DEAR, CHEAP, seed_of(CHEAP, 2, None), seed_of(CHEAP, 3, None)]) is None, "they train"
+    assert not reached(*known).is_unsure
+    assert not reached(DEAR, CHEAP, seed_of(CHEAP, 2, None), seed_of(CHEAP, 3, None)).is_unsure, "they train"
 
 
-def test_it_is_over_once_it_is_sure_and_cheaper_ones_miss_it() -> None:
-    seeds = [seed_of(CHEAP, 2, 0.91), seed_of(CHEAP, 3, 0.91)]
-    assert not GOAL.is_over([trial(0, 30_000, 0.89)], REPEATS)
-    assert not GOAL.is_over([DEAR, CHEAP, *CHEAPER], REPEATS), "of one seed it is not sure"
-    assert GOAL.is_over([DEAR, CHEAP, *CHEAPER], 0), "no further one may be spent"
-    assert not GOAL.is_over([DEAR, CHEAP, seeds[0], seed_of(CHEAP, 3, None), *CHEAPER], REPEATS), "one trains"
-    assert not GOAL.is_over([DEAR, CHEAP, *seeds, *CHEAPER[1:]], REPEATS)
-    assert GOAL.is_over([DEAR, CHEAP, *seeds, *CHEAPER], REPEATS)
+def test_a_seed_that_failed_is_tried_again_but_not_for_ever() -> None:
+    failed = [trial(20 + i, 100_000, None, key="1", repeat_of=1, state="failed") for i in range(2 * SEEDS)]
+    assert reached(CHEAP, *failed[:2]).is_unsure
+    assert not reached(CHEAP, *failed).is_unsure
+
+
+def test_it_is_over_once_enough_cheaper_ones_miss_it() -> None:
+    assert not reached(DEAR, CHEAP, *CHEAPER[1:]).is_over
+    assert reached(DEAR, CHEAP, *CHEAPER).is_over
     before = [trial(10 + i, 50_000, 0.8) for i in range(MISSES)]
-    assert not GOAL.is_over([DEAR, CHEAP, *seeds, *before], REPEATS), "none of them was drawn for it"
-    least = trial(0, 20_300, 0.95)
-    assert GOAL.is_over([least], REPEATS), f"none of the band saves {SAVED:.0%}"
+    assert not reached(DEAR, CHEAP, *before).is_over, "none of them was drawn for it"
+    assert reached(trial(0, 20_300, 0.95)).is_over, f"none of the band saves {SAVED:.0%}"
 
 
 def test_a_network_that_loses_it_again_leaves_the_one_before() -> None:
-    """What was drawn to be cheaper than the one that lost it is cheaper than the other, too."""
+    """What was drawn to be cheaper than the one that lost it says little of what lies between the two."""
     lost = [seed_of(CHEAP, 2, 0.85), seed_of(CHEAP, 3, 0.85)]
-    kept = [seed_of(DEAR, 4, 0.95), seed_of(DEAR, 5, 0.95)]
-    assert GOAL.is_over([DEAR, CHEAP, *lost, *kept, *CHEAPER], REPEATS)
-    assert "trial 0, 95.00%, mean of 3 seeds, 150K FLOPs; 10 networks" in GOAL.words(
-        [DEAR, *kept, CHEAP, *lost, *CHEAPER]
-    )
+    found = reached(DEAR, CHEAP, *lost, *CHEAPER)
+    assert (found.point.trial.number, found.misses, found.is_over) == (0, 0, False)
+    drawn = [trial(30 + i, 120_000, 0.8, below=147_000) for i in range(MISSES)]
+    assert reached(DEAR, CHEAP, *lost, *CHEAPER, *drawn).is_over
 
 
 def test_words_tell_how_far_it_is() -> None:
@@ -100,6 +102,13 @@ def test_words_tell_how_far_it_is() -> None:
         "accuracy: 90.00% is not reached; the nearest is trial 0, 89.0"
     )
     assert GOAL.words([CHEAP]) == "accuracy: 90.00% is reached by trial 1, 92.00%, 1 seed, 100K FLOPs"
+
+
+def test_the_last_words_tell_why_it_ended() -> None:
+    assert GOAL.final_words([CHEAP, *CHEAPER]).endswith("FLOPs; 10 networks drawn to be cheaper missed it")
+    assert GOAL.final_words([trial(0, 20_300, 0.95)]).endswith("; the budget holds none that costs 2% less")
+    assert GOAL.final_words([CHEAP]).endswith("FLOPs; go on with more --trials to look for a cheaper one")
+    assert GOAL.final_words([trial(0, 30_000, 0.89)]) == GOAL.words([trial(0, 30_000, 0.89)])
 
 
 @pytest.mark.parametrize(
@@ -144,9 +153,9 @@ def test_once_it_is_reached_only_cheaper_networks_are_drawn(
     goal = AccuracyGoal(0.9, search.settings)
     found = goal.reached(trials)
     assert found
-    assert found.seeds == SEEDS
-    assert 60_000 <= (found.trial.flops or 0) < 90_000
-    assert goal.is_over(trials, 10)
+    assert found.point.seeds == SEEDS
+    assert 60_000 <= (found.point.trial.flops or 0) < 90_000
+    assert found.is_over
     drawn = [t for t in trials if t.below is not None and t.state in ENDED and t.repeat_of is None]
     assert len(drawn) >= MISSES
     assert all((t.flops or 0) < (t.below or 0) for t in drawn)
@@ -207,7 +216,7 @@ def test_the_command_ends_before_its_total_and_says_what_it_found(
     trials = Reader(Path("runs/s")).trials()
     assert sum(t.state in ENDED for t in trials) < 30
     assert "export the cheapest that has it: nas export s --min-accuracy 15% --out exports/s" in err
-    assert goal_to_join(Reader(Path("runs/s"))) == (20, REPEATS, 0.15)
+    assert extent_to_join(Reader(Path("runs/s"))) == (20, 40, 0.15)
     assert "accuracy: 15.00% is reached" in Path("runs/s/search.log").read_text()
     code, out, err = run(*words, "--accuracy", ".9999", "--trials", 1, "--study", "t", "--json")
     assert code == 0, err
@@ -238,9 +247,33 @@ def test_what_is_no_accuracy_is_refused(text: str) -> None:
 
 
 def test_further_seeds_are_for_it() -> None:
-    assert SearchPlan(trials=3).further == 0
-    assert SearchPlan(trials=3, accuracy="92%").further == REPEATS
-    assert SearchPlan(trials=3, accuracy="92%", repeats=2).further == 2
+    assert SearchPlan(trials=3).extent(3) == Extent(3, 0)
+    every = SearchPlan(trials=30, accuracy="92%").extent(30)
+    assert every == Extent(30, 60, 0.92), "as many as any networks may need"
+    assert every.further == 2, "what is planned for"
+    assert SearchPlan(trials=3, accuracy="92%", repeats=1).extent(3) == (3, 1, 0.92)
+
+
+def test_another_accuracy_has_seeds_of_its_own(make: Callable[..., Search]) -> None:  # noqa: F811
+    """However many the study spent before."""
+    search = make(sampler="random")
+    search.trainer = known(lambda arch: 0.5 + 0.5 * (flops_of(arch) >= 60_000))
+    assert search.run(10, 12)
+    assert search.run(*SearchPlan(trials=40, accuracy="90%").extent(40))
+    found = AccuracyGoal(0.9, search.settings).reached(search.reader.trials())
+    assert found
+    assert found.point.seeds >= SEEDS
+
+
+def test_a_worker_that_found_none_cheaper_draws_again_once_less_is_enough(make: Callable[..., Search]) -> None:  # noqa: F811
+    """What was lucky below all others loses it when its seeds come in."""
+    search = make(sampler="random")
+    search.trainer = known(lambda arch: 0.95)
+    search.asker.exhausted = BAND.low + 1.0  # as if it had once looked below such a network
+    assert search.run(1, 0, 0.9)
+    assert search._next(60, 0)
+    search.asker.exhausted = math.inf
+    assert search._next(60, 0) is None
 
 
 def test_from_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

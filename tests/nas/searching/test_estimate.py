@@ -13,7 +13,7 @@ import torch
 from nas.data.dataset import load
 from nas.records.recipe import Recipe
 from nas.records.trial import Trial
-from nas.searching import goal
+from nas.searching import schedule
 from nas.searching.estimate import START, Estimate, TimeLeft, _peak_memory, estimate, starting, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
@@ -51,8 +51,8 @@ def test_workers_take_time_to_start_and_one_process_has_started() -> None:
 
 
 def test_a_time_holds_the_start_of_workers_too(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(goal, "estimate", lambda *_: Estimate((200_000, 4_000_000), (4.0, 4.0), 10**9))
-    monkeypatch.setattr(goal, "cores", lambda: 2)
+    monkeypatch.setattr(schedule, "estimate", lambda *_: Estimate((200_000, 4_000_000), (4.0, 4.0), 10**9))
+    monkeypatch.setattr(schedule, "cores", lambda: 2)
     words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--runs", tmp_path, "--dry-run")
     for workers, trials in ((1, 3), (2, 4)):
         code, _, said = run(*words, "--time", "12s", "--workers", workers)
@@ -176,7 +176,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(run: Run, tmp_path: Path) ->
 
 
 def test_a_time_chooses_the_number_of_trials(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(goal, "estimate", lambda *_: Estimate((200_000, 4_000_000), (60.0, 60.0), 10**9))
+    monkeypatch.setattr(schedule, "estimate", lambda *_: Estimate((200_000, 4_000_000), (60.0, 60.0), 10**9))
     words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--epochs", 1, "--runs", tmp_path)
     code, _, said = run(*words, "--time", "3min", "--sampler", "random", "--study", "timed")
     assert code == 0

@@ -22,7 +22,7 @@ from space.processor import cores
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Schedule:
     """How far a search goes, and what it takes; `estimate` None where that is not known. `at_once`: trainings that run
     side by side without holding each other up."""
 
@@ -31,17 +31,18 @@ class Goal:
     estimate: Estimate | None
 
 
-def plan_goal(
+def schedule(
     space: Drawable, settings: Settings, plan: SearchPlan, data: Data, placed: DeviceData, workers: int,
     elsewhere: bool, notes: Notes,
-) -> Goal:  # fmt: skip
+) -> Schedule:  # fmt: skip
     """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
     console = notes.console
     known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
     ended = sum(trial.state in ENDED for trial in known)
-    if plan.trials is not None and ended >= plan.trials + plan.further and not plan.baseline:
+    further = plan.extent(plan.trials or 1).further
+    if plan.trials is not None and ended >= plan.trials + further and not plan.baseline:
         console.print("estimate: nothing is left to train", highlight=False)
-        return Goal(plan.trials, workers, None)
+        return Schedule(plan.trials, workers, None)
     at_once = min(workers, cores() if placed.device.type == "cpu" else max(1, torch.cuda.device_count()))
     found = None if elsewhere else _estimate(space, settings, data, placed, workers)
     if found is None:
@@ -49,20 +50,20 @@ def plan_goal(
         if plan.trials is None:
             raise InputError(f"time must be one that can be estimated, got {plan.time}, but {why}; give --trials")
         notes(f"how long it takes is not known before: {why}")
-        return Goal(plan.trials, workers, None)
+        return Schedule(plan.trials, workers, None)
     trials, start = plan.trials, starting(workers, cores())
     if trials is None:
         assert plan.time is not None
         limit = parse_time(plan.time) / (1 + plan.baseline) - start
-        trials = trials_within(limit, found, settings.band, at_once, plan.further, known)
+        trials = trials_within(limit, found, settings.band, at_once, further, known)
         said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
         console.print(f"time: {plan.time} {said}", highlight=False)
-    left = max(0, trials + plan.further - ended)
+    left = max(0, trials + further - ended)
     if plan.baseline:
-        left += max(0, trials + plan.further - sum(trial.state in ENDED for trial in beside))
+        left += max(0, trials + further - sum(trial.state in ENDED for trial in beside))
     said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline), settings.stop != "none")
     console.print(said, highlight=False, soft_wrap=True)
-    return Goal(trials, at_once, found)
+    return Schedule(trials, at_once, found)
 
 
 def _trials(folder: Path) -> list[Trial]:

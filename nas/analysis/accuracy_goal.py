@@ -1,0 +1,88 @@
+"""An accuracy to reach: the cheapest network that has it, what is still wanted then, and when a search for it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.analysis.cost_axes import cost_of
+from nas.analysis.pareto import Point, minimised, points, score, top
+from nas.analysis.wording import mean_words
+from nas.records.extent import SEEDS
+from nas.records.settings import Settings
+from nas.records.trial import ENDED, Trial
+
+SAVED = 0.02  # part of its cost that a network must save to be looked for
+MISSES = 10  # networks that were drawn to be cheaper, trained in vain, after which a search ends
+TRIES = 2 * SEEDS  # trainings of a network, failed ones included, to get its seeds
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A network whose mean has the accuracy."""
+
+    point: Point
+    below: int  # what others are to cost less than
+    seeds: int  # trainings that are complete, train or wait
+    tries: int  # the same, failed ones included
+    misses: int  # networks that were drawn to cost less, in vain
+    last: bool  # the budget holds none that does
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether it is to have another seed."""
+        return self.seeds < SEEDS and self.tries < TRIES
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing cheaper is to be drawn."""
+        return self.last or self.misses >= MISSES
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyGoal:
+    """`least`: of what the study maximises, 0 to 1. Costs are of what it minimises, in the units of its budget."""
+
+    least: float
+    settings: Settings
+
+    def reached(self, trials: Sequence[Trial]) -> Reached | None:
+        """The cheapest network that has it."""
+        cost = minimised(self.settings)
+        having = (point for point in points(trials) if score(point.trial) >= self.least)
+        point = min(having, key=lambda each: (cost(each.trial), each.trial.number), default=None)
+        if point is None:
+            return None
+        number, most = point.trial.number, cost(point.trial)
+        below = max(1, int((1 - SAVED) * most))
+        states = [t.state for t in trials if number in (t.number, t.repeat_of)]
+        drawn = [t for t in trials if t.repeat_of is None and t.state in ENDED and (t.below or 0) >= below]
+        return Reached(
+            point, below, seeds=sum(state in ("complete", "running", "waiting") for state in states),
+            tries=sum(state in (*ENDED, "running", "waiting") for state in states),
+            misses=sum(cost(t) < most for t in drawn), last=self.settings.cheaper_than(below) is None,
+        )  # fmt: skip
+
+    def words(self, trials: Sequence[Trial]) -> str:
+        """How far a search for it is."""
+        found, axis = self.reached(trials), cost_of(self.settings)
+        if found is None:
+            near = top(trials, minimised(self.settings))
+            if near is None:
+                return f"accuracy: {self.least:.2%} is not reached: no network was trained to its end"
+            return (
+                f"accuracy: {self.least:.2%} is not reached; the nearest is trial {near.trial.number}, "
+                f"{mean_words(score(near.trial), near.seeds)}: go on with more --trials, or ask for less"
+            )
+        trial, missed = found.point.trial, found.misses
+        what = f"{mean_words(score(trial), found.point.seeds)}, {axis.said(axis.on(trial))}"
+        more = f"; {missed} network{'s' * (missed > 1)} drawn to be cheaper missed it" if missed else ""
+        more += f"; the budget holds none that costs {SAVED:.0%} less" if found.last else ""
+        return f"accuracy: {self.least:.2%} is reached by trial {trial.number}, {what}{more}"
+
+    def final_words(self, trials: Sequence[Trial]) -> str:
+        """The same of a search that has ended."""
+        found = self.reached(trials)
+        if found is None or found.is_over:
+            return self.words(trials)
+        return f"{self.words(trials)}; go on with more --trials to look for a cheaper one"
