@@ -84,12 +84,12 @@ def _check_latency(space: Structure, budget: Budget, task: Task) -> None:
     if budget.model is None:
         raise InputError("latency must have a model that forecasts it, got none; Budget.forecast_by gives it one")
     assert budget.flops is not None, "networks are drawn over FLOPs, within a latency"
-    budget.model.check_task(task, space.name)
+    budget.model.check_task(task, space)
     missing = kinds(space) - budget.model.rates.keys()
     if missing:
         raise InputError(
             f"latency model must know every layer of space {space.name}, got none of {min(missing)}; measure that: "
-            f"nas measure {space.name} --networks 100"
+            f"{budget.model.command(space, task)}"
         )
 
 

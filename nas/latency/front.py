@@ -10,12 +10,13 @@ from typing import Any
 from nas.analysis import cost_axes
 from nas.analysis.cost_axes import COUNTED, CostAxis, cost_of, is_busy, latency, mark, reference_best, slowdown
 from nas.analysis.pareto import baseline_of, points, score
-from nas.latency.device_names import Device, meant, options_of
+from nas.latency.device_names import Device, meant
 from nas.latency.measurements import around, read
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError
+from space.latency_model import options_of
 from space.reading import nearest
 
 AXIS = "latency"

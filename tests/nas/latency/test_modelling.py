@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -130,7 +131,8 @@ def test_what_was_quiet_stays_where_only_another_batch_is_measured_again(monkeyp
     measured = list[Any]()
 
     def busy_at_one_batch(arch: Arch, *how: Any) -> Iterator[Timing]:
-        again, _ = arch in measured, measured.append(arch)
+        again = arch in measured
+        measured.append(arch)
         for timing in timings_of(arch, *how):
             busy = (timing.batch == 1) == again
             yield replace(timing, reference=1e9 if busy else 1e-9)
@@ -170,15 +172,46 @@ def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> Non
     assert named.device == made.device, "a named one needs no such device"
     with pytest.raises(
         InputError,
-        match=r"latency must name one device that was measured on space digits at 8 px and .* got @h100",
+        match=r"latency must name one device that was measured on space digits at 8 px and .* got @h100; measured: none; "
+        "there: nas measure digits --networks 100 --channels 1 --batch 4 --runtime onnxruntime$",
     ):
-        model_for(space, TASK, BUDGET, Wanted(named="h100"), console)
-    assert list(models_in("digits", TASK, Wanted())) == [made.device]
-    assert not models_in("digits", Task(16, 1, 10), Wanted())
-    assert not models_in("digits", TASK, Wanted(batch=4))
-    assert not models_in("digits", TASK, Wanted(runtime="onnxruntime"))
-    with pytest.raises(InputError, match=r"latency must have a model before a dry run, got none of .* at batch 2; nas"):
-        model_for(space, TASK, BUDGET, Wanted(device="cpu", batch=2), console, may_measure=False)
+        model_for(space, TASK, BUDGET, Wanted(named="h100", batch=4, runtime="onnxruntime"), console)
+    assert list(models_in("digits", TASK, Wanted(), QUIET)) == [made.device]
+    assert not models_in("digits", Task(16, 1, 10), Wanted(), QUIET)
+    assert not models_in("digits", TASK, Wanted(batch=4), QUIET)
+    assert not models_in("digits", TASK, Wanted(runtime="onnxruntime"), QUIET)
+    with pytest.raises(
+        InputError, match=r"latency must be of a device that is here, .* got cuda:7; .* \.\.5ms@DEVICE, or"
+    ):
+        model_for(space, TASK, BUDGET, Wanted(device="cuda:7"), console)
+
+
+def test_the_command_that_an_error_gives_makes_the_model_that_is_missing(run: Run) -> None:
+    budget, wanted = Budget.parse("50K..400K", latency="..9s"), Wanted(device="cpu", batch=2)
+    space, task = Space.load("digits"), Task(12, 1, 10)
+    with pytest.raises(
+        InputError, match=r"latency must have a model before a dry run, got none of .* at batch 2; nas"
+    ) as e:
+        model_for(space, task, budget, wanted, QUIET, may_measure=False)
+    found = re.search(r"; nas (measure digits .*) makes one$", str(e.value))
+    assert found
+    assert run(*found[1].replace("100", "10").split())[0] == 0
+    model = model_for(space, task, budget, wanted, QUIET, may_measure=False)
+    space.check_budget(budget.forecast_by(model), task)
+
+
+def test_files_that_are_no_model_are_left_out_and_named() -> None:
+    space, console = Space.load("digits"), Console(record=True, width=500)
+    made = model_for(space, TASK, BUDGET, Wanted(device="cpu"), QUIET)
+    Path("devices/package.json").write_text('{"name": "of something else"}')
+    Path("devices/broken.json").write_text("{")
+    Path("devices/folder.json").mkdir()
+    found = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
+    assert found.to_dict() == made.to_dict()
+    said = console.export_text().splitlines()
+    assert [line.partition(":")[2].partition(" is left out: ")[0] for line in said] == [
+        " devices/broken.json", " devices/folder.json", " devices/package.json"
+    ]  # fmt: skip
 
 
 def test_a_space_of_too_few_networks_and_a_busy_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,7 @@ def test_a_model_of_smaller_networks_is_said_to_be_less_sure(run: Run) -> None:
     code, _, err = run(*words, "--flops", "1M..40M", "--device-model", model_file(), "--trials", 1)
     assert code == 0, err
     assert (
-        "note: it was fitted to networks of up to 10M FLOPs, and is less sure beyond: nas measure digits --networks 100 --flops 1M..40M"
+        "note: it was fitted to networks of up to 10M FLOPs, and is less sure beyond: nas measure digits --networks 100 --channels 1 --flops 1M..40M"
         in " ".join(err.split())
     )
 
