@@ -68,7 +68,7 @@ def timing(milliseconds: float, reference: float | None = 1.0, best: float = 1.0
 
 
 def test_the_front_rises_in_accuracy_and_latency() -> None:
-    rows = [row(1, 0.5), row(2, 0.4), row(3, 0.6), row(4, 0.6)]
+    rows = [row(1, 0.5, 1), row(2, 0.4, 2), row(3, 0.6, 3), row(4, 0.6, 4)]
     assert latency_front(rows) == [rows[0], rows[2]]
     assert latency_front([row(0.5, 0.9, slowdown=1.3), *rows]) == [rows[0], rows[2]], "the machine was busy"
     old = row(0.5, 0.5, slowdown=None)
