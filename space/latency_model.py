@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from space.arch import Task
 from space.cost import CACHED
 from space.reading import InputError, check, is_file
 from space.work import UNITS, Work, head_work, stage_work, stem_work
-
-if TYPE_CHECKING:
-    from space.structure import Structure
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -95,19 +90,6 @@ class LatencyModel:
         """Nanoseconds of work of layers that were measured."""
         return round(sum(self.rates[kind].get(unit, 0.0) * amount for (kind, unit), amount in amounts.items()))
 
-    def check_task(self, task: Task, space: Structure) -> None:
-        """Raises InputError where it is of images of another size."""
-        mine, asked = (self.image_size, self.channels), (task.image_size, task.channels)
-        if mine != asked:
-            raise InputError(
-                f"latency model must be of {asked[0]} px and {asked[1]} channels, got one of {mine[0]} px and "
-                f"{mine[1]}; measure that: {self.command(space, task)}"
-            )
-
-    def command(self, space: Structure, task: Task) -> str:
-        """The command that makes one of the same device, runtime and batch, of that space and size of images."""
-        return measure_command(space, task, self.batch, options_of(self.device))
-
     def to_dict(self) -> dict[str, Any]:
         """Plain, as it is read from JSON and YAML."""
         plain: dict[str, Any] = json.loads(self.to_json())
@@ -131,21 +113,6 @@ class LatencyModel:
         except ValueError as error:
             raise InputError(f"{path} must be JSON, got {error}; measure again: nas measure SPACE") from None
         return LatencyModel.from_dict(plain, str(path))
-
-
-def measure_command(space: Structure, task: Task, batch: int = 1, options: str = "") -> str:
-    """The command that makes a model of a space at a size of images and a batch, on the machine where it is given;
-    `options`: what else it says, as `options_of`."""
-    usual = (("image-size", task.image_size, space.image_size), ("channels", task.channels, 3), ("batch", batch, 1))
-    said = "".join(f" --{name} {value}" for name, value, default in usual if value != default)
-    return f"nas measure {space.name} --networks 100{said}{options}"
-
-
-def options_of(device: str) -> str:
-    """What measures under that name on its machine: ` --threads 2 --runtime onnxruntime`; empty for the defaults."""
-    found = re.search(r", (\d+) threads?(?:, (\w+))?$", device)
-    threads, runtime = found.groups() if found else ("1", None)
-    return f" --threads {threads}" * (threads != "1") + f" --runtime {runtime}" * (runtime is not None)
 
 
 @lru_cache(CACHED)

@@ -16,7 +16,8 @@ from nas.latency.reach import by_measuring, flops_within
 from nas.records.files import write_asked
 from nas.records.progress import Steps
 from space import Arch, Budget, InputError, Space, Task
-from space.latency_model import LatencyModel, measure_command, options_of
+from space.latency_model import LatencyModel
+from space.measuring import check_images, measure_command, options_of
 
 if TYPE_CHECKING:
     from nas.latency.device_names import Runtime
@@ -61,7 +62,7 @@ def model_for(
         model = _named(space, task, wanted, console)
     else:
         model = _at_hand(space, task, budget, wanted, console, may_measure)
-    model.check_task(task, space)
+    check_images(model, space, task)
     return model
 
 

@@ -18,6 +18,7 @@ from space import Budget, InputError, Space, Task, compact
 from space.budget import LATENCY
 from space.draw import Drawable
 from space.latency_model import LatencyModel
+from space.measuring import command_like
 
 FAR = 2  # times the FLOPs that a model was fitted to, beyond which its forecast is said to be less sure
 
@@ -73,7 +74,7 @@ def _say(space: Space, task: Task, model: LatencyModel, budget: Budget, console:
     if budget.flops.high > FAR * model.flops[1]:
         console.print(
             f"note: it was fitted to networks of up to {compact(model.flops[1])} FLOPs, and is less sure beyond: "
-            f"{model.command(space, task)} --flops {budget.flops} measures those that are searched",
+            f"{command_like(model, space, task)} --flops {budget.flops} measures those that are searched",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
 
