@@ -10,6 +10,7 @@ from space.axes import Axis
 from space.budget import COUNTS, Band, Budget
 from space.cost import count_stem
 from space.cost_range import cost_range
+from space.measuring import check_images, command_like
 from space.parts import find_part
 from space.reading import InputError
 from space.stems import Stem
@@ -84,12 +85,12 @@ def _check_latency(space: Structure, budget: Budget, task: Task) -> None:
     if budget.model is None:
         raise InputError("latency must have a model that forecasts it, got none; Budget.forecast_by gives it one")
     assert budget.flops is not None, "networks are drawn over FLOPs, within a latency"
-    budget.model.check_task(task, space.name)
+    check_images(budget.model, space, task)
     missing = kinds(space) - budget.model.rates.keys()
     if missing:
         raise InputError(
             f"latency model must know every layer of space {space.name}, got none of {min(missing)}; measure that: "
-            f"nas measure {space.name} --networks 100"
+            f"{command_like(budget.model, space, task)}"
         )
 
 

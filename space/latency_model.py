@@ -17,10 +17,9 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from space.arch import Arch, Task
 from space.cost import CACHED
 from space.reading import InputError, check, is_file
-from space.work import UNITS, Work, head_work, stage_work, stem_work, work
+from space.work import UNITS, Work, head_work, stage_work, stem_work
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -78,10 +77,6 @@ class LatencyModel:
         """`batch 1, AMD EPYC, 1 thread`."""
         return f"batch {self.batch}, {self.device}"
 
-    def of(self, arch: Arch, task: Task) -> int:
-        """Nanoseconds of a batch, to a few."""
-        return round(self.fixed) + self.total(work(arch, task))
-
     def line(
         self, stem: tuple[Any, ...], stages: Sequence[tuple[Any, ...]], head: tuple[Any, ...]
     ) -> tuple[int, list[int]]:  # fmt: skip
@@ -94,16 +89,6 @@ class LatencyModel:
     def total(self, amounts: Work) -> int:
         """Nanoseconds of work of layers that were measured."""
         return round(sum(self.rates[kind].get(unit, 0.0) * amount for (kind, unit), amount in amounts.items()))
-
-    def check_task(self, task: Task, space: str) -> None:
-        """Raises InputError where it is of images of another size."""
-        mine, asked = (self.image_size, self.channels), (task.image_size, task.channels)
-        if mine != asked:
-            raise InputError(
-                f"latency model must be of {asked[0]} px and {asked[1]} channels, got one of {mine[0]} px and "
-                f"{mine[1]}; measure that: nas measure {space} --networks 100 --image-size {asked[0]} --channels "
-                f"{asked[1]}"
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain, as it is read from JSON and YAML."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.pareto import best, knee, merged, pareto_front, score
@@ -37,29 +37,30 @@ class Selection:
     batch: int = 1
 
     @property
-    def over(self) -> str | None:
-        """What the front is over: measured latency where that alone is limited."""
-        counted = self.max_flops is None and self.max_params is None
-        return AXIS if self.max_latency is not None and counted and self.by is None else self.by
+    def latency(self) -> str | None:
+        """Which measured latency has a part in it: that of `by`, else of a limit."""
+        if self.by not in (None, *COUNTED):
+            return self.by
+        return None if self.max_latency is None else AXIS
 
     @property
-    def latency(self) -> str | None:
-        """Which latency has a part in it."""
-        if self.over not in (None, *COUNTED):
-            return self.over
-        return AXIS if self.max_latency is not None else None
+    def over(self) -> str | None:
+        """What the front is over: `by`, else measured latency where that alone is limited; None: what the study
+        minimises."""
+        alone = self.max_flops is None and self.max_params is None
+        return self.latency if self.by is None and alone else self.by
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`said`: what a network has of it. `nearest`: the one of some that comes nearest to it. `rule`: what an error says
-    where none is within it, of what the nearest has."""
+    """`said`: what a network has of it. `nearest`: the one of some that comes nearest to it, None where none has
+    it. `rule`: what an error says where none is within it, of what the nearest has."""
 
     option: str
     got: str
     holds: Callable[[Trial], bool]
     said: Callable[[Trial], str]
-    nearest: Callable[[Sequence[Trial]], Trial]
+    nearest: Callable[[Sequence[Trial]], Trial | None]
     rule: Callable[[str], str]
 
 
@@ -88,8 +89,10 @@ def _picked(folder: Path, rows: Sequence[Trial], selection: Selection) -> Picked
     cost = axis(folder, rows, selection.over, selection.batch)
     points = merged(rows)
     limits = _limits(folder, rows, selection)
-    inside = [trial for trial in points if cost.of(trial) and all(limit.holds(trial) for limit in limits)]
-    if not inside:
+    if not all(map(cost.of, points)):
+        limits.append(_having(cost))
+    inside = [trial for trial in points if all(limit.holds(trial) for limit in limits)]
+    if points and not inside:
         _refuse(points, limits)
     front = pareto_front(inside, cost.on)
     which = selection.pick or ("best" if selection.min_accuracy is None else "cheapest")
@@ -105,8 +108,7 @@ def _limits(folder: Path, rows: Sequence[Trial], selection: Selection) -> list[L
             band = Band.parse(text, option) if ".." in text else Band(1, parse_count(text, option))
             found.append(_at_most(option, text, COUNTED[name], band.high, band.low))
     if selection.max_latency is not None:
-        by = AXIS if selection.by in (None, *COUNTED) else selection.by
-        timed = axis(folder, rows, by, selection.batch)
+        timed = axis(folder, rows, selection.latency, selection.batch)
         found.append(_at_most("max-latency", f"{selection.max_latency:g} ms", timed, selection.max_latency))
     if selection.min_accuracy is not None:
         least = parse_share(selection.min_accuracy, "min-accuracy")
@@ -125,27 +127,37 @@ def _at_most(option: str, got: str, cost: CostAxis, most: float, least: float = 
 
     return Limit(
         option, got, lambda trial: least <= (cost.of(trial) or math.inf) <= most,
-        lambda trial: cost.words(cost.on(trial)), lambda trials: min(filter(cost.of, trials), key=far),
+        lambda trial: cost.words(cost.on(trial)), lambda trials: min(filter(cost.of, trials), key=far, default=None),
         lambda nearest: f"be within reach of a network, got {got}; the nearest has {nearest}",
     )  # fmt: skip
 
 
-def _refuse(points: Sequence[Trial], limits: Sequence[Limit]) -> None:
-    """Raises InputError for limits that leave nothing: for the one that does so alone, else with what each of them
-    costs."""
-    for limit in limits if points else ():
-        if not any(map(limit.holds, points)):
-            raise InputError(f"{limit.option} must {limit.rule(limit.said(limit.nearest(points)))}")
+def _having(cost: CostAxis) -> Limit:
+    """What the front is over, where some networks have none, such as a latency that was not measured."""
+    return Limit(
+        "by", cost.name, lambda trial: cost.of(trial) is not None, lambda trial: "flops", lambda trials: trials[0],
+        lambda other: f"be what some network has, got {cost.name}; use {other}",
+    )  # fmt: skip
+
+
+def _refuse(points: Sequence[Trial], limits: Sequence[Limit]) -> NoReturn:
+    """Raises InputError for limits that leave nothing of some networks: for the one that does so alone, else with what
+    each of them costs."""
+    for limit in limits:
+        if not any(map(limit.holds, points)) and (near := limit.nearest(points)):
+            raise InputError(f"{limit.option} must {limit.rule(limit.said(near))}")
     ways = []
     for limit in limits:
         rest = [trial for trial in points if all(other.holds(trial) for other in limits if other is not limit)]
-        if rest:
-            ways.append(f"{limit.option} {limit.said(limit.nearest(rest))}")
-    if ways:
-        got = " and ".join(f"{limit.option} {limit.got}" for limit in limits)
-        raise InputError(
-            f"limits must hold for a network together, got {got}; one is there with {', or with '.join(ways)}"
-        )
+        if rest and (near := limit.nearest(rest)):
+            ways.append(f"{limit.option} {limit.said(near)}")
+    got = " and ".join(f"{limit.option} {limit.got}" for limit in limits)
+    there = (
+        f"one is there with {', or with '.join(ways)}"
+        if ways
+        else "none is there with one of them loosened; loosen two"
+    )
+    raise InputError(f"limits must hold for a network together, got {got}; {there}")
 
 
 def picked_words(folder: Path, selection: Selection) -> list[str]:

@@ -58,12 +58,6 @@ def runtime_of(name: str) -> Runtime:
     return ONNX if name.endswith(f", {ONNX}") else "torch"
 
 
-def options_of(name: str) -> str:
-    """What measures under that name on its machine: ` --threads 2 --runtime onnxruntime`; empty for the defaults."""
-    threads, runtime = threads_of(name) or 1, runtime_of(name)
-    return f" --threads {threads}" * (threads > 1) + f" --runtime {runtime}" * (runtime == ONNX)
-
-
 def _fits(name: str, words: str) -> bool:
     parts = _parts(name)
     return all(any(asked in part for part in parts) for asked in _parts(words))

@@ -9,13 +9,14 @@ from typing import Any
 
 from nas.analysis import cost_axes
 from nas.analysis.cost_axes import COUNTED, CostAxis, cost_of, is_busy, latency, mark, reference_best, slowdown
-from nas.analysis.pareto import baseline_of, points, score
-from nas.latency.device_names import Device, meant, options_of
+from nas.analysis.pareto import baseline_of, pareto_front, points, score
+from nas.latency.device_names import Device, meant
 from nas.latency.measurements import around, read
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError
+from space.measuring import options_of
 from space.reading import nearest
 
 AXIS = "latency"
@@ -70,11 +71,9 @@ def rows(
 def latency_front(found: Sequence[Measured]) -> list[Measured]:
     """Those that no other beats in both accuracy and latency, by rising latency. What was measured while the machine
     was busy is none of them."""
-    front: list[Measured] = []
-    for row in found:
-        if not is_busy(row.slowdown) and (not front or score(row.trial) > score(front[-1].trial)):
-            front.append(row)
-    return front
+    quiet = {row.trial.number: row for row in found if not is_busy(row.slowdown)}
+    front = pareto_front((row.trial for row in quiet.values()), lambda trial: quiet[trial.number].median)
+    return [quiet[trial.number] for trial in front]
 
 
 def quiet_front(folder: Path, found: Sequence[Measured]) -> list[Measured]:
@@ -127,10 +126,10 @@ def baseline_line(folder: Path, front: Sequence[Measured] | None, device: str, b
 def find_device(folder: Path, trials: Iterable[Trial], by: str) -> Device:
     """The device that `latency@WORDS`, or `latency` alone, means: `device_names.meant`, of those that a network of
     the study was measured on."""
-    axis, _, words = by.partition("@")
-    if axis != AXIS:
+    measure, _, words = by.partition("@")
+    if measure != AXIS:
         choices = f"{', '.join(COUNTED)} or {AXIS}@DEVICE"
-        raise InputError(f"by must be {choices}, got {by}; {nearest(axis, [*COUNTED, AXIS])}")
+        raise InputError(f"by must be {choices}, got {by}; {nearest(measure, [*COUNTED, AXIS])}")
     keys = {trial.key for trial in trials}
     names = [name for name, networks in around(folder).items() if keys & networks.keys()]
     if not names:

@@ -26,13 +26,15 @@ class Checked:
     forecast: int
     measured: float
     band: Band
-    error: float  # of the model, as a fraction: 95% of networks are within it
+    error: float  # of the model, of |forecast / measured - 1|: 95% of networks are within it
     busy: str = ""  # what is wrong with the measurement
 
     @property
     def left(self) -> bool:
-        """Whether it is outside the band by more than the model's error."""
-        return not self.busy and self.band.violation(round(self.measured)) > self.error
+        """Whether it is outside the band by more than the model's error: even a forecast at the band's end would be
+        further off than 95% are."""
+        over, under = 1 - self.band.high / self.measured, self.band.low / self.measured - 1
+        return not self.busy and max(over, under) > self.error
 
     def __str__(self) -> str:
         said = f"trial {self.trial}: forecast {time_words(self.forecast)}, measured {time_words(self.measured)}"

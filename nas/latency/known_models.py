@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from nas.latency.device_names import meant, runtime_of
+from nas.latency.device_names import ONNX, meant, runtime_of
 from nas.latency.measuring import MeasureOptions, measure_arch, names_of
 from nas.latency.modelling import DEVICES, measure_space, model_path
 from nas.latency.reach import by_measuring, flops_within
@@ -17,6 +17,7 @@ from nas.records.files import write_asked
 from nas.records.progress import Steps
 from space import Arch, Budget, InputError, Space, Task
 from space.latency_model import LatencyModel
+from space.measuring import check_images, measure_command, options_of
 
 if TYPE_CHECKING:
     from nas.latency.device_names import Runtime
@@ -58,32 +59,38 @@ def model_for(
         model = LatencyModel.load(wanted.file)
         wanted.check(model)
     elif wanted.named is not None:
-        model = _named(space, task, wanted)
+        model = _named(space, task, wanted, console)
     else:
         model = _at_hand(space, task, budget, wanted, console, may_measure)
-    model.check_task(task, space.name)
+    check_images(model, space, task)
     return model
 
 
-def known_models(space: str, task: Task, wanted: Wanted) -> dict[str, LatencyModel]:
-    """The latest in `devices/` of each device, of this space, size of image, batch and runtime."""
-    models = sorted(map(LatencyModel.load, DEVICES.glob("*.json")), key=lambda model: model.created)
-    like = (space, task.image_size, task.channels, wanted.batch or 1)
+def known_models(space: str, task: Task, wanted: Wanted, console: Console) -> dict[str, LatencyModel]:
+    """The latest in `devices/` of each device, of this space, size of image, batch and runtime. Files that are no model
+    are left out, and said."""
+    models, like = list[LatencyModel](), (space, task.image_size, task.channels, wanted.batch or 1)
+    for path in sorted(DEVICES.glob("*.json")):
+        try:
+            models.append(LatencyModel.load(path))
+        except (InputError, OSError) as error:
+            console.print(f"note: {path} is left out: {error}", markup=False, highlight=False, soft_wrap=True)
     return {
         m.device: m
-        for m in models
+        for m in sorted(models, key=lambda model: model.created)
         if (m.space, m.image_size, m.channels, m.batch) == like and wanted.runtime in (None, runtime_of(m.device))
     }
 
 
-def _named(space: Space, task: Task, wanted: Wanted) -> LatencyModel:
-    models = known_models(space.name, task, wanted)
+def _named(space: Space, task: Task, wanted: Wanted, console: Console) -> LatencyModel:
+    models = known_models(space.name, task, wanted, console)
     found = meant(list(models), wanted.named or "")
     if found is None:
+        runtime = f" --runtime {ONNX}" * (wanted.runtime == ONNX)
         raise InputError(
             f"latency must name one device that was measured on space {space.name} at {task.image_size} px and batch "
-            f"{wanted.batch or 1}, got @{wanted.named}; measured: {'; '.join(models) or 'none'}; there: nas measure "
-            f"{space.name} --networks 100 --batch {wanted.batch or 1}"
+            f"{wanted.batch or 1}, got @{wanted.named}; measured: {'; '.join(models) or 'none'}; there: "
+            f"{measure_command(space, task, wanted.batch or 1, runtime)}"
         )
     return models[found.name]
 
@@ -94,14 +101,16 @@ def _at_hand(
     how = MeasureOptions(
         device=wanted.device, batches=(wanted.batch or 1,), runtime=wanted.runtime or "torch"
     )  # fmt: skip
+    usual = _usual_device(how.device)
     name = names_of(how)[-1]  # on a GPU the CUDA graph
-    known = known_models(space.name, task, wanted)
+    known = known_models(space.name, task, wanted, console)
     if name in known:
         return known[name]
     if not may_measure:
+        options = options_of(name) + ("" if usual else f" --device {how.device}")
         raise InputError(
-            f"latency must have a model before a dry run, got none of {name} at batch {wanted.batch or 1}; nas measure "
-            f"{space.name} --networks 100 makes one"
+            f"latency must have a model before a dry run, got none of {name} at batch {wanted.batch or 1}; "
+            f"{measure_command(space, task, wanted.batch or 1, options)} makes one"
         )
     console.print(
         f"latency model: there is none of {name} at batch {wanted.batch or 1} yet; networks of space {space.name} are "
@@ -116,6 +125,19 @@ def _at_hand(
             budget = replace(budget, flops=flops_within(space, task, fits))
     made = make_models(space, task, budget, how, console)
     return next(model for model, _ in made if model.device == name)
+
+
+def _usual_device(device: str) -> bool:
+    """Whether it is the one that `auto` means here. Raises InputError for one that only workers elsewhere have."""
+    from nas.training.device import choose_device
+
+    try:
+        return choose_device(device) == choose_device("auto")
+    except InputError as error:
+        raise InputError(
+            f"latency must be of a device that is here, or of one that was measured, got {device}; write e.g. "
+            "--latency ..5ms@DEVICE, or give --device-model"
+        ) from error
 
 
 def _measured(arch: Arch, task: Task, how: MeasureOptions) -> float:

@@ -35,7 +35,7 @@ class MeasureOptions:
 def parse_batches(words: str) -> list[int]:
     """`1,64`. Raises InputError for what is no list of whole numbers from 1 on."""
     parts = [part.strip() for part in words.split(",")]
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise InputError(f"batch must be whole numbers from 1 on, got {words}; write e.g. 1,64")
     return sorted({int(part) for part in parts})
 

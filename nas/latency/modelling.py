@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.analysis.cost_axes import is_busy
+from nas.latency.device_names import runtime_of
 from nas.latency.fitting import error_of, fit
 from nas.latency.measuring import MeasureOptions, target_of, timings_of
 from space import Arch, Budget, InputError, Space, Task, cost
@@ -72,21 +73,28 @@ def _drawn(
             f"{POOL * count} draws; ask for fewer --networks, or widen the space or its FLOPs"
         )
     anywhere = (space.random_arch(rng, task) for _ in range(POOL * count))  # for layers that the budget leaves out
-    fitted = _of_every_kind(archs[:-unseen], sorted(anywhere, key=lambda arch: cost(arch, task).flops), task)
-    return [*fitted[:count], *archs[-unseen:]], min(count, len(fitted))
+    further = [*sorted(anywhere, key=lambda arch: cost(arch, task).flops), *archs[-unseen:]]
+    first, rest = _of_every_kind(archs[:-unseen], further, task)
+    if len(first) > count:
+        raise InputError(
+            f"networks must be at least {len(first)} to have every kind of layer of space {space.name}, got {count}; "
+            f"use e.g. {max(NETWORKS, 2 * len(first))}"
+        )
+    fitted = [*first, *rest][:count]
+    return [*fitted, *(arch for arch in archs[-unseen:] if arch not in first)], len(fitted)
 
 
-def _of_every_kind(archs: Sequence[Arch], anywhere: Sequence[Arch], task: Task) -> list[Arch]:
-    """In the same order, but first those that bring a kind of layer which none before has, and such `anywhere`."""
+def _of_every_kind(archs: Sequence[Arch], further: Sequence[Arch], task: Task) -> tuple[list[Arch], list[Arch]]:
+    """Those of all that bring a kind of layer which none before has, and the rest of `archs`, in the same order."""
     known, first, rest = set[str](), list[Arch](), list[Arch]()
-    for place, arch in enumerate([*archs, *anywhere]):
+    for place, arch in enumerate([*archs, *further]):
         kinds = {kind for kind, _ in work(arch, task)}
         if not kinds <= known:
             first.append(arch)
         elif place < len(archs):
             rest.append(arch)
         known |= kinds
-    return first + rest
+    return first, rest
 
 
 def _measured(
@@ -106,7 +114,8 @@ def _measured(
                 on_network(done, total)
                 done += 1
                 for timing in timings_of(archs[place], task, how.batches, how.runtime, reference, SECONDS):
-                    found[timing.device, timing.batch][place] = timing
+                    there = found[timing.device, timing.batch]  # one may have been quiet where another was not
+                    there[place] = min(timing, there.get(place, timing), key=lambda each: each.reference)
                 if done == FEWEST and not any(_quiet(timings, reference) for timings in found.values()):
                     raise _busy(f"the first {done} networks", 0, next(iter(found))[0])  # not after minutes
             busy = {i for timings in found.values() for i in timings.keys() - _quiet(timings, reference).keys()}
@@ -130,12 +139,18 @@ def _busy(which: str, quiet: int, device: str) -> InputError:
 def _model(
     space: Space, task: Task, archs: Sequence[Arch], seen: int, device: str, batch: int, took: dict[int, float]
 ) -> LatencyModel:
+    from nas.latency.runtimes import versions_of
     from nas.storage.study_folder import package_versions
 
     known, unseen = [i for i in took if i < seen], [i for i in took if i >= seen]
     lost = {k for arch in archs for k, _ in work(arch, task)} - {k for i in known for k, _ in work(archs[i], task)}
-    if len(known) < max(FEWEST, seen // 2) or len(unseen) < FEWEST // 2 or lost:
+    if len(known) < max(FEWEST, seen // 2) or len(unseen) < FEWEST // 2:
         raise _busy(f"{len(archs)} networks", len(took), device)
+    if lost:
+        raise InputError(
+            f"machine must be quiet for a network of every kind of layer, got none with {min(lost)} on {device}; end "
+            "other programs and measure again"
+        )
     fitted = fit([work(archs[i], task) for i in known], [took[i] for i in known])
     error = error_of(fitted, [archs[i] for i in unseen], task, [took[i] for i in unseen])
     flops = [cost(archs[i], task).flops for i in known]
@@ -146,5 +161,5 @@ def _model(
         device=device, batch=batch, space=space.name, **asdict(task), networks=len(known), fixed=fitted.fixed,
         flops=(min(flops), max(flops)),
         rates=dict(rates), error=error, created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=package_versions(),
+        versions=package_versions() | versions_of(runtime_of(device)),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from space import Arch, Band, Budget, Space, Task
 from space.chooser import RandomChooser
@@ -26,26 +26,33 @@ def flops_within(space: Space, task: Task, fits: Callable[[Band], bool]) -> Band
 
 
 def by_forecast(space: Space, task: Task, limit: Band, model: LatencyModel) -> Callable[[Band], bool]:
-    """Whether a network with such FLOPs is constructed within the latency."""
+    """Whether a network with such FLOPs is constructed within the upper end of the latency; also where there is none
+    with such FLOPs."""
 
     def fits(band: Band) -> bool:
-        budget, rng = Budget(flops=band, latency=limit).forecast_by(model), random.Random(0)
-        return any(space.compose(RandomChooser(rng, None), task, budget).inside for _ in range(DRAWN))
+        within = Budget(flops=band, latency=Band(1, limit.high)).forecast_by(model)
+        return any(_drawn(space, task, within)) or not any(_drawn(space, task, Budget(flops=band)))
 
     return fits
 
 
 def by_measuring(space: Space, task: Task, limit: Band, takes: Callable[[Arch], float]) -> Callable[[Band], bool]:
-    """Whether one of some networks with such FLOPs keeps to the latency; also where there is none. `takes`:
-    nanoseconds."""
+    """Whether one of some networks with such FLOPs keeps to the upper end of the latency; also where there is none.
+    `takes`: nanoseconds."""
 
     def fits(band: Band) -> bool:
-        rng = random.Random(0)
-        drawn = (space.compose(RandomChooser(rng, None), task, Budget(flops=band)) for _ in range(DRAWN))
-        archs = sorted((each.arch for each in drawn if each.inside), key=lambda arch: _layers(arch, task))[:TRIED]
+        drawn = _drawn(space, task, Budget(flops=band))
+        archs = sorted(drawn, key=lambda arch: _layers(arch, task))[:TRIED]
         return not archs or any(takes(arch) <= limit.high for arch in archs)
 
     return fits
+
+
+def _drawn(space: Space, task: Task, budget: Budget) -> Iterator[Arch]:
+    """Those of some random networks that are within a budget."""
+    rng = random.Random(0)
+    drawn = (space.compose(RandomChooser(rng, None), task, budget) for _ in range(DRAWN))
+    return (each.arch for each in drawn if each.inside)
 
 
 def _layers(arch: Arch, task: Task) -> int:

@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -18,6 +19,7 @@ from nas.training.device import stream
 from space import InputError
 
 WARM_UP = 3  # forward passes before the clock or a capture
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # that the last of them needs, with itself
 ONE_FILE = 1.9e9  # bytes of weights: an ONNX file is one message of at most 2 GB, so more lie in a file beside it
 
 
@@ -27,11 +29,16 @@ def check_runtime(runtime: Runtime, device: torch.device) -> None:
         return
     if device.type != "cpu":
         raise InputError(f"runtime {ONNX} must be with device cpu, got {device}; use --device cpu, or --runtime torch")
-    missing = [package for package in ("onnx", "onnxscript", "onnxruntime") if find_spec(package) is None]
+    missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
         raise InputError(
             f"runtime {ONNX} must have {missing[0]} installed, got none; pip install -e '.[onnx]' in the clone of nas"
         )
+
+
+def versions_of(runtime: Runtime) -> dict[str, str]:
+    """Of the packages that are needed beside torch."""
+    return {name: import_module(name).__version__ for name in PACKAGES} if runtime == ONNX else {}
 
 
 def passes(network: nn.Module, images: Tensor, runtime: Runtime) -> Iterator[Callable[[], object]]:

@@ -137,11 +137,12 @@ def _tries(run: Callable[[], object], reference: Reference, seconds: float) -> I
     for _ in range(WARM_UP):
         timed(run, reference.device)
     while True:
-        took: list[float] = []
+        took, total = list[float](), 0.0
         beside = reference.burst()
         for part in range(1, SLICES + 1):
-            while len(took) < part * ROUNDS / SLICES or sum(took) < part * seconds / SLICES:
+            while len(took) < part * ROUNDS / SLICES or total < part * seconds / SLICES:
                 took.append(timed(run, reference.device))
+                total += took[-1]
             beside += reference.burst()
         mean = statistics.fmean(beside)
         yield Try(tuple(took), mean, mean / reference.best)

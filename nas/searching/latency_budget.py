@@ -18,6 +18,7 @@ from space import Budget, InputError, Space, Task, compact
 from space.budget import LATENCY
 from space.draw import Drawable
 from space.latency_model import LatencyModel
+from space.measuring import command_like
 
 FAR = 2  # times the FLOPs that a model was fitted to, beyond which its forecast is said to be less sure
 
@@ -55,7 +56,7 @@ def with_model(
         band = flops_within(space, task, by_forecast(space, task, limit, model))
         notes.console.print(f"flops: {band}, which the latency leaves room for", highlight=False)
         budget = replace(budget, flops=band)
-    _say(space, model, budget, notes.console)
+    _say(space, task, model, budget, notes.console)
     return budget.forecast_by(model)
 
 
@@ -67,13 +68,13 @@ def _refuse_alone(wanted: Wanted) -> None:
             raise InputError(f"{name} must stand beside a latency, got {value} alone; add --latency")
 
 
-def _say(space: Space, model: LatencyModel, budget: Budget, console: Console) -> None:
+def _say(space: Space, task: Task, model: LatencyModel, budget: Budget, console: Console) -> None:
     console.print(f"latency model: {model.where}; {model.error}", highlight=False, soft_wrap=True)
     assert budget.flops is not None
     if budget.flops.high > FAR * model.flops[1]:
         console.print(
-            f"note: it was fitted to networks of up to {compact(model.flops[1])} FLOPs, and is less sure beyond: nas "
-            f"measure {space.name} --networks 100 --flops {budget.flops} measures those that are searched",
+            f"note: it was fitted to networks of up to {compact(model.flops[1])} FLOPs, and is less sure beyond: "
+            f"{command_like(model, space, task)} --flops {budget.flops} measures those that are searched",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 
 from nas.analysis.pareto import merged
 from nas.export.pick import Selection, pick, picked_words
+from nas.latency.measurements import keep
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError
@@ -80,6 +81,65 @@ def test_what_no_network_is_within_is_refused_with_the_nearest(folder: Path) -> 
     for wish, said in wrong.items():
         with pytest.raises(InputError, match=said):
             pick(folder, wish)
+
+
+def measured(folder: Path, milliseconds: dict[str, float]) -> None:
+    for key, each in milliseconds.items():
+        time = each / 1e3
+        keep(folder, "A Phone", key, {"1": {"median": time, "low": time, "high": time}})
+
+
+def test_limits_of_which_no_two_hold_together_are_all_named(folder: Path) -> None:
+    trials = trials_of(folder)
+    cheap, top = min(trials, key=lambda t: t.flops or 0), max(trials, key=accuracy)
+    quick = next(t for t in trials if t.key not in (cheap.key, top.key))
+    measured(folder, {t.key or "": 1.0 if t is quick else 2.0 for t in trials})
+    wish = Selection(max_flops=str(cheap.flops), max_latency=1.5, min_accuracy=str(accuracy(top)))
+    with pytest.raises(
+        InputError,
+        match=rf"limits must hold for a network together, got max-flops {cheap.flops} and max-latency 1.5 ms and "
+        rf"min-accuracy {accuracy(top)}; none is there with one of them loosened; loosen two$",
+    ):
+        pick(folder, wish)
+
+
+def test_that_networks_within_the_limits_were_not_measured_is_said(folder: Path) -> None:
+    first, *dearer = sorted(trials_of(folder), key=lambda t: t.flops or 0)
+    measured(folder, {t.key or "": 2.0 for t in dearer})
+    with pytest.raises(
+        InputError,
+        match=rf"limits must hold for a network together, got max-flops {first.flops} and by latency \(batch 1, A Phone\); "
+        r"one is there with max-flops [\d.]+M, or with by flops$",
+    ):
+        pick(folder, Selection(max_flops=str(first.flops), by="latency"))
+    with pytest.raises(
+        InputError, match=r"got max-flops .* and max-latency 3 ms; one is there with max-flops [\d.]+M$"
+    ):
+        pick(folder, Selection(max_flops=str(first.flops), max_latency=3))
+    assert pick(folder, Selection(max_latency=3)).key in [t.key for t in dearer]
+
+
+@pytest.mark.parametrize(
+    ("by", "max_latency", "max_flops", "over", "latency"),
+    [
+        (None, None, None, None, None),
+        (None, None, "4M", None, None),
+        (None, 3.0, None, "latency", "latency"),
+        (None, 3.0, "4M", None, "latency"),
+        ("params", None, None, "params", None),
+        ("params", 3.0, None, "params", "latency"),
+        ("params", 3.0, "4M", "params", "latency"),
+        ("latency@phone", None, None, "latency@phone", "latency@phone"),
+        ("latency@phone", None, "4M", "latency@phone", "latency@phone"),
+        ("latency@phone", 3.0, None, "latency@phone", "latency@phone"),
+        ("latency@phone", 3.0, "4M", "latency@phone", "latency@phone"),
+    ],
+)
+def test_what_a_front_is_over_and_which_latency_has_a_part_in_it(
+    by: str | None, max_latency: float | None, max_flops: str | None, over: str | None, latency: str | None
+) -> None:
+    found = Selection(by=by, max_latency=max_latency, max_flops=max_flops)
+    assert (found.over, found.latency) == (over, latency)
 
 
 def test_a_study_without_a_finished_trial_has_nothing_to_pick(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def timing(milliseconds: float, reference: float | None = 1.0, best: float = 1.0
 
 
 def test_the_front_rises_in_accuracy_and_latency() -> None:
-    rows = [row(1, 0.5), row(2, 0.4), row(3, 0.6), row(4, 0.6)]
+    rows = [row(1, 0.5, 1), row(2, 0.4, 2), row(3, 0.6, 3), row(4, 0.6, 4)]
     assert latency_front(rows) == [rows[0], rows[2]]
     assert latency_front([row(0.5, 0.9, slowdown=1.3), *rows]) == [rows[0], rows[2]], "the machine was busy"
     old = row(0.5, 0.5, slowdown=None)
@@ -500,8 +500,9 @@ def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
     _, out, _ = run(*words, "--json")
     (only,) = json.loads(out)["rows"]
     assert only["slowdown"] == pytest.approx(only["reference"] / only["reference_best"])
-    code, _, err = run(*words, "--batch", "0")
-    assert (code, err) == (2, "error: batch must be whole numbers from 1 on, got 0; write e.g. 1,64\n")
+    for wrong in ("0", "²", "1,,2", "many"):
+        code, _, err = run(*words, "--batch", wrong)
+        assert (code, err) == (2, f"error: batch must be whole numbers from 1 on, got {wrong}; write e.g. 1,64\n")
     with pytest.raises(InputError, match=r"batch must be at least 1, got 0; use e.g. 1 or 64"):
         measure(Network(arch(8), Task(8)), Task(8), 0, Reference(CPU))
 

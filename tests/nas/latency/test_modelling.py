@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +62,23 @@ def _forecast(model: LatencyModel, arch: Arch) -> float:
     return model.fixed + sum(model.rates[kind][unit] * n for (kind, unit), n in work(arch, TASK).items())
 
 
-def test_every_kind_of_layer_is_measured_however_rare() -> None:
-    space = Space.from_dict({
+def of_many_kernels() -> Space:
+    return Space.from_dict({
         "image_size": 8, "axes": {"stages": [1], "depth": [1, 2, 3], "width": {"low": 4, "high": 40, "step": 1},
                                   "stem.stride": [1], "block": ["convnext"], "kernel": list(range(3, 31, 2))},
     }, "many", "many.yaml")  # fmt: skip
+
+
+def test_every_kind_of_layer_is_measured_however_rare() -> None:
+    space = of_many_kernels()
     archs, seen = modelling._drawn(space, TASK, None, 14, 10, 0)
     kernels = {arch.stages[0].block.to_dict()["kernel"] for arch in archs[:seen]}
     assert (seen, kernels) == (14, set(range(3, 31, 2)))
+    with pytest.raises(
+        InputError,
+        match=r"networks must be at least 14 to have every kind of layer of space many, got 13; use e\.g\. 100",
+    ):  # before anything is measured
+        measure_space(space, TASK, None, HOW, networks=13)
 
 
 def test_layers_that_the_budget_leaves_out_are_measured_too() -> None:
@@ -115,6 +127,39 @@ def test_what_was_measured_on_a_busy_machine_is_measured_again(monkeypatch: pyte
     assert told[-1] == (35, 35), "20 networks, and 15 of them again"
 
 
+def test_what_was_quiet_stays_where_only_another_batch_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = list[Any]()
+
+    def busy_at_one_batch(arch: Arch, *how: Any) -> Iterator[Timing]:
+        again = arch in measured
+        measured.append(arch)
+        for timing in timings_of(arch, *how):
+            busy = (timing.batch == 1) == again
+            yield replace(timing, reference=1e9 if busy else 1e-9)
+
+    monkeypatch.setattr("nas.latency.reference_kernel.BURST", 8)
+    monkeypatch.setattr(modelling, "timings_of", busy_at_one_batch)
+    monkeypatch.setattr("nas.analysis.cost_axes.LIMIT", 1.25)
+    models = measure_space(Space.load("digits"), TASK, BUDGET, HOW, networks=10)
+    assert [(model.batch, model.networks, model.error.networks) for model in models] == [(1, 10, 10), (4, 10, 10)]
+    assert len(measured) == 40, "each once for either batch"
+
+
+def test_a_kind_of_layer_that_was_measured_on_a_busy_machine_alone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy_beside_a_kernel(arch: Arch, *how: Any) -> list[Timing]:
+        rare = any(kind == "depthwise 29" for kind, _ in work(arch, TASK))
+        return [replace(timing, reference=1e9 if rare else 1e-9) for timing in timings_of(arch, *how)]
+
+    monkeypatch.setattr("nas.latency.reference_kernel.BURST", 8)
+    monkeypatch.setattr(modelling, "timings_of", busy_beside_a_kernel)
+    monkeypatch.setattr("nas.analysis.cost_axes.LIMIT", 1.25)
+    with pytest.raises(
+        InputError,
+        match=r"machine must be quiet for a network of every kind of layer, got none with depthwise 29 on .*; e",
+    ):
+        measure_space(of_many_kernels(), TASK, None, MeasureOptions(device="cpu"), networks=14)
+
+
 def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     space, console = Space.load("digits"), Console(record=True, width=500)
     made = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
@@ -127,15 +172,46 @@ def test_it_is_made_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> Non
     assert named.device == made.device, "a named one needs no such device"
     with pytest.raises(
         InputError,
-        match=r"latency must name one device that was measured on space digits at 8 px and .* got @h100",
+        match=r"latency must name one device that was measured on space digits at 8 px and .* got @h100; measured: none; "
+        "there: nas measure digits --networks 100 --channels 1 --batch 4 --runtime onnxruntime$",
     ):
-        model_for(space, TASK, BUDGET, Wanted(named="h100"), console)
-    assert list(models_in("digits", TASK, Wanted())) == [made.device]
-    assert not models_in("digits", Task(16, 1, 10), Wanted())
-    assert not models_in("digits", TASK, Wanted(batch=4))
-    assert not models_in("digits", TASK, Wanted(runtime="onnxruntime"))
-    with pytest.raises(InputError, match=r"latency must have a model before a dry run, got none of .* at batch 2; nas"):
-        model_for(space, TASK, BUDGET, Wanted(device="cpu", batch=2), console, may_measure=False)
+        model_for(space, TASK, BUDGET, Wanted(named="h100", batch=4, runtime="onnxruntime"), console)
+    assert list(models_in("digits", TASK, Wanted(), QUIET)) == [made.device]
+    assert not models_in("digits", Task(16, 1, 10), Wanted(), QUIET)
+    assert not models_in("digits", TASK, Wanted(batch=4), QUIET)
+    assert not models_in("digits", TASK, Wanted(runtime="onnxruntime"), QUIET)
+    with pytest.raises(
+        InputError, match=r"latency must be of a device that is here, .* got cuda:7; .* \.\.5ms@DEVICE, or"
+    ):
+        model_for(space, TASK, BUDGET, Wanted(device="cuda:7"), console)
+
+
+def test_the_command_that_an_error_gives_makes_the_model_that_is_missing(run: Run) -> None:
+    budget, wanted = Budget.parse("50K..400K", latency="..9s"), Wanted(device="cpu", batch=2)
+    space, task = Space.load("digits"), Task(12, 1, 10)
+    with pytest.raises(
+        InputError, match=r"latency must have a model before a dry run, got none of .* at batch 2; nas"
+    ) as e:
+        model_for(space, task, budget, wanted, QUIET, may_measure=False)
+    found = re.search(r"; nas (measure digits .*) makes one$", str(e.value))
+    assert found
+    assert run(*found[1].replace("100", "10").split())[0] == 0
+    model = model_for(space, task, budget, wanted, QUIET, may_measure=False)
+    space.check_budget(budget.forecast_by(model), task)
+
+
+def test_files_that_are_no_model_are_left_out_and_named() -> None:
+    space, console = Space.load("digits"), Console(record=True, width=500)
+    made = model_for(space, TASK, BUDGET, Wanted(device="cpu"), QUIET)
+    Path("devices/package.json").write_text('{"name": "of something else"}')
+    Path("devices/broken.json").write_text("{")
+    Path("devices/folder.json").mkdir()
+    found = model_for(space, TASK, BUDGET, Wanted(device="cpu"), console)
+    assert found.to_dict() == made.to_dict()
+    said = console.export_text().splitlines()
+    assert [line.partition(":")[2].partition(" is left out: ")[0] for line in said] == [
+        " devices/broken.json", " devices/folder.json", " devices/package.json"
+    ]  # fmt: skip
 
 
 def test_a_space_of_too_few_networks_and_a_busy_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,10 +247,13 @@ def test_by_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.Monke
     assert path.name.endswith("-onnxruntime-8px-1ch-batch1.json")
     assert f"here/{path.name}: batch 1, " in out
     assert "median error " in out
+    assert LatencyModel.load(path).versions["onnxruntime"] == version("onnxruntime")
+    assert {"torch", "onnx"} < LatencyModel.load(path).versions.keys()
     code, out, err = run(*words, "--json")
     assert code == 0, err
     (row,) = json.loads(out)["rows"]
     assert LatencyModel.load(Path(row.pop("file"))).to_dict() == row
+    assert "onnx" not in row["versions"], "of torch"
     code, _, err = run("measure", "digits", "--networks", 10, "--flops", "5")
     assert code == 2
     assert err.startswith("error: flops must be a band")
