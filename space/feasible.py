@@ -10,7 +10,7 @@ from space.axes import Axis
 from space.budget import COUNTS, Band, Budget
 from space.cost import count_stem
 from space.cost_range import cost_range
-from space.measuring import check_images, command_like
+from space.measure_command import check_images, command_like
 from space.parts import find_part
 from space.reading import InputError
 from space.stems import Stem

@@ -16,7 +16,7 @@ from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError
-from space.measuring import options_of
+from space.measure_command import options_of
 from space.reading import nearest
 
 AXIS = "latency"

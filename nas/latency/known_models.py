@@ -17,7 +17,7 @@ from nas.records.files import write_asked
 from nas.records.progress import Steps
 from space import Arch, Budget, InputError, Space, Task
 from space.latency_model import LatencyModel
-from space.measuring import check_images, measure_command, options_of
+from space.measure_command import check_images, measure_command, options_of
 
 if TYPE_CHECKING:
     from nas.latency.device_names import Runtime

@@ -18,7 +18,7 @@ from space import Budget, InputError, Space, Task, compact
 from space.budget import LATENCY
 from space.draw import Drawable
 from space.latency_model import LatencyModel
-from space.measuring import command_like
+from space.measure_command import command_like
 
 FAR = 2  # times the FLOPs that a model was fitted to, beyond which its forecast is said to be less sure
 
