@@ -126,8 +126,10 @@ def _measured(
 
 
 def _quiet(timings: Mapping[int, Timing], reference: Reference) -> dict[int, float]:
-    """Nanoseconds of the networks that were measured while the machine was not busy, as it is known by now."""
-    return {i: 1e9 * t.median for i, t in timings.items() if not is_busy(t.reference / reference.best)}
+    """Nanoseconds of the networks that were measured while the machine was not busy, as it is known by now; what the
+    reference kernel lost meanwhile, up to the limit, is taken off."""
+    slowdowns = {i: timing.reference / reference.best for i, timing in timings.items()}
+    return {i: 1e9 * timings[i].median / by for i, by in slowdowns.items() if not is_busy(by)}
 
 
 def _busy(which: str, quiet: int, device: str) -> InputError:
