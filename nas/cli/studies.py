@@ -43,7 +43,7 @@ def _summary_json(row: Summary) -> dict[str, Any]:
         "study": row.name, "state": row.state, "problem": row.problem, "complete": row.complete,
         "stopped": row.stopped, "failed": row.failed, "best": row.best, "seeds": row.seeds,
         "updated": row.updated.isoformat() if row.updated else None,
-        **{name: about.get(name) for name in ("space", "data", "task", "budget", "score")},
+        **{name: about.get(name) for name in ("space", "data", "task", "budget", "minimize", "score")},
     }  # fmt: skip
 
 

@@ -77,6 +77,7 @@ def test_studies_each_say_what_they_are_of(run: Run) -> None:
     found = plain(run, "studies", "--runs", RUNS)
     assert (found["runs"], found["flops_convention"]) == (str(RUNS), CONVENTION)
     row = next(row for row in found["rows"] if row["study"] == "cifar10")  # type: ignore[attr-defined]
+    assert row["minimize"] == "flops"
     assert (row["budget"], row["score"]["n"], row["seeds"]) == ({"flops": [500_000, 5_000_000]}, 5_000, 2)
 
 
