@@ -66,7 +66,7 @@ clean:  ## remove .venv and caches, never runs/ or exports/
 	rm -rf .venv .venv-oldest site .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 .venv/bin/uv:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: python must be 3.11 or newer, got %s; set PYTHON=" % sys.version.split()[0])'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: python must be 3.11 or newer, got %s; set PYTHON=" % sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
 

@@ -93,7 +93,9 @@ def front_table(
     by, own = by or settings.minimize, cost_of(settings)
     cost = MINIMISED[by]
     found, count = networks(trials, cost=cost), len(scored(trials))
-    counts = f"{count} trials" if found.noise is None else f"{len(found.rows)} networks ({count} trainings)"
+    counts = f"{count} trial{'s' * (count != 1)}"
+    if found.noise is not None:
+        counts = f"{len(found.rows)} network{'s' * (len(found.rows) != 1)} ({count} trainings)"
     title = f"{settings.name}: front of {counts} in {settings.budget}\n"
     volume = f"hypervolume {outcome(trials, settings).hypervolume:.4f}" if cost is own else ""
     title += volume if own is cost is FLOPS else f"{volume} over {cost.label}".strip()

@@ -93,7 +93,8 @@ def notes(found: Found, classifier: Classifier, predictions: Predictions) -> lis
     if found.labelled < len(found.files):
         rest, names = len(found.files) - found.labelled, some(found.strange)
         step = "; name the folder of one split" if found.strange and all(map(split_of, found.strange)) else ""
-        said.append(f"{rest:,} pictures count for no accuracy: no class is called {names}, but {some(classes)}{step}")
+        count = f"{rest:,} picture{'s count' if rest > 1 else ' counts'}"
+        said.append(f"{count} for no accuracy: no class is called {names}, but {some(classes)}{step}")
     grey = sum(answer.grey for answer in predictions.answers)
     if grey and channels == 3:
         said.append(f"{grey:,} pictures are grey and the network is of RGB: the value stands in all channels")

@@ -32,6 +32,7 @@ def look_at(source: str, image_size: int | None, reading: Reading, console: Cons
     try:
         return load_with_progress(source, image_size, console, reading)
     except ImageSizeNeeded:
+        console.print("note: pictures of several sizes are looked at at 32 px; for another size: --image-size 64")
         return load_with_progress(source, 32, console, reading)
 
 

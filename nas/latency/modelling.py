@@ -134,7 +134,8 @@ def _quiet(timings: Mapping[int, Timing], reference: Reference) -> dict[int, flo
 
 def _busy(which: str, quiet: int, device: str) -> InputError:
     return InputError(
-        f"machine must be quiet for most of {which}, got {quiet} on {device}; end other programs and measure again"
+        f"machine must be quiet for most of {which}, got {quiet} on {device}; end other programs and measure "
+        "again, or give --device-model a file that was made in a quiet hour"
     )
 
 

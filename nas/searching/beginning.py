@@ -49,6 +49,9 @@ def data_and_settings(
     assert flops is not None, "every search has a band of FLOPs"
     if recipe.images is not None and settled.length > recipe.images:
         notes(f"images {recipe.images} is less than a batch, so each network sees {settled.length}")
+    elif recipe.images is not None and settled.length < recipe.images:
+        equal = f"{settled.periods} equal periods"
+        notes(f"images {recipe.images:,} are no {equal}, so each network sees {settled.length:,}")
     settings = Settings(
         name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
         space_name=space.name, space=space.to_dict(), flops_low=flops.low, flops_high=flops.high, data=card,

@@ -46,7 +46,9 @@ class SearchProgress(Progress):
         self.done = sum(trial.state in ENDED and trial.repeat_of is None for trial in trials)
         for trial in trials:
             self._ended(trial)
-        if self.done:
+        if self.done >= self.total:
+            self._note(f"the study has {self.done} trials, {self.total} are asked for; more --trials go on")
+        elif self.done:
             self._note(f"resuming after {self.done} of {self.total} trials")
 
     def _trial(self, number: int, arch: Arch, done: int) -> None:

@@ -65,6 +65,7 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
         return []
     began = Settings.read(folder)
     old, new = (asdict(each) | {"recipe": each.build_recipe().to_dict()} for each in (began, settings))
+    _check_same("flops", str(began.band), str(settings.band), folder)
     for key in SHARED:
         _check_same(key, old[key], new[key], folder)
     if settings.artifacts:
@@ -157,7 +158,7 @@ def _check_same(field: str, old: Any, new: Any, folder: Path) -> None:
     """Raises InputError with the first difference."""
     if found := difference(field, old, new):
         place, was, now = found
-        mend = f"give --images {was}, or " if place == "recipe.images" else ""
+        mend = f"take --images or --epochs from its command in {FILE}, or " if place == "recipe.images" else ""
         raise InputError(
             f"{place} must be {_short(was)} to resume {folder.name}, got {_short(now)}; {mend}start another study with "
             "--study NAME"

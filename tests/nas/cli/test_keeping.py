@@ -41,7 +41,7 @@ def test_a_renamed_search_goes_on_with_the_printed_command(
     assert command.endswith("--trials 3 --study t")
     code, _, err = run(*shlex.split(command)[1:])
     assert code == 0
-    assert "resuming after 3 of 3 trials" in err
+    assert "the study has 3 trials, 3 are asked for" in err
     assert Reader(runs / "t").trials() == before, "nothing is trained twice"
     assert {path.name for path in runs.iterdir()} == {"t"}
 
@@ -147,7 +147,7 @@ def test_a_study_stays_where_it_is_from_the_first_moment_of_a_search(
         raise InputError("enough")
 
     with monkeypatch.context() as patch:
-        patch.setattr("nas.searching.launch.plan_goal", while_it_is_planned)
+        patch.setattr("nas.searching.launch.schedule", while_it_is_planned)
         code, _, err = run(*words, "--runs", tmp_path, "--trials", 2)
     assert (code, err.splitlines()[-1]) == (2, "error: enough")
     assert rename_study(tmp_path / "first", "second") == tmp_path / "second", "it is at rest again"

@@ -706,7 +706,7 @@ def test_ctrl_c_ends_the_period_and_says_how_to_go_on(command: Command) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("flops_high", 10**6, "flops_high must be 200000 to resume study, got 1000000; start another study with"),
+        ("flops_high", 10**6, r"flops must be 20K\.\.200K to resume study, got 20K\.\.1M; start another study with"),
         ("sampler", "random", "sampler must be tpe to resume study, got random"),
         ("seed", 5, "seed must be 0 to resume study, got 5"),
         ("recipe", replace(RECIPE, lr=0.5).settled(1079).to_dict(), "recipe.lr must be 0.002 to resume study, got 0.5"),
@@ -718,6 +718,16 @@ def test_resuming_with_anything_different_is_refused(
     search = make()
     with pytest.raises(InputError, match=message):
         open_folder(search.reader.folder, replace(search.settings, **{field: value}))  # type: ignore[arg-type]
+
+
+def test_more_epochs_are_refused_with_a_way_that_works(make: Callable[..., Search]) -> None:
+    """`--images` of what was settled would be settled once more."""
+    search = make(periods=2)
+    other = replace(search.settings, recipe=replace(RECIPE, epochs=3).settled(1079).to_dict())
+    with pytest.raises(
+        InputError, match=r"recipe\.images must be \d+ .*; take --images or --epochs from its command in"
+    ):
+        open_folder(search.reader.folder, other)
 
 
 def test_other_data_and_another_space_are_refused(make: Callable[..., Search]) -> None:

@@ -103,7 +103,7 @@ def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path: P
 def test_notes_from_before_it_began_are_in_it_once(
     run: Run, tmp_path: Path, tiny_space: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.searching.goal.estimate", lambda *_: None)
+    monkeypatch.setattr("nas.searching.schedule.estimate", lambda *_: None)
     words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--runs", tmp_path, "--study", "s")
     code, _, err = run(*words, "--trials", 1, "--images", 5)
     assert code == 0
