@@ -120,7 +120,7 @@ def search(
     chosen = space if isinstance(space, Space) else Space.load(space)
     forecast, _, at = (latency or "").partition("@")
     plan = SearchPlan(
-        trials=trials, time=time, accuracy=None if accuracy is None else str(accuracy),
+        trials=trials, time=time, accuracy=_text(accuracy),
         repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe),
         images=None if images is None else parse_count(str(images), "images", "30K"), epochs=epochs, name=study,
@@ -342,10 +342,10 @@ class Study:
         *,
         pick: Pick | None = None,
         trial: int | None = None,
-        max_flops: str | None = None,
-        max_params: str | None = None,
+        max_flops: str | int | None = None,
+        max_params: str | int | None = None,
         max_latency: float | None = None,
-        min_accuracy: str | None = None,
+        min_accuracy: str | float | None = None,
         by: str | None = None,
         batch: int = 1,
         formats: str | None = None,
@@ -366,8 +366,8 @@ class Study:
         from nas.export.write import export_trial
 
         selection = Selection(
-            trial=trial, pick=pick, max_flops=max_flops, max_params=max_params, max_latency=max_latency,
-            min_accuracy=min_accuracy, by=by, batch=batch,
+            trial=trial, pick=pick, max_flops=_text(max_flops), max_params=_text(max_params), max_latency=max_latency,
+            min_accuracy=_text(min_accuracy), by=by, batch=batch,
         )  # fmt: skip
         export_trial(
             self._reader, choose(self.folder, selection), Path(out), data_source=None if data is None else str(data),
@@ -380,3 +380,8 @@ class Study:
         """Trials of the random search beside it."""
         beside = baseline_of(self.folder)
         return Reader(beside).trials() if beside else []
+
+
+def _text(value: str | float | None) -> str | None:
+    """As the command line has it."""
+    return None if value is None else str(value)

@@ -109,6 +109,9 @@ class Budget:
         flops: str | None, params: str | None = None, activations: str | None = None, latency: str | None = None
     ) -> Budget:  # fmt: skip
         """Of bands as people write them, FLOPs or a latency at least. Raises InputError."""
+        for name, text in (("flops", flops), ("params", params), ("activations", activations), (LATENCY, latency)):
+            if not isinstance(text, str | None):
+                raise InputError(f'{name} must be a band in words, got {text!r}; write e.g. "1M..4M" or "..5ms"')
         if flops is None and latency is None:
             raise InputError("flops must be given, or a latency in their place, got neither; write e.g. --flops 1M..4M")
         given = {"flops": flops, "params": params, "activations": activations}

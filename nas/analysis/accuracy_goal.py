@@ -9,6 +9,7 @@ from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import Point, minimised, points, score, top
 from nas.analysis.wording import mean_words
 from nas.records.extent import SEEDS
+from nas.records.scores import WORDS, has
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
 
@@ -49,8 +50,8 @@ class AccuracyGoal:
     def reached(self, trials: Sequence[Trial]) -> Reached | None:
         """The cheapest network that has it."""
         cost = minimised(self.settings)
-        having = (point for point in points(trials) if score(point.trial) >= self.least)
-        point = min(having, key=lambda each: (cost(each.trial), each.trial.number), default=None)
+        having = (point for point in points(trials) if has(score(point.trial), self.least))
+        point = min(having, key=lambda each: (cost(each.trial), -score(each.trial), each.trial.number), default=None)
         if point is None:
             return None
         number, most = point.trial.number, cost(point.trial)
@@ -63,26 +64,35 @@ class AccuracyGoal:
             misses=sum(cost(t) < most for t in drawn), last=self.settings.cheaper_than(below) is None,
         )  # fmt: skip
 
+    def left(self, trials: Sequence[Trial], total: int) -> int:
+        """Trainings that are planned for: networks up to `total`, and the seeds of one that has it."""
+        found = self.reached(trials)
+        seeds = SEEDS - 1 if found is None else max(0, SEEDS - found.seeds)
+        if found and found.is_over:
+            return seeds
+        return max(0, total - sum(trial.state in ENDED and trial.repeat_of is None for trial in trials)) + seeds
+
     def words(self, trials: Sequence[Trial]) -> str:
         """How far a search for it is."""
         found, axis = self.reached(trials), cost_of(self.settings)
+        what = f"{WORDS[self.settings.metric]}: {self.least:.2%}"
         if found is None:
             near = top(trials, minimised(self.settings))
             if near is None:
-                return f"accuracy: {self.least:.2%} is not reached: no network was trained to its end"
-            return (
-                f"accuracy: {self.least:.2%} is not reached; the nearest is trial {near.trial.number}, "
-                f"{mean_words(score(near.trial), near.seeds)}: go on with more --trials, or ask for less"
-            )
+                return f"{what} is not reached: no network was trained to its end"
+            has_most = mean_words(score(near.trial), near.seeds)
+            return f"{what} is not reached; the nearest is trial {near.trial.number}, {has_most}"
         trial, missed = found.point.trial, found.misses
-        what = f"{mean_words(score(trial), found.point.seeds)}, {axis.said(axis.on(trial))}"
+        which = f"{mean_words(score(trial), found.point.seeds)}, {axis.said(axis.on(trial))}"
         more = f"; {missed} network{'s' * (missed > 1)} drawn to be cheaper missed it" if missed else ""
         more += f"; the budget holds none that costs {SAVED:.0%} less" if found.last else ""
-        return f"accuracy: {self.least:.2%} is reached by trial {trial.number}, {what}{more}"
+        return f"{what} is reached by trial {trial.number}, {which}{more}"
 
-    def final_words(self, trials: Sequence[Trial]) -> str:
-        """The same of a search that has ended."""
-        found = self.reached(trials)
-        if found is None or found.is_over:
-            return self.words(trials)
-        return f"{self.words(trials)}; go on with more --trials to look for a cheaper one"
+    def final_words(self, trials: Sequence[Trial], total: int) -> str:
+        """The same of a search that has come to its end, and what is next; it was for `total` networks at most."""
+        found, said = self.reached(trials), self.words(trials)
+        if found and found.is_over:
+            return said
+        if sum(trial.state in ENDED and trial.repeat_of is None for trial in trials) < total:
+            return f"{said}; the space holds no further network" + (" that is cheaper" if found else ": ask for less")
+        return f"{said}; go on with more --trials" + (" to look for a cheaper one" if found else ", or ask for less")

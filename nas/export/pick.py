@@ -13,7 +13,7 @@ from nas.analysis.pareto import best, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import tie_words
 from nas.latency.front import AXIS, axis, find_device
-from nas.records.scores import parse_share
+from nas.records.scores import has, parse_share
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Band, InputError
@@ -113,7 +113,7 @@ def _limits(folder: Path, rows: Sequence[Trial], selection: Selection) -> list[L
     if selection.min_accuracy is not None:
         least = parse_share(selection.min_accuracy, "min-accuracy")
         found.append(Limit(
-            "min-accuracy", selection.min_accuracy, lambda trial: score(trial) >= least,
+            "min-accuracy", selection.min_accuracy, lambda trial: has(score(trial), least),
             lambda trial: f"{score(trial):.2%}", lambda trials: max(trials, key=score),
             lambda most: f"be at most {most}, the most accurate network's, got {selection.min_accuracy}; lower it",
         ))  # fmt: skip

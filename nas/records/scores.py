@@ -29,6 +29,11 @@ def parse_share(text: str, field: str) -> float:
     raise InputError(f"{field} must be a percentage or a share up to 1, got {text}; write e.g. 92% or .92")
 
 
+def has(score: float, least: float) -> bool:
+    """Whether a score is at least so high, to the hundredth of a percent in which it is shown."""
+    return round(score, 4) >= round(least, 4)
+
+
 class Scored(Protocol):
     """What has both scores, 0 to 1: a trial, a period, counts. None where it does not have that one."""
 

@@ -53,7 +53,6 @@ class Asker:
         self.heartbeat, self.on_note = heartbeat, on_note
         self.space = settings.drawable()
         self.goal: AccuracyGoal | None = None
-        self.said: int | None = None  # the network that reaches it, as it was last said
         self.exhausted = 0.0  # a cost below which the space holds no further network
 
     def next(self, total: int, repeats: int) -> Begun | None:
@@ -208,15 +207,8 @@ class Asker:
         return proposal
 
     def _reached(self) -> Reached | None:
-        """In a search for an accuracy, the network that has it; a new one is said."""
-        if self.goal is None:
-            return None
-        trials = self.index.reader.trials()
-        found = self.goal.reached(trials)
-        if found and found.point.trial.number != self.said:
-            self.said = found.point.trial.number
-            self.on_note(self.goal.words(trials))
-        return found
+        """In a search for an accuracy, the network that has it."""
+        return self.goal.reached(self.index.reader.trials()) if self.goal else None
 
     def _drawn_in(self, trial: optuna.Trial) -> Settings:
         """The settings whose budget holds for a trial: narrower where an accuracy was reached before it."""

@@ -23,11 +23,12 @@ from nas.records.progress import Notes
 from nas.records.scores import WORDS
 from nas.records.settings import ARCHIVE, BASELINE, FILE, SAMPLES, Settings, find_study
 from nas.records.study_name import check_name
-from nas.records.trial import ENDED
+from nas.records.trial import ENDED, Trial
 from nas.searching.beginning import data_and_settings, of_rival
 from nas.searching.estimate import TimeLeft
 from nas.searching.latency_budget import say_measured
 from nas.searching.listener import OnTrial, heard
+from nas.searching.loop import Watch
 from nas.searching.plan import SearchPlan, study_name
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.runners import Begin, alone, in_processes, on_ray, where
@@ -179,14 +180,36 @@ def _run_held(
         for note in notes:
             watch.on_note(note)
         progress.resumed(before)
+        goal = None if extent.accuracy is None else AccuracyGoal(extent.accuracy, settings)
+        if goal:
+            watch = _following(goal, watch, Reader(folder))
         with on_record(folder), told.with_errors(), heard(folder, watch, on_trial) as watch:
             finished = shared.begin(folder, watch, extent)
-    if extent.accuracy is not None:
-        said = AccuracyGoal(extent.accuracy, settings).final_words(Reader(folder).trials())
+    if goal:
+        ended = Reader(folder).trials()
+        said = goal.final_words(ended, trials) if finished else goal.words(ended)
         shared.notes.console.print(said, highlight=False, soft_wrap=True)
         told.notes([said])
     told.ends(finished)
     return finished
+
+
+def _following(goal: AccuracyGoal, watch: Watch, reader: Reader) -> Watch:
+    """Tells which network has the accuracy, whenever that is another one, whoever trained it."""
+    before = goal.reached(reader.trials())
+    said = before.point.trial.number if before else None
+
+    def on_finish(trial: Trial, done: int) -> None:
+        nonlocal said
+        watch.on_finish(trial, done)
+        trials = reader.trials()
+        found = goal.reached(trials)
+        number = found.point.trial.number if found else None
+        if number != said:
+            said = number
+            watch.on_note(goal.words(trials))
+
+    return replace(watch, on_finish=on_finish)
 
 
 def _what(settings: Settings, trials: int) -> str:

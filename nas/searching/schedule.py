@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from nas.analysis.accuracy_goal import AccuracyGoal
 from nas.data.dataset import Data
 from nas.records.progress import Notes
 from nas.records.settings import BASELINE, FILE, Settings
@@ -39,8 +41,12 @@ def schedule(
     console = notes.console
     known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
     ended = sum(trial.state in ENDED for trial in known)
-    further = plan.extent(plan.trials or 1).further
-    if plan.trials is not None and ended >= plan.trials + further and not plan.baseline:
+    _, _, least = extent = plan.extent(plan.trials or 1)
+    further = extent.further
+    done = ended >= (plan.trials or math.inf) + further
+    if least is not None and plan.trials is not None:
+        done = not AccuracyGoal(least, settings).left(known, plan.trials)
+    if plan.trials is not None and done and not plan.baseline:
         console.print("estimate: nothing is left to train", highlight=False)
         return Schedule(plan.trials, workers, None)
     at_once = min(workers, cores() if placed.device.type == "cpu" else max(1, torch.cuda.device_count()))
@@ -59,6 +65,8 @@ def schedule(
         said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
         console.print(f"time: {plan.time} {said}", highlight=False)
     left = max(0, trials + further - ended)
+    if least is not None:
+        left = AccuracyGoal(least, settings).left(known, trials)
     if plan.baseline:
         left += max(0, trials + further - sum(trial.state in ENDED for trial in beside))
     said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline), settings.stop != "none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -185,3 +186,9 @@ def test_a_budget_shows_its_bands() -> None:
     every = Budget(activations=Band(5, 7), params=Band(1, 2000), flops=Band(3, 3))
     assert str(every) == "3..3 FLOPs, up to 2K parameters, 5..7 activations"
     assert Budget(params=Band(1, 2)) != Budget(flops=Band(1, 2))
+
+
+@pytest.mark.parametrize(("name", "value"), [("flops", 4_000_000), ("params", ("1", "2")), ("latency", 5)])
+def test_a_budget_that_is_no_text_is_refused_in_a_line(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=rf"^{name} must be a band in words, got .*; write e\.g\. "):
+        Budget.parse(**{"flops": "1M..4M", name: value})
