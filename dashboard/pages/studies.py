@@ -20,8 +20,16 @@ from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words
 
+
+def _changed(snapshot: Snapshot) -> float:
+    """When, in seconds since 1970; a study that runs is changing now."""
+    if snapshot.mode == "running":
+        return time.time()
+    return snapshot.updated.timestamp() if snapshot.updated else 0.0
+
+
 ORDERS: dict[str, Callable[[Snapshot], Any]] = {
-    "latest": lambda snapshot: 0,  # as they come
+    "latest": lambda snapshot: -_changed(snapshot),
     "name": lambda snapshot: snapshot.name.lower(),
     "most accurate": lambda snapshot: -score(snapshot.best.trial) if snapshot.best else 0,
     "most trials": lambda snapshot: -len(snapshot.trials),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from html import unescape
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import quote
 from streamlit.testing.v1 import AppTest
 
 from dashboard.study_cache import StudyCache
+from nas.records.settings import JOURNAL
 from tests.dashboard.opened import checked, page, said
 from tests.dashboard.studies import HOSTILE, damage, make_study, timed
 
@@ -33,6 +35,18 @@ def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
     assert list(listed(checked(app.segmented_control(key="order").set_value("name").run()))) == [
         HOSTILE, "bad", "good", "new",
     ]  # fmt: skip
+
+
+def test_the_latest_are_first_by_what_the_column_updated_says(runs: Path) -> None:
+    """A clone touches journals in an order of its own; trials say when they began and ended. What runs changes now."""
+    make_study(runs, "searching", complete=1, running=1)
+    for name in ("early", "late"):
+        make_study(runs, name, complete=1)
+    os.utime(runs / "searching" / JOURNAL, (0, 0))
+    os.utime(runs / "early" / JOURNAL)
+    rows = listed(page("studies"))
+    assert rows["searching"]["state"] == "running"
+    assert list(rows) == ["searching", "late", "early"]
 
 
 def table_of(app: AppTest) -> str:
