@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.charts.compare import MOST
 from dashboard.derived import ahead_of
-from dashboard.number_format import FLOPS, ago, count
+from dashboard.number_format import FLOPS, count
 from dashboard.pages.elements import KEPT, text_box
 from dashboard.pages.studies_table import studies_table
 from dashboard.pages.study_page import say_gone, watch
@@ -49,7 +49,7 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
             return same and study_names(runs) == names and len(found) == len(names)
 
         latest = max((s.updated for s in found.values() if s.updated), default=None)
-        watch(unchanged, lambda: f"updated {ago(latest)}")
+        watch(unchanged, lambda: latest)
     st.title("Which search do I open?", anchor=False)
     waiting = len(names) - len(found)
     st.text(

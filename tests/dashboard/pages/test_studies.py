@@ -77,11 +77,14 @@ def test_two_studies_are_compared(runs: Path) -> None:
     make_study(runs, "one", complete=25)
     make_study(runs, "two", complete=25, seed=1)
     make_study(runs, "none", complete=0)
-    assert "Choose two studies or more" in said(page("compare"))
+    nothing = said(page("compare"))
+    assert "Choose two studies or more" in nothing
+    assert "updated" not in nothing, "nothing is shown that could have been"
     words = said(page("compare", **{"with": ["one", "two", "none", HOSTILE]}))
-    assert "Best: up to" in words
+    assert "Best: within" in words
     assert "one and two are" in words
     assert "Hypervolume after" in words
+    assert re.search(r"updated \d+ s ago", words)
     assert "none has no finished network to compare: it is empty." in words
 
 
@@ -91,6 +94,6 @@ def test_studies_are_compared_in_a_latency_that_all_of_them_have(runs: Path) -> 
     timed(runs / "one", "Only Here")
     app = page("compare", over="latency (batch 1, A Phone)", **{"with": ["one", "two"]})
     words = said(app)
-    assert "Best over latency (batch 1, A Phone): up to " in words
+    assert "Best over latency (batch 1, A Phone): within " in words
     assert "At equal latency (batch 1, A Phone) one and two are" in words
     assert app.selectbox(key="over").options == ["FLOPs", "parameters", "activations", "latency (batch 1, A Phone)"]
