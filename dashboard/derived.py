@@ -12,7 +12,7 @@ from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes, cost_of
 from nas.analysis.design_choices import Traits, traits_of, varied
 from nas.analysis.history import Step, hypervolume_history
 from nas.analysis.importance import Cell, Importance, cells, importances, thirds
-from nas.analysis.pareto import Outcome, baseline_of, outcome
+from nas.analysis.pareto import Outcome, baseline_of, merged, outcome
 from nas.analysis.seed_noise import Floats, NetworkResults, networks
 from nas.latency.measurements import joined
 from nas.records.trial import Trial
@@ -74,9 +74,15 @@ def shut_out(snapshot: Snapshot, beside: Snapshot | None) -> list[str]:
 
 
 @once
+def means_of(snapshot: Snapshot) -> tuple[Trial, ...]:
+    """Each scored network once, at the mean of its seeds."""
+    return tuple(merged(snapshot.scored))
+
+
+@once
 def designs_of(snapshot: Snapshot) -> tuple[Traits, ...]:
-    """What was chosen in the network of each scored trial."""
-    return tuple(map(design_of, snapshot.scored))
+    """What was chosen in each of these networks."""
+    return tuple(map(design_of, means_of(snapshot)))
 
 
 _KNOWN: dict[int, tuple[object, Traits]] = {}  # by identity: a reader keeps the trials that have ended

@@ -136,8 +136,7 @@ def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:
 
 
 def _space(snapshot: Snapshot) -> Iterator[str]:
-    designs, rows = derived.designs_of(snapshot), derived.importances_of(snapshot)
-    metric = snapshot.read_settings.metric
+    rows, metric = derived.importances_of(snapshot), snapshot.read_settings.metric
     networks = len(derived.networks_of(snapshot).rows)
     if networks < FEWEST:
         text = space.importance_caption(rows, networks, metric)
@@ -149,8 +148,9 @@ def _space(snapshot: Snapshot) -> Iterator[str]:
         found = derived.cells_of(snapshot, axis)
         caption, figure = space.cells_caption(axis, *found, metric), space.cells_figure(*found, metric)
         yield from chart(f"cells-{axis}", f"{WORDS[metric].capitalize()} by {axis}", caption, figure)
-    figure = space.coordinates_figure(snapshot.scored, designs, derived.varied_of(snapshot))
-    yield from chart("lines", "All choices at once", space.coordinates_caption(snapshot.scored), figure, least=860)
+    means = derived.means_of(snapshot)
+    figure = space.coordinates_figure(means, derived.designs_of(snapshot), derived.varied_of(snapshot))
+    yield from chart("lines", "All choices at once", space.coordinates_caption(means), figure, least=860)
 
 
 def _compared(snapshot: Snapshot, beside: Snapshot) -> Iterator[str]:

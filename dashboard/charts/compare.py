@@ -66,7 +66,7 @@ def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS
         best = max(at, key=lambda name: at[name])
         ahead = 100 * (at[best] - max(value for name, value in at.items() if name != best))
         by = f"{ahead:.1f} points ahead" if ahead >= 0.05 else "less than 0.1 points ahead" if ahead else "level"
-        parts.append(f"up to {over.said(limit)} {best} ({percent(at[best])}, {by})")
+        parts.append(f"within {over.said(limit)} {best} ({percent(at[best])}, {by})")
     where = "" if over is FLOPS else f" over {over.name}"
     said = f"Best{where}: {'; '.join(parts)}. One run each: seeds may tell otherwise."
     return f"{said} {over.note}" if over.note else said

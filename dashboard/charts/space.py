@@ -184,8 +184,8 @@ def _even(values: Sequence[float], words: Callable[[float], str]) -> dict[str, A
 def coordinates_caption(trials: Sequence[Trial]) -> str:
     shown = f"the {MOST:,} most accurate of {len(trials):,}" if len(trials) > MOST else f"{len(trials):,}"
     return (
-        f"One line per training, at that seed's {WORDS[trials[0].metric]} ({shown}). The redder (if dark, yellower) "
-        "a line, the more accurate. "
+        f"One line per network, at the mean {WORDS[trials[0].metric]} of its seeds ({shown}). "
+        "The redder (if dark, yellower) a line, the more accurate. "
         "Where stages differ, a numeric axis shows the mean over blocks and a categorical one shows 'mixed'. "
         "Drag along an axis to select a range, or a label to move the axis."
     )

@@ -74,11 +74,11 @@ def _set(name: str, number: int | None) -> None:
     write(name, None if number is None else str(number))
 
 
-def chosen(snapshot: Snapshot) -> int | None:
-    """The selected trial's number, if the study has it; says so where it has not."""
+def chosen(snapshot: Snapshot, instead: str = "Choose one in the chart or the table.") -> int | None:
+    """The selected trial's number, if the study has it; says so where it has not, and what to do `instead`."""
     number = st.session_state.get("trial")
     if number is not None and snapshot.trial(number) is None:
-        st.warning(f"This study has no trial {number}. Choose one in the chart or the table.")
+        st.warning(f"This study has no trial {number}. {instead}")
         return None
     return number if isinstance(number, int) else None
 

@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard.charts import compare as charts
 from dashboard.charts.front import score_label
 from dashboard.derived import history_of, networks_of
-from dashboard.number_format import ago, evidence, seeds_per_network
+from dashboard.number_format import evidence, seeds_per_network
 from dashboard.pages.elements import KEPT, captioned_chart, cost_choice, table
 from dashboard.pages.study_page import nearest_name, say_gone, watch
 from dashboard.snapshot import Snapshot, once
@@ -53,7 +53,7 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
     with spot:
         watch(
             lambda: all(cache.read(runs / name).same(snapshot) for name, snapshot in read.items()),
-            lambda: f"updated {ago(max((s.updated for s in read.values() if s.updated), default=None))}",
+            lambda: max((s.updated for s in read.values() if s.updated), default=None),
         )
     for snapshot in read.values():
         say_gone(snapshot)

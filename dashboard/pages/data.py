@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.pages.elements import table, text_box
+from dashboard.pages.export import absent
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.records.data_card import DataCard
@@ -32,6 +33,11 @@ def data_page(scene: Scene) -> None:
         words = "The first training images of each class, decoded, cropped and resized"
         st.text(words)  # a caption of st.image has too little contrast
         st.image(samples, alt=words)
+    else:
+        away = f", and there is no folder {card.source} on this machine to read it from" if absent(card.source) else ""
+        st.text(
+            f"No sample pictures: the study has no {SAMPLES}, which a search draws when it has read the data{away}."
+        )
 
 
 @once

@@ -86,9 +86,14 @@ def _place(study: str, source: str) -> str | None:
         "Location of the study's data", source, key=f"place-{study}", help=help, persist_state="session"
     )
     place = said.strip() or source
-    if place.startswith((".", "/", "~")) and not Path(place).expanduser().is_dir():
+    if absent(place):
         st.text(f"There is no folder {place} on this machine: set where the study's data is now.")
     return None if place == source else place
+
+
+def absent(place: str) -> bool:
+    """Whether data's place is a folder that is not on this machine."""
+    return place.startswith((".", "/", "~")) and not Path(place).expanduser().is_dir()
 
 
 def busy() -> int:

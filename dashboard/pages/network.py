@@ -47,14 +47,14 @@ COVERS = (
 def network_page(scene: Scene) -> None:
     """The selected trial's, or where none is selected that of the most accurate."""
     snapshot = scene.snapshot
-    number = chosen(snapshot)
-    trial = snapshot.trial(number)
-    if trial is None:
-        trial = snapshot.trial(snapshot.front[-1].number) if snapshot.front else snapshot.trials[0]
+    first = snapshot.front[-1].number if snapshot.front else 0
+    what = "the most accurate so far" if snapshot.front else "the first trial"
+    number = chosen(snapshot, f"Trial {first} is shown, {what}; choose another on the page Front or Trials.")
+    trial = snapshot.trial(first if number is None else number)
     assert trial is not None
     _walk(snapshot, trial)
     over = cost_of(scene.settings)
-    why = [] if number is not None else ["the most accurate so far" if snapshot.front else "the first trial"]
+    why = [what] if number is None else []
     st.text(" · ".join(filter(None, [*why, place_on(trial, snapshot.front, over.name)])))
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import EXPORTS
 from dashboard.charts.confusion import confusion_caption, confusion_figure
-from dashboard.number_format import ago, count
+from dashboard.number_format import count
 from dashboard.pages.elements import KEPT, captioned_chart, table, text_box
 from dashboard.pages.study_page import watch
 from nas.export.kept import Kept, exports_in, kept_of, read_kept
@@ -48,7 +48,7 @@ def predictions_page(runs: Path) -> None:
         latest = max((datetime.fromtimestamp(stamp / 1e9).astimezone() for stamp in stamps.values()), default=None)
         watch(
             lambda: _stamps(now := find(runs)) == stamps and now.keys() == found.keys(),
-            lambda: f"updated {ago(latest)}",
+            lambda: latest,
         )
     st.title("What does an export get wrong?", anchor=False)
     if not found:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.charts import space as charts
 from dashboard.charts.style import Figure
-from dashboard.derived import cells_of, designs_of, importances_of, networks_table, varied_of
+from dashboard.derived import cells_of, designs_of, importances_of, means_of, networks_table, varied_of
 from dashboard.number_format import evidence, seeds_per_network
 from dashboard.pages.elements import KEPT, captioned_chart
 from dashboard.pages.study_page import Scene
@@ -15,7 +15,7 @@ from nas.analysis.importance import FEWEST
 from nas.analysis.multiple_comparisons import VALUES
 from nas.records.scores import WORDS
 
-EASY = 500  # trainings whose lines are drawn without being asked for
+EASY = 500  # networks whose lines are drawn without being asked for
 
 
 def space_page(scene: Scene) -> None:
@@ -35,9 +35,7 @@ def space_page(scene: Scene) -> None:
         _choices(snapshot, axes)
         _coordinates(snapshot, axes)
     with st.container(key="facts"):
-        st.text(
-            f"Accuracy: {evidence(scene.settings, seeds_per_network(snapshot.trials))}, means over a network's seeds."
-        )
+        st.text(f"Accuracy: {evidence(scene.settings, seeds_per_network(snapshot.trials))}.")
 
 
 def _importance(scene: Scene) -> None:
@@ -81,14 +79,14 @@ def _choices(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
 
 def _coordinates(snapshot: Snapshot, axes: dict[str, list[str]]) -> None:
     st.header("All choices at once", anchor=False)
-    few = len(snapshot.scored) <= EASY
+    few = len(means_of(snapshot)) <= EASY
     if not st.toggle(
         "Draw parallel coordinates", value=few, key="lines", help="Thousands of lines take seconds to draw"
     ):
         return
-    captioned_chart(_lines(snapshot), charts.coordinates_caption(snapshot.scored), "coordinates", least=860)
+    captioned_chart(_lines(snapshot), charts.coordinates_caption(means_of(snapshot)), "coordinates", least=860)
 
 
 @once
 def _lines(snapshot: Snapshot) -> Figure:
-    return charts.coordinates_figure(snapshot.scored, designs_of(snapshot), varied_of(snapshot))
+    return charts.coordinates_figure(means_of(snapshot), designs_of(snapshot), varied_of(snapshot))

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.charts import spaces as charts
 from dashboard.charts.compare import edf_figure
 from dashboard.charts.front import score_label
-from dashboard.number_format import ago, evidence
+from dashboard.number_format import evidence
 from dashboard.pages.elements import KEPT, captioned_chart, text_box
 from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
@@ -42,7 +42,7 @@ def spaces_page(cache: StudyCache, runs: Path) -> None:
     with spot:
         watch(
             lambda: all(cache.read(s.folder).same(s) for s in read),
-            lambda: f"updated {ago(max((s.updated for s in read if s.updated), default=None))}",
+            lambda: max((s.updated for s in read if s.updated), default=None),
         )
     for snapshot in read:
         say_gone(snapshot)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.charts.compare import MOST
 from dashboard.derived import ahead_of
-from dashboard.number_format import FLOPS, ago, count
+from dashboard.number_format import FLOPS, count
 from dashboard.pages.elements import KEPT, text_box
 from dashboard.pages.studies_table import studies_table
 from dashboard.pages.study_page import say_gone, watch
@@ -20,8 +20,16 @@ from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words
 
+
+def _changed(snapshot: Snapshot) -> float:
+    """When, in seconds since 1970; a study that runs is changing now."""
+    if snapshot.mode == "running":
+        return time.time()
+    return snapshot.updated.timestamp() if snapshot.updated else 0.0
+
+
 ORDERS: dict[str, Callable[[Snapshot], Any]] = {
-    "latest": lambda snapshot: 0,  # as they come
+    "latest": lambda snapshot: -_changed(snapshot),
     "name": lambda snapshot: snapshot.name.lower(),
     "most accurate": lambda snapshot: -score(snapshot.best.trial) if snapshot.best else 0,
     "most trials": lambda snapshot: -len(snapshot.trials),
@@ -41,7 +49,7 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
             return same and study_names(runs) == names and len(found) == len(names)
 
         latest = max((s.updated for s in found.values() if s.updated), default=None)
-        watch(unchanged, lambda: f"updated {ago(latest)}")
+        watch(unchanged, lambda: latest)
     st.title("Which search do I open?", anchor=False)
     waiting = len(names) - len(found)
     st.text(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -89,19 +90,23 @@ def _watch_study(cache: StudyCache, runs: Path, snapshot: Snapshot, beside: Snap
         same = now.same(snapshot) and baseline(cache, now) is beside
         return same and set(study_names(runs)) == listed and export.busy() == busy
 
-    watch(unchanged, lambda: f"updated {ago(cache.read(snapshot.folder).updated)}")
+    watch(unchanged, lambda: cache.read(snapshot.folder).updated)
 
 
-def watch(unchanged: Callable[[], bool], updated: Callable[[], str]) -> None:
+def watch(unchanged: Callable[[], bool], updated: Callable[[], datetime | None]) -> None:
     """A switch "Live". While it is on, looks every EVERY seconds and has the page drawn anew where something has
-    changed."""
+    changed. Beside it stands when what the page shows was `updated`, where it shows anything."""
     live = st.toggle("Live", value=True, key="live", persist_state="session", help="Off: nothing changes under you")
 
     @st.fragment(run_every=EVERY if live else None)
     def look() -> None:
         if live and not unchanged():
             st.rerun()
-        st.text(updated() if live else f"paused; {updated()}", width="content")
+        said = [] if live else ["paused"]
+        if latest := updated():
+            said.append(f"updated {ago(latest)}")
+        if said:
+            st.text("; ".join(said), width="content")
 
     look()
 

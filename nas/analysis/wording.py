@@ -180,14 +180,14 @@ def metric_words(metric: Metric) -> str:
 
 
 def class_words(counts: ClassCounts, classes: Sequence[str]) -> str:
-    """`a 92.00% (n = 90), b 40.00% (n = 10)`: the share of each class's images told right; the worst MOST of more."""
+    """`a: 92.00% (n = 90), b: 40.00% (n = 10)`: the share of each class's images told right; the worst MOST of more."""
     shares = [
         (share, name, images)
         for share, name, images in zip(counts.by_class, classes, counts.images, strict=True)
         if share is not None
     ]
     shown = shares if len(shares) <= MOST else sorted(shares)[:MOST]
-    each = ", ".join(f"{name} {share:.2%} (n = {images:,})" for share, name, images in shown)
+    each = ", ".join(f"{name}: {share:.2%} (n = {images:,})" for share, name, images in shown)
     return each if len(shares) <= MOST else f"the worst {MOST} of {len(shares):,} classes: {each}"
 
 

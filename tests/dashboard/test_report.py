@@ -34,7 +34,7 @@ def test_a_report_holds_charts_sentences_tables_and_networks(tmp_path: Path) -> 
     for figure in figures:
         as_plotly(json.loads(figure))
     for words in ("n = 360 images, mean of 1 to 2 seeds", "of 25 networks are on the front", "Random search has", "± 95%", "too few for an interval",
-                  "one axis at a time", "stem:", "<span>nas</span> <span>search</span>", "Best: up to"):  # fmt: skip
+                  "one axis at a time", "stem:", "<span>nas</span> <span>search</span>", "Best: within"):  # fmt: skip
         assert words in own
     assert not re.search(r'(src|href)="', own)
     assert "default-src 'none'" in own

@@ -23,7 +23,7 @@ def test_fronts_edfs_and_growth_of_several_studies() -> None:
     assert "<img" not in json.dumps(figure)
     assert len(figure["data"]) == 2
     told = compare.fronts_caption(fronts)
-    assert told.startswith(f"Best: up to 3.1M FLOPs {HOSTILE} (96.7%, 2.7 points ahead)")
+    assert told.startswith(f"Best: within 3.1M FLOPs {HOSTILE} (96.7%, 2.7 points ahead)")
     assert compare.fronts_caption({"one": TRIALS}).startswith("Fewer than two")
     rows = [
         Edf("one", np.array([0.5, 0.6]), np.array([0.5, 1.0]), 2),

@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from dashboard.study_cache import StudyCache
 from nas.records.settings import FILE, JOURNAL
 from nas.storage.journal import open_file
 from nas.storage.reader import Reader
@@ -34,7 +35,18 @@ def test_trial_from_the_address(runs: Path) -> None:
     app.query_params["trial"] = "5"
     assert "Trial 5" in said(checked(app.run()))
     app.query_params["trial"] = "99"
-    assert "This study has no trial 99" in said(checked(app.run()))
+    assert "This study has no trial 99. Choose one in the chart or the table." in said(checked(app.run()))
+
+
+def test_a_network_that_is_not_there_is_said_with_the_one_that_is_shown(runs: Path) -> None:
+    make_study(runs, complete=12)
+    best = StudyCache().read(runs / "first").front[-1].number
+    words = said(page("network", trial="99"))
+    shown = f"Trial {best} is shown, the most accurate so far; choose another on the page Front or Trials."
+    assert f"This study has no trial 99. {shown}" in words
+    assert f"Trial {best}\n" in words
+    make_study(runs, "failed", complete=0, failed=2)
+    assert "Trial 0 is shown, the first trial; choose" in said(page("network", study="failed", trial="99"))
 
 
 @pytest.mark.parametrize("where", ["network", "trials", "progress", "space", "data", "compare", "spaces", "studies"])

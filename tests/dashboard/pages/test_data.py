@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from nas.records.settings import SAMPLES, Settings
 from tests.dashboard.opened import page, said
 from tests.dashboard.studies import make_study, seen_data
 
@@ -26,6 +30,23 @@ def test_it_says_what_was_seen(runs: Path) -> None:
         "As the networks see them",
     ):
         assert line in words
+    assert "No sample pictures" not in words
+
+
+@pytest.mark.parametrize(
+    ("source", "end"),
+    [("digits", "."), ("../gone", ", and there is no folder ../gone on this machine to read it from.")],
+)
+def test_where_there_are_no_sample_pictures_it_says_why(runs: Path, source: str, end: str) -> None:
+    folder = make_study(runs, "cloned", complete=1)
+    seen_data(folder)
+    (folder / SAMPLES).unlink()
+    settings = Settings.read(folder)
+    replace(settings, data=replace(settings.data, source=source)).write(folder)
+    why = f"No sample pictures: the study has no samples.png, which a search draws when it has read the data{end}"
+    words = said(page("data"))
+    assert why in words.splitlines()
+    assert "As the networks see them" not in words
 
 
 def test_a_study_without_a_look_says_so(runs: Path) -> None:

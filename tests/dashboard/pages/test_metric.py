@@ -19,7 +19,7 @@ def test_a_picked_network_has_balanced_and_class_accuracies_beside_its_accuracy(
         app = page(where, trial="5")
         assert metrics(app)["Accuracy"] == "91.67%", "330 of 360"
         assert metrics(app)["Balanced accuracy"] == "87.96%", "300 of 324 and 30 of 36"
-        assert "Accuracy by class, validation, 1 seed: many 92.59% (n = 324), few 83.33% (n = 36)." in said(app)
+        assert "Accuracy by class, validation, 1 seed: many: 92.59% (n = 324), few: 83.33% (n = 36)." in said(app)
     helps = {metric.label: metric.proto.help for metric in page(trial="5").metric}
     assert helps["Balanced accuracy"] == "validation balanced accuracy, n = 360 images, 1 seed"
     assert "Best accuracy" in metrics(page())

@@ -44,7 +44,9 @@ def test_of_a_folder_that_is_named_like_no_split_it_says_so(runs: Path) -> None:
 
 def test_without_predictions_or_exports_the_commands_stand_there(runs: Path) -> None:
     make_study(runs, "one", complete=1)
-    assert "nas export STUDY --out exports/NAME" in said(page("predictions"))
+    words = said(page("predictions"))
+    assert "nas export STUDY --out exports/NAME" in words
+    assert "updated" not in words
     (runs / "one" / "exports" / "trial 7").mkdir(parents=True)
     (runs / "one" / "exports" / "trial 7" / PREPROCESS).write_text("{}")
     assert f"nas predict '{runs}/one/exports/trial 7' path/to/test" in said(page("predictions"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from html import unescape
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import quote
 from streamlit.testing.v1 import AppTest
 
 from dashboard.study_cache import StudyCache
+from nas.records.settings import JOURNAL
 from tests.dashboard.opened import checked, page, said
 from tests.dashboard.studies import HOSTILE, damage, make_study, timed
 
@@ -33,6 +35,18 @@ def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
     assert list(listed(checked(app.segmented_control(key="order").set_value("name").run()))) == [
         HOSTILE, "bad", "good", "new",
     ]  # fmt: skip
+
+
+def test_the_latest_are_first_by_what_the_column_updated_says(runs: Path) -> None:
+    """A clone touches journals in an order of its own; trials say when they began and ended. What runs changes now."""
+    make_study(runs, "searching", complete=1, running=1)
+    for name in ("early", "late"):
+        make_study(runs, name, complete=1)
+    os.utime(runs / "searching" / JOURNAL, (0, 0))
+    os.utime(runs / "early" / JOURNAL)
+    rows = listed(page("studies"))
+    assert rows["searching"]["state"] == "running"
+    assert list(rows) == ["searching", "late", "early"]
 
 
 def table_of(app: AppTest) -> str:
@@ -63,11 +77,14 @@ def test_two_studies_are_compared(runs: Path) -> None:
     make_study(runs, "one", complete=25)
     make_study(runs, "two", complete=25, seed=1)
     make_study(runs, "none", complete=0)
-    assert "Choose two studies or more" in said(page("compare"))
+    nothing = said(page("compare"))
+    assert "Choose two studies or more" in nothing
+    assert "updated" not in nothing, "nothing is shown that could have been"
     words = said(page("compare", **{"with": ["one", "two", "none", HOSTILE]}))
-    assert "Best: up to" in words
+    assert "Best: within" in words
     assert "one and two are" in words
     assert "Hypervolume after" in words
+    assert re.search(r"updated \d+ s ago", words)
     assert "none has no finished network to compare: it is empty." in words
 
 
@@ -77,6 +94,6 @@ def test_studies_are_compared_in_a_latency_that_all_of_them_have(runs: Path) -> 
     timed(runs / "one", "Only Here")
     app = page("compare", over="latency (batch 1, A Phone)", **{"with": ["one", "two"]})
     words = said(app)
-    assert "Best over latency (batch 1, A Phone): up to " in words
+    assert "Best over latency (batch 1, A Phone): within " in words
     assert "At equal latency (batch 1, A Phone) one and two are" in words
     assert app.selectbox(key="over").options == ["FLOPs", "parameters", "activations", "latency (batch 1, A Phone)"]

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.charts.space import coordinates_figure
+from dashboard.derived import designs_of, means_of, varied_of
 from dashboard.pages import trials
+from dashboard.study_cache import StudyCache
 from tests.dashboard.opened import metrics, page, said
 from tests.dashboard.studies import HOSTILE, add_trial, make_study
 
@@ -72,3 +75,15 @@ def test_space_says_what_matters_or_that_it_cannot(runs: Path) -> None:
     assert "Mean accuracy by " in words
     assert "Importance needs 20 networks or more; this study has 3." in said(page("space", study="few"))
     assert "Mean accuracy by kernel" in said(page("space", study="first", axis="kernel"))
+
+
+def test_the_page_space_takes_each_network_once_at_the_mean_of_its_seeds(runs: Path) -> None:
+    folder = make_study(runs, complete=3)
+    add_trial(folder, random.Random(1), repeat_of=0, accuracy=0.5, seed=1)
+    words = said(page("space"))
+    assert "One line per network, at the mean accuracy of its seeds (3)." in words
+    assert "Accuracy: validation top-1, n = 360 images, mean of 1 to 2 seeds." in words
+    snapshot = StudyCache().read(folder)
+    accuracies = coordinates_figure(means_of(snapshot), designs_of(snapshot), varied_of(snapshot))
+    first = 50 * ((snapshot.trials[0].accuracy or 0) + 0.5)
+    assert accuracies["data"][0]["dimensions"][-1]["values"][-1] == pytest.approx(first), "the mean is the lowest here"
