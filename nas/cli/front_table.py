@@ -144,7 +144,7 @@ def _short_notes(found: NetworkResults, settings: Settings) -> Notes:
     """What a person needs to read the front, a line each; the rest is in `front_notes`."""
     said = basis_notes(settings, "1 seed per network" if found.noise is None else "mean of n seeds")
     if found.noise is None:
-        said.append(("accuracy", "One seed per network: no interval, and near ones may be ties."))
+        said.append(("accuracy", _one_seed(found, settings)))
     elif found.noise.known:
         split = split_error(found.front[-1].trial, settings.data.validation) if found.front else 0.0
         said += [
@@ -156,6 +156,14 @@ def _short_notes(found: NetworkResults, settings: Settings) -> Notes:
         said.append(("accuracy", noise_words(found.noise, settings, found)))
     said.append(("accuracy", _chance(found, settings)))
     return [*said, ("network", in_full(settings))]
+
+
+def _one_seed(found: NetworkResults, settings: Settings) -> str:
+    said = "One seed per network: no interval, and near ones may be ties"
+    if not found.front:
+        return f"{said}."
+    error = split_error(found.front[-1].trial, settings.data.validation)
+    return f"{said}; the split alone has a standard error of {100 * error:.2f} points."
 
 
 def _chance(found: NetworkResults, settings: Settings) -> str:
@@ -185,7 +193,7 @@ def front_notes(found: NetworkResults, settings: Settings) -> Notes:
     """What the numbers of a front are, and how far they can be trusted, in sentences."""
     last: Notes = [("", f"{CONVENTION}."), ("network", f"{LEGEND}.")]
     if found.noise is None:
-        one = "One seed per network: no interval, and near ones may be ties."
+        one = _one_seed(found, settings)
         accuracy, flops = basis_notes(settings, "1 seed per network")
         chance = [("accuracy", _sentence(_chance(found, settings)))]
         return [("accuracy", f"{accuracy[1]}."), ("", f"{flops[1]}."), last[1], ("accuracy", one), *chance]

@@ -150,6 +150,8 @@ def test_images_take_the_place_of_the_files_epochs(
         (("search", "digits"), "Missing option '--data'"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "0"), "Invalid value for '--trials'"),
         (("dashboard", "--port", "65536"), "Invalid value for '--port'"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--minimize", "parms"), "minimize must be one of flops, params, activations, latency, got parms; did you mean params?"),
+        (("export", "s", "--pick", "x"), "pick must be one of best, knee, cheapest, got x; choose one"),
         (("nonsense",), "No such command 'nonsense'"),
     ],
 )  # fmt: skip

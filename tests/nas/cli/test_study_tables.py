@@ -127,7 +127,7 @@ def test_a_front_at_chance_says_so() -> None:
 
 def test_a_study_of_one_seed_says_that_it_has_no_interval() -> None:
     text = show(front_table(TRIALS, SETTINGS))
-    assert "One seed per network: no interval, and near ones may be ties." in " ".join(text.split())
+    assert "near ones may be ties; the split alone has a standard error of " in " ".join(text.split())
     for word in ("±", "on front", "tie with"):
         assert word not in text
 
