@@ -107,7 +107,7 @@ def search(
 
     from nas.data.given import kept
     from nas.searching.launch import run_search
-    from nas.searching.plan import SearchPlan, as_command
+    from nas.searching.plan import SearchPlan, as_command, parse_latency_at
 
     reading = Reading(
         train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
@@ -118,7 +118,7 @@ def search(
         source = str(kept(data, reading))
         reading = replace(reading, image_column=None, label_column=None)  # which it has no longer
     chosen = space if isinstance(space, Space) else Space.load(space)
-    forecast, _, at = (latency or "").partition("@")
+    forecast, at = parse_latency_at(latency)
     plan = SearchPlan(
         trials=trials, time=time, accuracy=_text(accuracy),
         repeats=repeats, baseline=baseline, workers=workers,
@@ -126,10 +126,10 @@ def search(
         images=None if images is None else parse_count(str(images), "images", "30K"), epochs=epochs, name=study,
         runs=Path(runs), seed=seed, sampler=sampler, metric=metric, minimize=minimize, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, batch=batch, runtime=runtime,
-        latency_device=at.strip() or None,
+        latency_device=at,
         device_model=None if device_model is None else Path(device_model), reading=reading,
     )  # fmt: skip
-    budget = Budget.parse(flops, params, activations, None if latency is None else forecast)
+    budget = Budget.parse(flops, params, activations, forecast)
     limits = {"--flops": flops, "--params": params, "--activations": activations, "--latency": latency}
     # the space by its name alone: the line does not repeat a search of a narrowed space, or of a file of another name
     begin = ["search", chosen.name, "--data", source, *(w for o, text in limits.items() if text for w in (o, text))]

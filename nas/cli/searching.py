@@ -132,10 +132,10 @@ def search(
     from nas.analysis.accuracy_goal import AccuracyGoal
     from nas.cli.front_table import print_front
     from nas.searching.launch import folder_of_search, run_search
-    from nas.searching.plan import SearchPlan
+    from nas.searching.plan import SearchPlan, parse_latency_at
     from nas.storage.reader import Reader
 
-    forecast, _, at = (latency or "").partition("@")
+    forecast, at = parse_latency_at(latency)
     plan = SearchPlan(
         trials=trials, time=time, accuracy=accuracy, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=recipe,
@@ -143,7 +143,7 @@ def search(
         name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, minimize=minimize, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
         gpus_per_worker=gpus_per_worker, batch=batch, runtime=runtime, device_model=device_model,
-        latency_device=at.strip() or None,
+        latency_device=at,
         reading=Reading(
             train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
             skip_broken=skip_broken,
@@ -153,7 +153,7 @@ def search(
     what = (
         Space.load(space),
         data,
-        Budget.parse(flops, params, activations, None if latency is None else forecast),
+        Budget.parse(flops, params, activations, forecast),
         plan,
     )
     on_trial = tracker(track, folder_of_search(*what)) if track and not dry_run else None

@@ -26,7 +26,9 @@ def parse_share(text: str, field: str) -> float:
     found = float(match[1]) / 100 if match else float(text) if _SHARE.fullmatch(text.strip()) else 0.0
     if 0 < found <= 1:
         return found
-    raise InputError(f"{field} must be a percentage or a share up to 1, got {text.strip() or 'nothing'}; write e.g. 92% or .92")
+    raise InputError(
+        f"{field} must be a percentage or a share up to 1, got {text.strip() or 'nothing'}; write e.g. 92% or .92"
+    )
 
 
 def has(score: float, least: float) -> bool:

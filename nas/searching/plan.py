@@ -151,6 +151,16 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
     return name_of(words)
 
 
+def parse_latency_at(text: str | None) -> tuple[str | None, str | None]:
+    """`..5ms@DEVICE` -> the limit, and words of a measured device's name; None where there are none."""
+    if text is None:
+        return None, None
+    limit, at, device = (part.strip() for part in str(text).partition("@"))
+    if at and not device:
+        raise InputError(f"latency must name a device after @, got {text}; write {limit}, or e.g. {limit}@epyc")
+    return limit, device or None
+
+
 def parse_time(text: str) -> float:
     """`2h`, `90min`, `1h 30min` -> seconds. Raises InputError for anything else."""
     if not _TIME.fullmatch(text.strip()):

@@ -151,6 +151,7 @@ def test_images_take_the_place_of_the_files_epochs(
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "0"), "Invalid value for '--trials'"),
         (("dashboard", "--port", "65536"), "Invalid value for '--port'"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--minimize", "parms"), "minimize must be one of flops, params, activations, latency, got parms; did you mean params?"),
+        (("search", "digits", "--data", "digits", "--latency", "..5ms@", "--trials", "3"), "latency must name a device after @, got ..5ms@; write ..5ms, or e.g. ..5ms@epyc"),
         (("export", "s", "--pick", "x"), "pick must be one of best, knee, cheapest, got x; choose one"),
         (("nonsense",), "No such command 'nonsense'"),
     ],
