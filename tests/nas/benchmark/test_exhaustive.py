@@ -146,7 +146,8 @@ def test_the_command(run: Command, tmp_path: Path) -> None:
     save_table(table(), path)
     words = ("replay", path, "--seeds", 5, "--trials", 10, "--processes", 1)
     code, out, err = run(*words)
-    assert (code, err) == (0, "")
+    assert code == 0, err
+    assert all(line.startswith("replaying: ") for line in err.splitlines()), "a line of progress where it takes long"
     text = " ".join(out.split())
     assert "exhaustive: mean gap to the best networks at parts of the budget" in text
     assert "exhaustive: gap at the end, in points, within the FLOPs of a part of the band" in text

@@ -336,7 +336,8 @@ def test_the_command(run: Command, tmp_path: Path) -> None:
     save_table(make_table(40), path)
     words = ("replay", path, "--sampler", "nsga2", "--stop", "moasha", "--seeds", 2, "--trials", 5, "--processes", 1)
     code, out, err = run(*words, "--json", "--plot", tmp_path / "r.html")
-    assert (code, err) == (0, "")
+    assert code == 0, err
+    assert all(line.startswith("replaying: ") for line in err.splitlines()), "a line of progress where it takes long"
     plain = json.loads(out)
     assert [(p["plan"]["world"], p["plan"]["sampler"], p["plan"]["stop"]) for p in plain["rows"]] == [
         ("table", "random", "none"), ("table", "random", "moasha"),
