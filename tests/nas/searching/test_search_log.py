@@ -158,7 +158,7 @@ def test_a_search_and_its_workers_write_each_trial_once(
     assert more[0][0] == "search"
     assert more[0][2].startswith("goes on after 3 trials: 7 trials")
     complete = [(who, message.split()[1]) for who, _, message in more if " complete: " in message]
-    assert sorted(number for _, number in complete) == ["3", "4", "5", "6"]
+    assert len(complete) == len({number for _, number in complete}) == 4, "of two equal draws one is left out"
     assert {who for who, _ in complete} <= {"worker 0", "worker 1"}
     assert [message for who, level, message in more if level == "DEBUG"], "periods"
     assert more[-1][::2] == ("search", "ends: all that was wanted is there")
