@@ -47,7 +47,7 @@ COVERS = (
 def network_page(scene: Scene) -> None:
     """The selected trial's, or where none is selected that of the most accurate."""
     snapshot = scene.snapshot
-    first = snapshot.front[-1].number if snapshot.front else 0
+    first = (snapshot.front[-1] if snapshot.front else snapshot.trials[0]).number
     what = "the most accurate so far" if snapshot.front else "the first trial"
     number = chosen(snapshot, f"Trial {first} is shown, {what}; choose another on the page Front or Trials.")
     trial = snapshot.trial(first if number is None else number)

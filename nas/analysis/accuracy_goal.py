@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import Point, minimised, points, score, top
 from nas.analysis.wording import mean_words
-from nas.records.extent import SEEDS
+from nas.records.extent import SEEDS, Extent
 from nas.records.scores import WORDS, has
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
@@ -64,13 +64,13 @@ class AccuracyGoal:
             misses=sum(cost(t) < most for t in drawn), last=self.settings.cheaper_than(below) is None,
         )  # fmt: skip
 
-    def left(self, trials: Sequence[Trial], total: int) -> int:
-        """Trainings that are planned for: networks up to `total`, and the seeds of one that has it."""
-        found = self.reached(trials)
-        seeds = SEEDS - 1 if found is None else max(0, SEEDS - found.seeds)
-        if found and found.is_over:
-            return seeds
-        return max(0, total - sum(trial.state in ENDED and trial.repeat_of is None for trial in trials)) + seeds
+    def left(self, trials: Sequence[Trial], extent: Extent) -> int:
+        """Trainings that are planned for: networks, and the seeds of one that has it."""
+        found, ended = self.reached(trials), [trial for trial in trials if trial.state in ENDED]
+        networks = sum(trial.repeat_of is None for trial in ended)
+        wanted = SEEDS - 1 if found is None else SEEDS - found.seeds
+        seeds = max(0, min(wanted, extent.repeats - (len(ended) - networks)))
+        return seeds if found and found.is_over else max(0, extent.trials - networks) + seeds
 
     def words(self, trials: Sequence[Trial]) -> str:
         """How far a search for it is."""

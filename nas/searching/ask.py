@@ -136,7 +136,8 @@ class Asker:
         self.study.enqueue_trial(params, user_attrs=attrs)
 
     def _queue_unseen(self, asks: int, found: Reached | None) -> bool:
-        """A random network that the study does not have; False, for good, where there is none. A design has its own."""
+        """A random network that is wanted and that the study does not have; False where there is none. A design has its
+        own."""
         if self.settings.sampler == DESIGN:
             return True
         seed = trial_seed(self.settings.seed, len(self.index.reader.frozen()) + asks)

@@ -104,7 +104,9 @@ class SearchPlan:
         if self.accuracy is None:
             return Extent(trials, self.repeats or 0)
         every = (SEEDS - 1) * trials  # at most
-        return Extent(trials, every if self.repeats is None else self.repeats, parse_share(self.accuracy, "accuracy"))
+        return Extent(
+            trials, every if self.repeats is None else self.repeats, parse_share(str(self.accuracy), "accuracy")
+        )
 
     @property
     def rule(self) -> Stop:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 
 from nas.analysis.accuracy_goal import AccuracyGoal
 from nas.data.dataset import Data
+from nas.records.extent import Extent
 from nas.records.progress import Notes
 from nas.records.settings import BASELINE, FILE, Settings
 from nas.records.trial import ENDED, Trial
@@ -40,13 +41,7 @@ def schedule(
     """By the plan, and by an estimate, which is said. `elsewhere`: it trains on other machines."""
     console = notes.console
     known, beside = (_trials(plan.runs / name) for name in (settings.name, f"{settings.name}{BASELINE}"))
-    ended = sum(trial.state in ENDED for trial in known)
-    _, _, least = extent = plan.extent(plan.trials or 1)
-    further = extent.further
-    done = ended >= (plan.trials or math.inf) + further
-    if least is not None and plan.trials is not None:
-        done = not AccuracyGoal(least, settings).left(known, plan.trials)
-    if plan.trials is not None and done and not plan.baseline:
+    if plan.trials is not None and not plan.baseline and not _left(known, settings, plan.extent(plan.trials)):
         console.print("estimate: nothing is left to train", highlight=False)
         return Schedule(plan.trials, workers, None)
     at_once = min(workers, cores() if placed.device.type == "cpu" else max(1, torch.cuda.device_count()))
@@ -61,17 +56,23 @@ def schedule(
     if trials is None:
         assert plan.time is not None
         limit = parse_time(plan.time) / (1 + plan.baseline) - start
-        trials = trials_within(limit, found, settings.band, at_once, further, known)
+        trials = trials_within(limit, found, settings.band, at_once, plan.extent(1).further, known)
         said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
         console.print(f"time: {plan.time} {said}", highlight=False)
-    left = max(0, trials + further - ended)
-    if least is not None:
-        left = AccuracyGoal(least, settings).left(known, trials)
-    if plan.baseline:
-        left += max(0, trials + further - sum(trial.state in ENDED for trial in beside))
+    extent = plan.extent(trials)
+    left = _left(known, settings, extent)
+    if plan.baseline:  # as many trainings
+        left += max(0, trials + extent.further - sum(trial.state in ENDED for trial in beside))
     said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline), settings.stop != "none")
     console.print(said, highlight=False, soft_wrap=True)
     return Schedule(trials, at_once, found)
+
+
+def _left(known: Sequence[Trial], settings: Settings, extent: Extent) -> int:
+    """Trainings that are planned for and have not ended."""
+    if extent.accuracy is not None:
+        return AccuracyGoal(extent.accuracy, settings).left(known, extent)
+    return max(0, extent.trials + extent.further - sum(trial.state in ENDED for trial in known))
 
 
 def _trials(folder: Path) -> list[Trial]:

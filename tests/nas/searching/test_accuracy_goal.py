@@ -109,11 +109,13 @@ def test_an_accuracy_is_had_as_it_is_shown() -> None:
 
 
 def test_what_is_left_to_train() -> None:
-    assert GOAL.left([trial(0, 30_000, 0.89)], 12) == 11 + SEEDS - 1
-    assert GOAL.left([DEAR, CHEAP], 12) == 10 + SEEDS - 1
+    wanted = Extent(12, 24, 0.9)
+    assert GOAL.left([trial(0, 30_000, 0.89)], wanted) == 11 + SEEDS - 1
+    assert GOAL.left([DEAR, CHEAP], wanted) == 10 + SEEDS - 1
+    assert GOAL.left([DEAR, CHEAP], Extent(12, 0, 0.9)) == 10, "no further seeds are to be spent"
     seeds = [seed_of(CHEAP, 2, 0.91), seed_of(CHEAP, 3, 0.91)]
-    assert GOAL.left([DEAR, CHEAP, *CHEAPER, *seeds], 40) == 0
-    assert GOAL.left([DEAR, CHEAP, *CHEAPER], 40) == SEEDS - 1
+    assert GOAL.left([DEAR, CHEAP, *CHEAPER, *seeds], wanted) == 0
+    assert GOAL.left([DEAR, CHEAP, *CHEAPER], wanted) == SEEDS - 1
 
 
 def test_words_tell_how_far_it_is() -> None:
