@@ -5,7 +5,6 @@ torch is imported only by the commands that train or run a network.
 
 from __future__ import annotations
 
-import re
 import sys
 import traceback
 
@@ -26,12 +25,8 @@ from nas.cli import (  # noqa: F401
     studies,
 )
 from nas.cli.base import app, typed
+from nas.cli.usage_errors import in_our_form
 from nas.records.errors import REFUSED, STOPPED, TERMINATED, Terminated, exit_code, line_of
-from space.reading import nearest
-
-_CHOICE = re.compile(
-    r"Invalid value for '--(?P<name>\S+)'.*: Value error, '(?P<got>.*)' is not one of (?P<known>.*?)\.?"
-)
 
 
 def main() -> None:
@@ -51,7 +46,7 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         _fail(f"interrupted; to go on: {typed()}", STOPPED)
     except typer.TyperException as error:  # an unknown command or option, a wrong value
-        _fail(_in_our_form(getattr(error, "format_message", error.__str__)()), REFUSED)
+        _fail(in_our_form(error), REFUSED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -59,17 +54,6 @@ def main() -> None:
         if debug:
             traceback.print_exc()
         _fail(line_of(error), exit_code(error))
-
-
-def _in_our_form(said: str) -> str:
-    """Of an option with a choice; what else typer says is left as it is."""
-    match = _CHOICE.fullmatch(said.strip())
-    if not match:
-        return said
-    known = re.findall("'(.*?)'", match["known"])
-    close = nearest(match["got"], known)
-    step = close if close.startswith("did you mean") else "choose one"
-    return f"{match['name']} must be one of {', '.join(known)}, got {match['got']}; {step}"
 
 
 def _fail(message: str, code: int) -> None:

@@ -113,7 +113,7 @@ def repeated(predictions: Predictions) -> list[str]:
         return []
     return [
         f"{scores.images - once.images:,} pictures look like another of these and count too; accuracy without them "
-        f"{once.counts.accuracy:.4f} (n = {once.images:,})"
+        f"{once.counts.accuracy:.2%} (n = {once.images:,})"
     ]
 
 

@@ -37,7 +37,7 @@ def summary(predictions: Predictions, scores: Scores | None) -> str:
     counts = scores.counts
     seen = sum(each is not None for each in counts.by_class)
     return (
-        f"accuracy {counts.accuracy:.4f} (top-1, n = {scores.images:,}), balanced accuracy {counts.balanced:.4f} "
+        f"accuracy {counts.accuracy:.2%} (top-1, n = {scores.images:,}), balanced accuracy {counts.balanced:.2%} "
         f"(mean over {seen} classes){broken}"
     )
 
@@ -82,7 +82,7 @@ def _classes(predictions: Predictions, scores: Scores) -> Table:
         others[i] = 0
         most = int(others.argmax())
         wrong = f"{escape(predictions.classes[most])} ({others[most]:,})" if others[most] else ""
-        table.add_row(escape(predictions.classes[i]), f"{scores.confusion[i].sum():,}", f"{accuracy:.4f}", wrong)
+        table.add_row(escape(predictions.classes[i]), f"{scores.confusion[i].sum():,}", f"{accuracy:.2%}", wrong)
     return _more(table, len(rows))
 
 

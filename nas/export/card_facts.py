@@ -14,8 +14,9 @@ from nas.records.look import printable
 
 _SEARCHED = "validation accuracy of these weights"
 _DATA = re.compile(r"^- data: (.+), fingerprint (\w+)$", re.MULTILINE)
-_TEST = re.compile(r"^- .*\btest accuracy (0\.\d{4}|1\.0000) \(top-1", re.MULTILINE)
-_VALIDATION = re.compile(rf"^- (?:.*, validation|{_SEARCHED}) (0\.\d{{4}}|1\.0000) \(", re.MULTILINE)
+_ACCURACY = r"(0\.\d{4}|1\.0000|\d{1,3}\.\d\d%)"  # older cards have shares
+_TEST = re.compile(rf"^- .*\btest accuracy {_ACCURACY} \(top-1", re.MULTILINE)
+_VALIDATION = re.compile(rf"^- (?:.*, validation|{_SEARCHED}) {_ACCURACY} \(", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class CardFacts:
     searched: bool  # else the weights of `nas train`
 
     def words(self, export: Path) -> str:
-        """`exports/mine, as the search left it: validation 0.5833, test 0.4133`."""
+        """`exports/mine, as the search left it: validation 58.33%, test 41.33%`."""
         state = "as the search left it" if self.searched else "as it was trained"
-        return f"{export}, {state}: validation {self.validation:.4f}, test {self.test:.4f}"
+        return f"{export}, {state}: validation {self.validation:.2%}, test {self.test:.2%}"
 
 
 def data_line(source: str, fingerprint: str) -> str:
@@ -46,8 +47,12 @@ def read_card(export: Path) -> CardFacts | None:
         return None
     if not (data := _DATA.search(text)):
         return None
-    validation, test = (found and float(found[1]) for found in (_VALIDATION.search(text), _TEST.search(text)))
+    validation, test = (found and _share(found[1]) for found in (_VALIDATION.search(text), _TEST.search(text)))
     return CardFacts(data[1], data[2], validation, test, searched=_SEARCHED in text)
+
+
+def _share(text: str) -> float:
+    return round(float(text[:-1]) / 100, 4) if text.endswith("%") else float(text)
 
 
 def trained_on(export: Path, paths: Sequence[Path]) -> list[str]:

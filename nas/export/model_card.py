@@ -79,13 +79,13 @@ class ModelCard:
         """The one line that verification compares."""
         data = self.settings.data
         split = f"top-1, {data.name} test split, n = {data.test:,}, 1 seed, untouched by the search"
-        return f"test accuracy {self.test:.4f} ({split})"
+        return f"test accuracy {self.test:.2%} ({split})"
 
     def validation_line(self) -> str:
         data = self.settings.data
         return (
-            f"validation accuracy of these weights {self.validation:.4f} (top-1, n = {data.validation:,}, 1 seed, the "
-            f"split they were selected on; {self.trial.accuracy:.4f} in the search)"
+            f"validation accuracy of these weights {self.validation:.2%} (top-1, n = {data.validation:,}, 1 seed, the "
+            f"split they were selected on; {self.trial.accuracy:.2%} in the search)"
         )
 
     def difference_line(self) -> str:
@@ -93,10 +93,10 @@ class ModelCard:
         data = self.settings.data
         error = math.hypot(standard_error(self.validation, data.validation), standard_error(self.test, data.test))
         count = len(by_network(self.trials))
+        gap = signed(100 * (self.validation - self.test), 2)
         return (
-            f"validation - test {signed(self.validation - self.test, 4)} (standard error {error:.4f} from the two n "
-            f"alone); a choice among {count:,} networks on one validation split tends to flatter there: quote the test "
-            "accuracy"
+            f"validation - test {gap} points (standard error {100 * error:.2f} from the two n alone); a choice among "
+            f"{count:,} networks on one validation split tends to flatter there: quote the test accuracy"
         )
 
     def chance_line(self) -> str:
@@ -114,7 +114,7 @@ class ModelCard:
         """Balanced accuracies of the exported weights, where they are known."""
         what = {"validation": "the split they were selected on, in the search", "test": "untouched by the search"}
         return [
-            f"{split} balanced accuracy {counts.balanced:.4f} (mean of each class's share told right, "
+            f"{split} balanced accuracy {counts.balanced:.2%} (mean of each class's share told right, "
             f"n = {sum(counts.images):,}, 1 seed, {what[split]})"
             for split, counts in self.by_split.items()
         ]
@@ -181,7 +181,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 - {self.seeds_line()}
 - {self.validation_line()}
 - {self.difference_line()}
-- standard error of the test accuracy from n alone: {standard_error(self.test, data.test):.4f}
+- standard error of the test accuracy from n alone: {100 * standard_error(self.test, data.test):.2f} points
 {balanced}{remark}
 {classes}{card_sections.costs_and_loading(trial.to_arch(), settings.task, written)}
 

@@ -122,7 +122,7 @@ def _network(
             again = train(arch, settings.task, placed, recipe, seed=trial.seed, on_period=on_period)
         return again.network, (
             f"trained again for this export with the trial's seed {trial.seed}; validation accuracy was "
-            f"{trial.accuracy:.4f} in the search and {again.accuracy:.4f} now"
+            f"{trial.accuracy:.2%} in the search and {again.accuracy:.2%} now"
         )
     network = Network(arch, settings.task)
     try:
@@ -141,8 +141,8 @@ def _check_recorded(trial: Trial, accuracy: float) -> None:
     recorded = trial.accuracy or 0.0
     if abs(accuracy - recorded) > ROUNDING:
         raise VerificationError(
-            f"weights of trial {trial.number} must reach their recorded validation accuracy {recorded:.4f}, "
-            f"got {accuracy:.4f}; remove them to train again"
+            f"weights of trial {trial.number} must reach their recorded validation accuracy {recorded:.2%}, "
+            f"got {accuracy:.2%}; remove them to train again"
         )
 
 
@@ -171,5 +171,5 @@ def _verify(folder: Path, expected: Tensor, data: Data, card: ModelCard, steps: 
     accuracy = _counts(logits, data.test).accuracy
     if replace(card, test=accuracy).test_line() not in (folder / CARD).read_text(encoding="utf-8"):
         raise VerificationError(
-            f"export must reach its card's test accuracy {card.test:.4f}, got {accuracy:.4f}; report this"
+            f"export must reach its card's test accuracy {card.test:.2%}, got {accuracy:.2%}; report this"
         )

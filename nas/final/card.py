@@ -84,8 +84,9 @@ class TrainedCard:
         name, validation, test = self.data.name, len(self.data.validation.labels), len(self.data.test.labels)
         error = card_sections.standard_error(score.test, test)
         return (
-            f"{score.weights}: test accuracy {score.test:.4f} (top-1, {name} test split, n = {test:,}, 1 seed, "
-            f"standard error {error:.4f} from n alone), validation {score.validation:.4f} (n = {validation:,})"
+            f"{score.weights}: test accuracy {score.test:.2%} (top-1, {name} test split, n = {test:,}, 1 seed, "
+            f"standard error {100 * error:.2f} points from n alone), "
+            f"validation {score.validation:.2%} (n = {validation:,})"
         )
 
     def chance_line(self) -> str:

@@ -101,7 +101,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_trains(
     assert "flops must " in err
     assert not (tmp_path / "runs").exists()
     code, _, err = run(*words, "--networks", 7)
-    assert (code, "'--networks': Input should be greater than or equal to 8" in err) == (2, True)
+    assert (code, err) == (2, "error: networks must be at least 8, got 7; write e.g. --networks 8\n")
     code, _, err = run(*words, "--networks", 8, "--study", "x" * 64)
     assert code == 2
     assert "study must be 1 to 64 letters" in err

@@ -134,7 +134,7 @@ def test_files_tables_csv_and_html(folder: Path, tmp_path: Path, run: Run) -> No
     assert line
     assert "confusion matrix" in out
     rows = list(csv.DictReader((tmp_path / "it.csv").open()))
-    assert np.mean([row["label"] == row["answer"] for row in rows]) == pytest.approx(float(line[1]), abs=5e-5)
+    assert np.mean([row["label"] == row["answer"] for row in rows]) == pytest.approx(float(line[1].strip("%")) / 100, abs=5e-5)
     for row in rows:
         assert len(row["probability"].strip("0.")) <= 6, "digits"
         assert float(row["probability"]) == max(float(row[f"probability of {name}"]) for name in CLASSES)
@@ -331,7 +331,7 @@ def test_pictures_that_occur_twice_are_said_with_the_accuracy_without_them(
     assert "n = 14" in out
     assert (
         "note: 2 pictures look like another of these and count too; accuracy without them "
-        f"{before['accuracy']:.4f} (n = 12)\n"
+        f"{before['accuracy']:.2%} (n = 12)\n"
     ) in err
 
 

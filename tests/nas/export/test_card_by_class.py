@@ -28,8 +28,8 @@ def card(tmp_path: Path) -> ModelCard:
 def test_both_splits_are_told_by_class_each_with_its_n(card: ModelCard) -> None:
     validation, test = card.class_lines()
     means = "(mean of each class's share told right, n = 360, 1 seed,"
-    assert validation == f"validation balanced accuracy 0.8796 {means} the split they were selected on, in the search)"
-    assert test == f"test balanced accuracy 0.7222 {means} untouched by the search)"
+    assert validation == f"validation balanced accuracy 87.96% {means} the split they were selected on, in the search)"
+    assert test == f"test balanced accuracy 72.22% {means} untouched by the search)"
     summary = card.summary(Path("out"))
     assert validation in " ".join(summary.split())
     assert test in " ".join(summary.split())

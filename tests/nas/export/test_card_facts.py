@@ -18,18 +18,20 @@ def card(folder: Path, *lines: str) -> Path:
 def test_both_kinds_of_cards(tmp_path: Path) -> None:
     data = data_line("some/pictures, of mine", "0123456789abcdef")
     searched = (
-        "- test accuracy 0.5583 (top-1, pics test split, n = 120, 1 seed, untouched by the search)",
-        "- validation accuracy of these weights 0.6333 (top-1, n = 60, 1 seed, the split they were selected on)",
-        "- test balanced accuracy 0.1111 (mean)",
+        "- test accuracy 55.83% (top-1, pics test split, n = 120, 1 seed, untouched by the search)",
+        "- validation accuracy of these weights 63.33% (top-1, n = 60, 1 seed, the split they were selected on)",
+        "- test balanced accuracy 11.11% (mean)",
     )
     trained = (
-        "- averaged weights: test accuracy 0.5583 (top-1, pics test split, n = 120, 1 seed), validation 0.6333 (n = 60)",
-        "- weights of the last step: test accuracy 0.1 (top-1), validation 0.2 (n = 60)",
+        "- averaged weights: test accuracy 55.83% (top-1, pics test split, n = 120, 1 seed), validation 63.33% (n = 60)",
+        "- weights of the last step: test accuracy 10.00% (top-1), validation 20.00% (n = 60)",
     )
-    for lines, state in ((searched, "as the search left it"), (trained, "as it was trained")):
+    older = tuple(line.replace("55.83%", "0.5583").replace("63.33%", "0.6333") for line in trained)
+    states = ((searched, "as the search left it"), (trained, "as it was trained"), (older, "as it was trained"))
+    for lines, state in states:
         found = read_card(card(tmp_path / "out", *lines, data))
         assert found == CardFacts("some/pictures, of mine", "0123456789abcdef", 0.6333, 0.5583, lines is searched)
-        assert found.words(Path("exports/mine")) == f"exports/mine, {state}: validation 0.6333, test 0.5583"
+        assert found.words(Path("exports/mine")) == f"exports/mine, {state}: validation 63.33%, test 55.83%"
     assert read_card(tmp_path) is None
     assert read_card(card(tmp_path / "imported", "Not measured here")) is None
 

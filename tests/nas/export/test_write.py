@@ -98,10 +98,10 @@ def test_the_export_loads_and_is_as_good_as_its_card_says(study: Reader, card: t
     accuracy = float((answers == digits.test.labels).mean())
     assert accuracy == pytest.approx(stated.test, abs=1e-6)
     line = re.search(
-        r"test accuracy (\S+) \(top-1, digits test split, n = 359, 1 seed", (made / "README.md").read_text()
+        r"test accuracy (\S+)% \(top-1, digits test split, n = 359, 1 seed", (made / "README.md").read_text()
     )
     assert line
-    assert float(line[1]) == pytest.approx(accuracy, abs=5e-5)
+    assert float(line[1]) / 100 == pytest.approx(accuracy, abs=5e-5)
     assert stated.validation == pytest.approx(chosen(study).accuracy or 0)
     assert not model.training
     assert preprocess.classes == digits.classes
@@ -136,7 +136,7 @@ def test_the_folder_holds_the_network_and_its_papers(study: Reader, made: Path) 
     text = (made / "README.md").read_text()
     header = yaml.safe_load(text.split("---\n")[1])
     stated = header["model-index"][0]["results"][0]["metrics"][0]
-    assert f"test accuracy {stated['value']:.4f} (top-1, digits test split, n = 359" in text
+    assert f"test accuracy {stated['value']:.2%} (top-1, digits test split, n = 359" in text
     assert str(made.parent) not in text
     for expected in (
         "![Accuracy against FLOPs of the networks of the search, with this one marked](front.svg)",
@@ -171,7 +171,7 @@ def test_the_card_sets_test_beside_validation_and_says_that_selection_flatters()
     stopped = Trial(number=3, state="stopped", key="c", flops=2_000_000)
     card = card_of(one, other, stopped)
     assert card.difference_line() == (  # sqrt(.95 * .05 / 360 + .9 * .1 / 360)
-        "validation - test +0.0500 (standard error 0.0195 from the two n alone); "
+        "validation - test +5.00 points (standard error 1.95 from the two n alone); "
         "a choice among 2 networks on one validation split tends to flatter there: quote the test accuracy"
     )
     assert card.to_json()["difference"] == pytest.approx(0.05)
@@ -186,9 +186,9 @@ def test_the_card_sets_test_beside_validation_and_says_that_selection_flatters()
     text = card_of(one, other, again, *more).markdown(Written((), ()))
     assert "94.00%, mean of 5 seeds (95% interval over seeds 92.76% to 95.24%, of this network alone; seed" in text
     worse = replace(card, validation=0.9, test=0.95).difference_line()
-    assert worse.startswith("validation - test -0.0500 (")
+    assert worse.startswith("validation - test -5.00 points (")
     assert "tends to flatter" in worse, "whatever came out this time"
-    assert replace(card, test=0.95).difference_line().startswith("validation - test 0.0000 (")
+    assert replace(card, test=0.95).difference_line().startswith("validation - test 0.00 points (")
     for line in (card.difference_line(), card.test_line(), card.validation_line()):
         assert line in card.markdown(Written((), ()))
         assert line in card.summary(Path("out"))

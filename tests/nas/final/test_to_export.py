@@ -79,7 +79,7 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     assert yaml.safe_load((out / "recipe.yaml").read_text())["warmup_epochs"] == pytest.approx(0.06)
     text = (out / "README.md").read_text()
     for words_in in (
-        f"test accuracy {stated['test_accuracy']:.4f} (top-1, digits test split, n = 359",
+        f"test accuracy {stated['test_accuracy']:.2%} (top-1, digits test split, n = 359",
         "fresh weights",
         f"- {augmentation}\n",
     ):
@@ -89,7 +89,7 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     words[3] = 1
     code, told, err = run("train", out / "arch.yaml", "--data", "digits", *words, "--out", tmp_path / "again")
     assert code == 0, err
-    accuracies = f"validation {stated['validation_accuracy']:.4f}, test {stated['test_accuracy']:.4f}"
+    accuracies = f"validation {stated['validation_accuracy']:.2%}, test {stated['test_accuracy']:.2%}"
     assert told.startswith(f"trained {out}/arch.yaml (ConvNeXt 1-1, 8-12 ch, k3, ln) for 1 epoch and exported it to ")
     assert f"\n{out}, as it was trained: {accuracies}\n" in told
     shutil.rmtree(tmp_path / "again")

@@ -91,7 +91,7 @@ def test_a_search_by_balanced_accuracy(
     assert code == 0, err
     best = told[[trial.number for _, trial in told].index(front[-1]["trial"])][1]
     assert best.counts is not None
-    line = f"validation balanced accuracy {best.balanced:.4f} (mean of each class's share told right, n = 30, 1 seed"
+    line = f"validation balanced accuracy {best.balanced:.2%} (mean of each class's share told right, n = 30, 1 seed"
     assert line in " ".join(out.split())
     card = (tmp_path / "out" / "README.md").read_text()
     assert line in card

@@ -1,0 +1,46 @@
+"""What typer says of values and of what is missing, in the house form: `<field> must <rule>, got <value>; <step>`."""
+
+from __future__ import annotations
+
+import re
+
+import typer
+from pydantic import ValidationError
+
+from space.reading import nearest, shortened
+
+_CHOICE = re.compile(r"'(?P<got>.*)' is not one of (?P<known>.*?)\.?", re.DOTALL)
+_LIMITS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
+_KINDS = {"int_parsing": "a whole number", "int_from_float": "a whole number", "float_parsing": "a number"}
+
+
+def in_our_form(error: typer.TyperException) -> str:
+    """One line. Of an unknown option or command typer's own, which names those that are near."""
+    said: str = getattr(error, "format_message", error.__str__)()
+    if not isinstance(error, typer.BadParameter) or error.param is None:
+        return said
+    name = error.param.get_error_hint().strip("'").split("'")[0].removesuffix("...")  # of `'--study' / '-s'`
+    if isinstance(error.__cause__, ValidationError):
+        return _wrong_value(name, error.__cause__) or said
+    if said.startswith("Missing "):
+        command = error.ctx.command_path if error.ctx else "nas"
+        return f"{name.removeprefix('--')} must be given, got nothing; see {command} --help"
+    return said
+
+
+def _wrong_value(name: str, cause: ValidationError) -> str | None:
+    """None for a rule that no option of ours has."""
+    first = cause.errors(include_url=False)[0]
+    kind, got, context = first["type"], shortened(first["input"]).strip("'"), first.get("ctx", {})
+    field = name.removeprefix("--")
+    if kind in _LIMITS:
+        words, key = _LIMITS[kind]
+        return f"{field} must be {words} {context[key]}, got {got}; write e.g. {name} {context[key]}"
+    if kind in _KINDS:
+        return f"{field} must be {_KINDS[kind]}, got {got}; write e.g. {name} 8"
+    if match := _CHOICE.fullmatch(str(context.get("error", ""))):
+        known = re.findall("'(.*?)'", match["known"])
+        close = nearest(match["got"], known)
+        step = close if close.startswith("did you mean") else "choose one"
+        return f"{field} must be one of {', '.join(known)}, got {match['got']}; {step}"
+    return None
