@@ -67,7 +67,9 @@ class LatencyModel:
     def __post_init__(self) -> None:
         rates = [rate for of_kind in self.rates.values() for rate in of_kind.values()]
         units = {unit for of_kind in self.rates.values() for unit in of_kind}
-        if not units <= set(UNITS) or not all(0 <= rate < math.inf for rate in (self.fixed, *rates)):
+        if not 0 <= self.fixed < math.inf:
+            raise InputError(f"fixed must be nanoseconds from 0 up, got {self.fixed}; measure again")
+        if not units <= set(UNITS) or not all(0 <= rate < math.inf for rate in rates):
             raise InputError(f"rates must be of {', '.join(UNITS)}, from 0 up, got others; measure again")
         if self.batch < 1 or not 0 < self.flops[0] <= self.flops[1]:
             raise InputError(f"batch and flops must be from 1 up, got {self.batch} and {self.flops}; measure again")

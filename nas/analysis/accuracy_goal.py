@@ -95,4 +95,4 @@ class AccuracyGoal:
             return said
         if sum(trial.state in ENDED and trial.repeat_of is None for trial in trials) < total:
             return f"{said}; the space holds no further network" + (" that is cheaper" if found else ": ask for less")
-        return f"{said}; go on with more --trials" + (" to look for a cheaper one" if found else ", or ask for less")
+        return f"{said}; go on with more trials" + (" to look for a cheaper one" if found else ", or ask for less")

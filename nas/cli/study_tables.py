@@ -122,7 +122,7 @@ _STUDY_WORDS: dict[str, Callable[[Summary], str]] = {
     "best": _best,
     "space": lambda row: row.settings.space_name if row.settings else "",
     "data": lambda row: row.settings.data.name if row.settings else "",
-    "budget": lambda row: str(row.settings.band) if row.settings else row.problem or "",
+    "budget": lambda row: "..".join(row.settings.band.ends(3)) if row.settings else row.problem or "",
     "sampler": lambda row: row.settings.sampler if row.settings else "",
     "updated": lambda row: row.updated.astimezone().strftime("%Y-%m-%d") if row.updated else "",
 }

@@ -16,7 +16,7 @@ from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.formats import File, verify, write_base, write_formats
 from nas.export.kept import folder_of
 from nas.export.load import CARD, WEIGHTS, Preprocess
-from nas.latency.reference_kernel import Reference
+from nas.latency.reference_kernel import Reference, threads
 from nas.latency.timing import Timing, measure
 from nas.records.errors import terminable
 from nas.records.progress import Steps
@@ -101,10 +101,12 @@ def steps_of(formats: Collection[str]) -> int:
 
 def _timings(network: Network) -> list[Timing]:
     """Short and once, as nobody waits for a quiet machine here; the card says where it was busy."""
-    reference, found = Reference(torch.device("cpu")), list[Timing]()
-    for batch in BATCHES:
-        if not found or batch / found[0].images_per_second <= LONGEST:
-            found += measure(network, network.task, batch, reference, SECONDS, tries=1)
+    found = list[Timing]()
+    with threads(1):  # as `nas measure` does
+        reference = Reference(torch.device("cpu"))
+        for batch in BATCHES:
+            if not found or batch / found[0].images_per_second <= LONGEST:
+                found += measure(network, network.task, batch, reference, SECONDS, tries=1)
     return found
 
 

@@ -89,7 +89,7 @@ def run_search(
             schedules.append(schedule(each.drawable(), each, plan, data, placed, workers, bool(ray), notes))
         if plan.dry_run:
             for each, found in zip((settings, *second), schedules, strict=True):
-                what = f"{_what(each, found.trials)}; nothing is trained"
+                what = f"{_what(each, plan.extent(found.trials))}; nothing is trained"
                 console.print(f"study {plan.runs / each.name}: {what}", soft_wrap=True)
         if plan.dry_run or stopping.asked:
             return folder, False
@@ -168,9 +168,9 @@ def _run_held(
     if shared.samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, shared.samples)
     recipe, trials = settings.build_recipe(), extent.trials
-    shared.notes.console.print(f"study {folder}: {_what(settings, trials)}", highlight=False)
+    shared.notes.console.print(f"study {folder}: {_what(settings, extent)}", highlight=False)
     before, told = Reader(folder).trials(), shared.log(folder)
-    told.begins(f"{_what(settings, trials)}; {settings.command}", sum(trial.state in ENDED for trial in before))
+    told.begins(f"{_what(settings, extent)}; {settings.command}", sum(trial.state in ENDED for trial in before))
     told.notes(shared.notes.said)
     time_left = None
     if found.estimate:
@@ -212,10 +212,11 @@ def _following(goal: AccuracyGoal, watch: Watch, reader: Reader) -> Watch:
     return replace(watch, on_finish=on_finish)
 
 
-def _what(settings: Settings, trials: int) -> str:
+def _what(settings: Settings, extent: Extent) -> str:
     """What a search does, in a line."""
-    aim = "" if settings.metric == "accuracy" else f" for {WORDS[settings.metric]}"
+    score = WORDS[settings.metric] + (f" of {extent.accuracy:.2%}" if extent.accuracy is not None else "")
+    aim = f" for {score}" if score != "accuracy" else ""
     if settings.minimize != "flops":
-        aim = f" for {WORDS[settings.metric]} against {cost_of(settings).name}"
-    many = f"{trials} trial{'s' * (trials > 1)}"
+        aim = f" for {score} against {cost_of(settings).name}"
+    many = f"{extent.trials} trial{'s' * (extent.trials > 1)}"
     return f"{many}, {settings.budget}, {settings.training}{aim} on {settings.device}"

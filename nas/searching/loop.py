@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 
 from nas.analysis.accuracy_goal import AccuracyGoal
 from nas.analysis.cost_axes import cost_of
+from nas.records.errors import Terminated
 from nas.records.scores import score_of
 from nas.records.settings import Settings
 from nas.records.trial import COUNTS, WEIGHTS, Period, Trial
@@ -95,9 +96,8 @@ class Search:
                         return True
                 return False
             except BaseException as error:
-                asked = isinstance(error, (KeyboardInterrupt, SystemExit))
                 try:
-                    self._hand_back("stopped by the user" if asked else "an error ended its worker")
+                    self._hand_back(_end_of_worker(error))
                 except (OSError, OptunaError, InputError) as problem:
                     self.watch.on_note(f"what trained is not handed back, and taken back later: {problem}")
                 raise
@@ -239,3 +239,11 @@ def _why(plain: dict[str, Any], images: int) -> str:
     needed = "" if decision.threshold is None else f", {decision.threshold:.2%} needed to go on"
     after = compact(decision.period * images)
     return f"{decision.accuracy:.2%} after {after} images{needed}, compared with {decision.rivals} others"
+
+
+def _end_of_worker(error: BaseException) -> str:
+    """A training was handed back when its worker ended with `error`."""
+    if isinstance(error, Terminated):
+        return "its worker was terminated"
+    asked = isinstance(error, (KeyboardInterrupt, SystemExit))
+    return "stopped by the user" if asked else "an error ended its worker"

@@ -134,7 +134,9 @@ def test_files_tables_csv_and_html(folder: Path, tmp_path: Path, run: Run) -> No
     assert line
     assert "confusion matrix" in out
     rows = list(csv.DictReader((tmp_path / "it.csv").open()))
-    assert np.mean([row["label"] == row["answer"] for row in rows]) == pytest.approx(float(line[1].strip("%")) / 100, abs=5e-5)
+    assert np.mean([row["label"] == row["answer"] for row in rows]) == pytest.approx(
+        float(line[1].strip("%")) / 100, abs=5e-5
+    )
     for row in rows:
         assert len(row["probability"].strip("0.")) <= 6, "digits"
         assert float(row["probability"]) == max(float(row[f"probability of {name}"]) for name in CLASSES)

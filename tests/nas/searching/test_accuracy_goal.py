@@ -129,10 +129,10 @@ def test_words_tell_how_far_it_is() -> None:
 def test_the_last_words_tell_why_it_ended() -> None:
     assert GOAL.final_words([CHEAP, *CHEAPER], 60).endswith("FLOPs; 10 networks drawn to be cheaper missed it")
     assert GOAL.final_words([trial(0, 20_300, 0.95)], 60).endswith("; the budget holds none that costs 2% less")
-    assert GOAL.final_words([CHEAP], 1).endswith("FLOPs; go on with more --trials to look for a cheaper one")
+    assert GOAL.final_words([CHEAP], 1).endswith("FLOPs; go on with more trials to look for a cheaper one")
     assert GOAL.final_words([CHEAP], 60).endswith("FLOPs; the space holds no further network that is cheaper")
     low = trial(0, 30_000, 0.89)
-    assert GOAL.final_words([low], 1) == f"{GOAL.words([low])}; go on with more --trials, or ask for less"
+    assert GOAL.final_words([low], 1) == f"{GOAL.words([low])}; go on with more trials, or ask for less"
     assert GOAL.final_words([low], 60) == f"{GOAL.words([low])}; the space holds no further network: ask for less"
 
 

@@ -172,6 +172,8 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(run: Run, tmp_path: Path) ->
     assert "estimate: " in said
     assert "; 7 trainings: " in said
     assert ": 7 trials, 1M..4M FLOPs, 2,158 images (2 epochs of 1,079) on cpu; nothing is trained\n" in said
+    _, _, said = run(*words, "--runs", tmp_path / "runs", "--accuracy", "92%", "--dry-run")
+    assert "2,158 images (2 epochs of 1,079) for accuracy of 92.00% on cpu; nothing is trained\n" in said
     assert not (tmp_path / "runs").exists()
 
 

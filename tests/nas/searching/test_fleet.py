@@ -93,6 +93,9 @@ def test_a_search_that_is_terminated_hands_back_what_trains(command: Command) ->
         assert errors.splitlines()[-1].startswith("error: terminated; to go on: nas search ")
         all_end(started)
         assert not [trial for trial in command.trials() if trial.state in ("running", "waiting") and trial.owner], words
+        reasons = [trial.reason or "" for trial in command.trials() if trial.state == "interrupted"]
+        said = "the process that started its worker ended; " if words else "its worker was terminated; "
+        assert reasons[-1].startswith(said), reasons
         assert Reader(command.folder).error() is None, "a person's wish is no error"
 
 
