@@ -270,7 +270,7 @@ class Space(Structure):
         field = MEASURES[budget.bands[0][0]] if len(budget.bands) == 1 else "budget"
         raise InputError(
             f"{field} must hold a network of space {self.name}, got {budget}, where none of {attempts} draws fell; the "
-            f"nearest has {has}: widen a band, or lower the step of axes.width"
+            f"nearest of them has {has}: widen a band, or lower the step of axes.width"
         )
 
     def draw(

@@ -255,7 +255,9 @@ def _outcome_words(trials: Sequence[Trial], settings: Settings, cost: CostAxis) 
     own = cost is cost_of(settings)
     over = "" if cost is FLOPS else f" over {cost.name}"
     reach = f" hypervolume {found.hypervolume:.4f}{over}" if own else f"\n  {_ends(front, cost)}"
-    took = f"{found.trainings} trainings on {found.images:,} images, {found.seconds:,.0f} s of training"
+    short = found.trainings - len(scored(trials))
+    which = f"{found.trainings} trainings" + (f" ({short} not completed)" if short else "")
+    took = f"{which} on {found.images:,} images, {found.seconds:,.0f} s of training"
     return f"{len(front)} of {found.networks} networks on the front,{reach},\n  {took}"
 
 

@@ -591,7 +591,7 @@ def test_a_band_between_two_networks_is_refused(count: str) -> None:
     words = dict(zip(MEASURES, WORDS, strict=True))[count]
     said = re.fullmatch(
         rf"{count} must hold a network of space mine, got {re.escape(str(band))} {words}, where none of 20 draws fell; the "
-        rf"nearest has (\S+) {words}: widen a band, or lower the step of axes.width",
+        rf"nearest of them has (\S+) {words}: widen a band, or lower the step of axes.width",
         str(refusal.value),
     )
     assert said
@@ -605,6 +605,6 @@ def test_bands_that_contradict_each_other_are_refused() -> None:
         space.sample(random.Random(0), task, budget, attempts=5)
     assert re.fullmatch(
         rf"budget must hold a network of space {CONV32}, got 1G..2G FLOPs, 10K..20K parameters, where none of 5 draws "
-        r"fell; the nearest has \S+ FLOPs, \S+ parameters: widen a band, or lower the step of axes.width",
+        r"fell; the nearest of them has \S+ FLOPs, \S+ parameters: widen a band, or lower the step of axes.width",
         str(refusal.value),
     )

@@ -102,7 +102,7 @@ def test_a_forecast_never_falls_as_a_shape_gets_wider_or_deeper(name: str) -> No
 def test_a_latency_that_no_network_has_is_refused_with_the_nearest_that_there_is() -> None:
     space = small_space()
     with pytest.raises(
-        InputError, match=r"budget must hold a network of space small, got .* the nearest has .* us forecast"
+        InputError, match=r"budget must hold a network of space small, got .* the nearest of them has .* us forecast"
     ):
         space.sample(random.Random(0), TASK, budget_of(model_of(space), Band(1, 5_000)), attempts=20)
 

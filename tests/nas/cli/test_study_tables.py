@@ -287,7 +287,7 @@ def test_a_baseline_is_set_beside_with_the_training_of_both() -> None:
     assert own.startswith("mine: 3 of 4 networks on the front, hypervolume 0.")
     assert own.endswith(", 8 trainings on 56,000 images, 25 s of training")
     assert base.startswith("random search, mine-random: 2 of 2 networks on the front, hypervolume 0.")
-    assert base.endswith(", 3 trainings on 14,000 images, 8 s of training")
+    assert base.endswith(", 3 trainings (1 not completed) on 14,000 images, 8 s of training")
 
 
 def test_over_another_cost_a_baseline_is_set_beside_by_what_its_front_reaches() -> None:

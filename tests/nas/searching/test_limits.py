@@ -55,7 +55,7 @@ def test_what_no_network_meets_is_refused_before_anything_is_trained(run: Run, t
     code, _, err = run(*words(tmp_path, "--trials", 1, "--flops", "1.5M..2M", "--params", "..2K"))
     assert code == 2
     assert "budget must hold a network of space digits, got 1.5M..2M FLOPs, up to 2K parameters" in err
-    assert "the nearest has " in err
+    assert "the nearest of them has " in err
     assert not list(tmp_path.iterdir())
     for wrong in ("lots", "500K", "5K..1K"):
         code, _, err = run(*words(tmp_path, "--trials", 1, "--params", wrong))
