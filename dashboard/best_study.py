@@ -8,8 +8,9 @@ from pathlib import Path
 
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache
+from nas.analysis.baseline import study_beside
 from nas.analysis.importance import FEWEST
-from nas.analysis.pareto import baseline_of, score
+from nas.analysis.pareto import score
 
 PATIENCE = 2.0  # seconds that may be spent on reading studies that were not read before
 
@@ -26,7 +27,7 @@ def best_study(cache: StudyCache, runs: Path, names: Sequence[str]) -> str:
     for name in names:
         if cache.has(runs / name) or time.monotonic() - begun < PATIENCE:
             found.append(cache.read(runs / name))
-    beside = {baseline_of(snapshot.folder) for snapshot in found}
+    beside = {study_beside(snapshot.folder) for snapshot in found}
     running = sorted((s for s in found if s.mode == "running"), key=lambda snapshot: snapshot.folder in beside)
     ranked = [s for s in found if s.best and s.settings and s.folder not in beside]
     return (running or sorted(ranked, key=_rank, reverse=True) or found)[0].name

@@ -8,13 +8,15 @@ from dashboard.charts.front_colours import telling
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
 from nas.analysis.against_front import ReferenceResult, ahead, ahead_words, reference_results
+from nas.analysis.baseline import study_beside, why_not
 from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes, cost_of
 from nas.analysis.design_choices import Traits, traits_of, varied
 from nas.analysis.history import Step, hypervolume_history
 from nas.analysis.importance import Cell, Importance, cells, importances, thirds
-from nas.analysis.pareto import Outcome, baseline_of, merged, outcome
+from nas.analysis.pareto import Outcome, merged, outcome
 from nas.analysis.seed_noise import Floats, NetworkResults, networks
 from nas.latency.measurements import joined
+from nas.records.settings import BASELINE
 from nas.records.trial import Trial
 from space import Band
 
@@ -38,13 +40,15 @@ def outcome_of(snapshot: Snapshot) -> Outcome:
 
 
 def baseline(cache: StudyCache, snapshot: Snapshot) -> Snapshot | None:
-    """The random search beside a study, where there is one that can be read, or could before it was gone, and has a
-    front."""
-    folder = baseline_of(snapshot.folder)
-    if folder is None and cache.has(before := snapshot.folder.with_name(f"{snapshot.name}-random")):
+    """The random search beside a study, where there is one that trained alike, can be read, or could before it was
+    gone, and has a front."""
+    folder = study_beside(snapshot.folder)
+    if folder is None and cache.has(before := snapshot.folder.with_name(f"{snapshot.name}{BASELINE}")):
         folder = before
-    beside = cache.read(folder) if folder else None
-    return beside if beside and beside.settings and beside.front else None
+    other = cache.read(folder) if folder else None
+    if not (snapshot.settings and other and other.settings and other.front):
+        return None
+    return None if why_not(snapshot.settings, other.settings) else other
 
 
 @once

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nas.analysis.pareto import baseline_of
+from nas.analysis.baseline import baseline_of
 from nas.export.pick import Pick, Selection
 from nas.export.pick import pick as choose
 from nas.records.data_card import Reading

@@ -17,9 +17,11 @@ from dashboard.pages.elements import KEPT, captioned_chart, text_box
 from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
+from nas.analysis.baseline import differences
 from nas.analysis.comparison import FEWEST
 from nas.analysis.space_comparison import SpaceComparison
-from nas.analysis.space_studies import comparable, compare_studies, differences, is_narrowing, seeds_per_network
+from nas.analysis.space_studies import comparable, compare_studies, is_narrowing, seeds_per_network
+from nas.records.settings import BASELINE
 from space import InputError
 
 LOOKED = 20  # studies that are read for two of random networks
@@ -101,7 +103,7 @@ def _drawn(cache: StudyCache, runs: Path, names: Sequence[str], study: str | Non
 
 def _kin(study: str | None) -> set[str]:
     """A study, the random search beside it, and those that nas compare-spaces calls by its name."""
-    return {f"{study}{end}" for end in ("", "-random", "-a", "-b")} if study else set()
+    return {f"{study}{end}" for end in ("", BASELINE, "-a", "-b")} if study else set()
 
 
 def _is_named(pair: Sequence[Snapshot]) -> bool:

@@ -17,8 +17,10 @@ from dashboard.pages.studies_table import studies_table
 from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
+from nas.analysis.baseline import why_not
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words
+from nas.records.settings import BASELINE
 
 
 def _changed(snapshot: Snapshot) -> float:
@@ -87,8 +89,10 @@ def _ahead(found: Mapping[str, Snapshot]) -> str:
     """Of which studies' fronts the random search beside them beats a network."""
     said = []
     for name, snapshot in found.items():
-        beside = found.get(f"{name}-random")
-        if snapshot.settings and beside and beside.settings and (beaten := ahead_of(snapshot, beside)):
+        beside = found.get(f"{name}{BASELINE}")
+        if not (snapshot.settings and beside and beside.settings) or why_not(snapshot.settings, beside.settings):
+            continue
+        if beaten := ahead_of(snapshot, beside):
             said.append(f"{name} ({len(beaten)} of {len(snapshot.front)} networks of its front)")
     return f"Random search is ahead in places of {', '.join(said)}; the page Front says where." if said else ""
 

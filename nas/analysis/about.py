@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.analysis.baseline import baseline_of
 from nas.analysis.cost_axes import FLOPS, CostAxis, cost_of
-from nas.analysis.pareto import baseline_of, outcome, pareto_front
+from nas.analysis.pareto import outcome, pareto_front
 from nas.analysis.wording import FLOPS_WORDS
 from nas.storage.reader import Reader
 from space.budget import MEASURES

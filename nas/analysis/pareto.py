@@ -10,12 +10,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from nas.records.scores import ClassCounts
-from nas.records.settings import FILE, Settings
+from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import Band, InputError
 
@@ -139,13 +138,6 @@ class Outcome:
     trainings: int  # begun and ended: complete, failed or stopped, repeats included
     images: int  # trained on in all; those of failed trainings are not known
     seconds: float  # of training and evaluation, all trainings together
-
-
-def baseline_of(folder: Path) -> Path | None:
-    """The study of random search beside a study, in the sibling folder `<name>-random`."""
-    folder = folder.resolve() if folder.name in ("", "..") else folder  # which have no name of their own
-    beside = folder.with_name(f"{folder.resolve().name}-random")
-    return beside if (beside / FILE).is_file() else None
 
 
 def outcome(trials: Sequence[Trial], settings: Settings) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nas.analysis.baseline import differences
 from nas.analysis.comparison import Sample
 from nas.analysis.pareto import failed, flops, merged, points, score
 from nas.analysis.space_comparison import SpaceComparison, compare_samples
@@ -38,26 +39,6 @@ def check_comparable(one: Settings, other: Settings) -> None:
             f"{field} must be that of {one.name}, {mine}, to compare with {other.name}, got {others}; "
             "choose studies that were trained alike"
         )
-
-
-def differences(one: Settings, other: Settings) -> list[tuple[str, str, str]]:
-    """What two studies do not have alike in data, metric and recipe, in words: `(recipe.images, 27,000, 90,000)`."""
-    sides = [
-        {f"data.{name}": getattr(each.data, name) for name in ("fingerprint", "image_size")}
-        | {"metric": each.metric}
-        | {f"recipe.{name}": value for name, value in each.build_recipe().to_dict().items()}
-        for each in (one, other)
-    ]
-    fields = dict.fromkeys(name for side in sides for name in side)
-    pairs = [(name, sides[0].get(name), sides[1].get(name)) for name in fields]
-    return [(name, _word(mine), _word(others)) for name, mine, others in pairs if mine != others]
-
-
-def _word(value: object) -> str:
-    """`27,000`, `0.05`, `yes`, `none`."""
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "yes", False: "no"}[value]
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def comparable(one: Settings, other: Settings) -> bool:

@@ -10,10 +10,11 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from nas.analysis.against_front import ahead, ahead_words
+from nas.analysis.baseline import baseline_of, study_beside, why_not
 from nas.analysis.chance import front_chance
 from nas.analysis.cost_axes import FLOPS, FORECAST, MINIMISED, CostAxis, cost_of
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
-from nas.analysis.pareto import baseline_of, knee, outcome, pareto_front, score, scored, split_error
+from nas.analysis.pareto import knee, outcome, pareto_front, score, scored, split_error
 from nas.analysis.plain_table import number, plain_table
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, Noise, networks
 from nas.analysis.wording import (
@@ -69,6 +70,9 @@ def print_front(
     print_table(front_table(trials, reader.settings, wide, names, by), wide)
     if names:
         return  # these columns alone
+    if (found := study_beside(folder)) and not other:
+        why = why_not(reader.settings, Settings.read(found))
+        print_text(f"{found.name} is not set beside it as random search's: {why}.")
     if other:
         print(baseline_line(trials, reader.settings, other.trials(), other.settings, cost))
         front = pareto_front(trials, cost.of)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nas.analysis.pareto import baseline_of, scored
+from nas.analysis.baseline import study_beside
+from nas.analysis.pareto import scored
 from nas.cli.base import app
 from nas.cli.options import RUNS, Runs, StudyArg
 from nas.records.settings import BASELINE, find_study
@@ -25,9 +26,13 @@ def rename(
     from nas.storage.moving import rename_study
 
     folder = find_study(study, runs)
-    beside = baseline_of(folder)
+    beside = study_beside(folder)
     target = rename_study(folder, name)
-    print(f"{folder} is now {target}; its search goes on with: {Settings.read(target).command}")
+    command = Settings.read(target).command
+    if command.startswith("nas compare-spaces "):
+        print(f"{folder} is now {target}; nas compare-spaces does not find it by that name")
+    else:
+        print(f"{folder} is now {target}; its search goes on with: {command}")
     _say_baseline(beside, f"its front stands beside it again after nas rename {{}} {name}{BASELINE}")
 
 
@@ -44,7 +49,7 @@ def archive(
         print(f"{study} is back in {restore_study(study, runs)}")
         return
     folder = find_study(study, runs)
-    beside = baseline_of(folder)
+    beside = study_beside(folder)
     target = archive_study(folder)
     place = "" if folder.parent == RUNS else f" --runs {folder.parent}"
     print(f"{folder} is now {target}; back: nas archive {target.name} --restore{place}")
@@ -61,7 +66,7 @@ def delete(
     from nas.storage.moving import at_rest, delete_study
 
     folder = find_study(study, runs)
-    beside = baseline_of(folder)
+    beside = study_beside(folder)
     with at_rest(folder):
         trained = len(scored(Reader(folder).trials()))
     if not yes:

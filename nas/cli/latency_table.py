@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.analysis.about import OF_NETWORKS, about_study
+from nas.analysis.baseline import baseline_of
 from nas.analysis.cost_axes import LIMIT
-from nas.analysis.pareto import baseline_of, score
+from nas.analysis.pareto import score
 from nas.analysis.wording import CONVENTION, describe, in_words
 from nas.cli.base import print_json, print_table
 from nas.cli.columns import cells, choose, heads, notes

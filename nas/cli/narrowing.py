@@ -40,7 +40,7 @@ def print_narrowing(space: Space, name: str, folder: Path, out: Path | None, as_
         narrower = narrowed_space(space, kept, out.stem)
         narrower.check_budget(settings.budget, settings.task)
         save(narrower, out)
-    command = test_command(name, out, settings) if out and kept else None
+    command = command_to_test(name, out, settings) if out and kept else None
     if as_json:
         print_json(*_json(space, found, settings, command))
         return
@@ -63,9 +63,10 @@ def _check_own(space: Space, settings: Settings) -> None:
         )
 
 
-def test_command(space: str, out: Path, settings: Settings) -> str:
+def command_to_test(space: str, out: Path, settings: Settings) -> str:
     """That tests the proposal as the study trained, in its band."""
-    told = shlex.split(settings.command) if settings.command.startswith("nas search ") else []
+    command = settings.command.replace("--recipe=", "--recipe ")
+    told = shlex.split(command) if command.startswith("nas search ") else []
     words = ["nas", "compare-spaces", space, str(out), "--data", settings.data.source]
     words += ["--flops", str(settings.band), "--networks", str(NETWORKS)]
     words += ["--images", str(settings.build_recipe().length)]

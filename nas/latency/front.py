@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nas.analysis import cost_axes
+from nas.analysis.baseline import baseline_of
 from nas.analysis.cost_axes import COUNTED, CostAxis, cost_of, is_busy, latency, mark, reference_best, slowdown
-from nas.analysis.pareto import baseline_of, pareto_front, points, score
+from nas.analysis.pareto import pareto_front, points, score
 from nas.latency.device_names import Device, meant
 from nas.latency.measurements import around, read
-from nas.records.settings import Settings
+from nas.records.settings import BASELINE, Settings
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError
@@ -115,7 +116,7 @@ def baseline_line(folder: Path, front: Sequence[Measured] | None, device: str, b
     """What `baseline_front` found, in words."""
     if front is None:
         return None
-    name = f"{folder.resolve().name}-random"
+    name = f"{folder.resolve().name}{BASELINE}"
     if not front:
         command = again(folder.resolve().with_name(name), device, batch)
         return f"baseline: {name} was not measured so while the machine was quiet; {command}"

@@ -92,6 +92,11 @@ class Settings:
         return Band(self.flops_low, self.flops_high)
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether it was begun as the random search beside another: none stands beside such a one itself."""
+        return (self.sampler, self.stop) == ("random", "none") and "--baseline" in self.command.split()
+
+    @property
     def budget(self) -> Budget:
         """All that a network must keep to."""
         limits = {"params": self.params, "activations": self.activations, "latency": self.latency}
@@ -201,8 +206,7 @@ class Settings:
         name = folder.resolve().name
         if found.name == name:
             return found
-        beside = found.sampler == "random" and "--baseline" in found.command.split()
-        whose = name.removesuffix(BASELINE) if beside else name
+        whose = name.removesuffix(BASELINE) if found.is_baseline else name
         return replace(found, name=name, command=with_study(found.command, whose))
 
 

@@ -14,7 +14,7 @@ from nas.data.study_data import describe_data, described_as, like, load_with_pro
 from nas.records.data_card import AS_FOUND, DataCard
 from nas.records.progress import Notes
 from nas.records.recipe import Recipe
-from nas.records.settings import ARCHIVE, DESIGN, FILE, Settings, find_study
+from nas.records.settings import ARCHIVE, BASELINE, DESIGN, FILE, Settings, find_study
 from nas.records.study_name import check_name
 from nas.searching.latency_budget import with_model
 from nas.searching.plan import Rival, SearchPlan
@@ -85,6 +85,12 @@ def of_rival(settings: Settings, rival: Rival, plan: SearchPlan, stack: ExitStac
     return replace(
         settings, name=rival.name, seed=rival.seed, space_name=rival.space.name, space=rival.space.to_dict()
     )  # fmt: skip
+
+
+def of_baseline(settings: Settings) -> Settings:
+    """What the random search beside a study is begun with."""
+    server = settings.server and replace(settings.server, study=f"{settings.server.study}{BASELINE}")
+    return replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none", server=server)
 
 
 def _began(folder: Path) -> Settings | None:

@@ -24,7 +24,7 @@ from nas.records.scores import WORDS
 from nas.records.settings import ARCHIVE, BASELINE, FILE, SAMPLES, Settings, find_study
 from nas.records.study_name import check_name
 from nas.records.trial import ENDED, Trial
-from nas.searching.beginning import data_and_settings, of_rival
+from nas.searching.beginning import data_and_settings, of_baseline, of_rival
 from nas.searching.estimate import TimeLeft
 from nas.searching.latency_budget import say_measured
 from nas.searching.listener import OnTrial, heard
@@ -79,7 +79,7 @@ def run_search(
         recipe = settings.build_recipe()
         placed = DeviceData.place(data, recipe, torch.device("cpu") if ray else target)
         fitting_batch(recipe.batch_size, len(placed.train), on_note=notes)
-        for each in (settings, *second):
+        for each in (settings, *second, *[of_baseline(settings)] * plan.baseline):
             if (plan.runs / each.name / FILE).exists():
                 open_folder(plan.runs / each.name, each)  # refused before anything is timed
         schedules = []
@@ -141,9 +141,7 @@ def _run_both(
     finished = _run(folder, settings, found, plan.extent(found.trials), shared, on_trial)
     if finished and plan.baseline:
         images = outcome(Reader(folder).trials(), settings).images
-        beside = replace(settings, name=f"{settings.name}{BASELINE}", sampler="random", stop="none")
-        if server := Settings.read(folder).server:
-            beside = replace(beside, server=replace(server, study=f"{server.study}{BASELINE}"))
+        beside = of_baseline(replace(settings, server=Settings.read(folder).server))
         total = max(1, round(images / settings.build_recipe().length))
         shared.notes.console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
         finished = _run(plan.runs / beside.name, beside, found, Extent(total), shared)

@@ -127,10 +127,12 @@ class Leases:
         if deaths > MAX_DEATHS:
             outcome, again = "failed", f"{deaths} workers died of this network, which has failed"
         try:
-            self.storage.set_trial_user_attr(trial_id, "reason", f"{why}; {again}")  # may wait for the journal's lock
+            # changes nothing, and may wait for the journal's lock: what others wrote meanwhile is known then
+            self.storage.set_trial_user_attr(trial_id, "deaths", attrs.get("deaths", 0))
             if died and self.storage.get_trial(trial_id).user_attrs.get("beat") != attrs.get("beat"):
                 return None
             with self.storage.batched():
+                self.storage.set_trial_user_attr(trial_id, "reason", f"{why}; {again}")
                 self.storage.set_trial_user_attr(trial_id, "deaths", deaths)
                 self.storage.set_trial_user_attr(trial_id, "outcome", outcome)
             self.storage.set_trial_state_values(trial_id, TrialState.FAIL)

@@ -76,7 +76,7 @@ def rename_study(folder: Path, name: str) -> Path:
     folder = _named(folder)
     target = folder.with_name(check_name(name))
     with at_rest(folder) as settings:
-        if is_baseline(settings) and not name.endswith(BASELINE):
+        if settings.is_baseline and not name.endswith(BASELINE):
             raise InputError(
                 f"name must end in {BASELINE}, by which a search finds its baseline, got {name}; "
                 f"write e.g. {name}{BASELINE}"
@@ -122,11 +122,6 @@ def delete_study(folder: Path) -> None:
         folder.rename(gone)
     shutil.rmtree(gone)
     shutil.rmtree(gone.parent, ignore_errors=True)  # with what one that was killed has left; another may be at it
-
-
-def is_baseline(settings: Settings) -> bool:
-    """Whether a study was begun as the random search beside another."""
-    return settings.sampler == "random" and "--baseline" in settings.command.split()
 
 
 def archived(runs: Path) -> list[str]:

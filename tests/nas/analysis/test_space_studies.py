@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from nas.analysis.baseline import differences
 from nas.analysis.space_studies import (
     check_comparable,
     comparable,
     compare_studies,
-    differences,
     is_narrowing,
     names_of,
     seeds_per_network,

@@ -237,6 +237,12 @@ def test_repeats_and_a_baseline_with_as_many_images(
     assert len(json.loads(run("trials", "s-random", "--runs", tmp_path, "--json")[1])["rows"]) == 5, (
         "nothing is done twice"
     )
+    (tmp_path / "s-random").rename(tmp_path / "other")
+    assert run(*words, "--sampler", "random", "--images", 512, "--study", "s-random")[0] == 0
+    code, out, err = run("front", "s", "--runs", tmp_path)
+    assert "s-random is not set beside it as random search's: its recipe." in out.replace("\n", " ")
+    code, _, err = run(*words, "--repeats", 5, "--baseline", "--dry-run")
+    assert (code, "to resume s-random, got" in err, "estimate" in err) == (2, True, False), "before anything is trained"
     code, _, err = run(*words[:-2], "--trials", 3, "--sampler", "random", "--baseline")
     assert code == 2
     assert err.startswith("error: baseline must stand beside another search, got one of sampler random itself")

@@ -6,11 +6,13 @@ import json
 import random
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nas.cli.comparing import print_comparison
+from nas.cli.narrowing import command_to_test
 from nas.records.settings import Settings
 from nas.searching.comparing import study_names
 from nas.searching.plan import SearchPlan
@@ -139,6 +141,14 @@ def test_a_study_proposes_a_narrower_space(run: Run, tmp_path: Path) -> None:
     assert rows["stages"]["dropped"] == []
     code, _, err = run(*asked, "--out", out)
     assert (code, "must be a new file" in err) == (2, True)
+
+
+def test_the_test_of_a_proposal_trains_by_the_studys_recipe() -> None:
+    settings = Settings.read(ROOT / "runs" / "cifar10-16M")
+    for typed in ("--recipe slow.yaml", "--recipe=slow.yaml", "--recipe='slow.yaml'"):
+        words = command_to_test("s", Path("n.yaml"), replace(settings, command=f"nas search s {typed} --trials 3"))
+        assert " --recipe slow.yaml" in words
+    assert "--recipe" not in command_to_test("s", Path("n.yaml"), settings)
 
 
 def test_a_proposal_needs_a_study_of_the_space(run: Run) -> None:

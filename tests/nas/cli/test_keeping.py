@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_a_renamed_search_goes_on_with_the_printed_command(
     assert "the study has 3 trials, 3 are asked for" in err
     assert Reader(runs / "t").trials() == before, "nothing is trained twice"
     assert {path.name for path in runs.iterdir()} == {"t"}
+
+
+def test_of_a_renamed_half_of_a_comparison_no_command_is_said_that_begins_anew(run: Run, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "c-a", 1)
+    replace(Settings.read(folder), command="nas compare-spaces digits digits --data digits --study c").write(folder)
+    out = run("rename", "c-a", "mine", "--runs", tmp_path)[1]
+    assert out == f"{tmp_path / 'c-a'} is now {tmp_path / 'mine'}; nas compare-spaces does not find it by that name\n"
 
 
 def test_archive_and_its_way_back_and_a_search_of_that_name(run: Run, tmp_path: Path, tiny_space: Path) -> None:

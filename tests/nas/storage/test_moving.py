@@ -113,6 +113,10 @@ def test_a_baseline_keeps_the_ending_by_which_it_is_found(tmp_path: Path) -> Non
     make_settings("c", command="nas search digits --study c --baseline").write(beside)
     found = Settings.read(rename_study(beside, "try-random"))
     assert found.command == "nas search digits --baseline --study try-random", "it is no baseline itself"
+    made = make_settings(
+        "d", sampler="random", stop="quantile", command="nas search digits --sampler random --stop quantile --baseline"
+    )
+    assert not made.is_baseline, "one stands beside it"
 
 
 def test_an_archived_study_is_out_of_the_way_and_comes_back_whole(tmp_path: Path) -> None:
