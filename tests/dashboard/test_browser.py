@@ -348,6 +348,16 @@ def test_a_chart_wider_than_the_screen_says_that_it_scrolls(site: Site, page: An
     until(lambda: page.locator(".nas-more:not([hidden])").count() == 0)
 
 
+def test_ticks_say_thousands_as_the_tables_do(site: Site, page: Any) -> None:
+    if not (site.runs / "keys").exists():
+        make_study(site.runs, "keys", 20)
+    ticks = "[...document.querySelectorAll('.nas-plot .xtick text')].map(e => e.textContent)"
+    for where in ("?study=keys&x=parameters", "progress?study=keys", "network?study=keys&trial=3"):
+        page.goto(f"{site.address}/{where}")
+        until(lambda: any(tick.endswith("K") for tick in page.evaluate(ticks)))
+        assert not [tick for tick in page.evaluate(ticks) if tick.endswith("k")], where
+
+
 def test_names_of_stars_stand_beside_them_where_there_is_room(site: Site, page: Any) -> None:
     if not (site.runs / "starred").exists():
         reference(0.95, 2_000_000).write(make_study(site.runs, "starred", 12))

@@ -16,3 +16,10 @@ def test_ticks_below_one_are_not_said_in_thousandths(low: float, high: float, ti
     made = go.layout.XAxis(log_axis(low, high, "ms"))
     assert made.tickformat == ticks
     assert 10 ** made.range[0] < low < high < 10 ** made.range[1]
+
+
+@pytest.mark.parametrize("word", ["1.5k", "20k", "500k"])
+def test_thousands_are_said_with_the_letter_that_all_else_has(word: str) -> None:
+    made = go.layout.XAxis(log_axis(2e5, 4e6, "FLOPs"))
+    assert made.labelalias[word] == word.upper()
+    assert go.layout.XAxis(log_axis(2e6, 4e6, "FLOPs")).labelalias is None, "no thousands on it: the figure stays small"
