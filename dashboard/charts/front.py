@@ -76,7 +76,7 @@ def front_figure(
     if band and ends:
         low = low if ends[0] < low / 1000 else min(low, ends[0])  # `..4M` begins at 1
         chart["shapes"] = _band_shapes(ends)
-        chart["annotations"] = _band_labels(ends, band.ends(3) if x.unit == 1 else [*map(x.words, ends)])
+        chart["annotations"] = _band_labels(ends, band.ends() if x.unit == 1 else [*map(x.words, ends)])
     chart["shapes"] = chart.get("shapes", []) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
     chart["annotations"] = chart.get("annotations", []) + (_knee_label(front, x) if own else [])
     chart["xaxis"] |= log_axis(low, high, x.label)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.study_cache import StudyCache
 from nas.records.settings import JOURNAL
 from tests.dashboard.opened import checked, page, said
-from tests.dashboard.studies import HOSTILE, damage, make_study, timed
+from tests.dashboard.studies import HOSTILE, damage, make_settings, make_study, timed
 
 
 def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
@@ -35,6 +35,12 @@ def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
     assert list(listed(checked(app.segmented_control(key="order").set_value("name").run()))) == [
         HOSTILE, "bad", "good", "new",
     ]  # fmt: skip
+
+
+def test_a_budget_has_the_digits_that_the_command_line_gives_it(runs: Path) -> None:
+    make_settings("odd", flops_low=1_048_576, flops_high=4_194_304).write(make_study(runs, "odd", complete=1))
+    assert listed(page("studies"))["odd"]["budget"] == "1.04858M..4.1943M"
+    assert "Budget: 1.04858M..4.1943M FLOPs" in said(page("front", study="odd"))
 
 
 def test_the_latest_are_first_by_what_the_column_updated_says(runs: Path) -> None:
