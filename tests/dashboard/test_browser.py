@@ -165,10 +165,13 @@ def test_budget_and_pinned_network_are_marked_in_the_chart(site: Site, page: Any
     assert f"pinned trial {front[0]}" in marks(page)
     said = page.evaluate(f"() => {CHART}.layout.annotations.map(a => a.text)")
     assert {"pinned", "at most 2M"} <= set(said)
+    assert "budget from 1M" not in said, "which stands in the same line over the chart"
     page.get_by_role("slider").press("Home")
     until(lambda: marks(page).get("limit", 9e9) < 2_000_000)
     page.get_by_role("slider").press("End")
     until(lambda: "limit" not in marks(page))
+    words = f"Math.max(...[...{CHART}.querySelectorAll('.annotation-text')].filter(e => /^(budget|to) /.test(e.textContent)).map(e => e.getBoundingClientRect().bottom))"
+    assert page.evaluate(words) <= page.evaluate(f"{CHART}.querySelector('.nsewdrag').getBoundingClientRect().top") + 1
     page.get_by_text("accuracy at least", exact=True).click()
     page.get_by_text("My goal, accuracy at least").wait_for()
     page.get_by_role("slider").press("Home")
