@@ -425,7 +425,10 @@ def test_a_report_draws_all_its_charts_and_fetches_nothing(
 ) -> None:
     path = tmp_path / "report.html"
     monkeypatch.setattr(report, "NETWORKS", 2)
-    report.write_report(make_study(tmp_path, HOSTILE, 25), path)
+    folder = make_study(tmp_path, HOSTILE, 25)
+    for name in ("timm:convnext_atto x0.585", "references:vit:depth=4:width=64"):
+        reference(0.95, 12_780_160, name).write(folder)
+    report.write_report(folder, path)
     page.set_viewport_size({"width": 390, "height": 900})
     page.goto(path.as_uri())
     charts = page.locator("[data-figure]").count()
@@ -437,6 +440,8 @@ def test_a_report_draws_all_its_charts_and_fetches_nothing(
     assert page.evaluate("document.documentElement.scrollWidth") == 390, "the page does not scroll sideways"
     page.set_viewport_size({"width": 1280, "height": 900})
     until(lambda: width(page) == 1060)
+    scrolls = "[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)"
+    assert page.evaluate(scrolls) == [], "the table of references neither"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert (page.evaluate(CUT), width(page)) == ([], 850), "A4 without its margins, at 80%"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
