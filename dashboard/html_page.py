@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,9 +48,10 @@ def chart(key: str, title: str, caption: str, figure: Figure, level: int = 2, le
 
 
 def table(frame: pd.DataFrame) -> str:
-    """Its cells escaped."""
+    """Its cells escaped; names of columns take several lines, and a table of many columns is in small letters."""
+    frame = frame.rename(columns=lambda name: "\n".join(textwrap.wrap(name, 9, break_long_words=False)))
     text = frame.map(_cell, na_action="ignore").to_html(index=False, border=0, na_rep=NONE)
-    return f'<div class="wide">{text}</div>'
+    return f'<div class="wide{" many" if len(frame.columns) > 11 else ""}">{text}</div>'
 
 
 def _cell(value: object) -> str:

@@ -29,7 +29,8 @@ const ring = ([x, y], name, line, radius = 13) => ({ type: "path", name, xsizemo
   path: CIRCLE.replace(/[0-9.]+/g, (number) => number * radius / 13), xanchor: x, yanchor: y, line });
 const marked = (chart) => {
   const { number, pinned, limit } = shared.marks[chart.key] ?? {}, { layout } = chart, { text } = theme(chart.box);
-  const shapes = [...layout.shapes ?? []], annotations = [...layout.annotations ?? []];
+  const shapes = [...layout.shapes ?? []], written = [...layout.annotations ?? []];
+  const annotations = limit?.axis === "x" ? written.filter(({ name }) => name !== "budget") : written;  // in its place
   const across = (x) => layout.xaxis.type === "log" ? Math.log10(x) : x;  // plotly's annotations are in its logarithm
   const say = (place) => annotations.push({ showarrow: false, font: { size: 12, color: text }, ...place });
   const at = spot(chart, number), held = spot(chart, pinned);
@@ -44,7 +45,7 @@ const marked = (chart) => {
     if (limit.axis === "x") {
       const end = layout.xaxis.range, left = across(at) > (end[0] + end[1]) / 2;
       shapes.push({ ...common, xref: "x", yref: "paper", x0: at, x1: at, y0: 0, y1: 1 });
-      say({ x: across(at), y: 0.07, yref: "paper", xanchor: left ? "right" : "left", xshift: left ? -4 : 4, text: words });
+      say({ x: across(at), y: 1, yref: "paper", xanchor: left ? "right" : "left", yanchor: "bottom", text: words });
     } else {  // its words at the right end, where the front lies high above it; below it near the chart's top
       const [low, high] = layout.yaxis.range, yanchor = at > low + 0.8 * (high - low) ? "top" : "bottom";
       shapes.push({ ...common, xref: "paper", yref: "y", x0: 0, x1: 1, y0: at, y1: at });

@@ -118,10 +118,11 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
         frame.insert(2, over.name if over is ACTIVATIONS else "ms", [over.on(trial) for trial in front])
     if over.quartiles:
         frame.insert(3, "quartiles", [f"{low:.3g} to {high:.3g}" for low, high in map(over.quartiles, front)])
-    yield table(frame)
+    yield table(frame.rename(columns={"on front": "on front, %"}))
     if marked:
         yield "<h3>References</h3>"
-        yield table(references_frame(marked, found))
+        frame = references_frame(marked, found)
+        yield table(frame[[name for name in frame if any(map(str, frame[name]))]])  # no reason where none failed
 
 
 def _progress(snapshot: Snapshot, beside: Snapshot | None) -> Iterator[str]:

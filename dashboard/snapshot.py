@@ -19,7 +19,7 @@ from nas.records.settings import Settings
 from nas.records.trial import State, Trial
 
 Mode = Literal["running", "idle", "error", "empty", "away", "gone", "broken", "missing"]
-COUNTED: tuple[State, ...] = ("complete", "stopped", "failed", "running")
+COUNTED: tuple[State, ...] = ("complete", "stopped", "failed", "interrupted", "running")
 P = ParamSpec("P")
 T = TypeVar("T")
 _COMPUTING = RLock()  # one session at a time: threads of Python compute no faster side by side, but twice

@@ -40,14 +40,11 @@ class Band:
     def __str__(self) -> str:
         return "..".join(self.ends())
 
-    def ends(self, digits: int = 6) -> tuple[str, str]:
-        """Low and high for people, in so many digits: in more where rounding moves one by a hundredth of the band."""
-        for each in (digits, 6):
-            low, high = compact(self.low, each), compact(self.high, each)
-            moved = max(abs((_count(low) or 0) - self.low), abs((_count(high) or 0) - self.high))
-            if 100 * moved <= self.high - self.low:
-                return low, high
-        return str(self.low), str(self.high)
+    def ends(self) -> tuple[str, str]:
+        """Low and high for people, in six digits: in all where rounding moves one by a hundredth of the band."""
+        low, high = compact(self.low, 6), compact(self.high, 6)
+        moved = max(abs((_count(low) or 0) - self.low), abs((_count(high) or 0) - self.high))
+        return (low, high) if 100 * moved <= self.high - self.low else (str(self.low), str(self.high))
 
     @staticmethod
     def parse(text: str, field: str = "flops") -> Band:

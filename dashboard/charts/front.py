@@ -76,7 +76,7 @@ def front_figure(
     if band and ends:
         low = low if ends[0] < low / 1000 else min(low, ends[0])  # `..4M` begins at 1
         chart["shapes"] = _band_shapes(ends)
-        chart["annotations"] = _band_labels(ends, band.ends(3) if x.unit == 1 else [*map(x.words, ends)])
+        chart["annotations"] = _band_labels(ends, band.ends() if x.unit == 1 else [*map(x.words, ends)])
     chart["shapes"] = chart.get("shapes", []) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
     chart["annotations"] = chart.get("annotations", []) + (_knee_label(front, x) if own else [])
     chart["xaxis"] |= log_axis(low, high, x.label)
@@ -85,7 +85,7 @@ def front_figure(
         chart["yaxis"]["range"] = list(axis)
         for star in marked:
             name_stars(star, [*map(x.on, points)], [100 * score(t) for t in points], chart["xaxis"]["range"], axis)
-    chart["legend"] = ABOVE | {"itemsizing": "constant"}
+    chart["legend"] = ABOVE | {"itemsizing": "constant", "y": 1.08}  # over the words at the budget's ends
     return {"data": data, "layout": chart}
 
 
@@ -205,12 +205,13 @@ def _line(x: float, colour: str, dash: str) -> dict[str, Any]:
 
 
 def _band_labels(ends: tuple[float, float], words: Sequence[str]) -> list[dict[str, Any]]:
-    """The budget's ends, inside it, at the bottom."""
+    """The budget's ends, over the plotted area, where no point is."""
     labels = ((ends[0], f"budget from {words[0]}", "left"), (ends[1], f"to {words[1]}", "right"))
     return [
         {
-            "x": math.log10(edge), "y": 0.01, "xref": "x", "yref": "paper", "text": text, "showarrow": False,
+            "x": math.log10(edge), "y": 1, "xref": "x", "yref": "paper", "text": text, "showarrow": False,
             "xanchor": side, "yanchor": "bottom", "font": {"size": 11, "color": "@text"}, "opacity": 0.75,
+            "name": "budget",
         }
         for edge, text, side in labels
     ]  # fmt: skip

@@ -10,7 +10,6 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 WIDTH, HEIGHT = 500.0, 290.0  # of that area on the page, in a window of 1,400 px; a wider one moves names apart
 LETTER, LINE = 6.0, 13.0  # px of letters of 11 px
 GAP, HALF = 8.0, 7.0  # from a point to its name; half of a point
-FOOT = 18.0  # at the bottom, where the ends of the budget are written
 
 
 def placed(names: Sequence[str], at: Sequence[Spot], others: Sequence[Spot] = ()) -> list[str | None]:
@@ -44,7 +43,7 @@ def _around(spot: Spot) -> Box:
 
 
 def _inside(box: Box) -> bool:
-    return box[0] >= 0 and box[1] >= FOOT and box[2] <= WIDTH and box[3] <= HEIGHT
+    return box[0] >= 0 and box[1] >= 0 and box[2] <= WIDTH and box[3] <= HEIGHT
 
 
 def _meet(one: Box, other: Box) -> bool:

@@ -6,7 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from dashboard.charts.style import ABOVE, BLUE, GREEN, GREY, ORANGE, VERMILLION, Figure, finite, hatched, layout, title
+from dashboard.charts.style import (
+    ABOVE,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    THOUSANDS,
+    VERMILLION,
+    Figure,
+    finite,
+    hatched,
+    layout,
+    title,
+)  # fmt: skip
 from dashboard.number_format import count, percent
 from nas.analysis.history import Crew, Span, Step, crew
 from nas.records.scores import SHORT, WORDS, Metric
@@ -39,7 +52,7 @@ def growth_line(name: str, x: Sequence[Any], y: Sequence[Any], cost: str, colour
 
 def growth_layout(height: int, cost: str) -> dict[str, Any]:
     chart = layout(height)
-    chart["xaxis"] |= {"title": title(COSTS[cost]), "rangemode": "tozero"}
+    chart["xaxis"] |= {"title": title(COSTS[cost]), "rangemode": "tozero", "labelalias": THOUSANDS}
     chart["yaxis"] |= {"title": title("hypervolume"), "nticks": 6}
     return chart | {"legend": ABOVE}
 
@@ -148,9 +161,11 @@ def curve_figure(periods: Sequence[Period], metric: Metric = "accuracy") -> Figu
         }
         for (name, y, colour), axis in zip(panels, ("y", "y2"), strict=True)
     ]  # fmt: skip
-    chart["yaxis"] |= {"domain": [0.56, 1], "title": {"text": f"{SHORT[metric]}, %"}, "nticks": 5}
-    chart["yaxis2"] = chart["yaxis"] | {"domain": [0, 0.44], "title": {"text": "loss"}, "anchor": "x"}
-    chart["xaxis"] |= {"title": {"text": "training images", "standoff": 6}, "anchor": "y2", "rangemode": "tozero"}
+    chart["yaxis"] |= {"domain": [0.56, 1], "title": title(f"{SHORT[metric]}, %"), "nticks": 5}
+    chart["yaxis2"] = chart["yaxis"] | {"domain": [0, 0.44], "title": title("loss"), "anchor": "x"}
+    chart["xaxis"] |= {
+        "title": title("training images"), "anchor": "y2", "rangemode": "tozero", "labelalias": THOUSANDS,
+    }  # fmt: skip
     return {"data": data, "layout": chart}
 
 

@@ -72,7 +72,7 @@ def name_stars(
 
 def _hover(result: ReferenceResult, results: Sequence[ReferenceResult], found: NetworkResults | None) -> str:
     each = result.reference
-    half = "" if result.half is None else f" ± {100 * result.half:.2f}"
+    half = "" if result.half is None else f" ± {100 * result.half:.2f} (95%)"
     lines = [
         f"<b>{escape(each.name)}</b>, reference", f"{percent(result.score, 2)}{half}, {count(result.seeds, 'seed')}",
         f"{compact(each.flops)} FLOPs, {compact(each.params)} parameters, {escape(each.built)}",

@@ -187,9 +187,12 @@ def contexts_caption(answers: StepAnswers, place: int) -> str:
     way = "as measured" if answers.model.whole else "by the model of effects and pairs"
     apart = [f"{signed(100 * float(step.contexts[chosen].mean()), 2)} {word} it" for word, chosen in
              (("without", ~split), ("with", split))]  # fmt: skip
+    level = bonferroni_note(answers.statements, "effects and pairs of steps")
+    alone = "" if answers.model.by_model else ", of seeds alone"
+    held = "" if step.gain.half is None else f" ±: {level}{alone}."
     return (
         f"{step.name} ({step.before} to {step.after}) gains in {step.helps:.0%} of {len(step.contexts):,} contexts "
-        f"({way}), {step.gain.points} points on average. {partner} changes it most: {' and '.join(apart)}."
+        f"({way}), {step.gain.points} points on average. {partner} changes it most: {' and '.join(apart)}.{held}"
     )
 
 

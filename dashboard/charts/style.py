@@ -28,7 +28,9 @@ SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "cros
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}  # a legend over the chart
 THEME = {"@text": "#262730", "@grid": "#d0d0d6", "@back": "#ffffff", "inherit": "system-ui, sans-serif"}
-WIDTH = 110  # letters a line of the caption
+WIDTH, LINE = 110, 24  # letters a line of the caption, and its px
+# Ticks as all else writes them, `10K`: plotly knows thousands as `k` alone.
+THOUSANDS = {f"{n:g}k": f"{n:g}K" for n in (*(tenths / 10 for tenths in range(1, 1000)), *range(100, 1000))}
 
 
 def hatched(shape: str) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def title(text: str) -> dict[str, Any]:
 
 
 def log_axis(low: float, high: float, name: str) -> dict[str, Any]:
-    """A log axis from `low` to `high` with a margin, its ticks as `500k`, `1M`; below 1 as `0.08`, not as thousandths.
+    """A log axis from `low` to `high` with a margin, its ticks as `500K`, `1M`; below 1 as `0.08`, not as thousandths.
     They do not run into each other: as plotly likes within a decade, then at 1, 2, 5, then at powers of 10."""
     margin = 0.04 * max(math.log10(high / low), 0.25)
     start, end = math.log10(low) - margin, math.log10(high) + margin
@@ -71,6 +73,7 @@ def log_axis(low: float, high: float, name: str) -> dict[str, Any]:
         **ticks,
         "title": title(name),
         "tickformat": "~s" if low >= 1 else "~g",
+        **({"labelalias": THOUSANDS} if low >= 1 and start < 6 else {}),
     }
 
 
@@ -96,10 +99,10 @@ def plotly_figure(figure: Figure, title: str, *captions: str) -> go.Figure:
     found = go.Figure(json.loads(plain))
     lines = [line for caption in captions for line in textwrap.wrap(caption, WIDTH)]
     text = f"{title}<br><sup>{'<br>'.join(lines)}</sup>"
-    above = 16 * len(lines)
+    above = LINE * len(lines)
     found.update_layout(
         title={"text": text, "x": 0.01, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 14}},
-        margin={"t": 90 + above}, height=520 + above, template="none", paper_bgcolor=THEME["@back"],
+        margin={"t": 100 + above}, height=530 + above, template="none", paper_bgcolor=THEME["@back"],
         plot_bgcolor=THEME["@back"],
     )  # fmt: skip
     return found

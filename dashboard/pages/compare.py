@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from nas.latency.measurements import joined
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 
+LOOKED = 20  # studies that are read for one to compare with
 _COMPARABLE: dict[str, Callable[[Settings], object]] = {  # what must be the same for accuracies to be compared
     "data": lambda s: s.data.fingerprint,
     "recipe": lambda s: s.recipe,
@@ -42,6 +43,7 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
     st.title("Which space or method wins?", anchor=False)
     before = [*st.session_state.get("with", []), *st.query_params.get_all("with")]
     names += [name for name in cache.gone(runs) if name in before and name not in names]
+    _guess(cache, runs, names)
     kept = [name for name in st.session_state.get("with", []) if name in names]
     if kept != st.session_state.get("with", []):
         st.session_state["with"] = kept
@@ -49,7 +51,7 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
         st.text(f"There is no study {name[:200]}; the nearest name is {nearest_name(name, names)}.")
     wanted = st.multiselect("Studies", names, key="with", max_selections=charts.MOST, placeholder="two to six", **KEPT)
     read = {name: cache.read(runs / name) for name in wanted}
-    found = {name: snapshot for name, snapshot in read.items() if snapshot.settings and snapshot.scored}
+    found = {name: snapshot for name, snapshot in read.items() if _has_networks(snapshot)}
     with spot:
         watch(
             lambda: all(cache.read(runs / name).same(snapshot) for name, snapshot in read.items()),
@@ -69,11 +71,45 @@ def compare_page(cache: StudyCache, runs: Path) -> None:
     _growth(found)
 
 
+def _guess(cache: StudyCache, runs: Path, names: Sequence[str]) -> None:
+    """At first chooses the study that is looked at and one beside it; others once another study is looked at, until a
+    person chooses."""
+    state, study = st.session_state, st.session_state.get("study")
+    chosen = state.get("with", st.query_params.get_all("with"))
+    guessed = state.setdefault("guessed", {"of": None, "with": []})
+    if study is None or study == guessed["of"] or chosen != guessed["with"]:
+        return
+    pair = best_pair(cache, runs, names, study)
+    state["guessed"] = {"of": study, "with": pair}
+    if pair != chosen:
+        state["with"] = pair
+
+
+def best_pair(cache: StudyCache, runs: Path, names: Sequence[str], study: str) -> list[str]:
+    """A study and what its accuracies may be compared with: the random search beside it or the one that it is beside,
+    else the first study that may be; empty where there is none."""
+    one = cache.read(runs / study)
+    kin = (f"{study}-random", study.removesuffix("-random"))
+    for name in sorted((name for name in names if name != study), key=lambda name: name not in kin)[:LOOKED]:
+        other = cache.read(runs / name)
+        if _has_networks(one) and _has_networks(other) and not _differences([one.read_settings, other.read_settings]):
+            return [study, name]
+    return []
+
+
+def _has_networks(snapshot: Snapshot) -> bool:
+    return bool(snapshot.settings and snapshot.scored)
+
+
+def _differences(settings: Sequence[Settings]) -> list[str]:
+    """In what studies differ that must be the same for their accuracies to be compared."""
+    return [what for what, of in _COMPARABLE.items() if any(of(each) != of(settings[0]) for each in settings)]
+
+
 def _warn(found: dict[str, Snapshot]) -> None:
     settings = [snapshot.read_settings for snapshot in found.values()]
-    for what, of in _COMPARABLE.items():
-        if any(of(s) != of(settings[0]) for s in settings):
-            st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
+    for what in _differences(settings):
+        st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
     if any(s.minimize != settings[0].minimize for s in settings):
         st.warning("These studies minimise different costs: hypervolumes over different costs are not comparable.")
     elif any(s.ends != settings[0].ends for s in settings):

@@ -145,8 +145,8 @@ def _scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None
         error = 100 * split_error(mean, settings.data.validation)
         seed = "" if trial.seed is None else f" (seed {trial.seed})"
         own = f"; this trial alone{seed}: {percent(trial.score, 2)}" if times > 1 else seed
-        of = f"± {error:.2f} points (binomial standard error of the split)"
-        st.text(f"{percent(mean.score, 2)} {of}, {evidence(settings, times)}{own}")
+        alone = f"The split alone has a standard error of {error:.2f} points."
+        st.text(f"{percent(mean.score, 2)}, {evidence(settings, times)}{own}. {alone}")
     for line in class_lines(settings, trial, row):
         st.text(line)
 

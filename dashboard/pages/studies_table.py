@@ -37,7 +37,7 @@ def _cells(snapshot: Snapshot) -> dict[str, str]:
     settings = snapshot.settings
     if settings is None:
         return {}
-    band, best, speed = settings.band, "", ""
+    best, speed = "", ""
     if snapshot.best:
         seeds = count(snapshot.best.seeds, "seed")
         rests = f"{SHORT[settings.metric]}, n = {settings.data.validation:,}, {seeds}"
@@ -46,7 +46,7 @@ def _cells(snapshot: Snapshot) -> dict[str, str]:
         speed = _small(f"{per_hour:,.1f} / h")
     return {
         "data": escape(settings.data.name),
-        "budget": "..".join(band.ends(3)),
+        "budget": str(settings.band),
         "best": best,
         "hypervolume": _history(snapshot),
         "trials": snapshot.counts + speed,

@@ -30,7 +30,7 @@ _REASON = st.column_config.TextColumn(width=215)
 
 def trials_page(scene: Scene) -> None:
     snapshot = scene.snapshot
-    number = chosen(snapshot)
+    number = chosen(snapshot, "Choose one in the table.")
     _counts(scene)
     states = sorted({t.state for t in snapshot.trials})
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -165,10 +165,13 @@ def test_budget_and_pinned_network_are_marked_in_the_chart(site: Site, page: Any
     assert f"pinned trial {front[0]}" in marks(page)
     said = page.evaluate(f"() => {CHART}.layout.annotations.map(a => a.text)")
     assert {"pinned", "at most 2M"} <= set(said)
+    assert "budget from 1M" not in said, "which stands in the same line over the chart"
     page.get_by_role("slider").press("Home")
     until(lambda: marks(page).get("limit", 9e9) < 2_000_000)
     page.get_by_role("slider").press("End")
     until(lambda: "limit" not in marks(page))
+    words = f"Math.max(...[...{CHART}.querySelectorAll('.annotation-text')].filter(e => /^(budget|to) /.test(e.textContent)).map(e => e.getBoundingClientRect().bottom))"
+    assert page.evaluate(words) <= page.evaluate(f"{CHART}.querySelector('.nsewdrag').getBoundingClientRect().top") + 1
     page.get_by_text("accuracy at least", exact=True).click()
     page.get_by_text("My goal, accuracy at least").wait_for()
     page.get_by_role("slider").press("Home")
@@ -348,6 +351,16 @@ def test_a_chart_wider_than_the_screen_says_that_it_scrolls(site: Site, page: An
     until(lambda: page.locator(".nas-more:not([hidden])").count() == 0)
 
 
+def test_ticks_say_thousands_as_the_tables_do(site: Site, page: Any) -> None:
+    if not (site.runs / "keys").exists():
+        make_study(site.runs, "keys", 20)
+    ticks = "[...document.querySelectorAll('.nas-plot .xtick text')].map(e => e.textContent)"
+    for where in ("?study=keys&x=parameters", "progress?study=keys", "network?study=keys&trial=3"):
+        page.goto(f"{site.address}/{where}")
+        until(lambda: any(tick.endswith("K") for tick in page.evaluate(ticks)))
+        assert not [tick for tick in page.evaluate(ticks) if tick.endswith("k")], where
+
+
 def test_names_of_stars_stand_beside_them_where_there_is_room(site: Site, page: Any) -> None:
     if not (site.runs / "starred").exists():
         reference(0.95, 2_000_000).write(make_study(site.runs, "starred", 12))
@@ -412,7 +425,10 @@ def test_a_report_draws_all_its_charts_and_fetches_nothing(
 ) -> None:
     path = tmp_path / "report.html"
     monkeypatch.setattr(report, "NETWORKS", 2)
-    report.write_report(make_study(tmp_path, HOSTILE, 25), path)
+    folder = make_study(tmp_path, HOSTILE, 25)
+    for name in ("timm:convnext_atto x0.585", "references:vit:depth=4:width=64"):
+        reference(0.95, 12_780_160, name).write(folder)
+    report.write_report(folder, path)
     page.set_viewport_size({"width": 390, "height": 900})
     page.goto(path.as_uri())
     charts = page.locator("[data-figure]").count()
@@ -424,6 +440,8 @@ def test_a_report_draws_all_its_charts_and_fetches_nothing(
     assert page.evaluate("document.documentElement.scrollWidth") == 390, "the page does not scroll sideways"
     page.set_viewport_size({"width": 1280, "height": 900})
     until(lambda: width(page) == 1060)
+    scrolls = "[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)"
+    assert page.evaluate(scrolls) == [], "the table of references neither"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert (page.evaluate(CUT), width(page)) == ([], 850), "A4 without its margins, at 80%"
     page.evaluate("dispatchEvent(new Event('afterprint'))")

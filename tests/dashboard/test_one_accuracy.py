@@ -148,7 +148,8 @@ def test_a_single_seed_is_shown_only_where_it_is_said_to_be_one(run: Run) -> Non
     assert "1 seed" in out.partition("48.06%")[0]
     app = page("network", study="cifar10", trial=str(lucky.number), pin="10")
     assert {m.label: m.value for m in app.metric}["Accuracy"] == "47.71%"
-    assert f"this trial alone (seed {lucky.seed}): 48.06%" in said(app)
+    assert f"this trial alone (seed {lucky.seed}): 48.06%. The split alone has a standard error of " in said(app)
+    assert "±" not in said(app), "which is an interval over seeds, everywhere"
     pinned = next(f.value for f in app.table if "accuracy of the network" in f.value.to_string())
     assert "47.71%, mean of 2 seeds" in pinned.to_string()
     assert "47.00%, 1 seed" in pinned.to_string()

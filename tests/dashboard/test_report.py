@@ -19,7 +19,7 @@ from tests.dashboard.studies import HOSTILE, add_trial, make_settings, make_stud
 
 
 def test_a_report_holds_charts_sentences_tables_and_networks(tmp_path: Path) -> None:
-    folder = make_study(tmp_path, HOSTILE, complete=25, stopped=2)
+    folder = make_study(tmp_path, HOSTILE, complete=25, stopped=2, interrupted=1)
     add_trial(folder, random.Random(3), repeat_of=0)
     make_study(tmp_path, f"{HOSTILE}-random", complete=10, seed=1)
     path = tmp_path / "report.html"
@@ -33,7 +33,7 @@ def test_a_report_holds_charts_sentences_tables_and_networks(tmp_path: Path) -> 
     assert len(figures) > 8
     for figure in figures:
         as_plotly(json.loads(figure))
-    for words in ("n = 360 images, mean of 1 to 2 seeds", "of 25 networks are on the front", "Random search has", "± 95%", "too few for an interval",
+    for words in ("n = 360 images, mean of 1 to 2 seeds", "of 25 networks are on the front", "Random search has", "± 95%", "too few for an interval", "Trials: 26 complete, 2 stopped, 1 interrupted.",
                   "one axis at a time", "stem:", "<span>nas</span> <span>search</span>", "Best: within"):  # fmt: skip
         assert words in own
     assert not re.search(r'(src|href)="', own)

@@ -140,16 +140,14 @@ def test_a_band_shows_as_it_is_written() -> None:
     assert str(Band(4_455_531_264, 4_455_531_264)) == "4455531264..4455531264"
     assert str(Band(1_234_567, 12_345_678)) == "1.23457M..12.3457M"
     assert str(Band(1, 10**24)) == "1..1000000000000000000000000"
-    assert Band(1_234_567, 12_345_678).ends(3) == ("1.23M", "12.3M")
-    assert Band(20_000_000, 20_550_000).ends(3) == ("20M", "20.55M")
-    assert Band(1_000_001, 1_000_002).ends(3) == ("1000001", "1000002")
+    assert str(Band(20_000_000, 20_550_000)) == "20M..20.55M"
     assert Band.parse(str(Band(20_000_000, 25_000_000))) == Band(20_000_000, 25_000_000)
 
 
-@given(st.integers(1, 999 * 10**12), st.integers(0, 10**6), st.sampled_from([3, 6]))
-def test_a_shown_band_is_the_band_within_a_hundredth_of_its_width(low: int, more: int, digits: int) -> None:
+@given(st.integers(1, 999 * 10**12), st.integers(0, 10**6))
+def test_a_shown_band_is_the_band_within_a_hundredth_of_its_width(low: int, more: int) -> None:
     band = Band(low, low + more)
-    shown = Band.parse("..".join(band.ends(digits)))
+    shown = Band.parse(str(band))
     assert 100 * max(abs(shown.low - band.low), abs(shown.high - band.high)) <= more
 
 

@@ -89,6 +89,9 @@ def test_band_and_knee_are_said() -> None:
     assert (figure["layout"]["shapes"][0]["x0"], figure["layout"]["shapes"][0]["x1"]) == (BAND.low, BAND.high)
     notes = {a["text"]: a["x"] for a in figure["layout"]["annotations"]}
     assert notes == {"budget from 1M": 6.0, "to 4M": math.log10(4e6), "knee": pytest.approx(math.log10(1.5e6))}
+    low, high, _ = front_figure(TRIALS, Band(1_048_576, 4_194_304))["layout"]["annotations"]
+    assert (low["y"], low["yref"], low["yanchor"]) == (1, "paper", "bottom"), "over the points"
+    assert (low["text"], high["text"]) == ("budget from 1.04858M", "to 4.1943M"), "as everywhere else"
 
 
 def test_axis_holds_band_and_trials_but_not_an_open_end() -> None:

@@ -30,7 +30,7 @@ def test_no_two_names_meet_and_none_leaves_the_area(seed: int) -> None:
         assert abs(x - a) >= LETTER * (len(one) + len(other)) / 2 - 1e-9 or abs(y - b) >= LINE - 1e-9
     for name, (x, y) in shown:
         assert LETTER * len(name) / 2 <= x <= WIDTH - LETTER * len(name) / 2
-        assert 18 + LINE / 2 <= y <= HEIGHT - LINE / 2, "above what is written at the foot"
+        assert LINE / 2 <= y <= HEIGHT - LINE / 2
         for a, b in at:
             assert (
                 abs(x - a) >= LETTER * len(name) / 2 + 7 - 1e-9
@@ -44,6 +44,7 @@ def test_below_unless_points_lie_there() -> None:
     assert placed(["name"], at) == ["bottom center"]
     assert placed(["name"], at, [(250.0, 135.0)]) == ["top center"]
     assert placed(["name"], at, [(250.0, 135.0), (250.0, 165.0)]) == ["middle right"]
-    assert placed(["name"], [(250.0, 10.0)]) == ["top center"], "the ends of the budget are written at the foot"
-    assert placed(["name"], [(490.0, 10.0)]) == [None]
+    assert placed(["name"], [(250.0, 10.0)]) == ["top center"], "where it stays in the area"
+    assert placed(["name"], [(490.0, 10.0)]) == ["middle left"]
+    assert placed(["name"], [(490.0, 5.0)]) == [None]
     assert placed([], []) == []

@@ -73,6 +73,7 @@ def test_a_step_in_every_context_is_split_by_the_step_that_changes_it(answers: S
     said = charts.contexts_caption(answers, 0)
     assert "gains in 50% of 16 contexts" in said
     assert f"{answers.names[1]} changes it most: +1.00 without it and -2.00 with it." in said
+    assert ("± " in said) == (" ±: 95% for all " in said), "what it is"
 
 
 def test_the_map_of_pairs_is_symmetric_and_marks_what_is_told(answers: StepAnswers) -> None:

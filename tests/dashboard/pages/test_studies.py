@@ -11,9 +11,10 @@ from urllib.parse import quote
 from streamlit.testing.v1 import AppTest
 
 from dashboard.study_cache import StudyCache
+from nas.records.recipe import Recipe
 from nas.records.settings import JOURNAL
 from tests.dashboard.opened import checked, page, said
-from tests.dashboard.studies import HOSTILE, damage, make_study, timed
+from tests.dashboard.studies import HOSTILE, damage, make_settings, make_study, timed
 
 
 def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
@@ -35,6 +36,12 @@ def test_studies_are_listed_with_what_is_wrong(runs: Path) -> None:
     assert list(listed(checked(app.segmented_control(key="order").set_value("name").run()))) == [
         HOSTILE, "bad", "good", "new",
     ]  # fmt: skip
+
+
+def test_a_budget_has_the_digits_that_the_command_line_gives_it(runs: Path) -> None:
+    make_settings("odd", flops_low=1_048_576, flops_high=4_194_304).write(make_study(runs, "odd", complete=1))
+    assert listed(page("studies"))["odd"]["budget"] == "1.04858M..4.1943M"
+    assert "Budget: 1.04858M..4.1943M FLOPs" in said(page("front", study="odd"))
 
 
 def test_the_latest_are_first_by_what_the_column_updated_says(runs: Path) -> None:
@@ -77,7 +84,7 @@ def test_two_studies_are_compared(runs: Path) -> None:
     make_study(runs, "one", complete=25)
     make_study(runs, "two", complete=25, seed=1)
     make_study(runs, "none", complete=0)
-    nothing = said(page("compare"))
+    nothing = said(checked(page("compare").multiselect(key="with").set_value([]).run()))
     assert "Choose two studies or more" in nothing
     assert "updated" not in nothing, "nothing is shown that could have been"
     words = said(page("compare", **{"with": ["one", "two", "none", HOSTILE]}))
@@ -86,6 +93,30 @@ def test_two_studies_are_compared(runs: Path) -> None:
     assert "Hypervolume after" in words
     assert re.search(r"updated \d+ s ago", words)
     assert "none has no finished network to compare: it is empty." in words
+
+
+def test_at_first_the_study_is_compared_with_what_is_beside_it(runs: Path) -> None:
+    for seed, name in enumerate(["early", "mine", "mine-random", "later"]):
+        make_study(runs, name, complete=3, seed=seed)
+    make_settings("other", recipe=Recipe(images=5000).settled(1077).to_dict()).write(
+        make_study(runs, "other", complete=3)
+    )
+    make_study(runs, "none", complete=0)
+    app = page("compare", study="mine")
+    assert app.multiselect(key="with").value == ["mine", "mine-random"]
+    assert page("compare", study="mine-random").multiselect(key="with").value == ["mine-random", "mine"]
+    assert page("compare", study="early").multiselect(key="with").value == ["early", "later"], "the first that may be"
+    assert page("compare", study="other").multiselect(key="with").value == [], "it was trained otherwise"
+    asked = page("compare", study="mine", **{"with": ["early", "later"]})
+    assert asked.multiselect(key="with").value == ["early", "later"], "what the address asks for"
+
+    app = checked(app.sidebar.selectbox(key="study").set_value("early").run())
+    assert app.multiselect(key="with").value == ["early", "later"], "another study is looked at"
+    app = checked(app.multiselect(key="with").set_value(["mine", "later"]).run())
+    app = checked(app.sidebar.selectbox(key="study").set_value("mine").run())
+    assert app.multiselect(key="with").value == ["mine", "later"], "what a person has chosen stays"
+    app = checked(app.multiselect(key="with").set_value([]).run())
+    assert "Choose two studies or more" in said(checked(app.run()))
 
 
 def test_studies_are_compared_in_a_latency_that_all_of_them_have(runs: Path) -> None:

@@ -26,6 +26,9 @@ def test_trials_are_filtered_by_state_and_words(runs: Path) -> None:
     assert len(page("trials", holds="([").dataframe[0].value) == 0, "no pattern, plain text"
     app = page("trials", trial="6")
     assert "Trial 6: failed" in said(app)
+    assert "This study has no trial 60. Choose one in the table." in said(page("trials", trial="60")), (
+        "no chart is there"
+    )
 
 
 def test_where_a_trial_was_stopped_is_told(runs: Path) -> None:
