@@ -140,9 +140,9 @@ def _orthonormal(columns: Floats, base: Floats) -> Floats:
 def thirds(band: Band, flops: Floats, parts: int = 3) -> list[Band]:
     """The budget in parts of equal ratio; from the cheapest network where the budget has no lower end."""
     low = band.low if band.low > 1 else int(flops.min())
-    edges = np.geomspace(max(low, 1), max(band.high, low + parts), parts + 1)
-    inner = [int(float(f"{edge:.3g}")) for edge in edges[1:-1]]  # to be read
-    return [Band(a, b) for a, b in pairwise([int(edges[0].round()), *inner, int(edges[-1].round())])]
+    exact = [int(edge.round()) for edge in np.geomspace(max(low, 1), max(band.high, low + parts), parts + 1)]
+    plain = [exact[0], *(int(float(f"{edge:.3g}")) for edge in exact[1:-1]), exact[-1]]  # to be read
+    return [Band(a, b) for a, b in pairwise(plain if sorted(set(plain)) == plain else exact)]
 
 
 def cells(
