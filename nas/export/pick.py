@@ -178,7 +178,7 @@ def picked_words(folder: Path, selection: Selection) -> list[str]:
     if (
         selection.min_accuracy
         and row.interval
-        and row.interval[0] < parse_share(selection.min_accuracy, "min-accuracy")
+        and not has(row.interval[0], parse_share(selection.min_accuracy, "min-accuracy"))
     ):
         said.append(f"min-accuracy: its interval begins at {row.interval[0]:.2%}, below {selection.min_accuracy}")
     tie = results.ties(found.front).get(row.trial.number)
