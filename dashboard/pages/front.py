@@ -32,7 +32,7 @@ from dashboard.snapshot import Snapshot
 from nas.analysis.cost_axes import CostAxis, cost_of
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words, signed
-from nas.records.scores import WORDS
+from nas.records.scores import WORDS, has
 from nas.records.settings import Settings
 from nas.records.trial import State, Trial
 from space import compact
@@ -218,7 +218,7 @@ def _least(view: Seen) -> float | None:
     """At least so accurate, in tenths of a percent from what the cheapest network has."""
     low, high = score(view.front[0]), score(view.front[-1])
     steps = (step / 1000 for step in range(math.floor(1000 * low), math.ceil(1000 * high) + 1))
-    words = {percent(value): value for value in steps if value <= high}
+    words = {percent(value): value for value in steps if has(high, value)}
     said = "The cheapest network that has it is picked on the right"
     return _slider(f"My goal, {WORDS[view.front[0].metric]} at least", words, "the best", "goal", said)
 

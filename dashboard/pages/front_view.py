@@ -26,6 +26,7 @@ from nas.analysis.design_choices import within
 from nas.analysis.pareto import merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult
 from nas.analysis.wording import tie_words
+from nas.records.scores import has
 from nas.records.trial import Trial
 from space import InputError
 
@@ -78,7 +79,7 @@ class Seen:
     def pick(self, goal: Goal) -> Trial | None:
         """The best within a cost, or the cheapest from an accuracy on; None where the front has none."""
         if goal.least is not None:
-            return next((trial for trial in self.front if score(trial) >= goal.least), None)
+            return next((trial for trial in self.front if has(score(trial), goal.least)), None)
         most = goal.most
         return next((t for t in reversed(self.front) if most is None or self.measure.on(t) <= most), None)
 
@@ -173,7 +174,7 @@ def _doubts(snapshot: Snapshot, view: Seen, row: NetworkResult | None, goal: Goa
     """Whether a network may miss the accuracy that it was picked for, and whether the next cheaper one is as good."""
     if row is None:
         return
-    if goal.least is not None and row.interval and row.interval[0] < goal.least:
+    if goal.least is not None and row.interval and not has(row.interval[0], goal.least):
         yield f"Its interval begins at {percent(row.interval[0], 2)}, below {percent(goal.least)}."
     found = networks_of(snapshot)
     tie = found.ties(view.front).get(row.trial.number)

@@ -140,9 +140,9 @@ def _orthonormal(columns: Floats, base: Floats) -> Floats:
 def thirds(band: Band, flops: Floats, parts: int = 3) -> list[Band]:
     """The budget in parts of equal ratio; from the cheapest network where the budget has no lower end."""
     low = band.low if band.low > 1 else int(flops.min())
-    edges = np.geomspace(max(low, 1), max(band.high, low + parts), parts + 1)
-    inner = [int(float(f"{edge:.3g}")) for edge in edges[1:-1]]  # to be read
-    return [Band(a, b) for a, b in pairwise([int(edges[0].round()), *inner, int(edges[-1].round())])]
+    exact = [int(edge.round()) for edge in np.geomspace(max(low, 1), max(band.high, low + parts), parts + 1)]
+    plain = [exact[0], *(int(float(f"{edge:.3g}")) for edge in exact[1:-1]), exact[-1]]  # to be read
+    return [Band(a, b) for a, b in pairwise(plain if sorted(set(plain)) == plain else exact)]
 
 
 def cells(
@@ -156,17 +156,17 @@ def cells(
         inside = (flops >= band.low) & ((flops <= band.high) if last else (flops < band.high))
         columns = (shares * inside[:, None]).T
         found += [(choice, band, share) for choice, share in zip(choices, columns, strict=True) if share.sum() > 0]
-    level = bonferroni_level(sum(_networks(share) >= VALUES for _, _, share in found))
+    level = bonferroni_level(sum(effective_number(share) >= VALUES for _, _, share in found))
     return [_cell(axis, choice, band, share, accuracy, level) for choice, band, share in found]
 
 
-def _networks(share: Floats) -> float:
-    """The effective number: `(sum of shares)^2 / sum of squares`, whole where it is so but for rounding."""
-    return round(float(share.sum() ** 2 / (share**2).sum()), 9)
+def effective_number(share: Floats) -> float:
+    """Of networks: `(sum of shares)^2 / sum of squares`, whole where it is so but for rounding; 0 without a share."""
+    return round(float(share.sum() ** 2 / (share**2).sum()), 9) if share.any() else 0.0
 
 
 def _cell(axis: str, choice: str, band: Band, share: Floats, accuracy: Floats, level: float) -> Cell:
-    total, networks = share.sum(), _networks(share)
+    total, networks = share.sum(), effective_number(share)
     mean = float(share @ accuracy / total)
     if networks < VALUES:
         return Cell(axis, choice, band, mean, math.inf, networks)

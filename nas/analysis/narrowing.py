@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.analysis.design_choices import Traits, word_of
-from nas.analysis.importance import FEWEST, ONE_HOT
+from nas.analysis.importance import FEWEST, ONE_HOT, effective_number
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_level
 from nas.analysis.seed_noise import Floats, student_t
 from space import InputError, Space
@@ -93,12 +93,7 @@ def _shares(axis: Axis, designs: Sequence[Traits]) -> Mapping[Value, Floats] | N
     if axis.name in SIZE or len(axis.values) > ONE_HOT or not any(axis.name in design for design in designs):
         return None
     found = {v: np.array([design.get(axis.name, {}).get(word_of(v), 0.0) for design in designs]) for v in axis.values}
-    return {value: share for value, share in found.items() if _networks(share) >= VALUES}
-
-
-def _networks(share: Floats) -> float:
-    """The effective number: `(sum of shares)^2 / sum of squares`."""
-    return float(share.sum() ** 2 / (share**2).sum()) if share.any() else 0.0
+    return {value: share for value, share in found.items() if effective_number(share) >= VALUES}
 
 
 def _effects(

@@ -42,9 +42,7 @@ def export(
     ] = None,
     max_flops: Annotated[str | None, typer.Option(help="Limit: up to 20M FLOPs, or in 10M..20M.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Limit: up to 500K parameters, or in 300K..500K.")] = None,
-    max_latency: Annotated[
-        float | None, typer.Option(min=0, help="Limit: at most this latency in ms; measure first.")
-    ] = None,
+    max_latency: Annotated[float | None, typer.Option(help="Limit: at most this latency in ms; measure first.")] = None,
     min_accuracy: Annotated[str | None, typer.Option(help="Limit: at least 92%, or .92, in validation.")] = None,
     by: Annotated[
         str | None,

@@ -33,7 +33,8 @@ class PictureIndex:
         several = self._called(_parts(name))
         place = (*_parts(beside), *_parts(name)[:-1])
         several = _preferred(several, [path for path in several if _parts(path.parent) == place])
-        several = _preferred(several, [path for path in several if split in map(split_of, path.parts[:-1])])
+        if split is not None:
+            several = _preferred(several, [path for path in several if split in map(split_of, path.parts[:-1])])
         if len(several) > 1:
             raise InputError(
                 f"file names must be of one picture, got {name} for {several[0]} and {several[1]}; add the folders"

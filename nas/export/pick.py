@@ -80,7 +80,9 @@ def pick(folder: Path, selection: Selection) -> Trial:
         return rows[_picked(folder, rows, selection).trial.number]
     if selection != Selection(trial=selection.trial):
         raise InputError("trial must be given alone, got limits or a pick beside it; leave one out")
-    if selection.trial >= len(rows):
+    if not rows:
+        raise InputError(f"trial must be one of the study's, got {selection.trial}; it has no trial yet, search first")
+    if not 0 <= selection.trial < len(rows):
         raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {selection.trial}; `nas trials` lists them")
     return rows[selection.trial]
 
@@ -108,6 +110,8 @@ def _limits(folder: Path, rows: Sequence[Trial], selection: Selection) -> list[L
             band = Band.parse(text, option) if ".." in text else Band(1, parse_count(text, option))
             found.append(_at_most(option, text, COUNTED[name], band.high, band.low))
     if selection.max_latency is not None:
+        if not selection.max_latency > 0:
+            raise InputError(f"max-latency must be above 0 ms, got {selection.max_latency:g}; write e.g. 2.5")
         timed = axis(folder, rows, selection.latency, selection.batch)
         found.append(_at_most("max-latency", f"{selection.max_latency:g} ms", timed, selection.max_latency))
     if selection.min_accuracy is not None:
@@ -174,7 +178,7 @@ def picked_words(folder: Path, selection: Selection) -> list[str]:
     if (
         selection.min_accuracy
         and row.interval
-        and row.interval[0] < parse_share(selection.min_accuracy, "min-accuracy")
+        and not has(row.interval[0], parse_share(selection.min_accuracy, "min-accuracy"))
     ):
         said.append(f"min-accuracy: its interval begins at {row.interval[0]:.2%}, below {selection.min_accuracy}")
     tie = results.ties(found.front).get(row.trial.number)

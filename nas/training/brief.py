@@ -2,7 +2,8 @@
 
 The same code runs on CPU and CUDA, where the step is captured once as a CUDA graph and replayed. Every random choice
 comes from the seed. On a CPU a re-run on the same machine with the same versions and thread count repeats to the last
-bit; on CUDA it does not: torch's kernels there, cuDNN's gradients among them, may add in another order each time.
+bit; of several threads `Threads.fit` may take but one while the machine is busy, so that one thread alone repeats for
+certain. On CUDA none does: torch's kernels there, cuDNN's gradients among them, may add in another order each time.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas.records.scores import ClassCounts, Metric
 from nas.training.device import autocast
@@ -15,6 +14,7 @@ from nas.training.device_data import DeviceSplit
 
 EVAL_BATCH = 1024  # images of an evaluation's batch up to EVAL_SIZE px; of larger ones, as many pixels
 EVAL_SIZE = 32
+BATCH_NORMS = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
 def eval_batch(image_size: int) -> int:
@@ -51,7 +51,7 @@ def _logits(network: nn.Module, split: DeviceSplit, images: Tensor, precision: s
 def estimate_running_statistics(network: nn.Module, split: DeviceSplit, rows: Tensor, precision: str) -> None:
     """BatchNorm's means and variances anew from images `rows` (N,) of a split, for weights that they were not taken
     with, such as an average of weights (arXiv 2105.07576, section 3). Other layers evaluate; nothing is read back."""
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    norms = [module for module in network.modules() if isinstance(module, BATCH_NORMS) and module.track_running_stats]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
-from dashboard.pages.front_view import Asked, figure_of
+from dashboard.pages.front_view import Asked, Goal, figure_of, view_of
 from dashboard.report import write_report
 from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import FLOPS, PARAMETERS
 from nas.analysis.design_choices import traits_of, varied, within
 from nas.analysis.pareto import pareto_front
+from nas.export.pick import Selection, pick
 from nas.latency.measurements import FILE as MEASURED
 from nas.latency.measurements import keep
 from tests.dashboard.opened import checked, metrics, page, said, unfolded
@@ -160,6 +161,18 @@ def test_a_filter_holds_for_random_search_and_what_is_in_training_too(runs: Path
     assert f"Dashed: random search's front, {ends(FLOPS, front)}." in words
     assert "on the front of the networks shown: number " in words
     assert "on front" not in app.dataframe[0].value, "a probability would be of the whole study's front"
+
+
+def test_a_goal_is_met_as_accuracy_is_shown(runs: Path) -> None:
+    """`nas export --min-accuracy 99.9%` takes a network of 99.896% too."""
+    folder = make_study(runs, complete=4)
+    add_trial(folder, random.Random(3), accuracy=0.99896)
+    view = view_of(StudyCache().read(folder), None, Asked())
+    picked, exported = view.pick(Goal(least=0.999)), pick(folder, Selection(min_accuracy="99.9%"))
+    assert picked
+    assert picked.number == exported.number == 4
+    app = page(pick="accuracy at least")
+    assert app.select_slider(key="goal").options[-2:] == ["99.9%", "the best"]
 
 
 def test_networks_far_below_are_counted_and_shown_when_asked_for(runs: Path) -> None:

@@ -109,3 +109,10 @@ def test_the_budget_in_parts_of_equal_ratio() -> None:
         Band(1_000_000, 2_000_000), Band(2_000_000, 4_000_000), Band(4_000_000, 8_000_000),
     ]  # fmt: skip
     assert thirds(Band(1, 8000), np.array([1000.0]))[0].low == 1000
+
+
+@pytest.mark.parametrize("high", [1_009_000, 1_020_000])  # in three digits: beyond the band, and two equal edges
+def test_a_narrow_budget_has_parts_of_equal_ratio_too(high: int) -> None:
+    found = thirds(Band(1_006_000, high), np.array([1_007_000.0]))
+    assert [found[0].low, found[-1].high] == [1_006_000, high]
+    assert [band.high / band.low for band in found] == pytest.approx([(high / 1_006_000) ** (1 / 3)] * 3, rel=1e-6)

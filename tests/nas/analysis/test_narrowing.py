@@ -43,6 +43,14 @@ def test_a_network_counts_by_its_share_of_blocks() -> None:
     assert row.others[0].value == pytest.approx(-0.08, abs=0.003)
 
 
+def test_a_choice_that_just_enough_networks_have_is_judged() -> None:
+    """Five networks with a tenth of their blocks each: 4.999999999999999 networks in floating point."""
+    rows: list[Traits] = [{"norm": {"ln": 0.9, "bn": 0.1} if i < 5 else {"ln": 1.0}} for i in range(25)]
+    rng = np.random.default_rng(0)
+    (row,) = propose_narrowing(SPACE, rows, rng.normal(0.5, 0.01, 25), np.exp(rng.uniform(14, 15, 25))).effects
+    assert (row.axis, len(row.others), row.few) == ("norm", 1, ())
+
+
 def test_chance_alone_rarely_drops_a_choice() -> None:
     """Over all choices of a space together 5%, although each is held against the one that came out best."""
     wrong = 0

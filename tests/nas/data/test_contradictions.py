@@ -93,6 +93,15 @@ def test_a_label_file_and_class_folders_have_to_agree(tmp_path: Path) -> None:
     assert totals(tmp_path) == {"cat": 6, "dog": 6}
 
 
+def test_a_name_of_two_pictures_is_refused_though_one_is_in_a_splits_folder(tmp_path: Path) -> None:
+    pictures(tmp_path / "train", (".",))
+    pictures(tmp_path / "raw", (".",), first=100)
+    listed(tmp_path / "labels.csv", [(f"{i}.png", "ab"[i % 2]) for i in range(6)])
+    assert refusal(tmp_path).startswith(
+        "file names must be of one picture, got 0.png for raw/0.png and train/0.png; add"
+    )
+
+
 @pytest.mark.parametrize("header", ["file,width", "file,caption,credit"])
 def test_a_file_about_something_else_changes_nothing(tmp_path: Path, header: str) -> None:
     pictures(tmp_path, ("cat", "dog"))

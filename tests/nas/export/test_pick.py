@@ -70,6 +70,7 @@ def test_what_no_network_is_within_is_refused_with_the_nearest(folder: Path) -> 
         Selection(min_accuracy="92"): "min-accuracy must be a percentage or a share up to 1, got 92; write e.g. 92% or .92",
         Selection(trial=1, pick="best"): "trial must be given alone, got limits or a pick beside it",
         Selection(trial=99): "trial must be from 0 to 11, got 99",
+        Selection(trial=-1): "trial must be from 0 to 11, got -1",
         Selection(by="speed"): "by must be flops, params, activations or latency@DEVICE, got speed; use one of",
         Selection(max_latency=3): "study must be measured to be ordered by latency",
         Selection(max_flops=str(cheap.flops), min_accuracy=str(accuracy(top))): (
@@ -101,6 +102,13 @@ def test_limits_of_which_no_two_hold_together_are_all_named(folder: Path) -> Non
         rf"min-accuracy {accuracy(top)}; none is there with one of them loosened; loosen two$",
     ):
         pick(folder, wish)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan")])
+def test_a_latency_is_above_nothing(folder: Path, wrong: float) -> None:
+    measured(folder, {t.key or "": 2.0 for t in trials_of(folder)})
+    with pytest.raises(InputError, match=rf"max-latency must be above 0 ms, got {wrong:g}; write e.g. 2.5"):
+        pick(folder, Selection(max_latency=wrong))
 
 
 def test_that_networks_within_the_limits_were_not_measured_is_said(folder: Path) -> None:
@@ -147,6 +155,8 @@ def test_a_study_without_a_finished_trial_has_nothing_to_pick(tmp_path: Path) ->
     for wish in (Selection(), Selection(min_accuracy="50%"), Selection(max_flops="2M", pick="cheapest")):
         with pytest.raises(InputError, match="front must have a finished trial, got none"):
             pick(empty, wish)
+    with pytest.raises(InputError, match="trial must be one of the study's, got 0; it has no trial yet, search first"):
+        pick(empty, Selection(trial=0))
 
 
 def test_a_choice_comes_with_its_interval_and_with_what_it_is_not_told_from() -> None:
