@@ -636,7 +636,6 @@ LEFT = (
             "OMP_NUM_THREADS=1 python -m benchmarks.latency_models",
             "OMP_NUM_THREADS=1 python -m benchmarks.searching",
             "python -m benchmarks.searching",
-            "nas search digits --data digits --flops 200K..4M --trials 24 --workers 2 --epochs 3",
             "python -m benchmarks.scale",
             "python -m benchmarks.scale --server",
             "OMP_NUM_THREADS=1 python -m benchmarks.scale --readers 500",
