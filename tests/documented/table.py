@@ -309,7 +309,6 @@ TABLE = (
     ),
     Row(("nas record recorded --out table.parquet",), r"table\.parquet: 22 trainings of 20 networks"),
     Row(("nas record STUDY",), r"_32-images\.parquet: 22 trainings", "nas record recorded"),
-    Row(("nas audit recorded --networks 20 --images 3x",), "tau", "nas audit recorded --networks 4 --images 2x"),
     Row(
         ("nas replay table.parquet --sampler ehvi --sampler tpe --stop quantile --plot replay.html --json",),
         '"quantile"',
