@@ -48,7 +48,7 @@ lint: .venv/.dev  ## check format, style and types
 docs: .venv/.dev  ## build the documentation as a site, which needs no network: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-bench: .venv/.dev  ## measure every performance claim; prints what benchmarks/RESULTS.md holds. DATA=path/to/cifar10
+bench: .venv/.dev  ## measure the quick ones of the performance claims in benchmarks/RESULTS.md. DATA=path/to/cifar10
 	@test -n "$(DATA)" || { echo 'data must be a folder with CIFAR-10, got none; make bench DATA=path/to/cifar10' >&2; exit 2; }
 	$(BIN)/python -m benchmarks.training $(DATA) --images 3000 --epochs 2 --networks 3
 	$(BIN)/python -m benchmarks.compiling $(DATA)

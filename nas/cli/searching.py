@@ -78,7 +78,7 @@ def search(
     ] = "flops",
     stop: Annotated[
         Stop | None,
-        typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random]"),
+        typer.Option(help="Ends poor trials early. [default: quantile; none with --sampler random or spread]"),
     ] = None,
     accuracy: Annotated[
         str | None,

@@ -309,7 +309,6 @@ TABLE = (
     ),
     Row(("nas record recorded --out table.parquet",), r"table\.parquet: 22 trainings of 20 networks"),
     Row(("nas record STUDY",), r"_32-images\.parquet: 22 trainings", "nas record recorded"),
-    Row(("nas audit recorded --networks 20 --images 3x",), "tau", "nas audit recorded --networks 4 --images 2x"),
     Row(
         ("nas replay table.parquet --sampler ehvi --sampler tpe --stop quantile --plot replay.html --json",),
         '"quantile"',
@@ -481,7 +480,11 @@ LEFT = (
     Left(("make install",), "makes the environment that tests run in", CI),
     Left(("make test",), "runs the tests", CI),
     Left(("make lint",), "checks format, style and types", CI),
-    Left(("make demo", "time make demo"), "the chain `demo` is its commands, shortened; whole it takes 2 minutes", CI),
+    Left(
+        ("make demo", "time make demo"),
+        "the chain `demo` is its commands, shortened; whole it takes a minute or two",
+        CI,
+    ),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
     Left(
         (
@@ -594,7 +597,22 @@ LEFT = (
         "half an hour; other recipes are run in the chain `paths`",
         "tests/nas/final/test_training.py",
     ),
-    Left(("srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",), "needs Slurm", "docs/cluster.md"),
+    Left(
+        (
+            "srun --ntasks 8 --gpus-per-task 1 nas worker STUDY",
+            "srun --ntasks 8 --gpus-per-task 1 nas worker big",
+        ),
+        "needs Slurm",
+        "docs/cluster.md",
+    ),
+    Left(
+        (
+            "nas search convnext_or_modulation_32 --data cifar10 --flops 1M..16M --images 90K --trials 40 --repeats 16 "
+            "--baseline --study mine-16M",
+        ),
+        "downloads CIFAR-10; the chain `cifar` runs the same search of other images",
+        "tests/documented/test_cifar.py",
+    ),
     Left(("make docs",), "builds these pages as a site", CI),
     Left(("UV_TORCH_BACKEND=cpu make install",), "needs PyTorch's own package index", "docs/faq.md"),
     Left(
@@ -617,7 +635,6 @@ LEFT = (
             "OMP_NUM_THREADS=1 python -m benchmarks.latency_models",
             "OMP_NUM_THREADS=1 python -m benchmarks.searching",
             "python -m benchmarks.searching",
-            "nas search digits --data digits --flops 200K..4M --trials 24 --workers 2 --epochs 3",
             "python -m benchmarks.scale",
             "python -m benchmarks.scale --server",
             "OMP_NUM_THREADS=1 python -m benchmarks.scale --readers 500",
