@@ -101,7 +101,9 @@ def studies_table(rows: Sequence[Summary], names: Sequence[str] | None = None) -
     """Every study; a broken one says why. `names`: of columns that were chosen."""
     default = ("study", "state", "trained", "best", "data", "budget", "updated")
     chosen = choose(_STUDY_WORDS, default, names)
-    table = plain_table(*(Column(name, overflow="fold") for name in chosen), note="\n".join(notes(STUDIES, chosen)))
+    widest = min(24, max((len(row.name) for row in rows), default=0))  # a folded name is hard to copy
+    columns = (Column(name, overflow="fold", min_width=widest if name == "study" else None) for name in chosen)
+    table = plain_table(*columns, note="\n".join(notes(STUDIES, chosen)))
     for row in rows:
         table.add_row(*(Text(_STUDY_WORDS[name](row)) for name in chosen))  # a folder's name may hold brackets
     errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]
@@ -122,7 +124,7 @@ _STUDY_WORDS: dict[str, Callable[[Summary], str]] = {
     "best": _best,
     "space": lambda row: row.settings.space_name if row.settings else "",
     "data": lambda row: row.settings.data.name if row.settings else "",
-    "budget": lambda row: "..".join(row.settings.band.ends(3)) if row.settings else row.problem or "",
+    "budget": lambda row: str(row.settings.band) if row.settings else row.problem or "",
     "sampler": lambda row: row.settings.sampler if row.settings else "",
     "updated": lambda row: row.updated.astimezone().strftime("%Y-%m-%d") if row.updated else "",
 }
