@@ -101,8 +101,8 @@ def studies_table(rows: Sequence[Summary], names: Sequence[str] | None = None) -
     """Every study; a broken one says why. `names`: of columns that were chosen."""
     default = ("study", "state", "trained", "best", "data", "budget", "updated")
     chosen = choose(_STUDY_WORDS, default, names)
-    whole = {"study": min(24, max((len(row.name) for row in rows), default=0)), "updated": 10}  # others fold first
-    columns = (Column(name, overflow="fold", min_width=whole.get(name)) for name in chosen)
+    # the longest budgets fold before names and dates do
+    columns = (Column(name, overflow="fold", max_width=15 if name == "budget" else None) for name in chosen)
     table = plain_table(*columns, note="\n".join(notes(STUDIES, chosen)))
     for row in rows:
         table.add_row(*(Text(_STUDY_WORDS[name](row)) for name in chosen))  # a folder's name may hold brackets
