@@ -101,8 +101,9 @@ def studies_table(rows: Sequence[Summary], names: Sequence[str] | None = None) -
     """Every study; a broken one says why. `names`: of columns that were chosen."""
     default = ("study", "state", "trained", "best", "data", "budget", "updated")
     chosen = choose(_STUDY_WORDS, default, names)
-    # the longest budgets fold before names and dates do
-    columns = (Column(name, overflow="fold", max_width=15 if name == "budget" else None) for name in chosen)
+    # the longest budgets fold before names and dates do; in their place stands what is wrong with a study
+    most = 15 if all(row.settings for row in rows) else None
+    columns = (Column(name, overflow="fold", max_width=most if name == "budget" else None) for name in chosen)
     table = plain_table(*columns, note="\n".join(notes(STUDIES, chosen)))
     for row in rows:
         table.add_row(*(Text(_STUDY_WORDS[name](row)) for name in chosen))  # a folder's name may hold brackets
