@@ -26,12 +26,6 @@ class Size:
     networks: int
     exact: bool
 
-    def __str__(self) -> str:
-        if self.exact:
-            return f"{self.networks:,} (exact)"
-        shown = f"{self.networks:,}" if self.networks < 10**9 else f"{self.networks:.2e}"
-        return f"at most {shown} (the choices multiplied; a few of them give the same network)"
-
 
 def count_networks(space: Space) -> Size:
     """The number of distinct networks of `space`, every rung of its widths among them."""

@@ -35,7 +35,6 @@ from space.cost import cost as count_cost
 from space.reading import is_file
 
 NetworksArg = Annotated[list[str], typer.Argument(metavar="ARCH...", help="YAML files, preset networks, or exports.")]
-NetworkArg = Annotated[str, typer.Argument(metavar="ARCH", help="A YAML file, a preset network, or an export.")]
 
 
 @app.command()

@@ -42,7 +42,7 @@ def predict(
     That is kept beside EXPORT for the dashboard. Unreadable pictures are listed, and the exit status is then 1.
     Example: nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html
     """
-    from nas.export.card_facts import trained_on
+    from nas.export.facts import trained_on
     from nas.export.kept import keep
     from nas.export.pictures import find
     from nas.export.predict import load_classifier

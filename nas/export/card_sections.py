@@ -14,9 +14,13 @@ from nas.data.hub import NAMES as HUB
 from nas.export.folder import Written
 from nas.export.formats import File
 from nas.latency.timing import Timing
-from nas.records.look import Look
+from nas.records.look import Look, printable
 from space import Arch, Task, breakdown, compact
 from space.fvcore_count import check_with_fvcore
+
+
+def data_line(source: str, fingerprint: str) -> str:
+    return f"- data: {printable(source)}, fingerprint {fingerprint}"
 
 
 def data_lines(look: Look | None, train: int, validation: int, test: int) -> str:

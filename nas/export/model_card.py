@@ -18,7 +18,6 @@ from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import mean_words, signed
 from nas.export import by_class, card_sections
-from nas.export.card_facts import data_line
 from nas.export.card_sections import standard_error
 from nas.export.folder import Written
 from nas.export.load import LOADING
@@ -196,7 +195,7 @@ Sampler {settings.sampler}, seed {settings.seed}, budget {settings.budget}. This
 {count} trained networks {on_front}. It was trained for {trial.seconds or 0:.1f} s on
 {settings.device} with seed {trial.seed}.
 
-{data_line(data.source, data.fingerprint)}
+{card_sections.data_line(data.source, data.fingerprint)}
 {card_sections.data_lines(data.look, data.train, data.validation, data.test)}
 - training: {settings.training}; {recipe}
 - versions: {versions}

@@ -15,6 +15,7 @@ from torch import Tensor
 from nas.analysis.cost_axes import cost_of
 from nas.data.dataset import Data, Split
 from nas.data.study_data import load_study_data
+from nas.export.facts import Facts
 from nas.export.folder import CHECKED, check_out, steps_of, write
 from nas.export.formats import VerificationError, check_formats
 from nas.export.front_svg import front_svg
@@ -82,9 +83,15 @@ def export_trial(
         card.trials, card.settings.ends, trial, f"{card.settings.name}: {data.name}, {card.settings.training}",
         cost_of(card.settings),
     )  # fmt: skip
+    facts = Facts(reader.settings.data.source, data.fingerprint, card.validation, card.test, searched=True)
+
+    def extra(folder: Path) -> None:
+        facts.write(folder)
+        write_whole(folder / FRONT, picture)
+
     write(
         out, network, preprocess, checked_images(data), card.markdown, formats=formats, force=force, steps=steps,
-        extra=lambda folder: write_whole(folder / FRONT, picture),
+        extra=extra,
         check=lambda folder: _verify(folder, logits, data, card, steps),
     )  # fmt: skip
     return card

@@ -13,7 +13,7 @@ from nas.analysis.chance import chance_words
 from nas.analysis.wording import describe, in_words
 from nas.data.dataset import Data
 from nas.export import card_sections
-from nas.export.card_facts import CardFacts, data_line
+from nas.export.facts import Facts
 from nas.export.folder import Written
 from nas.final.batches import CropAndFlip
 from nas.final.recipe import FinalRecipe
@@ -36,7 +36,7 @@ class TrainedCard:
 
     name: str
     target: str  # what was trained, as the command says it
-    before: tuple[Path, CardFacts] | None  # the export that it is from, where that was tested on the same data
+    before: tuple[Path, Facts] | None  # the export that it is from, where that was tested on the same data
     arch: Arch
     data: Data
     recipe: FinalRecipe
@@ -66,8 +66,8 @@ class TrainedCard:
     def _before_json(self) -> dict[str, Any] | None:
         if self.before is None:
             return None
-        export, card = self.before
-        return {"export": str(export), "validation_accuracy": card.validation, "test_accuracy": card.test}
+        export, facts = self.before
+        return {"export": str(export), "validation_accuracy": facts.validation, "test_accuracy": facts.test}
 
     def summary(self, out: object) -> str:
         """For the terminal."""
@@ -124,7 +124,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 From {self.start}, {len(self.curve)} epochs in {self.curve[-1].seconds:,.0f} s on {self.device}, seed {self.seed};
 epoch by epoch in `curve.csv`. Peak learning rate {self.recipe.peak_lr:g}, by the linear rule.
 
-{data_line(data.source, data.fingerprint)}
+{card_sections.data_line(data.source, data.fingerprint)}
 {card_sections.data_lines(data.look, *(len(each.labels) for each in (data.train, data.validation, data.test)))}
 - augmentation: {CropAndFlip.choose(self.recipe, data)}
 - recipe: {recipe}

@@ -25,7 +25,7 @@ from nas.data.cache import Note
 from nas.data.dataset import Data
 from nas.data.study_data import load_with_progress, seen
 from nas.export.arch_source import ARCH, load_arch, load_network
-from nas.export.card_facts import CardFacts, read_card
+from nas.export.facts import Facts, read_facts
 from nas.export.folder import check_out, steps_of, write
 from nas.export.formats import check_formats
 from nas.export.load import WEIGHTS, Preprocess, load_export
@@ -181,12 +181,11 @@ def _length(recipe: FinalRecipe, images: int, console: Console) -> None:
         _noting(console)("few steps: a smaller --batch-size or more --epochs")
 
 
-def _before(target: str, data: Data) -> tuple[Path, CardFacts] | None:
-    """The export that the network is from, and what its card says of it, where that is on the same data."""
+def _before(target: str, data: Data) -> tuple[Path, Facts] | None:
+    """The export that the network is from, and the facts of it, where these are of the same data."""
     export = Path(target) if Path(target).is_dir() else Path(target).parent
-    card = read_card(export) if (export / ARCH).is_file() else None
-    known = card and card.fingerprint == data.fingerprint and None not in (card.validation, card.test)
-    return (export, card) if card and known else None
+    facts = read_facts(export) if (export / ARCH).is_file() else None
+    return (export, facts) if facts and facts.fingerprint == data.fingerprint else None
 
 
 def _noting(console: Console) -> Note:
@@ -241,7 +240,7 @@ def _export(
     start: str,
     device: torch.device,
     folder: Path,
-    before: tuple[Path, CardFacts] | None,
+    before: tuple[Path, Facts] | None,
     console: Console,
 ) -> TrainedCard:
     """The better weights, tested and written with curve, recipe and TensorBoard's files."""
@@ -267,7 +266,11 @@ def _export(
         versions=package_versions(),
     )  # fmt: skip
 
+    best = scores[0]
+    facts = Facts(data.source, data.fingerprint, best.validation, best.test, searched=False)
+
     def extra(aside: Path) -> None:
+        facts.write(aside)
         (aside / RECIPE).write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False), encoding="utf-8")
         shutil.copy(folder / CURVE, aside / CURVE)
         if (folder / BOARD).is_dir():

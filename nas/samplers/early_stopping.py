@@ -18,6 +18,7 @@ import numpy as np
 
 from nas.records.settings import Stop
 from nas.samplers.bayesian_ridge import Fit, Floats
+from nas.samplers.expected_improvement import staircase
 from space import InputError, compact
 
 NEVER = 0.1  # part of the trials that is never stopped, so that wrong stops can be counted
@@ -148,7 +149,8 @@ class QuantileRule:
             return Decision(period, accuracy, False, "cheapest", None, len(finished))
         means, deviations = forecast.predict(_features(reached, period, trial.cost))
         scores = (means - bars) / deviations  # in standard deviations above the bar
-        score = self._cut(scores[:-1], len(_front(finished, self.periods)))
+        ends = np.array([(other.cost, other.at(self.periods)) for other in finished])
+        score = self._cut(scores[:-1], len(staircase(*ends.T)))
         if slope <= 0:
             return Decision(period, accuracy, False, "kept", None, len(finished))
         threshold = float(accuracy + (score - scores[-1]) * deviations[-1] / slope)
@@ -207,15 +209,6 @@ def _bars(standings: Sequence[Standing], finished: Sequence[Standing], periods: 
     finals = np.array([standing.at(periods) for standing in finished])
     best: Floats = np.where(eligible, finals, 0.0).max(axis=1)
     return best
-
-
-def _front(finished: Iterable[Standing], periods: int) -> list[Standing]:
-    """Those that no other one of at most their cost is as accurate as."""
-    front: list[Standing] = []
-    for standing in sorted(finished, key=lambda each: (each.cost, -each.at(periods))):
-        if not front or standing.at(periods) > front[-1].at(periods):
-            front.append(standing)
-    return front
 
 
 def is_never_stopped(seed: int, number: int) -> bool:

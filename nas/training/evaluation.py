@@ -72,12 +72,8 @@ def count_correct(network: nn.Module, split: DeviceSplit, precision: str = "floa
     return (predict(network, split, precision).argmax(1) == split.labels).sum()
 
 
-def correct_by_class(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> Tensor:
-    """Whole numbers (2, classes) on the split's device: images that get their own class, and all, of each class."""
-    return _by_class(predict(network, split, precision), split.labels)
-
-
 def _by_class(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whole numbers (2, classes) on their device: images that get their own class, and all, of each class."""
     correct = (logits.argmax(1) == labels).to(torch.int64)
     none = torch.zeros(2, logits.shape[1], dtype=torch.int64, device=labels.device)
     return none.scatter_add(1, labels.expand(2, -1), torch.stack([correct, torch.ones_like(labels)]))
@@ -91,11 +87,6 @@ def count_classes(network: nn.Module, split: DeviceSplit, precision: str = "floa
 def counts_of(logits: Tensor, labels: Tensor) -> ClassCounts:
     """The same of logits (N, classes) that are there."""
     return ClassCounts(*map(tuple, _by_class(logits, labels).tolist()))
-
-
-def evaluate(network: nn.Module, split: DeviceSplit, precision: str = "float32") -> float:
-    """Top-1 accuracy, 0 to 1."""
-    return count_classes(network, split, precision).accuracy
 
 
 def chance_level(counts: ClassCounts, metric: Metric) -> float:

@@ -122,8 +122,8 @@ def test_the_folder_holds_the_network_and_its_papers(study: Reader, made: Path) 
     trial = chosen(study)
     names = {path.name for path in made.iterdir()}
     assert names == {
-        "model.safetensors", "arch.yaml", "README.md", "preprocess.json", "front.svg", "modeling.py", "model.onnx",
-        "model.pt2",
+        "model.safetensors", "arch.yaml", "README.md", "preprocess.json", "facts.json", "front.svg", "modeling.py",
+        "model.onnx", "model.pt2",
     }  # fmt: skip
     arch = Arch.load(made / "arch.yaml")
     assert arch.key == trial.key
@@ -138,6 +138,14 @@ def test_the_folder_holds_the_network_and_its_papers(study: Reader, made: Path) 
     stated = header["model-index"][0]["results"][0]["metrics"][0]
     assert f"test accuracy {stated['value']:.2%} (top-1, digits test split, n = 359" in text
     assert str(made.parent) not in text
+    facts = json.loads((made / "facts.json").read_text())
+    assert (facts["source"], facts["fingerprint"], facts["searched"]) == (
+        "digits",
+        study.settings.data.fingerprint,
+        True,
+    )
+    assert f"test accuracy {facts['test']:.2%} (top-1" in text
+    assert f"validation accuracy of these weights {facts['validation']:.2%} (top-1" in text
     for expected in (
         "![Accuracy against FLOPs of the networks of the search, with this one marked](front.svg)",
         "| 64 | ",

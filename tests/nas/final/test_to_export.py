@@ -72,8 +72,8 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     assert (answers == digits.test.labels).mean() == pytest.approx(stated["test_accuracy"], abs=1e-6)
     assert stated["test_accuracy"] > 0.3
     assert {path.name for path in out.iterdir()} == {
-        "README.md", "arch.yaml", "curve.csv", "model.safetensors", "modeling.py", "preprocess.json", "recipe.yaml",
-        "tensorboard",
+        "README.md", "arch.yaml", "curve.csv", "facts.json", "model.safetensors", "modeling.py", "preprocess.json",
+        "recipe.yaml", "tensorboard",
     }  # fmt: skip
     assert list((out / "tensorboard").iterdir())
     assert yaml.safe_load((out / "recipe.yaml").read_text())["warmup_epochs"] == pytest.approx(0.06)

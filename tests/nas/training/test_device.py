@@ -25,7 +25,7 @@ from nas.records.recipe import Recipe
 from nas.training.augmentation import RandomDraws
 from nas.training.device import autocast, has_bfloat16
 from nas.training.device_data import DeviceData, DeviceSplit
-from nas.training.evaluation import correct_by_class, count_correct, estimate_running_statistics
+from nas.training.evaluation import _by_class, count_correct, estimate_running_statistics, predict
 from nas.training.muon import Muon
 from nas.training.steps import Training, _floats
 from space import Arch, Task
@@ -107,8 +107,9 @@ def step_and_evaluate(training: Training[Network]) -> None:
         assert (loss.shape, loss.dtype, loss.device) == ((), torch.float32, CUDA)
         training._update(loss.detach())
         estimate_running_statistics(training.evaluated, training.data.train, training.order.flatten(), "float32")
-        for count in (count_correct, correct_by_class):
-            assert count(training.evaluated, training.data.validation).device == CUDA
+        assert count_correct(training.evaluated, training.data.validation).device == CUDA
+        logits = predict(training.evaluated, training.data.validation)
+        assert _by_class(logits, training.data.validation.labels).device == CUDA
 
 
 @pytest.mark.parametrize("seed", NETWORKS)

@@ -1,32 +1,29 @@
-"""What a model card says of its data and its accuracies: written as one line each, and read again from them."""
+"""What an export says of its data and its accuracies, for `nas train` and `nas predict`: its `facts.json`."""
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nas.data.folders import split_of
 from nas.data.sources import DIGITS, folder
-from nas.export.load import CARD
-from nas.records.look import printable
+from nas.records.files import write_whole
+from space import InputError
+from space.reading import check
 
-_SEARCHED = "validation accuracy of these weights"
-_DATA = re.compile(r"^- data: (.+), fingerprint (\w+)$", re.MULTILINE)
-_ACCURACY = r"(0\.\d{4}|1\.0000|\d{1,3}\.\d\d%)"  # older cards have shares
-_TEST = re.compile(rf"^- .*\btest accuracy {_ACCURACY} \(top-1", re.MULTILINE)
-_VALIDATION = re.compile(rf"^- (?:.*, validation|{_SEARCHED}) {_ACCURACY} \(", re.MULTILINE)
+FACTS = "facts.json"
 
 
 @dataclass(frozen=True, slots=True)
-class CardFacts:
+class Facts:
     """The data an export was trained on and its top-1 on that data's validation and test split, 0 to 1."""
 
     source: str  # as it was given
     fingerprint: str
-    validation: float | None
-    test: float | None
+    validation: float
+    test: float
     searched: bool  # else the weights of `nas train`
 
     def words(self, export: Path) -> str:
@@ -34,32 +31,28 @@ class CardFacts:
         state = "as the search left it" if self.searched else "as it was trained"
         return f"{export}, {state}: validation {self.validation:.2%}, test {self.test:.2%}"
 
+    def write(self, export: Path) -> None:
+        write_whole(export / FACTS, json.dumps(asdict(self), indent=1))
 
-def data_line(source: str, fingerprint: str) -> str:
-    return f"- data: {printable(source)}, fingerprint {fingerprint}"
 
-
-def read_card(export: Path) -> CardFacts | None:
-    """None where there is no card, or one of an export whose data is not on record."""
+def read_facts(export: Path) -> Facts | None:
+    """None where an export has none: imported weights, and exports of earlier releases. Raises InputError where they
+    are damaged."""
+    path = export / FACTS
     try:
-        text = (export / CARD).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    if not (data := _DATA.search(text)):
-        return None
-    validation, test = (found and _share(found[1]) for found in (_VALIDATION.search(text), _TEST.search(text)))
-    return CardFacts(data[1], data[2], validation, test, searched=_SEARCHED in text)
-
-
-def _share(text: str) -> float:
-    return round(float(text[:-1]) / 100, 4) if text.endswith("%") else float(text)
+    except ValueError as error:
+        raise InputError(f"{path} must be JSON, got other text; export the network again") from error
+    return check(Facts, plain, str(path))
 
 
 def trained_on(export: Path, paths: Sequence[Path]) -> list[str]:
     """A note for each path that is the folder that an export was trained on, is inside of it or holds it; but not for
     its test split, by the names of folders."""
-    card = read_card(export)
-    root = folder(card.source) if card and card.source != DIGITS else None
+    facts = read_facts(export)
+    root = folder(facts.source) if facts and facts.source != DIGITS else None
     return [note for path in paths if (note := _note(path, root))] if root else []
 
 
