@@ -17,7 +17,7 @@ from statistics import fmean
 from nas.analysis.cost_axes import CostAxis
 from nas.analysis.multiple_comparisons import bonferroni_level
 from nas.analysis.pareto import flops, pareto_front, score
-from nas.analysis.seed_noise import NetworkResult, NetworkResults
+from nas.analysis.seed_noise import NetworkResult, NetworkResults, interval
 from nas.analysis.wording import signed
 from nas.records.reference import Reference
 from nas.records.scores import ClassCounts, Metric
@@ -38,6 +38,11 @@ class ReferenceResult:
     @property
     def score(self) -> float | None:
         return self.reference.score(self.metric)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of the mean over seeds."""
+        return None if self.score is None or self.half is None else interval(self.score, self.half)
 
     @property
     def label(self) -> str:

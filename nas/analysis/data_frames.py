@@ -93,15 +93,15 @@ def references_data(folder: Path, trials: Sequence[Trial], band: Band) -> pd.Dat
     found = networks(trials)
     results = reference_results(read_references(folder), found, band)
     apart = [against_front(result, found, len(results)) for result in results]
-    halves = [(result.score or 0.0, result.half) for result in results]
+    intervals = [result.interval or (None, None) for result in results]
     each = [result.reference for result in results]
     frame = pd.DataFrame({
         "accuracy": [one.accuracy for one in each],
         "balanced_accuracy": [one.balanced for one in each],
         "metric": [result.metric for result in results],
         "seeds": [result.seeds for result in results],
-        "low": [None if half is None else max(0.0, middle - half) for middle, half in halves],
-        "high": [None if half is None else min(1.0, middle + half) for middle, half in halves],
+        "low": [low for low, _ in intervals],
+        "high": [high for _, high in intervals],
         **{name: [getattr(one, name) for one in each] for name in ("flops", "products", "params")},
         "in_band": [result.inside for result in results],
         "front": [one and one.row.trial.number for one in apart],

@@ -58,6 +58,11 @@ class Noise:
         return student_t(self.freedom, level) * self.sd / math.sqrt(seeds) if self.known else None
 
 
+def interval(mean: float, half: float) -> tuple[float, float]:
+    """Of a mean of accuracies: what lies beyond 0 and 1 is cut off."""
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkResult:
     """One network with all its seeds. None where no network of the study was repeated, `half` also for too few."""
@@ -71,9 +76,8 @@ class NetworkResult:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Of the mean over seeds, for this network alone; what lies beyond 0 and 1 is cut off."""
-        middle = score(self.trial)
-        return None if self.half is None else (max(0.0, middle - self.half), min(1.0, middle + self.half))
+        """Of the mean over seeds, for this network alone."""
+        return None if self.half is None else interval(score(self.trial), self.half)
 
 
 @dataclass(frozen=True)

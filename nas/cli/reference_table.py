@@ -82,15 +82,9 @@ def _record(result: ReferenceResult, apart: Difference | None) -> dict[str, Any]
     names = ("name", "source", "origin", "scale", "built", "flops", "products", "params", "seconds", "reason")
     return {
         **{name: getattr(each, name) for name in names}, "accuracy": each.accuracy, "balanced_accuracy": each.balanced,
-        "metric": result.metric, "seeds": result.seeds, "interval": _interval(result), "in_band": result.inside,
+        "metric": result.metric, "seeds": result.seeds, "interval": result.interval, "in_band": result.inside,
         "front": None if apart is None else {
             "trial": apart.row.trial.number, "difference": apart.points, "flops_share": apart.share,
             "told_apart": apart.told,
         },
     }  # fmt: skip
-
-
-def _interval(result: ReferenceResult) -> list[float] | None:
-    if result.half is None or result.score is None:
-        return None
-    return [max(0.0, result.score - result.half), min(1.0, result.score + result.half)]

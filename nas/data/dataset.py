@@ -23,7 +23,7 @@ from nas.data import cache, sources
 from nas.data.arrays import STRIDE, Files
 from nas.data.cache import Contents, Facts, Note
 from nas.data.decoding import UNFETCHED, Progress, Rows, Seen, decode
-from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read
+from nas.data.images import Encoded, Pixels, Row, encoded_bytes, fit, read
 from nas.data.labelled import Source, number
 from nas.data.mirror import may_mirror
 from nas.data.oddities import named as oddities
@@ -184,14 +184,9 @@ def _first(rows: Rows, total: int) -> Row | None:
 
 def _originals(images: Sequence[Encoded]) -> list[bytes]:
     """The first of them, as many as are small together."""
-    files = list(map(_file, images))
+    files = [encoded_bytes(image, "image") for image in images]
     sizes = np.cumsum(list(map(len, files)))
     return files[: max(1, int((sizes <= ORIGINAL_BYTES).sum()))]
-
-
-def _file(image: Encoded) -> bytes:
-    found = encoded_file(image, "image")
-    return Path(found).read_bytes() if isinstance(found, str) else found.getvalue()
 
 
 def _check_broken(name: str, seen: Mapping[str, Seen], parts: Mapping[str, Rows], reading: Reading) -> None:

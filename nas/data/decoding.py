@@ -18,13 +18,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import connection
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from nas.data.arrays import Files
-from nas.data.images import Encoded, Pixels, Row, encoded_file, fit, read, size_error
+from nas.data.images import Encoded, Pixels, Row, encoded_bytes, fit, read, size_error
 from space.processor import cores
 from space.reading import InputError
 
@@ -165,10 +164,8 @@ class _Task:
 
 def _what_is_broken(row: Row, error: InputError) -> str:
     with suppress(InputError, OSError):
-        file = encoded_file(row.image, row)
-        with Path(file).open("rb") if isinstance(file, str) else file as opened:
-            if opened.read(len(POINTER)) == POINTER:
-                return f"{row} must be a readable image, got {UNFETCHED}; run git lfs pull"
+        if encoded_bytes(row.image, row).startswith(POINTER):
+            return f"{row} must be a readable image, got {UNFETCHED}; run git lfs pull"
     return str(error)
 
 

@@ -188,6 +188,12 @@ def read(row: Row) -> Image.Image:
     return open_plain(encoded_file(row.image, row), row)
 
 
+def encoded_bytes(image: Encoded, name: object) -> bytes:
+    """The file's content. Raises InputError as `encoded_file` does."""
+    file = encoded_file(image, name)
+    return Path(file).read_bytes() if isinstance(file, str) else file.getvalue()
+
+
 def encoded_file(image: Encoded, name: object) -> BytesIO | str:
     """The file, or its path. Raises InputError by `name` where there is neither, or an archive cannot be read."""
     if image["bytes"] is not None:

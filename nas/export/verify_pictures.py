@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from nas.data.dataset import Data
-from nas.data.images import Encoded, encoded_file
+from nas.data.images import encoded_bytes
 from nas.export.formats import VerificationError
 from nas.export.load import load_preprocess
 from nas.export.modeling import MODELING
@@ -46,7 +46,7 @@ def _write(data: Data, count: int, folder: Path) -> list[tuple[Path, str]]:
     """Files of the first test images, and where each is from."""
     originals = data.originals[:count]
     sources = [image["path"] or f"test image {i}" for i, image in enumerate(originals)]
-    contents = [_content(image) for image in originals]
+    contents = [encoded_bytes(image, "test image") for image in originals]
     if not originals:
         sources = [f"test image {i}, as PNG" for i in range(count)]
         contents = [_png(image) for image in data.test.images[:count]]
@@ -54,11 +54,6 @@ def _write(data: Data, count: int, folder: Path) -> list[tuple[Path, str]]:
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
     return list(zip(paths, sources, strict=True))
-
-
-def _content(image: Encoded) -> bytes:
-    file = encoded_file(image, "test image")
-    return file.getvalue() if isinstance(file, BytesIO) else Path(file).read_bytes()
 
 
 def _png(pixels: Any) -> bytes:
