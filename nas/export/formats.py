@@ -10,11 +10,9 @@ import tempfile
 import warnings
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from nas.export import verify_subprocess
 from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.load import LOADING, WEIGHTS, Preprocess
 from nas.export.modeling import MODELING, modeling_source
+from nas.latency.runtimes import write_onnx
 from nas.records.progress import Steps
 from space import InputError
 from space.network import Network
@@ -41,7 +40,6 @@ TIMM_OPTIONS = "timm.json"
 NEEDS: dict[str, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "timm": ("timm",)}
 LOGITS: dict[str, float] = {"own": 0.0, "modeling": 1e-5, "pt2": 1e-5, "onnx": 1e-4, "timm": 1e-4}
 LARGEST = 4096  # pixels a side that a dynamic size allows
-ONE_FILE = 1.9e9  # bytes of weights: an ONNX file is one message of at most 2 GB, so more lie in a file beside it
 
 
 class VerificationError(InputError):
@@ -153,12 +151,7 @@ def _write_onnx(program: ExportedProgram, preprocess: Preprocess, path: Path) ->
     """With the keys of preprocess.json as metadata, each value as JSON."""
     import onnx
 
-    beside = sum(value.numel() * value.element_size() for value in program.state_dict.values()) > ONE_FILE
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):  # the exporter reports its steps there
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            program, f=str(path), input_names=["images"], output_names=["logits"], external_data=beside, verbose=False
-        )
+    write_onnx(program, path)
     model = onnx.load(path, load_external_data=False)
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in asdict(preprocess).items()})
     onnx.save(model, path)

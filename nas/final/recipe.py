@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from nas.records.recipe import Bool, Float, Int
+from nas.records.recipe import Bool, Float, Int, check_limits
 from space.reading import InputError, check, is_file, load_yaml, nearest
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -53,10 +53,7 @@ class FinalRecipe:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
-        for field, (low, high) in _LIMITS.items():
-            value = getattr(self, field)
-            if value is not None and not low <= value <= high:
-                raise InputError(f"{field} must be from {low} to {high}, got {value}; correct it")
+        check_limits(self, _LIMITS)
         if self.warmup_epochs >= self.epochs:
             raise InputError(
                 f"warmup_epochs must be below the {self.epochs} epochs, got {self.warmup_epochs:g}; lower it"

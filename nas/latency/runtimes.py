@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from torch import Tensor, nn
 from nas.latency.device_names import ONNX, Runtime
 from nas.training.device import stream
 from space import InputError
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 WARM_UP = 3  # forward passes before the clock or a capture
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # that the last of them needs, with itself
@@ -57,17 +61,23 @@ def in_onnxruntime(network: nn.Module, images: Tensor) -> Callable[[], object]:
 
     options, feed = onnxruntime.SessionOptions(), {"images": images.numpy()}
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
-    weights = sum(value.numel() * value.element_size() for value in network.state_dict().values())
     with tempfile.TemporaryDirectory(prefix="nas-") as scratch:
         path = Path(scratch) / "model.onnx"
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):  # the exporter reports its steps there
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                network, (images,), str(path), input_names=["images"], output_names=["logits"], verbose=False,
-                external_data=weights > ONE_FILE,
-            )  # fmt: skip
+        write_onnx(network, path, images)
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, feed)[0]
+
+
+def write_onnx(network: nn.Module | ExportedProgram, path: Path, *images: Tensor) -> None:
+    """As a file from `images` to `logits`; a module is traced on `images` (N, C, H, W), a program has been already."""
+    state = network.state_dict() if isinstance(network, nn.Module) else network.state_dict
+    weights = sum(value.numel() * value.element_size() for value in state.values())
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):  # the exporter reports its steps there
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, images, str(path), input_names=["images"], output_names=["logits"], verbose=False,
+            external_data=weights > ONE_FILE,
+        )  # fmt: skip
 
 
 def captured(network: nn.Module, images: Tensor) -> Callable[[], Tensor]:

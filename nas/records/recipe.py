@@ -44,6 +44,14 @@ _LIMITS: dict[str, tuple[float, float]] = {
 }
 
 
+def check_limits(recipe: object, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Raises InputError for a field that is not within its lowest and highest value; None is not compared."""
+    for field, (low, high) in limits.items():
+        value = getattr(recipe, field)
+        if value is not None and not low <= value <= high:
+            raise InputError(f"{field} must be from {low} to {high}, got {value}; correct it")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """Muon or AdamW (betas .9, .999), no decay on 1-D parameters; linear warm-up, then a constant rate, or a cosine to
@@ -79,10 +87,7 @@ class Recipe:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU that computes in it
 
     def __post_init__(self) -> None:
-        for field, (low, high) in _LIMITS.items():
-            value = getattr(self, field)
-            if value is not None and not low <= value <= high:
-                raise InputError(f"{field} must be from {low} to {high}, got {value}; correct it")
+        check_limits(self, _LIMITS)
         if self.images is not None and self.epochs is not None:
             raise InputError(f"images must stand without epochs, got {self.images} and {self.epochs}; leave one out")
 

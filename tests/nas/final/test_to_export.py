@@ -30,6 +30,7 @@ from nas.export.load import Preprocess
 from nas.final.card import Score, TrainedCard
 from nas.final.recipe import FinalRecipe
 from nas.final.to_export import _device
+from nas.latency import runtimes
 from space import Arch, InputError, Task
 from space.network import Network
 from space.weights import timm_model, to_official, to_timm
@@ -279,7 +280,7 @@ def here(kinds: Collection[str], folder: Path, inputs: dict[str, torch.Tensor]) 
 def test_an_onnx_file_of_more_than_2_gb_keeps_its_weights_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formats, "ONE_FILE", 1000)  # as if it were
+    monkeypatch.setattr(runtimes, "ONE_FILE", 1000)  # as if it were
     monkeypatch.setattr(formats, "run_in_process", here)
     network = randomise(Network(arch(8, 12), Task(32, 3, 10)))
     files = write_formats(tmp_path, network, RGB, ("onnx",))
