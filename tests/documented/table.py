@@ -235,7 +235,7 @@ CIFAR = (
             "nas predict exports/knee path/to/images --csv predictions.csv --html confusion.html",
             "nas predict EXPORT PATH...",
         ),
-        r"accuracy 0\.\d{4} \(top-1, n = 200\), balanced accuracy",
+        r"accuracy \d+\.\d\d% \(top-1, n = 200\), balanced accuracy",
         "nas predict exports/knee images --csv predictions.csv --html confusion.html",
     ),
     Row(
@@ -271,7 +271,7 @@ PATHS = (
     ),
     Row(
         ("nas predict exports/mine-long path/to/others",),
-        r"accuracy 0\.\d{4} \(top-1, n = \d+\)",
+        r"accuracy \d+\.\d\d% \(top-1, n = \d+\)",
         "nas predict exports/mine-long images",
     ),
     Row(("nas init walk --preset convnext_or_modulation_32",), r"next: nas space walk/space\.yaml"),
@@ -484,6 +484,14 @@ LEFT = (
         ("make demo", "time make demo"),
         "the chain `demo` is its commands, shortened; whole it takes a minute or two",
         CI,
+    ),
+    Left(
+        (
+            "nas search convnext_or_modulation_32 --data path/to/cifar10 --flops 1M..16M --sampler random --stop none "
+            "--trials 400 --repeats 60 --workers 2 --runs benchmarks --study recorded-30k",
+        ),
+        "goes on for hours with a study that is there in part",
+        HAND,
     ),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
     Left(
