@@ -23,7 +23,7 @@ from nas.analysis.comparison import FEWEST, Distance, Sample, distances, edf, eq
 from nas.analysis.cost_axes import CostAxis, cost_axes, cost_of
 from nas.analysis.pareto import pareto_front
 from nas.latency.measurements import joined
-from nas.records.settings import Settings
+from nas.records.settings import BASELINE, Settings
 from nas.records.trial import Trial
 
 LOOKED = 20  # studies that are read for one to compare with
@@ -89,7 +89,7 @@ def best_pair(cache: StudyCache, runs: Path, names: Sequence[str], study: str) -
     """A study and what its accuracies may be compared with: the random search beside it or the one that it is beside,
     else the first study that may be; empty where there is none."""
     one = cache.read(runs / study)
-    kin = (f"{study}-random", study.removesuffix("-random"))
+    kin = (f"{study}{BASELINE}", study.removesuffix(BASELINE))
     for name in sorted((name for name in names if name != study), key=lambda name: name not in kin)[:LOOKED]:
         other = cache.read(runs / name)
         if _has_networks(one) and _has_networks(other) and not _differences([one.read_settings, other.read_settings]):
