@@ -17,7 +17,7 @@ from benchmarks.machine import heading
 from nas.latency.device_names import Runtime
 from nas.latency.measuring import MeasureOptions
 from nas.latency.modelling import measure_space
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from space import Budget, Space, Task
 
 SPACES = {"convnext_or_modulation_32": "1M..16M", "convnext_64": "4M..32M", "roadmap_32": "4M..32M"}
@@ -33,7 +33,7 @@ def main() -> None:
         for runtime in get_args(Runtime):
             space, how = Space.load(name), MeasureOptions(device="cpu", batches=BATCHES, runtime=runtime)
             task, budget = Task(space.image_size, 3, 10), Budget.parse(flops)
-            with Steps(Console(stderr=True), f"{name}, {runtime}").step(unit="networks") as report:
+            with StepLine(Console(stderr=True), f"{name}, {runtime}").step(unit="networks") as report:
                 models = measure_space(
                     space, task, budget, how, networks=networks, unseen=networks, on_network=report
                 )  # fmt: skip

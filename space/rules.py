@@ -11,8 +11,6 @@ from typing import Any
 
 from space.reading import InputError, as_yaml_number, nearest, shortened
 
-COUNTS = ("flops", "params", "activations")
-
 
 class Rule:
     """`check` returns the value or raises InputError `must ..., got ...; ...` (without the field's name)."""

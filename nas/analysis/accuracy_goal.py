@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import Point, minimised, points, score, top
 from nas.analysis.wording import mean_words
-from nas.records.extent import SEEDS, Extent
+from nas.records.extent import GOAL_SEEDS, Extent
 from nas.records.scores import WORDS, has
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
 
 SAVED = 0.02  # part of its cost that a network must save to be looked for
 MISSES = 10  # networks that were drawn to be cheaper, trained in vain, after which a search ends
-TRIES = 2 * SEEDS  # trainings of a network, failed ones included, to get its seeds
+TRIES = 2 * GOAL_SEEDS  # trainings of a network, failed ones included, to get its seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Reached:
     @property
     def is_unsure(self) -> bool:
         """Whether it is to have another seed."""
-        return self.seeds < SEEDS and self.tries < TRIES
+        return self.seeds < GOAL_SEEDS and self.tries < TRIES
 
     @property
     def is_over(self) -> bool:
@@ -68,7 +68,7 @@ class AccuracyGoal:
         """Trainings that are planned for: networks, and the seeds of one that has it."""
         found, ended = self.reached(trials), [trial for trial in trials if trial.state in ENDED]
         networks = sum(trial.repeat_of is None for trial in ended)
-        wanted = SEEDS - 1 if found is None else SEEDS - found.seeds
+        wanted = GOAL_SEEDS - 1 if found is None else GOAL_SEEDS - found.seeds
         seeds = max(0, min(wanted, extent.repeats - (len(ended) - networks)))
         return seeds if found and found.is_over else max(0, extent.trials - networks) + seeds
 

@@ -34,7 +34,7 @@ from nas.records.trial import Trial
 
 Floats = NDArray[np.float64]
 Draws = NDArray[np.float32]  # millions of them
-SEEDS = 5  # trainings of one network at most, as RegNet's finals have (arXiv 2003.13678)
+MOST_SEEDS = 5  # trainings of one network at most, as RegNet's finals have (arXiv 2003.13678)
 DRAWS = 1500  # of the true accuracies, to 1,000 networks: a probability is known to .013 at worst
 SETTLED = 0.01  # a network this certain to be on or off the front is not worth another seed
 _BEGUN = ("complete", "failed", "stopped", "running", "waiting")
@@ -268,7 +268,7 @@ def next_repeat(trials: Sequence[Trial], limit: int, seed: int, cost: CostAxis =
 
     def gain(row: NetworkResult) -> float:
         seeds, p = begun[row.trial.key or ""], row.probability or 0.0
-        return p * (1 - p) / (seeds * (seeds + 1)) if 0 < seeds < SEEDS and SETTLED < p < 1 - SETTLED else 0.0
+        return p * (1 - p) / (seeds * (seeds + 1)) if 0 < seeds < MOST_SEEDS and SETTLED < p < 1 - SETTLED else 0.0
 
     worthy = [row for row in found.rows.values() if gain(row) > 0]
     return max(worthy, key=lambda row: (gain(row), -row.trial.number)).trial.number if worthy else None

@@ -31,7 +31,7 @@ from nas.benchmark.replay_tables import replay_tables
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable
 from nas.records.files import write_asked
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from nas.records.settings import DESIGN, Sampler, Stop
 from space import InputError
 from space.processor import cores
@@ -116,7 +116,7 @@ class Report:
 
 def run_replay(
     path: Path | None, samplers: Sequence[str], stops: Sequence[str], seeds: int, trials: int | None,
-    unit: Unit, processes: int | None, page: Path | None, steps: Steps | None = None,
+    unit: Unit, processes: int | None, page: Path | None, steps: StepLine | None = None,
 ) -> Report:  # fmt: skip
     """The command: loads, fits a surrogate where a sampler needs one, runs, writes the page. None: see the command."""
     table = RecordedTable.load(path)
@@ -130,7 +130,7 @@ def run_replay(
     answers = (Exhaustive.of(table) if whole else Surrogate.fit(table)) if asked else None
     limit = budget(table, trials or min(40, max(1, len(table.networks) // 4)), unit)
     bench = Bench(table, answers, unit, limit)
-    with (steps or Steps.unseen()).step(unit="runs") as seen:
+    with (steps or StepLine.unseen()).step(unit="runs") as seen:
         report = Report(replay(bench, chosen, seeds, processes or cores(), seen), bench, seeds)
     if page is not None:
         plot(report.curves, report.notes(), page)

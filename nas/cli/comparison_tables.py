@@ -15,7 +15,7 @@ from nas.analysis.wording import FLOPS_WORDS, basis
 from nas.records.settings import Settings
 from space import Band
 
-COUNTS = (1, 2, 5, 10, 20, 50)  # of which the best is told
+BEST_OF = (1, 2, 5, 10, 20, 50)  # of which the best is told
 
 
 def comparison_table(found: SpaceComparison, settings: Settings, band: Band, seeds: str) -> Table:
@@ -30,7 +30,7 @@ def comparison_table(found: SpaceComparison, settings: Settings, band: Band, see
         table.add_row("failed to train", *(f"{side.failed:,}" for side in sides))
     table.add_row("median accuracy", *(_percent(side.median, 2) for side in sides))
     table.add_row("above the other's median", *(_percent(side.ahead, 0) for side in sides))
-    for count in COUNTS:
+    for count in BEST_OF:
         best = [side.best_of(count) for side in sides]
         if any(best):
             table.add_row(f"best of {count}, expected", *(_percent(each, 2) if each else "" for each in best))

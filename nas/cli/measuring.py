@@ -20,7 +20,7 @@ from nas.export.arch_source import load_network
 from nas.latency.device_names import Runtime
 from nas.latency.known_models import make_models
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from nas.records.settings import DESIGN, FILE, Sampler, Stop, find_study
 from nas.storage.reader import Reader
 from space import Budget, Space, Task
@@ -70,7 +70,7 @@ def measure(
         return
     if not is_study:
         network, task = load_network(what, image_size, channels, classes)
-        with Steps(progress(), f"measuring {what}").step():
+        with StepLine(progress(), f"measuring {what}").step():
             timings = measure_arch(network, task, how)
         if as_json:
             about = {"network": what, "key": network.key, "task": asdict(task), "latency": LATENCY}
@@ -80,7 +80,7 @@ def measure(
         return
     folder = find_study(what, runs)
     reader = Reader(folder)
-    with Steps(progress(), f"measuring {folder.resolve().name}").step(unit="networks") as report:
+    with StepLine(progress(), f"measuring {folder.resolve().name}").step(unit="networks") as report:
         names = measure_study(folder, reader.trials(), reader.settings.task, how, report)
     measured = [(name, size) for name in names for size in how.batches]
     if as_json:
@@ -178,7 +178,7 @@ def replay(
     """
     from nas.benchmark.replay_report import run_replay
 
-    steps = Steps(progress(), "replaying")
+    steps = StepLine(progress(), "replaying")
     report = run_replay(table, sampler or [], stop or [], seeds, trials, cost, processes, plot, steps)
     if as_json:
         print_json(*report.to_json())

@@ -15,7 +15,7 @@ from nas.cli.options import Json
 from nas.data.folders import split_of
 from nas.records.files import write_asked
 from nas.records.look import printable
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from space import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def predict(
             raise InputError(f"{option} must not exist, got {out}; choose another file with --{option}")
     classifier = load_classifier(export, file)
     found = find(paths, classifier.preprocess.classes)
-    with Steps(progress(), "looking at pictures").step(total=len(found.files)) as report:
+    with StepLine(progress(), "looking at pictures").step(total=len(found.files)) as report:
         predictions = classify(classifier, found.files, report)
     scores = score(predictions)
     said = [*trained_on(export, paths), *notes(found, classifier, predictions)]

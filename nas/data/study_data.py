@@ -10,7 +10,7 @@ from nas.data.dataset import Data, load
 from nas.data.images import ImageSizeNeeded
 from nas.data.sources import DIGITS
 from nas.records.data_card import AS_FOUND, Augment, DataCard, Reading
-from nas.records.progress import Notes, Steps
+from nas.records.progress import Notes, StepLine
 from nas.records.recipe import Recipe
 from nas.records.settings import Settings
 from space import InputError
@@ -20,7 +20,7 @@ def load_with_progress(
     source: str, size: int | None, console: Console, reading: Reading = AS_FOUND, notes: Notes | None = None
 ) -> Data:
     """`notes`: where those on the data go; else they are only said."""
-    with Steps(console, f"reading {source}").step() as report:
+    with StepLine(console, f"reading {source}").step() as report:
         data = load(source, size, reading=reading, on_progress=report, on_note=notes or Notes(console))
     if size and data.image_size != size:
         raise InputError(f"image_size must be {size} px, got {data.image_size} px from {source}; use --image-size")
@@ -89,7 +89,7 @@ def load_study_data(settings: Settings, source: str | None, console: Console) ->
     """The study's data, from where it was or from `source`. Raises InputError if its fingerprint is another."""
     card = settings.data
     try:
-        with Steps(console, f"reading {source or card.source}").step() as report:
+        with StepLine(console, f"reading {source or card.source}").step() as report:
             data = load(source or card.source, card.image_size, reading=card.reading, on_progress=report)
     except InputError as error:
         raise InputError(f"{error}, or say with --data where the study's data is now") from error

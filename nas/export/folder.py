@@ -16,10 +16,10 @@ from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.formats import File, verify, write_base, write_formats
 from nas.export.kept import folder_of
 from nas.export.load import CARD, WEIGHTS, Preprocess
-from nas.latency.reference_kernel import Reference, threads
+from nas.latency.reference_kernel import ReferenceKernel, threads
 from nas.latency.timing import Timing, measure
 from nas.records.errors import terminable
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from nas.storage.owners import WINDOWS, lives
 from space import InputError
 from space.network import Network
@@ -62,13 +62,13 @@ def write(
     check: Callable[[Path], None] = lambda folder: None,
     force: bool = False,
     timed: bool = True,
-    steps: Steps | None = None,
+    steps: StepLine | None = None,
 ) -> Written:
     """Writes the folder `out`: the network in `formats`, its card, and what `extra` adds; `check` sees it before it
     gets its name. `images`: normalised (N, C, H, W), to compare logits on. Predictions that were kept of an export
     of that name go. Whatever interrupts it, nothing half-written
     stands under that name. `steps`: what is told of its own, `steps_of` the formats."""
-    steps = steps or Steps.unseen()
+    steps = steps or StepLine.unseen()
     _sweep(out)
     check_out(out, force)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -103,7 +103,7 @@ def _timings(network: Network) -> list[Timing]:
     """Short and once, as nobody waits for a quiet machine here; the card says where it was busy."""
     found = list[Timing]()
     with threads(1):  # as `nas measure` does
-        reference = Reference(torch.device("cpu"))
+        reference = ReferenceKernel(torch.device("cpu"))
         for batch in BATCHES:
             if not found or batch / found[0].images_per_second <= LONGEST:
                 found += measure(network, network.task, batch, reference, SECONDS, tries=1)

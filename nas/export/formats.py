@@ -25,7 +25,7 @@ from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.load import LOADING, WEIGHTS, Preprocess
 from nas.export.modeling import MODELING, modeling_source
 from nas.latency.runtimes import write_onnx
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from space import InputError
 from space.network import Network
 from space.reading import nearest
@@ -103,10 +103,10 @@ def write_base(folder: Path, network: Network, preprocess: Preprocess) -> list[F
 
 
 def write_formats(
-    folder: Path, network: Network, preprocess: Preprocess, formats: Collection[str], steps: Steps | None = None
+    folder: Path, network: Network, preprocess: Preprocess, formats: Collection[str], steps: StepLine | None = None
 ) -> list[File]:
     """The files of `formats`, a step each; the first of both that need it traces the network, too."""
-    files, steps = [], steps or Steps.unseen()
+    files, steps = [], steps or StepLine.unseen()
     traced = cache(partial(trace, network))
     if "pt2" in formats:
         with steps.step(PT2):

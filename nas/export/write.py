@@ -23,7 +23,7 @@ from nas.export.load import CARD, Preprocess, load_export
 from nas.export.model_card import ModelCard
 from nas.export.verify_pictures import verify_pictures
 from nas.records.files import write_whole
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from nas.records.reference import read_references
 from nas.records.scores import ClassCounts
 from nas.records.trial import WEIGHTS as KEPT_WEIGHTS
@@ -65,7 +65,7 @@ def export_trial(
     check_formats(formats, Network(trial.to_arch(), reader.settings.task))
     target = choose_device(device)
     data = load_study_data(reader.settings, data_source, console)
-    steps = Steps(console, "export", OWN_STEPS + steps_of(formats))
+    steps = StepLine(console, "export", OWN_STEPS + steps_of(formats))
     network, note = _network(reader, trial, data, target, steps)
     network = network.cpu().eval()
     validation = _counts(_logits(network, data.validation, data, steps, "validation split"), data.validation)
@@ -104,7 +104,7 @@ def checked_images(data: Data) -> Tensor:
 
 
 def _network(
-    reader: Reader, trial: Trial, data: Data, device: torch.device, steps: Steps
+    reader: Reader, trial: Trial, data: Data, device: torch.device, steps: StepLine
 ) -> tuple[Network, str | None]:
     """The trained network, and a remark for its card where it had to be trained again."""
     settings, arch = reader.settings, trial.to_arch()
@@ -153,7 +153,7 @@ def _check_recorded(trial: Trial, accuracy: float) -> None:
         )
 
 
-def _logits(network: Network, split: Split, data: Data, steps: Steps, what: str) -> Tensor:
+def _logits(network: Network, split: Split, data: Data, steps: StepLine, what: str) -> Tensor:
     """Of a whole split, on the CPU: (N, classes)."""
     with steps.step(what, len(split.labels)) as report:
         return predict(network, _on_cpu(split, data), on_images=report)
@@ -167,7 +167,7 @@ def _on_cpu(split: Split, data: Data) -> DeviceSplit:
     return DeviceSplit(split, data, torch.device("cpu"))
 
 
-def _verify(folder: Path, expected: Tensor, data: Data, card: ModelCard, steps: Steps) -> None:
+def _verify(folder: Path, expected: Tensor, data: Data, card: ModelCard, steps: StepLine) -> None:
     """Loads the folder back: logits on the whole test split equal to those `expected` (N, classes) to the last bit, the
     accuracy that stands in the card, and pictures from files that become what was trained on."""
     logits = _logits(load_export(folder).model, data.test, data, steps, "test split, reloaded")

@@ -39,7 +39,7 @@ from nas.final.recipe import FinalRecipe
 from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, fit_batch, processes, train_to_end
 from nas.latency.timing import device_name
 from nas.records.data_card import AS_FOUND, Reading
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceSplit
@@ -248,7 +248,7 @@ def _export(
     if trained.averaged is not None:
         found["averaged weights"] = trained.averaged
     splits = {"validation": DeviceSplit(data.validation, data, device), "test": DeviceSplit(data.test, data, device)}
-    steps, scores = Steps(console, "export", 1 + len(found) * len(splits) + steps_of(order.formats)), []
+    steps, scores = StepLine(console, "export", 1 + len(found) * len(splits) + steps_of(order.formats)), []
     for name, module in found.items():
         accuracies = []
         for which, split in splits.items():
@@ -317,7 +317,7 @@ def run_import(
     card = ImportedCard(source=checkpoint.name, naming=naming, arch=arch, task=task, named=named)
     noise = torch.randn(4, channels, task.image_size, task.image_size, generator=torch.Generator().manual_seed(0))
     preprocess = Preprocess(task.image_size, channels, mean, std, names)
-    steps = Steps(console, "import", steps_of(formats))
+    steps = StepLine(console, "import", steps_of(formats))
     write(out, network, preprocess, noise, card.markdown, formats=formats, force=force, steps=steps)
     return card
 

@@ -14,7 +14,7 @@ from nas.latency.measuring import MeasureOptions, measure_arch, names_of
 from nas.latency.modelling import DEVICES, measure_space, model_path
 from nas.latency.reach import by_measuring, flops_within
 from nas.records.files import write_asked
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 from space import Arch, Budget, InputError, Space, Task
 from space.latency_model import LatencyModel
 from space.measure_command import check_images, measure_command, options_of
@@ -119,7 +119,7 @@ def _at_hand(
     )  # fmt: skip
     if budget.flops is None:
         assert budget.latency is not None, "one of the two is given"
-        with Steps(console, "finding the FLOPs").step():
+        with StepLine(console, "finding the FLOPs").step():
             takes = partial(_measured, task=task, how=how)
             fits = by_measuring(space, task, budget.latency, takes)
             budget = replace(budget, flops=flops_within(space, task, fits))
@@ -151,7 +151,7 @@ def make_models(
 ) -> list[tuple[LatencyModel, Path]]:  # fmt: skip
     """Measures, and keeps each model where `model_path` says, or in the folder `out`."""
     flops = None if budget is None else Budget(flops=budget.flops)  # limits apart: they are of the search
-    with Steps(console, f"measuring {space.name}").step(unit="networks") as report:
+    with StepLine(console, f"measuring {space.name}").step(unit="networks") as report:
         models = measure_space(space, task, flops, how, seed=seed, on_network=report, networks=networks)
     paths = [model_path(model, out or DEVICES) for model in models]
     for model, path in zip(models, paths, strict=True):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from nas.latency.device_names import Runtime
-    from nas.latency.reference_kernel import Reference
+    from nas.latency.reference_kernel import ReferenceKernel
     from nas.latency.timing import Timing
 
 
@@ -42,11 +42,11 @@ def parse_batches(words: str) -> list[int]:
 
 def measure_arch(arch: Arch, task: Task, how: MeasureOptions) -> list[Timing]:
     """One network with fresh weights: of each batch size one timing on a CPU, two on a GPU."""
-    from nas.latency.reference_kernel import Reference, threads
+    from nas.latency.reference_kernel import ReferenceKernel, threads
 
     target = target_of(how)
     with threads(how.threads):
-        return list(timings_of(arch, task, how.batches, how.runtime, Reference(target)))
+        return list(timings_of(arch, task, how.batches, how.runtime, ReferenceKernel(target)))
 
 
 def measure_study(
@@ -58,7 +58,7 @@ def measure_study(
 ) -> list[str]:
     """Measures every network that was trained to its end and was not measured so yet, or not on a quiet machine;
     keeps each at once. Returns the names that they are kept under. The study stays where it is meanwhile."""
-    from nas.latency.reference_kernel import Reference, threads
+    from nas.latency.reference_kernel import ReferenceKernel, threads
     from nas.latency.timing import device_names
     from nas.training.allocator import give_back_memory
 
@@ -66,7 +66,7 @@ def measure_study(
     with at_work(folder), threads(how.threads):
         names = device_names(target, how.runtime)
         bests = filter(None, (reference_best(around(folder).get(name, {})) for name in names))
-        reference = Reference(target, min(bests, default=None))
+        reference = ReferenceKernel(target, min(bests, default=None))
         for done, trial in enumerate(networks):
             on_network(done, len(networks))
             assert trial.key is not None
@@ -100,7 +100,7 @@ def target_of(how: MeasureOptions) -> torch.device:
 
 
 def timings_of(
-    arch: Arch, task: Task, batches: Sequence[int], runtime: Runtime, reference: Reference,
+    arch: Arch, task: Task, batches: Sequence[int], runtime: Runtime, reference: ReferenceKernel,
     seconds: float | None = None,
 ) -> Iterator[Timing]:  # fmt: skip
     """Of each batch as soon as it is measured."""

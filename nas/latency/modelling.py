@@ -21,7 +21,7 @@ from space.latency_model import LatencyModel
 from space.work import work
 
 if TYPE_CHECKING:
-    from nas.latency.reference_kernel import Reference
+    from nas.latency.reference_kernel import ReferenceKernel
     from nas.latency.timing import Timing
 
 NETWORKS = 100  # that a model is fitted to
@@ -102,13 +102,13 @@ def _measured(
 ) -> Sample:
     """In random order, so that what changes meanwhile is not mistaken for what networks do; without those that were
     measured while the machine was busy, PASSES times in a row."""
-    from nas.latency.reference_kernel import Reference, threads
+    from nas.latency.reference_kernel import ReferenceKernel, threads
 
     found: dict[tuple[str, int], dict[int, Timing]] = defaultdict(dict)
     order = random.Random(seed).sample(range(len(archs)), len(archs))
     target, done, total = target_of(how), 0, len(order)
     with threads(how.threads):
-        reference = Reference(target)
+        reference = ReferenceKernel(target)
         for _ in range(PASSES):
             for place in order:
                 on_network(done, total)
@@ -125,7 +125,7 @@ def _measured(
     return {which: _quiet(timings, reference) for which, timings in found.items()}
 
 
-def _quiet(timings: Mapping[int, Timing], reference: Reference) -> dict[int, float]:
+def _quiet(timings: Mapping[int, Timing], reference: ReferenceKernel) -> dict[int, float]:
     """Nanoseconds of the networks that were measured while the machine was not busy, as it is known by now; what the
     reference kernel lost meanwhile, up to the limit, is taken off."""
     slowdowns = {i: timing.reference / reference.best for i, timing in timings.items()}

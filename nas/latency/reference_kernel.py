@@ -24,7 +24,7 @@ BURST = 20  # runs in a row
 SETTLING = 4  # bursts to warm up and to find the best time
 
 
-class Reference:
+class ReferenceKernel:
     """An inverted bottleneck, `gelu(x A) B` in float32, on a device, with the threads that torch has now."""
 
     def __init__(self, device: torch.device, best: float | None = None) -> None:

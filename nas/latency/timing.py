@@ -14,7 +14,7 @@ from torch import nn
 
 from nas.analysis import cost_axes
 from nas.latency.device_names import CAPTURED, EAGER, ONNX, Runtime
-from nas.latency.reference_kernel import Reference, timed
+from nas.latency.reference_kernel import ReferenceKernel, timed
 from nas.latency.runtimes import WARM_UP, passes
 from nas.latency.tensor_memory import peak_tensor_bytes
 from nas.training.allocator import is_for_room
@@ -78,7 +78,7 @@ class Try:
 
 
 def measure(
-    network: nn.Module, task: Task, batch: int, reference: Reference, seconds: float | None = None,
+    network: nn.Module, task: Task, batch: int, reference: ReferenceKernel, seconds: float | None = None,
     tries: int = TRIES, runtime: Runtime = "torch",
 ) -> list[Timing]:  # fmt: skip
     """Times `network`, which must be on the reference's device, on noise of the task's size: once on a CPU; on a GPU
@@ -133,7 +133,7 @@ def device_name(device: torch.device) -> str:
     return f"{name}, {threads} thread{'s' * (threads > 1)}"
 
 
-def _tries(run: Callable[[], object], reference: Reference, seconds: float) -> Iterator[Try]:
+def _tries(run: Callable[[], object], reference: ReferenceKernel, seconds: float) -> Iterator[Try]:
     for _ in range(WARM_UP):
         timed(run, reference.device)
     while True:
@@ -148,7 +148,7 @@ def _tries(run: Callable[[], object], reference: Reference, seconds: float) -> I
         yield Try(tuple(took), mean, mean / reference.best)
 
 
-def _timing(name: str, batch: int, memory: int, reference: Reference, chosen: Try) -> Timing:
+def _timing(name: str, batch: int, memory: int, reference: ReferenceKernel, chosen: Try) -> Timing:
     low, median, high = statistics.quantiles(chosen.took, n=4, method="inclusive")
     return Timing(
         device=name, batch=batch, median=median, low=low, high=high, passes=len(chosen.took),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SEEDS = 3  # trainings whose mean is believed to have an accuracy: of many networks trained once, some do by luck
+GOAL_SEEDS = 3  # trainings whose mean is believed to have an accuracy: of many networks trained once, some do by luck
 
 
 class Extent(NamedTuple):
@@ -17,4 +17,4 @@ class Extent(NamedTuple):
     @property
     def further(self) -> int:
         """Further seeds that can be planned for: for an accuracy those of one network, whatever more it takes."""
-        return self.repeats if self.accuracy is None else min(self.repeats, SEEDS - 1)
+        return self.repeats if self.accuracy is None else min(self.repeats, GOAL_SEEDS - 1)

@@ -32,7 +32,7 @@ class Report(Protocol):
         """So much of the step is done; `total` where it was not known before."""
 
 
-class Steps:
+class StepLine:
     """The steps of a command: `export 3 of 7, test split: 4,096 of 10,000 images, 0:00:12 left`.
 
     In a terminal a line with a bar that goes at the end. In a log a line for every PAUSE seconds or more, at what
@@ -47,9 +47,9 @@ class Steps:
         self.said = console.get_time()
 
     @staticmethod
-    def unseen() -> Steps:
+    def unseen() -> StepLine:
         """For whoever is not watched."""
-        return Steps(Console(quiet=True), "")
+        return StepLine(Console(quiet=True), "")
 
     @contextmanager
     def step(self, what: str = "", total: float | None = None, unit: str = "images") -> Iterator[Report]:

@@ -15,7 +15,7 @@ from space import Arch, InputError
 State = Literal["complete", "stopped", "failed", "running", "waiting", "interrupted", "outside", "repeat"]
 ENDED = ("complete", "stopped", "failed")  # trained, or tried to be: such a trial counts
 _ARTIFACT = "artifacts:"  # Optuna's prefix of the system attributes that name a trial's files
-COUNTS = "counts"  # the attribute of a trial's ClassCounts: [correct, images]
+CLASS_COUNTS = "counts"  # the attribute of a trial's ClassCounts: [correct, images]
 CURVE, WEIGHTS = "curve.csv", "weights.safetensors"  # names of a trial's artifacts
 
 

@@ -17,7 +17,7 @@ from nas.analysis.wording import duration
 from nas.data.dataset import Data
 from nas.data.study_data import load_study_data
 from nas.records.errors import first_line, terminable
-from nas.records.progress import Report, Steps
+from nas.records.progress import Report, StepLine
 from nas.records.recipe import Recipe
 from nas.records.reference import Reference, alone, read_reference, reference_path
 from nas.records.settings import Settings, difference
@@ -175,7 +175,7 @@ def _train_all(left: Sequence[tuple[Fitted, int]], bench: _Bench) -> list[Refere
     trainings = f"{len(left)} training{'s' * (len(left) > 1)}"
     _say(bench.console, f"estimate: {trainings} of {bench.recipe.length:,} images, {duration(whole)}")
     done, found = 0.0, list[Reference]()
-    with Steps(bench.console, f"references of {bench.settings.name}").step(total=100, unit="%") as report:
+    with StepLine(bench.console, f"references of {bench.settings.name}").step(total=100, unit="%") as report:
         for number, (each, index) in enumerate(left, 1):
             part = seconds[each.name] / whole
             with alone(bench.folder, each.name, index) as is_ours:

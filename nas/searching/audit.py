@@ -19,7 +19,7 @@ from nas.analysis.pareto import flops, merged, score
 from nas.analysis.rank_agreement import NEEDED, Agreement, Audited, agreement
 from nas.data.study_data import load_study_data
 from nas.records.files import write_whole
-from nas.records.progress import Report, Steps
+from nas.records.progress import Report, StepLine
 from nas.records.scores import score_of
 from nas.records.settings import Settings
 from nas.records.trial import Period, Trial
@@ -126,7 +126,7 @@ def run_audit(
     done = 0.0
     with (
         at_work(reader.folder),
-        Steps(console, f"auditing {settings.name}").step(total=sum(weights.values()), unit="%") as report,
+        StepLine(console, f"auditing {settings.name}").step(total=sum(weights.values()), unit="%") as report,
     ):
         for number, weight in weights.items():
             trial, own_seed = trials[number], trial_seed(seed, -1 - number)  # no trial has a negative number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import secrets
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +13,10 @@ from nas.data.study_data import describe_data, described_as, like, load_with_pro
 from nas.records.data_card import AS_FOUND, DataCard
 from nas.records.progress import Notes
 from nas.records.recipe import Recipe
-from nas.records.settings import ARCHIVE, BASELINE, DESIGN, FILE, Settings, find_study
-from nas.records.study_name import check_name
+from nas.records.settings import BASELINE, DESIGN, FILE, Settings
 from nas.searching.latency_budget import with_model
 from nas.searching.plan import Rival, SearchPlan
 from nas.storage.artifacts import parse_artifacts
-from nas.storage.moving import at_work
 from nas.storage.postgres import parse_server
 from nas.storage.study_folder import package_versions
 from space import Band, Budget, Task
@@ -70,18 +67,11 @@ def _ends(band: Band | None) -> tuple[int, int] | None:
     return None if band is None else (band.low, band.high)
 
 
-def of_rival(settings: Settings, rival: Rival, plan: SearchPlan, stack: ExitStack) -> Settings:
+def of_rival(settings: Settings, rival: Rival) -> Settings:
     """What the rival's study is begun with: the same but for the space. Raises InputError where its space cannot be
     searched so."""
     rival.space.check_size(settings.data.image_size, f"space {rival.space.name}")
     rival.space.check_budget(settings.budget, settings.task)
-    folder = plan.runs / check_name(rival.name)
-    if not folder.exists() and (plan.runs / ARCHIVE / rival.name).exists():
-        find_study(rival.name, plan.runs)  # says how to bring it back
-    if (folder / FILE).exists():
-        Settings.read(folder).check_resumable()
-        if not plan.dry_run:
-            stack.enter_context(at_work(folder))
     return replace(
         settings, name=rival.name, seed=rival.seed, space_name=rival.space.name, space=rival.space.to_dict()
     )  # fmt: skip

@@ -10,7 +10,7 @@ from rich.console import Console
 from nas.latency.front_check import check_front
 from nas.latency.known_models import Wanted, model_for
 from nas.latency.reach import by_forecast, flops_within
-from nas.records.progress import Notes, Steps
+from nas.records.progress import Notes, StepLine
 from nas.records.settings import Settings
 from nas.searching.plan import SearchPlan
 from nas.searching.progress import Stopping
@@ -91,7 +91,7 @@ def say_measured(folder: Path, device: str, console: Console, stopping: Stopping
             raise KeyboardInterrupt
 
     try:
-        with Steps(console, "measuring the front").step(unit="networks") as report:
+        with StepLine(console, "measuring the front").step(unit="networks") as report:
             checked = check_front(folder, settings, device, on_network)
         said = [f"the front is not measured here: its latency is of {model.device}"]
         said = said if checked is None else [str(each) for each in checked]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from nas.records.extent import Extent
 from nas.records.files import write_whole
 from nas.records.progress import Notes
 from nas.records.scores import WORDS
-from nas.records.settings import ARCHIVE, BASELINE, FILE, SAMPLES, Settings, find_study
+from nas.records.settings import ARCHIVE, FILE, SAMPLES, Settings, find_study
 from nas.records.study_name import check_name
 from nas.records.trial import ENDED, Trial
 from nas.searching.beginning import data_and_settings, of_baseline, of_rival
@@ -29,7 +29,7 @@ from nas.searching.estimate import TimeLeft
 from nas.searching.latency_budget import say_measured
 from nas.searching.listener import OnTrial, heard
 from nas.searching.loop import Watch
-from nas.searching.plan import SearchPlan, study_name
+from nas.searching.plan import SearchPlan, names_beside, study_name
 from nas.searching.progress import SearchProgress, Stopping
 from nas.searching.runners import Begin, alone, in_processes, on_ray, where
 from nas.searching.schedule import Schedule, schedule
@@ -55,40 +55,34 @@ def run_search(
     if plan.baseline and (plan.sampler, plan.rule) == ("random", "none"):
         raise InputError("baseline must stand beside another search, got one of sampler random itself; leave it out")
     folder = folder_of_search(space, source, budget, plan)
-    name = folder.name
-    if plan.baseline:
-        check_name(f"{name}{BASELINE}")
-    if plan.storage:
+    folders = [folder, *(plan.runs / check_name(name) for name in names_beside(folder.name, plan))]
+    if plan.storage and not plan.dry_run:
         remember_server(plan.storage)
-    if not folder.exists() and (plan.runs / ARCHIVE / name).exists():
-        find_study(name, plan.runs)  # says how to bring it back
     with ExitStack() as stack:
         stack.enter_context(terminable())
-        if (folder / FILE).exists() and not plan.dry_run:
-            stack.enter_context(at_work(folder))  # from now on nobody moves it away
+        for study in folders:
+            _take(study, plan, stack)
         notes = Notes(console)
         ray, target = where(plan, stack)
         data, settings = data_and_settings(space, source, budget, plan, folder, str(target), notes)
-        second = [of_rival(settings, plan.rival, plan, stack)] if plan.rival else []
-        others = [f"{name}{BASELINE}"] * plan.baseline + [each.name for each in second]
-        both = [folder, *(plan.runs / other for other in others)]
-        samples = b"" if all((each / SAMPLES).exists() for each in both) else sheet(data)
+        rivals = [of_rival(settings, plan.rival)] if plan.rival else []
+        samples = b"" if all((study / SAMPLES).exists() for study in folders) else sheet(data)
         stopping = stack.enter_context(Stopping(console).listening())
         workers = plan.workers or (torch.cuda.device_count() if target.type == "cuda" and not ray else 1)
         # also for workers: it is timed here, and a recipe that does not fit the data is refused once
         recipe = settings.build_recipe()
         placed = DeviceData.place(data, recipe, torch.device("cpu") if ray else target)
         fitting_batch(recipe.batch_size, len(placed.train), on_note=notes)
-        for each in (settings, *second, *[of_baseline(settings)] * plan.baseline):
+        for each in (settings, *rivals, *[of_baseline(settings)] * plan.baseline):
             if (plan.runs / each.name / FILE).exists():
                 open_folder(plan.runs / each.name, each)  # refused before anything is timed
         schedules = []
-        for each in (settings, *second):
-            if second:
+        for each in (settings, *rivals):
+            if rivals:
                 console.print(f"space {each.space_name}, seed {each.seed}:", highlight=False)
             schedules.append(schedule(each.drawable(), each, plan, data, placed, workers, bool(ray), notes))
         if plan.dry_run:
-            for each, found in zip((settings, *second), schedules, strict=True):
+            for each, found in zip((settings, *rivals), schedules, strict=True):
                 what = f"{_what(each, plan.extent(found.trials))}; nothing is trained"
                 console.print(f"study {plan.runs / each.name}: {what}", soft_wrap=True)
         if plan.dry_run or stopping.asked:
@@ -106,9 +100,8 @@ def run_search(
             )
         logs_trials = workers == 1 or bool(ray)  # else their workers do
         shared = Shared(begin, notes, stopping, samples, log, logs_trials)
-        finished = _run_both(folder, settings, plan, schedules[0], shared, on_trial)
-        for each, found in zip(second, schedules[1:], strict=True):
-            finished = finished and _run(plan.runs / each.name, each, found, Extent(found.trials), shared)
+        turns = _turns([settings, *rivals], schedules, plan, console)
+        finished = all(_run(turn, plan.runs, shared, None if i else on_trial) for i, turn in enumerate(turns))
         if finished and settings.latency:
             say_measured(folder, plan.device, notes.console, stopping)
         return folder, finished
@@ -121,10 +114,21 @@ def folder_of_search(space: Drawable, source: str, budget: Budget, plan: SearchP
     return plan.runs / study_name(space, name_of_source(source), budget, plan)
 
 
+def _take(folder: Path, plan: SearchPlan, stack: ExitStack) -> None:
+    """Sees to it that nobody moves a study away from now on, where there is one. Raises InputError for an archived one,
+    and one that can only be read."""
+    if (folder / FILE).exists():
+        Settings.read(folder).check_resumable()
+        if not plan.dry_run:
+            stack.enter_context(at_work(folder))
+    elif not folder.exists() and (plan.runs / ARCHIVE / folder.name).exists():
+        find_study(folder.name, plan.runs)  # says how to bring it back
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a study and its baseline have in common. `notes`: what was said before their logs begin. `samples`: the
-    picture of its data, empty where each has one. `logs_trials`: their workers do not."""
+    """What the studies of a search have in common. `notes`: what was said before their logs begin. `samples`: the
+    picture of their data, empty where each has one. `logs_trials`: their workers do not."""
 
     begin: Begin
     notes: Notes
@@ -134,34 +138,43 @@ class Shared:
     logs_trials: bool
 
 
-def _run_both(
-    folder: Path, settings: Settings, plan: SearchPlan, found: Schedule, shared: Shared, on_trial: OnTrial | None
-) -> bool:
-    """The study, then its baseline where there shall be one. False if it was asked to stop before."""
-    finished = _run(folder, settings, found, plan.extent(found.trials), shared, on_trial)
-    if finished and plan.baseline:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A study of a search, and how far it shall go."""
+
+    settings: Settings
+    found: Schedule
+    extent: Extent
+
+
+def _turns(
+    searched: Sequence[Settings], schedules: Sequence[Schedule], plan: SearchPlan, console: Console
+) -> Iterator[Turn]:
+    """One after the other: how far the baseline goes is known when the search that it stands beside has ended."""
+    for settings, found in zip(searched, schedules, strict=True):
+        yield Turn(settings, found, plan.extent(found.trials))
+    if plan.baseline:
+        settings, found = searched[0], schedules[0]
+        folder = plan.runs / settings.name
         images = outcome(Reader(folder).trials(), settings).images
-        beside = of_baseline(replace(settings, server=Settings.read(folder).server))
         total = max(1, round(images / settings.build_recipe().length))
-        shared.notes.console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
-        finished = _run(plan.runs / beside.name, beside, found, Extent(total), shared)
-    return finished
+        console.print(f"baseline: random search, trained on the same {images:,} images", highlight=False)
+        beside = of_baseline(replace(settings, server=Settings.read(folder).server))
+        yield Turn(beside, found, Extent(total))
 
 
-def _run(
-    folder: Path, settings: Settings, found: Schedule, extent: Extent, shared: Shared, on_trial: OnTrial | None = None
-) -> bool:
+def _run(turn: Turn, runs: Path, shared: Shared, on_trial: OnTrial | None) -> bool:
     """One study, up to its total. False if it was asked to stop before."""
+    folder = runs / turn.settings.name
     if (folder / FILE).exists():
         Settings.read(folder).check_resumable()
     folder.mkdir(parents=True, exist_ok=True)
     with at_work(folder):  # before there is a study.yaml: none is moved away between two of these lines
-        return _run_held(folder, settings, found, extent, shared, on_trial)
+        return _run_held(folder, turn, shared, on_trial)
 
 
-def _run_held(
-    folder: Path, settings: Settings, found: Schedule, extent: Extent, shared: Shared, on_trial: OnTrial | None
-) -> bool:
+def _run_held(folder: Path, turn: Turn, shared: Shared, on_trial: OnTrial | None) -> bool:
+    settings, found, extent = turn.settings, turn.found, turn.extent
     notes = open_folder(folder, settings)
     if shared.samples and not (folder / SAMPLES).exists():
         write_whole(folder / SAMPLES, shared.samples)

@@ -23,7 +23,7 @@ from nas.analysis.cost_axes import cost_of
 from nas.records.errors import Terminated
 from nas.records.scores import score_of
 from nas.records.settings import Settings
-from nas.records.trial import COUNTS, WEIGHTS, Period, Trial
+from nas.records.trial import CLASS_COUNTS, WEIGHTS, Period, Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Decision, Standing, build_rule
 from nas.searching.ask import Asker, Begun, end
@@ -175,7 +175,7 @@ class Search:
             trial.set_user_attr("periods", len(curve))
             save_curve(self.files, trial, curve)
             if isinstance(result, Finished) and result.counts and not result.stopped:
-                trial.set_user_attr(COUNTS, [result.counts.correct, result.counts.images])
+                trial.set_user_attr(CLASS_COUNTS, [result.counts.correct, result.counts.images])
         match result:
             case Failed(reason=reason):
                 end(self.study, self.storage, trial, TrialState.FAIL, "failed", reason)

@@ -11,9 +11,9 @@ from typing import Literal, get_args
 
 from nas.latency.device_names import ONNX, Runtime
 from nas.records.data_card import AS_FOUND, Reading
-from nas.records.extent import SEEDS, Extent
+from nas.records.extent import GOAL_SEEDS, Extent
 from nas.records.scores import METRICS, Metric, parse_share
-from nas.records.settings import Minimize, Sampler, Stop
+from nas.records.settings import BASELINE, Minimize, Sampler, Stop
 from nas.records.study_name import name_of
 from space import Budget, InputError
 from space.budget import MEASURES, ends_in_name
@@ -103,7 +103,7 @@ class SearchPlan:
         """How far the study shall go, with so many networks."""
         if self.accuracy is None:
             return Extent(trials, self.repeats or 0)
-        every = (SEEDS - 1) * trials  # at most
+        every = (GOAL_SEEDS - 1) * trials  # at most
         return Extent(
             trials, every if self.repeats is None else self.repeats, parse_share(str(self.accuracy), "accuracy")
         )
@@ -151,6 +151,11 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
     words += [f"stop-{plan.stop}"] * (plan.rule != default_stop(plan.sampler))
     words += [f"seed{plan.seed}"] * (plan.seed != 0)
     return name_of(words)
+
+
+def names_beside(name: str, plan: SearchPlan) -> list[str]:
+    """Of the studies that a search begins beside its own."""
+    return [each for each in (plan.rival and plan.rival.name, plan.baseline and f"{name}{BASELINE}") if each]
 
 
 def parse_latency_at(text: str | None) -> tuple[str | None, str | None]:

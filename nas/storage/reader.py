@@ -22,7 +22,7 @@ from nas.records.extent import Extent
 from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts, Metric
 from nas.records.settings import JOURNAL, Settings
-from nas.records.trial import COUNTS, CURVE, Period, State, Trial, artifact_ids, period_of
+from nas.records.trial import CLASS_COUNTS, CURVE, Period, State, Trial, artifact_ids, period_of
 from nas.storage.owners import is_alive
 from space import InputError
 
@@ -196,7 +196,7 @@ def _trial(frozen: FrozenTrial, begun: int | None, metric: Metric, recipe: Recip
     periods = attrs.get("periods", attrs.get("epochs"))  # as earlier releases called them
     trained = recipe.periods if periods is None and frozen.state.name == "COMPLETE" else periods
     values = frozen.values if frozen.state.name == "COMPLETE" else None
-    counts = ClassCounts(*map(tuple, attrs[COUNTS])) if values and COUNTS in attrs else None
+    counts = ClassCounts(*map(tuple, attrs[CLASS_COUNTS])) if values and CLASS_COUNTS in attrs else None
     own: dict[str, Any] = {name: attrs.get(name) for name in _ATTRIBUTES}
     return Trial(
         number=frozen.number,

@@ -15,13 +15,13 @@ import pytest
 from space import Arch, Band, Budget, InputError, Space, Stage, Task, cost
 from space.axes import share
 from space.blocks import Bottleneck, ConvNeXt, DepthwiseFirst, Inverted, Modulation
+from space.budget import COUNTS
 from space.count_networks import Size, bound, count_networks
 from space.heads import Conv2FormerHead, LinearHead
 from space.reading import presets
 from space.stems import Patchify, ResNetStem
 from tests.space.networks import arch
 
-COUNTS = ("flops", "params", "activations")
 TASK = Task(8, 3, 10)
 TINY: dict[str, Any] = {
     "stages": [1, 2], "ratio": ["1", "1-1", "1-2"], "depth": [2, 3], "width": [8, 12, 24], "growth": [1.0, 1.7],

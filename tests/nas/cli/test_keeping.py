@@ -75,6 +75,20 @@ def test_archive_and_its_way_back_and_a_search_of_that_name(run: Run, tmp_path: 
     assert run("trials", "first", "--runs", tmp_path)[0] == 0
 
 
+def test_a_search_with_a_baseline_is_refused_before_it_trains_where_that_is_archived(
+    run: Run, tmp_path: Path, tiny_space: Path
+) -> None:
+    make_study(tmp_path, "first-random", complete=1)
+    assert run("archive", "first-random", "--runs", tmp_path)[0] == 0
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--trials", 1, "--study", "first")
+    said = (
+        "error: study must not be an archived one, got first-random; bring it back: nas archive first-random "
+        "--restore\n"
+    )
+    assert run(*words, "--baseline", "--runs", tmp_path) == (2, "", said)
+    assert not (tmp_path / "first").exists()
+
+
 def test_delete_asks_and_where_nobody_can_be_asked_wants_yes(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ from nas.latency.device_names import CAPTURED, EAGER
 from nas.latency.front import Measured, latency_front, rows
 from nas.latency.measurements import FILE, joined, keep, read
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study
-from nas.latency.reference_kernel import Reference, threads
+from nas.latency.reference_kernel import ReferenceKernel, threads
 from nas.latency.runtimes import captured
 from nas.latency.tensor_memory import peak_tensor_bytes
 from nas.latency.timing import Timing, Try, device_name, device_names, measure, quietest
@@ -99,7 +99,7 @@ def test_other_programs_on_the_core_make_the_machine_busy(brief: None, monkeypat
     try:
         os.sched_setaffinity(0, {core})
         with threads(1):
-            reference = Reference(CPU)
+            reference = ReferenceKernel(CPU)
             for _ in range(2):
                 others.append(subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE))
             for other in others:
@@ -257,7 +257,7 @@ def test_on_a_gpu_networks_are_measured_eager_and_captured() -> None:
     device = torch.device("cuda", torch.cuda.device_count() - 1)
     task = Task(32)
     network = Network(arch(32), task).to(device).eval()
-    reference = Reference(device)
+    reference = ReferenceKernel(device)
     for batch in (1, 64):
         eager, graph = measure(network, task, batch, reference, seconds=0.1)
         assert (eager.device, graph.device) == tuple(device_names(device))
@@ -504,7 +504,7 @@ def test_a_network_is_measured_by_itself(run: Run, brief: None) -> None:
         code, _, err = run(*words, "--batch", wrong)
         assert (code, err) == (2, f"error: batch must be whole numbers from 1 on, got {wrong}; write e.g. 1,64\n")
     with pytest.raises(InputError, match=r"batch must be at least 1, got 0; use e.g. 1 or 64"):
-        measure(Network(arch(8), Task(8)), Task(8), 0, Reference(CPU))
+        measure(Network(arch(8), Task(8)), Task(8), 0, ReferenceKernel(CPU))
 
 
 class Greedy(nn.Module):
@@ -520,7 +520,7 @@ class Greedy(nn.Module):
 
 
 def test_what_has_no_room_is_said_and_no_other_error_is_taken_for_it(brief: None) -> None:
-    reference, said = Reference(CPU), "batch must fit the memory of cpu, got {}; lower it"
+    reference, said = ReferenceKernel(CPU), "batch must fit the memory of cpu, got {}; lower it"
     for batch in (10**12, 10**16, 10**23):  # more than an address space, than a size, than a number of torch's
         with pytest.raises(InputError, match=said.format(batch)):
             measure(Network(arch(8), Task(8)), Task(8), batch, reference)

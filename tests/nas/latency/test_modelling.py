@@ -19,7 +19,7 @@ from nas.latency.known_models import Wanted, make_models, model_for
 from nas.latency.known_models import known_models as models_in
 from nas.latency.measuring import MeasureOptions, timings_of
 from nas.latency.modelling import measure_space, model_path
-from nas.latency.reference_kernel import Reference
+from nas.latency.reference_kernel import ReferenceKernel
 from nas.latency.timing import Timing
 from space import Arch, Band, Budget, InputError, Space, Task
 from space.feasible import kinds
@@ -96,15 +96,15 @@ def test_a_machine_that_is_seen_to_have_been_busy_is_found_out(monkeypatch: pyte
     """The reference kernel's best comes last: what was measured before it, beside slower ones, was not quiet."""
     monkeypatch.setattr("nas.analysis.cost_axes.LIMIT", 1.25)
     monkeypatch.setattr("nas.latency.timing.quietest", lambda tries, most: next(iter(tries)))
-    burst, bursts = Reference.burst, list[int]()
+    burst, bursts = ReferenceKernel.burst, list[int]()
 
-    def ever_faster(self: Reference) -> list[float]:
+    def ever_faster(self: ReferenceKernel) -> list[float]:
         bursts.append(0)
         took = burst(self)
         self.best = 1.0 / len(bursts)
         return [self.best] * len(took)
 
-    monkeypatch.setattr(Reference, "burst", ever_faster)
+    monkeypatch.setattr(ReferenceKernel, "burst", ever_faster)
     with pytest.raises(InputError, match=r"machine must be quiet for most of 20 networks, got \d+ on"):
         measure_space(Space.load("digits"), TASK, BUDGET, MeasureOptions(device="cpu"), networks=10)
 
@@ -149,7 +149,9 @@ def test_what_the_machine_lost_meanwhile_is_taken_off(monkeypatch: pytest.Monkey
     """Up to the limit: what is beyond is measured again."""
     rng = random.Random(0)
 
-    def disturbed(arch: Arch, task: Task, batches: Any, runtime: Any, reference: Reference, seconds: float) -> Any:
+    def disturbed(
+        arch: Arch, task: Task, batches: Any, runtime: Any, reference: ReferenceKernel, seconds: float
+    ) -> Any:
         slower, took = rng.uniform(1, 1.24), 1e-9 * sum(work(arch, task).values())
         yield Timing(
             device="here", batch=1, median=slower * took, low=took, high=2 * took, passes=9,

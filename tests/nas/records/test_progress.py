@@ -7,7 +7,7 @@ import re
 
 from rich.console import Console
 
-from nas.records.progress import Steps
+from nas.records.progress import StepLine
 
 
 class Clock:
@@ -31,7 +31,7 @@ def written(console: Console) -> str:
 def test_a_log_has_a_line_now_and_then_with_the_time_left() -> None:
     clock = Clock()
     console = in_log(clock)
-    steps = Steps(console, "export", 3)
+    steps = StepLine(console, "export", 3)
     with steps.step("validation split", 1_000) as report:
         clock.now += 4
         report(500)
@@ -52,7 +52,7 @@ def test_a_log_has_a_line_now_and_then_with_the_time_left() -> None:
 def test_what_cannot_be_counted_is_named_as_it_begins_and_says_how_long_it_took() -> None:
     clock = Clock()
     console = in_log(clock)
-    steps = Steps(console, "export", 2)
+    steps = StepLine(console, "export", 2)
     clock.now += 11
     with steps.step("model.onnx"):
         clock.now += 300
@@ -66,7 +66,7 @@ def test_what_cannot_be_counted_is_named_as_it_begins_and_says_how_long_it_took(
 def test_a_part_without_a_name_is_in_percent() -> None:
     clock = Clock()
     console = in_log(clock)
-    with Steps(console, "auditing s").step(total=8, unit="%") as report:
+    with StepLine(console, "auditing s").step(total=8, unit="%") as report:
         clock.now += 20
         report(1)
         clock.now += 20
@@ -76,7 +76,7 @@ def test_a_part_without_a_name_is_in_percent() -> None:
 
 def test_a_terminal_has_a_line_that_goes() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with Steps(console, "measuring s").step(unit="networks") as report:
+    with StepLine(console, "measuring s").step(unit="networks") as report:
         report(3, 12)
     text = re.sub(r"\x1b\[[\d;?]*\w", "", written(console))
     assert "measuring s" in text

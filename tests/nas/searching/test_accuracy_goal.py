@@ -13,7 +13,7 @@ import pytest
 
 import nas
 from nas.analysis.accuracy_goal import MISSES, SAVED, AccuracyGoal, Reached
-from nas.records.extent import SEEDS, Extent
+from nas.records.extent import GOAL_SEEDS, Extent
 from nas.records.settings import Settings
 from nas.records.trial import ENDED, Trial
 from nas.searching.loop import Search, Watch
@@ -66,7 +66,7 @@ def test_the_cheapest_network_whose_mean_has_it_is_reached() -> None:
 
 def test_what_reaches_it_gets_two_further_seeds() -> None:
     known = [DEAR, CHEAP]
-    for number in range(2, 1 + SEEDS):
+    for number in range(2, 1 + GOAL_SEEDS):
         assert reached(*known).is_unsure
         known.append(seed_of(CHEAP, number, 0.91))
     assert not reached(*known).is_unsure
@@ -74,7 +74,7 @@ def test_what_reaches_it_gets_two_further_seeds() -> None:
 
 
 def test_a_seed_that_failed_is_tried_again_but_not_for_ever() -> None:
-    failed = [trial(20 + i, 100_000, None, key="1", repeat_of=1, state="failed") for i in range(2 * SEEDS)]
+    failed = [trial(20 + i, 100_000, None, key="1", repeat_of=1, state="failed") for i in range(2 * GOAL_SEEDS)]
     assert reached(CHEAP, *failed[:2]).is_unsure
     assert not reached(CHEAP, *failed).is_unsure
 
@@ -110,12 +110,12 @@ def test_an_accuracy_is_had_as_it_is_shown() -> None:
 
 def test_what_is_left_to_train() -> None:
     wanted = Extent(12, 24, 0.9)
-    assert GOAL.left([trial(0, 30_000, 0.89)], wanted) == 11 + SEEDS - 1
-    assert GOAL.left([DEAR, CHEAP], wanted) == 10 + SEEDS - 1
+    assert GOAL.left([trial(0, 30_000, 0.89)], wanted) == 11 + GOAL_SEEDS - 1
+    assert GOAL.left([DEAR, CHEAP], wanted) == 10 + GOAL_SEEDS - 1
     assert GOAL.left([DEAR, CHEAP], Extent(12, 0, 0.9)) == 10, "no further seeds are to be spent"
     seeds = [seed_of(CHEAP, 2, 0.91), seed_of(CHEAP, 3, 0.91)]
     assert GOAL.left([DEAR, CHEAP, *CHEAPER, *seeds], wanted) == 0
-    assert GOAL.left([DEAR, CHEAP, *CHEAPER], wanted) == SEEDS - 1
+    assert GOAL.left([DEAR, CHEAP, *CHEAPER], wanted) == GOAL_SEEDS - 1
 
 
 def test_words_tell_how_far_it_is() -> None:
@@ -177,7 +177,7 @@ def test_once_it_is_reached_only_cheaper_networks_are_drawn(
     goal = AccuracyGoal(0.9, search.settings)
     found = goal.reached(trials)
     assert found
-    assert found.point.seeds == SEEDS
+    assert found.point.seeds == GOAL_SEEDS
     assert 60_000 <= (found.point.trial.flops or 0) < 90_000
     assert found.is_over
     drawn = [t for t in trials if t.below is not None and t.state in ENDED and t.repeat_of is None]
@@ -286,7 +286,7 @@ def test_another_accuracy_has_seeds_of_its_own(make: Callable[..., Search]) -> N
     assert search.run(*SearchPlan(trials=40, accuracy="90%").extent(40))
     found = AccuracyGoal(0.9, search.settings).reached(search.reader.trials())
     assert found
-    assert found.point.seeds >= SEEDS
+    assert found.point.seeds >= GOAL_SEEDS
 
 
 def test_a_worker_that_found_none_cheaper_draws_again_once_less_is_enough(make: Callable[..., Search]) -> None:  # noqa: F811

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import nas
-from nas.latency import front_check, modelling
+from nas.latency import front_check
 from nas.latency.front_check import Checked
 from nas.records.settings import Settings
 from nas.storage.reader import Reader
@@ -24,7 +24,6 @@ SEARCH = ("search", "digits", "--data", "digits", "--flops", "100K..2M", "--imag
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measure_briefly(monkeypatch.setattr)
-    monkeypatch.setattr(modelling, "NETWORKS", 12)
     monkeypatch.chdir(tmp_path)
 
 
