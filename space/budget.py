@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from space.reading import InputError
+from space.rules import COUNTS
 
 if TYPE_CHECKING:
     from space.latency_model import LatencyModel
@@ -17,7 +18,6 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)", re.IGNORECASE | re.ASCII)
 _TIMES = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}  # nanoseconds
 _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ns|us|µs|ms|s)", re.ASCII)
-COUNTS = ("flops", "params", "activations")  # in the order of `Cost`
 LATENCY = "latency"  # after them, in nanoseconds
 MEASURES = (*COUNTS, LATENCY)
 WORDS = ("FLOPs", "parameters", "activations", "forecast latency")

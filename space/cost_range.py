@@ -14,8 +14,9 @@ from typing import Any
 from space.arch import Task
 from space.axes import Axis, Value, ratios_for, share
 from space.blocks import Block
-from space.budget import COUNTS, Band
+from space.budget import Band
 from space.cost import count_head, count_stage, count_stem
+from space.rules import COUNTS
 from space.structure import Structure
 
 End = Callable[..., Any]  # min or max

@@ -7,12 +7,13 @@ from itertools import pairwise, product
 
 from space.arch import MAX_WIDTH, Task
 from space.axes import Axis
-from space.budget import COUNTS, Band, Budget
+from space.budget import Band, Budget
 from space.cost import count_stem
 from space.cost_range import cost_range
 from space.measure_command import check_images, command_like
 from space.parts import find_part
 from space.reading import InputError
+from space.rules import COUNTS
 from space.stems import Stem
 from space.structure import Structure
 from space.work import head_work, stage_work, stem_work

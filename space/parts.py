@@ -17,9 +17,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
-from space.budget import COUNTS
 from space.reading import InputError, nearest
-from space.rules import Rule, Word
+from space.rules import COUNTS, Rule, Word
 
 Kind = Literal["block", "stem", "head", "norm", "act"]
 T = TypeVar("T")

@@ -11,6 +11,8 @@ from typing import Any
 
 from space.reading import InputError, as_yaml_number, nearest, shortened
 
+COUNTS = ("flops", "params", "activations")  # in the order of `Cost`
+
 
 class Rule:
     """`check` returns the value or raises InputError `must ..., got ...; ...` (without the field's name)."""

@@ -21,7 +21,7 @@ import yaml
 from space.arch import Arch, Task
 from space.axes import STRUCTURE, Axis, Value, check_together, option_names, parse_axes, ratios_for, share
 from space.blocks import Block
-from space.budget import COUNTS, MEASURES, WORDS, Band, Budget, said
+from space.budget import MEASURES, WORDS, Band, Budget, said
 from space.chooser import Chooser, RandomChooser
 from space.cost_range import cost_range
 from space.draw import Counts, Landing, Proposal, Shape, land, rung_inside, spans
@@ -29,6 +29,7 @@ from space.feasible import check_budget, check_networks, check_size
 from space.membership import contains
 from space.parts import find_part, options
 from space.reading import InputError, check_keys, find, load_yaml, nearest
+from space.rules import COUNTS
 from space.scaling import scaled
 from space.structure import Structure, cached_part
 

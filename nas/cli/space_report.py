@@ -17,10 +17,10 @@ from nas.analysis.wording import CONVENTION, IN_WORDS, LEGEND, describe, in_word
 from nas.records.files import write_asked
 from space import Band, Budget, InputError, Space, Task, compact
 from space.axes import Value
-from space.budget import COUNTS
 from space.chooser import RandomChooser
 from space.count_networks import count_networks
 from space.draw import Proposal
+from space.rules import COUNTS
 
 HEADS = {name: "FLOPs" if name == "flops" else name for name in COUNTS}
 SAMPLE = 2000  # random networks that a share is estimated from

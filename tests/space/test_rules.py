@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from space import InputError
 from space.arch import DOWNSAMPLE, DROP_PATH, STAGE_RULES
 from space.blocks import Block, ConvNeXt, DepthwiseFirst, Inverted, ThreeConvs
-from space.budget import COUNTS
 from space.heads import LinearHead
 from space.parts import Named, find_part, make_part, names, names_built_in, option, options, part, read_part
-from space.rules import Flag, Groups, Maybe, Number, Positions, Rule, Whole, Word
+from space.rules import COUNTS, Flag, Groups, Maybe, Number, Positions, Rule, Whole, Word
 from space.stems import Patchify, Stem
 from tests.space.networks import random_value
 

@@ -15,10 +15,10 @@ import pytest
 from space import Arch, Band, Budget, InputError, Space, Stage, Task, cost
 from space.axes import share
 from space.blocks import Bottleneck, ConvNeXt, DepthwiseFirst, Inverted, Modulation
-from space.budget import COUNTS
 from space.count_networks import Size, bound, count_networks
 from space.heads import Conv2FormerHead, LinearHead
 from space.reading import presets
+from space.rules import COUNTS
 from space.stems import Patchify, ResNetStem
 from tests.space.networks import arch
 
