@@ -37,7 +37,7 @@ def main() -> None:
     debug = "--debug" in words
     sys.argv[1:] = [word for word in words if word != "--debug"] or ["--help"]
     try:
-        code = command.main(standalone_mode=False)
+        code = command.main(prog_name="nas", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except typer.Exit as error:
         sys.exit(error.exit_code)

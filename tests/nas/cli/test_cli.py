@@ -156,7 +156,11 @@ def test_images_take_the_place_of_the_files_epochs(
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--minimize", "parms"), "minimize must be one of flops, params, activations, latency, got parms; did you mean params?"),
         (("search", "digits", "--data", "digits", "--latency", "..5ms@", "--trials", "3"), "latency must name a device after @, got ..5ms@; write ..5ms, or e.g. ..5ms@epyc"),
         (("export", "s", "--pick", "x"), "pick must be one of best, knee, cheapest, got x; choose one"),
-        (("nonsense",), "No such command 'nonsense'"),
+        (("nonsense",), "command must be one that nas has, got nonsense; see nas --help"),
+        (("serach", "digits"), "command must be one that nas has, got serach; did you mean search?"),
+        (("search", "--trails", "3"), "option must be one that nas search has, got --trails; did you mean --track or --train or --trials?"),
+        (("front", "-x"), "option must be one that nas front has, got -x; see nas front --help"),
+        (("search", "digits", "more", "--data", "digits"), "arguments must be those that nas search takes, got also more; see nas search --help"),
     ],
 )  # fmt: skip
 def test_a_persons_mistake_is_one_line_and_exit_2(run: Run, words: tuple[str, ...], message: str) -> None:
