@@ -7,12 +7,13 @@ import numpy as np
 from dashboard.charts.front_colours import telling
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
-from nas.analysis.against_front import ReferenceResult, ahead, ahead_words, reference_results
+from nas.analysis.against_front import ReferenceResult, reference_results
 from nas.analysis.baseline import study_beside, why_not
 from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes, cost_of
 from nas.analysis.design_choices import Traits, traits_of, varied
 from nas.analysis.history import Step, hypervolume_history
 from nas.analysis.importance import Cell, Importance, cells, importances, thirds
+from nas.analysis.leads import Lead, leads, leads_words
 from nas.analysis.pareto import Outcome, merged, outcome
 from nas.analysis.seed_noise import Floats, NetworkResults, networks
 from nas.latency.measurements import joined
@@ -52,15 +53,14 @@ def baseline(cache: StudyCache, snapshot: Snapshot) -> Snapshot | None:
 
 
 @once
-def ahead_of(snapshot: Snapshot, beside: Snapshot) -> list[tuple[Trial, Trial]]:
-    """Members of a study's front that the random search beside it beats, each with the network that does."""
-    return ahead(snapshot.front, beside.front, cost_of(snapshot.read_settings).of)
+def leads_over(snapshot: Snapshot, beside: Snapshot) -> list[Lead]:
+    """Where the random search beside a study is ahead of its front."""
+    return leads(snapshot.front, beside.front, cost_of(snapshot.read_settings).of)
 
 
 def ahead_sentence(snapshot: Snapshot, beside: Snapshot) -> str:
     """Where random search is ahead; nothing where it is not."""
-    found = ahead_of(snapshot, beside)
-    return ahead_words(found, len(snapshot.front), "Random search", cost_of(snapshot.read_settings))
+    return leads_words(leads_over(snapshot, beside), "Random search", cost_of(snapshot.read_settings))
 
 
 @once

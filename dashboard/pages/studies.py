@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.charts.compare import MOST
-from dashboard.derived import ahead_of
+from dashboard.derived import leads_over
 from dashboard.number_format import FLOPS, count
 from dashboard.pages.elements import KEPT, text_box
 from dashboard.pages.studies_table import studies_table
@@ -86,14 +86,14 @@ def _read(cache: StudyCache, runs: Path, names: list[str]) -> dict[str, Snapshot
 
 
 def _ahead(found: Mapping[str, Snapshot]) -> str:
-    """Of which studies' fronts the random search beside them beats a network."""
+    """Of which studies' fronts the random search beside them is ahead somewhere, and by how much."""
     said = []
     for name, snapshot in found.items():
         beside = found.get(f"{name}{BASELINE}")
         if not (snapshot.settings and beside and beside.settings) or why_not(snapshot.settings, beside.settings):
             continue
-        if beaten := ahead_of(snapshot, beside):
-            said.append(f"{name} ({len(beaten)} of {len(snapshot.front)} networks of its front)")
+        if there := leads_over(snapshot, beside):
+            said.append(f"{name} (by up to {100 * max(lead.points for lead in there):.1f} points)")
     return f"Random search is ahead in places of {', '.join(said)}; the page Front says where." if said else ""
 
 

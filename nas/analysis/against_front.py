@@ -4,24 +4,20 @@ A reference is no trial: it has no part in the front, its noise or its probabili
 to be that of the study's networks. The front's member was chosen as the highest of many accuracies and flatters: the
 difference is of what is expected of it (`seed_noise`), not of its mean, and so is whether the two are told apart, at a
 level that holds for all references together. Without a repeat nothing is expected, and the difference is the mean's.
-
-And where another study, such as random search beside it, is ahead of that front, network by network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from nas.analysis.cost_axes import CostAxis
 from nas.analysis.multiple_comparisons import bonferroni_level
-from nas.analysis.pareto import flops, pareto_front, score
+from nas.analysis.pareto import flops, score
 from nas.analysis.seed_noise import NetworkResult, NetworkResults, interval
 from nas.analysis.wording import signed
 from nas.records.reference import Reference
 from nas.records.scores import ClassCounts, Metric
-from nas.records.trial import Trial
 from space import Band
 
 
@@ -116,33 +112,3 @@ def difference(
     fair = score(row.trial) if row.expected is None else row.expected
     points, share = fair - result.score, flops(row.trial) / result.reference.flops
     return Difference(row, result, points, share, None if half is None else abs(points) > half)
-
-
-def ahead(
-    front: Iterable[Trial], rivals: Iterable[Trial], cost: Callable[[Trial], float | None] | None = None
-) -> list[tuple[Trial, Trial]]:
-    """Members of a front that a rival beats: that costs no more (FLOPs by default) and is more accurate, at the mean of
-    its seeds. Each with the most accurate such rival, the cheapest of equals, in the order of the front."""
-    cost, others = cost or flops, pareto_front(rivals, cost)
-    found = []
-    for member in front:
-        most = cost(member)
-        best = next((rival for rival in reversed(others) if most is not None and (cost(rival) or 0) <= most), None)
-        if best is not None and score(best) > score(member):
-            found.append((member, best))
-    return found
-
-
-def ahead_words(found: Sequence[tuple[Trial, Trial]], members: int, rival: str, over: CostAxis) -> str:
-    """What `ahead` found of a front of so many `members`, in sentences; nothing where it found none."""
-    if not found:
-        return ""
-    member, best = max(found, key=lambda pair: score(pair[1]) - score(pair[0]))
-    first, last = (over.words(over.on(each)) for each, _ in (found[0], found[-1]))
-    where = f"at {first}" if first == last else f"from {first} to {last}"
-    sides = [f"trial {each.number} ({score(each):.2%} at {over.words(over.on(each))})" for each in (best, member)]
-    return (
-        f"{rival} is ahead of {len(found):,} of {members:,} networks of the front, {where} {over.name}: no dearer and "
-        f"more accurate, by up to {100 * (score(best) - score(member)):.1f} points, its {sides[0]} against {sides[1]}. "
-        "One run each: seeds may tell otherwise."
-    )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Column, Table
 
-from nas.analysis.against_front import ahead, ahead_words
 from nas.analysis.baseline import baseline_of, study_beside, why_not
 from nas.analysis.chance import front_chance
 from nas.analysis.cost_axes import FLOPS, FORECAST, MINIMISED, CostAxis, cost_of
+from nas.analysis.leads import leads, leads_words
 from nas.analysis.multiple_comparisons import FREEDOM, bonferroni_note, too_few
 from nas.analysis.pareto import knee, outcome, pareto_front, score, scored, split_error
 from nas.analysis.plain_table import number, plain_table
@@ -77,7 +77,7 @@ def print_front(
         print(baseline_line(trials, reader.settings, other.trials(), other.settings, cost))
         front = pareto_front(trials, cost.of)
         rival = f"{other.settings.sampler.capitalize()} search"
-        if said := ahead_words(ahead(front, other.trials(), cost.of), len(front), rival, cost):
+        if said := leads_words(leads(front, other.trials(), cost.of), rival, cost):
             print_text(said)
     if cost is FLOPS and (beside_front := references_table(folder, networks(trials), reader.settings)):
         print()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.stats  # type: ignore[import-untyped]
 
-from nas.analysis.against_front import against_front, ahead, ahead_words, reference_results
-from nas.analysis.cost_axes import FLOPS, PARAMETERS
-from nas.analysis.pareto import flops, merged, pareto_front, score
+from nas.analysis.against_front import against_front, reference_results
+from nas.analysis.pareto import score
 from nas.analysis.seed_noise import networks
 from nas.records.reference import Reference
 from nas.records.scores import ClassCounts
@@ -109,42 +107,3 @@ def test_they_are_no_part_of_the_front_or_its_noise() -> None:
     found = networks(REPEATED)
     reference_results([reference(0.99, 1_000_000, index=i) for i in range(5)], found, BAND)
     assert networks(REPEATED) == found
-
-
-def test_what_another_study_is_ahead_of_by_brute_force() -> None:
-    rng = random.Random(0)
-    for _ in range(50):
-        mine, others = (
-            [trial(i, rng.randint(50, 70) / 100, rng.randint(1, 30) * 100_000, f"{who}{rng.randint(0, 15)}") for i in range(12)]
-            for who in "ab"
-        )  # fmt: skip
-        front, rivals = pareto_front(mine), merged(others)
-        wanted = {
-            member.number: max(score(other) for other in rivals if flops(other) <= flops(member))
-            for member in front
-            if any(flops(other) <= flops(member) and score(other) > score(member) for other in rivals)
-        }
-        found = ahead(front, others)
-        assert {member.number: score(rival) for member, rival in found} == wanted
-        assert [member for member in front if member.number in wanted] == [member for member, _ in found]
-
-
-def test_who_is_ahead_in_words() -> None:
-    front = pareto_front(ONCE)
-    assert ahead_words(ahead(front, front), len(front), "Random search", FLOPS) == "", "an equal is not ahead"
-    assert ahead(front, []) == []
-    lead = trial(7, 0.87, 2_000_000, "r")
-    assert ahead_words(ahead(front, [lead]), len(front), "Random search", FLOPS) == (
-        "Random search is ahead of 1 of 3 networks of the front, at 2M FLOPs: no dearer and more accurate, by up to 2.0 "
-        "points, its trial 7 (87.00% at 2M) against trial 1 (85.00% at 2M). One run each: seeds may tell otherwise."
-    )
-    both = ahead_words(ahead(front, [replace(lead, flops=900_000)]), len(front), "Random search", FLOPS)
-    assert "ahead of 2 of 3 networks of the front, from 1M to 2M FLOPs" in both
-    assert "by up to 7.0 points, its trial 7 (87.00% at 900K) against trial 0" in both
-
-
-def test_ahead_over_another_cost() -> None:
-    member, rival = replace(ONCE[1], params=5000), replace(trial(7, 0.87, 9_000_000, "r"), params=4000)
-    assert ahead([member], [rival]) == [], "it has more FLOPs"
-    assert ahead([member], [rival], PARAMETERS.of) == [(member, rival)]
-    assert ahead([member], [replace(rival, params=None)], PARAMETERS.of) == []
