@@ -13,7 +13,7 @@ from nas.latency import modelling, reference_kernel, timing
 def measure_briefly(replace: Callable[[object, str, Any], None] = setattr) -> None:
     """Everything is run, hardly anything repeated. From now on in this process; with a monkeypatch's `setattr` until
     its test ends."""
-    for name, value in {"SECONDS": 0.0, "ROUNDS": 2, "SLICES": 2, "WARM_UP": 1}.items():
+    for name, value in {"SECONDS": 0.0, "ROUNDS": 4, "SLICES": 2}.items():
         replace(timing, name, value)
     replace(folder, "SECONDS", 0.0)
     replace(folder, "LONGEST", float("inf"))
