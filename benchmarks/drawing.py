@@ -1,5 +1,6 @@
-"""Networks drawn inside a band of 5% to either side, within limits on parameters and activations as well, or within one
-on a forecast latency, and networks counted anew, per second of the processor's time.
+"""Networks drawn inside a band, within limits on parameters and activations as well, or within one on a forecast
+latency, and networks counted anew, per second of the processor's time. In bands of 5% to either side, and from half to
+twice as much.
 
 OMP_NUM_THREADS=1 python -m benchmarks.drawing
 """
@@ -24,6 +25,7 @@ TASKS = {  # by space, with the centre of its band in FLOPs
     "convnext_or_modulation_32": (Task(32, 3, 10), 30_000_000),
     "roadmap_224": (Task(224, 3, 1000), 4_455_531_264),
 }
+BANDS = (0.95, 1.05), (0.5, 2.0)  # of the centre
 SECONDS = 2.0  # of measuring, each
 RATES = {
     CALLS: 900.0,
@@ -68,26 +70,32 @@ def up_to_median(counts: Iterable[int]) -> Band:
 
 def main() -> None:
     print(heading("torch"), "\n")
-    columns = ("space", "drawn", "with their density", "within three budgets", "within a latency", "counted")
+    columns = ("space", "band", "drawn", "with their density", "within three budgets", "within a latency", "counted")
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for name, (task, centre) in TASKS.items():
-        space, rng = Space.load(name), random.Random(0)
-        budget = Budget(flops=Band(round(0.95 * centre), round(1.05 * centre)))
-        archs = [space.random_arch(rng, task, budget) for _ in range(50)]
-        costs, model = [cost(arch, task) for arch in archs], model_of(space, task)
-        params, activations = (
-            up_to_median(row) for row in zip(*((c.params, c.activations) for c in costs), strict=True)
-        )
-        three = replace(budget, params=params, activations=activations)
-        wide = replace(budget, latency=Band(1, 10**15)).forecast_by(model)
-        forecasts = [space.sample(rng, task, wide, with_density=False).counts[3] for _ in range(50)]
-        timed = replace(budget, latency=up_to_median(forecasts)).forecast_by(model)
-        rates = [
-            a_second(partial(space.sample, rng, task, within, with_density=density))
-            for within, density in ((budget, False), (budget, True), (three, False), (timed, False))
-        ]
-        rates.append(len(archs) * a_second(partial(count, archs, task)))
-        print(f"| `{name}` | " + " | ".join(f"{rate:,.0f} a second" for rate in rates) + " |", flush=True)
+        space = Space.load(name)
+        for low, high in BANDS:
+            band = Band(round(low * centre), round(high * centre))
+            print(
+                f"| `{name}` | {band} | {' | '.join(f'{rate:,.0f}' for rate in rates(space, task, band))} |", flush=True
+            )
+
+
+def rates(space: Space, task: Task, band: Band) -> list[float]:
+    """Each of the columns, a second."""
+    rng, budget = random.Random(0), Budget(flops=band)
+    archs = [space.random_arch(rng, task, budget) for _ in range(50)]
+    costs, model = [cost(arch, task) for arch in archs], model_of(space, task)
+    params, activations = (up_to_median(row) for row in zip(*((c.params, c.activations) for c in costs), strict=True))
+    three = replace(budget, params=params, activations=activations)
+    wide = replace(budget, latency=Band(1, 10**15)).forecast_by(model)
+    forecasts = [space.sample(rng, task, wide, with_density=False).counts[3] for _ in range(50)]
+    timed = replace(budget, latency=up_to_median(forecasts)).forecast_by(model)
+    found = [
+        a_second(partial(space.sample, rng, task, within, with_density=density))
+        for within, density in ((budget, False), (budget, True), (three, False), (timed, False))
+    ]
+    return [*found, len(archs) * a_second(partial(count, archs, task))]
 
 
 if __name__ == "__main__":
