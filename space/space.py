@@ -45,10 +45,12 @@ class Space(Structure):
 
     @staticmethod
     def load(source: str | Path) -> Space:
-        """From a YAML file or the name of a preset space. Raises InputError that names file, key, rule and value."""
+        """From a YAML file or the name of a preset space; called as the file, `space.yaml` as its folder. Raises
+        InputError that names file, key, rule and value."""
         path = find(source, "spaces")
         where = path.name if path.parent.name == "spaces" else str(path)
-        return Space.from_dict(load_yaml(path), name=path.stem, where=where)
+        folder = path.resolve().parent.name if path.name == "space.yaml" else ""
+        return Space.from_dict(load_yaml(path), name=folder or path.stem, where=where)
 
     @staticmethod
     def from_dict(raw: dict[str, Any], name: str, where: str) -> Space:

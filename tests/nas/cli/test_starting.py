@@ -130,8 +130,9 @@ def test_the_first_files_can_be_searched(run: Run, tmp_path: Path) -> None:
     assert (code, out.splitlines()[-1]) == (0, f"next: nas space {tmp_path}/mine/space.yaml")
     space, recipe = tmp_path / "mine" / "space.yaml", tmp_path / "mine" / "recipe.yaml"
     words = ("--data", "digits", "--flops", "200K..4M", "--recipe", recipe, "--images", 64, "--trials", 1)
-    code, _, err = run("search", space, *words, "--runs", tmp_path / "runs", "--study", "s")
+    code, _, err = run("search", space, *words, "--runs", tmp_path / "runs")
     assert code == 0, err
+    assert [each.name for each in (tmp_path / "runs").iterdir()] == ["mine-digits-200K-4M"], "called as its folder"
     code, _, err = run("init", tmp_path / "mine")
     assert code == 2
     assert err == f"error: space.yaml must not be there yet, got {space}; move it, or name another folder\n"
