@@ -1,31 +1,48 @@
 """How well a latency model forecasts networks that it has not seen: three preset spaces, torch and onnxruntime, batch 1
 and 64, on one thread; FLOPs alone beside it.
 
-    python -m benchmarks.latency_models [NETWORKS]
+    python -m benchmarks.latency_models [--networks 100]
 
-fits each model to NETWORKS (100) random networks and tells its error on as many others.
+fits each model to so many random networks and tells its error on as many others;
+
+    python -m benchmarks.latency_models --twice
+
+measures 100 networks of each space two times with torch: how well one measurement forecasts the next.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import random
+from statistics import median
 from typing import get_args
 
+import torch
 from rich.console import Console
+from scipy.stats import kendalltau  # type: ignore[import-untyped]
 
 from benchmarks.machine import heading
 from nas.latency.device_names import Runtime
-from nas.latency.measuring import MeasureOptions
-from nas.latency.modelling import measure_space
+from nas.latency.measuring import MeasureOptions, timings_of
+from nas.latency.modelling import SECONDS, measure_space
+from nas.latency.reference_kernel import ReferenceKernel
 from nas.records.progress import StepLine
 from space import Budget, Space, Task
 
 SPACES = {"convnext_or_modulation_32": "1M..16M", "convnext_64": "4M..32M", "roadmap_32": "4M..32M"}
 BATCHES = (1, 64)
+NETWORKS = 100
 
 
 def main() -> None:
-    networks = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, default=NETWORKS)
+    parser.add_argument("--twice", action="store_true")
+    given = parser.parse_args()
+    if given.twice:
+        twice()
+        return
+    networks = given.networks
     print(f"{heading('torch', 'onnxruntime')}; one thread, float32; FLOPs: conv + linear multiply-accumulates\n")
     print("| space | FLOPs | runtime | batch | median error | 95% within | tau | tau of FLOPs | fitted to | unseen |")
     print("|---|---|---|---|---|---|---|---|---|---|")
@@ -44,6 +61,22 @@ def main() -> None:
                     f"{error.tau:.2f} | {error.flops_tau:.2f} | {model.networks} | {error.networks} |",
                     flush=True,
                 )
+
+
+def twice() -> None:
+    """One time over the reference kernel's beside the other, of each network and batch."""
+    print(f"{heading('torch')}; one thread, float32\n")
+    print("| space | FLOPs | batch | median difference | tau | networks |\n|---|---|---|---|---|---|")
+    for name, flops in SPACES.items():
+        space, rng, kernel = Space.load(name), random.Random(1), ReferenceKernel(torch.device("cpu"))
+        task, budget = Task(space.image_size, 3, 10), Budget.parse(flops)
+        archs = [space.random_arch(rng, task, budget) for _ in range(NETWORKS)]
+        rounds = [[list(timings_of(arch, task, BATCHES, "torch", kernel, SECONDS)) for arch in archs] for _ in range(2)]
+        for place, batch in enumerate(BATCHES):
+            one, other = ([found[place].median / found[place].reference for found in each] for each in rounds)
+            apart = median(abs(a / b - 1) for a, b in zip(one, other, strict=True))
+            tau = kendalltau(one, other).statistic
+            print(f"| {name} | {flops} | {batch} | {apart:.1%} | {tau:.2f} | {NETWORKS} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nas.analysis.against_front import against_front, reference_results
-from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis
+from nas.analysis.cost_axes import COUNTED, FLOPS, FORECAST, CostAxis
 from nas.analysis.pareto import pareto_front, score
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import describe
@@ -23,23 +23,30 @@ WHOLE = ("flops", "params", "activations", "images", "seed", "repeat_of")  # who
 def trials_data(trials: Sequence[Trial]) -> pd.DataFrame:
     """A row per trial, indexed by its number.
 
-    state; accuracy (validation top-1, 0 to 1, of the trial's own seed; missing until it is complete),
-    balanced_accuracy (mean of class_accuracies), class_accuracies (each class's share of images told right, in the
-    order of the settings' classes); flops (conv + linear multiply-accumulates, batch 1), params, activations; seconds
-    (training and evaluation); images (trained on); seed; repeat_of (the first trial of the same network, where this is
-    another seed of it); key (equal for equal networks); network (in one line); reason (why it ended as it did).
+    state; accuracy (validation top-1, 0 to 1, of the trial's own seed; missing until it is complete), balanced_accuracy
+    (mean of class_accuracies), class_accuracies (each class's share of images told right, in the order of the settings'
+    classes); flops (conv + linear multiply-accumulates, batch 1), params, activations; seconds (training and
+    evaluation); forecast_latency (ms, of a study with a budget in latency); images (trained on); seed; repeat_of (the
+    first trial of the same network, where this is another seed of it); key (equal for equal networks); network (in one
+    line); reason (why it ended as it did).
     """
     columns = (
         "state", "accuracy", "flops", "params", "activations", "seconds", "images", "seed", "repeat_of", "key",
     )  # fmt: skip
     data: dict[str, Any] = {name: [getattr(trial, name) for trial in trials] for name in columns}
-    data = _with_classes(data, trials)
+    data = _with_classes(data | _forecasts(trials), trials)
     data["network"] = [_line(trial) for trial in trials]
     data["reason"] = [trial.reason for trial in trials]
     frame = pd.DataFrame(data, index=pd.Index([trial.number for trial in trials], name="trial"))
     return frame.astype(
         dict.fromkeys(("accuracy", "balanced_accuracy", "seconds"), float) | dict.fromkeys(WHOLE, "Int64")
     )
+
+
+def _forecasts(trials: Sequence[Trial]) -> dict[str, Any]:
+    """A column with the latency that a study's model forecasts, in ms, where it has one."""
+    found = [FORECAST.of(trial) for trial in trials]
+    return {} if set(found) <= {None} else {"forecast_latency": found}
 
 
 def _with_classes(data: dict[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
@@ -57,8 +64,8 @@ def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = (), cost: Co
     the first two the study maximises; the following are of that one); seeds; low and high (95% interval of that mean),
     expected (accuracy shrunk for selection) and probability (of being on the front): missing where no network was
     repeated; tie (the next cheaper member, where the difference is within noise); baseline (what random search's front
-    reaches at no more of the cost, where there is one); flops, params, activations; latency (ms, of a front over it);
-    key; network (in one line).
+    reaches at no more of the cost, where there is one); flops, params, activations; forecast_latency (ms, of a study
+    with a budget in latency); latency (ms, measured, of a front over it); key; network (in one line).
     """
     base, rows = pareto_front(baseline, cost.of), networks(trials, cost=cost).front
     means = [row.trial for row in rows]
@@ -72,6 +79,7 @@ def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = (), cost: Co
         **{name: [getattr(row, name) for row in rows] for name in ("expected", "probability", "tie")},
         "baseline": [reached(base, cost.on(trial), cost) for trial in means],
         **{name: [getattr(trial, name) for trial in means] for name in COUNTED},
+        **_forecasts(means),
         **latency,
         "key": [trial.key for trial in means],
         "network": [_line(row.trial) for row in rows],

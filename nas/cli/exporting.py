@@ -68,6 +68,7 @@ def export(
     from nas.export.pick import Selection, picked_words
     from nas.export.pick import pick as choose
     from nas.export.write import export_trial
+    from nas.latency.front_check import outside_words
 
     folder = find_study(study, runs)
     selection = Selection(
@@ -79,7 +80,8 @@ def export(
         Reader(folder), chosen, out, data_source=data, device=device, console=progress(),
         formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
-    for line in picked_words(folder, selection):
+    said = [f"latency: {line}" for line in outside_words(folder, Reader(folder).settings, [chosen])]
+    for line in [*picked_words(folder, selection), *said]:
         print(line, file=sys.stderr)
     print(json.dumps(card.to_json()) if as_json else card.summary(out))
 

@@ -35,6 +35,7 @@ from nas.cli.study_tables import (
     over_lines,
     seconds_words,
 )
+from nas.latency.front_check import outside_words
 from nas.records.scores import BALANCED
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -70,6 +71,8 @@ def print_front(
     print_table(front_table(trials, reader.settings, wide, names, by), wide)
     if names:
         return  # these columns alone
+    for line in outside_words(folder, reader.settings, pareto_front(trials, cost.of)):
+        print_text(f"latency: {line}")
     if (found := study_beside(folder)) and not other:
         why = why_not(reader.settings, Settings.read(found))
         print_text(f"{found.name} is not set beside it as random search's: {why}.")
@@ -101,12 +104,15 @@ def front_table(
     if found.noise is not None:
         counts = f"{len(found.rows)} network{'s' * (len(found.rows) != 1)} ({count} trainings)"
     title = f"{settings.name}: front of {counts} in {settings.budget}\n"
-    volume = f"hypervolume {outcome(trials, settings).hypervolume:.4f}" if cost is own else ""
-    title += volume if own is cost is FLOPS else f"{volume} over {cost.label}".strip()
+    volume = outcome(trials, settings).hypervolume
+    area = f"hypervolume {volume:.4f}: the area under it over log {cost.name}, 0 to 1"
+    title += area if cost is own else f"over {cost.label}"
     every = _front_columns(found, settings, wide)
     seeds = [] if found.noise is None else ["seeds"]
-    costs = list(dict.fromkeys([by, "flops", "params"]))
-    more = [*(["probability"] if seeds else []), *costs[1:], "seconds"] if wide else [] if seeds else costs[1:2]
+    limited = [name for name in MINIMISED if name != by and getattr(settings, name, None)]
+    costs = [name for name in dict.fromkeys([*limited, "flops", "params"]) if name != by]
+    narrow = limited or ([] if seeds else costs[:1])
+    more = [*(["probability"] if seeds else []), *costs, "seconds"] if wide else narrow
     chosen = choose(every, ["trial", "accuracy", *seeds, by, *more, "network", "mark"], names)
     said = front_notes(found, settings) if wide else _short_notes(found, settings)
     note = (" " if wide else "\n").join(notes(said, chosen))

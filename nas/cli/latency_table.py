@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.baseline import baseline_of
 from nas.analysis.cost_axes import LIMIT
-from nas.analysis.pareto import score
+from nas.analysis.pareto import points, score
 from nas.analysis.wording import CONVENTION, describe, in_words
 from nas.cli.base import print_json, print_table
 from nas.cli.columns import cells, choose, heads, notes
@@ -32,13 +32,17 @@ def print_measured(
     names: Sequence[str] | None = None,
 ) -> None:  # fmt: skip
     """What was measured of a study; or its front in latency alone, beside that of random search."""
-    found = latencies.rows(folder, Reader(folder).trials(), device, batch)
+    trials = Reader(folder).trials()
+    found = latencies.rows(folder, trials, device, batch)
     chosen, front, base = found, latencies.latency_front(found), None
     if front_only:
         chosen = front = latencies.quiet_front(folder, found)
         base = latencies.baseline_front(folder, device, batch)
     title = f"{folder.resolve().name}: {WORDS[chosen[0].trial.metric]} against latency"
     print_table(table(chosen, title, front, wide, names), wide)
+    trained = len(points(trials))
+    if missing := trained - len(found):
+        print(f"not measured so: {missing} of {trained} networks; {latencies.again(folder, device, batch)}")
     if words := latencies.busy_words(folder, found):
         print(f"busy: {words}")
     if line := latencies.baseline_line(folder, base, device, batch):

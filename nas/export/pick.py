@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, get_args
 
 from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.pareto import best, knee, merged, pareto_front, score
@@ -35,6 +35,12 @@ class Selection:
     min_accuracy: str | None = None  # `92%` or `.92` of what the study maximises, in the mean of seeds
     by: str | None = None  # flops, params, activations, latency@DEVICE; None: what the study minimises
     batch: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises InputError for no such pick."""
+        if self.pick not in (None, *get_args(Pick)):
+            choices = ", ".join(get_args(Pick))
+            raise InputError(f"pick must be one of {choices}, got {self.pick}; choose one")
 
     @property
     def latency(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from nas.latency.device_names import runtime_of, threads_of
 from nas.latency.front import rows
 from nas.latency.measuring import MeasureOptions, measure_study, names_of
 from nas.records.settings import Settings
+from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Band, InputError
 from space.budget import LATENCY, MEASURES, time_words, words
@@ -30,18 +31,25 @@ class Checked:
     busy: str = ""  # what is wrong with the measurement
 
     @property
+    def outside(self) -> bool:
+        """Whether it was measured outside the band."""
+        return not self.busy and not self.band.low <= self.measured <= self.band.high
+
+    @property
     def left(self) -> bool:
-        """Whether it is outside the band by more than the model's error: even a forecast at the band's end would be
-        further off than 95% are."""
+        """Whether it is outside by more than the model's error: even a forecast at the band's end would be further off
+        than 95% are."""
         over, under = 1 - self.band.high / self.measured, self.band.low / self.measured - 1
-        return not self.busy and max(over, under) > self.error
+        return self.outside and max(over, under) > self.error
 
     def __str__(self) -> str:
         said = f"trial {self.trial}: forecast {time_words(self.forecast)}, measured {time_words(self.measured)}"
         if self.busy:
             return f"{said}  {self.busy}"
-        outside = words(MEASURES.index(LATENCY), self.band)
-        return f"{said}  outside {outside} by more than the model's error" if self.left else said
+        if not self.outside:
+            return said
+        how = "by more than" if self.left else "within"
+        return f"{said}, outside {words(MEASURES.index(LATENCY), self.band)} {how} the model's error"
 
 
 def how_measured(model: LatencyModel, device: str) -> MeasureOptions | None:
@@ -70,8 +78,36 @@ def check_front(
     if not front:
         return []
     measure_study(folder, front, settings.task, how, on_network)
+    return checked(folder, settings, front)
+
+
+def checked(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[Checked]:
+    """Of these networks of a study with a budget in latency those that were measured as it is forecast, wherever that
+    was; of a study without one none."""
+    band, model, found = settings.budget.latency, settings.budget.model, list(trials)
+    if band is None or model is None:
+        return []
+    try:
+        measured = rows(folder, found, model.device, model.batch)
+    except InputError:  # none of them was
+        return []
     return [
         Checked(row.trial.number, row.trial.latency, 1e9 * row.median, band, model.error.p95, row.mark)
-        for row in rows(folder, front, model.device, model.batch)
+        for row in measured
         if row.trial.latency is not None
     ]
+
+
+def outside_words(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[str]:
+    """Which of these networks were measured outside the study's budget in latency, and what to do; nothing where none
+    was."""
+    found = [each for each in checked(folder, settings, trials) if each.outside]
+    return [*map(str, found), *advice(settings, found)]
+
+
+def advice(settings: Settings, found: Iterable[Checked]) -> list[str]:
+    """Where one of them was measured outside the budget, the command that keeps to it as measured."""
+    if (model := settings.budget.model) is None or not (outside := [each for each in found if each.outside]):
+        return []
+    batch = "" if model.batch == 1 else f" --batch {model.batch}"
+    return [f"within it as measured: nas export {settings.name} --max-latency {outside[0].band.high / 1e6:g}{batch}"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nas.latency.front_check import check_front
+from nas.latency.front_check import advice, check_front
 from nas.latency.known_models import Wanted, model_for
 from nas.latency.reach import by_forecast, flops_within
 from nas.records.progress import Notes, StepLine
@@ -94,7 +94,8 @@ def say_measured(folder: Path, device: str, console: Console, stopping: Stopping
         with StepLine(console, "measuring the front").step(unit="networks") as report:
             checked = check_front(folder, settings, device, on_network)
         said = [f"the front is not measured here: its latency is of {model.device}"]
-        said = said if checked is None else [str(each) for each in checked]
+        if checked is not None:
+            said = [*map(str, checked), *advice(settings, checked)]
     except KeyboardInterrupt:
         said = ["the front is not measured: stopped; nas measure does it"]
     except InputError as error:

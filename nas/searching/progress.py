@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from nas.analysis.pareto import Point, score, scored, top
-from nas.analysis.wording import duration, mean_words, trial_line
+from nas.analysis.wording import LEGEND, duration, mean_words, trial_line
 from nas.records.recipe import Recipe
 from nas.records.trial import ENDED, Trial
 from nas.searching.estimate import TimeLeft
@@ -34,6 +34,7 @@ class SearchProgress(Progress):
         self.trials: dict[int, Trial] = {}  # those that have an accuracy
         self.best: Point | None = None  # the most accurate network
         self.done = self.begun = 0  # trials: ended in all, begun since this looks on
+        self.explained = False  # how a network is written
         self.running: dict[int, int] = {}  # periods of the trials that train
         self.bar = self.add_task("starting", total=total * recipe.periods, left="")
 
@@ -60,6 +61,9 @@ class SearchProgress(Progress):
         self._take([trial])
         self._ended(trial)
         self._show(trial.number, None)
+        if not self.explained:
+            self.console.print(LEGEND, markup=False, highlight=False, soft_wrap=True)
+        self.explained = True
         self.console.print(trial_line(trial), markup=False, highlight=False, soft_wrap=True)
 
     def _lost(self, number: int) -> None:

@@ -641,6 +641,7 @@ LEFT = (
             "python -m benchmarks.goals",
             "OMP_NUM_THREADS=1 python -m benchmarks.drawing",
             "OMP_NUM_THREADS=1 python -m benchmarks.latency_models",
+            "OMP_NUM_THREADS=1 python -m benchmarks.latency_models --twice",
             "OMP_NUM_THREADS=1 python -m benchmarks.searching",
             "python -m benchmarks.searching",
             "python -m benchmarks.scale",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import nas
+from nas.analysis.wording import LEGEND
 from nas.storage.reader import Reader
 from space import Arch, Space, Task, cost
 from tests.brief import measure_briefly
@@ -80,6 +81,7 @@ def test_a_study_from_search_to_export(
     front = json.loads(out)["rows"]
     assert all(set(row) == FRONT_FIELDS for row in front)
     assert err.count("\ntrial ") == 3
+    assert err.count(LEGEND) == 1, "how its networks are written"
     code, out, _ = run(*words, "--trials", 4)
     assert "s: front of 4 trials in 20K..200K FLOPs" in out
     assert "validation split, n = 359, 1 seed per" in out.replace("\n", " ")

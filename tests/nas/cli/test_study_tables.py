@@ -190,7 +190,7 @@ def test_a_study_that_minimises_another_cost_has_its_front_and_hypervolume_over_
     heavy = [replace(HEAVY[0], accuracy=0.4, params=10_000), replace(HEAVY[1], accuracy=0.6, params=20_000)]
     table = front_table(heavy, lean)
     assert show(table).startswith(
-        "mine: front of 2 trials in 1M..4M FLOPs, 10K..40K parameters\nhypervolume 0.5000 over parameters\n"
+        "mine: front of 2 trials in 1M..4M FLOPs, 10K..40K parameters\nhypervolume 0.5000: the area under it over log parameters, 0 to 1\n"
     )
     assert [row[2] for row in rows(table)] == ["10K", "20K"]
     said = baseline_line(heavy, lean, heavy[:1], replace(lean, name="mine-random", sampler="random"), cost_of(lean))

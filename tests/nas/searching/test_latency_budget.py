@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 import nas
-from nas.latency import front_check
+from nas.analysis.cost_axes import FORECAST
+from nas.latency import front_check, measurements
 from nas.latency.front_check import Checked
 from nas.records.settings import Settings
 from nas.storage.reader import Reader
@@ -16,6 +18,7 @@ from space import Band, Space, Task
 from space.latency_model import LatencyModel
 from tests.brief import measure_briefly
 from tests.nas.conftest import Run
+from tests.nas.latency.test_measurements import timing
 from tests.space.test_latency_model import plain
 
 SEARCH = ("search", "digits", "--data", "digits", "--flops", "100K..2M", "--images", "300", "--device", "cpu")
@@ -103,13 +106,39 @@ def test_a_network_that_is_slower_than_the_limit_by_more_than_the_error_is_marke
     def checked(measured: float, busy: str = "", error: float = 0.1, low: int = 1) -> Checked:
         return Checked(3, 4_000_000, measured, Band(low, 5_000_000), error, busy)
 
-    assert str(checked(5.4e6)) == "trial 3: forecast 4 ms, measured 5.4 ms"
-    assert str(checked(5.6e6)).endswith("measured 5.6 ms  outside up to 5 ms by more than the model's error")
+    assert str(checked(4.9e6)) == "trial 3: forecast 4 ms, measured 4.9 ms"
+    assert str(checked(5.4e6)).endswith("measured 5.4 ms, outside up to 5 ms within the model's error")
+    assert str(checked(5.6e6)).endswith("measured 5.6 ms, outside up to 5 ms by more than the model's error")
     assert not checked(6.9e6, error=0.36).left, "a forecast of 5 ms would be 28% off"
     assert checked(8e6, error=0.36).left
     assert checked(1.4e6, error=0.36, low=2_000_000).left, "one of 2 ms 43%"
     assert not checked(1.5e6, error=0.36, low=2_000_000).left
     assert str(checked(5.6e6, "busy 1.8x")).endswith("measured 5.6 ms  busy 1.8x"), "not judged"
+
+
+def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(run: Run) -> None:
+    words = (*SEARCH, "--latency", "..0.6ms", "--device-model", model_file(), "--trials", 2, "--study", "s")
+    assert run(*words)[0] == 0
+    folder = Path("runs/s")
+    front = json.loads(run("front", "s", "--json")[1])["rows"]
+    assert "latency: trial" not in run("front", "s")[1], "none was measured"
+    for row in front:
+        measurements.keep(folder, "phone, 1 thread", row["key"], {"1": timing(0.5)})
+    assert "latency: trial" not in run("front", "s")[1]
+    best = front[-1]
+    measurements.keep(folder, "phone, 1 thread", best["key"], {"1": timing(0.61)})
+    said = [
+        f"latency: trial {best['trial']}: forecast {FORECAST.words(best['latency'] / 1e6)}, measured 0.61 ms, outside up "
+        "to 0.6 ms within the model's error",
+        "latency: within it as measured: nas export s --max-latency 0.6",
+    ]
+    out = run("front", "s")[1]
+    assert " ".join(said) in " ".join(out.split())
+    assert re.search(r"forecast\s.*latency\s", out.partition("────")[0], re.DOTALL), "a column of the table"
+    assert nas.Study("s").front()["forecast_latency"].iloc[-1] == best["latency"] / 1e6
+    code, _, err = run("export", "s", "--out", "exports/s")
+    assert code == 0, err
+    assert all(line in err for line in said)
 
 
 def test_an_empty_front_is_nothing_to_measure(run: Run) -> None:
