@@ -29,6 +29,11 @@ def accuracy(trial: Trial) -> float:
     return trial.accuracy or 0
 
 
+def test_a_misspelt_pick_is_refused_from_python_too() -> None:
+    with pytest.raises(InputError, match=r"^pick must be one of best, knee, cheapest, got median; choose one$"):
+        Selection(pick="median")  # type: ignore[arg-type]
+
+
 def test_limits_hold_together_and_the_best_within_them_is_picked(folder: Path) -> None:
     trials = trials_of(folder)
     flops, params = sorted(t.flops or 0 for t in trials), sorted(t.params or 0 for t in trials)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import random
 import re
 import subprocess
 import sys
@@ -37,7 +38,7 @@ from nas.training.device import stream
 from space import Arch, InputError, Task, cost
 from space.network import Network
 from tests.brief import measure_briefly
-from tests.dashboard.studies import TASK, make_study
+from tests.dashboard.studies import TASK, add_trial, make_study
 from tests.nas.conftest import Run
 from tests.space.networks import arch
 
@@ -314,6 +315,10 @@ def test_a_study_is_measured_once_and_its_front_shown(tmp_path: Path, run: Run, 
     assert (code, err.startswith("error: columns must be of trial, accuracy, seeds, latency, flops, ")) == (2, True)
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency", "--batch", 64)
     assert (code, "batch must be one that was measured, got 64; nas measure first --batch 64" in err) == (2, True)
+    assert "not measured so" not in run("front", "first", "--runs", tmp_path, "--by", "latency")[1]
+    add_trial(folder, random.Random(5), accuracy=0.5)
+    said = "not measured so: 1 of 5 networks; nas measure first --batch 1\n"
+    assert said in run("front", "first", "--runs", tmp_path, "--by", "latency")[1]
     keep(folder, "Other GPU", found[0]["key"], {})
     code, _, err = run("front", "first", "--runs", tmp_path, "--by", "latency")
     assert (code, "by must name one device, got latency; measured: " in err) == (2, True)
