@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nas.analysis.baseline import baseline_of
+from nas.arguments import checked
 from nas.export.pick import Pick, Selection
 from nas.export.pick import pick as choose
 from nas.records.data_card import Reading
@@ -47,6 +48,7 @@ def cost(
     return count(arch, task)
 
 
+@checked
 def search(
     space: Space | str | Path,
     *,
@@ -140,6 +142,7 @@ def search(
     return Study(folder)
 
 
+@checked
 def reference(
     study: str | Path,
     *networks: str,
@@ -171,6 +174,7 @@ def reference(
     return Study(folder)
 
 
+@checked
 def steps(
     first: str | Path,
     last: str | Path,

@@ -86,7 +86,8 @@ class SearchPlan:
             parse_time(str(self.time))
         if self.accuracy is not None:
             parse_share(str(self.accuracy), "accuracy")
-        for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1), ("batch", 1)):
+        least_of = {"trials": 1, "repeats": 0, "seed": 0, "workers": 1, "batch": 1, "image_size": 1, "epochs": 1}
+        for name, least in least_of.items():
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")
