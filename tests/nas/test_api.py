@@ -62,6 +62,16 @@ def test_a_space_is_narrowed_drawn_from_counted_and_built() -> None:
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     with pytest.raises(nas.InputError, match="flops must be within "):
         space.draw(flops="1..2")
+    with pytest.raises(nas.InputError, match="flops must be a band in words, got "):
+        space.draw(flops=(1, 2))  # type: ignore[arg-type]
+
+
+def test_a_network_is_counted_and_built_by_its_name() -> None:
+    arch = nas.Arch.load("convnext_32")
+    assert nas.cost("convnext_32") == nas.cost(arch)
+    assert nas.Network("convnext_32", nas.Task(32, 3, 10)).arch == arch
+    with pytest.raises(nas.InputError, match="network must be a YAML file or a preset, got 3; name one"):
+        nas.cost(3)  # type: ignore[arg-type]
 
 
 def test_a_search_gives_a_study_and_goes_on_to_the_total(study: nas.Study) -> None:
@@ -112,6 +122,10 @@ def test_the_plot_is_plotlys_and_says_what_its_numbers_rest_on() -> None:
     assert "conv + linear multiply-accumulates" in said
     assert "@" not in figure.to_json().replace("@plotly", "")
     assert any(trace.name == "random search's front" for trace in figure.data)
+    other = nas.Study(COMMITTED).plot(by="params")
+    said = " ".join(other.layout.title.text.replace("<br>", " ").split())
+    assert f"{len(nas.Study(COMMITTED).front(by='params'))} networks on the front over parameters: " in said
+    assert (figure.layout.xaxis.title.text, other.layout.xaxis.title.text) != (None, figure.layout.xaxis.title.text)
 
 
 def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
