@@ -415,6 +415,10 @@ def test_studies_say_their_budget_or_what_is_wrong() -> None:
     table = rows(studies_table([good, broken]))
     local = moment.astimezone().strftime("%Y-%m-%d")
     assert table[0] == ["mine", "idle", "30, 2 failed", "96.70% (3)", "digits", "1M..4M", local]
+    wide = replace(SETTINGS, flops_low=5_807_170, flops_high=10_085_600)
+    now = datetime.now(UTC)
+    later = rows(studies_table([replace(good, settings=wide, updated=now)]))
+    assert later[0][-2:] == ["5.81M..10.1M", now.astimezone().strftime("today %H:%M")]
     assert table[1] == ["old [b]", "broken", "0", "", "", "journal [/x] is damaged in line 3", ""]
     assert "journal [/x] is damaged" in show(studies_table([good, broken]))
 
