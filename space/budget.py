@@ -109,7 +109,7 @@ class Budget:
     ) -> Budget:  # fmt: skip
         """Of bands as people write them, FLOPs or a latency at least. Raises InputError."""
         if flops is None and latency is None:
-            raise InputError("flops must be given, or a latency in their place, got neither; write e.g. --flops 1M..4M")
+            raise InputError("flops must be given, or a latency in their place, got neither; write e.g. 1M..4M")
         given = {"flops": flops, "params": params, "activations": activations}
         limits = {name: Band.parse(text, name) for name, text in given.items() if text is not None}
         if latency is not None:

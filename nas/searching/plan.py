@@ -80,7 +80,8 @@ class SearchPlan:
         if (self.trials is None) == (self.time is None):
             got = "neither" if self.trials is None else "both"
             raise InputError(
-                f"trials must be given, or time in their place, got {got}; write e.g. --trials 30 or --time 2h"
+                f"trials must be given, or time in their place, got {got}; write e.g. --trials 30 or --time 2h (in "
+                'Python trials=30 or time="2h")'
             )
         if self.time is not None:
             parse_time(str(self.time))
