@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nas.analysis.baseline import baseline_of
+from nas.arguments import checked
 from nas.export.pick import Pick, Selection
 from nas.export.pick import pick as choose
 from nas.records.data_card import Reading
@@ -33,13 +34,14 @@ RUNS = Path("runs")
 
 
 def cost(
-    arch: Arch, *, image_size: int = 224, classes: int = 1000, channels: int = 3, check: bool = False
+    arch: Arch | str | Path, *, image_size: int = 224, classes: int = 1000, channels: int = 3, check: bool = False
 ) -> Cost:  # fmt: skip
     """FLOPs (conv + linear multiply-accumulates, batch 1), parameters and activations of a network, by arithmetic.
 
+    `arch`: an Arch, or what `Arch.load` takes: a YAML file, or the name of a preset such as "convnext_tiny".
     `check=True` also builds it and counts it with fvcore; both must be equal as integers.
     """
-    task = Task(image_size, channels, classes)
+    task, arch = Task(image_size, channels, classes), arch if isinstance(arch, Arch) else Arch.load(arch)
     if check:
         from space.fvcore_count import check_with_fvcore
 
@@ -47,6 +49,7 @@ def cost(
     return count(arch, task)
 
 
+@checked
 def search(
     space: Space | str | Path,
     *,
@@ -140,6 +143,7 @@ def search(
     return Study(folder)
 
 
+@checked
 def reference(
     study: str | Path,
     *networks: str,
@@ -171,6 +175,7 @@ def reference(
     return Study(folder)
 
 
+@checked
 def steps(
     first: str | Path,
     last: str | Path,
@@ -303,31 +308,33 @@ class Study:
 
         return references_data(self.folder, self._reader.trials(), self.settings.band)
 
-    def plot(self) -> go.Figure:
-        """Accuracy over what the study minimises, with the front, as on the dashboard: a plotly figure to show, change
-        or save."""
+    def plot(self, *, by: str | None = None, batch: int = 1) -> go.Figure:
+        """Accuracy over what the study minimises, or `by` says as in `front`, with the front, as on the dashboard: a
+        plotly figure to show, change or save."""
         from dashboard.charts.front import below, front_figure
-        from dashboard.charts.front_caption import below_words, front_caption
+        from dashboard.charts.front_caption import below_words, front_caption, measure_caption
         from dashboard.charts.references import stars_sentence
         from dashboard.charts.style import plotly_figure
         from nas.analysis.against_front import reference_results
         from nas.analysis.cost_axes import FLOPS, cost_of
         from nas.analysis.seed_noise import networks
         from nas.analysis.wording import basis
+        from nas.latency.front import axis
         from nas.records.reference import read_references
 
-        trials = self._reader.shown()
-        running, cost = [trial for trial in trials if trial.state == "running"], cost_of(self.settings)
-        found = networks(trials, cost=cost)
+        trials, beside = self._reader.shown(), self._baseline()
+        running, cost = [trial for trial in trials if trial.state == "running"], axis(self.folder, trials, by, batch)
+        found, own = networks(trials, cost=cost), by is None or cost is cost_of(self.settings)
         known = read_references(self.folder) if cost is FLOPS else ()
         marked = reference_results(known, found, self.settings.band)
         figure = front_figure(
-            trials, self.settings.minimised_band, x=cost, running=running, found=found, beside=self._baseline(),
+            trials, self.settings.minimised_band if own else None, x=cost, running=running, found=found, beside=beside,
             references=marked,
         )  # fmt: skip
         points = [row.trial for row in found.rows.values()]
         low = below_words(len(points), below(points, figure["layout"]["yaxis"].get("range")))
-        said = front_caption(trials, [row.trial for row in found.front], found)
+        front = [row.trial for row in found.front]
+        said = measure_caption(cost, front, beside, found) if front and not own else front_caption(trials, front, found)
         said = " ".join(filter(None, [said, stars_sentence(marked, found), low]))
         rests_on = basis(self.settings, "the mean of each network's seeds")
         return plotly_figure(figure, self.settings.name, said, rests_on)

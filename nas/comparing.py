@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.analysis.space_studies import Study, compare_studies, is_narrowing, seeds_words
+from nas.arguments import checked
 from nas.records.settings import find_study
 from nas.storage.reader import Reader
 from space import Band, InputError, Space
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 
 
+@checked
 def compare_spaces(
     space: Space | str | Path,
     other: Space | str | Path,

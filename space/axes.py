@@ -14,7 +14,7 @@ from typing import Any
 
 from space.arch import DEPTH, DOWNSAMPLE, DROP_PATH, MAX_WIDTH, WIDTH
 from space.parts import Kind, find_part, names, options
-from space.reading import InputError, check_keys, nearest
+from space.reading import InputError, check_keys, nearest, shortened
 from space.rules import Number, Rule, Whole
 
 Value = int | float | str | None
@@ -26,6 +26,7 @@ DEFAULTS: dict[str, tuple[Value, ...]] = {
 }  # fmt: skip
 STRUCTURE = (*DEFAULTS, "depth", "width")
 MOST_CHOICES = 10_000
+_RANGE = re.compile(r"(\d+)\s*(?:\.\.|-|to)\s*(\d+)", re.ASCII)  # as people write one elsewhere
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,13 @@ def _parse_axis(name: str, raw: Any, where: str, rules: Sequence[Rule]) -> Axis:
         raise InputError(f"{where} must have a choice at least, got an empty list; add one or leave the axis out")
     if len(values) > MOST_CHOICES:
         raise InputError(f"{where} must have under {MOST_CHOICES} choices, got {len(values)}; leave some out")
+    for value in values:
+        if (ends := _RANGE.fullmatch(str(value))) and isinstance(rules[0], Whole):
+            step = ", step: 2" * rules[0].odd
+            raise InputError(
+                f"{where} must be a list or a range of whole numbers, got {shortened(value)}; "
+                f"write {{low: {ends[1]}, high: {ends[2]}{step}}}"
+            )
     checked = tuple([rule.check_field(f"{where}[{i}]", value) for rule in rules][-1] for i, value in enumerate(values))
     if len(set(map(repr, checked))) < len(checked):
         raise InputError(f"{where} must not repeat a choice, got {values}; remove the repeat")

@@ -49,6 +49,7 @@ class Band:
     @staticmethod
     def parse(text: str, field: str = "flops") -> Band:
         """`1M..4M`; `..4M` or `0..4M` for 1 to 4M. A lone `4M` might mean both of `..4M` and `4M..4M`: refused."""
+        _check_text(text, field)
         low, dots, high = (part.strip() for part in text.partition(".."))
         numbers = [_count(part) for part in (low or "1", high if dots else low)]
         if low and dots and not high and numbers[0]:
@@ -71,6 +72,7 @@ class Band:
     @staticmethod
     def parse_latency(text: str) -> Band:
         """`..5ms`, `2ms..5ms`, in nanoseconds; from 0 is from 1."""
+        _check_text(text, LATENCY)
         low, dots, high = (part.strip() for part in text.partition(".."))
         ends = [_nanoseconds(part) for part in (low or "1ns", high)]
         if not dots or None in ends:
@@ -106,11 +108,8 @@ class Budget:
         flops: str | None, params: str | None = None, activations: str | None = None, latency: str | None = None
     ) -> Budget:  # fmt: skip
         """Of bands as people write them, FLOPs or a latency at least. Raises InputError."""
-        for name, text in (("flops", flops), ("params", params), ("activations", activations), (LATENCY, latency)):
-            if not isinstance(text, str | None):
-                raise InputError(f'{name} must be a band in words, got {text!r}; write e.g. "1M..4M" or "..5ms"')
         if flops is None and latency is None:
-            raise InputError("flops must be given, or a latency in their place, got neither; write e.g. --flops 1M..4M")
+            raise InputError("flops must be given, or a latency in their place, got neither; write e.g. 1M..4M")
         given = {"flops": flops, "params": params, "activations": activations}
         limits = {name: Band.parse(text, name) for name, text in given.items() if text is not None}
         if latency is not None:
@@ -172,6 +171,11 @@ def time_words(nanoseconds: float) -> str:
         if nanoseconds >= least:
             return f"{nanoseconds / _TIMES[unit]:.3g} {unit}"
     return f"{nanoseconds:.3g} ns"
+
+
+def _check_text(text: object, field: str) -> None:
+    if not isinstance(text, str):
+        raise InputError(f'{field} must be a band in words, got {text!r}; write e.g. "1M..4M" or "..5ms"')
 
 
 def _limit(place: int, band: Band) -> str:

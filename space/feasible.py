@@ -76,7 +76,8 @@ def _with_unit(band: Band, ends: Band) -> str:
     """A band of small numbers in the unit that brings it into what there is: `5..40` as `5M..40M`; empty for none."""
     for unit, times in (("K", 10**3), ("M", 10**6), ("G", 10**9)):
         if band.high < 1000 and band.low * times <= ends.high and ends.low <= band.high * times:
-            return f"{band.low}{unit}..{band.high}{unit}" if band.low > 1 else f"..{band.high}{unit}"
+            upper = f"..{band.high}{unit}, or " if band.low == 1 else ""  # 1 may stand for no lower end
+            return f"{upper}{band.low}{unit}..{band.high}{unit}"
     return ""
 
 

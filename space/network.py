@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -11,15 +13,17 @@ from space.modules import BlockModule, sequence
 
 
 class Network(nn.Module):
-    """The network that `arch` describes, for images and classes of `task`, with fresh weights.
+    """The network that `arch` describes, for images and classes of `task`, with fresh weights. `arch`: also a YAML file
+    or a preset's name, as `Arch.load` takes them.
 
     Weights are drawn from torch's current generator: truncated normal, std .02, biases 0 (ConvNeXt's initialisation).
     Drop path rises linearly over the blocks from 0 to `arch.drop_path`, or to `drop_path` where one is given.
     Raises InputError where a stage would shrink below one pixel.
     """
 
-    def __init__(self, arch: Arch, task: Task, drop_path: float | None = None) -> None:
+    def __init__(self, arch: Arch | str | Path, task: Task, drop_path: float | None = None) -> None:
         super().__init__()
+        arch = arch if isinstance(arch, Arch) else Arch.load(arch)
         cost(arch, task)  # refuse what has no pixels
         self.arch, self.task = arch, task
         last = arch.drop_path if drop_path is None else drop_path

@@ -49,6 +49,8 @@ def presets(kind: str) -> list[str]:
 
 def find(source: str | Path, kind: str) -> Path:
     """The file behind a person's SPACE or ARCH: a YAML file, or the name of a preset of `kind`."""
+    if not isinstance(source, (str, Path)):
+        raise InputError(f"{kind[:-1]} must be a YAML file or a preset, got {source}; name one, see nas presets")
     path = Path(source)
     if is_file(path):
         return path

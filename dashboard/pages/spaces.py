@@ -155,12 +155,13 @@ def _compared(one: Snapshot, other: Snapshot) -> None:
     captioned_chart(edf_figure([found.one.edf, found.other.edf], label), charts.shares_caption(found), "edf")
     st.header("The best of so many", anchor=False)
     captioned_chart(charts.best_of_figure(found, label), charts.best_of_caption(found), "best-of")
+    parts = f"each of {found.bins} parts" if found.bins > 1 else "the one part"
     with st.container(key="facts"):
         st.text(
-            f"Accuracy: {evidence(settings[0], seeds)}. Random networks, weighted so that each of "
-            f"{found.bins} part{'s' * (found.bins > 1)} of the FLOPs counts the same in both (arXiv 1905.13214). p: of "
-            f"{found.permutations:,} permutations within these parts. Shade: 95% of a bootstrap over networks, at each "
-            "number by itself; none for a best of more than a tenth of them."
+            f"Accuracy: {evidence(settings[0], seeds)}. Random networks, weighted so that {parts} of the FLOPs "
+            f"counts the same in both (arXiv 1905.13214). p: of {found.permutations:,} permutations within these "
+            "parts. Shade: 95% of a bootstrap over networks, at each number by itself; none for a best of more than a "
+            "tenth of them."
         )
 
 

@@ -81,9 +81,11 @@ class OrderOf:
         value = abs(100 * self.advantage.value)
         way = "more" if self.advantage.value >= 0 else "less"
         half = "" if self.advantage.half is None else f" ± {100 * self.advantage.half:.2f}"
+        many = "nearly all" if self.above >= 0.995 else f"{self.above:.0%} of"
+        than = f", above {many} orders" if self.above >= 0.005 else ""
         said = (
             f"by the model, networks on its way are {value:.2f}{half} points {way} accurate on average than on that of "
-            f"a random order, more than {self.above:.0%} of orders"
+            f"a random order{than}"
         )
         if self.chosen:
             return f"{said}; it was chosen by these accuracies, so that nothing is told of it"

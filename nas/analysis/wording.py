@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nas.analysis.cost_axes import cost_of
 from nas.records.scores import BALANCED, WORDS
 from space import Arch, Cost, Stage, Task, compact
+from space.parts import Part, options
+from space.stems import Patchify
 
 if TYPE_CHECKING:
     from nas.analysis.cost_axes import CostAxis
@@ -22,8 +24,9 @@ NAMES = {"convnext": "ConvNeXt", "depthwise_first": "depthwise first"}  # of blo
 MOST = 10  # classes that a line names
 LEGEND = (
     "Network: stem (a number: patchify's stride) | per stage the block's initial, depth x width (:output), kernel | "
-    "norm, act, expansion | head, if not linear"
+    "norm, act, expansion | head, if not linear; further options where they are not the default"
 )
+SAID = ("kernel", "norm", "act", "expansion")  # of blocks, that every line has
 IN_WORDS = "network: kind of blocks, blocks of the stages, channels, kernels, norm"  # what `in_words` has
 
 
@@ -59,12 +62,49 @@ def trial_line(trial: Trial) -> str:
 
 def describe(arch: Arch) -> str:
     """A network in one line, as LEGEND says; what the blocks do not have is left out."""
-    parts = [f"stem {arch.stem.describe()}", " ".join(map(_stage, arch.stages))]
+    stem, head, stages = arch.stem, arch.head, arch.stages
+    own = _unusual(stem, ("stride",) if isinstance(stem, Patchify) else (), getattr(stages[0].block, "norm", None))
+    parts = [_with(f"stem {stem.describe()}", own), " ".join(map(_stage, stages))]
     shared = (_values(arch, "norm", ""), _values(arch, "act", ""), _values(arch, "expansion", "e"))
-    parts.append(" ".join(filter(None, shared)))
-    if arch.head.name != "linear":
-        parts.append(f"head {arch.head.name}")
+    further = [*_further(arch), *([f"drop_path {arch.drop_path:g}"] if arch.drop_path else [])]
+    parts.append(", ".join(filter(None, [" ".join(filter(None, shared)), *further])))
+    own = _unusual(head, (), getattr(stages[-1].block, "norm", None))
+    if head.name != "linear" or own:
+        parts.append(_with(f"head {head.name}", own))
     return " | ".join(filter(None, parts))
+
+
+def _with(name: str, values: dict[str, Any]) -> str:
+    return ", ".join(filter(None, [name, option_words(values)]))
+
+
+def _unusual(part: Part, said: Collection[str], norm: str | None = None) -> dict[str, Any]:
+    """Options that are not the part's defaults, but for those `said`: a norm where it is not the blocks' `norm`, and
+    LayerScale where there is one, as the preset spaces have none."""
+    usual = {name: field.default for name, field in options(type(part)).items()} | {"layer_scale": None}
+    if norm is not None:
+        usual["norm"] = norm
+    return {name: value for name, value in part.to_dict().items() if name not in said and value != usual[name]}
+
+
+def _further(arch: Arch) -> list[str]:
+    """`fusion sum`, `grn no/yes`: what the line of a network has no letters for, where a stage's is not the default."""
+    blocks = [stage.block.to_dict() for stage in arch.stages]
+    names = dict.fromkeys(name for stage in arch.stages for name in _unusual(stage.block, SAID))
+    found = {name: [block.get(name, "-") for block in blocks] for name in names}
+    between = [stage.downsample for stage in arch.stages[1:]]
+    if "strided" in between:
+        found["downsample"] = between
+    return [
+        option_words({name: each[0]}) if len(set(map(repr, each))) == 1 else f"{name} {'/'.join(map(_short, each))}"
+        for name, each in found.items()
+    ]
+
+
+def _short(value: Any) -> str:
+    words = {None: "none", True: "yes", False: "no"}
+    is_word = value is None or isinstance(value, bool)
+    return words[value] if is_word else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def in_words(arch: Arch) -> str:

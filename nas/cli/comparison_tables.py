@@ -46,10 +46,11 @@ def _percent(found: Measured, digits: int) -> str:
 
 
 def _notes(found: SpaceComparison, settings: Settings, seeds: str) -> list[str]:
-    parts = f"{found.bins} part{'s' * (found.bins > 1)}"
+    one = found.bins == 1
+    parts = f"{found.bins} part{'s' * (not one)} of the band, in log, count{'s' * one} the same for both"
     lines = [
         basis(settings, seeds),
-        f"Weighted to equal FLOPs: {parts} of the band, in log, count the same for both.",
+        f"Weighted to equal FLOPs: {parts}.",
         "(): 95% of a bootstrap over networks, each by itself; none for a best of more than a tenth of them.",
         f"p: of {found.permutations:,} permutations within these parts; the verdict rests on it alone.",
     ]

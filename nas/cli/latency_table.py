@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.baseline import baseline_of
-from nas.analysis.cost_axes import LIMIT
+from nas.analysis.cost_axes import LIMIT, UNCHECKED
 from nas.analysis.pareto import points, score
 from nas.analysis.wording import CONVENTION, describe, in_words
 from nas.cli.base import print_json, print_table
@@ -82,7 +82,7 @@ def table(
     every = _columns(first.trial.metric, {row.trial.number for row in front}, wide)
     default = [name for name in every if wide or name not in ("images_per_second", "peak")]
     chosen = choose(every, default, names)
-    note = escape(" ".join(notes(_notes(first.device, first.batch, first.trial.metric), chosen)))
+    note = escape(" ".join(notes(_notes(found), chosen)))
     made = plain_table(*heads(every, chosen), title=title, note=note)
     for row in found:
         made.add_row(*cells(every, chosen, row))
@@ -120,16 +120,19 @@ def _times(row: Measured) -> str:
     return f"{median} ms, {low} to {high}"
 
 
-def _notes(device: str, batch: int, metric: Metric) -> list[tuple[str, str]]:
-    """By column."""
+def _notes(found: Sequence[Measured]) -> list[tuple[str, str]]:
+    """By column, of marks those that are there."""
+    device, batch, metric = found[0].device, found[0].batch, found[0].trial.metric
+    marks = " ".join(row.mark for row in found)
     times = f"latency: median of forward passes of a batch of {batch} in float32, synchronised, on {device}."
     busy = (
-        f"busy: a reference kernel took over {LIMIT:g} times its best meanwhile, which keeps the network off the "
-        "front; not checked: there was none."
+        f"busy: a reference kernel took over {LIMIT:g} times its best meanwhile, which keeps the network off the front."
     )
+    unchecked = f"{UNCHECKED}: measured without a reference kernel beside it, so that it may have been busy."
     peak = (
         "peak: parameters, buffers, the batch and all tensors alive at once in a pass, without scratch memory of "
         "torch's libraries."
     )
     score = f"{'top-1' if metric == 'accuracy' else BALANCED}: of the validation split, mean of a network's n seeds."
-    return [("latency", times), ("mark", busy), ("peak", peak), ("flops", f"{CONVENTION}."), ("accuracy", score)]
+    marked = [("mark", words) for words in (busy, unchecked) if words.partition(":")[0] in marks]
+    return [("latency", times), *marked, ("peak", peak), ("flops", f"{CONVENTION}."), ("accuracy", score)]

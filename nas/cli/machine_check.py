@@ -61,7 +61,8 @@ def checks() -> Iterator[Check]:
     yield from _packages()
     yield from _device()
     yield _compiler()
-    yield Check("ok", "processor", f"{cores()} cores of {model() or 'an unnamed processor'}: --workers {cores()}")
+    many = f"{cores()} core{'s' * (cores() > 1)}"
+    yield Check("ok", "processor", f"{many} of {model() or 'an unnamed processor'}: --workers {cores()}")
     yield from _memory()
     yield _disk("disk, here", Path.cwd(), "studies and exports are written here")
     yield _disk("disk, cache", cache.root(), "decoded pictures are kept here; NAS_CACHE names another")

@@ -4,6 +4,7 @@ Needs no torch."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -25,7 +26,7 @@ from nas.records.scores import WORDS
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import build_rule
-from space import compact
+from space import Band, compact
 
 if TYPE_CHECKING:
     from nas.cli.columns import Columns
@@ -118,6 +119,16 @@ def _best(row: Summary) -> str:
     return "" if row.best is None else f"{row.best:.2%}{kind} ({row.seeds})"
 
 
+def _band(band: Band) -> str:
+    return f"{compact(band.low)}..{compact(band.high)}"
+
+
+def _moment(moment: datetime) -> str:
+    """Its day; of today the time."""
+    here = moment.astimezone()
+    return f"{here:today %H:%M}" if here.date() == datetime.now().date() else f"{here:%Y-%m-%d}"
+
+
 _STUDY_WORDS: dict[str, Callable[[Summary], str]] = {
     "study": lambda row: row.name,
     "state": lambda row: row.state,
@@ -125,9 +136,9 @@ _STUDY_WORDS: dict[str, Callable[[Summary], str]] = {
     "best": _best,
     "space": lambda row: row.settings.space_name if row.settings else "",
     "data": lambda row: row.settings.data.name if row.settings else "",
-    "budget": lambda row: str(row.settings.band) if row.settings else row.problem or "",
+    "budget": lambda row: _band(row.settings.band) if row.settings else row.problem or "",
     "sampler": lambda row: row.settings.sampler if row.settings else "",
-    "updated": lambda row: row.updated.astimezone().strftime("%Y-%m-%d") if row.updated else "",
+    "updated": lambda row: _moment(row.updated) if row.updated else "",
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ DIGITS_HELD_OUT = {"validation": 0.2, "test": 0.2}
 ORIGINAL_BYTES = 2_000_000
 ORIGINALS = 32  # test images that are kept as they were encoded
 SKIPPED = 0.01  # the largest part of the images that may be left out as broken
+SIZES = 12  # of the files, that a look keeps: the most frequent
 SHOWN = 3  # broken images that an error names
 DARK = 64  # of 255, below which all pixels of all 16-bit images are where their values have fewer bits
 
@@ -218,10 +220,13 @@ def _look(source: Source, seen: Mapping[str, Seen], same: Duplicates) -> Look:
     for found in seen.values():
         sizes += found.sizes
         modes += found.modes
+    named = [f"{width}x{height}" for width, height in sorted(sizes, key=math.prod)]
+    often = sizes.most_common(SIZES)
     return Look(
         counts={}, came_from={split: printable(origin) for split, origin in source.came_from.items()},
         notes=tuple(map(printable, [*source.notes, *_dark(seen.values())])),
-        sizes={f"{width}x{height}": count for (width, height), count in sizes.most_common(12)},
+        sizes={f"{width}x{height}": count for (width, height), count in often},
+        other_sizes=len(sizes) - len(often), size_range=(named[0], named[-1]) if named else None,
         modes=dict(modes.most_common()), flat=sum(len(found.flat) for found in seen.values()),
         broken=sum(len(found.broken) for found in seen.values()), duplicates=same.within, across_splits=same.dropped,
         conflicting=same.conflicting,

@@ -44,7 +44,8 @@ def check_out(out: Path, force: bool) -> None:
         return
     if not force:
         raise InputError(
-            f"out must be a new folder, got {out}, which exists; choose another, or overwrite with --force"
+            f"out must be a new folder, got {out}, which exists; choose another, or overwrite with --force "
+            "(in Python force=True)"
         )
     if not out.is_dir() or not all((out / name).is_file() for name in (WEIGHTS, ARCH, PREPROCESS)):
         raise InputError(f"out must be an export to be overwritten, got {out}; remove it by hand")

@@ -15,6 +15,7 @@ from nas.data.dataset import Data
 from nas.export import card_sections
 from nas.export.facts import Facts
 from nas.export.folder import Written
+from nas.export.load import WEIGHTS
 from nas.final.batches import CropAndFlip
 from nas.final.recipe import FinalRecipe
 from nas.final.training import FinalEpoch
@@ -77,7 +78,12 @@ class TrainedCard:
         before = [self.before[1].words(self.before[0])] if self.before else []
         counts = cost(self.arch, self.task)
         costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
-        return "\n".join(filter(None, [done, *map(self.line, self.scores), self.chance_line(), *before, costs]))
+        lines = [done, *map(self.line, self.scores), self.holds() if len(self.scores) > 1 else "", self.chance_line()]
+        return "\n".join(filter(None, [*lines, *before, costs]))
+
+    def holds(self) -> str:
+        """Which weights are exported."""
+        return f"{WEIGHTS} holds the {self.scores[0].weights}, chosen on the validation split"
 
     def line(self, score: Score) -> str:
         """One kind of weights on both splits."""
@@ -111,7 +117,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 {lines}
 
-`model.safetensors` holds the first of them, chosen on the validation split. The test split was read once, at the end.
+{self.holds()}. The test split was read once, at the end.
 
 {card_sections.costs_and_loading(self.arch, self.task, written)}
 

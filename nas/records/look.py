@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 UNEVEN = 3.0  # largest class over the smallest, from which accuracy needs a second number
 SHOWN = 12  # classes in a line
+OFTEN = 3  # sizes in a line, of more than a look keeps
 EXAMPLES = 3  # pictures that are named in a line
 
 Named = Mapping[str, tuple[tuple[str, ...], ...]]  # by a count of Look: a picture each, or pictures that are the same
@@ -25,6 +26,8 @@ class Look:
     came_from: dict[str, str]
     sizes: dict[str, int]  # as decoded, the most frequent, such as 640x480
     modes: dict[str, int]  # Pillow's
+    other_sizes: int = 0  # beyond `sizes`
+    size_range: tuple[str, str] | None = None  # of fewest and of most pixels; not in studies before it
     flat: int = 0  # nearly constant ones
     broken: int = 0  # left out with --skip-broken
     duplicates: int = 0  # beyond the first of each
@@ -44,7 +47,12 @@ class Look:
 
     def pictures(self) -> str:
         """Sizes and modes of the files."""
-        return f"pictures: {_kinds(self.sizes)}; {_kinds(self.modes)}"
+        sizes = _kinds(self.sizes)
+        if self.other_sizes and self.size_range:
+            often = _kinds(dict(list(self.sizes.items())[:OFTEN]))
+            every = f"{len(self.sizes) + self.other_sizes:,} sizes from {' to '.join(self.size_range)}"
+            sizes = f"{every}, most often {often}"
+        return f"pictures: {sizes}; {_kinds(self.modes)}"
 
     def imbalanced(self) -> str:
         return (

@@ -153,7 +153,8 @@ class Settings:
         recipe = self.build_recipe()
         part = min(recipe.train_images or self.data.train, self.data.train)
         drawn = f"{part:,}" if part == self.data.train else f"{part:,} of {self.data.train:,}"
-        return f"{recipe.length:,} images ({recipe.length / part:.3g} epochs of {drawn})"
+        epochs = f"{recipe.length / part:.3g}"
+        return f"{recipe.length:,} images ({epochs} epoch{'s' * (epochs != '1')} of {drawn})"
 
     def check_resumable(self) -> None:
         """Raises InputError for a study of an older version: its axes and keys are others, so that it is only read."""

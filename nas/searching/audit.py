@@ -115,9 +115,12 @@ def run_audit(
             )
     if not audit.left():
         return audit
-    if len(audit.plan.sample) < NEEDED:
-        note = f"{len(audit.plan.sample)} networks are too few for intervals, {NEEDED} are needed"
-        console.print(f"note: {note}; raise --networks", markup=False, highlight=False)
+    if (found := len(audit.plan.sample)) < NEEDED:
+        begun = f"; to begin another, remove {reader.folder / FILE}" if audit.rows or audit.failed else ""
+        note = f"{found} networks are too few for intervals, {NEEDED} are needed"
+        console.print(
+            f"note: {note}; {_more(NEEDED, len(trials))}{begun}", markup=False, highlight=False, soft_wrap=True
+        )
     target = choose_device(device)
     recipe = replace(brief, images=many, period_images=None)
     data = DeviceData.place(load_study_data(reader.settings, data_source, console), recipe, target)
@@ -182,6 +185,11 @@ def parse_images(text: str, brief: int) -> int:
     return many
 
 
+def _more(needed: int, there: int) -> str:
+    """The step to an audit of so many networks, of a study with those `there`."""
+    return "raise --networks" if there >= needed else "search for more networks first"
+
+
 def spread(trials: Sequence[Trial], count: int, seed: int) -> list[int]:
     """Numbers of `count` trials, or all if there are fewer, by rising FLOPs: a random one of each of `count` groups of
     neighbours in FLOPs. Raises InputError where there are too few."""
@@ -189,7 +197,7 @@ def spread(trials: Sequence[Trial], count: int, seed: int) -> list[int]:
     if min(count, len(ordered)) < FEWEST:
         raise InputError(
             f"networks must be {FEWEST} or more of those that finished, got {count} of {len(ordered)}; "
-            "search on, or raise --networks"
+            f"{_more(FEWEST, len(ordered))}"
         )
     rng = np.random.default_rng(seed)
     groups = np.array_split(np.arange(len(ordered)), min(count, len(ordered)))

@@ -80,13 +80,15 @@ class SearchPlan:
         if (self.trials is None) == (self.time is None):
             got = "neither" if self.trials is None else "both"
             raise InputError(
-                f"trials must be given, or time in their place, got {got}; write e.g. --trials 30 or --time 2h"
+                f"trials must be given, or time in their place, got {got}; write e.g. --trials 30 or --time 2h (in "
+                'Python trials=30 or time="2h")'
             )
         if self.time is not None:
             parse_time(str(self.time))
         if self.accuracy is not None:
             parse_share(str(self.accuracy), "accuracy")
-        for name, least in (("trials", 1), ("repeats", 0), ("seed", 0), ("workers", 1), ("batch", 1)):
+        least_of = {"trials": 1, "repeats": 0, "seed": 0, "workers": 1, "batch": 1, "image_size": 1, "epochs": 1}
+        for name, least in least_of.items():
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}; use e.g. {least}")

@@ -46,7 +46,7 @@ def in_processes(
 ) -> Begin:
     """In worker processes that share the device, or the devices of its kind."""
     if target.type == "cpu" and workers > cores():
-        on_note(f"{workers} workers on {cores()} cores hold each other up")
+        on_note(f"{workers} workers on {cores()} core{'s' * (cores() > 1)} hold each other up")
     threads = max(1, torch.get_num_threads() // workers)
     devices = [str(target)]
     if str(target) == "cuda":

@@ -127,7 +127,8 @@ def _train(
     had_time = not stopped and training.steps >= STEPS_TO_LEARN
     if had_time and not any(_has_learnt(period, counts) for period in curve):
         best = max(period.accuracy for period in curve)
-        raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.length:,} images")
+        guess = f"where guessing has up to {min(1, chance_level(counts, 'accuracy')):.2%} of {sum(counts.images):,}"
+        raise Diverged(f"accuracy never left chance, {best:.2%} at best in {recipe.length:,} images, {guess}")
     return Trained(training.evaluated, counts, tuple(curve), curve[-1].seconds, stopped)
 
 

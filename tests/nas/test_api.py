@@ -62,6 +62,16 @@ def test_a_space_is_narrowed_drawn_from_counted_and_built() -> None:
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     with pytest.raises(nas.InputError, match="flops must be within "):
         space.draw(flops="1..2")
+    with pytest.raises(nas.InputError, match="flops must be a band in words, got "):
+        space.draw(flops=(1, 2))  # type: ignore[arg-type]
+
+
+def test_a_network_is_counted_and_built_by_its_name() -> None:
+    arch = nas.Arch.load("convnext_32")
+    assert nas.cost("convnext_32") == nas.cost(arch)
+    assert nas.Network("convnext_32", nas.Task(32, 3, 10)).arch == arch
+    with pytest.raises(nas.InputError, match="network must be a YAML file or a preset, got 3; name one"):
+        nas.cost(3)  # type: ignore[arg-type]
 
 
 def test_a_search_gives_a_study_and_goes_on_to_the_total(study: nas.Study) -> None:
@@ -112,6 +122,10 @@ def test_the_plot_is_plotlys_and_says_what_its_numbers_rest_on() -> None:
     assert "conv + linear multiply-accumulates" in said
     assert "@" not in figure.to_json().replace("@plotly", "")
     assert any(trace.name == "random search's front" for trace in figure.data)
+    other = nas.Study(COMMITTED).plot(by="params")
+    said = " ".join(other.layout.title.text.replace("<br>", " ").split())
+    assert f"{len(nas.Study(COMMITTED).front(by='params'))} networks on the front over parameters: " in said
+    assert (figure.layout.xaxis.title.text, other.layout.xaxis.title.text) != (None, figure.layout.xaxis.title.text)
 
 
 def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +144,13 @@ def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path, monkeypatch
     ("words", "message"),
     [
         ({"trials": 0}, "trials must be a whole number from 1 on, got 0; use e.g. 1"),
-        ({"trials": "3"}, "trials must be a whole number from 1 on, got '3'; use e.g. 1"),
+        ({"trials": "3"}, "trials must be a whole number, got '3'; see help(nas.search)"),
+        ({"trials": True}, "trials must be a whole number, got True; see help(nas.search)"),
+        ({"trials": 3, "baseline": "x"}, "baseline must be True or False, got 'x'; see help(nas.search)"),
+        ({"trials": 3, "study": 3}, "study must be text, got 3; see help(nas.search)"),
+        ({"trials": 3, "recipe": 3}, "recipe must be text or a path, got 3; see help(nas.search)"),
+        ({"trials": 3, "image_size": 0}, "image_size must be a whole number from 1 on, got 0; use e.g. 1"),
+        ({"trials": 3, "epochs": 0}, "epochs must be a whole number from 1 on, got 0; use e.g. 1"),
         ({"trials": 3, "workers": -1}, "workers must be a whole number from 1 on, got -1; use e.g. 1"),
         ({"trials": 3, "seed": -1}, "seed must be a whole number from 0 on, got -1; use e.g. 0"),
         (
@@ -147,6 +167,11 @@ def test_what_no_search_can_be_is_one_line_and_leaves_nothing(
         nas.search("digits", data="digits", flops="200K..4M", runs=tmp_path, **words)
     assert str(error.value) == message
     assert not list(tmp_path.iterdir())
+
+
+def test_a_space_that_is_no_name_is_one_line() -> None:
+    with pytest.raises(nas.InputError, match="space must be a YAML file or a preset, got 3; name one, see nas presets"):
+        nas.search(3, data="digits", flops="200K..4M", trials=1)  # type: ignore[arg-type]
 
 
 def test_a_study_keeps_its_search_as_a_command(study: nas.Study) -> None:

@@ -54,6 +54,9 @@ WRONG: list[tuple[Any, str]] = [
     # values, by the rules of the parts
     ({"kernel": [4]}, "axes.kernel[0] must be odd and from 3 to 31, got 4; use e.g. 5"),
     ({"kernel": [33]}, "axes.kernel[0] must be odd and from 3 to 31, got 33; use e.g. 31"),
+    ({"depth": "3..8"}, "axes.depth must be a list or a range of whole numbers, got '3..8'; write {low: 3, high: 8}"),
+    ({"kernel": ["3-7"]}, "axes.kernel must be a list or a range of whole numbers, got '3-7'; "
+     "write {low: 3, high: 7, step: 2}"),
     ({"kernel": None}, "axes.kernel[0] must be a whole number, got None; correct it"),
     ({"kernel": {"each_stage": [3, 5.0]}}, "axes.kernel[1] must be a whole number, got 5.0; correct it"),
     ({"act": ["relu", "gleu"]}, "axes.act[1] must be one of gelu, relu, silu, hardswish, got 'gleu'; did you mean gelu?"),

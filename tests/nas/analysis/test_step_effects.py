@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.analysis.step_effects import GREEDY, StepAnswers
+from nas.analysis.step_effects import GREEDY, OrderOf, StepAnswers
+from nas.analysis.step_model import Estimate
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import Arch
@@ -131,6 +132,16 @@ def test_an_order_is_compared_with_all_orders() -> None:
         assert found.advantage.value == pytest.approx(every[order] - np.mean(list(every.values())), abs=1e-5)
         assert found.above == pytest.approx(np.mean([every[order] > each for each in every.values()]), abs=0.04)
         assert found.accuracies == pytest.approx([additive(row) for row in along(order)], abs=1e-5)
+
+
+def test_a_share_of_orders_is_said_where_it_says_something() -> None:
+    half = OrderOf(names=("a", "b"), accuracies=np.zeros(3), advantage=Estimate(0.01, None), above=0.5, chosen=False)
+    for above, end in (
+        (0.0, "order (95%)"),
+        (0.5, "order, above 50% of orders (95%)"),
+        (0.999, "nearly all orders (95%)"),
+    ):
+        assert f"{end}; " in replace(half, above=above).sentence
 
 
 def test_an_order_that_these_accuracies_chose_is_told_from_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,14 @@ def test_notes_on_latency_are_of_the_columns_that_are_shown() -> None:
         peak_tensor_bytes=10**6,
     )  # fmt: skip
 
-    def notes(**how: Any) -> str:
-        return str(latency_table([row], "t", [row], **how).caption)
+    def notes(slowdown: float | None = 1.0, **how: Any) -> str:
+        return str(latency_table([replace(row, slowdown=slowdown)], "t", [], **how).caption)
 
     assert notes(names=["trial", "flops"]) == f"{CONVENTION}."
-    for words in ("latency: median", "some cpu \\[b]", "busy: ", CONVENTION, "top-1: "):
+    for words in ("latency: median", "some cpu \\[b]", CONVENTION, "top-1: "):
         assert words in notes()
+    marks = [[words in notes(slowdown) for words in ("busy: ", "not checked: ")] for slowdown in (1.0, 2.0, None)]
+    assert marks == [[False, False], [True, False], [False, True]], "of the marks that there are"
     assert ("peak: " in notes(), "peak: " in notes(wide=True)) == (False, True)
 
 

@@ -52,6 +52,7 @@ def test_two_spaces_are_compared_and_the_same_command_goes_on(run: Run, words: l
     assert max(map(len, out.splitlines()[:14])) <= 80
     assert "at equal FLOPs (Kolmogorov-Smirnov distance" in out
     assert "The narrowing is " in out
+    assert "1 part of the band, in log, counts the same for both" in " ".join(out.split())
     code, again, err = run(*words, "--networks", 8, "--study", "pair")
     assert (code, again) == (0, out)
     assert err.count("nothing is left to train") == 2

@@ -41,9 +41,11 @@ def test_a_shell_completes_commands() -> None:
     assert found.stdout.split() == ["rename", "record", "replay", "reference", "report"]
 
 
-def test_a_machine_is_checked(run: Run) -> None:
+def test_a_machine_is_checked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.cli.machine_check.cores", lambda: 1)
     code, out, _ = run("doctor")
     assert code == 0
+    assert re.search(r"\b1 core of ", out)
     rows = [line.split(maxsplit=1) for line in out.splitlines() if not line.startswith(" " * 8)]
     assert {state for state, _ in rows} <= {"ok", "note"}
     for what in (

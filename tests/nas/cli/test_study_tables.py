@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
@@ -25,12 +29,14 @@ from nas.cli.study_tables import SEED_OF_A_ROW, studies_table, trials_table
 from nas.records.recipe import Recipe
 from nas.records.settings import Settings
 from nas.records.trial import Trial
-from space import Arch, Cost, Stage, Task, cost
+from space import Arch, Cost, InputError, Stage, Task, cost
 from space.blocks import Block, Bottleneck, ConvNeXt, Modulation
-from space.heads import Conv2FormerHead
+from space.heads import Conv2FormerHead, LinearHead
 from space.layers import Layers, Linear
+from space.parts import Kind, find_part, options
 from space.stems import Patchify, ResNetStem
 from tests.dashboard.studies import make_settings
+from tests.space.networks import random_arch
 
 SETTINGS = make_settings("mine", recipe=Recipe(images=7000, period_images=1000).to_dict())
 NETWORK = Arch(
@@ -330,7 +336,7 @@ def test_a_line_of_a_trial() -> None:
 
 
 def test_a_network_in_a_line() -> None:
-    assert describe(NETWORK) == "stem 2 | c2x40k5 c3x80k7 | ln gelu e4"
+    assert describe(NETWORK) == "stem 2 | c2x40k5 c3x80k7 | ln gelu e4, layer_scale 1e-06"
     mixed = Arch(
         stem=ResNetStem(),
         stages=(
@@ -341,8 +347,46 @@ def test_a_network_in_a_line() -> None:
         head=Conv2FormerHead(),
     )
     assert describe(mixed) == (
-        "stem resnet | m1x8k3 c1x16k7 b2x8:32k3 | ln/bn/bn silu/silu/relu e2.5/4/4 | head conv2former"
+        "stem resnet, norm bn | m1x8k3 c1x16k7 b2x8:32k3 | ln/bn/bn silu/silu/relu e2.5/4/4, "
+        "layer_scale 1e-06/1e-06/none | head conv2former, norm ln"
     )
+    unusual = Arch(
+        stem=Patchify(act="relu"),
+        stages=(
+            Stage(depth=1, width=8, block=ConvNeXt(grn=True)),
+            Stage(depth=1, width=8, block=Modulation(fusion="sum", layer_scale=None)),
+        ),
+        head=LinearHead(norm_first=True), drop_path=0.1,
+    )  # fmt: skip
+    assert describe(unusual) == (
+        "stem 4, act relu | c1x8k7 m1x8k11 | ln gelu e4, layer_scale 1e-06/none, grn yes/-, fusion -/sum, "
+        "drop_path 0.1 | head linear, norm_first"
+    )
+
+
+@given(st.randoms(use_true_random=False))
+def test_networks_that_differ_are_described_apart(rng: random.Random) -> None:
+    base = random_arch(rng).to_dict()
+    base["stages"][0]["downsample"] = "separate"  # it has no effect there
+    part = rng.choice([base["stem"], base["head"], *base["stages"]])
+    kind: Kind = "stem" if part is base["stem"] else "head" if part is base["head"] else "block"
+    cls = find_part(kind, part.get("kind") or part["block"])
+    name, field = rng.choice(sorted(options(cls).items()))
+    before = describe(Arch.from_dict(base))
+    for value in field.metadata["rule"].examples:
+        try:
+            other = Arch.from_dict({**base, **_changed(base, part, name, value)})
+        except InputError:
+            continue  # parts that do not go together
+        assert (describe(other) == before) is (other.to_dict() == base)
+
+
+def _changed(base: dict[str, Any], part: dict[str, Any], name: str, value: object) -> dict[str, Any]:
+    new = {**part, name: value}
+    return {
+        "stem": new if part is base["stem"] else base["stem"], "head": new if part is base["head"] else base["head"],
+        "stages": [new if each is part else each for each in base["stages"]],
+    }  # fmt: skip
 
 
 def test_a_network_in_few_words() -> None:
@@ -358,7 +402,7 @@ def test_a_network_in_few_words() -> None:
 def test_a_block_without_kernel_norm_and_act_is_said_without_them() -> None:
     plain, dense = Stage(depth=2, width=8, block=OneConv()), Stage(depth=1, width=8)
     assert describe(Arch(stages=(plain,))) == "stem 4 | O2x8"
-    assert describe(Arch(stages=(plain, dense))) == "stem 4 | O2x8 c1x8k7 | -/ln -/gelu e-/4"
+    assert describe(Arch(stages=(plain, dense))) == ("stem 4 | O2x8 c1x8k7 | -/ln -/gelu e-/4, layer_scale -/1e-06")
 
 
 def test_studies_say_their_budget_or_what_is_wrong() -> None:
@@ -371,6 +415,10 @@ def test_studies_say_their_budget_or_what_is_wrong() -> None:
     table = rows(studies_table([good, broken]))
     local = moment.astimezone().strftime("%Y-%m-%d")
     assert table[0] == ["mine", "idle", "30, 2 failed", "96.70% (3)", "digits", "1M..4M", local]
+    wide = replace(SETTINGS, flops_low=5_807_170, flops_high=10_085_600)
+    now = datetime.now(UTC)
+    later = rows(studies_table([replace(good, settings=wide, updated=now)]))
+    assert later[0][-2:] == ["5.81M..10.1M", now.astimezone().strftime("today %H:%M")]
     assert table[1] == ["old [b]", "broken", "0", "", "", "journal [/x] is damaged in line 3", ""]
     assert "journal [/x] is damaged" in show(studies_table([good, broken]))
 

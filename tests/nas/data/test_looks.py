@@ -52,6 +52,18 @@ def test_broken_files_are_listed_on_a_fresh_machine(tmp_path: Path, home: Path) 
     assert listed.read_text() == "".join(f"train row {n} ({root}/cat/{n}.png) {wrong}\n" for n in range(2))
 
 
+def test_many_sizes_are_counted_and_their_range_is_named(tmp_path: Path) -> None:
+    root = folders(tmp_path / "pets", count=10)
+    for i, path in enumerate(sorted(root.rglob("*.png"))):
+        Image.new("L", (9 + max(i, 5), 12), i).save(path)
+    look = load(str(root), 8).look
+    assert look
+    assert (
+        look.pictures() == "pictures: 15 sizes from 14x12 to 28x12, most often 14x12 (6), 15x12 (1), 16x12 (1); L (20)"
+    )
+    assert (len(look.sizes), look.other_sizes) == (12, 3)
+
+
 @pytest.mark.parametrize("size", [None, 16])
 def test_they_are_listed_where_none_of_the_first_can_be_read(tmp_path: Path, home: Path, size: int | None) -> None:
     root = spoil(folders(tmp_path / "pets", count=110), 105, POINTER)

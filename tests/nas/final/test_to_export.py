@@ -176,6 +176,7 @@ def test_a_network_that_only_guesses_is_said_to() -> None:
     )  # fmt: skip
     words = "averaged weights: test accuracy at chance: guessing the largest class gives 10.3%, n = 359; more --epochs"
     assert card.chance_line() == f"{words} or more pictures"
+    assert "\nmodel.safetensors holds the averaged weights, chosen on the validation split\n" in card.summary("out")
     assert replace(card, scores=[Score("averaged weights", 0.1, 0.5)]).chance_line() == ""
 
 

@@ -44,6 +44,7 @@ def test_a_study_goes_by_its_folders_name(tmp_path: Path) -> None:
     ("asked", "said"),
     [
         ({"epochs": 3}, "3,231 images (3 epochs of 1,077)"),
+        ({"epochs": 1}, "1,077 images (1 epoch of 1,077)"),
         ({"epochs": 3, "train_images": 500}, "1,500 images (3 epochs of 500 of 1,077)"),
         ({"epochs": 3, "train_images": 1077}, "3,231 images (3 epochs of 1,077)"),
         ({"epochs": 3, "train_images": 5000}, "3,231 images (3 epochs of 1,077)"),

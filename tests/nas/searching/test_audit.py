@@ -215,12 +215,12 @@ def test_images_are_a_number_or_a_multiple() -> None:
 
 
 def test_too_few_networks_are_refused() -> None:
-    trials = [Trial(number=i, state="complete", flops=9, accuracy=0.5) for i in range(3)]
-    with pytest.raises(InputError) as refusal:
-        spread(trials, 24, 0)
-    assert str(refusal.value) == (
-        "networks must be 4 or more of those that finished, got 24 of 3; search on, or raise --networks"
-    )
+    trials = [Trial(number=i, state="complete", flops=9, accuracy=0.5) for i in range(9)]
+    for count, there, step in ((24, 3, "search for more networks first"), (3, 9, "raise --networks")):
+        with pytest.raises(InputError) as refusal:
+            spread(trials[:there], count, 0)
+        rule = f"networks must be 4 or more of those that finished, got {count} of {there}"
+        assert str(refusal.value) == f"{rule}; {step}"
 
 
 @pytest.fixture
@@ -325,7 +325,8 @@ def test_the_command_prints_the_report_and_json(study: Reader, run: Run) -> None
     code, out, err = run(*words)
     assert code == 0
     assert err.count("after brief training") == 5
-    assert "note: 5 networks are too few for intervals, 7 are needed; raise --networks" in err
+    note = "note: 5 networks are too few for intervals, 7 are needed; search for more networks first\n"
+    assert note in err, "the study has but 6"
     assert "Kendall's tau-b" in out
     assert "brief training, equal FLOPs" in out
     code, out, err = run(*words, "--json")

@@ -187,5 +187,6 @@ def test_a_time_chooses_the_number_of_trials(run: Run, tmp_path: Path, monkeypat
     code, _, said = run(*words, "--time", "3min", "--trials", 3)
     assert code == 2
     assert (
-        said == "error: trials must be given, or time in their place, got both; write e.g. --trials 30 or --time 2h\n"
+        said == "error: trials must be given, or time in their place, got both; write e.g. --trials 30 or --time 2h "
+        '(in Python trials=30 or time="2h")\n'
     )

@@ -162,7 +162,7 @@ def test_without_flops_the_band_is_what_the_latency_leaves_room_for(run: Run) ->
     assert Settings.read(folder).band == band
     code, _, err = run(*words[:-2], "--trials", 3)
     assert code == 2
-    assert "flops must be given, or a latency in their place, got neither; write e.g. --flops 1M..4M" in err
+    assert "flops must be given, or a latency in their place, got neither; write e.g. 1M..4M" in err
 
 
 def test_a_latency_with_a_lower_end_needs_no_flops(run: Run) -> None:
