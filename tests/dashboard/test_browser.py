@@ -147,7 +147,7 @@ def test_front_grows_while_zoom_and_selection_stay(site: Site, page: Any) -> Non
     page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.4 * box["height"])
     until(lambda: page.evaluate(RANGES)[3] > 99.9)  # the whole front again, with the points that came meanwhile
     add_trial(folder, rng, accuracy=0.02)
-    page.wait_for_selector("text=1 of 25 networks lies below the chart, down to 2.0%.")
+    page.wait_for_selector("text=1 of 25 networks lies below the chart, down to 2.00%.")
     assert page.evaluate(RANGES)[2] > 50
     page.locator("label", has_text="All points").click()
     until(lambda: page.evaluate(RANGES)[2] < 2)
@@ -181,7 +181,7 @@ def test_budget_and_pinned_network_are_marked_in_the_chart(site: Site, page: Any
     shape = page.evaluate(f"() => {CHART}.layout.shapes.find(s => s.name === 'limit')")
     cheapest = 100 * min(trial.score or 0 for trial in pareto_front(Reader(site.runs / "marks").trials()))
     assert cheapest - 0.1 < shape["y0"] == shape["y1"] <= cheapest
-    assert f"at least {shape['y0']:.1f}%" in page.evaluate(f"() => {CHART}.layout.annotations.map(a => a.text)")
+    assert f"at least {shape['y0']:.2f}%" in page.evaluate(f"() => {CHART}.layout.annotations.map(a => a.text)")
     assert "pick=accuracy" in page.url
     assert "goal=" in page.url
     below = "document.querySelector('[data-testid=stExpander]').getBoundingClientRect().bottom"
