@@ -8,6 +8,8 @@ import shutil
 from itertools import combinations
 from pathlib import Path
 
+import pyarrow as pa
+
 from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
 from dashboard.pages.front_view import Asked, Goal, figure_of, view_of
@@ -124,6 +126,16 @@ def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs:
     assert "The measured latencies cannot be read." in words
     assert "must be JSON, got " in words
     assert "8 networks are on the front" in words or "of 8 networks" in words
+
+
+def test_tables_have_counts_in_three_digits(runs: Path) -> None:
+    folder = make_study(runs, complete=0)
+    add_trial(folder, random.Random(0), flops=1_010_376)
+    for where in ("front", "trials"):
+        table = page(where).dataframe[0]
+        assert list(table.value["FLOPs"]) == [1_010_376], "by which it is sorted"
+        shown = pa.ipc.open_stream(table.proto.arrow_data.styler.display_values).read_pandas()
+        assert "1.01M" in shown.iloc[0].tolist()
 
 
 def test_a_forecast_latency_is_called_so_and_stands_beside_what_was_measured(runs: Path) -> None:
