@@ -99,8 +99,15 @@ const draw = (Plotly, box) => {
   }
   if (layout.xaxis) layout.xaxis.title = wrapped(layout.xaxis.title, box.clientWidth - 60);
   chart.config ??= configured(Plotly, box);
-  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config).then(() => fitted(Plotly, box));
+  const before = plotted(box);
+  return Plotly.react(box, figure.data, { ...layout, ...marked(chart) }, chart.config)
+    .then(() => before && plotted(box) !== before && replaced(Plotly, box)).then(() => fitted(Plotly, box));
 };
+
+// plotly.js 4.1 puts a legend where the plotted area's height before a change would have it, over the words at the
+// budget's ends; drawing these again puts it right.
+const plotted = (box) => box.querySelector(".nsewdrag")?.getBoundingClientRect().height;
+const replaced = (Plotly, box) => Plotly.relayout(box, { annotations: box.layout.annotations });
 
 const fitted = (Plotly, box) => {
   const scroll = box.parentElement;

@@ -15,8 +15,8 @@ FLOPS = "FLOPs (conv + linear multiply-accumulates, batch 1)"
 NONE = "–"  # noqa: RUF001  a dash where there is no value
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    """`0.967` -> `96.7%`; a dash where there is nothing to say."""
+def percent(share: float | None, digits: int = 2) -> str:
+    """`0.967` -> `96.70%`; a dash where there is nothing to say."""
     return NONE if share is None else f"{100 * share:.{digits}f}%"
 
 

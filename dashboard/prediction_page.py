@@ -31,7 +31,7 @@ def _body(title: str, predictions: Predictions, scores: Scores | None) -> str:
         parts += [*chart("confusion", "What is taken for what", caption, figure), "<h2>By class</h2>"]
         rows = zip(classes, scores.confusion.sum(axis=1).tolist(), scores.counts.by_class, strict=True)
         parts.append(
-            table(pd.DataFrame([{"pictures": n, "accuracy": percent(each, 2), "class": c} for c, n, each in rows]))
+            table(pd.DataFrame([{"pictures": n, "accuracy": percent(each), "class": c} for c, n, each in rows]))
         )
     if broken:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in predictions.broken)
@@ -50,7 +50,7 @@ def _pictures(predictions: Predictions) -> str:
     frame = pd.DataFrame(
         [
             {
-                "probability": percent(a.probability),
+                "probability": percent(a.probability, 1),
                 "is": "" if a.label is None else names[a.label],
                 "taken for": names[a.answer],
                 "file": printable(str(a.path)),

@@ -77,10 +77,11 @@ def _head(snapshot: Snapshot, settings: Settings) -> str:
     over = "" if cost is FLOPS_AXIS else f", over {ends_words(settings)}"
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [
-        f"Best: {percent(score(best.trial), 2)} ({evidence(settings, best.seeds)}) at "
+        f"Best: {percent(score(best.trial))} ({evidence(settings, best.seeds)}) at "
         f"{cost.said(cost.on(best.trial))}, trial {best.trial.number}. All networks: "
         f"{evidence(settings, seeds_per_network(snapshot.trials))}. "
         f"Hypervolume {derived.outcome_of(snapshot).hypervolume:.4f}{over}.",
+        *filter(None, [chance_sentence(snapshot.front, len(derived.networks_of(snapshot).rows), settings)]),
         f"Budget: {settings.band} {FLOPS}{settings.limits}. "
         f"Space: {settings.space_name}, drawn by {settings.sampler}, stop {settings.stop}, seed {settings.seed}. "
         f"Data: {data.name}, {data.image_size} px, "
@@ -105,7 +106,6 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
     points = merged(trials)
     low = below_words(len(points), below(points, figure["layout"]["yaxis"]["range"]))
     more = f" {low} The button Autoscale shows all." if low else ""
-    more += chance_sentence(front, len(found.rows), settings) if own else ""
     frame = front_frame(front, found, chances=own)
     if own:
         caption = front_caption(snapshot.trials, front, found, derived.outcome_of(beside) if beside else None)
@@ -157,16 +157,21 @@ def _space(snapshot: Snapshot) -> Iterator[str]:
 def _compared(snapshot: Snapshot, beside: Snapshot) -> Iterator[str]:
     fronts = {snapshot.name: snapshot.front, beside.name: beside.front}
     over = cost_of(snapshot.read_settings)
-    caption = f"{compare.fronts_caption(fronts, over)} {derived.ahead_sentence(snapshot, beside)}".strip()
+    caption = compare.fronts_caption(fronts, over, derived.ahead_sentence(snapshot, beside))
     yield from chart("fronts", "Beside random search", caption, compare.fronts_figure(fronts, over))
 
 
 def _networks(snapshot: Snapshot, settings: Settings) -> Iterator[str]:
     """The front's networks, drawn; with the YAML that builds them again and the command that exports them."""
     yield "<h2>Networks of the front</h2>"
-    cost = cost_of(settings)
-    spread = np.unique(np.linspace(0, len(snapshot.front) - 1, NETWORKS).round().astype(int))
-    for trial in [snapshot.front[place] for place in spread]:
+    cost, front = cost_of(settings), snapshot.front
+    spread = np.unique(np.linspace(0, len(front) - 1, NETWORKS).round().astype(int))
+    if len(spread) < len(front):
+        yield (
+            f"<p>{len(spread)} of {len(front)}: the cheapest, the most accurate, and an even choice of those between; "
+            "the front's table has all.</p>"
+        )
+    for trial in [front[place] for place in spread]:
         try:
             arch = trial.to_arch()
             figure = network.network_figure(arch, settings.task)

@@ -77,7 +77,7 @@ def by_stage(trial: Trial, name: str) -> str:
 def hover(trial: Trial, row: NetworkResult | None = None, over: CostAxis = FLOPS, *, brief: bool = False) -> str:
     """A trial's design in a few lines, escaped for plotly; with what its network's seeds tell, if there are any. Brief,
     for charts of thousands: `c3x64k7` is 3 ConvNeXt blocks 64 wide, kernel 7."""
-    head = [f"<b>trial {trial.number}</b>  {percent(trial.score, 2)}", *seed_lines(row, over)]
+    head = [f"<b>trial {trial.number}</b>  {percent(trial.score)}", *seed_lines(row, over)]
     if brief:
         short_lines = (
             f"{str(s.get('block'))[:1]}{s.get('depth')}x{s.get('width')}" + (f"k{s['kernel']}" if "kernel" in s else "")
@@ -95,6 +95,6 @@ def seed_lines(row: NetworkResult | None, over: CostAxis = FLOPS) -> list[str]:
         return []
     seeds = "1 seed" if row.seeds == 1 else f"mean of {row.seeds} seeds"
     if row.interval is not None:
-        seeds += ", 95% interval {} to {}".format(*(percent(end, 2) for end in row.interval))
+        seeds += ", 95% interval {} to {}".format(*(percent(end) for end in row.interval))
     tie = "" if row.tie is None else f", a tie with trial {row.tie}"
     return [seeds, f"on the front by {over.name} with probability {row.probability:.0%}{tie}"]

@@ -17,6 +17,7 @@ from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, esca
 from dashboard.number_format import percent
 from nas.analysis.comparison import Distance, Edf, Growth
 from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.leads import ONE_RUN
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_note
 from nas.analysis.pareto import score
 from nas.records.trial import Trial
@@ -35,7 +36,7 @@ def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS)
         if not front:
             continue
         x, y = [over.on(t) for t in front], [100 * score(t) for t in front]
-        said = [f"trial {t.number}<br>{percent(t.score, 2)} at {over.words(over.on(t))}" for t in front]
+        said = [f"trial {t.number}<br>{percent(t.score)} at {over.words(over.on(t))}" for t in front]
         data.append(_step_line(place, name, x, y) | {
             "mode": "lines+markers", "marker": {"symbol": SYMBOLS[place], "size": 9, "color": COLOURS[place]},
             "text": said, "hovertemplate": f"{escape(name, 60)}, %{{text}}<extra></extra>",
@@ -53,8 +54,8 @@ def _step_line(place: int, name: str, x: Sequence[float], y: Sequence[float]) ->
     return {"type": "scatter", "mode": "lines", "name": escape(name, 60), "x": x, "y": y, "line": line}
 
 
-def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS) -> str:
-    """Who has the best network at three budgets of equal ratio."""
+def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS, ahead: str = "") -> str:
+    """Who has the best network at three budgets of equal ratio; then `ahead`, which ends in ONE_RUN itself."""
     known = {name: front for name, front in fronts.items() if front}
     if len(known) < 2:
         return "Fewer than two of these studies have a front."
@@ -63,12 +64,12 @@ def fronts_caption(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS
     parts = []
     for limit in dict.fromkeys([low, math.sqrt(low * high), high]):
         at = {name: max(score(t) for t in front if over.on(t) <= limit) for name, front in known.items()}
-        best = max(at, key=lambda name: at[name])
-        ahead = 100 * (at[best] - max(value for name, value in at.items() if name != best))
-        by = f"{ahead:.1f} points ahead" if ahead >= 0.05 else "less than 0.1 points ahead" if ahead else "level"
-        parts.append(f"within {over.said(limit)} {best} ({percent(at[best])}, {by})")
+        most, second = sorted(at.values(), reverse=True)[:2]
+        best, points = " and ".join(name for name in at if at[name] == most), 100 * (most - second)
+        by = f"{points:.1f} points ahead" if points >= 0.05 else "less than 0.1 points ahead" if points else "level"
+        parts.append(f"within {over.said(limit)} {best} ({percent(most)}, {by})")
     where = "" if over is FLOPS else f" over {over.name}"
-    said = f"Best{where}: {'; '.join(parts)}. One run each: seeds may tell otherwise."
+    said = f"Best{where}: {'; '.join(parts)}. {ahead or ONE_RUN}"
     return f"{said} {over.note}" if over.note else said
 
 

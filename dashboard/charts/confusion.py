@@ -39,7 +39,7 @@ def confusion_caption(scores: Scores, classes: Sequence[str]) -> str:
     accuracies = [(each, name) for each, name in zip(scores.counts.by_class, classes, strict=True) if each is not None]
     worst, name = min(accuracies)
     return (
-        f"Accuracy {percent(scores.counts.accuracy, 2)} (top-1, n = {scores.images:,}), balanced accuracy "
-        f"{percent(scores.counts.balanced, 2)} (mean over {count(len(accuracies), 'class', 'classes')}); lowest: "
+        f"Accuracy {percent(scores.counts.accuracy)} (top-1, n = {scores.images:,}), balanced accuracy "
+        f"{percent(scores.counts.balanced)} (mean over {count(len(accuracies), 'class', 'classes')}); lowest: "
         f"{name}, {percent(worst)}."
     )

@@ -47,9 +47,9 @@ def measure_caption(
 
 
 def chance_sentence(front: Sequence[Trial], networks: int, settings: Settings) -> str:
-    """That the best of a front is no better than a guess, with a space before; nothing where it is."""
+    """That the best of a front is no better than a guess; nothing where it is."""
     words = front_chance(front, networks, settings)
-    return words and f" {words[0].upper()}{words[1:]}."
+    return words and f"{words[0].upper()}{words[1:]}."
 
 
 def below_words(networks: int, below: Sequence[Trial]) -> str:

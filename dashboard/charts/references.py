@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboard.charts.labels import HEIGHT, WIDTH, Spot, placed
-from dashboard.charts.style import PURPLE, escape
+from dashboard.charts.style import escape
 from dashboard.number_format import count, percent
 from nas.analysis.against_front import ReferenceResult, against_front
 from nas.analysis.seed_noise import NetworkResults
@@ -40,7 +40,7 @@ def stars(
             "meta": {"names": True},
             "textfont": {"size": 11, "color": "@text"},
             "marker": {
-                "symbol": "star", "size": size, "color": PURPLE, "line": {"color": "@back", "width": 1},
+                "symbol": "star", "size": size, "color": "@text", "line": {"color": "@back", "width": 1},
             },
             "hovertext": [_hover(result, results, found) for result in shown],
             "hovertemplate": "%{hovertext}<extra></extra>",
@@ -74,7 +74,7 @@ def _hover(result: ReferenceResult, results: Sequence[ReferenceResult], found: N
     each = result.reference
     half = "" if result.half is None else f" ± {100 * result.half:.2f} (95%)"
     lines = [
-        f"<b>{escape(each.name)}</b>, reference", f"{percent(result.score, 2)}{half}, {count(result.seeds, 'seed')}",
+        f"<b>{escape(each.name)}</b>, reference", f"{percent(result.score)}{half}, {count(result.seeds, 'seed')}",
         f"{compact(each.flops)} FLOPs, {compact(each.params)} parameters, {escape(each.built)}",
     ]  # fmt: skip
     if each.products:

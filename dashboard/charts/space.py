@@ -140,6 +140,7 @@ def coordinates_figure(trials: Sequence[Trial], designs: Sequence[Traits], axes:
     dimensions.append(_log_dimension([flops(trials[i]) for i in order]))
     dimensions.append({"label": f"{SHORT[trials[0].metric]}, %", "values": best} | _even(best, "{:.1f}".format))
     chart = layout(420) | {"margin": {"l": 70, "r": 70, "t": 60, "b": 24}}
+    chart["paper_bgcolor"] = "@back"  # plotly's ground of tick labels, which lines cross
     for axis in ("xaxis", "yaxis"):
         del chart[axis]
     return {

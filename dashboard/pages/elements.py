@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from pandas.api.types import is_float_dtype
 
 from dashboard.charts.progress import COSTS
 from dashboard.charts.style import Figure
 from dashboard.frames import BALANCED, OWN, csv_name
 from dashboard.live_chart import live_chart
-from dashboard.number_format import FLOPS
+from dashboard.number_format import FLOPS, short
 from dashboard.pages.address import choose
 from nas.analysis.csv_text import as_csv, rounded
 
@@ -34,7 +35,6 @@ COLUMNS = {
     "balanced, %": st.column_config.NumberColumn(
         format="%.2f", help="Balanced accuracy: mean of each class's share told right; mean of the network's seeds"
     ),
-    "FLOPs": st.column_config.NumberColumn(width=62, format="compact", help=FLOPS),
     "mean": st.column_config.NumberColumn(
         width=60, format="%.2f", help="Of what the study maximises: mean of the network's seeds, in percent"
     ),
@@ -45,10 +45,6 @@ COLUMNS = {
     "on front": st.column_config.NumberColumn(width=60, format="%.0f%%", help="Probability of being on the true front"),
     "state": st.column_config.TextColumn(width=82),
     "blocks": st.column_config.TextColumn(width=150),
-    "params": st.column_config.NumberColumn(format="compact"),
-    "attention products": st.column_config.NumberColumn(
-        format="compact", help="Multiply-accumulates, no part of FLOPs"
-    ),
     "front, points": st.column_config.NumberColumn(
         format="%+.1f", help="How much more accurate the front's network is expected to be, in points"
     ),
@@ -57,13 +53,28 @@ COLUMNS = {
     "seconds": st.column_config.NumberColumn(format="%.1f", help="Training and evaluation"),
     "reason": st.column_config.TextColumn(width="large"),
 }
+COUNTS: dict[str, dict[str, Any]] = {
+    "FLOPs": {"width": 62, "help": FLOPS},
+    "params": {},
+    "attention products": {"help": "Multiply-accumulates, no part of FLOPs"},
+}
+STYLED = 1000  # rows whose counts Python writes, in .1 s; the browser writes more, in two digits and not three
 
 
 def table(frame: pd.DataFrame, key: str, columns: Mapping[str, Any] | None = None, **options: Any) -> Any:
     """`columns`: how those are shown that are not in COLUMNS. Rounded as CSV is, which its corner saves too. Returns
     what `st.dataframe` does."""
-    shown: dict[str, Any] = {"hide_index": True, "placeholder": "", "column_config": COLUMNS | dict(columns or {})}
-    return st.dataframe(rounded(frame), key=key, **(shown | options))
+    data: Any = rounded(frame)
+    few = len(data) <= STYLED and any(name in data for name in COUNTS)
+    counts = {
+        name: st.column_config.NumberColumn(format=None if few else "compact", **said) for name, said in COUNTS.items()
+    }
+    if few:
+        rest = {name: "{:g}".format for name in data if is_float_dtype(data[name])}
+        data = data.style.format(rest | {name: short for name in COUNTS if name in data}, na_rep="")
+    known = COLUMNS | counts | dict(columns or {})
+    shown: dict[str, Any] = {"hide_index": True, "placeholder": "", "column_config": known}
+    return st.dataframe(data, key=key, **(shown | options))
 
 
 def wrapped_table(frame: pd.DataFrame) -> None:

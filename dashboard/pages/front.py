@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.charts.front_caption import below_words, front_caption
+from dashboard.charts.front_caption import below_words, chance_sentence, front_caption
 from dashboard.charts.front_colours import choices
 from dashboard.derived import (
-    ahead_sentence,
     cost_axes_of,
     networks_of,
     outcome_of,
@@ -30,6 +30,7 @@ from dashboard.pages.front_view import Asked, Goal, Seen, caption_of, figure_of,
 from dashboard.pages.study_page import Scene, resume
 from dashboard.snapshot import Snapshot
 from nas.analysis.cost_axes import CostAxis, cost_of
+from nas.analysis.leads import leads, leads_words
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words, signed
 from nas.records.scores import WORDS, has
@@ -61,7 +62,7 @@ def _numbers(scene: Scene) -> None:
             evidence(settings, best.seeds if best else 1),
         ),
         (
-            "On the front",
+            f"Front over {cost_of(settings).name}",
             f"{len(snapshot.front)}",
             f"Networks that no other beats in both {what} and {cost_of(settings).name}",
         ),
@@ -83,7 +84,7 @@ def _numbers(scene: Scene) -> None:
     with st.container(key="facts"):
         budget = f"Budget: {settings.band} {FLOPS}{settings.limits}."
         st.text(f"{what.capitalize()}: {evidence(settings, seeds)}{of_best}. {budget}")
-    if scene.beside and (words := ahead_sentence(snapshot, scene.beside)):
+    if words := chance_sentence(snapshot.front, len(networks_of(snapshot).rows), settings):
         st.text(words)
 
 
@@ -131,6 +132,8 @@ def _explore(scene: Scene) -> None:
     if not view.trials:
         st.info("No finished network is left by these filters; take one off.")
         return
+    if words := leads_words(leads(view.front, view.beside, view.measure.of), "Random search", view.measure):
+        st.text(words)
     number = chosen(snapshot)
     pick = view.pick(goal)
     left, right = st.columns([1.65, 1], gap="medium")
@@ -195,8 +198,9 @@ def _controls(snapshot: Snapshot, beside: Snapshot | None, row: DeltaGenerator) 
 
 
 def _goal(view: Seen) -> Goal:
-    """What a network is picked by, and its slider, none of which limits at its upper end. Their steps are the same for
-    every study, so that a link with one of them says the same tomorrow."""
+    """What a network is picked by, and its slider, none of which limits at its upper end. Most of their steps are the
+    same for every study, so that a link with one of them says the same tomorrow; the rest let every member of the front
+    be picked."""
     by = st.segmented_control(
         "Pick by", [COST, ACCURACY], default=COST, key="pick", required=True, on_change=choose, args=(None,), **KEPT
     )
@@ -204,23 +208,35 @@ def _goal(view: Seen) -> Goal:
 
 
 def _most(view: Seen) -> float | None:
-    """At most so much."""
-    measure = view.measure
-    low, high = measure.on(view.front[0]), max(map(measure.on, view.trials))
+    """At most so much: in even steps, and from each member of the front on."""
+    measure, costs = view.measure, [view.measure.on(trial) for trial in view.front]
+    low, high = costs[0], max(map(measure.on, view.trials))
     ends = math.floor(_STEPS * math.log10(low)), math.ceil(_STEPS * math.log10(high))
     steps = [value for i in range(*ends) if low <= (value := float(f"{10 ** (i / _STEPS):.3g}")) < high]
-    words = {measure.words(value): value for value in steps}
+    steps += [_up(cost, following) for cost, following in pairwise(costs)]
+    words = {measure.exact(value): value for value in sorted(steps)}
     said = "The most accurate network within it is picked on the right"
     return _slider(f"My budget, {measure.name} at most", words, "no limit", f"budget.{measure.name}"[:80], said)
 
 
 def _least(view: Seen) -> float | None:
-    """At least so accurate, in tenths of a percent from what the cheapest network has."""
-    low, high = score(view.front[0]), score(view.front[-1])
-    steps = (step / 1000 for step in range(math.floor(1000 * low), math.ceil(1000 * high) + 1))
-    words = {percent(value): value for value in steps if has(high, value)}
+    """At least so accurate: in tenths of a percent from what the cheapest network has, and what each member has."""
+    scores = [score(trial) for trial in view.front]
+    low, high = scores[0], scores[-1]
+    steps = [step / 1000 for step in range(math.floor(1000 * low), math.ceil(1000 * high) + 1)]
+    words = {percent(value): value for value in sorted([*steps, *scores]) if has(high, value)}
     said = "The cheapest network that has it is picked on the right"
     return _slider(f"My goal, {WORDS[view.front[0].metric]} at least", words, "the best", "goal", said)
+
+
+def _up(value: float, below: float) -> float:
+    """A value rounded up to the fewest digits, three or more, with which it stays `below`."""
+    for digits in range(3, 15):
+        scale = 10.0 ** (digits - 1 - math.floor(math.log10(value)))
+        up = float(f"{math.ceil(value * scale) / scale:.{digits}g}")
+        if value <= up < below:
+            return up
+    return value
 
 
 def _slider(label: str, steps: Mapping[str, float], last: str, key: str, said: str) -> float | None:
@@ -268,7 +284,7 @@ def _limit(goal: Goal, measure: CostAxis) -> Limit | None:
     """The goal as a line of the chart."""
     if goal.least is not None:
         return Limit("y", 100 * goal.least, f"at least {percent(goal.least)}")
-    return None if goal.most is None else Limit("x", goal.most, f"at most {measure.words(goal.most)}")
+    return None if goal.most is None else Limit("x", goal.most, f"at most {measure.exact(goal.most)}")
 
 
 def _point(snapshot: Snapshot, number: int | None) -> int | None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.charts.blocks import seed_lines
 from dashboard.charts.front import below, front_figure, reach
-from dashboard.charts.front_caption import chance_sentence, front_caption, measure_caption
+from dashboard.charts.front_caption import front_caption, measure_caption
 from dashboard.charts.front_colours import KINDS
 from dashboard.charts.references import stars_sentence
 from dashboard.charts.style import Figure
@@ -18,10 +18,19 @@ from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of, 
 from dashboard.number_format import count, percent
 from dashboard.pages.address import choose, link
 from dashboard.pages.elements import metrics
-from dashboard.pages.network import class_lines, drawing, export_of, numbers_of, pin_button, place_on, same_network
+from dashboard.pages.network import (
+    class_lines,
+    drawing,
+    export_of,
+    latencies,
+    numbers_of,
+    pin_button,
+    place_on,
+    same_network,
+)
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.analysis.cost_axes import COUNTED, FLOPS, CostAxis, cost_of
+from nas.analysis.cost_axes import FLOPS, CostAxis, cost_of
 from nas.analysis.design_choices import within
 from nas.analysis.pareto import merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult
@@ -53,7 +62,7 @@ class Goal:
         """Why a network is picked."""
         if self.least is not None:
             return f"the cheapest from {percent(self.least)} up"
-        return "the most accurate" if self.most is None else f"the best up to {measure.words(self.most)} {measure.name}"
+        return "the most accurate" if self.most is None else f"the best up to {measure.exact(self.most)} {measure.name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +132,7 @@ def caption_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked, view: 
     marked = stars_sentence(references_of(snapshot), found) if view.measure is FLOPS else ""
     if view.whole:
         said = front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
-        chance = chance_sentence(snapshot.front, len(found.rows), snapshot.read_settings)
-        return f"{said}{chance} {marked}".strip()
+        return f"{said} {marked}".strip()
     kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
     none = " Random search has no such network." if beside and not view.beside else ""
     return f"{kept}{measure_caption(view.measure, view.front, view.beside, found)}{none} {marked}".strip()
@@ -142,10 +150,8 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, goal
         st.badge("chosen" if number is not None else "picked", color="blue")
     why, row = [] if number is not None else [goal.words(view.measure)], networks_of(snapshot).of(trial)
     st.text(" · ".join([*why, view.place(trial)]))
-    numbers = numbers_of(scene.settings, trial, row)
-    if view.measure not in COUNTED.values() and (value := view.measure.of(trial)):
-        numbers.append(("Latency", view.measure.words(value), _timed(view.measure, trial)))
-    metrics("panel", numbers)
+    axes = cost_axes_of(snapshot, scene.beside).values()
+    metrics("panel", numbers_of(scene.settings, trial, row) + latencies(axes, trial))
     over = networks_of(snapshot).cost
     if seeds := seed_lines(row and replace(row, tie=None), over):  # the tie is said of the front that is shown
         st.text("; ".join(seeds) + ".")
@@ -175,17 +181,8 @@ def _doubts(snapshot: Snapshot, view: Seen, row: NetworkResult | None, goal: Goa
     if row is None:
         return
     if goal.least is not None and row.interval and not has(row.interval[0], goal.least):
-        yield f"Its interval begins at {percent(row.interval[0], 2)}, below {percent(goal.least)}."
+        yield f"Its interval begins at {percent(row.interval[0])}, below {percent(goal.least)}."
     found = networks_of(snapshot)
     tie = found.ties(view.front).get(row.trial.number)
     if tie is not None:
         yield f"A tie: {tie_words(found.rows[tie].trial, view.measure)}."
-
-
-def _timed(latency: CostAxis, trial: Trial) -> str:
-    """What the number is, with its quartiles."""
-    label = latency.label[0].upper() + latency.label[1:]
-    if latency.quartiles is None:
-        return label
-    low, high = map(latency.words, latency.quartiles(trial))
-    return f"{label}; quartiles {low} to {high}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from dashboard.charts.blocks import seed_lines
 from dashboard.charts.front_caption import other_seed
 from dashboard.charts.network import network_caption, network_figure
 from dashboard.charts.progress import curve_caption, curve_figure
-from dashboard.derived import networks_of
+from dashboard.derived import cost_axes_of, networks_of
 from dashboard.frames import BALANCED, OWN, parts_frame, trials_frame
 from dashboard.live_chart import live_chart
 from dashboard.number_format import FLOPS, NONE, evidence, percent, short
@@ -22,7 +22,7 @@ from dashboard.pages.elements import Metric, captioned_chart, metrics, table
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
-from nas.analysis.cost_axes import FORECAST, cost_of
+from nas.analysis.cost_axes import COUNTED, FORECAST, CostAxis, cost_of
 from nas.analysis.pareto import score, split_error
 from nas.analysis.seed_noise import NetworkResult
 from nas.analysis.wording import class_words, mean_words
@@ -59,7 +59,7 @@ def network_page(scene: Scene) -> None:
     if trial.reason:
         st.text(f"{trial.state}: {trial.reason}")
     row = networks_of(snapshot).of(trial)
-    _scores(scene.settings, trial, row)
+    _scores(scene, trial, row)
     if seeds := seed_lines(row, over):
         st.text(f"All seeds of this network: {'; '.join(seeds)}." + (f" {COVERS}" if row and row.interval else ""))
     try:
@@ -115,13 +115,31 @@ def numbers_of(settings: Settings, trial: Trial, row: NetworkResult | None) -> l
     scores = [(name, score_of(mean, name)) for name in names]
     return [
         *(
-            (WORDS[name].capitalize(), percent(value, 2), evidence(settings, times, name))
+            (WORDS[name].capitalize(), percent(value), evidence(settings, times, name))
             for name, value in scores
             if name == settings.metric or value is not None
         ),
         ("FLOPs", short(trial.flops), FLOPS),
         ("Parameters", short(trial.params), None),
     ]
+
+
+def latencies(axes: Iterable[CostAxis], trial: Trial) -> list[Metric]:
+    """What the study's model forecasts of the trial's network, and what `nas measure` found, each by its own name."""
+    return [
+        (axis.name[0].upper() + axis.name[1:], axis.words(value), _timed(axis, trial))
+        for axis in axes
+        if axis not in COUNTED.values() and (value := axis.of(trial))
+    ]
+
+
+def _timed(latency: CostAxis, trial: Trial) -> str:
+    """What the number is, with its quartiles."""
+    label = latency.label[0].upper() + latency.label[1:]
+    if latency.quartiles is None:
+        return label
+    low, high = map(latency.words, latency.quartiles(trial))
+    return f"{label}; quartiles {low} to {high}"
 
 
 def class_lines(settings: Settings, trial: Trial, row: NetworkResult | None) -> list[str]:
@@ -133,20 +151,21 @@ def class_lines(settings: Settings, trial: Trial, row: NetworkResult | None) -> 
     return [f"Accuracy by class, validation, {rests}: {class_words(mean.counts, settings.data.classes)}."]
 
 
-def _scores(settings: Settings, trial: Trial, row: NetworkResult | None) -> None:
+def _scores(scene: Scene, trial: Trial, row: NetworkResult | None) -> None:
+    settings, axes = scene.settings, cost_axes_of(scene.snapshot, scene.beside).values()
     seconds = NONE if trial.seconds is None else f"{trial.seconds:.1f} s"
     rest: list[Metric] = [
         ("Activations", short(trial.activations), "Outputs of conv and linear layers, batch 1"),
         ("Training", seconds, f"Training and evaluation, on {settings.device}"),
     ]
-    metrics("scores", numbers_of(settings, trial, row) + rest)
+    metrics("scores", numbers_of(settings, trial, row) + latencies(axes, trial) + rest)
     mean, times = (row.trial, row.seeds) if row else (trial, 1)
     if mean.score is not None and trial.score is not None:
         error = 100 * split_error(mean, settings.data.validation)
         seed = "" if trial.seed is None else f" (seed {trial.seed})"
-        own = f"; this trial alone{seed}: {percent(trial.score, 2)}" if times > 1 else seed
+        own = f"; this trial alone{seed}: {percent(trial.score)}" if times > 1 else seed
         alone = f"The split alone has a standard error of {error:.2f} points."
-        st.text(f"{percent(mean.score, 2)}, {evidence(settings, times)}{own}. {alone}")
+        st.text(f"{percent(mean.score)}, {evidence(settings, times)}{own}. {alone}")
     for line in class_lines(settings, trial, row):
         st.text(line)
 

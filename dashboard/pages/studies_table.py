@@ -41,7 +41,7 @@ def _cells(snapshot: Snapshot) -> dict[str, str]:
     if snapshot.best:
         seeds = count(snapshot.best.seeds, "seed")
         rests = f"{SHORT[settings.metric]}, n = {settings.data.validation:,}, {seeds}"
-        best = f"{percent(score(snapshot.best.trial), 2)}{_small(rests)}"
+        best = f"{percent(score(snapshot.best.trial))}{_small(rests)}"
     if snapshot.running and (per_hour := pace(snapshot.trials, settings, snapshot.extent).per_hour):
         speed = _small(f"{per_hour:,.1f} / h")
     return {

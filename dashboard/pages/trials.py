@@ -117,8 +117,8 @@ def _trial(trial: Trial) -> None:
     st.text("What the stopping rule said of it:")
     rows = [
         {
-            "after images": d.get("images"), "had": percent(d.get("accuracy"), 2),
-            "needed": percent(d.get("threshold"), 2), "rivals": d.get("rivals"), "so it was": cell(str(d.get("why"))),
+            "after images": d.get("images"), "had": percent(d.get("accuracy")),
+            "needed": percent(d.get("threshold")), "rivals": d.get("rivals"), "so it was": cell(str(d.get("why"))),
             "stopped": "yes" if d.get("stop") else "no",
         }
         for d in trial.decisions

@@ -16,22 +16,23 @@ LIMIT = 1.25  # times its best: a latency beside which the reference kernel took
 UNCHECKED = "not checked"
 
 
-def _counted(value: float) -> str:
-    return compact(round(value))
+def _counted(value: float, digits: int = 3) -> str:
+    return compact(round(value), digits)
 
 
-def _ms(value: float) -> str:
-    return f"{value:.3g} ms"
+def _ms(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}g} ms"
 
 
 @dataclass(frozen=True)
 class CostAxis:
-    """`of` gives None for a trial that was not measured so; `words` writes a value with its unit, where it has one."""
+    """`of` gives None for a trial that was not measured so; `words` writes a value with its unit, where it has one, in
+    three digits or as many as are asked for."""
 
     name: str  # as in an address
     label: str  # of an axis, with its unit
     of: Callable[[Trial], float | None]
-    words: Callable[[float], str] = _counted
+    words: Callable[..., str] = _counted
     quartiles: Callable[[Trial], tuple[float, float]] | None = None  # around `on`, of what was measured many times
     note: str = ""  # what must be said beside its values, in sentences
     unit: float = 1.0  # in what a budget's band of it counts
@@ -40,6 +41,10 @@ class CostAxis:
         """A value with what it counts: `4.2M FLOPs`, `1.3 ms forecast latency`; one that was measured is `1.3 ms`."""
         words = self.words(value)
         return words if self.quartiles else f"{words} {self.name}"
+
+    def exact(self, value: float) -> str:
+        """A value that has few digits, with all of them."""
+        return self.words(value, 15)
 
     def on(self, trial: Trial) -> float:
         """Of a trial that has it."""

@@ -10,6 +10,7 @@ from nas.analysis.cost_axes import CostAxis
 from nas.analysis.pareto import flops, pareto_front, score
 from nas.records.trial import Trial
 
+ONE_RUN = "One run each: seeds may tell otherwise."
 FEW = 3  # ranges that are told one by one
 
 
@@ -66,7 +67,7 @@ def leads_words(found: Sequence[Lead], rival: str, over: CostAxis) -> str:
     ]
     return (
         f"{rival} is ahead {_where(found, over)}: its best network within such a limit is more accurate, by up "
-        f"to {100 * most.points:.1f} points: {sides[0]} against {sides[1]}. One run each: seeds may tell otherwise."
+        f"to {100 * most.points:.1f} points: {sides[0]} against {sides[1]}. {ONE_RUN}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from tests.dashboard.studies import HOSTILE, add_trial, make_export, make_study,
 from tests.nas.analysis.test_against_front import reference
 from tests.started import Started
 
+ROOT = Path(__file__).parents[2]
 SECONDS = 60  # for anything to appear at all; the machine may be busy
 CHART = "document.querySelector('.nas-plot')"  # the first of the page is the front
 POINTS = f"() => {CHART}?.data?.filter(t => t.customdata).reduce((n, t) => n + t.x.length, 0)"
@@ -145,7 +147,7 @@ def test_front_grows_while_zoom_and_selection_stay(site: Site, page: Any) -> Non
     page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 0.4 * box["height"])
     until(lambda: page.evaluate(RANGES)[3] > 99.9)  # the whole front again, with the points that came meanwhile
     add_trial(folder, rng, accuracy=0.02)
-    page.wait_for_selector("text=1 of 25 networks lies below the chart, down to 2.0%.")
+    page.wait_for_selector("text=1 of 25 networks lies below the chart, down to 2.00%.")
     assert page.evaluate(RANGES)[2] > 50
     page.locator("label", has_text="All points").click()
     until(lambda: page.evaluate(RANGES)[2] < 2)
@@ -179,13 +181,31 @@ def test_budget_and_pinned_network_are_marked_in_the_chart(site: Site, page: Any
     shape = page.evaluate(f"() => {CHART}.layout.shapes.find(s => s.name === 'limit')")
     cheapest = 100 * min(trial.score or 0 for trial in pareto_front(Reader(site.runs / "marks").trials()))
     assert cheapest - 0.1 < shape["y0"] == shape["y1"] <= cheapest
-    assert f"at least {shape['y0']:.1f}%" in page.evaluate(f"() => {CHART}.layout.annotations.map(a => a.text)")
+    assert f"at least {shape['y0']:.2f}%" in page.evaluate(f"() => {CHART}.layout.annotations.map(a => a.text)")
     assert "pick=accuracy" in page.url
     assert "goal=" in page.url
     below = "document.querySelector('[data-testid=stExpander]').getBoundingClientRect().bottom"
     page.get_by_text("Filters", exact=True).click()
     page.locator("[data-testid=stExpander] button").first.wait_for()
     until(lambda: page.evaluate(f"() => {below} <= {CHART}.getBoundingClientRect().top"))
+
+
+def test_the_legend_stays_off_the_words_at_the_budgets_ends(site: Site, page: Any) -> None:
+    """Where another colour gives a legend of fewer lines, too."""
+    for name in ("cifar10-16M", "cifar10-16M-random"):
+        shutil.copytree(ROOT / "runs" / name, site.runs / name, dirs_exist_ok=True)
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{site.address}/?study=cifar10-16M")
+    legend = f"{CHART}.querySelector('.legend').getBoundingClientRect()"
+    room = f"Math.min(...[...{CHART}.querySelectorAll('.annotation-text')].filter(e => /^(budget|to) /.test(e.textContent)).map(e => e.getBoundingClientRect().top)) - {legend}.bottom"
+    until(lambda: page.evaluate(POINTS))
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    high = page.evaluate(f"{legend}.height")
+    page.get_by_role("combobox", name="Colour").click()
+    page.get_by_role("option", name="block", exact=True).click()
+    until(lambda: page.evaluate(f"{legend}.height") < high)
+    page.wait_for_timeout(1000)  # drawn anew, and placed
+    assert page.evaluate(room) >= 0
 
 
 def test_without_plotly_the_chart_says_so(site: Site, page: Any) -> None:

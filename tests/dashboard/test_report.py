@@ -37,6 +37,8 @@ def test_a_report_holds_charts_sentences_tables_and_networks(tmp_path: Path) -> 
                   "one axis at a time", "stem:", "<span>nas</span> <span>search</span>", "Best: within"):  # fmt: skip
         assert words in own
     assert not re.search(r'(src|href)="', own)
+    drawn, members = own.count('data-figure="figure-network-'), own.partition("</h2>")[2].partition("</table>")[0]
+    assert f"<p>{drawn} of {members.count('<tr>')}: the cheapest, the most accurate, and an even choice" in own
     assert "default-src 'none'" in own
 
 

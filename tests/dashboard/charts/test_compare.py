@@ -23,7 +23,7 @@ def test_fronts_edfs_and_growth_of_several_studies() -> None:
     assert "<img" not in json.dumps(figure)
     assert len(figure["data"]) == 2
     told = compare.fronts_caption(fronts)
-    assert told.startswith(f"Best: within 3.1M FLOPs {HOSTILE} (96.7%, 2.7 points ahead)")
+    assert told.startswith(f"Best: within 3.1M FLOPs {HOSTILE} (96.70%, 2.7 points ahead)")
     assert compare.fronts_caption({"one": TRIALS}).startswith("Fewer than two")
     rows = [
         Edf("one", np.array([0.5, 0.6]), np.array([0.5, 1.0]), 2),
@@ -39,8 +39,10 @@ def test_fronts_edfs_and_growth_of_several_studies() -> None:
     assert "p 1.00). p: of 3 pairs together (Bonferroni). Networks" in compare.edf_caption(rows, three)
     level = {"one": TRIALS[:2], "two": [replace(TRIALS[1], accuracy=0.9396)]}
     told = compare.fronts_caption(level)
-    assert "one (94.0%, less than 0.1 points ahead)" in told
-    assert "one (94.0%, level)" in compare.fronts_caption({"one": TRIALS[:2], "two": TRIALS[1:2]})
+    assert "one (94.00%, less than 0.1 points ahead)" in told
+    assert "one and two (94.00%, level)" in compare.fronts_caption({"one": TRIALS[:2], "two": TRIALS[1:2]})
+    ahead = "Two is ahead. One run each: seeds may tell otherwise."
+    assert compare.fronts_caption(level, ahead=ahead).count("otherwise") == 1
     cost = np.array([0.0, 10.0, 20.0])
     rows_of_growth = [
         Growth("one", cost, cost / 40, None, 1),

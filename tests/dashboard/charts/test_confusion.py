@@ -32,7 +32,7 @@ def test_of_many_classes_the_cells_are_not_written() -> None:
 
 def test_the_sentence_names_what_goes_wrong_most() -> None:
     assert confusion_caption(SCORES, CLASSES) == (
-        "Accuracy 78.57% (top-1, n = 14), balanced accuracy 77.50% (mean over 2 classes); lowest: <b>dog</b>, 75.0%."
+        "Accuracy 78.57% (top-1, n = 14), balanced accuracy 77.50% (mean over 2 classes); lowest: <b>dog</b>, 75.00%."
     )
     assert SCORES.counts.by_class == (0.8, 0.75, None)
     assert SCORES.counts.balanced == pytest.approx(0.775)

@@ -168,7 +168,7 @@ def test_hover_and_caption_tell_what_seeds_tell() -> None:
     assert "tie" not in hover(TRIALS[1], found.rows[1])
     assert "a tie with trial 1<br>" in hover(row.trial, row)
     told = front_caption(REPEATED, pareto_front(REPEATED), found)
-    assert told.startswith("3 of 4 networks are on the front: the best reaches 95.8% (3 seeds) at 3.1M FLOPs")
+    assert told.startswith("3 of 4 networks are on the front: the best reaches 95.77% (3 seeds) at 3.1M FLOPs")
     assert "Bars: 95% interval of each network's mean over seeds; seed noise pooled, 0.90 points." in told
     assert "cannot be told from the next cheaper one, 95% for all 2 neighbours together (Bonferroni)." in told
     told = front_caption(FEW, pareto_front(FEW), networks(FEW))
@@ -194,14 +194,16 @@ def test_captions() -> None:
         return front_caption(trials, pareto_front(trials))
 
     assert caption(TRIALS) == (
-        "3 of 4 networks are on the front: the best reaches 96.7% at 3.1M FLOPs; at the knee, 94.0% at 1.5M."
+        "3 of 4 networks are on the front: the best reaches 96.70% at 3.1M FLOPs; at the knee, 94.00% at 1.5M."
     )
-    assert caption(TRIALS[:1]) == "1 network finished, alone on the front: it reaches 90.0% at 1M FLOPs."
-    assert caption([trial(0, 0.9, 2), trial(1, 0.8, 3)]).startswith("1 of 2 networks is on the front: it reaches 90.0%")
+    assert caption(TRIALS[:1]) == "1 network finished, alone on the front: it reaches 90.00% at 1M FLOPs."
+    assert caption([trial(0, 0.9, 2), trial(1, 0.8, 3)]).startswith(
+        "1 of 2 networks is on the front: it reaches 90.00%"
+    )
     assert caption([]) == "No finished network yet, of 0 trials."
     periods = [Period(1, 5000, 2.0, 0.5, 1.0), Period(2, 10_000, 1.0, 0.4, 2.0)]
     assert curve_caption(periods) == (
-        "After 10,000 training images and 2.0 s: validation accuracy 40.0%, training loss 1; best 50.0% after 5,000. "
+        "After 10,000 training images and 2.0 s: validation accuracy 40.00%, training loss 1; best 50.00% after 5,000. "
         "One seed."
     )
 
@@ -221,9 +223,9 @@ def test_the_front_over_what_a_study_minimises_has_its_band_knee_and_sentence() 
     costs = [(0.9, 10, 40_000), (0.85, 20, 20_000), (0.5, 30, 10_000)]
     trials = [trial(i, a, f, params=p, latency=50 * p) for i, (a, f, p) in enumerate(costs)]
     for cost, band, ends, reaches in (
-        (PARAMETERS, Band(8_000, 50_000), ("budget from 8K", "to 50K"), "90.0% at 40K parameters; at the knee, 85.0% at 20K."),
+        (PARAMETERS, Band(8_000, 50_000), ("budget from 8K", "to 50K"), "90.00% at 40K parameters; at the knee, 85.00% at 20K."),
         (FORECAST, Band(400_000, 2_500_000), ("budget from 0.4 ms", "to 2.5 ms"),
-         "90.0% at 2 ms forecast latency; at the knee, 85.0% at 1 ms."),
+         "90.00% at 2 ms forecast latency; at the knee, 85.00% at 1 ms."),
     ):  # fmt: skip
         found = networks(trials, cost=cost)
         figure = front_figure(trials, band, x=cost, found=found)
@@ -252,7 +254,7 @@ def test_latency_is_a_measure_where_it_was_measured() -> None:
     assert (latency.of(rows[1]), latency.words(3.5)) == (None, "3.5 ms")
     left_out = "1 of 2 networks are left out: the machine was busy (a reference kernel took over 1.25 times its best)."
     assert measure_caption(latency, rows[:1]).endswith(
-        f"90.0% at 3.5 ms. Horizontal bars: quartiles of the latency. {left_out}"
+        f"90.00% at 3.5 ms. Horizontal bars: quartiles of the latency. {left_out}"
     )
     assert over["latency (batch 64, phone)"].note == ""
     figure = front_figure(rows, BAND, x=latency)
@@ -298,7 +300,7 @@ def test_early_outliers_do_not_squash_the_front_and_are_counted() -> None:
     axis = front_figure(points, BAND)["layout"]["yaxis"]["range"]
     assert 67 < axis[0] < 70 < 71.9 < axis[1]
     assert below(points, axis) == EARLY
-    assert below_words(30, EARLY) == "10 of 30 networks lie below the chart, down to 10.0%."
+    assert below_words(30, EARLY) == "10 of 30 networks lie below the chart, down to 10.00%."
     whole = front_figure(points, BAND, whole=True)["layout"]["yaxis"]["range"]
     assert whole[0] < 10
     assert (below(points, whole), below_words(30, [])) == ([], "")
@@ -390,6 +392,6 @@ def test_a_front_at_chance_says_so() -> None:
     assert chance_sentence(front, len(TRIALS), settings) == ""
     low = [replace(front[0], accuracy=0.11)]
     assert chance_sentence(low, 3, settings) == (
-        " The best of 3 is at chance: guessing the largest class gives 10%, n = 360; train for longer (--images) or "
+        "The best of 3 is at chance: guessing the largest class gives 10%, n = 360; train for longer (--images) or "
         "give more pictures."
     )

@@ -27,6 +27,7 @@ def test_stars_have_names_and_no_numbers() -> None:
     (star,) = [trace for trace in figure["data"] if trace["name"] == "references"]
     assert (star["x"], star["y"]) == ([3_050_000, 9_000_000], [92, 95])
     assert star["text"][0] == "resnet18"
+    assert star["marker"]["color"] == "@text", "which is in no scale of colours"
     assert "<img" not in str(star["hovertext"])
     assert "customdata" not in star, "a click on one chooses no trial"
     assert "front: +2.0 points at 49% of its FLOPs, noise unknown, trial 1" in star["hovertext"][0]

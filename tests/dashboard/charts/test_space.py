@@ -45,6 +45,7 @@ def test_cells_are_hollow_without_interval_where_too_few() -> None:
 def test_parallel_coordinates_have_an_axis_a_choice() -> None:
     designs = [traits_of(t.arch) for t in TRIALS]
     figure = space.coordinates_figure(TRIALS, designs, varied(designs))
+    assert figure["layout"]["paper_bgcolor"] == "@back", "a ground for tick labels, which lines cross"
     as_plotly(figure)
     dimensions = {d["label"]: d for d in figure["data"][0]["dimensions"]}
     assert dimensions["top-1, %"]["values"] == pytest.approx([96.7, 94, 93, 90]), "the best first"

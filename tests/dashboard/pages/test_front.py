@@ -8,6 +8,8 @@ import shutil
 from itertools import combinations
 from pathlib import Path
 
+import pyarrow as pa
+
 from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
 from dashboard.pages.front_view import Asked, Goal, figure_of, view_of
@@ -108,10 +110,12 @@ def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs:
     words = said(app)
     assert "8 networks on the front over latency (batch 1, A Phone): from " in words
     assert "at 16 ms." in words
-    assert metrics(app)["Latency"] == "16 ms"
+    assert metrics(app)["Latency (batch 1, A Phone)"] == "16 ms"
     assert "the most accurate · on the front: number 8 of 8 in order of latency (batch 1, A Phone)" in words
     assert "order of FLOPs" not in words
-    assert next(m for m in app.metric if m.label == "Latency").help.endswith("; quartiles 8 ms to 32 ms")
+    assert next(m for m in app.metric if m.label == "Latency (batch 1, A Phone)").help.endswith(
+        "; quartiles 8 ms to 32 ms"
+    )
     assert "8 of 8 were measured without a check that the machine was not busy." in words
     busy = {"median": 0.1, "low": 0.1, "high": 0.1, "reference": 2.0, "reference_best": 1.0}
     keep(folder, "A Tablet", trials[0].key or "", {"1": busy})
@@ -122,6 +126,39 @@ def test_latency_is_an_axis_once_it_is_measured_and_a_damaged_file_is_said(runs:
     assert "The measured latencies cannot be read." in words
     assert "must be JSON, got " in words
     assert "8 networks are on the front" in words or "of 8 networks" in words
+
+
+def test_tables_have_counts_in_three_digits(runs: Path) -> None:
+    folder = make_study(runs, complete=0)
+    add_trial(folder, random.Random(0), flops=1_010_376)
+    for where in ("front", "trials"):
+        table = page(where).dataframe[0]
+        assert list(table.value["FLOPs"]) == [1_010_376], "by which it is sorted"
+        shown = pa.ipc.open_stream(table.proto.arrow_data.styler.display_values).read_pandas()
+        assert "1.01M" in shown.iloc[0].tolist()
+
+
+def test_a_forecast_latency_is_called_so_and_stands_beside_what_was_measured(runs: Path) -> None:
+    folder = make_study(runs, complete=0)
+    add_trial(folder, random.Random(0), latency=696_000)
+    timed(folder, "A Phone")
+    for where in ("front", "network"):
+        numbers = metrics(page(where))
+        assert numbers["Forecast latency"] == "0.696 ms"
+        assert numbers["Latency (batch 1, A Phone)"].endswith(" ms")
+        assert "Latency" not in numbers
+
+
+def test_a_front_at_chance_is_told_above_the_chart(runs: Path) -> None:
+    folder = make_study(runs, complete=0)
+    add_trial(folder, random.Random(0), accuracy=0.1)
+    texts = [text.value for text in page().text]
+    told = "At chance: guessing the largest class gives 10%"
+    at = next(place for place, text in enumerate(texts) if text.startswith(told))
+    assert at < next(place for place, text in enumerate(texts) if "alone on the front" in text)
+    assert told not in "".join(texts[at + 1 :])
+    write_report(folder, report := runs / "report.html")
+    assert told in report.read_text().partition("<h2>The front</h2>")[0]
 
 
 def test_a_baseline_that_cannot_be_read_is_left_out(runs: Path) -> None:
@@ -173,7 +210,7 @@ def test_a_goal_is_met_as_accuracy_is_shown(runs: Path) -> None:
     assert picked
     assert picked.number == exported.number == 4
     app = page(pick="accuracy at least")
-    assert app.select_slider(key="goal").options[-2:] == ["99.9%", "the best"]
+    assert app.select_slider(key="goal").options[-2:] == ["99.90%", "the best"]
 
 
 def test_networks_far_below_are_counted_and_shown_when_asked_for(runs: Path) -> None:
@@ -181,7 +218,7 @@ def test_networks_far_below_are_counted_and_shown_when_asked_for(runs: Path) -> 
     for accuracy in (0.1, 0.2, 0.3):
         add_trial(folder, random.Random(int(100 * accuracy)), accuracy=accuracy)
     app = page()
-    assert "3 of 23 networks lie below the chart, down to 10.0%." in said(app)
+    assert "3 of 23 networks lie below the chart, down to 10.00%." in said(app)
     snapshot = StudyCache().read(folder)
     assert figure_of(snapshot, Asked(), None)["layout"]["yaxis"]["range"][0] > 30
     assert "lie below" not in said(checked(app.toggle(key="all").set_value(True).run()))
@@ -240,6 +277,23 @@ def test_the_budget_picks_the_best_within_it(runs: Path) -> None:
     assert page(**{"budget.FLOPs": "17Q"}).select_slider[0].value == "no limit"
 
 
+def test_every_member_of_a_front_can_be_picked_by_either_slider(runs: Path) -> None:
+    """Over any cost, those that cost or have nearly the same too."""
+    folder = make_study(runs, complete=0)
+    for place, flops in enumerate((1_003_088, 1_010_376, 1_014_768, 2_000_000)):
+        add_trial(folder, random.Random(place), accuracy=0.634 + place / 5000, flops=flops)
+    snapshot = StudyCache().read(folder)
+    for measure in ("FLOPs", "parameters"):
+        members = {trial.number for trial in view_of(snapshot, None, Asked(measure=measure)).front}
+        for by in ("cost at most", "accuracy at least"):
+            app = page(x=measure, pick=by)
+            slider = app.select_slider[0]
+            picked = [said(checked(app.select_slider[0].set_value(stop).run())) for stop in slider.options]
+            found = {int(number) for words in picked for number in re.findall(r"^Trial (\d+)$", words, re.M)}
+            assert found == members, (measure, by)
+    assert page().select_slider[0].options[:4] == ["1.01M", "1.011M", "1.02M", "1.12M"]
+
+
 def test_an_accuracy_picks_the_cheapest_that_has_it_over_any_cost(runs: Path) -> None:
     networks = StudyCache().read(make_study(runs, complete=30)).scored
     app = checked(page().segmented_control(key="pick").set_value("accuracy at least").run())
@@ -268,11 +322,11 @@ def test_an_accuracy_picks_the_cheapest_that_has_it_over_any_cost(runs: Path) ->
 
 def test_a_pick_says_what_its_interval_and_the_next_cheaper_network_leave_open(runs: Path) -> None:
     shutil.copytree(ROOT / "runs" / "cifar10-16M", runs / "cifar10-16M")  # with 16 further seeds
-    words = said(page(pick="accuracy at least", goal="65.0%", x="parameters"))
+    words = said(page(pick="accuracy at least", goal="65.00%", x="parameters"))
     assert "Trial 35" in words
-    assert "the cheapest from 65.0% up · on the front: number 3 of 8 in order of parameters" in words
+    assert "the cheapest from 65.00% up · on the front: number 3 of 8 in order of parameters" in words
     assert "95% interval 64.41% to 66.27%" in words
-    assert "Its interval begins at 64.41%, below 65.0%." in words
+    assert "Its interval begins at 64.41%, below 65.00%." in words
     assert "A tie: these seeds do not tell it from trial 20, which is cheaper: 63.58%, 24.2K parameters." in words
     words = said(page(x="parameters", trial="35"))
     assert "Its interval begins" not in words, "a person chose it"
@@ -305,8 +359,11 @@ def test_where_random_search_is_ahead_it_says_so(runs: Path) -> None:
     assert line in words
     assert f" points: trial {best.number} (99.90% at " in words
     assert re.search(r"is ahead in places of one \(by up to \d+\.\d points\); the page", said(page("studies")))
+    assert re.search(r"Random search is ahead from [\d.]+K parameters on: ", said(page(study="one", x="parameters")))
     write_report(runs / "one", report := runs / "report.html")
-    assert line in report.read_text()
+    text = report.read_text().partition("<script>/**")[0]
+    assert line in text
+    assert text.count("seeds may tell otherwise") == 2, "a caption, and the chart's label which says the same"
 
 
 def test_all_failed(runs: Path) -> None:
@@ -327,7 +384,7 @@ def test_what_a_study_minimises_is_its_x_axis_and_in_its_words(runs: Path) -> No
     app = page()
     assert app.selectbox[0].value == "parameters"
     numbers = {metric.label: metric.help for metric in app.metric}
-    assert numbers["On the front"].endswith("beats in both accuracy and parameters")
+    assert numbers["Front over parameters"].endswith("beats in both accuracy and parameters")
     assert numbers["Hypervolume"].startswith("Area under the front over log parameters across the range of the space, ")
     snapshot = StudyCache().read(folder)
     assert [t.number for t in snapshot.front] == [t.number for t in pareto_front(snapshot.trials, PARAMETERS.of)]

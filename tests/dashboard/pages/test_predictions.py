@@ -19,7 +19,7 @@ def test_it_shows_what_was_kept(runs: Path) -> None:
     app = page("predictions")
     words = said(app)
     for line in (
-        "Accuracy 66.67% (top-1, n = 18), balanced accuracy 65.00% (mean over 2 classes); lowest: dog, 50.0%.",
+        "Accuracy 66.67% (top-1, n = 18), balanced accuracy 65.00% (mean over 2 classes); lowest: dog, 50.00%.",
         "/data/test: split test, by the folder's name; 2026-01-02T03:04:05Z, by its own weights",
         "could not be read: 1 picture",
         "3 pictures are grey",
