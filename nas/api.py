@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nas.analysis.baseline import baseline_of
 from nas.arguments import checked
-from nas.export.pick import Pick, Selection
+from nas.export.pick import Pick, Selection, export_words
 from nas.export.pick import pick as choose
 from nas.records.data_card import Reading
 from nas.records.settings import find_study
@@ -251,6 +251,7 @@ class Study:
 
         return trials_data(self._reader.shown())
 
+    @checked
     def front(self, *, by: str | None = None, batch: int = 1) -> pd.DataFrame:
         """A row per network of the Pareto front, by rising FLOPs or what else the study minimises or `by` says, at the
         mean of its seeds; see `nas.analysis.data_frames.front_data` for the columns.
@@ -308,9 +309,10 @@ class Study:
 
         return references_data(self.folder, self._reader.trials(), self.settings.band)
 
+    @checked
     def plot(self, *, by: str | None = None, batch: int = 1) -> go.Figure:
-        """Accuracy over what the study minimises, or `by` says as in `front`, with the front, as on the dashboard: a
-        plotly figure to show, change or save."""
+        """Accuracy over what the study minimises, or `by` says as in `front`, with that front, its knee and its
+        probabilities: a plotly figure to show, change or save."""
         from dashboard.charts.front import below, front_figure
         from dashboard.charts.front_caption import below_words, front_caption, measure_caption
         from dashboard.charts.references import stars_sentence
@@ -339,10 +341,12 @@ class Study:
         rests_on = basis(self.settings, "the mean of each network's seeds")
         return plotly_figure(figure, self.settings.name, said, rests_on)
 
+    @checked
     def arch(self, trial: int) -> Arch:
         """The network of a trial. Raises InputError where it has none."""
         return choose(self.folder, Selection(trial=trial)).to_arch()
 
+    @checked
     def export(
         self,
         out: str | Path,
@@ -376,11 +380,13 @@ class Study:
             trial=trial, pick=pick, max_flops=_text(max_flops), max_params=_text(max_params), max_latency=max_latency,
             min_accuracy=_text(min_accuracy), by=by, batch=batch,
         )  # fmt: skip
+        chosen, console = choose(self.folder, selection), Console(stderr=True, emoji=False)
         export_trial(
-            self._reader, choose(self.folder, selection), Path(out), data_source=None if data is None else str(data),
-            device=device, console=Console(stderr=True, emoji=False), formats=parse_formats(formats, False),
-            force=force,
+            self._reader, chosen, Path(out), data_source=None if data is None else str(data), device=device,
+            console=console, formats=parse_formats(formats, False), force=force,
         )  # fmt: skip
+        for line in export_words(self.folder, selection, chosen):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         return Path(out)
 
     def _baseline(self) -> list[Trial]:

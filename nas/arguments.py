@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """The function, which raises InputError for an argument that is none of the plain types of its annotation.
     Annotations with other types are not looked at."""
-    known, name = signature(function), function.__name__
+    known, name = signature(function), function.__qualname__
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -36,6 +36,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 def _check(field: str, value: Any, parameter: Parameter, step: str) -> None:
     kinds = str(parameter.annotation).split(" | ")
+    if kinds[0].startswith("Sequence[") and isinstance(value, str):
+        raise InputError(f"{field} must be a list, got {shortened(value)}; {step}")
     if parameter.kind is Parameter.VAR_POSITIONAL or not all(kind in _KINDS for kind in kinds):
         return
     allowed = [type_ for kind in kinds for type_ in _KINDS[kind][0]]

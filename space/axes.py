@@ -145,10 +145,11 @@ def _parse_axis(name: str, raw: Any, where: str, rules: Sequence[Rule]) -> Axis:
         raise InputError(f"{where} must have under {MOST_CHOICES} choices, got {len(values)}; leave some out")
     for value in values:
         if (ends := _RANGE.fullmatch(str(value))) and isinstance(rules[0], Whole):
+            low, high = sorted(map(int, ends.groups()))
             step = ", step: 2" * rules[0].odd
             raise InputError(
                 f"{where} must be a list or a range of whole numbers, got {shortened(value)}; "
-                f"write {{low: {ends[1]}, high: {ends[2]}{step}}}"
+                f"write {{low: {low + rules[0].odd * (1 - low % 2)}, high: {high}{step}}}"
             )
     checked = tuple([rule.check_field(f"{where}[{i}]", value) for rule in rules][-1] for i, value in enumerate(values))
     if len(set(map(repr, checked))) < len(checked):

@@ -35,6 +35,10 @@ class Job:
         """What it printed on stdout."""
         return _text(self.stdout)
 
+    def remarks(self) -> list[str]:
+        """What it said of the network beside its card: that it was measured outside a limit."""
+        return [line for line in _text(self.stderr).splitlines() if line.startswith("latency:")]
+
     def problem(self) -> str:
         """Its `error:` line, or the last line on stderr."""
         lines = _text(self.stderr).splitlines() or [f"nas export must end with 0, got {self.code}; run it by hand"]
@@ -115,7 +119,7 @@ def _show(job: Job) -> None:
         st.status("Exporting: the data is loaded and the network measured on the test split …")
     elif job.code == 0:
         st.success("Exported.")
-        text_box(job.said().strip() or "done")
+        text_box("\n".join([job.said().strip() or "done", *job.remarks()]))
     else:
         st.error("The export ended with an error:")
         text_box(job.problem())

@@ -30,7 +30,7 @@ from dashboard.pages.front_view import Asked, Goal, Seen, caption_of, figure_of,
 from dashboard.pages.study_page import Scene, resume
 from dashboard.snapshot import Snapshot
 from nas.analysis.cost_axes import CostAxis, cost_of
-from nas.analysis.leads import leads, leads_words
+from nas.analysis.leads import leads_words
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words, signed
 from nas.records.scores import WORDS, has
@@ -132,7 +132,7 @@ def _explore(scene: Scene) -> None:
     if not view.trials:
         st.info("No finished network is left by these filters; take one off.")
         return
-    if words := leads_words(leads(view.front, view.beside, view.measure.of), "Random search", view.measure):
+    if words := leads_words(view.leads, "Random search", view.measure):
         st.text(words)
     number = chosen(snapshot)
     pick = view.pick(goal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import streamlit as st
 
@@ -32,6 +33,7 @@ from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.cost_axes import FLOPS, CostAxis, cost_of
 from nas.analysis.design_choices import within
+from nas.analysis.leads import Lead, leads
 from nas.analysis.pareto import merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult
 from nas.analysis.wording import tie_words
@@ -84,6 +86,11 @@ class Seen:
     def whole(self) -> bool:
         """Whether its front is the study's own."""
         return self.own and not self.filtered
+
+    @cached_property
+    def leads(self) -> list[Lead]:
+        """Where the baseline is ahead."""
+        return leads(self.front, self.beside, self.measure.of)
 
     def pick(self, goal: Goal) -> Trial | None:
         """The best within a cost, or the cheapest from an accuracy on; None where the front has none."""

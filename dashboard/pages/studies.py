@@ -18,6 +18,7 @@ from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.baseline import why_not
+from nas.analysis.leads import points_words
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words
 from nas.records.settings import BASELINE
@@ -93,7 +94,7 @@ def _ahead(found: Mapping[str, Snapshot]) -> str:
         if not (snapshot.settings and beside and beside.settings) or why_not(snapshot.settings, beside.settings):
             continue
         if there := leads_over(snapshot, beside):
-            said.append(f"{name} (by up to {100 * max(lead.points for lead in there):.1f} points)")
+            said.append(f"{name} ({points_words(max(lead.points for lead in there))})")
     return f"Random search is ahead in places of {', '.join(said)}; the page Front says where." if said else ""
 
 

@@ -37,9 +37,9 @@ class CostAxis:
     note: str = ""  # what must be said beside its values, in sentences
     unit: float = 1.0  # in what a budget's band of it counts
 
-    def said(self, value: float) -> str:
+    def said(self, value: float, digits: int = 3) -> str:
         """A value with what it counts: `4.2M FLOPs`, `1.3 ms forecast latency`; one that was measured is `1.3 ms`."""
-        words = self.words(value)
+        words = self.words(value, digits)
         return words if self.quartiles else f"{words} {self.name}"
 
     def exact(self, value: float) -> str:

@@ -30,6 +30,11 @@ class Lead:
         return score(self.rival) - score(self.member)
 
 
+def points_words(points: float) -> str:
+    """Of a score (0 to 1), as the most that there is: `up to 1.4 points`, `less than 0.1 points`."""
+    return f"up to {100 * points:.1f} points" if points >= 0.0005 else "less than 0.1 points"
+
+
 def leads(
     front: Sequence[Trial], rivals: Iterable[Trial], cost: Callable[[Trial], float | None] | None = None
 ) -> list[Lead]:
@@ -66,8 +71,8 @@ def leads_words(found: Sequence[Lead], rival: str, over: CostAxis) -> str:
         f"trial {each.number} ({score(each):.2%} at {over.words(over.on(each))})" for each in (most.rival, most.member)
     ]
     return (
-        f"{rival} is ahead {_where(found, over)}: its best network within such a limit is more accurate, by up "
-        f"to {100 * most.points:.1f} points: {sides[0]} against {sides[1]}. {ONE_RUN}"
+        f"{rival} is ahead {_where(found, over)}: its best network within such a limit is "
+        f"{points_words(most.points)} more accurate: {sides[0]} against {sides[1]}. {ONE_RUN}"
     )
 
 
@@ -83,4 +88,5 @@ def _where(found: Sequence[Lead], over: CostAxis) -> str:
 def _range(lead: Lead, over: CostAxis) -> str:
     if lead.high is None:
         return f"from {over.said(lead.low)} on"
-    return f"from {over.words(lead.low)} to {over.said(lead.high)}"
+    digits = 15 if over.words(lead.low) == over.words(lead.high) else 3
+    return f"from {over.words(lead.low, digits)} to {over.said(lead.high, digits)}"

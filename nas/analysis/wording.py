@@ -24,7 +24,7 @@ NAMES = {"convnext": "ConvNeXt", "depthwise_first": "depthwise first"}  # of blo
 MOST = 10  # classes that a line names
 LEGEND = (
     "Network: stem (a number: patchify's stride) | per stage the block's initial, depth x width (:output), kernel | "
-    "norm, act, expansion | head, if not linear; further options where they are not the default"
+    "norm, act, expansion | head, if not linear; what else is unusual, by name"
 )
 SAID = ("kernel", "norm", "act", "expansion")  # of blocks, that every line has
 IN_WORDS = "network: kind of blocks, blocks of the stages, channels, kernels, norm"  # what `in_words` has

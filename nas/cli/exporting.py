@@ -65,10 +65,9 @@ def export(
     Example: nas export digits-1M-4M --out exports/digits --format onnx,pt2
     """
     from nas.export.formats import parse_formats
-    from nas.export.pick import Selection, picked_words
+    from nas.export.pick import Selection, export_words
     from nas.export.pick import pick as choose
     from nas.export.write import export_trial
-    from nas.latency.front_check import outside_words
 
     folder = find_study(study, runs)
     selection = Selection(
@@ -80,8 +79,7 @@ def export(
         Reader(folder), chosen, out, data_source=data, device=device, console=progress(),
         formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
-    said = [f"latency: {line}" for line in outside_words(folder, Reader(folder).settings, [chosen])]
-    for line in [*picked_words(folder, selection), *said]:
+    for line in export_words(folder, selection, chosen):
         print(line, file=sys.stderr)
     print(json.dumps(card.to_json()) if as_json else card.summary(out))
 

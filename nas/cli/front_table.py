@@ -104,9 +104,11 @@ def front_table(
     if found.noise is not None:
         counts = f"{len(found.rows)} network{'s' * (len(found.rows) != 1)} ({count} trainings)"
     title = f"{settings.name}: front of {counts} in {settings.budget}\n"
-    volume = outcome(trials, settings).hypervolume
-    area = f"hypervolume {volume:.4f}: the area under it over log {cost.name}, 0 to 1"
-    title += area if cost is own else f"over {cost.label}"
+    if cost is own:
+        volume = outcome(trials, settings).hypervolume
+        title += f"hypervolume {volume:.4f}: the area under it over log {cost.name}, 0 to 1"
+    else:
+        title += f"over {cost.label}"
     every = _front_columns(found, settings, wide)
     seeds = [] if found.noise is None else ["seeds"]
     limited = [name for name in MINIMISED if name != by and getattr(settings, name, None)]

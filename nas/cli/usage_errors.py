@@ -34,7 +34,10 @@ def _unknown(error: typer.TyperException, said: str) -> str | None:
     """Of an option, a command or a word that there is none for; None for anything else."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "nas"
-    if option := getattr(error, "option_name", None):
+    option = getattr(error, "option_name", None)
+    if option and not hasattr(error, "possibilities"):  # there is such an option
+        return _misused(str(option), said)
+    if option:
         near = sorted(getattr(error, "possibilities", None) or [])
         step = f"did you mean {' or '.join(near)}?" if near else f"see {command} --help"
         return f"option must be one that {command} has, got {option}; {step}"
@@ -45,6 +48,13 @@ def _unknown(error: typer.TyperException, said: str) -> str | None:
     if match := _EXTRA.fullmatch(said):
         return f"arguments must be those that {command} takes, got also {match[1]}; see {command} --help"
     return None
+
+
+def _misused(option: str, said: str) -> str:
+    name = option.lstrip("-")
+    if "does not take a value" in said:
+        return f"{name} must have no value, got one; write {option} alone"
+    return f"{name} must have a value, got none; write {option} and the value"
 
 
 def _wrong_value(name: str, cause: ValidationError) -> str | None:

@@ -13,7 +13,9 @@ from nas.analysis.pareto import best, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import tie_words
 from nas.latency.front import AXIS, axis, find_device
+from nas.latency.front_check import outside_words
 from nas.records.scores import has, parse_share
+from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Band, InputError
@@ -168,6 +170,13 @@ def _refuse(points: Sequence[Trial], limits: Sequence[Limit]) -> NoReturn:
         else "none is there with one of them loosened; loosen two"
     )
     raise InputError(f"limits must hold for a network together, got {got}; {there}")
+
+
+def export_words(folder: Path, selection: Selection, chosen: Trial) -> list[str]:
+    """What must be said beside an export: `picked_words`, and whether the network was measured outside the study's
+    budget in latency."""
+    outside = outside_words(folder, Settings.read(folder), [chosen])
+    return [*picked_words(folder, selection), *(f"latency: {line}" for line in outside)]
 
 
 def picked_words(folder: Path, selection: Selection) -> list[str]:

@@ -78,11 +78,13 @@ class TrainedCard:
         before = [self.before[1].words(self.before[0])] if self.before else []
         counts = cost(self.arch, self.task)
         costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
-        lines = [done, *map(self.line, self.scores), self.holds() if len(self.scores) > 1 else "", self.chance_line()]
+        lines = [done, *map(self.line, self.scores), self.holds(), self.chance_line()]
         return "\n".join(filter(None, [*lines, *before, costs]))
 
     def holds(self) -> str:
-        """Which weights are exported."""
+        """Which weights are exported, where there are two kinds."""
+        if len(self.scores) == 1:
+            return ""
         return f"{WEIGHTS} holds the {self.scores[0].weights}, chosen on the validation split"
 
     def line(self, score: Score) -> str:
@@ -117,7 +119,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 
 {lines}
 
-{self.holds()}. The test split was read once, at the end.
+{self.holds() and f"{self.holds()}. "}The test split was read once, at the end.
 
 {card_sections.costs_and_loading(self.arch, self.task, written)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import pareto_front
 from nas.latency.device_names import runtime_of, threads_of
 from nas.latency.front import rows
+from nas.latency.measurements import around
 from nas.latency.measuring import MeasureOptions, measure_study, names_of
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -21,14 +23,19 @@ from space.latency_model import LatencyModel
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A network of the front, by what was forecast and what was measured, in nanoseconds."""
+    """A network of the study, by what was forecast and what was measured, in nanoseconds."""
 
     trial: int
     forecast: int
     measured: float
     band: Band
     error: float  # of the model, of |forecast / measured - 1|: 95% of networks are within it
-    busy: str = ""  # what is wrong with the measurement
+    mark: str = ""  # of the measurement, as `cost_axes.mark` has it
+
+    @property
+    def busy(self) -> bool:
+        """Whether other work held the measurement up, so that it tells nothing."""
+        return self.mark.startswith("busy")
 
     @property
     def outside(self) -> bool:
@@ -44,8 +51,8 @@ class Checked:
 
     def __str__(self) -> str:
         said = f"trial {self.trial}: forecast {time_words(self.forecast)}, measured {time_words(self.measured)}"
-        if self.busy:
-            return f"{said}  {self.busy}"
+        if self.mark:
+            said += f" ({self.mark})"
         if not self.outside:
             return said
         how = "by more than" if self.left else "within"
@@ -87,8 +94,9 @@ def checked(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[C
     band, model, found = settings.budget.latency, settings.budget.model, list(trials)
     if band is None or model is None:
         return []
+    known = around(folder)
     try:
-        measured = rows(folder, found, model.device, model.batch)
+        measured = rows(folder, found, model.device, model.batch, known)
     except InputError:  # none of them was
         return []
     return [
@@ -99,15 +107,18 @@ def checked(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[C
 
 
 def outside_words(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[str]:
-    """Which of these networks were measured outside the study's budget in latency, and what to do; nothing where none
-    was."""
+    """Which of these networks were measured outside the study's budget in latency, and the command that keeps to it as
+    measured, where there is such a network; nothing where none was outside."""
     found = [each for each in checked(folder, settings, trials) if each.outside]
-    return [*map(str, found), *advice(settings, found)]
+    return [*map(str, found), *(advice(folder, settings) if found else [])]
 
 
-def advice(settings: Settings, found: Iterable[Checked]) -> list[str]:
-    """Where one of them was measured outside the budget, the command that keeps to it as measured."""
-    if (model := settings.budget.model) is None or not (outside := [each for each in found if each.outside]):
+def advice(folder: Path, settings: Settings) -> list[str]:
+    """The command that exports the best network of those within the budget as measured; nothing where none is known."""
+    model, found = settings.budget.model, checked(folder, settings, Reader(folder).trials())
+    if model is None or not any(not each.busy and not each.outside for each in found):
         return []
-    batch = "" if model.batch == 1 else f" --batch {model.batch}"
-    return [f"within it as measured: nas export {settings.name} --max-latency {outside[0].band.high / 1e6:g}{batch}"]
+    study = settings.name if folder.parent == Path("runs") else str(folder)
+    options = ["--by", f"{LATENCY}@{model.device}", "--max-latency", f"{found[0].band.high / 1e6:.15g}"]
+    options += ["--batch", str(model.batch)] * (model.batch != 1) + ["--out", f"exports/{settings.name}"]
+    return [f"within it as measured: {shlex.join(['nas', 'export', study, *options])}"]

@@ -260,15 +260,20 @@ def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
     return next(filter(None, found), None)
 
 
+def check_not_archived(study: str, runs: Path) -> None:
+    """Raises InputError for a study that was put away."""
+    if is_file(runs / ARCHIVE / study / FILE):
+        raise InputError(
+            f"study must not be an archived one, got {study}; bring it back: nas archive {study} --restore"
+        )
+
+
 def find_study(study: str, runs: Path) -> Path:
     """The folder of STUDY: a name under `runs`, or a path to a study's folder."""
     for folder in (runs / study, Path(study)):
         if is_file(folder / FILE):
             return folder
-    if is_file(runs / ARCHIVE / study / FILE):
-        raise InputError(
-            f"study must not be an archived one, got {study}; bring it back: nas archive {study} --restore"
-        )
+    check_not_archived(study, runs)
     known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))) or "none"
     known = known if runs.is_dir() else "no such folder"
     raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; there: {known}")

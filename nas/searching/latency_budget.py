@@ -95,7 +95,7 @@ def say_measured(folder: Path, device: str, console: Console, stopping: Stopping
             checked = check_front(folder, settings, device, on_network)
         said = [f"the front is not measured here: its latency is of {model.device}"]
         if checked is not None:
-            said = [*map(str, checked), *advice(settings, checked)]
+            said = [*map(str, checked), *(advice(folder, settings) if any(c.outside for c in checked) else [])]
     except KeyboardInterrupt:
         said = ["the front is not measured: stopped; nas measure does it"]
     except InputError as error:

@@ -21,7 +21,7 @@ from nas.records.extent import Extent
 from nas.records.files import write_whole
 from nas.records.progress import Notes
 from nas.records.scores import WORDS
-from nas.records.settings import ARCHIVE, FILE, SAMPLES, Settings, find_study
+from nas.records.settings import FILE, SAMPLES, Settings, check_not_archived
 from nas.records.study_name import check_name
 from nas.records.trial import ENDED, Trial
 from nas.searching.beginning import data_and_settings, of_baseline, of_rival
@@ -121,8 +121,8 @@ def _take(folder: Path, plan: SearchPlan, stack: ExitStack) -> None:
         Settings.read(folder).check_resumable()
         if not plan.dry_run:
             stack.enter_context(at_work(folder))
-    elif not folder.exists() and (plan.runs / ARCHIVE / folder.name).exists():
-        find_study(folder.name, plan.runs)  # says how to bring it back
+    elif not folder.exists():
+        check_not_archived(folder.name, plan.runs)
 
 
 @dataclass(frozen=True, slots=True)

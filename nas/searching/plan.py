@@ -157,7 +157,8 @@ def study_name(space: Drawable, data: str, budget: Budget, plan: SearchPlan) -> 
 
 def names_beside(name: str, plan: SearchPlan) -> list[str]:
     """Of the studies that a search begins beside its own."""
-    return [each for each in (plan.rival and plan.rival.name, plan.baseline and f"{name}{BASELINE}") if each]
+    rivals = [plan.rival.name] if plan.rival else []
+    return [*rivals, *[f"{name}{BASELINE}"] * plan.baseline]
 
 
 def parse_latency_at(text: str | None) -> tuple[str | None, str | None]:

@@ -357,8 +357,8 @@ def test_where_random_search_is_ahead_it_says_so(runs: Path) -> None:
     line = f"Random search is ahead from {compact(max(best.flops or 0, front[0].flops or 0))} FLOPs on: its best "
     words = said(page(study="one"))
     assert line in words
-    assert f" points: trial {best.number} (99.90% at " in words
-    assert re.search(r"is ahead in places of one \(by up to \d+\.\d points\); the page", said(page("studies")))
+    assert f" points more accurate: trial {best.number} (99.90% at " in words
+    assert re.search(r"is ahead in places of one \(up to \d+\.\d points\); the page", said(page("studies")))
     assert re.search(r"Random search is ahead from [\d.]+K parameters on: ", said(page(study="one", x="parameters")))
     write_report(runs / "one", report := runs / "report.html")
     text = report.read_text().partition("<script>/**")[0]

@@ -44,14 +44,22 @@ def test_in_words() -> None:
     assert leads(MINE, []) == []
     rival = trial(7, 0.87, 1_500_000, "r")
     assert leads_words(leads(MINE, [rival]), "Random search", FLOPS) == (
-        "Random search is ahead from 1.5M to 4M FLOPs: its best network within such a limit is more accurate, by up "
-        "to 7.0 points: trial 7 (87.00% at 1.5M) against trial 0 (80.00% at 1M). One run each: seeds may tell otherwise."
+        "Random search is ahead from 1.5M to 4M FLOPs: its best network within such a limit is up to 7.0 points "
+        "more accurate: trial 7 (87.00% at 1.5M) against trial 0 (80.00% at 1M). One run each: seeds may tell otherwise."
     )
     last = trial(8, 0.95, 5_000_000, "s")
     both = leads_words(leads(MINE, [rival, last]), "Random search", FLOPS)
     assert " is ahead from 1.5M to 4M FLOPs and from 5M FLOPs on: " in both
     everywhere = leads_words(leads(MINE, [replace(last, flops=500_000)]), "Random search", FLOPS)
     assert " is ahead from 1M FLOPs on: " in everywhere, "below there is nothing to compare"
+
+
+def test_what_is_near_is_told_apart() -> None:
+    mine = [trial(0, 0.6814, 3_251_000, "a"), trial(1, 0.6816, 3_254_000, "b")]
+    said = leads_words(leads(mine, [trial(7, 0.6816, 3_251_000, "r")]), "Random search", FLOPS)
+    assert (
+        "ahead from 3.251M to 3.254M FLOPs: its best network within such a limit is less than 0.1 points more" in said
+    )
 
 
 def test_of_many_ranges_their_number() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,10 @@ def test_a_network_that_is_slower_than_the_limit_by_more_than_the_error_is_marke
     assert checked(8e6, error=0.36).left
     assert checked(1.4e6, error=0.36, low=2_000_000).left, "one of 2 ms 43%"
     assert not checked(1.5e6, error=0.36, low=2_000_000).left
-    assert str(checked(5.6e6, "busy 1.8x")).endswith("measured 5.6 ms  busy 1.8x"), "not judged"
+    assert str(checked(5.6e6, "busy 1.8x")).endswith("measured 5.6 ms (busy 1.8x)"), "not judged"
+    assert str(checked(5.6e6, "not checked")).endswith(
+        "ms (not checked), outside up to 5 ms by more than the model's error"
+    )
 
 
 def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(run: Run) -> None:
@@ -122,15 +126,16 @@ def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(ru
     folder = Path("runs/s")
     front = json.loads(run("front", "s", "--json")[1])["rows"]
     assert "latency: trial" not in run("front", "s")[1], "none was measured"
-    for row in front:
-        measurements.keep(folder, "phone, 1 thread", row["key"], {"1": timing(0.5)})
+    for trial in Reader(folder).trials():
+        assert trial.key is not None
+        measurements.keep(folder, "phone, 1 thread", trial.key, {"1": timing(0.5)})
     assert "latency: trial" not in run("front", "s")[1]
     best = front[-1]
     measurements.keep(folder, "phone, 1 thread", best["key"], {"1": timing(0.61)})
     said = [
         f"latency: trial {best['trial']}: forecast {FORECAST.words(best['latency'] / 1e6)}, measured 0.61 ms, outside up "
         "to 0.6 ms within the model's error",
-        "latency: within it as measured: nas export s --max-latency 0.6",
+        "latency: within it as measured: nas export s --by 'latency@phone, 1 thread' --max-latency 0.6 --out exports/s",
     ]
     out = run("front", "s")[1]
     assert " ".join(said) in " ".join(out.split())
@@ -139,6 +144,12 @@ def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(ru
     code, _, err = run("export", "s", "--out", "exports/s")
     assert code == 0, err
     assert all(line in err for line in said)
+    code, _, err = run(*shlex.split(said[-1].partition("nas ")[2]), "--force")
+    assert code == 0, err
+    assert "outside" not in err
+    path = folder / "measured.json"
+    path.write_text("{")
+    assert run("front", "s")[0] == 2, "what cannot be read is not passed over"
 
 
 def test_an_empty_front_is_nothing_to_measure(run: Run) -> None:
