@@ -84,7 +84,7 @@ def test_whatever_runs_below_the_parent_may_be_killed_in_any_order(command: Comm
 
 def test_a_search_that_is_terminated_hands_back_what_trains(command: Command) -> None:
     for words in (("--workers", 2), ()):
-        process = command.search("--trials", 200, *words)
+        process = command.search("--trials", 200, "--epochs", 100, *words)  # none ends by itself meanwhile
         wait_until(lambda: [t for t in command.trials() if t.state == "running" and t.periods], process)
         started = descendants(process.pid)
         process.send_signal(signal.SIGTERM)

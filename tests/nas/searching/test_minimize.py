@@ -52,7 +52,7 @@ def test_parameters_are_the_second_objective_and_what_the_front_is_over(run: Run
     assert (found["minimize"], found["by"]) == ("params", "params")
     assert [row["trial"] for row in found["rows"]] == [trial.number for trial in front]
     assert found["hypervolume"] == pytest.approx(staircase(front, "params", reach))
-    assert f"hypervolume {found['hypervolume']:.4f} over parameters\n" in out
+    assert f"hypervolume {found['hypervolume']:.4f}: the area under it over log parameters, 0 to 1\n" in out
     assert " for accuracy against parameters on cpu" in " ".join(err.split())
 
 
@@ -84,7 +84,7 @@ def test_a_forecast_latency_is_minimised_within_its_band(run: Run) -> None:
     front = pareto_front(trials, lambda trial: trial.latency)
     found = json.loads(run("front", "s", "--json")[1])
     assert found["hypervolume"] == pytest.approx(staircase(front, "latency", Band(300_000, 600_000)))
-    assert f"hypervolume {found['hypervolume']:.4f} over latency that the study's model forecasts, ms\n" in out
+    assert f"hypervolume {found['hypervolume']:.4f}: the area under it over log forecast latency, 0 to 1\n" in out
     assert f" {(front[0].latency or 0) / 1e6:.3g} ms " in out
     assert [row["trial"] for row in found["rows"]] == [trial.number for trial in front]
     code, _, err = run("export", "s", "--out", "found")
