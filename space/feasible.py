@@ -16,7 +16,7 @@ from space.reading import InputError
 from space.rules import COUNTS
 from space.stems import Stem
 from space.structure import Structure
-from space.work import head_work, stage_work, stem_work
+from space.work import Amount, head_work, stage_work, stem_work
 
 
 def check_networks(space: Structure, where: str) -> None:
@@ -88,30 +88,33 @@ def _check_latency(space: Structure, budget: Budget, task: Task) -> None:
         raise InputError("latency must have a model that forecasts it, got none; Budget.forecast_by gives it one")
     assert budget.flops is not None, "networks are drawn over FLOPs, within a latency"
     check_images(budget.model, space, task)
-    missing = kinds(space) - budget.model.rates.keys()
+    known = budget.model.rates
+    missing = [amount for amount in sorted(amounts(space)) if amount.unit not in known.get(amount.kind, {})]
     if missing:
+        kind, unit = missing[0]
+        what = f"{unit} of {kind}" if kind in known else kind
         raise InputError(
-            f"latency model must know every layer of space {space.name}, got none of {min(missing)}; measure that: "
+            f"latency model must know every layer of space {space.name}, got none of {what}; measure that: "
             f"{command_like(budget.model, space, task)}"
         )
 
 
-def kinds(space: Structure) -> set[str]:
-    """Of all layers that its networks can have (`space.work`)."""
+def amounts(space: Structure) -> set[Amount]:
+    """Of all layers that its networks can have."""
     choices = product(*(space.axes[name].values for name in space.block_axes))
     blocks = {space.make_block(dict(zip(space.block_axes, row, strict=True))) for row in choices}
     width = space.axes["width"].ints[0]
-    found: set[str] = set()
+    found: set[Amount] = set()
     several = space.axes["stages"].ints[-1] > 1
     for block in blocks:
         between = space.axes["downsample"].values if block.strides else ("separate",)
         for downsample in ("", *(between if several else ())):
             first, each, _ = stage_work(block, str(downsample), width, 2 * width if downsample else width, 64)
-            found |= {kind for kind, _ in first | each}
+            found |= (first | each).keys()
         for stem in space.parts("stem", block.norm):
-            found |= {kind for kind, _ in stem_work(stem, 3, 2 * width, 64)[0]}
+            found |= stem_work(stem, 3, 2 * width, 64)[0].keys()
         for head in space.parts("head", block.norm):
-            found |= {kind for kind, _ in head_work(head, width, 10, 64)}
+            found |= head_work(head, width, 10, 64).keys()
     return found
 
 

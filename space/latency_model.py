@@ -36,6 +36,11 @@ class ModelError:
     tau: float | None  # Kendall's, of forecast and measured; None where all are equal
     flops_tau: float | None  # likewise, of FLOPs and measured
 
+    def __post_init__(self) -> None:
+        for name, value in (("median", self.median), ("p95", self.p95)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"error.{name} must be from 0 up, got {value}; measure again")
+
     def __str__(self) -> str:
         tau, flops_tau = ("none" if each is None else f"{each:.2f}" for each in (self.tau, self.flops_tau))
         return (
@@ -65,14 +70,20 @@ class LatencyModel:
     versions: dict[str, str]
 
     def __post_init__(self) -> None:
-        rates = [rate for of_kind in self.rates.values() for rate in of_kind.values()]
-        units = {unit for of_kind in self.rates.values() for unit in of_kind}
         if not 0 <= self.fixed < math.inf:
             raise InputError(f"fixed must be nanoseconds from 0 up, got {self.fixed}; measure again")
-        if not units <= set(UNITS) or not all(0 <= rate < math.inf for rate in rates):
-            raise InputError(f"rates must be of {', '.join(UNITS)}, from 0 up, got others; measure again")
+        for kind, of_kind in self.rates.items():
+            for unit, rate in of_kind.items():
+                if unit not in UNITS:
+                    raise InputError(f"rates.{kind} must be of {', '.join(UNITS)}, got {unit}; measure again")
+                if not 0 <= rate < math.inf:
+                    raise InputError(f"rates.{kind}.{unit} must be from 0 up, got {rate}; measure again")
+        if not any(rate for of_kind in self.rates.values() for rate in of_kind.values()):
+            raise InputError("rates must be above 0 for some kind of layer, got none; measure again")
         if self.batch < 1 or not 0 < self.flops[0] <= self.flops[1]:
             raise InputError(f"batch and flops must be from 1 up, got {self.batch} and {self.flops}; measure again")
+        if not self.device.strip():
+            raise InputError("device must be the name of one, got nothing; measure again")
 
     @property
     def where(self) -> str:

@@ -69,7 +69,7 @@ def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = (), cost: Co
     """
     base, rows = pareto_front(baseline, cost.of), networks(trials, cost=cost).front
     means = [row.trial for row in rows]
-    latency = {} if cost in COUNTED.values() else {"latency": [cost.on(trial) for trial in means]}
+    latency = {} if cost in (*COUNTED.values(), FORECAST) else {"latency": [cost.on(trial) for trial in means]}
     frame = pd.DataFrame({
         **_with_classes({"accuracy": [trial.accuracy for trial in means]}, means),
         "metric": [trial.metric for trial in means],

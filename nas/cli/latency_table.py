@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.baseline import baseline_of
-from nas.analysis.cost_axes import LIMIT, UNCHECKED
+from nas.analysis.cost_axes import FORECAST, LIMIT, UNCHECKED
 from nas.analysis.pareto import points, score
 from nas.analysis.wording import CONVENTION, describe, in_words
-from nas.cli.base import print_json, print_table
+from nas.cli.base import print_json, print_table, print_text
 from nas.cli.columns import cells, choose, heads, notes
 from nas.latency import front as latencies
 from nas.latency.front import Measured
+from nas.latency.front_check import outside_words
 from nas.records.scores import BALANCED, SHORT, WORDS, Metric
 from nas.storage.reader import Reader
 from space import compact
@@ -43,6 +44,8 @@ def print_measured(
     trained = len(points(trials))
     if missing := trained - len(found):
         print(f"not measured so: {missing} of {trained} networks; {latencies.again(folder, device, batch)}")
+    for outside in outside_words(folder, Reader(folder).settings, (row.trial for row in chosen), (device, batch)):
+        print_text(f"latency: {outside}")
     if words := latencies.busy_words(folder, found):
         print(f"busy: {words}")
     if line := latencies.baseline_line(folder, base, device, batch):
@@ -80,6 +83,8 @@ def table(
 
     first = found[0]
     every = _columns(first.trial.metric, {row.trial.number for row in front}, wide)
+    if all(row.trial.latency is None for row in found):
+        every = {name: column for name, column in every.items() if name != "forecast"}
     default = [name for name in every if wide or name not in ("images_per_second", "peak")]
     chosen = choose(every, default, names)
     note = escape(" ".join(notes(_notes(found), chosen)))
@@ -103,6 +108,7 @@ def _columns(metric: Metric, front: Collection[int], wide: bool) -> Columns:
         "accuracy": (number(SHORT[metric]), lambda row: f"{score(row.trial):.2%}"),
         "seeds": (number("n"), lambda row: str(row.seeds)),
         "latency": (number("latency, quartiles"), _times),
+        "forecast": (number("forecast"), lambda row: FORECAST.words(FORECAST.on(row.trial))),
         "flops": (number("FLOPs"), lambda row: compact(row.trial.flops or 0)),
         "images_per_second": (number("images/s"), lambda row: f"{row.batch / row.median:,.0f}"),
         "peak": (number("peak MB"), peak),

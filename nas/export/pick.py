@@ -139,9 +139,17 @@ def _at_most(option: str, got: str, cost: CostAxis, most: float, least: float = 
 
     return Limit(
         option, got, lambda trial: least <= (cost.of(trial) or math.inf) <= most,
-        lambda trial: cost.words(cost.on(trial)), lambda trials: min(filter(cost.of, trials), key=far, default=None),
+        lambda trial: _enough(cost, cost.on(trial)), lambda trials: min(filter(cost.of, trials), key=far, default=None),
         lambda nearest: f"be within reach of a network, got {got}; the nearest has {nearest}",
     )  # fmt: skip
+
+
+def _enough(cost: CostAxis, value: float) -> str:
+    """A value in words that a limit can be set to: a count with all its digits, a time in four, rounded up."""
+    if isinstance(value, int):
+        return cost.exact(value)
+    scale = 10.0 ** (3 - math.floor(math.log10(value)))
+    return cost.words(math.ceil(value * scale) / scale, 4)
 
 
 def _having(cost: CostAxis) -> Limit:

@@ -106,9 +106,15 @@ def checked(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[C
     ]
 
 
-def outside_words(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[str]:
+def outside_words(
+    folder: Path, settings: Settings, trials: Iterable[Trial], shown: tuple[str, int] | None = None
+) -> list[str]:
     """Which of these networks were measured outside the study's budget in latency, and the command that keeps to it as
-    measured, where there is such a network; nothing where none was outside."""
+    measured, where there is such a network; nothing where none was outside. `shown`: a device and batch, where only
+    measurements of these are looked at."""
+    model = settings.budget.model
+    if shown and model and shown != (model.device, model.batch):
+        return []
     found = [each for each in checked(folder, settings, trials) if each.outside]
     return [*map(str, found), *(advice(folder, settings) if found else [])]
 

@@ -35,19 +35,19 @@ class Wanted:
 
     def check(self, model: LatencyModel) -> None:
         """Raises InputError where it is another one than this."""
+        other = "give --study another name" if self.file is None else "leave --device-model out"
         for name, asked, has in (
             ("batch", self.batch, model.batch),
             ("runtime", self.runtime, runtime_of(model.device)),
         ):
             if asked not in (None, has):
                 raise InputError(
-                    f"{name} must be {has}, which the latency model is of, got {asked}; leave it out, or give --study "
-                    "another name"
+                    f"{name} must be {has}, which the latency model is of, got {asked}; leave it out, or {other}"
                 )
         if self.named is not None and meant([model.device], self.named) is None:
             raise InputError(
                 f"latency must be on {model.device}, which the latency model is of, got @{self.named}; leave that out, "
-                "or give --study another name"
+                f"or {other}"
             )
 
 

@@ -20,6 +20,7 @@ from space.draw import Drawable
 from space.latency_model import LatencyModel
 from space.measure_command import command_like
 
+POOR = 0.25  # median error of a model from which it is said to be rough
 FAR = 2  # times the FLOPs that a model was fitted to, beyond which its forecast is said to be less sure
 
 
@@ -70,6 +71,13 @@ def _refuse_alone(wanted: Wanted) -> None:
 
 def _say(space: Space, task: Task, model: LatencyModel, budget: Budget, console: Console) -> None:
     console.print(f"latency model: {model.where}; {model.error}", highlight=False, soft_wrap=True)
+    if model.space != space.name:
+        console.print(f"note: it was fitted to networks of {model.space}, whose layers these have", highlight=False)
+    if model.error.median > POOR:
+        console.print(
+            f"note: by so rough a model a limit tells little: {command_like(model, space, task)} on a quiet machine",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
     assert budget.flops is not None
     if budget.flops.high > FAR * model.flops[1]:
         console.print(

@@ -12,7 +12,7 @@ import pytest
 
 from space import Band, Budget, InputError, Space, Task
 from space.chooser import RandomChooser
-from space.feasible import kinds
+from space.feasible import amounts
 from space.latency_model import LatencyModel
 from space.reading import presets
 from space.work import work
@@ -36,7 +36,7 @@ def plain(space: Space, **changes: Any) -> dict[str, Any]:
     task, rates = Task(space.image_size, 3, 10), {"calls": 900.0, "elements": 0.7, "macs": 0.05, "weights": 0.3}
     of_kinds = {
         kind: {unit: rate * (0.2 if kind == "depthwise 5" else 1.0) for unit, rate in rates.items()}
-        for kind in kinds(space)
+        for kind in {kind for kind, _ in amounts(space)}
     }
     return {
         "device": "a device, 1 thread", "batch": 1, "space": space.name, "image_size": task.image_size, "channels": 3, "classes": 10,
@@ -137,8 +137,10 @@ def test_the_kinds_of_a_space_are_those_of_its_networks(name: str) -> None:
     space, rng = Space.load(name), random.Random(0)
     task = Task(space.image_size, 3, 10)
     found = {kind for _ in range(150) for kind, _ in work(space.compose(RandomChooser(rng, None), task).arch, task)}
-    assert found <= kinds(space)
-    assert kinds(space) - found <= {"conv 1"}, "of the first block of a stage that strides, which few draws have"
+    assert found <= {kind for kind, _ in amounts(space)}
+    assert {kind for kind, _ in amounts(space)} - found <= {"conv 1"}, (
+        "of the first block of a stage that strides, which few draws have"
+    )
 
 
 def test_it_is_a_file_and_damaged_ones_are_refused(tmp_path: Path) -> None:
@@ -151,14 +153,33 @@ def test_it_is_a_file_and_damaged_ones_are_refused(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(InputError, match="must be JSON, got"):
         LatencyModel.load(path)
+    errors, nan = plain(small_space())["error"], float("nan")
     changes: list[dict[str, Any]] = [
         {"batch": "many"}, {"more": 1}, {"error": {}}, {"fixed": float("nan")}, {"fixed": -1.0}, {"batch": 0},
-        {"flops": [10, 5]},
+        {"flops": [10, 5]}, {"device": " "}, *({"error": errors | {name: wrong}} for name in ("median", "p95") for wrong in (-1.0, nan)),
     ]  # fmt: skip
     for change in changes:
         path.write_text(json.dumps(plain(small_space()) | change))
         with pytest.raises(InputError, match=str(path)):
             LatencyModel.load(path)
-    for rates in ({"linear": {"macs": -1.0}}, {"linear": {"cals": 1.0}}):
-        with pytest.raises(InputError, match="rates must be of calls, elements, macs, weights, from 0 up, got"):
+    for rates, said in (
+        ({"linear": {"macs": -1.0}}, r"rates\.linear\.macs must be from 0 up, got -1\.0; measure again"),
+        (
+            {"linear": {"cals": 1.0}},
+            r"rates\.linear must be of calls, elements, macs, weights, got cals; measure again",
+        ),
+        ({"linear": {"macs": 0.0}}, "rates must be above 0 for some kind of layer, got none; measure again"),
+    ):
+        with pytest.raises(InputError, match=said):
             model_of(small_space(), rates=rates)
+
+
+def test_a_rate_that_is_missing_is_not_taken_for_nothing() -> None:
+    space, made = small_space(), plain(small_space())
+    rates = {kind: dict(rates) for kind, rates in made["rates"].items()}
+    del rates["linear"]["macs"]
+    budget = Budget.parse("1..1G", latency="..9s").forecast_by(model_of(space, rates=rates))
+    with pytest.raises(
+        InputError, match=r"must know every layer of space small, got none of macs of linear; measure that"
+    ):
+        space.check_budget(budget, Task(space.image_size, 3, 10))

@@ -34,6 +34,14 @@ def test_a_misspelt_pick_is_refused_from_python_too() -> None:
         Selection(pick="median")  # type: ignore[arg-type]
 
 
+def test_the_nearest_is_told_as_a_limit_that_holds(folder: Path) -> None:
+    least = min(trial.flops or 0 for trial in Reader(folder).trials())
+    with pytest.raises(InputError) as refused:
+        pick(folder, Selection(max_flops=str(least - 1)))
+    nearest = str(refused.value).rpartition(" ")[2]
+    assert pick(folder, Selection(max_flops=nearest)).flops == least
+
+
 def test_limits_hold_together_and_the_best_within_them_is_picked(folder: Path) -> None:
     trials = trials_of(folder)
     flops, params = sorted(t.flops or 0 for t in trials), sorted(t.params or 0 for t in trials)

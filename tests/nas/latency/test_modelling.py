@@ -22,7 +22,7 @@ from nas.latency.modelling import measure_space, model_path
 from nas.latency.reference_kernel import ReferenceKernel
 from nas.latency.timing import Timing
 from space import Arch, Band, Budget, InputError, Space, Task
-from space.feasible import kinds
+from space.feasible import amounts
 from space.latency_model import LatencyModel
 from space.work import work
 from tests.brief import measure_briefly
@@ -89,7 +89,7 @@ def test_layers_that_the_budget_leaves_out_are_measured_too() -> None:
     cheap = Budget(flops=Band(space.cost_range(Task(16, 1, 10)).low, 100_000))
     archs, seen = modelling._drawn(space, Task(16, 1, 10), cheap, 12, 10, 0)
     assert seen == 12
-    assert {kind for arch in archs[:seen] for kind, _ in work(arch, TASK)} == kinds(space)
+    assert {kind for arch in archs[:seen] for kind, _ in work(arch, TASK)} == {kind for kind, _ in amounts(space)}
 
 
 def test_a_machine_that_is_seen_to_have_been_busy_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

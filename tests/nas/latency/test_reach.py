@@ -10,7 +10,7 @@ import pytest
 
 from nas.latency.reach import by_forecast, by_measuring, flops_within
 from space import Arch, Band, Space, Task
-from space.feasible import kinds
+from space.feasible import amounts
 from space.latency_model import LatencyModel
 from space.work import work
 from tests.space.test_latency_model import plain
@@ -25,7 +25,9 @@ COARSE = Space.from_dict(
 
 def model_of(space: Space, **rates: float) -> LatencyModel:
     """Nanoseconds for each of some units of work, whatever the kind of layer."""
-    plainly = plain(space, fixed=0.0, image_size=8, channels=1, rates=dict.fromkeys(kinds(space), rates))
+    plainly = plain(
+        space, fixed=0.0, image_size=8, channels=1, rates=dict.fromkeys({kind for kind, _ in amounts(space)}, rates)
+    )
     return LatencyModel.from_dict(plainly, "model.json")
 
 

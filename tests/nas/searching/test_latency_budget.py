@@ -17,6 +17,7 @@ from nas.records.settings import Settings
 from nas.storage.reader import Reader
 from space import Band, Space, Task
 from space.latency_model import LatencyModel
+from space.work import UNITS
 from tests.brief import measure_briefly
 from tests.nas.conftest import Run
 from tests.nas.latency.test_measurements import timing
@@ -36,7 +37,7 @@ def model_file(device: str = "phone, 1 thread", nanoseconds: float = 1.0) -> Pat
     from space import Space
 
     made = plain(Space.load("digits"), device=device, fixed=0.0, image_size=8, channels=1)
-    made["rates"] = {kind: {"macs": nanoseconds} for kind in made["rates"]}
+    made["rates"] = {kind: dict.fromkeys(UNITS, 0.0) | {"macs": nanoseconds} for kind in made["rates"]}
     path = Path("phone.json")
     path.write_text(json.dumps(made))
     return path
@@ -141,6 +142,9 @@ def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(ru
     assert " ".join(said) in " ".join(out.split())
     assert re.search(r"forecast\s.*latency\s", out.partition("────")[0], re.DOTALL), "a column of the table"
     assert nas.Study("s").front()["forecast_latency"].iloc[-1] == best["latency"] / 1e6
+    over = run("front", "s", "--by", "latency")[1]
+    assert said[0] in " ".join(over.split()) or f" {best['trial']} " not in over
+    assert "forecast" in over
     code, _, err = run("export", "s", "--out", "exports/s")
     assert code == 0, err
     assert all(line in err for line in said)
@@ -150,6 +154,19 @@ def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(ru
     path = folder / "measured.json"
     path.write_text("{")
     assert run("front", "s")[0] == 2, "what cannot be read is not passed over"
+
+
+def test_a_rough_model_and_one_of_another_space_are_said_to_be_so(run: Run) -> None:
+    path = model_file()
+    words = (*SEARCH, "--latency", "..0.6ms", "--device-model", path, "--trials", 2, "--dry-run")
+    assert "note: " not in run(*words)[2]
+    made = json.loads(path.read_text())
+    path.write_text(json.dumps(made | {"space": "other", "error": made["error"] | {"median": 0.5}}))
+    said = " ".join(run(*words)[2].split())
+    assert "note: it was fitted to networks of other, whose layers these have" in said
+    assert "note: by so rough a model a limit tells little: nas measure digits" in said
+    code, _, err = run(*words, "--batch", 64)
+    assert (code, err.endswith("got 64; leave it out, or leave --device-model out\n")) == (2, True)
 
 
 def test_an_empty_front_is_nothing_to_measure(run: Run) -> None:
