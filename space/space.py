@@ -273,7 +273,7 @@ class Space(Structure):
         field = MEASURES[budget.bands[0][0]] if len(budget.bands) == 1 else "budget"
         raise InputError(
             f"{field} must hold a network of space {self.name}, got {budget}, where none of {attempts} draws fell; the "
-            f"nearest of them has {has}: widen a band, or lower the step of axes.width"
+            f"nearest of them has {has}: {_mend(budget, [each.counts for each in missed])}"
         )
 
     def draw(
@@ -318,6 +318,17 @@ class Space(Structure):
         if len(axis.values) == 1:
             return axis.values[0]  # no parameter where there is no choice
         return chooser.choice(name if stage is None else f"{name}.{stage + 1}", axis)
+
+
+def _mend(budget: Budget, drawn: Sequence[Counts]) -> str:
+    """What would let one of these networks, none of which is within a budget, in."""
+    for place, band in budget.bands:
+        least, most = (end(counts[place] for counts in drawn) for end in (min, max))
+        if least > band.high:
+            return f"all of them have more than that, raise {MEASURES[place]} beyond {said(place, least)}"
+        if most < band.low:
+            return f"all of them have less than that, lower {MEASURES[place]} below {said(place, most)}"
+    return "widen a band, or lower the step of axes.width"
 
 
 def _int(value: Value) -> int:

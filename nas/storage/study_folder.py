@@ -23,6 +23,7 @@ from nas.storage.journal import Journal, open_for_writing
 from nas.storage.postgres import connect
 from nas.storage.reader import Reader
 from space import InputError
+from space.budget import MEASURES, said
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # the metric on the validation split, the cost
 LONGEST = 80  # letters of a setting that an error shows
@@ -160,11 +161,17 @@ def _check_same(field: str, old: Any, new: Any, folder: Path) -> None:
         place, was, now = found
         mend = f"take --images or --epochs from its command in {FILE}, or " if place == "recipe.images" else ""
         raise InputError(
-            f"{place} must be {_short(was)} to resume {folder.name}, got {_short(now)}; {mend}start another study with "
-            "--study NAME"
+            f"{place} must be {_short(place, was)} to resume {folder.name}, got {_short(place, now)}; "
+            f"{mend}start another study with --study NAME"
         )
 
 
-def _short(value: Any) -> str:
+def _short(place: str, value: Any) -> str:
+    """`..0.5 ms` of a band."""
+    if value is None:
+        return "none"
+    if place in MEASURES:
+        low, high = (said(MEASURES.index(place), end) for end in value)
+        return f"{low if value[0] > 1 else ''}..{high}"
     text = str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

@@ -580,6 +580,11 @@ def test_numbers_without_their_unit_are_told_with_it(count: str, band: str, mean
         space.random_arch(random.Random(0), task, Budget(**{count: Band.parse(band)}))
 
 
+MEND = (
+    r"(?:widen a band, or lower the step of axes\.width|all of them have (?:more|less) than that, (?:raise|lower) .*)"
+)
+
+
 @pytest.mark.parametrize("count", ["flops", "params", "activations"])
 def test_a_band_between_two_networks_is_refused(count: str) -> None:
     space = read({"stages": [2], "depth": [2, 3], "width": [8, 24], "stem.stride": [2], "kernel": [3, 5]})
@@ -592,7 +597,7 @@ def test_a_band_between_two_networks_is_refused(count: str) -> None:
     words = dict(zip(MEASURES, WORDS, strict=True))[count]
     said = re.fullmatch(
         rf"{count} must hold a network of space mine, got {re.escape(str(band))} {words}, where none of 20 draws fell; the "
-        rf"nearest of them has (\S+) {words}: widen a band, or lower the step of axes.width",
+        rf"nearest of them has (\S+) {words}: {MEND}",
         str(refusal.value),
     )
     assert said
@@ -606,6 +611,18 @@ def test_bands_that_contradict_each_other_are_refused() -> None:
         space.sample(random.Random(0), task, budget, attempts=5)
     assert re.fullmatch(
         rf"budget must hold a network of space {CONV32}, got 1G..2G FLOPs, 10K..20K parameters, where none of 5 draws "
-        r"fell; the nearest of them has \S+ FLOPs, \S+ parameters: widen a band, or lower the step of axes.width",
+        r"fell; the nearest of them has \S+ FLOPs, \S+ parameters: all of them have more than that, raise params beyond \S+M",
         str(refusal.value),
     )
+
+
+def test_a_limit_that_all_draws_miss_is_told_with_what_the_nearest_have() -> None:
+    space, task = Space.load("digits"), Task(8, 1, 10)
+    least = min(
+        cost(space.random_arch(random.Random(i), task, Budget.parse("200K..1M")), task).activations for i in range(50)
+    )
+    with pytest.raises(InputError) as refusal:
+        space.random_arch(random.Random(0), task, Budget.parse("200K..1M", activations="..1K"))
+    said = re.search(r"all of them have more than that, raise activations beyond (\S+)$", str(refusal.value))
+    assert said
+    assert 1000 < parse_count(said[1], "activations") <= least

@@ -707,6 +707,8 @@ def test_ctrl_c_ends_the_period_and_says_how_to_go_on(command: Command) -> None:
     ("field", "value", "message"),
     [
         ("flops_high", 10**6, r"flops must be 20K\.\.200K to resume study, got 20K\.\.1M; start another study with"),
+        ("params", (1, 50_000), r"params must be none to resume study, got \.\.50K; start"),
+        ("latency", (300_000, 500_000), r"latency must be none to resume study, got 0\.3 ms\.\.0\.5 ms; start"),
         ("sampler", "random", "sampler must be tpe to resume study, got random"),
         ("seed", 5, "seed must be 0 to resume study, got 5"),
         ("recipe", replace(RECIPE, lr=0.5).settled(1079).to_dict(), "recipe.lr must be 0.002 to resume study, got 0.5"),
