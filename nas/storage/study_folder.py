@@ -170,7 +170,7 @@ def _short(place: str, value: Any) -> str:
     """`..0.5 ms` of a band."""
     if value is None:
         return "none"
-    if place in MEASURES and isinstance(value, list):
+    if place in MEASURES and not isinstance(value, str):
         low, high = (said(MEASURES.index(place), end) for end in value)
         return f"{low if value[0] > 1 else ''}..{high}"
     text = str(value)
