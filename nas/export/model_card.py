@@ -39,6 +39,7 @@ class ModelCard:
     test: float
     note: str | None  # how the weights came to be, where not from the search itself
     versions: dict[str, str]
+    outside: str | None = None  # that it was measured outside the search's limit on latency
     test_counts: ClassCounts | None = None
     references: Sequence[Reference] = ()  # of the study
 
@@ -158,7 +159,7 @@ class ModelCard:
         count, front = len(by_network(self.trials)), pareto_front(self.trials, cost.of)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         recipe = ", ".join(f"{key} {value}" for key, value in settings.recipe.items() if value is not None)
-        remark = f"- {self.note}\n" if self.note else ""
+        remark = "".join(f"- {line}\n" for line in (self.note, self.outside) if line)
         balanced = "".join(
             f"- {line}\n" for line in filter(None, (self.chance_line(), *self.class_lines(), *self.reference_lines()))
         )

@@ -22,6 +22,7 @@ from nas.export.front_svg import front_svg
 from nas.export.load import CARD, Preprocess, load_export
 from nas.export.model_card import ModelCard
 from nas.export.verify_pictures import verify_pictures
+from nas.latency.front_check import checked
 from nas.records.files import write_whole
 from nas.records.progress import StepLine
 from nas.records.reference import read_references
@@ -73,9 +74,11 @@ def export_trial(
         _check_recorded(trial, validation.accuracy)
     logits = _logits(network, data.test, data, steps, "test split")
     test = _counts(logits, data.test)
+    measured = checked(reader.folder, reader.settings, [trial])
+    outside = [f"latency in the search: {each}" for each in measured if each.outside]
     card = ModelCard(
         trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation.accuracy,
-        test=test.accuracy, note=note, versions=package_versions(), test_counts=test,
+        test=test.accuracy, note=note, outside=next(iter(outside), None), versions=package_versions(), test_counts=test,
         references=read_references(reader.folder),
     )  # fmt: skip
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)

@@ -148,6 +148,7 @@ def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(ru
     code, _, err = run("export", "s", "--out", "exports/s")
     assert code == 0, err
     assert all(line in err for line in said)
+    assert f"- latency in the search: {said[0].removeprefix('latency: ')}\n" in Path("exports/s/README.md").read_text()
     code, _, err = run(*shlex.split(said[-1].partition("nas ")[2]), "--force")
     assert code == 0, err
     assert "outside" not in err
