@@ -120,9 +120,10 @@ def outside_words(
 
 
 def advice(folder: Path, settings: Settings) -> list[str]:
-    """The command that exports the best network of those within the budget as measured; nothing where none is known."""
+    """The command that exports the best network of those within the budget as measured; nothing where none is known, or
+    where the budget has a lower end, which an export does not take."""
     model, found = settings.budget.model, checked(folder, settings, Reader(folder).trials())
-    if model is None or not any(not each.busy and not each.outside for each in found):
+    if model is None or not any(not each.busy and not each.outside and each.band.low == 1 for each in found):
         return []
     study = settings.name if folder.parent == Path("runs") else str(folder)
     options = ["--by", f"{LATENCY}@{model.device}", "--max-latency", f"{found[0].band.high / 1e6:.15g}"]

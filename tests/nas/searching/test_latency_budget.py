@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,8 @@ def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(ru
     code, _, err = run(*shlex.split(said[-1].partition("nas ")[2]), "--force")
     assert code == 0, err
     assert "outside" not in err
+    from_low = replace(Settings.read(folder), latency=(200_000, 600_000))
+    assert front_check.advice(folder, from_low) == [], "an export has no lower limit"
     path = folder / "measured.json"
     path.write_text("{")
     assert run("front", "s")[0] == 2, "what cannot be read is not passed over"
