@@ -21,6 +21,7 @@ from nas.analysis.wording import basis, signed
 from nas.cli.base import print_json, print_table
 from nas.cli.space_report import save
 from nas.records.settings import Settings
+from nas.searching.plan import reading_options
 from nas.storage.reader import Reader
 from space import InputError, Space
 
@@ -72,6 +73,9 @@ def command_to_test(space: str, out: Path, settings: Settings) -> str:
     words += ["--images", str(settings.build_recipe().length)]
     words += ["--recipe", told[told.index("--recipe") + 1]] if "--recipe" in told[:-1] else []
     words += ["--metric", settings.metric] * (settings.metric != "accuracy")
+    size = settings.task.image_size
+    words += ["--image-size", str(size)] * (size != settings.build_space().image_size)
+    words += reading_options(settings.data.reading)
     return shlex.join(words)
 
 
