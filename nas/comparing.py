@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.analysis.space_studies import Study, compare_studies, is_narrowing, seeds_words
+from nas.analysis.space_studies import StudyTrials, compare_studies, is_narrowing, seeds_words
 from nas.arguments import checked
 from nas.records.data_card import Reading
 from nas.records.settings import find_study
@@ -98,7 +98,7 @@ class ComparedSpaces:
         train, below all others in all of it. Raises InputError for too few networks."""
         return compare_studies(*self._studies())
 
-    def _studies(self) -> tuple[Study, Study]:
+    def _studies(self) -> tuple[StudyTrials, StudyTrials]:
         one, other = ((reader.trials(), reader.settings) for reader in self._readers)
         return one, other
 

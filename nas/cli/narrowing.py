@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.design_choices import traits_of, word_of
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_note
-from nas.analysis.narrowing import Effect, Narrowing, narrowed_space, propose_narrowing
+from nas.analysis.narrowing import ChoiceEffect, Narrowing, narrowed_space, propose_narrowing
 from nas.analysis.pareto import flops, merged, score
 from nas.analysis.plain_table import number, plain_table
 from nas.analysis.wording import basis, signed
@@ -95,7 +95,7 @@ def narrowing_table(space: Space, found: Narrowing, settings: Settings) -> Table
     return table
 
 
-def _effect(effect: Effect) -> list[str]:
+def _effect(effect: ChoiceEffect) -> list[str]:
     """`-9.27`, `-18.51 to -0.03`."""
     ends = (signed(100 * end, 2) for end in (effect.value - effect.half, effect.value + effect.half))
     return [signed(100 * effect.value, 2), " to ".join(ends)]

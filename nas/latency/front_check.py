@@ -85,10 +85,10 @@ def check_front(
     if not front:
         return []
     measure_study(folder, front, settings.task, how, on_network)
-    return checked(folder, settings, front)
+    return checked_networks(folder, settings, front)
 
 
-def checked(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[Checked]:
+def checked_networks(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[Checked]:
     """Of these networks of a study with a budget in latency those that were measured as it is forecast, wherever that
     was; of a study without one none."""
     band, model, found = settings.budget.latency, settings.budget.model, list(trials)
@@ -115,14 +115,14 @@ def outside_words(
     model = settings.budget.model
     if shown and model and shown != (model.device, model.batch):
         return []
-    found = [each for each in checked(folder, settings, trials) if each.outside]
+    found = [each for each in checked_networks(folder, settings, trials) if each.outside]
     return [*map(str, found), *(advice(folder, settings) if found else [])]
 
 
 def advice(folder: Path, settings: Settings) -> list[str]:
     """The command that exports the best network of those within the budget as measured; nothing where none is known, or
     where the budget has a lower end, which an export does not take."""
-    model, found = settings.budget.model, checked(folder, settings, Reader(folder).trials())
+    model, found = settings.budget.model, checked_networks(folder, settings, Reader(folder).trials())
     if model is None or not any(not each.busy and not each.outside and each.band.low == 1 for each in found):
         return []
     study = settings.name if folder.parent == Path("runs") else str(folder)
