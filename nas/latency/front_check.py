@@ -31,6 +31,7 @@ class Checked:
     band: Band
     error: float  # of the model, of |forecast / measured - 1|: 95% of networks are within it
     mark: str = ""  # of the measurement, as `cost_axes.mark` has it
+    slowdown: float = 1.0  # of the reference kernel meanwhile, which is taken off, as it was for the model
 
     @property
     def busy(self) -> bool:
@@ -39,20 +40,27 @@ class Checked:
 
     @property
     def outside(self) -> bool:
-        """Whether it was measured outside the band."""
-        return not self.busy and not self.band.low <= self.measured <= self.band.high
+        """Whether it was measured outside the band, but for what the reference kernel lost meanwhile."""
+        return not self.busy and not self.band.low <= self.quiet <= self.band.high
+
+    @property
+    def quiet(self) -> float:
+        """What it would have taken on a machine that does nothing else."""
+        return self.measured / self.slowdown
 
     @property
     def left(self) -> bool:
         """Whether it is outside by more than the model's error: even a forecast at the band's end would be further off
         than 95% are."""
-        over, under = 1 - self.band.high / self.measured, self.band.low / self.measured - 1
+        over, under = 1 - self.band.high / self.quiet, self.band.low / self.quiet - 1
         return self.outside and max(over, under) > self.error
 
     def __str__(self) -> str:
         said = f"trial {self.trial}: forecast {time_words(self.forecast)}, measured {time_words(self.measured)}"
         if self.mark:
             said += f" ({self.mark})"
+        elif time_words(self.quiet) != time_words(self.measured):
+            said += f" ({time_words(self.quiet)} without what a reference kernel lost beside it)"
         if not self.outside:
             return said
         how = "by more than" if self.left else "within"
@@ -100,7 +108,9 @@ def checked_networks(folder: Path, settings: Settings, trials: Iterable[Trial]) 
     except InputError:  # none of them was
         return []
     return [
-        Checked(row.trial.number, row.trial.latency, 1e9 * row.median, band, model.error.p95, row.mark)
+        Checked(
+            row.trial.number, row.trial.latency, 1e9 * row.median, band, model.error.p95, row.mark, row.slowdown or 1.0
+        )
         for row in measured
         if row.trial.latency is not None
     ]
@@ -123,7 +133,9 @@ def advice(folder: Path, settings: Settings) -> list[str]:
     """The command that exports the best network of those within the budget as measured; nothing where none is known, or
     where the budget has a lower end, which an export does not take."""
     model, found = settings.budget.model, checked_networks(folder, settings, Reader(folder).trials())
-    if model is None or not any(not each.busy and not each.outside and each.band.low == 1 for each in found):
+    if model is None or not any(
+        not each.busy and each.measured <= each.band.high and each.band.low == 1 for each in found
+    ):
         return []
     study = settings.name if folder.parent == Path("runs") else str(folder)
     options = ["--by", f"{LATENCY}@{model.device}", "--max-latency", f"{found[0].band.high / 1e6:.15g}"]
