@@ -4,14 +4,25 @@ from typing import TYPE_CHECKING, Any
 
 from space.arch import Arch, Stage, Task
 from space.budget import Band, Budget, compact
-from space.cost import Cost, Part, breakdown, cost
+from space.cost import Cost, CountedPart, breakdown, cost
 from space.reading import InputError
 
 if TYPE_CHECKING:
     from space.space import Space
 
 __all__ = [
-    "Arch", "Band", "Budget", "Cost", "InputError", "Part", "Space", "Stage", "Task", "breakdown", "compact", "cost",
+    "Arch",
+    "Band",
+    "Budget",
+    "Cost",
+    "CountedPart",
+    "InputError",
+    "Space",
+    "Stage",
+    "Task",
+    "breakdown",
+    "compact",
+    "cost",
 ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CountedPart:
     """One row of a network's table: the stem, a stage (its downsampling included) or the head."""
 
     name: str
@@ -132,7 +132,7 @@ def _downsampling(norm: str, bias: bool) -> tuple[Term, ...]:
     return terms(downsampling(norm, bias))
 
 
-def breakdown(arch: Arch, task: Task) -> list[Part]:
+def breakdown(arch: Arch, task: Task) -> list[CountedPart]:
     """Cost per part in order: stem, stages 1..n, head. Raises InputError as `cost` does."""
     names = ["stem", *(f"stage {i + 1}" for i in range(len(arch.stages))), "head"]
     widths = [arch.stages[0].width, *(stage.out for stage in arch.stages), task.classes]
@@ -141,7 +141,7 @@ def breakdown(arch: Arch, task: Task) -> list[Part]:
         *costs, side = counted
         if side < 1:
             raise _too_small(arch, task)
-        parts.append(Part(name, side, width, Cost(*costs)))
+        parts.append(CountedPart(name, side, width, Cost(*costs)))
     return parts
 
 

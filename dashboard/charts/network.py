@@ -9,7 +9,7 @@ from dashboard.charts.blocks import kind_of, looks
 from dashboard.charts.style import ABOVE, BLUE, GREY, PURPLE, Figure, escape, layout
 from dashboard.number_format import NONE, count
 from nas.analysis.wording import part_words, shares
-from space import Arch, Part, Task, breakdown, compact
+from space import Arch, CountedPart, Task, breakdown, compact
 
 Spot = tuple[float, float]  # left and right of a part; a block is 1 wide
 _GAP = 0.9  # between parts, in blocks
@@ -58,7 +58,7 @@ def _spots(arch: Arch) -> list[Spot]:
     return spots
 
 
-def _blocks(arch: Arch, parts: Sequence[Part], spots: Sequence[Spot], tall: int) -> list[dict[str, Any]]:
+def _blocks(arch: Arch, parts: Sequence[CountedPart], spots: Sequence[Spot], tall: int) -> list[dict[str, Any]]:
     """A trace per kind of block; stem and head are grey."""
     rows: dict[str, list[tuple[float, int, str]]] = {}
     said = part_words(arch)
@@ -104,7 +104,7 @@ def _kernels(arch: Arch, spots: Sequence[Spot]) -> list[dict[str, Any]]:
 
 
 def _share_bars(
-    axis: str, name: str, colour: str, values: Sequence[int], parts: Sequence[Part], spots: Sequence[Spot]
+    axis: str, name: str, colour: str, values: Sequence[int], parts: Sequence[CountedPart], spots: Sequence[Spot]
 ) -> dict[str, Any]:
     share = shares(values)
     said = [f"{p.name}: {s:.1f}% of {name}, {v:,}" for p, s, v in zip(parts, share, values, strict=True)]
@@ -116,12 +116,12 @@ def _share_bars(
     }  # fmt: skip
 
 
-def _tick(part: Part, parts: int) -> str:
+def _tick(part: CountedPart, parts: int) -> str:
     name = part.name if parts < 7 else part.name.replace("stage ", "")
     return name if part.name == "head" else f"{name}<br>{part.size} px"
 
 
-def _channels(part: Part, spot: Spot) -> dict[str, Any]:
+def _channels(part: CountedPart, spot: Spot) -> dict[str, Any]:
     return {
         "x": sum(spot) / 2, "y": part.width / 2, "xref": "x", "yref": "y", "yanchor": "bottom", "showarrow": False,
         "text": f"{part.width}", "font": {"size": 12, "color": "@text"},

@@ -116,7 +116,7 @@ def _check_columns(told: Found | None, reading: Reading) -> None:
             raise InputError(f"{field} must be in a file beside the pictures, got {name}{why}; correct it")
 
 
-def _check_same(found: Mapping[str, folders.Labelled], told: Found) -> None:
+def _check_same(found: Mapping[str, folders.ClassOf], told: Found) -> None:
     """Raises InputError where class folders and label files tell classes apart differently; other names are no
     difference."""
     pairs = set()
@@ -143,21 +143,21 @@ def _of_label_files(root: Path, files: Files, told: Found) -> Source:
     return Source(splits, {split: f"the label file {rows.file}" for split, rows in told.rows.items()}, notes)
 
 
-def _of_class_folders(root: Path, files: Files, found: Mapping[str, folders.Labelled], notes: list[str]) -> Source:
+def _of_class_folders(root: Path, files: Files, found: Mapping[str, folders.ClassOf], notes: list[str]) -> Source:
     if empty := _empty(files):
         notes.append(f"folders without pictures: {listed(empty)}")
     splits = {split: _of_folders(root, pictures) for split, pictures in found.items()}
     return Source(splits, {split: f"folders such as {_such_as(found[split])}" for split in found}, notes)
 
 
-def _such_as(pictures: folders.Labelled) -> Path:
+def _such_as(pictures: folders.ClassOf) -> Path:
     """The folder of one of the classes."""
     picture, name = next(iter(pictures.items()))
     parts = [unicodedata.normalize("NFC", part) for part in picture.parts]
     return Path(*picture.parts[: parts.index(name) + 1])
 
 
-def _of_folders(root: Path, pictures: folders.Labelled) -> Labelled:
+def _of_folders(root: Path, pictures: folders.ClassOf) -> Labelled:
     """In the order of classes, folders, suffixes and names, which decides what is held out."""
     ordered = sorted(pictures, key=lambda path: (pictures[path], path.parent, path.suffix, path.name))
     return of_files(root, ordered, [pictures[picture] for picture in ordered])

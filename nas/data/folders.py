@@ -27,7 +27,7 @@ ALIKE = re.compile("train|test|valid|hold.?out|fold|split", re.IGNORECASE)
 LAYOUTS = "a folder per class, the same in train and test, or a labels.csv with the columns file and label"
 SAY = "say which is which with --train, --val and --test"
 
-Labelled = dict[Path, str]  # pictures and their classes
+ClassOf = dict[Path, str]  # pictures and their classes
 Children = Mapping[str, Sequence[Path]]
 
 
@@ -46,7 +46,7 @@ def _like_a_split(name: str) -> bool:
     return bool(_words(name) & PARTS or ALIKE.search(name) or split_of(name))
 
 
-def read(pictures: Sequence[Path], notes: list[str]) -> dict[str, Labelled]:
+def read(pictures: Sequence[Path], notes: list[str]) -> dict[str, ClassOf]:
     """Pictures, relative to a root, by split and with their classes; a root without splits is all `train`.
 
     `notes` hears of what may be read otherwise. Raises InputError where there are no classes, or where folders can be
@@ -75,7 +75,7 @@ def read(pictures: Sequence[Path], notes: list[str]) -> dict[str, Labelled]:
     return {"train": classes(pictures, top)}
 
 
-def classes(pictures: Sequence[Path], top: Path) -> Labelled:
+def classes(pictures: Sequence[Path], top: Path) -> ClassOf:
     """The pictures of one split by class: the folder directly below `top`. Raises InputError for unequal depths."""
     children = by_child(pictures, top)
     _no_loose(pictures, top, children)
@@ -92,7 +92,7 @@ def classes(pictures: Sequence[Path], top: Path) -> Labelled:
     return {picture: unicodedata.normalize("NFC", name) for name, inside in children.items() for picture in inside}
 
 
-def one_split(pictures: Sequence[Path]) -> Labelled:
+def one_split(pictures: Sequence[Path]) -> ClassOf:
     """The classes of a folder that is one split, whatever it is called."""
     return classes(pictures, _top(pictures, Path()))
 
@@ -137,7 +137,7 @@ def _no_loose(pictures: Sequence[Path], top: Path, children: Children) -> None:
     )
 
 
-def _below_splits(children: Children, splits: Mapping[str, str], top: Path, notes: list[str]) -> dict[str, Labelled]:
+def _below_splits(children: Children, splits: Mapping[str, str], top: Path, notes: list[str]) -> dict[str, ClassOf]:
     """By split; one other than train without class folders has no labels, and is left out.
 
     Raises InputError where train is missing, or where several folders are called like one split.
@@ -158,7 +158,7 @@ def _below_splits(children: Children, splits: Mapping[str, str], top: Path, note
     return found
 
 
-def _other(pictures: Sequence[Path], top: Path, known: set[str]) -> Labelled | None:
+def _other(pictures: Sequence[Path], top: Path, known: set[str]) -> ClassOf | None:
     """The classes of a split beside train; None where its pictures are in no folder of a class of train."""
     children = by_child(pictures, top)
     if len(children) == 1 and not known & set(children):
@@ -167,7 +167,7 @@ def _other(pictures: Sequence[Path], top: Path, known: set[str]) -> Labelled | N
     return classes(pictures, top) if children else None
 
 
-def _splits_in_classes(children: Children, inner: Mapping[str, set[str]], place: int) -> dict[str, Labelled] | None:
+def _splits_in_classes(children: Children, inner: Mapping[str, set[str]], place: int) -> dict[str, ClassOf] | None:
     """`cat/train`, `cat/test`, `dog/train`, ...: where all folders of all classes are splits, and train is one.
 
     Raises InputError where only some of them are, or others that look like splits.
@@ -184,7 +184,7 @@ def _splits_in_classes(children: Children, inner: Mapping[str, set[str]], place:
             f"splits must be named train, validation or test, got {listed(names)} in the folders "
             f"{listed(children)}; {SAY}"
         )
-    found: dict[str, Labelled] = {}
+    found: dict[str, ClassOf] = {}
     for name, inside in children.items():
         for picture in inside:
             if len(picture.parts) <= place + 1:
