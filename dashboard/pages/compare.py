@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from dashboard.pages.elements import KEPT, captioned_chart, cost_choice, table
 from dashboard.pages.study_page import nearest_name, say_gone, watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
+from nas.analysis.baseline import differences
 from nas.analysis.comparison import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
 from nas.analysis.cost_axes import CostAxis, cost_axes, cost_of
 from nas.analysis.pareto import pareto_front
@@ -27,12 +28,6 @@ from nas.records.settings import BASELINE, Settings
 from nas.records.trial import Trial
 
 LOOKED = 20  # studies that are read for one to compare with
-_COMPARABLE: dict[str, Callable[[Settings], object]] = {  # what must be the same for accuracies to be compared
-    "data": lambda s: s.data.fingerprint,
-    "recipe": lambda s: s.recipe,
-    "image size": lambda s: s.data.image_size,
-    "metric (accuracy, balanced accuracy)": lambda s: s.metric,
-}
 
 
 def compare_page(cache: StudyCache, runs: Path) -> None:
@@ -92,7 +87,7 @@ def best_pair(cache: StudyCache, runs: Path, names: Sequence[str], study: str) -
     kin = (f"{study}{BASELINE}", study.removesuffix(BASELINE))
     for name in sorted((name for name in names if name != study), key=lambda name: name not in kin)[:LOOKED]:
         other = cache.read(runs / name)
-        if _has_networks(one) and _has_networks(other) and not _differences([one.read_settings, other.read_settings]):
+        if _has_networks(one) and _has_networks(other) and not differences(one.read_settings, other.read_settings):
             return [study, name]
     return []
 
@@ -101,15 +96,10 @@ def _has_networks(snapshot: Snapshot) -> bool:
     return bool(snapshot.settings and snapshot.scored)
 
 
-def _differences(settings: Sequence[Settings]) -> list[str]:
-    """In what studies differ that must be the same for their accuracies to be compared."""
-    return [what for what, of in _COMPARABLE.items() if any(of(each) != of(settings[0]) for each in settings)]
-
-
 def _warn(found: dict[str, Snapshot]) -> None:
     settings = [snapshot.read_settings for snapshot in found.values()]
-    for what in _differences(settings):
-        st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
+    if fields := dict.fromkeys(field for each in settings[1:] for field, _, _ in differences(settings[0], each)):
+        st.warning(f"These studies differ in {', '.join(fields)}: their accuracies do not measure the same thing.")
     if any(s.minimize != settings[0].minimize for s in settings):
         st.warning("These studies minimise different costs: hypervolumes over different costs are not comparable.")
     elif any(s.ends != settings[0].ends for s in settings):

@@ -102,7 +102,10 @@ def test_at_first_the_study_is_compared_with_what_is_beside_it(runs: Path) -> No
         make_study(runs, "other", complete=3)
     )
     make_study(runs, "none", complete=0)
+    older = {name: value for name, value in make_settings("mine-random").recipe.items() if name != "mixup"}
+    make_settings("mine-random", recipe=older).write(runs / "mine-random")  # as a release without mixup wrote it
     app = page("compare", study="mine")
+    assert "These studies differ" not in said(app)
     assert app.multiselect(key="with").value == ["mine", "mine-random"]
     assert page("compare", study="mine-random").multiselect(key="with").value == ["mine-random", "mine"]
     assert page("compare", study="early").multiselect(key="with").value == ["early", "later"], "the first that may be"
