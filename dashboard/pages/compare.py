@@ -7,22 +7,21 @@ from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard.charts import compare as charts
 from dashboard.charts.front import score_label
-from dashboard.derived import history_of, networks_of
+from dashboard.derived import history_of
 from dashboard.number_format import evidence, seeds_per_network
-from dashboard.pages.elements import KEPT, captioned_chart, cost_choice, table
+from dashboard.pages.elements import KEPT, captioned_chart, cost_choice
 from dashboard.pages.study_page import nearest_name, say_gone, watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.baseline import differences
-from nas.analysis.comparison import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
+from nas.analysis.comparison import FEWEST, Sample, edf, equal_complexity, growths
 from nas.analysis.cost_axes import CostAxis, cost_axes, cost_of
 from nas.analysis.pareto import pareto_front
+from nas.analysis.space_studies import sample
 from nas.latency.measurements import joined
 from nas.records.settings import BASELINE, Settings
 from nas.records.trial import Trial
@@ -142,14 +141,7 @@ def _fronts(found: dict[str, Snapshot], over: CostAxis) -> None:
 
 @once
 def _sample(snapshot: Snapshot, over: CostAxis) -> Sample:
-    rows = [trial for row in networks_of(snapshot).rows.values() if over.of(trial := row.trial)]
-    accuracy = np.array([trial.score for trial in rows], dtype=float)
-    return Sample(snapshot.name, accuracy, np.array([over.on(trial) for trial in rows], dtype=float))
-
-
-@lru_cache(maxsize=8)
-def _distances(snapshots: tuple[Snapshot, ...], over: CostAxis) -> list[Distance]:
-    return distances(equal_complexity([_sample(snapshot, over) for snapshot in snapshots]))
+    return sample(snapshot.trials, snapshot.name, over)
 
 
 def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
@@ -162,18 +154,16 @@ def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
     if few := [row.sample.name for row in even if len(row.weight) < FEWEST]:
         st.info(f"Too few networks in the {over.name} that they share to say ({FEWEST} are needed): {', '.join(few)}.")
         return
-    rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()), over)
+    rows, stopped = [edf(row) for row in even], {name: s.number_in("stopped") for name, s in found.items()}
     label = score_label(trial for snapshot in found.values() for trial in snapshot.scored[:1])
-    captioned_chart(charts.edf_figure(rows, label), charts.edf_caption(rows, gaps, over), "edf")
+    captioned_chart(charts.edf_figure(rows, label), charts.edf_caption(rows, stopped, over), "edf")
     with st.container(key="facts-edf"):
         st.text(
-            "Every network that was trained to its end, weighted so that each study has as many at the same "
-            f"{over.name} (arXiv 1905.13214). "
-            "Under random search this is the space; a search that learns shows what it chose."
+            "Every network that was trained to its end or failed to train, weighted so that each study has as many at "
+            f"the same {over.name} (arXiv 1905.13214). Under random search that stops none early this is the space: "
+            "whether two of them differ, the page Spaces tests. A search that learns shows what it chose, of which no "
+            "p would hold."
         )
-    if len(gaps) > 1:
-        found_gaps = pd.DataFrame(map(asdict, gaps)).rename(columns={"value": "distance"})
-        table(found_gaps, "distances", dict.fromkeys(("distance", "p"), st.column_config.NumberColumn(format="%.3f")))
 
 
 def _growth(found: dict[str, Snapshot]) -> None:
