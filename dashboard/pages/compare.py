@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.charts import compare as charts
 from dashboard.charts.front import score_label
 from dashboard.derived import history_of
-from dashboard.number_format import evidence, seeds_per_network
+from dashboard.number_format import evidence, seed_range
 from dashboard.pages.elements import KEPT, captioned_chart, cost_choice
 from dashboard.pages.study_page import nearest_name, say_gone, watch
 from dashboard.snapshot import Snapshot, once
@@ -73,13 +73,13 @@ def _guess(cache: StudyCache, runs: Path, names: Sequence[str]) -> None:
     guessed = state.setdefault("guessed", {"of": None, "with": []})
     if study is None or study == guessed["of"] or chosen != guessed["with"]:
         return
-    pair = best_pair(cache, runs, names, study)
+    pair = _pair_with(cache, runs, names, study)
     state["guessed"] = {"of": study, "with": pair}
     if pair != chosen:
         state["with"] = pair
 
 
-def best_pair(cache: StudyCache, runs: Path, names: Sequence[str], study: str) -> list[str]:
+def _pair_with(cache: StudyCache, runs: Path, names: Sequence[str], study: str) -> list[str]:
     """A study and what its accuracies may be compared with: the random search beside it or the one that it is beside,
     else the first study that may be; empty where there is none."""
     one = cache.read(runs / study)
@@ -134,7 +134,7 @@ def _fronts(found: dict[str, Snapshot], over: CostAxis) -> None:
     st.header("Fronts", anchor=False)
     fronts = {name: _front(snapshot, over) for name, snapshot in found.items()}
     captioned_chart(charts.fronts_figure(fronts, over), charts.fronts_caption(fronts, over), "fronts", view=over.name)
-    said = {evidence(s.read_settings, seeds_per_network(s.trials)): name for name, s in found.items()}
+    said = {evidence(s.read_settings, seed_range(s.trials)): name for name, s in found.items()}
     with st.container(key="facts"):
         st.text("; ".join(f"{name}: {words}" if len(said) > 1 else words for words, name in said.items()) + ".")
 
