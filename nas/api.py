@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 
 
+@checked
 def cost(
     arch: Arch | str | Path, *, image_size: int = 224, classes: int = 1000, channels: int = 3, check: bool = False
 ) -> Cost:  # fmt: skip
@@ -110,7 +111,7 @@ def search(
 
     from nas.data.given import kept
     from nas.searching.launch import run_search
-    from nas.searching.plan import SearchPlan, as_command, parse_latency_at
+    from nas.searching.plan import SearchPlan, as_command, parse_images, parse_latency_at
 
     reading = Reading(
         train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
@@ -126,7 +127,7 @@ def search(
         trials=trials, time=time, accuracy=_text(accuracy),
         repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=None if recipe is None else Path(recipe),
-        images=None if images is None else parse_count(str(images), "images", "30K"), epochs=epochs, name=study,
+        images=parse_images(images), epochs=epochs, name=study,
         runs=Path(runs), seed=seed, sampler=sampler, metric=metric, minimize=minimize, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, batch=batch, runtime=runtime,
         latency_device=at,
@@ -196,7 +197,13 @@ def steps(
     workers: int | None = None,
     device: str = "auto",
     image_size: int = 32,
-) -> Study:  # fmt: skip
+    train: str | None = None,
+    validation: str | None = None,
+    test: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    skip_broken: bool = False,
+) -> Study:
     """Trains the networks between two, so that each step's effect can be told; the same call again goes on.
 
     The arguments are those of `nas steps`: `orders` as "a, b, c", `named` a YAML file of steps or "roadmap",
@@ -205,17 +212,21 @@ def steps(
     from rich.console import Console
 
     from nas.searching.launch import run_search
-    from nas.searching.plan import SearchPlan
+    from nas.searching.plan import SearchPlan, parse_images
     from nas.searching.stepping import plan_steps, steps_command, steps_name
 
-    console, reading = Console(stderr=True, emoji=False), Reading()
+    console = Console(stderr=True, emoji=False)
+    reading = Reading(
+        train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
+        skip_broken=skip_broken,
+    ).absolute()  # fmt: skip
     between, band, further = plan_steps(
         str(first), str(last), data=str(data), flops=flops, design=design, orders=list(orders), named=named,
         equal=equal, seeds=seeds, repeats=repeats, image_size=image_size, reading=reading, console=console,
     )  # fmt: skip
-    seen = None if images is None else parse_count(str(images), "images", "30K")
     plan = SearchPlan(
-        trials=len(between.rows), repeats=further, workers=workers, images=seen, image_size=image_size, runs=Path(runs),
+        trials=len(between.rows), repeats=further, workers=workers, images=parse_images(images),
+        image_size=image_size, runs=Path(runs),
         recipe_file=None if recipe is None else Path(recipe), seed=seed, stop="none", device=device, reading=reading,
         name=study or steps_name(str(first), str(last), str(data), flops, design, equal),
     )  # fmt: skip

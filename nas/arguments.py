@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, signature
+from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType
 from typing import Any, ParamSpec, TypeVar
@@ -21,27 +22,33 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, which raises InputError for an argument that is none of the plain types of its annotation.
-    Annotations with other types are not looked at."""
+    """The function, which raises InputError for an argument that is none of the plain types of its annotation, and is
+    given numbers of numpy and pandas as Python's. Annotations with other types are not looked at."""
     known, name = signature(function), function.__qualname__
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        for field, value in known.bind(*args, **kwargs).arguments.items():
-            _check(field, value, known.parameters[field], f"see help(nas.{name})")
-        return function(*args, **kwargs)
+        bound = known.bind(*args, **kwargs)
+        for field, value in bound.arguments.items():
+            bound.arguments[field] = _plain(field, value, known.parameters[field], f"see help(nas.{name})")
+        return function(*bound.args, **bound.kwargs)
 
     return call
 
 
-def _check(field: str, value: Any, parameter: Parameter, step: str) -> None:
+def _plain(field: str, value: Any, parameter: Parameter, step: str) -> Any:
     kinds = str(parameter.annotation).split(" | ")
     if kinds[0].startswith("Sequence[") and isinstance(value, str):
         raise InputError(f"{field} must be a list, got {shortened(value)}; {step}")
     if parameter.kind is Parameter.VAR_POSITIONAL or not all(kind in _KINDS for kind in kinds):
-        return
+        return value
     allowed = [type_ for kind in kinds for type_ in _KINDS[kind][0]]
-    if bool in allowed if isinstance(value, bool) else isinstance(value, tuple(allowed)):
-        return
+    a_bool = isinstance(value, bool)
+    if bool in allowed if a_bool else isinstance(value, tuple(allowed)):
+        return value
+    if not a_bool and int in allowed and isinstance(value, Integral):
+        return int(value)
+    if not a_bool and float in allowed and isinstance(value, Real):
+        return float(value)
     rule = " or ".join(words for kind in kinds if (words := _KINDS[kind][1]))
     raise InputError(f"{field} must be {rule}, got {shortened(value)}; {step}")

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.analysis.space_studies import Study, compare_studies, is_narrowing, seeds_words
+from nas.analysis.space_studies import StudyTrials, compare_studies, is_narrowing, seeds_words
 from nas.arguments import checked
+from nas.records.data_card import Reading
 from nas.records.settings import find_study
 from nas.storage.reader import Reader
 from space import Band, InputError, Space
-from space.budget import parse_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,12 @@ def compare_spaces(
     workers: int | None = None,
     device: str = "auto",
     image_size: int | None = None,
+    train: str | None = None,
+    validation: str | None = None,
+    test: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    skip_broken: bool = False,
 ) -> ComparedSpaces:
     """Trains random networks of two spaces alike in a FLOPs band such as "8M..10M", so many of each, and compares them
     at equal FLOPs; the same call again goes on. Options as those of `nas compare-spaces`, which explains them. The
@@ -52,13 +58,17 @@ def compare_spaces(
     from rich.console import Console
 
     from nas.searching.comparing import run_comparison
-    from nas.searching.plan import OPTIONS, SearchPlan, as_command
+    from nas.searching.plan import OPTIONS, SearchPlan, as_command, parse_images
 
     one, two = (each if isinstance(each, Space) else Space.load(each) for each in (space, other))
     plan = SearchPlan(
         trials=networks, workers=workers, recipe_file=None if recipe is None else Path(recipe), epochs=epochs,
-        images=None if images is None else parse_count(str(images), "images", "30K"), name=study, runs=Path(runs),
+        images=parse_images(images), name=study, runs=Path(runs),
         seed=seed, metric=metric, device=device, image_size=image_size,
+        reading=Reading(
+            train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
+            skip_broken=skip_broken,
+        ).absolute(),
     )  # fmt: skip
     named = [each.name if isinstance(each, Space) else str(each) for each in (space, other)]
     begin = ["compare-spaces", *named, "--data", str(data), "--flops", flops]
@@ -88,7 +98,7 @@ class ComparedSpaces:
         train, below all others in all of it. Raises InputError for too few networks."""
         return compare_studies(*self._studies())
 
-    def _studies(self) -> tuple[Study, Study]:
+    def _studies(self) -> tuple[StudyTrials, StudyTrials]:
         one, other = ((reader.trials(), reader.settings) for reader in self._readers)
         return one, other
 

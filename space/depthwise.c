@@ -51,7 +51,6 @@ static void pack(const float *image, int H, int W, int C, int border, vec *packe
         for (int r = 0; r < R; r++)                                                                                    \
             for (int j = 0; j < K; j++) sums[(first + r) * K + j] = acc[r][j];                                         \
     }
-ROWS(3, 3)
 ROWS(5, 2)
 ROWS(5, 3)
 ROWS(7, 1)
@@ -60,7 +59,6 @@ ROWS(11, 1)
 
 static void one_strip(int K, const vec *x, const vec *gradient, int H, int W, vec *sums) {
     switch (K) {
-    case 3: rows_3_3(x, gradient, H, W, 0, sums); break;
     case 5: rows_5_2(x, gradient, H, W, 0, sums); rows_5_3(x, gradient, H, W, 2, sums); break;
     case 7: for (int i = 0; i < K; i++) rows_7_1(x, gradient, H, W, i, sums); break;
     case 9: for (int i = 0; i < K; i++) rows_9_1(x, gradient, H, W, i, sums); break;

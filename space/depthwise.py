@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from space.cache_root import cache_root
 from space.file_permissions import is_private
 from space.processor import instructions
 
@@ -114,8 +115,7 @@ def _library(compiler: str) -> ctypes.CDLL:
     source = SOURCE.read_bytes()
     # a cache may be shared by machines that differ
     about = repr((source, compiler, FLAGS, platform.machine(), instructions()))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
-    folder = Path(os.environ.get("NAS_CACHE") or cache) / f"compiled-{os.getuid()}"  # the cache may be shared
+    folder = cache_root() / f"compiled-{os.getuid()}"  # the cache may be shared
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"depthwise-{hashlib.sha256(about.encode()).hexdigest()[:16]}.so"
     if is_private(folder.lstat()):

@@ -16,7 +16,7 @@ from space.reading import InputError
 from space.rules import COUNTS
 from space.stems import Stem
 from space.structure import Structure
-from space.work import Amount, head_work, stage_work, stem_work
+from space.work import Amount, head_work, kinds, stage_work, stem_work
 
 
 def check_networks(space: Structure, where: str) -> None:
@@ -101,12 +101,14 @@ def _check_latency(space: Structure, budget: Budget, task: Task) -> None:
 
 def amounts(space: Structure) -> set[Amount]:
     """Of all layers that its networks can have."""
-    choices = product(*(space.axes[name].values for name in space.block_axes))
-    blocks = {space.make_block(dict(zip(space.block_axes, row, strict=True))) for row in choices}
+    names = space.block_axes  # of `expansion` one choice tells: it changes widths, not layers
+    choices = product(*(space.axes[name].values[: 1 if name == "expansion" else None] for name in names))
+    every = (space.make_block(dict(zip(names, row, strict=True))) for row in choices)
+    blocks = {(block.formula(), block.norm, block.bias, kinds(block.layers(1, True))): block for block in every}
     width = space.axes["width"].ints[0]
     found: set[Amount] = set()
     several = space.axes["stages"].ints[-1] > 1
-    for block in blocks:
+    for block in blocks.values():
         between = space.axes["downsample"].values if block.strides else ("separate",)
         for downsample in ("", *(between if several else ())):
             first, each, _ = stage_work(block, str(downsample), width, 2 * width if downsample else width, 64)

@@ -212,7 +212,10 @@ def unequal(steps: Steps, task: Task, flops: int) -> tuple[Steps, Band]:
     shape = steps.shape((False,) * len(steps.steps))
     aim = Band(flops, flops)
     found = land(lambda i: shape.count(0, i, task), len(shape.scaling.widths), Budget(flops=aim), flops, flops, flops)
-    fixed = steps.scaled(shape.scaling.scales[found.rung])
+    scales, widths = shape.scaling.scales, shape.scaling.widths
+    same = [i for i, row in enumerate(widths) if row == widths[found.rung]]
+    low, high = scales[same[0]], scales[min(same[-1] + 1, len(scales) - 1)]
+    fixed = steps.scaled((low + high) / 2)  # the middle of where it has these widths: at an end others' fall short
     anything = Budget(flops=Band(1, 10**18))
     costs = [fixed.network(row, task, anything).cost.flops for row in fixed.design.rows]
     return fixed, Band(min(costs), max(costs))

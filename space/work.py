@@ -10,7 +10,7 @@ falls as a network gets wider or deeper. No torch here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -103,7 +103,7 @@ def _downsampling(norm: str, bias: bool) -> list[Load]:
 
 def loads(layers: Layers) -> list[Load]:
     """One for each layer."""
-    keys = [tuple(Amount(kind, unit) for unit in UNITS) for kind in _kinds(layers)]
+    keys = [tuple(Amount(kind, unit) for unit in UNITS) for kind in kinds(layers)]
     return list(zip(keys, terms(layers), strict=True))  # type: ignore[arg-type]
 
 
@@ -130,12 +130,15 @@ def _lanes(channels: int) -> int:
     return -(-channels // LANES) * LANES
 
 
-def _kinds(layers: Layers) -> Iterator[str]:
+def kinds(layers: Layers) -> tuple[str, ...]:
+    """Of its layers, in their order."""
+    found = list[str]()
     for layer in layers.values():
         if isinstance(layer, dict):
-            yield from _kinds(layer)
+            found += kinds(layer)
         elif layer is not None:
-            yield _kind(layer)
+            found.append(_kind(layer))
+    return tuple(found)
 
 
 def _kind(layer: Layer) -> str:

@@ -28,7 +28,7 @@ SIZE = ("width",)  # which the budget settles
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class ChoiceEffect:
     """Accuracy (0 to 1) of a choice at equal FLOPs, less that of the axis's best; `half` of its interval."""
 
     choice: Value
@@ -48,7 +48,7 @@ class AxisEffects:
 
     axis: str
     best: Value
-    others: tuple[Effect, ...]
+    others: tuple[ChoiceEffect, ...]
     few: tuple[Value, ...]
 
     @property
@@ -117,7 +117,7 @@ def _effects(
     for i, choice in enumerate(choices):
         if i != best:
             spread = inverse[i, i] + inverse[best, best] - 2 * inverse[i, best]
-            others.append(Effect(choice, float(fit[i] - fit[best]), quantile * math.sqrt(variance * spread)))
+            others.append(ChoiceEffect(choice, float(fit[i] - fit[best]), quantile * math.sqrt(variance * spread)))
     few = tuple(value for value in axis.values if value not in shares)
     return AxisEffects(axis.name, choices[best], tuple(others), few)
 

@@ -15,10 +15,10 @@ from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import Band, InputError, Space
 
-Study = tuple[Sequence[Trial], Settings]
+StudyTrials = tuple[Sequence[Trial], Settings]
 
 
-def compare_studies(one: Study, other: Study, seed: int = 0) -> SpaceComparison:
+def compare_studies(one: StudyTrials, other: StudyTrials, seed: int = 0) -> SpaceComparison:
     """By all networks that were trained to their end or failed to, in the FLOPs that both spaces reach. Raises
     InputError for studies that cannot be compared, and for too few networks."""
     settings = one[1], other[1]
@@ -93,13 +93,13 @@ def sample(trials: Sequence[Trial], name: str, cost: CostAxis = FLOPS) -> Sample
     return Sample(name, accuracies, costs)
 
 
-def seeds_per_network(one: Study, other: Study) -> tuple[int, int]:
+def seeds_per_network(one: StudyTrials, other: StudyTrials) -> tuple[int, int]:
     """Fewest and most seeds that a network of either was trained with to its end."""
     counts = [point.seeds for study in (one, other) for point in points(study[0])]
     return min(counts, default=1), max(counts, default=1)
 
 
-def seeds_words(one: Study, other: Study) -> str:
+def seeds_words(one: StudyTrials, other: StudyTrials) -> str:
     """`1 seed per network`, or which means the accuracies are."""
     low, high = seeds_per_network(one, other)
     count = f"{low} to {high}" if low < high else str(high)

@@ -28,6 +28,7 @@ from nas.records.trial import Trial
 from nas.samplers.build import build_sampler
 from nas.samplers.early_stopping import Standing, StoppingRule, build_rule
 from nas.samplers.parameters import PATIENCE, TrialChooser, record_network, unseen_params
+from nas.searching.ask import trial_seed
 from space import Band
 from space.draw import Proposal
 
@@ -213,7 +214,8 @@ class SamplerSource:
         """As a search does: after PATIENCE asks in vain random networks stand in."""
         for asks in range(2 * PATIENCE):
             if asks >= PATIENCE:
-                params = unseen_params(self.space, self.settings, self.seen, seed=len(self.seen) + asks)
+                seed = trial_seed(self.seed, len(self.seen) + asks)
+                params = unseen_params(self.space, self.settings, self.seen, seed)
                 if params is None:
                     break
                 self.study.enqueue_trial(params, user_attrs={"stand_in": True})

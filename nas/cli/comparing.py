@@ -24,7 +24,6 @@ from nas.records.scores import Metric
 from nas.records.settings import FILE
 from nas.storage.reader import Reader
 from space import Band, Space
-from space.budget import parse_count
 from space.reading import is_file
 
 OneSpace = Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file or a preset space.")]
@@ -74,7 +73,7 @@ def compare_spaces(
     Example: nas compare-spaces convnext_32 conv2former_32 --data cifar10 --flops 8M..10M
     """
     from nas.searching.comparing import run_comparison
-    from nas.searching.plan import SearchPlan
+    from nas.searching.plan import SearchPlan, parse_images
 
     reading = Reading(
         train=train, validation=val, test=test, image_column=image_column, label_column=label_column,
@@ -82,7 +81,7 @@ def compare_spaces(
     ).absolute()  # fmt: skip
     plan = SearchPlan(
         trials=networks, workers=workers, recipe_file=recipe, epochs=epochs, name=study, runs=runs, seed=seed,
-        images=None if images is None else parse_count(images, "images", "30K"), metric=metric, device=device,
+        images=parse_images(images), metric=metric, device=device,
         image_size=image_size, reading=reading, dry_run=dry_run, command=typed(),
     )  # fmt: skip
     spaces = Space.load(space), Space.load(other)

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from nas.data import cache
+from space.cache_root import cache_root
 from space.processor import cores, model
 
 PYTHON, SYSTEM = (3, 11), "linux"  # that nas was tried on
@@ -65,7 +65,7 @@ def checks() -> Iterator[Check]:
     yield Check("ok", "processor", f"{many} of {model() or 'an unnamed processor'}: --workers {cores()}")
     yield from _memory()
     yield _disk("disk, here", Path.cwd(), "studies and exports are written here")
-    yield _disk("disk, cache", cache.root(), "decoded pictures are kept here; NAS_CACHE names another")
+    yield _disk("disk, cache", cache_root(), "decoded pictures are kept here; NAS_CACHE names another")
     yield from _extras()
 
 

@@ -14,13 +14,14 @@ from rich.table import Column, Table
 from nas.analysis.about import OF_NETWORKS, about_study
 from nas.analysis.design_choices import traits_of, word_of
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_note
-from nas.analysis.narrowing import Effect, Narrowing, narrowed_space, propose_narrowing
+from nas.analysis.narrowing import ChoiceEffect, Narrowing, narrowed_space, propose_narrowing
 from nas.analysis.pareto import flops, merged, score
 from nas.analysis.plain_table import number, plain_table
 from nas.analysis.wording import basis, signed
 from nas.cli.base import print_json, print_table
 from nas.cli.space_report import save
 from nas.records.settings import Settings
+from nas.searching.plan import reading_options
 from nas.storage.reader import Reader
 from space import InputError, Space
 
@@ -72,6 +73,9 @@ def command_to_test(space: str, out: Path, settings: Settings) -> str:
     words += ["--images", str(settings.build_recipe().length)]
     words += ["--recipe", told[told.index("--recipe") + 1]] if "--recipe" in told[:-1] else []
     words += ["--metric", settings.metric] * (settings.metric != "accuracy")
+    size = settings.task.image_size
+    words += ["--image-size", str(size)] * (size != settings.build_space().image_size)
+    words += reading_options(settings.data.reading)
     return shlex.join(words)
 
 
@@ -91,7 +95,7 @@ def narrowing_table(space: Space, found: Narrowing, settings: Settings) -> Table
     return table
 
 
-def _effect(effect: Effect) -> list[str]:
+def _effect(effect: ChoiceEffect) -> list[str]:
     """`-9.27`, `-18.51 to -0.03`."""
     ends = (signed(100 * end, 2) for end in (effect.value - effect.half, effect.value + effect.half))
     return [signed(100 * effect.value, 2), " to ".join(ends)]

@@ -175,6 +175,14 @@ def describe_space(
     """
     from nas.cli import space_report as spaces
 
+    given = {
+        "--flops": flops, "--params": params, "--activations": activations, "--image-size": image_size,
+        "--classes": classes, "--channels": None if channels == 3 else channels,
+    }  # fmt: skip
+    unused = [option for option, value in given.items() if value is not None]
+    for name, wanted in (("narrow-from", narrow_from), ("against", against)):
+        if wanted is not None and unused:
+            raise InputError(f"{name} must stand without {' and '.join(unused)}, got both; leave one out")
     if narrow_from is not None:
         if against is not None or narrow:
             raise InputError("narrow-from must stand without --against and --narrow, got both; leave one out")

@@ -30,7 +30,6 @@ from nas.records.settings import FILE, Minimize, Sampler, Settings, Stop, find_s
 from nas.searching.plan import LogLevel
 from nas.tracking import Tracker, tracker
 from space import Budget, Space
-from space.budget import parse_count
 from space.reading import is_file
 
 LevelOption = Annotated[LogLevel, typer.Option(help="What search.log in the study's folder has; debug: periods too.")]
@@ -132,14 +131,14 @@ def search(
     from nas.analysis.accuracy_goal import AccuracyGoal
     from nas.cli.front_table import print_front
     from nas.searching.launch import folder_of_search, run_search
-    from nas.searching.plan import SearchPlan, parse_latency_at
+    from nas.searching.plan import SearchPlan, parse_images, parse_latency_at
     from nas.storage.reader import Reader
 
     forecast, at = parse_latency_at(latency)
     plan = SearchPlan(
         trials=trials, time=time, accuracy=accuracy, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=recipe,
-        images=None if images is None else parse_count(images, "images", "30K"), epochs=epochs,
+        images=parse_images(images), epochs=epochs,
         name=study, runs=runs, seed=seed, sampler=sampler, metric=metric, minimize=minimize, stop=stop, device=device,
         image_size=image_size, storage=storage, artifacts=artifacts, on=on, cpus_per_worker=cpus_per_worker,
         gpus_per_worker=gpus_per_worker, batch=batch, runtime=runtime, device_model=device_model,

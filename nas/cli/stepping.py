@@ -24,7 +24,6 @@ from nas.cli.searching import LevelOption, QuietOption
 from nas.records.data_card import Reading
 from nas.records.settings import FILE, find_study
 from space import Budget, InputError
-from space.budget import parse_count
 from space.factorial import Kind
 from space.reading import is_file
 
@@ -82,7 +81,7 @@ def steps(
         _answer(find_study(first, runs), wide, as_json)
         return
     from nas.searching.launch import run_search
-    from nas.searching.plan import SearchPlan
+    from nas.searching.plan import SearchPlan, parse_images
     from nas.searching.stepping import plan_steps, steps_name
 
     if data is None or flops is None:
@@ -99,7 +98,7 @@ def steps(
     )  # fmt: skip
     plan = SearchPlan(
         trials=len(between.rows), repeats=further, workers=workers, recipe_file=recipe,
-        images=None if images is None else parse_count(images, "images", "30K"),
+        images=parse_images(images),
         name=study or steps_name(first, last, data, flops, design, not unequal), runs=runs, seed=seed, stop="none",
         device=device, image_size=image_size, reading=reading, dry_run=dry_run, command=typed(), log_level=log_level,
     )  # fmt: skip

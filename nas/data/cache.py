@@ -27,6 +27,7 @@ from nas.data.images import Pixels, suffixes
 from nas.data.splitting import SPLITS, Labels
 from nas.records.errors import first_line
 from nas.records.look import Look, Named
+from space.cache_root import cache_root
 from space.reading import InputError, check
 
 Note = Callable[[str], None]
@@ -67,20 +68,12 @@ def folder(name: str, key: str, image_size: int | None) -> Path:
     size = f"{image_size}px" if image_size else "own"
     facts = (VERSION, key, version("pillow"), version("datasets"), sorted(suffixes()))
     digits = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-    return root() / f"{plain(name)}-{size}-{digits}"
+    return cache_root() / f"{plain(name)}-{size}-{digits}"
 
 
 def plain(name: str) -> str:
     """A data set's name as part of a file's."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:40]
-
-
-def root() -> Path:
-    """`$NAS_CACHE`, else `nas` in `$XDG_CACHE_HOME` or `~/.cache`."""
-    chosen = os.environ.get("NAS_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().resolve()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
 
 
 def obtain(place: Path, build: Callable[[Path], Contents], on_note: Note = lambda note: None) -> Contents:

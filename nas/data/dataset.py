@@ -32,6 +32,7 @@ from nas.data.splitting import HELD_OUT, SPLITS, Duplicates, Labels, Plan, check
 from nas.records.data_card import AS_FOUND, Augment, Reading
 from nas.records.files import write_whole
 from nas.records.look import Look, Named, examples, printable
+from space.cache_root import cache_root
 from space.reading import InputError
 
 DIGITS_HELD_OUT = {"validation": 0.2, "test": 0.2}
@@ -199,7 +200,7 @@ def _check_broken(name: str, seen: Mapping[str, Seen], parts: Mapping[str, Rows]
         return
     if len(broken) == 1 and not reading.skip_broken:
         raise InputError(f"{broken[0]}, or leave it out with --skip-broken (the only one of {total:,} images)")
-    path = cache.root() / f"broken-{cache.plain(name)}.txt"
+    path = cache_root() / f"broken-{cache.plain(name)}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, "".join(f"{error}\n" for error in broken))
     some = ", ".join(error.partition(" must be")[0] for error in broken[:SHOWN]) + ", ..." * (len(broken) > SHOWN)

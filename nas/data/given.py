@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from nas.data import cache
 from nas.data.columns import label_column, one_class_each
 from nas.data.images import encoded_file, open_plain
 from nas.data.splitting import SPLITS
 from nas.records.data_card import AS_FOUND, Reading
 from nas.records.files import write_whole
 from nas.records.look import printable
+from space.cache_root import cache_root
 from space.reading import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def kept(data: Given, reading: Reading = AS_FOUND) -> Path:
         images, labels = _read(splits[split], split, reading)
         digest.update(repr((split, labels, [hashlib.sha256(image).digest() for image in images])).encode())
         files[f"{split}.parquet"] = _parquet(images, labels)
-    folder = cache.root() / f"given-{digest.hexdigest()[:16]}"
+    folder = cache_root() / f"given-{digest.hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         if not (folder / name).exists():

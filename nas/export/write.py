@@ -22,7 +22,7 @@ from nas.export.front_svg import front_svg
 from nas.export.load import CARD, Preprocess, load_export
 from nas.export.model_card import ModelCard
 from nas.export.verify_pictures import verify_pictures
-from nas.latency.front_check import checked
+from nas.latency.front_check import checked_networks
 from nas.records.files import write_whole
 from nas.records.progress import StepLine
 from nas.records.reference import read_references
@@ -74,7 +74,7 @@ def export_trial(
         _check_recorded(trial, validation.accuracy)
     logits = _logits(network, data.test, data, steps, "test split")
     test = _counts(logits, data.test)
-    measured = checked(reader.folder, reader.settings, [trial])
+    measured = checked_networks(reader.folder, reader.settings, [trial])
     outside = [f"latency in the search: {each}" for each in measured if each.outside]
     card = ModelCard(
         trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation.accuracy,

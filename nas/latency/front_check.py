@@ -31,6 +31,7 @@ class Checked:
     band: Band
     error: float  # of the model, of |forecast / measured - 1|: 95% of networks are within it
     mark: str = ""  # of the measurement, as `cost_axes.mark` has it
+    slowdown: float = 1.0  # of the reference kernel meanwhile, which is taken off, as it was for the model
 
     @property
     def busy(self) -> bool:
@@ -39,20 +40,27 @@ class Checked:
 
     @property
     def outside(self) -> bool:
-        """Whether it was measured outside the band."""
-        return not self.busy and not self.band.low <= self.measured <= self.band.high
+        """Whether it was measured outside the band, but for what the reference kernel lost meanwhile."""
+        return not self.busy and not self.band.low <= self.quiet <= self.band.high
+
+    @property
+    def quiet(self) -> float:
+        """What it would have taken on a machine that does nothing else."""
+        return self.measured / self.slowdown
 
     @property
     def left(self) -> bool:
         """Whether it is outside by more than the model's error: even a forecast at the band's end would be further off
         than 95% are."""
-        over, under = 1 - self.band.high / self.measured, self.band.low / self.measured - 1
+        over, under = 1 - self.band.high / self.quiet, self.band.low / self.quiet - 1
         return self.outside and max(over, under) > self.error
 
     def __str__(self) -> str:
         said = f"trial {self.trial}: forecast {time_words(self.forecast)}, measured {time_words(self.measured)}"
         if self.mark:
             said += f" ({self.mark})"
+        elif time_words(self.quiet) != time_words(self.measured):
+            said += f" ({time_words(self.quiet)} without what a reference kernel lost beside it)"
         if not self.outside:
             return said
         how = "by more than" if self.left else "within"
@@ -85,10 +93,10 @@ def check_front(
     if not front:
         return []
     measure_study(folder, front, settings.task, how, on_network)
-    return checked(folder, settings, front)
+    return checked_networks(folder, settings, front)
 
 
-def checked(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[Checked]:
+def checked_networks(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[Checked]:
     """Of these networks of a study with a budget in latency those that were measured as it is forecast, wherever that
     was; of a study without one none."""
     band, model, found = settings.budget.latency, settings.budget.model, list(trials)
@@ -100,7 +108,9 @@ def checked(folder: Path, settings: Settings, trials: Iterable[Trial]) -> list[C
     except InputError:  # none of them was
         return []
     return [
-        Checked(row.trial.number, row.trial.latency, 1e9 * row.median, band, model.error.p95, row.mark)
+        Checked(
+            row.trial.number, row.trial.latency, 1e9 * row.median, band, model.error.p95, row.mark, row.slowdown or 1.0
+        )
         for row in measured
         if row.trial.latency is not None
     ]
@@ -115,15 +125,17 @@ def outside_words(
     model = settings.budget.model
     if shown and model and shown != (model.device, model.batch):
         return []
-    found = [each for each in checked(folder, settings, trials) if each.outside]
+    found = [each for each in checked_networks(folder, settings, trials) if each.outside]
     return [*map(str, found), *(advice(folder, settings) if found else [])]
 
 
 def advice(folder: Path, settings: Settings) -> list[str]:
     """The command that exports the best network of those within the budget as measured; nothing where none is known, or
     where the budget has a lower end, which an export does not take."""
-    model, found = settings.budget.model, checked(folder, settings, Reader(folder).trials())
-    if model is None or not any(not each.busy and not each.outside and each.band.low == 1 for each in found):
+    model, found = settings.budget.model, checked_networks(folder, settings, Reader(folder).trials())
+    if model is None or not any(
+        not each.busy and each.measured <= each.band.high and each.band.low == 1 for each in found
+    ):
         return []
     study = settings.name if folder.parent == Path("runs") else str(folder)
     options = ["--by", f"{LATENCY}@{model.device}", "--max-latency", f"{found[0].band.high / 1e6:.15g}"]

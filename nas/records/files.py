@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -24,13 +26,32 @@ class ArtifactStore(Protocol):
 def write_whole(path: Path, content: bytes | str) -> None:
     """Written aside, on the disk, then renamed; a str as UTF-8. What was at `path` stays until then, and after an
     OSError. Any number of threads, processes and containers may write the same one: the last to end it has its way."""
+    with _aside(path, content) as aside:
+        aside.replace(path)
+
+
+def write_first(path: Path, content: bytes | str) -> None:
+    """The same where nothing is at `path`: of several that write it at once the first has its way, and the others raise
+    FileExistsError; on a disk without hard links only those that come later."""
+    with _aside(path, content) as aside:
+        try:
+            os.link(aside, path)
+        except OSError:
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            aside.replace(path)
+
+
+@contextmanager
+def _aside(path: Path, content: bytes | str) -> Iterator[Path]:
+    """Written on the disk under another name, which is gone afterwards."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with aside.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+        yield aside
     finally:
         aside.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ import yaml
 from pydantic import ConfigDict
 
 from nas.records.data_card import DataCard
-from nas.records.files import write_whole
+from nas.records.files import write_first, write_whole
 from nas.records.recipe import Int, Recipe
 from nas.records.scores import Metric
 from space import Band, Budget, InputError, Space, Task
@@ -184,11 +184,13 @@ class Settings:
         """Settled."""
         return Recipe.from_study(self.recipe, self.data.train, f"{FILE}: recipe")
 
-    def write(self, folder: Path) -> None:
-        """Writes study.yaml."""
+    def write(self, folder: Path, *, first: bool = False) -> None:
+        """Writes study.yaml; `first`: raises FileExistsError where another process was quicker."""
         plain = {key: value for key, value in asdict(self).items() if value or key not in OPTIONAL}
         plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
-        write_whole(folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120))
+        (write_first if first else write_whole)(
+            folder / FILE, yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120)
+        )
 
     @staticmethod
     def read(folder: Path) -> Settings:

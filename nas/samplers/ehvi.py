@@ -90,7 +90,7 @@ class EhviSampler(BaseSampler):
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.space = settings, settings.build_space()
-        self.known, self.random = Known(), RandomSampler(seed=settings.seed)
+        self.known, self.random = Known(), RandomSampler(seed=settings.seed % 2**32)
         # One thread for numpy: beside trainings on every core, several would wait for each other at each small matrix.
         self.algebra = ThreadpoolController().select(internal_api="openblas")
         self.distributions: dict[str, BaseDistribution] = {}  # by name, as they came up

@@ -87,9 +87,10 @@ class Search:
             try:
                 while not self._asked_to_stop():
                     self._take_back()
+                    others = self.index.running  # what one of them hands back from now on is queued: look again
                     if begun := self._next(total, repeats):
                         self._tell(begun, *self._train(begun))
-                    elif self.index.refresh().running:  # others train; two shall not look at once
+                    elif others or self.index.refresh().running:  # others train; two shall not look at once
                         time.sleep(min(TICK, self.lease / 8) * random.uniform(0.1, 0.5))
                     else:
                         self._sweep()

@@ -136,6 +136,7 @@ class Remote:
         self.result = actor.work.options(max_task_retries=-1).remote(assignment)  # goes on where it is restarted
         self.pending_where = actor.where.remote()
         self.last_where: tuple[str, int] | None = None
+        self.asked = False
 
     def look(self) -> WorkerExit | None:
         if not self.ray.wait([self.result], timeout=0)[0]:
@@ -160,9 +161,12 @@ class Remote:
         before, self.last_where = self.last_where, now
         if before in (None, now):
             return []
+        if self.asked:
+            self.stop()  # the one that was told so is gone
         return [f"worker {self.place} was lost on {before[0]}; Ray started it again on {now[0]} as process {now[1]}"]
 
     def stop(self) -> None:
+        self.asked = True
         self.actor.stop.remote()
 
     def leave(self) -> None:

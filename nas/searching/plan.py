@@ -16,7 +16,7 @@ from nas.records.scores import METRICS, Metric, parse_share
 from nas.records.settings import BASELINE, Minimize, Sampler, Stop
 from nas.records.study_name import name_of
 from space import Budget, InputError
-from space.budget import MEASURES, ends_in_name
+from space.budget import MEASURES, ends_in_name, parse_count
 from space.draw import Drawable
 
 _UNITS = {"h": 3600, "min": 60, "m": 60, "s": 1}
@@ -128,11 +128,17 @@ def as_command(
             continue
         option = f"--{names.get(field.name, field.name)}".replace("_", "-")
         words += [option] if value is True else [option, str(value)]
-    for name, value in asdict(plan.reading).items():
+    return shlex.join([*words, *reading_options(plan.reading)])
+
+
+def reading_options(reading: Reading) -> list[str]:
+    """`--val path/to/held --skip-broken`, as the commands that read data take them."""
+    words = list[str]()
+    for name, value in asdict(reading).items():
         if value and name != "apart":
             option = f"--{'val' if name == 'validation' else name}".replace("_", "-")
             words += [option] if value is True else [option, value]
-    return shlex.join(words)
+    return words
 
 
 def default_stop(sampler: Sampler) -> Stop:
@@ -169,6 +175,11 @@ def parse_latency_at(text: str | None) -> tuple[str | None, str | None]:
     if at and not device:
         raise InputError(f"latency must name a device after @, got {text}; write {limit}, or e.g. {limit}@epyc")
     return limit, device or None
+
+
+def parse_images(images: str | int | None) -> int | None:
+    """`30K` -> how many images each network sees. Raises InputError for no number from 1 on."""
+    return None if images is None else parse_count(str(images), "images", "30K")
 
 
 def parse_time(text: str) -> float:

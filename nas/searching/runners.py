@@ -20,6 +20,7 @@ from nas.storage.postgres import environment
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_study, set_extent
 from nas.training.device import choose_device
+from nas.training.threads import THREADS
 from nas.training.trainer import Trainer
 from space.processor import cores
 
@@ -30,7 +31,10 @@ def alone(trainer: Trainer, folder: Path, watch: Watch, extent: Extent) -> bool:
     """In this process."""
     search = Search(folder, trainer, watch)
     set_extent(search.study, search.reader, extent)
-    return search.run(*extent)
+    try:
+        return search.run(*extent)
+    finally:
+        THREADS.use(THREADS.given())  # a notebook goes on with them
 
 
 def _together(workers: int, start: Callable[[Path, int], Worker], folder: Path, watch: Watch, extent: Extent) -> bool:
@@ -47,7 +51,7 @@ def in_processes(
     """In worker processes that share the device, or the devices of its kind."""
     if target.type == "cpu" and workers > cores():
         on_note(f"{workers} workers on {cores()} core{'s' * (cores() > 1)} hold each other up")
-    threads = max(1, torch.get_num_threads() // workers)
+    threads = max(1, THREADS.given() // workers)
     devices = [str(target)]
     if str(target) == "cuda":
         devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]

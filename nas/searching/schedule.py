@@ -82,7 +82,7 @@ def _trials(folder: Path) -> list[Trial]:
 
 def _estimate(space: Drawable, settings: Settings, data: Data, placed: DeviceData, workers: int) -> Estimate | None:
     """With as many threads as a worker has."""
-    threads = torch.get_num_threads()
+    threads = THREADS.given()
     if placed.device.type == "cpu":
         THREADS.use(max(1, threads // workers))
     try:

@@ -84,6 +84,11 @@ class Reader:
             return self._frozen
         path = self.folder / JOURNAL
         if not path.is_file() or path.stat().st_size == 0:  # gone, or not begun; Optuna would make one
+            if self._given and self._trials:
+                raise InputError(
+                    f"journal must stay where it is while its study is trained, got none at {path}; put it back: what "
+                    "was trained is in it"
+                )
             self._storage = self._given  # another journal may come into its place
             self._forget()
             return []

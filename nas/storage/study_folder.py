@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
@@ -62,8 +63,9 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
         if (folder / JOURNAL).exists():
             raise InputError(f"study must have its {FILE}, got a folder {folder} without it; restore it or use --study")
         folder.mkdir(parents=True, exist_ok=True)
-        settings.write(folder)
-        return []
+        with suppress(FileExistsError):  # two begin it at once: the other one has
+            settings.write(folder, first=True)
+            return []
     began = Settings.read(folder)
     old, new = (asdict(each) | {"recipe": each.build_recipe().to_dict()} for each in (began, settings))
     _check_same("flops", str(began.band), str(settings.band), folder)

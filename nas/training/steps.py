@@ -19,6 +19,7 @@ from nas.training.device_data import DeviceData
 from nas.training.evaluation import estimate_running_statistics
 from nas.training.muon import Muon, matrices
 from nas.training.threads import THREADS
+from space import InputError
 
 EAGER_STEPS = 3  # before a CUDA graph is captured: torch's libraries choose their kernels in them
 STATISTICS_IMAGES = 1024  # of a period: what BatchNorm's statistics of averaged weights are estimated from
@@ -33,7 +34,10 @@ class Interrupted(Exception):
 
 
 def fitting_batch(batch: int, images: int, unit: int = 1, on_note: Callable[[str], None] = lambda note: None) -> int:
-    """`batch`, or where there are fewer images as many of them as are a multiple of `unit`; `on_note` hears of it."""
+    """`batch`, or where there are fewer images as many of them as are a multiple of `unit`; `on_note` hears of it.
+    Raises InputError for a single image, which has no statistics."""
+    if images < 2:
+        raise InputError(f"train must have 2 images at least, got {images}; add some, or raise train_images")
     if batch <= images:
         return batch
     fitting = images // unit * unit

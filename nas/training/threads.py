@@ -24,6 +24,10 @@ class Threads:
     most: int = 0  # 0: as many as torch has when it is first asked
     _looked: float = -math.inf
 
+    def given(self) -> int:
+        """As many as a training may take, whatever the last one came down to."""
+        return self.most or torch.get_num_threads()
+
     def use(self, count: int) -> None:
         """From now on as many."""
         self.most = count
@@ -32,7 +36,7 @@ class Threads:
     def fit(self, device: torch.device) -> None:
         """Sets torch's threads by a look at how busy the machine is, where there is a choice, and none was a moment
         ago."""
-        self.most = self.most or torch.get_num_threads()
+        self.most = self.given()
         if self.most == 1 or device.type != "cpu" or time.monotonic() - self._looked < EVERY:
             return
         alone = _seconds(1, math.inf)

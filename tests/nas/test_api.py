@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 import pytest
@@ -278,3 +279,19 @@ def test_wrong_arguments_of_a_study_are_one_line() -> None:
         study.front(by=3)  # type: ignore[arg-type]
     with pytest.raises(nas.InputError, match=r"^orders must be a list, got 'a, b, c'; see help\(nas\.steps\)$"):
         nas.steps("resnet_32", "convnext_32", data="digits", flops="400K", orders="a, b, c")
+    with pytest.raises(nas.InputError, match=r"^image_size must be a whole number, got '224'; see help\(nas\.cost\)$"):
+        nas.cost("convnext_tiny", image_size="224")  # type: ignore[arg-type]
+
+
+def test_numbers_of_its_own_frames_are_taken() -> None:
+    study = nas.Study(COMMITTED)
+    rows = study.trials()
+    best: Any = rows["accuracy"].idxmax()
+    assert not isinstance(best, int)
+    assert study.arch(best).key == rows["key"][best]
+    size: Any = np.int64(224)
+    assert nas.cost("convnext_tiny", image_size=size) == nas.cost("convnext_tiny")
+    with pytest.raises(nas.InputError, match=r"^trial must be a whole number, got 1\.5; "):
+        study.arch(np.float64(1.5))  # type: ignore[arg-type]
+    with pytest.raises(nas.InputError, match=r"^trial must be a whole number, got True; "):
+        study.arch(True)

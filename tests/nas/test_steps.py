@@ -55,3 +55,15 @@ def test_the_call_trains_what_its_command_would_and_goes_on(tmp_path: Path) -> N
     assert "--design full --seeds 1 --images 1000 --study s" in study.settings.command
     assert "--image-size 8" in study.settings.command
     assert f"--runs {tmp_path / 'runs'}" in study.settings.command
+
+
+def test_data_are_read_as_they_are_told_to(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    with pytest.raises(nas.InputError, match=f"{gone}"):
+        nas.steps(
+            "resnet_32", "convnext_32", data=tmp_path, flops="8M", design="fraction", validation=gone, runs=tmp_path
+        )
+    with pytest.raises(nas.InputError, match=f"{gone}"):
+        nas.compare_spaces(
+            "convnext_32", "conv2former_32", data=tmp_path, flops="8M..9M", validation=gone, runs=tmp_path
+        )

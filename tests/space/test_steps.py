@@ -148,6 +148,14 @@ def test_unequal_keeps_the_widths_of_the_first() -> None:
     assert all(cost(steps.network(row, TASK, Budget(flops=band)).arch, TASK).flops in band for row in steps.rows)
 
 
+def test_unequal_at_the_firsts_own_flops_ends_at_the_last() -> None:
+    steps = _with_width()
+    task = Task(steps.image_size, 3, 10)
+    walked, band = unequal(steps, task, cost(RESNET, task).flops)
+    ends = [walked.network((end,) * len(walked.steps), task, Budget(flops=band)).arch for end in (False, True)]
+    assert [arch.key for arch in ends] == [RESNET.key, CONVNEXT.key]
+
+
 def _with_width() -> Steps:
     return Steps.between(RESNET, CONVNEXT, "fraction", groups=ROADMAP, scale=1.0)
 

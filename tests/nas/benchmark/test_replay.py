@@ -12,7 +12,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
+from optuna.trial import TrialState
 from rich.console import Console
 from scipy.stats import kendalltau  # type: ignore[import-untyped]
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
@@ -41,6 +43,7 @@ from nas.records.settings import Stop
 from nas.records.trial import Trial
 from nas.samplers.early_stopping import Decision, NoRule, Standing, build_rule
 from space import Arch, Cost, InputError
+from space.draw import Proposal
 from tests.nas.conftest import Run as Command
 from tests.nas.made_up import BAND, NOISE, SPREAD, make_table
 
@@ -142,6 +145,25 @@ def test_samplers_propose_new_networks_inside_the_budget_and_listen(sampler: str
     assert first == again
     assert all(candidate.flops in BAND for candidate in first)
     assert (first == misled) is (sampler in ("random", "spread"))
+
+
+def test_networks_that_stand_in_differ_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    propose = SamplerSource._propose
+
+    def nothing_of_its_own(source: SamplerSource, trial: optuna.Trial) -> Proposal | None:
+        if trial.user_attrs.get("stand_in"):
+            return propose(source, trial)
+        source.study.tell(trial, state=TrialState.PRUNED)
+        return None
+
+    def ask(seed: int) -> list[Candidate | None]:
+        source = SamplerSource(table(), surrogate(), "random", seed, "flops")
+        return [source.ask() for _ in range(3)]
+
+    monkeypatch.setattr(SamplerSource, "_propose", nothing_of_its_own)
+    monkeypatch.setattr("nas.benchmark.replay.PATIENCE", 1)
+    assert ask(1) == ask(1)
+    assert not {each.flops for each in ask(1) if each} & {each.flops for each in ask(2) if each}
 
 
 def test_a_space_without_further_networks_ends_the_run() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from nas.cli.comparing import print_comparison
 from nas.cli.narrowing import command_to_test
+from nas.records.data_card import Reading
 from nas.records.settings import Settings
 from nas.searching.comparing import study_names
 from nas.searching.plan import SearchPlan
@@ -152,6 +153,15 @@ def test_the_test_of_a_proposal_trains_by_the_studys_recipe() -> None:
     assert "--recipe" not in command_to_test("s", Path("n.yaml"), settings)
 
 
+def test_the_test_of_a_proposal_reads_the_studys_data_as_it_did() -> None:
+    settings = Settings.read(ROOT / "runs" / "cifar10-16M")
+    assert "--image-size" not in command_to_test("s", Path("n.yaml"), settings)
+    read = Reading(validation="/data/held out", label_column="kind", skip_broken=True)
+    card = replace(settings.data, image_size=24, reading=read)
+    words = shlex.split(command_to_test("s", Path("n.yaml"), replace(settings, data=card)))
+    assert words[-7:] == ["--image-size", "24", "--val", "/data/held out", "--label-column", "kind", "--skip-broken"]
+
+
 def test_a_proposal_needs_a_study_of_the_space(run: Run) -> None:
     runs = ("--runs", ROOT / "runs")
     code, _, err = run("space", "roadmap_32", "--narrow-from", "cifar10", *runs)
@@ -160,3 +170,9 @@ def test_a_proposal_needs_a_study_of_the_space(run: Run) -> None:
     code, _, err = run("space", "convnext_32", "--narrow-from", "cifar10", "--narrow", "kernel=7", *runs)
     assert code == 2
     assert "narrow-from must stand without --against and --narrow" in err
+    code, _, err = run("space", "convnext_32", "--narrow-from", "cifar10", "--flops", "1M..2M", "--classes", 5, *runs)
+    assert (code, err.strip()) == (
+        2, "error: narrow-from must stand without --flops and --classes, got both; leave one out"
+    )  # fmt: skip
+    code, _, err = run("space", "convnext_32", "--against", "conv2former_32", "--channels", 1)
+    assert (code, "against must stand without --channels, got both" in err) == (2, True)

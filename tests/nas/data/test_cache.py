@@ -21,6 +21,7 @@ from PIL import Image
 
 from nas.data import cache, decoding, hub, images, sources
 from nas.data import dataset as data
+from space.cache_root import cache_root
 from space.processor import cores
 from space.reading import InputError
 
@@ -230,12 +231,14 @@ def test_a_hub_data_set_is_known_by_its_fingerprint(
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache.root() == Path(os.environ["NAS_CACHE"])
+    assert cache_root() == Path(os.environ["NAS_CACHE"])
+    monkeypatch.setenv("NAS_CACHE", "~/c")
+    assert cache_root() == Path.home() / "c"
     monkeypatch.delenv("NAS_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/some/where")
-    assert cache.root() == Path("/some/where/nas")
+    assert cache_root() == Path("/some/where/nas")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.root() == Path.home() / ".cache" / "nas"
+    assert cache_root() == Path.home() / ".cache" / "nas"
 
 
 def test_what_a_build_needs_besides_is_in_its_own_folder(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.records.files import write_asked, write_whole
+from nas.records.files import write_asked, write_first, write_whole
 from space import InputError
 
 
@@ -17,6 +17,31 @@ def test_it_replaces_what_was_there(tmp_path: Path) -> None:
     write_whole(tmp_path / "a", b"second")
     assert (tmp_path / "a").read_bytes() == b"second"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_of_many_that_write_the_first_one_has_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+
+    def write(content: str) -> str | None:
+        try:
+            write_first(path, content)
+        except FileExistsError:
+            return None
+        return content
+
+    contents = [str(i) * 100_000 for i in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            (winner,) = [content for content in threads.map(write, contents) if content]
+            assert path.read_text() == winner
+            path.unlink()
+
+    def none(aside: Path, path: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", none)
+    assert [write(content) for content in contents] == [contents[0], None, None, None]
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
 def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,9 @@ def test_a_network_that_is_slower_than_the_limit_by_more_than_the_error_is_marke
     assert str(checked(5.6e6, "not checked")).endswith(
         "ms (not checked), outside up to 5 ms by more than the model's error"
     )
+    beside = Checked(3, 4_000_000, 5.5e6, Band(1, 5_000_000), 0.1, slowdown=1.1)
+    assert not beside.outside, "a model is fitted to what a measurement takes without it, too"
+    assert str(beside).endswith("measured 5.5 ms (5 ms without what a reference kernel lost beside it)")
 
 
 def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(run: Run) -> None:

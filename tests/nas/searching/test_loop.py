@@ -29,7 +29,7 @@ from nas.records.trial import CURVE, WEIGHTS, Period
 from nas.samplers.early_stopping import Decision, Standing
 from nas.samplers.parameters import unseen_params
 from nas.searching import loop
-from nas.searching.ask import trial_seed
+from nas.searching.ask import Begun, trial_seed
 from nas.searching.leases import MAX_DEATHS
 from nas.searching.loop import Search, Watch
 from nas.storage.artifacts import save_curve
@@ -652,6 +652,39 @@ def test_a_queued_further_seed_is_trained_though_no_other_is_wanted(make: Callab
     assert make().run(3, repeats=2)
     again = [trial for trial in search.reader.trials() if trial.repeat_of is not None]
     assert [trial.state for trial in again] == ["complete", "complete"]
+
+
+def test_what_is_handed_back_while_another_looks_is_trained(make: Callable[..., Search]) -> None:
+    other, search = make(), make(place=1)
+    begun = other.asker.next(1, 0)
+    assert begun
+    search.trainer = instant
+    looked = search.asker.next
+
+    def hand_back_afterwards(total: int, repeats: int) -> Begun | None:
+        found = looked(total, repeats)
+        if other.heartbeat.held:
+            other._hand_back("its machine is to be switched off")
+            other.heartbeat.held.clear()
+        return found
+
+    search.asker.next = hand_back_afterwards  # type: ignore[method-assign]
+    assert search.run(1)
+    assert [trial.state for trial in search.reader.trials()] == ["interrupted", "complete"]
+
+
+def test_a_journal_that_goes_away_under_a_search_is_one_line(make: Callable[..., Search]) -> None:
+    search = make()
+    journal = search.reader.folder / "journal.log"
+    search.watch = Watch(on_begin=lambda number, arch, networks: journal.unlink())
+    with pytest.raises(InputError, match=r"^journal must stay where it is while its study is trained, got none at "):
+        search.run(2)
+
+
+def test_any_whole_number_is_a_seed(make: Callable[..., Search]) -> None:
+    search = make(sampler="ehvi", seed=2**70)
+    search.trainer = instant
+    assert search.run(3)
 
 
 def test_a_lease_that_is_no_time_is_refused(make: Callable[..., Search], monkeypatch: pytest.MonkeyPatch) -> None:

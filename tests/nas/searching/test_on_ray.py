@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from nas.records.settings import FILE, Server, Settings
 from nas.records.trial import Trial
-from nas.searching.on_ray import Assignment, Share, cluster, folder_here
+from nas.searching.on_ray import Assignment, Remote, Share, cluster, folder_here
 from space import InputError
 from tests.nas.commands import Command, check_whole, wait_until
 from tests.nas.conftest import Run
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +135,29 @@ def test_a_machine_that_does_not_see_the_folder_needs_a_server_and_a_store(
     (tmp_path / "other machine" / f"nas-{os.getuid()}").chmod(0o777)
     with pytest.raises(InputError, match="must be a folder that only this user writes, got another's; remove it, or"):
         folder_here(assignment(nowhere, everywhere))
+
+
+def test_a_worker_that_was_begun_anew_is_asked_to_stop_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    place, told = [("one", 1)], list[int]()
+
+    class Call:
+        def __init__(self, answer: Callable[[], Any]) -> None:
+            self.remote = answer
+
+        def options(self, max_task_retries: int) -> SimpleNamespace:
+            return SimpleNamespace(remote=lambda assignment: None)
+
+    actor = SimpleNamespace(
+        work=Call(lambda: None), where=Call(lambda: place[0]), stop=Call(lambda: told.append(place[0][1]))
+    )
+    ray = SimpleNamespace(
+        wait=lambda refs, timeout: (refs, []), get=lambda ref: ref, exceptions=SimpleNamespace(RayError=OSError)
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    worker = Remote(0, actor, Assignment("s", Settings.read(ROOT / "runs" / "cifar10"), "digits", "cpu", 0, 1, {}))
+    assert worker.notes() == []
+    worker.stop()
+    place[0] = ("two", 2)
+    assert worker.notes() == []
+    assert worker.notes() == ["worker 0 was lost on one; Ray started it again on two as process 2"]
+    assert told == [1, 2]

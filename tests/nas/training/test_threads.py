@@ -50,6 +50,14 @@ def test_one_trains_while_several_are_held_up(monkeypatch: pytest.MonkeyPatch, c
     assert torch.get_num_threads() == 2
 
 
+def test_the_next_training_may_take_as_many_as_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_process = Threads()
+    of_process.use(2)
+    monkeypatch.setattr(threads, "_seconds", lambda count, late: torch.set_num_threads(count) or count)  # type: ignore[func-returns-value]
+    of_process.fit(CPU)
+    assert (torch.get_num_threads(), of_process.given()) == (1, 2)
+
+
 @pytest.mark.parametrize(("most", "device"), [(1, "cpu"), (2, "cuda")])
 def test_nothing_is_looked_at_where_there_is_no_choice(monkeypatch: pytest.MonkeyPatch, most: int, device: str) -> None:
     monkeypatch.setattr(threads, "_seconds", None)  # it would be called
