@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from nas.analysis.baseline import why_not
 from nas.analysis.data_frames import reached
 from nas.analysis.pareto import by_network, hypervolume, outcome, pareto_front
 from nas.records.settings import find_study
@@ -18,17 +19,6 @@ from space import InputError, compact
 
 RUNS = Path("runs")
 PARTS = (0.25, 0.5, 1.0)  # of the images
-
-
-def comparable(one: Reader, other: Reader) -> None:
-    """Raises InputError where the two differ in more than the sampler."""
-    pairs = {field: [getattr(each.settings, field) for each in (one, other)] for field in ("space", "band", "task")}
-    pairs["recipe"] = [each.settings.build_recipe() for each in (one, other)]
-    for field, (a, b) in pairs.items():
-        if a != b:
-            raise InputError(f"{field} must be the same in both studies, got {a} and {b}; compare others")
-    if one.settings.data.fingerprint != other.settings.data.fingerprint:
-        raise InputError("data must be the same in both studies, got others; compare others")
 
 
 def after(reader: Reader, part: float) -> str:
@@ -77,12 +67,15 @@ def main() -> None:
         studies = [Reader(find_study(name, RUNS)) for name in sys.argv[1:3]]
         if len(studies) < 2:
             raise InputError("studies must be two, got fewer; give two names under runs/")
-        comparable(*studies)
+        one, other = (reader.settings for reader in studies)
+        if why := why_not(one, other):
+            raise InputError(
+                f"{other.name} must be random search beside {one.name}, got another: {why}; compare others"
+            )
         print(table(studies))
-        data = studies[0].settings.data
         print(
-            f"\nvalidation top-1 of {data.name}, n = {data.validation:,}, means where a network has further "
-            f"seeds, else 1 seed; 1 run a sampler; {studies[0].settings.training}. "
+            f"\nvalidation top-1 of {one.data.name}, n = {one.data.validation:,}, means where a network has further "
+            f"seeds, else 1 seed; 1 run a sampler; {one.training}. "
             "FLOPs: conv + linear multiply-accumulates, batch 1."
         )
     except InputError as error:

@@ -11,7 +11,6 @@ from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import compact
 
-FLOPS = "FLOPs (conv + linear multiply-accumulates, batch 1)"
 NONE = "–"  # noqa: RUF001  a dash where there is no value
 
 
@@ -38,7 +37,7 @@ def evidence(settings: Settings, seeds: int | tuple[int, int] = 1, metric: Metri
     return f"validation {SHORT[metric or settings.metric]}, n = {settings.data.validation:,} images, {words}"
 
 
-def seeds_per_network(trials: Iterable[Trial]) -> tuple[int, int]:
+def seed_range(trials: Iterable[Trial]) -> tuple[int, int]:
     """Fewest and most seeds that a finished network was trained with."""
     times = Counter(trial.key or f"trial {trial.number}" for trial in trials if trial.state == "complete")
     return (min(times.values()), max(times.values())) if times else (1, 1)

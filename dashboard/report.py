@@ -19,11 +19,10 @@ from dashboard.charts.front_caption import below_words, chance_sentence, front_c
 from dashboard.charts.references import stars_sentence
 from dashboard.frames import front_frame, references_frame
 from dashboard.html_page import chart, document, table
-from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
+from dashboard.number_format import count, evidence, percent, seed_range
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache
-from nas.analysis.cost_axes import ACTIVATIONS, COUNTED, PARAMETERS, CostAxis, cost_of
-from nas.analysis.cost_axes import FLOPS as FLOPS_AXIS
+from nas.analysis.cost_axes import ACTIVATIONS, COUNTED, FLOPS, PARAMETERS, CostAxis, cost_of
 from nas.analysis.history import spans
 from nas.analysis.importance import FEWEST
 from nas.analysis.pareto import merged, pareto_front, score
@@ -74,15 +73,15 @@ def _head(snapshot: Snapshot, settings: Settings) -> str:
     best, data = snapshot.best, settings.data
     assert best is not None  # a study without a finished network is not reported
     cost = cost_of(settings)
-    over = "" if cost is FLOPS_AXIS else f", over {ends_words(settings)}"
+    over = "" if cost is FLOPS else f", over {ends_words(settings)}"
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [
         f"Best: {percent(score(best.trial))} ({evidence(settings, best.seeds)}) at "
         f"{cost.said(cost.on(best.trial))}, trial {best.trial.number}. All networks: "
-        f"{evidence(settings, seeds_per_network(snapshot.trials))}. "
+        f"{evidence(settings, seed_range(snapshot.trials))}. "
         f"Hypervolume {derived.outcome_of(snapshot).hypervolume:.4f}{over}.",
         *filter(None, [chance_sentence(snapshot.front, len(derived.networks_of(snapshot).rows), settings)]),
-        f"Budget: {settings.band} {FLOPS}{settings.limits}. "
+        f"Budget: {settings.band} {FLOPS.label}{settings.limits}. "
         f"Space: {settings.space_name}, drawn by {settings.sampler}, stop {settings.stop}, seed {settings.seed}. "
         f"Data: {data.name}, {data.image_size} px, "
         f"{count(len(data.classes), 'class', 'classes')}; each network saw {settings.training}.",
@@ -98,7 +97,7 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
     own = over is cost_of(settings)
     running = snapshot.running if own else ()
     colour = derived.telling_of(snapshot)
-    marked = derived.references_of(snapshot) if over is FLOPS_AXIS else []
+    marked = derived.references_of(snapshot) if over is FLOPS else []
     figure = front_figure(
         trials, settings.minimised_band, x=over, found=found, beside=others, references=marked, running=running,
         colour=colour,
@@ -109,7 +108,7 @@ def _front(snapshot: Snapshot, settings: Settings, beside: Snapshot | None, over
     frame = front_frame(front, found, chances=own)
     if own:
         caption = front_caption(snapshot.trials, front, found, derived.outcome_of(beside) if beside else None)
-        title = "The front" if over is FLOPS_AXIS else f"The front over {over.name}"
+        title = "The front" if over is FLOPS else f"The front over {over.name}"
         yield from chart("front", title, f"{caption}{more} {stars_sentence(marked, found)}".strip(), figure)
     else:
         caption = measure_caption(over, front, others, found)

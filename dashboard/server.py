@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dashboard import EXPORTS, RUNS
+from dashboard import EXPORTS_VARIABLE, RUNS_VARIABLE
 from space import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def serve(runs: Path, port: int = 8501, exports: Sequence[Path] = (), open_brows
     Raises InputError before anything starts where the port is taken.
     """
     _check_free(port)
-    os.environ |= {RUNS: str(runs), EXPORTS: os.pathsep.join(map(str, exports))}
+    os.environ |= {RUNS_VARIABLE: str(runs), EXPORTS_VARIABLE: os.pathsep.join(map(str, exports))}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         build(f"http://{HOST}:{port}", open_browser, runs).run(config=settings(port))

@@ -19,7 +19,7 @@ from nas.records.settings import Settings
 from nas.records.trial import State, Trial
 
 Mode = Literal["running", "idle", "error", "empty", "away", "gone", "broken", "missing"]
-COUNTED: tuple[State, ...] = ("complete", "stopped", "failed", "interrupted", "running")
+COUNTED_STATES: tuple[State, ...] = ("complete", "stopped", "failed", "interrupted", "running")
 P = ParamSpec("P")
 T = TypeVar("T")
 _COMPUTING = RLock()  # one session at a time: threads of Python compute no faster side by side, but twice
@@ -97,7 +97,7 @@ class Snapshot:
     @property
     def counts(self) -> str:
         """`30 complete, 2 failed`."""
-        numbers = ((self.number_in(state), state) for state in COUNTED)
+        numbers = ((self.number_in(state), state) for state in COUNTED_STATES)
         return ", ".join(f"{number:,} {state}" for number, state in numbers if number)
 
     def trial(self, number: int | None) -> Trial | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 from dashboard.snapshot import Mode, Snapshot
 from nas.analysis.studies import last_change
@@ -19,6 +21,8 @@ from nas.storage.reader import Reader
 from space import InputError
 
 Stamp = tuple[int, int, int]  # inode, bytes, time in ns
+AGAIN: Stamp = (0, 0, 0)  # of no file: what failed to be read is read at the next look
+T = TypeVar("T")
 
 
 @dataclass
@@ -119,20 +123,19 @@ class StudyCache:
                 last, mode=mode, problem=problem, settings=reader.settings, trials=trials, updated=updated,
                 extent=reader.extent(),
             )  # fmt: skip
-            opened.journal, last = journal, now if changed or not now.same(last) else last
-        if (timings := _stamp(folder / TIMINGS)) != opened.timings:
-            found, unmeasured = last.measured, None
-            try:
-                found = read_measured(folder)
-            except InputError as error:  # of no matter to the rest of the study
-                found, unmeasured = {}, str(error)
-            except OSError as error:  # nor is this, which may pass: what was read last stays until it has
-                timings, unmeasured = (0, 0, 0), str(error)
-            opened.timings = timings
-            if found is not last.measured or unmeasured != last.unmeasured:
-                last = replace(last, measured=found, unmeasured=unmeasured)
-        if (listed := _stamp(folder / REFERENCES)) != opened.references:
-            opened.references, last = listed, _with_references(last)
+            if alike := now.same(last):
+                now.found.update(last.found)
+            opened.journal, last = journal, last if alike and not changed else now
+        if (stamp := _stamp(folder / TIMINGS)) != opened.timings:
+            measured, why, passes = _attempt(lambda: read_measured(folder), last.measured, {})
+            opened.timings = AGAIN if passes else stamp
+            if measured is not last.measured or why != last.unmeasured:
+                last = replace(last, measured=measured, unmeasured=why)
+        if (stamp := _stamp(folder / REFERENCES)) != opened.references:
+            references, why, passes = _attempt(lambda: tuple(read_references(folder)), last.references, ())
+            opened.references = AGAIN if passes else stamp
+            if references is not last.references or why != last.no_references:
+                last = replace(last, references=references, no_references=why)
         opened.snapshot, opened.at, opened.kept = last, datetime.now(UTC), None
         return last
 
@@ -146,12 +149,15 @@ class StudyCache:
         return opened
 
 
-def _with_references(snapshot: Snapshot) -> Snapshot:
-    """With those that are in its folder now; where one cannot be read, which is of no matter to the rest, without."""
+def _attempt(read: Callable[[], T], before: T, none: T) -> tuple[T, str | None, bool]:
+    """What lies beside a study, why it cannot be read, which is of no matter to the rest, and whether that may pass:
+    what was read `before` stays until it has."""
     try:
-        return replace(snapshot, references=tuple(read_references(snapshot.folder)), no_references=None)
-    except (InputError, OSError) as error:
-        return replace(snapshot, references=(), no_references=str(error))
+        return read(), None, False
+    except InputError as error:
+        return none, str(error), False
+    except OSError as error:
+        return before, str(error), True
 
 
 def study_names(runs: Path) -> list[str]:

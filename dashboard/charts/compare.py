@@ -15,7 +15,7 @@ from dashboard.charts.front import score_label
 from dashboard.charts.progress import COSTS, growth_layout, growth_line
 from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, escape, layout, log_axis, title
 from dashboard.number_format import percent
-from nas.analysis.comparison import Distance, Edf, Growth
+from nas.analysis.comparison import Edf, Growth
 from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.leads import ONE_RUN
 from nas.analysis.multiple_comparisons import VALUES, bonferroni_note
@@ -24,7 +24,6 @@ from nas.records.trial import Trial
 
 MOST = 6  # studies, for as many colours, symbols and dashes
 POINTS = 400  # of an EDF
-SAID = 3  # distances, in the sentence; the table has all of them
 
 
 def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS) -> Figure:
@@ -93,17 +92,15 @@ def edf_figure(rows: Sequence[Edf], label: str = score_label(())) -> Figure:
     return {"data": data, "layout": chart}
 
 
-def edf_caption(rows: Sequence[Edf], distances: Sequence[Distance], over: CostAxis = FLOPS) -> str:
-    """The first distances in words, with what chance has; the p of all of them hold together."""
-    counts = ", ".join(f"{row.name} {row.networks:,}" for row in rows)
-    gaps = [
-        f"{d.one} and {d.other} are {d.value:.2f} apart (Kolmogorov-Smirnov; "
-        f"p {'< 0.01' if d.p < 0.01 else f'{d.p:.2f}'})"
-        for d in distances[:SAID]
-    ]
-    many = len(distances)
-    held = f" p: of {many} pairs together (Bonferroni)." if many > 1 else ""
-    return f"At equal {over.name} {'; '.join(gaps)}.{held} Networks in the {over.name} that they share: {counts}."
+def edf_caption(rows: Sequence[Edf], stopped: Mapping[str, int], over: CostAxis = FLOPS) -> str:
+    """How many networks the lines are of, and what they leave out. `stopped`: trials, by study."""
+    counts = {
+        f"Networks in the {over.name} that they share": {row.name: row.networks for row in rows},
+        "Failed to train, and below all others": {row.name: row.failed for row in rows},
+        "Stopped early, and in no line, which looks the better for it": stopped,
+    }
+    said = {words: [f"{name} {number:,}" for name, number in of.items() if number] for words, of in counts.items()}
+    return " ".join(f"{words}: {', '.join(each)}." for words, each in said.items() if each)
 
 
 def growth_figure(rows: Sequence[Growth], cost: str) -> Figure:

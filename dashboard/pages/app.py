@@ -13,7 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import RUNS
+from dashboard import RUNS_VARIABLE
 from dashboard.best_study import best_study
 from dashboard.pages import address
 from dashboard.pages.compare import compare_page
@@ -51,7 +51,7 @@ def main(first: str = "front") -> None:
     st.html(Path(__file__).with_suffix(".css"))
     with st.container(key="facts-product"):
         st.text(PRODUCT)
-    runs = Path(os.environ.get(RUNS, "runs"))
+    runs = Path(os.environ.get(RUNS_VARIABLE, "runs"))
     names = study_names(runs)
     if not names and not _opened_before(runs):
         _without_studies(runs, first)

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard.charts import compare as charts
 from dashboard.charts.front import score_label
-from dashboard.derived import history_of, networks_of
-from dashboard.number_format import evidence, seeds_per_network
-from dashboard.pages.elements import KEPT, captioned_chart, cost_choice, table
+from dashboard.derived import history_of
+from dashboard.number_format import evidence, seed_range
+from dashboard.pages.elements import KEPT, captioned_chart, cost_choice
 from dashboard.pages.study_page import nearest_name, say_gone, watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
-from nas.analysis.comparison import FEWEST, Distance, Sample, distances, edf, equal_complexity, growths
+from nas.analysis.baseline import differences
+from nas.analysis.comparison import FEWEST, Sample, edf, equal_complexity, growths
 from nas.analysis.cost_axes import CostAxis, cost_axes, cost_of
 from nas.analysis.pareto import pareto_front
+from nas.analysis.space_studies import sample
 from nas.latency.measurements import joined
 from nas.records.settings import BASELINE, Settings
 from nas.records.trial import Trial
 
 LOOKED = 20  # studies that are read for one to compare with
-_COMPARABLE: dict[str, Callable[[Settings], object]] = {  # what must be the same for accuracies to be compared
-    "data": lambda s: s.data.fingerprint,
-    "recipe": lambda s: s.recipe,
-    "image size": lambda s: s.data.image_size,
-    "metric (accuracy, balanced accuracy)": lambda s: s.metric,
-}
 
 
 def compare_page(cache: StudyCache, runs: Path) -> None:
@@ -79,20 +73,20 @@ def _guess(cache: StudyCache, runs: Path, names: Sequence[str]) -> None:
     guessed = state.setdefault("guessed", {"of": None, "with": []})
     if study is None or study == guessed["of"] or chosen != guessed["with"]:
         return
-    pair = best_pair(cache, runs, names, study)
+    pair = _pair_with(cache, runs, names, study)
     state["guessed"] = {"of": study, "with": pair}
     if pair != chosen:
         state["with"] = pair
 
 
-def best_pair(cache: StudyCache, runs: Path, names: Sequence[str], study: str) -> list[str]:
+def _pair_with(cache: StudyCache, runs: Path, names: Sequence[str], study: str) -> list[str]:
     """A study and what its accuracies may be compared with: the random search beside it or the one that it is beside,
     else the first study that may be; empty where there is none."""
     one = cache.read(runs / study)
     kin = (f"{study}{BASELINE}", study.removesuffix(BASELINE))
     for name in sorted((name for name in names if name != study), key=lambda name: name not in kin)[:LOOKED]:
         other = cache.read(runs / name)
-        if _has_networks(one) and _has_networks(other) and not _differences([one.read_settings, other.read_settings]):
+        if _has_networks(one) and _has_networks(other) and not differences(one.read_settings, other.read_settings):
             return [study, name]
     return []
 
@@ -101,15 +95,10 @@ def _has_networks(snapshot: Snapshot) -> bool:
     return bool(snapshot.settings and snapshot.scored)
 
 
-def _differences(settings: Sequence[Settings]) -> list[str]:
-    """In what studies differ that must be the same for their accuracies to be compared."""
-    return [what for what, of in _COMPARABLE.items() if any(of(each) != of(settings[0]) for each in settings)]
-
-
 def _warn(found: dict[str, Snapshot]) -> None:
     settings = [snapshot.read_settings for snapshot in found.values()]
-    for what in _differences(settings):
-        st.warning(f"These studies differ in {what}: their accuracies do not measure the same thing.")
+    if fields := dict.fromkeys(field for each in settings[1:] for field, _, _ in differences(settings[0], each)):
+        st.warning(f"These studies differ in {', '.join(fields)}: their accuracies do not measure the same thing.")
     if any(s.minimize != settings[0].minimize for s in settings):
         st.warning("These studies minimise different costs: hypervolumes over different costs are not comparable.")
     elif any(s.ends != settings[0].ends for s in settings):
@@ -145,21 +134,14 @@ def _fronts(found: dict[str, Snapshot], over: CostAxis) -> None:
     st.header("Fronts", anchor=False)
     fronts = {name: _front(snapshot, over) for name, snapshot in found.items()}
     captioned_chart(charts.fronts_figure(fronts, over), charts.fronts_caption(fronts, over), "fronts", view=over.name)
-    said = {evidence(s.read_settings, seeds_per_network(s.trials)): name for name, s in found.items()}
+    said = {evidence(s.read_settings, seed_range(s.trials)): name for name, s in found.items()}
     with st.container(key="facts"):
         st.text("; ".join(f"{name}: {words}" if len(said) > 1 else words for words, name in said.items()) + ".")
 
 
 @once
 def _sample(snapshot: Snapshot, over: CostAxis) -> Sample:
-    rows = [trial for row in networks_of(snapshot).rows.values() if over.of(trial := row.trial)]
-    accuracy = np.array([trial.score for trial in rows], dtype=float)
-    return Sample(snapshot.name, accuracy, np.array([over.on(trial) for trial in rows], dtype=float))
-
-
-@lru_cache(maxsize=8)
-def _distances(snapshots: tuple[Snapshot, ...], over: CostAxis) -> list[Distance]:
-    return distances(equal_complexity([_sample(snapshot, over) for snapshot in snapshots]))
+    return sample(snapshot.trials, snapshot.name, over)
 
 
 def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
@@ -172,18 +154,16 @@ def _distributions(found: dict[str, Snapshot], over: CostAxis) -> None:
     if few := [row.sample.name for row in even if len(row.weight) < FEWEST]:
         st.info(f"Too few networks in the {over.name} that they share to say ({FEWEST} are needed): {', '.join(few)}.")
         return
-    rows, gaps = [edf(row) for row in even], _distances(tuple(found.values()), over)
+    rows, stopped = [edf(row) for row in even], {name: s.number_in("stopped") for name, s in found.items()}
     label = score_label(trial for snapshot in found.values() for trial in snapshot.scored[:1])
-    captioned_chart(charts.edf_figure(rows, label), charts.edf_caption(rows, gaps, over), "edf")
+    captioned_chart(charts.edf_figure(rows, label), charts.edf_caption(rows, stopped, over), "edf")
     with st.container(key="facts-edf"):
         st.text(
-            "Every network that was trained to its end, weighted so that each study has as many at the same "
-            f"{over.name} (arXiv 1905.13214). "
-            "Under random search this is the space; a search that learns shows what it chose."
+            "Every network that was trained to its end or failed to train, weighted so that each study has as many at "
+            f"the same {over.name} (arXiv 1905.13214). Under random search that stops none early this is the space: "
+            "whether two of them differ, the page Spaces tests. A search that learns shows what it chose, of which no "
+            "p would hold."
         )
-    if len(gaps) > 1:
-        found_gaps = pd.DataFrame(map(asdict, gaps)).rename(columns={"value": "distance"})
-        table(found_gaps, "distances", dict.fromkeys(("distance", "p"), st.column_config.NumberColumn(format="%.3f")))
 
 
 def _growth(found: dict[str, Snapshot]) -> None:

@@ -14,8 +14,9 @@ from dashboard.charts.progress import COSTS
 from dashboard.charts.style import Figure
 from dashboard.frames import BALANCED, OWN, csv_name
 from dashboard.live_chart import live_chart
-from dashboard.number_format import FLOPS, short
+from dashboard.number_format import short
 from dashboard.pages.address import choose
+from nas.analysis.cost_axes import FLOPS
 from nas.analysis.csv_text import as_csv, rounded
 
 Metric = tuple[str, str, str | None]  # name, value, what it is
@@ -54,7 +55,7 @@ COLUMNS = {
     "reason": st.column_config.TextColumn(width="large"),
 }
 COUNTS: dict[str, dict[str, Any]] = {
-    "FLOPs": {"width": 62, "help": FLOPS},
+    "FLOPs": {"width": 62, "help": FLOPS.label},
     "params": {},
     "attention products": {"help": "Multiply-accumulates, no part of FLOPs"},
 }

@@ -23,13 +23,13 @@ from dashboard.derived import (
 )
 from dashboard.frames import front_frame, references_frame, with_classes
 from dashboard.live_chart import Limit, live_chart, mark
-from dashboard.number_format import FLOPS, count, evidence, percent, seeds_per_network
+from dashboard.number_format import count, evidence, percent, seed_range
 from dashboard.pages.address import choose, chosen, pinned
 from dashboard.pages.elements import KEPT, download, metrics, table, text_box, trial_table
 from dashboard.pages.front_view import Asked, Goal, Seen, caption_of, figure_of, panel, view_of
 from dashboard.pages.study_page import Scene, resume
 from dashboard.snapshot import Snapshot
-from nas.analysis.cost_axes import CostAxis, cost_of
+from nas.analysis.cost_axes import FLOPS, CostAxis, cost_of
 from nas.analysis.leads import leads_words
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words, signed
@@ -79,10 +79,10 @@ def _numbers(scene: Scene) -> None:
     if scene.beside:
         deltas["Hypervolume"] = f"{signed(volume - outcome_of(scene.beside).hypervolume, 3)} to random"
     metrics("numbers", rows, deltas)
-    seeds = seeds_per_network(snapshot.trials)
+    seeds = seed_range(snapshot.trials)
     of_best = f", the best network's of {count(best.seeds, 'seed')}" if best and seeds[1] > 1 else ""
     with st.container(key="facts"):
-        budget = f"Budget: {settings.band} {FLOPS}{settings.limits}."
+        budget = f"Budget: {settings.band} {FLOPS.label}{settings.limits}."
         st.text(f"{what.capitalize()}: {evidence(settings, seeds)}{of_best}. {budget}")
     if words := chance_sentence(snapshot.front, len(networks_of(snapshot).rows), settings):
         st.text(words)

@@ -15,14 +15,14 @@ from dashboard.charts.progress import curve_caption, curve_figure
 from dashboard.derived import cost_axes_of, networks_of
 from dashboard.frames import BALANCED, OWN, parts_frame, trials_frame
 from dashboard.live_chart import live_chart
-from dashboard.number_format import FLOPS, NONE, evidence, percent, short
+from dashboard.number_format import NONE, evidence, percent, short
 from dashboard.pages import export, rebuild
 from dashboard.pages.address import choose, chosen, link, pin, pinned
 from dashboard.pages.elements import Metric, captioned_chart, metrics, table
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache
-from nas.analysis.cost_axes import COUNTED, FORECAST, CostAxis, cost_of
+from nas.analysis.cost_axes import COUNTED, FLOPS, FORECAST, CostAxis, cost_of
 from nas.analysis.pareto import score, split_error
 from nas.analysis.seed_noise import NetworkResult
 from nas.analysis.wording import class_words, mean_words
@@ -119,7 +119,7 @@ def numbers_of(settings: Settings, trial: Trial, row: NetworkResult | None) -> l
             for name, value in scores
             if name == settings.metric or value is not None
         ),
-        ("FLOPs", short(trial.flops), FLOPS),
+        ("FLOPs", short(trial.flops), FLOPS.label),
         ("Parameters", short(trial.params), None),
     ]
 

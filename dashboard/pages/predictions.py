@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from dashboard import EXPORTS
+from dashboard import EXPORTS_VARIABLE
 from dashboard.charts.confusion import confusion_caption, confusion_figure
 from dashboard.number_format import count
 from dashboard.pages.elements import KEPT, captioned_chart, table, text_box
@@ -34,7 +34,7 @@ Found = dict[str, list[Path]]  # exports by their paths, and what is kept of eac
 def find(runs: Path) -> Found:
     """In exports beside the folder of studies, in the studies' own, and what the server was told; those of which
     predictions are kept first."""
-    told = [Path(path) for path in os.environ.get(EXPORTS, "").split(os.pathsep) if path]
+    told = [Path(path) for path in os.environ.get(EXPORTS_VARIABLE, "").split(os.pathsep) if path]
     own = sorted(runs.glob("*/exports"))
     kept = {printable(str(export)): kept_of(export) for export in exports_in([runs.parent / "exports", *told, *own])}
     return dict(sorted(kept.items(), key=lambda item: not item[1]))

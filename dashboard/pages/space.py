@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.charts import space as charts
 from dashboard.charts.style import Figure
 from dashboard.derived import cells_of, designs_of, importances_of, means_of, networks_table, varied_of
-from dashboard.number_format import evidence, seeds_per_network
+from dashboard.number_format import evidence, seed_range
 from dashboard.pages.elements import KEPT, captioned_chart
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
@@ -35,7 +35,7 @@ def space_page(scene: Scene) -> None:
         _choices(snapshot, axes)
         _coordinates(snapshot, axes)
     with st.container(key="facts"):
-        st.text(f"Accuracy: {evidence(scene.settings, seeds_per_network(snapshot.trials))}.")
+        st.text(f"Accuracy: {evidence(scene.settings, seed_range(snapshot.trials))}.")
 
 
 def _importance(scene: Scene) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.charts import steps as charts
-from dashboard.number_format import evidence, seeds_per_network
+from dashboard.number_format import evidence, seed_range
 from dashboard.pages.address import choose
 from dashboard.pages.elements import KEPT, captioned_chart, text_box
 from dashboard.pages.study_page import Scene
@@ -42,7 +42,7 @@ def steps_page(scene: Scene) -> None:
         _contexts(answers)
         _pairs(answers)
     with st.container(key="facts"):
-        st.text(f"Accuracy: {evidence(settings, seeds_per_network(scene.snapshot.trials))}. {_size(answers)}")
+        st.text(f"Accuracy: {evidence(settings, seed_range(scene.snapshot.trials))}. {_size(answers)}")
 
 
 @once

@@ -11,13 +11,14 @@ import streamlit as st
 
 from dashboard.charts.compare import MOST
 from dashboard.derived import leads_over
-from dashboard.number_format import FLOPS, count
+from dashboard.number_format import count
 from dashboard.pages.elements import KEPT, text_box
 from dashboard.pages.studies_table import studies_table
 from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
 from nas.analysis.baseline import why_not
+from nas.analysis.cost_axes import FLOPS
 from nas.analysis.leads import points_words
 from nas.analysis.pareto import score
 from nas.analysis.wording import ends_words
@@ -71,7 +72,7 @@ def studies_page(cache: StudyCache, runs: Path) -> None:
         st.text(
             "Best: on the validation split, the most accurate network, mean of its seeds; n: images. Hypervolume: area "
             f"under the front over {over}, 0 to 1, beside it as trials ended. Running: a process "
-            f"that lives works on it. Budget: {FLOPS}."
+            f"that lives works on it. Budget: {FLOPS.label}."
         )
     _comparison(list(found))
     _troubles(found)

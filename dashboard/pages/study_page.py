@@ -87,8 +87,9 @@ def _watch_study(cache: StudyCache, runs: Path, snapshot: Snapshot, beside: Snap
 
     def unchanged() -> bool:
         now = cache.read(snapshot.folder)
-        same = now.same(snapshot) and baseline(cache, now) is beside
-        return same and set(study_names(runs)) == listed and export.busy() == busy
+        other = baseline(cache, now)
+        alike = other.same(beside) if other and beside else other is beside
+        return now.same(snapshot) and alike and set(study_names(runs)) == listed and export.busy() == busy
 
     watch(unchanged, lambda: cache.read(snapshot.folder).updated)
 

@@ -38,10 +38,8 @@ def trials_page(scene: Scene) -> None:
         text = st.text_input(
             "Reason or network holds", key="holds", width=260, placeholder="e.g. nan, modulation", **KEPT
         )
-        asked = st.number_input("Go to trial", 0, max(len(snapshot.trials) - 1, 0), None, key="goto", width=140)
-        if asked is not None and asked != number:
-            choose(int(asked))
-            number = int(asked)
+        last = max(len(snapshot.trials) - 1, 0)
+        st.number_input("Go to trial", 0, last, None, key="goto", width=140, on_change=_go)
     frame = shown(snapshot, tuple(wanted), (text or "").strip().lower()[:80])
     noise = networks_of(snapshot).noise
     alone = ", with a 95% interval of each by itself" if noise and noise.known else ""
@@ -59,6 +57,12 @@ def trials_page(scene: Scene) -> None:
         _trial(trial)
     _failures(snapshot)
     _stopped(frame)
+
+
+def _go() -> None:
+    """Selects the trial whose number was typed in, once: a row or the address may select another later."""
+    if (asked := st.session_state["goto"]) is not None:
+        choose(int(asked))
 
 
 def _counts(scene: Scene) -> None:

@@ -15,15 +15,14 @@ Only ranks count there, so that a network which failed to train may be below all
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.analysis.history import Step
-from nas.analysis.multiple_comparisons import LEVEL, VALUES, bonferroni_level, bonferroni_p
+from nas.analysis.multiple_comparisons import LEVEL, VALUES, bonferroni_level
 from nas.analysis.seed_noise import Floats, mean_half_width
 
 Places = NDArray[np.int64]
@@ -57,17 +56,6 @@ class Edf:
     def failed(self) -> int:
         """How many of them failed to train."""
         return int(np.isneginf(self.accuracy).sum())
-
-
-@dataclass(frozen=True)
-class Distance:
-    """Kolmogorov and Smirnov's: the largest gap between two distributions, and how often chance has as large a one; of
-    several distances, how often chance has any as unlikely (`nas.analysis.multiple_comparisons`)."""
-
-    one: str
-    other: str
-    value: float
-    p: float
 
 
 @dataclass(frozen=True)
@@ -158,20 +146,6 @@ def _ends(weight: Floats, last: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """(R, N) signed weights by rising accuracy -> (R,) how far the first lies behind, and ahead; 0 at least."""
     gap = np.cumsum(weight, axis=1)[:, last]
     return np.maximum(gap.max(axis=1), 0.0), np.maximum(-gap.min(axis=1), 0.0)
-
-
-def distance(one: Weighted, other: Weighted, seed: int = 0) -> Distance:
-    """The larger of both gaps, of two samples of one `equal_complexity`."""
-    found = gaps(one, other, np.random.default_rng(seed))
-    value = max(found.one_ahead, found.other_ahead)
-    return Distance(one.sample.name, other.sample.name, value, found.p(value))
-
-
-def distances(rows: Sequence[Weighted]) -> list[Distance]:
-    """Between all pairs, their p holding together."""
-    pairs = list(combinations(rows, 2))
-    found = [distance(one, other) for one, other in pairs]
-    return [replace(one, p=bonferroni_p(one.p, len(pairs))) for one in found]
 
 
 @dataclass(frozen=True)

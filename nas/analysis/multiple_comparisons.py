@@ -23,11 +23,6 @@ def bonferroni_level(statements: int) -> float:
     return 1 - (1 - LEVEL) / max(statements, 1)
 
 
-def bonferroni_p(p: float, statements: int) -> float:
-    """A p of one test as one of so many: below 5% it holds together with the others."""
-    return min(1.0, p * max(statements, 1))
-
-
 def bonferroni_note(statements: int, noun: str) -> str:
     """`95% for all 12 intervals together (Bonferroni)`; a single one needs no correction."""
     return "95%" if statements <= 1 else f"95% for all {statements:,} {noun} together (Bonferroni)"

@@ -8,7 +8,8 @@ import numpy as np
 
 from nas.analysis.baseline import differences
 from nas.analysis.comparison import Sample
-from nas.analysis.pareto import failed, flops, merged, points, score
+from nas.analysis.cost_axes import FLOPS, CostAxis
+from nas.analysis.pareto import failed, merged, points, score
 from nas.analysis.space_comparison import SpaceComparison, compare_samples
 from nas.records.settings import Settings
 from nas.records.trial import Trial
@@ -22,7 +23,7 @@ def compare_studies(one: StudyTrials, other: StudyTrials, seed: int = 0) -> Spac
     InputError for studies that cannot be compared, and for too few networks."""
     settings = one[1], other[1]
     check_comparable(*settings)
-    mine, others = (_sample(study, name) for study, name in zip((one, other), names_of(*settings), strict=True))
+    mine, others = (sample(study[0], name) for study, name in zip((one, other), names_of(*settings), strict=True))
     return compare_samples(mine, others, shared_band(*settings), seed)
 
 
@@ -83,10 +84,13 @@ def is_narrowing(one: Space, other: Space) -> bool:
     return all(set(few) <= set(many) for many, few in pairs) and any(len(few) < len(many) for many, few in pairs)
 
 
-def _sample(study: StudyTrials, name: str) -> Sample:
-    rows, lost = merged(study[0]), failed(study[0])
-    accuracy = np.array([*map(score, rows), *[-np.inf] * len(lost)])
-    return Sample(name, accuracy, np.array([flops(trial) for trial in (*rows, *lost)], dtype=float))
+def sample(trials: Sequence[Trial], name: str, cost: CostAxis = FLOPS) -> Sample:
+    """A study's networks that have such a cost: those that were trained to their end, at the means of their seeds, and
+    those that failed to train. Those stopped early are no part of it."""
+    every = [*((trial, score(trial)) for trial in merged(trials)), *((trial, -np.inf) for trial in failed(trials))]
+    known = [(accuracy, value) for trial, accuracy in every if (value := cost.of(trial))]
+    accuracies, costs = np.array(known, dtype=float).reshape(-1, 2).T
+    return Sample(name, accuracies, costs)
 
 
 def seeds_per_network(one: StudyTrials, other: StudyTrials) -> tuple[int, int]:

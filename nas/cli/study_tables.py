@@ -105,12 +105,11 @@ def studies_table(rows: Sequence[Summary], names: Sequence[str] | None = None) -
     # the longest budgets fold before names and dates do; in their place stands what is wrong with a study
     most = 15 if all(row.settings for row in rows) else None
     columns = (Column(name, overflow="fold", max_width=most if name == "budget" else None) for name in chosen)
-    table = plain_table(*columns, note="\n".join(notes(STUDIES, chosen)))
+    errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]
+    note = "\n".join([*notes(STUDIES, chosen), *map(escape, errors)])
+    table = plain_table(*columns, note=note)
     for row in rows:
         table.add_row(*(Text(_STUDY_WORDS[name](row)) for name in chosen))  # a folder's name may hold brackets
-    errors = [f"{row.name}: its last search ended with an error: {row.problem}" for row in rows if row.state == "error"]
-    if errors:
-        table.caption = Text("\n".join(errors))
     return table
 
 

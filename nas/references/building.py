@@ -64,7 +64,7 @@ def look(name: str, variant: Variant, task: Task) -> Looked:
         idle = tuple(key for key, value in network.named_parameters() if value.requires_grad and value.grad is None)
         with torch.no_grad():
             _check_logits(name, network.eval()(images), task)
-        return Looked(variant, count_module(network, task), idle)
+        cost = count_module(network, task)
     except InputError:
         raise
     except (Exception, SystemExit) as error:  # of any code; what it says is the reason
@@ -72,6 +72,11 @@ def look(name: str, variant: Variant, task: Task) -> Looked:
             f"{name} must take images of {task.image_size} px with {task.channels} channel"
             f"{'s' * (task.channels > 1)}, got {_said(error)}; give it a smaller patch, window or stride"
         ) from error
+    if cost.flops == 0:  # a front is over log FLOPs
+        raise InputError(
+            f"{name} must have a convolution or linear layer, got 0 FLOPs; write its products as one of these"
+        )
+    return Looked(variant, cost, idle)
 
 
 def made(name: str, variant: Variant) -> nn.Module:

@@ -18,8 +18,8 @@ def test_accuracy_is_said_with_split_n_and_seeds() -> None:
     )
     assert number_format.evidence(make_settings("a"), 2) == "validation top-1, n = 360 images, mean of 2 seeds"
     trials = [Trial(number=i, state="complete", key=key) for i, key in enumerate("aab")]
-    assert number_format.seeds_per_network(trials) == (1, 2)
-    assert number_format.seeds_per_network([]) == (1, 1)
+    assert number_format.seed_range(trials) == (1, 2)
+    assert number_format.seed_range([]) == (1, 1)
 
 
 @pytest.mark.parametrize(

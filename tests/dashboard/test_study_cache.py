@@ -13,8 +13,10 @@ from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
 from nas.latency.measurements import FILE as TIMINGS
 from nas.latency.measurements import keep
+from nas.records.reference import reference_path
 from nas.records.settings import JOURNAL
-from tests.dashboard.studies import add_trial, damage, make_study
+from tests.dashboard.studies import add_trial, damage, give_sign_of_life, make_study
+from tests.nas.analysis.test_against_front import reference
 
 CALLS: list[tuple[object, ...]] = []
 
@@ -85,6 +87,37 @@ def test_latencies_that_cannot_be_read_for_now_are_said_and_read_once_they_can(t
     whole.unlink()
     aside.rename(whole)
     assert (cache.read(folder).measured, cache.read(folder).unmeasured) == (first.measured, None)
+
+
+def test_references_that_cannot_be_read_for_now_stay_and_are_read_once_they_can(tmp_path: Path) -> None:
+    folder, cache, share = make_study(tmp_path, complete=1), StudyCache(), tmp_path / "share"
+    reference(0.5, 4_000_000).write(folder)
+    first = cache.read(folder)
+    assert len(first.references) == 1
+    reference(0.6, 9_000_000, "other").write(folder)
+    whole = reference_path(folder, "other", 0).rename(tmp_path / "aside")
+    share.symlink_to("/proc/self/mem")  # a plain file, of which the first byte cannot be read
+    reference_path(folder, "other", 0).symlink_to(share)
+    away = cache.read(folder)
+    assert away.references is first.references
+    assert "Input/output error" in (away.no_references or "")
+    assert cache.read(folder) is away
+    share.unlink()
+    whole.rename(share)  # which the study's folder does not tell
+    assert [each.name for each in cache.read(folder).references] == ["timm:resnet18", "other"]
+    assert cache.read(folder).no_references is None
+
+
+def test_a_sign_of_life_keeps_what_was_worked_out(tmp_path: Path) -> None:
+    folder, cache = make_study(tmp_path, complete=3, running=1), StudyCache()
+    first = cache.read(folder)
+    found = _counted(first)
+    give_sign_of_life(folder)
+    later = cache.read(folder)
+    assert later.same(first)
+    assert later.updated != first.updated
+    assert _counted(later) is found
+    CALLS.clear()
 
 
 def test_a_journal_is_parsed_again_only_where_it_changed(tmp_path: Path) -> None:

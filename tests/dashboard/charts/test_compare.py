@@ -11,7 +11,7 @@ import pytest
 
 from dashboard.charts import compare
 from dashboard.pages.compare import methods
-from nas.analysis.comparison import Distance, Edf, Growth
+from nas.analysis.comparison import Edf, Growth
 from tests.dashboard.charts.figures import TRIALS, as_plotly
 from tests.dashboard.studies import HOSTILE, make_settings
 
@@ -31,12 +31,13 @@ def test_fronts_edfs_and_growth_of_several_studies() -> None:
     ]
     as_plotly(compare.edf_figure(rows))
     assert "<img" not in json.dumps(compare.edf_figure(rows))
-    assert compare.edf_caption(rows, [Distance("one", "two", 0.5, 0.004)]) == (
-        "At equal FLOPs one and two are 0.50 apart (Kolmogorov-Smirnov; p < 0.01). "
-        f"Networks in the FLOPs that they share: one 2, {HOSTILE} 1."
+    shared = f"Networks in the FLOPs that they share: one 2, {HOSTILE} 1."
+    assert compare.edf_caption(rows, {"one": 0}) == shared
+    lost = replace(rows[0], accuracy=np.array([-np.inf, 0.6]))
+    assert compare.edf_caption([lost, rows[1]], {"one": 0, HOSTILE: 1_234}) == (
+        f"{shared} Failed to train, and below all others: one 1. "
+        f"Stopped early, and in no line, which looks the better for it: {HOSTILE} 1,234."
     )
-    three = [Distance("one", "two", 0.5, 0.03), Distance("one", "six", 0.4, 0.2), Distance("two", "six", 0.1, 1.0)]
-    assert "p 1.00). p: of 3 pairs together (Bonferroni). Networks" in compare.edf_caption(rows, three)
     level = {"one": TRIALS[:2], "two": [replace(TRIALS[1], accuracy=0.9396)]}
     told = compare.fronts_caption(level)
     assert "one (94.00%, less than 0.1 points ahead)" in told

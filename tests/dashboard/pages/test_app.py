@@ -6,17 +6,19 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
 
+from dashboard.pages import export, study_page
 from dashboard.study_cache import StudyCache
 from nas.records.settings import FILE, JOURNAL
 from nas.storage.journal import open_file
 from nas.storage.reader import Reader
 from tests.dashboard.opened import checked, metrics, page, said
-from tests.dashboard.studies import HOSTILE, add_trial, damage, make_study, tear
+from tests.dashboard.studies import HOSTILE, add_trial, damage, give_sign_of_life, make_study, tear
 
 
 def test_starts_without_torch_and_samplers() -> None:
@@ -61,6 +63,21 @@ def test_every_page_bears_every_state(runs: Path, where: str) -> None:
         app = page(where, study=name)
         assert app.title
         assert not [e.value for kind in (app.text, app.title, app.header) for e in kind if "`" in str(e.value)]
+
+
+def test_a_page_is_drawn_anew_for_what_it_shows_and_for_no_sign_of_life(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_study(runs, complete=3)
+    beside = make_study(runs, "first-random", complete=3, seed=1, running=1)
+    looks: list[Callable[[], bool]] = []
+    monkeypatch.setattr(study_page, "watch", lambda unchanged, _: looks.append(unchanged))
+    monkeypatch.setattr(export, "busy", lambda: False)  # of a session
+    page(study="first")
+    give_sign_of_life(beside)
+    assert looks[0]()
+    add_trial(beside, random.Random(2))
+    assert not looks[0]()
 
 
 def test_a_study_out_of_reach_keeps_what_was_last_read(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def test_studies_by_different_metrics_are_not_compared_without_a_warning(runs: P
     make_imbalanced(runs)
     make_study(runs, "plain", complete=6)
     words = said(page("compare", **{"with": ["rare", "plain"]}))
-    assert "These studies differ in metric (accuracy, balanced accuracy)" in words
+    assert "These studies differ in metric: their accuracies" in words
 
 
 def test_csv_has_a_column_for_each_class(runs: Path) -> None:

@@ -89,10 +89,24 @@ def test_two_studies_are_compared(runs: Path) -> None:
     assert "updated" not in nothing, "nothing is shown that could have been"
     words = said(page("compare", **{"with": ["one", "two", "none", HOSTILE]}))
     assert "Best: within" in words
-    assert "one and two are" in words
+    assert re.search(r"Networks in the FLOPs that they share: one \d+, two \d+\.", words)
     assert "Hypervolume after" in words
     assert re.search(r"updated \d+ s ago", words)
     assert "none has no finished network to compare: it is empty." in words
+
+
+def test_networks_that_failed_or_were_stopped_are_no_better_for_it(runs: Path) -> None:
+    make_study(runs, "one", complete=25, stopped=4)
+    make_study(runs, "two", complete=25, seed=1, failed=12)
+    words = said(page("compare", **{"with": ["one", "two"]}))
+    networks = re.search(
+        r"that they share: one (\d+), two (\d+)\. Failed to train, and below all others: two (\d+)", words
+    )
+    assert networks is not None
+    assert int(networks[2]) > 30, "those that failed are networks of the study"
+    assert int(networks[3]) >= 10
+    assert "Stopped early, and in no line, which looks the better for it: one 4." in words
+    assert "Kolmogorov" not in words, "of what a search chose no test is made"
 
 
 def test_at_first_the_study_is_compared_with_what_is_beside_it(runs: Path) -> None:
@@ -102,7 +116,10 @@ def test_at_first_the_study_is_compared_with_what_is_beside_it(runs: Path) -> No
         make_study(runs, "other", complete=3)
     )
     make_study(runs, "none", complete=0)
+    older = {name: value for name, value in make_settings("mine-random").recipe.items() if name != "mixup"}
+    make_settings("mine-random", recipe=older).write(runs / "mine-random")  # as a release without mixup wrote it
     app = page("compare", study="mine")
+    assert "These studies differ" not in said(app)
     assert app.multiselect(key="with").value == ["mine", "mine-random"]
     assert page("compare", study="mine-random").multiselect(key="with").value == ["mine-random", "mine"]
     assert page("compare", study="early").multiselect(key="with").value == ["early", "later"], "the first that may be"
@@ -126,5 +143,5 @@ def test_studies_are_compared_in_a_latency_that_all_of_them_have(runs: Path) -> 
     app = page("compare", over="latency (batch 1, A Phone)", **{"with": ["one", "two"]})
     words = said(app)
     assert "Best over latency (batch 1, A Phone): within " in words
-    assert "At equal latency (batch 1, A Phone) one and two are" in words
+    assert "Networks in the latency (batch 1, A Phone) that they share: one 2" in words
     assert app.selectbox(key="over").options == ["FLOPs", "parameters", "activations", "latency (batch 1, A Phone)"]

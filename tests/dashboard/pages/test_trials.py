@@ -12,7 +12,7 @@ from dashboard.charts.space import coordinates_figure
 from dashboard.derived import designs_of, means_of, varied_of
 from dashboard.pages import trials
 from dashboard.study_cache import StudyCache
-from tests.dashboard.opened import metrics, page, said
+from tests.dashboard.opened import checked, metrics, page, said
 from tests.dashboard.studies import HOSTILE, add_trial, make_study
 
 
@@ -29,6 +29,18 @@ def test_trials_are_filtered_by_state_and_words(runs: Path) -> None:
     assert "This study has no trial 60. Choose one in the table." in said(page("trials", trial="60")), (
         "no chart is there"
     )
+
+
+def test_after_going_to_a_trial_another_can_be_selected(runs: Path) -> None:
+    make_study(runs, complete=9)
+    app = page("trials")
+    app = checked(app.number_input(key="goto").set_value(5).run())
+    assert "Trial 5: complete" in said(app)
+    app.query_params["trial"] = "7"
+    assert "Trial 7: complete" in said(checked(app.run()))
+    app = checked(app.number_input(key="goto").set_value(None).run())
+    assert "Trial 7: complete" in said(app), "an emptied box selects nothing"
+    assert "Trial 3: complete" in said(checked(app.number_input(key="goto").set_value(3).run()))
 
 
 def test_where_a_trial_was_stopped_is_told(runs: Path) -> None:

@@ -24,6 +24,8 @@ RANDOM = replace(MINE, name="mine-random", sampler="random", command="nas search
         ({"sampler": "tpe"}, "its sampler is tpe"),
         ({"flops_high": 8_000_000}, "its budget is 1M..8M FLOPs"),
         ({"space": Space.load("convnext_32").to_dict(), "space_name": "other"}, "its space is another, other"),
+        ({"recipe": {name: value for name, value in MINE.recipe.items() if name != "mixup"}}, ""),
+        ({"metric": "balanced"}, "its metric is balanced, and not accuracy"),
         ({"recipe": MINE.recipe | {"lr": 0.5}}, "its recipe.lr is 0.5, and not 0.002"),
         ({"data": replace(MINE.data, fingerprint="1" * 16)}, f"its data.fingerprint is {'1' * 16}, and not {'0' * 16}"),
     ],

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp, t  # type: ignore[import-untyped]
 
-from nas.analysis.comparison import Sample, distance, distances, edf, equal_complexity, growth, growths
+from nas.analysis.comparison import Sample, edf, equal_complexity, gaps, growth, growths
 from nas.analysis.history import Step
 
 
@@ -38,30 +36,22 @@ def test_a_bin_that_one_study_has_nothing_in_is_left_out() -> None:
     assert equal_complexity([sample("a", []), one]) == []
 
 
-def test_the_distance_is_kolmogorovs_and_smirnovs() -> None:
+def test_the_larger_gap_is_kolmogorovs_and_smirnovs() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(0.5, 0.1, 60), rng.normal(0.58, 0.1, 40)
     one, other = equal_complexity([sample("x", [(a, 1.0) for a in x]), sample("y", [(a, 1.0) for a in y])])
-    found, known = distance(one, other), ks_2samp(x, y)
-    assert found.value == pytest.approx(known.statistic)
-    assert found.p == pytest.approx(known.pvalue, rel=0.5, abs=0.01)
+    found, known = gaps(one, other, rng), ks_2samp(x, y)
+    assert found.other_ahead > found.one_ahead
+    assert found.other_ahead == pytest.approx(known.statistic)
+    assert found.p(found.other_ahead) == pytest.approx(known.pvalue, rel=0.5, abs=0.01)
 
 
 def test_ties_are_one_step() -> None:
     one, other = equal_complexity([sample("x", [(0.5, 1.0)] * 3), sample("y", [(0.5, 1.0)] * 2)])
-    found = distance(one, other)
-    assert found.value == pytest.approx(0)
-    assert found.p == 1
-
-
-def test_the_distances_of_several_studies_hold_together() -> None:
-    """Six studies of the same networks: of 15 pairs one seems different at 5%, and none is said to be."""
-    rng = np.random.default_rng(9)
-    rows = equal_complexity([sample(f"s{i}", [(a, 1.0) for a in rng.normal(0.5, 0.1, 30)]) for i in range(6)])
-    pairs = distances(rows)
-    alone = [distance(one, other).p for one, other in combinations(rows, 2)]
-    assert [pair.p for pair in pairs] == pytest.approx([min(1.0, 15 * p) for p in alone])
-    assert min(alone) < 0.05 < min(pair.p for pair in pairs)
+    found = gaps(one, other, np.random.default_rng(0))
+    assert found.one_ahead == pytest.approx(0)
+    assert found.other_ahead == pytest.approx(0)
+    assert found.p(0.0) == 1
 
 
 def test_growth_is_the_mean_over_seeds_with_students_interval() -> None:

@@ -421,6 +421,10 @@ def test_studies_say_their_budget_or_what_is_wrong() -> None:
     assert later[0][-2:] == ["5.81M..10.1M", now.astimezone().strftime("today %H:%M")]
     assert table[1] == ["old [b]", "broken", "0", "", "", "journal [/x] is damaged in line 3", ""]
     assert "journal [/x] is damaged" in show(studies_table([good, broken]))
+    failed = replace(good, name="[b]late", state="error", problem="disk [/x] is full")
+    said = show(studies_table([good, failed]))
+    assert "[b]late: its last search ended with an error: disk [/x] is full" in said
+    assert "best: accuracy of the most accurate network" in said, "the legend stays"
 
 
 def test_a_cost_in_full_says_its_conventions() -> None:

@@ -32,6 +32,12 @@ def all_of_it(**told):
 
 def fails(): raise KeyError("no such width")
 def nothing(): return "a network"
+class Matrix(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3072, 10))
+    def forward(self, x):
+        return x.flatten(1) @ self.weight
 def three(): return nn.Sequential(nn.Flatten(), nn.Linear(3072, 3))
 class Two(nn.Module):
     def __init__(self):
@@ -105,6 +111,7 @@ def test_the_recipes_drop_path_reaches_all_that_take_it(module: str) -> None:
         ("some_networks:fails", "some_networks:fails must be built for this task, got KeyError"),
         ("some_networks:nothing", "some_networks:nothing must give a torch module, got str"),
         ("some_networks:three", "must give logits (2, 10) for 2 images, got (2, 3)"),
+        ("some_networks:Matrix", "some_networks:Matrix must have a convolution or linear layer, got 0 FLOPs; write its "),
         ("some_networks:Two", "must give logits, a tensor (N, classes), got tuple"),
         ("timm:coat_tiny:img_size=224", "must take images of 32 px with 3 channels, got AssertionError"),
         ("timm:maxvit_tiny_tf_224:img_size=24", "maxvit_tiny_tf_224"),
