@@ -65,8 +65,7 @@ def export(
     Example: nas export digits-1M-4M --out exports/digits --format onnx,pt2
     """
     from nas.export.formats import parse_formats
-    from nas.export.pick import Selection, export_words
-    from nas.export.pick import pick as choose
+    from nas.export.pick import Selection, pick_with_words
     from nas.export.write import export_trial
 
     folder = find_study(study, runs)
@@ -74,12 +73,12 @@ def export(
         trial=trial, pick=pick, max_flops=max_flops, max_params=max_params, max_latency=max_latency,
         min_accuracy=min_accuracy, by=by, batch=batch,
     )  # fmt: skip
-    chosen = choose(folder, selection)
+    chosen, said = pick_with_words(folder, selection)
     card = export_trial(
         Reader(folder), chosen, out, data_source=data, device=device, console=progress(),
         formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
-    for line in export_words(folder, selection, chosen):
+    for line in said:
         print(line, file=sys.stderr)
     print(json.dumps(card.to_json()) if as_json else card.summary(out))
 
