@@ -272,6 +272,32 @@ def test_damaged_or_foreign_weights_are_refused(study: Reader, tmp_path: Path) -
     assert not list(tmp_path.glob(".*"))
 
 
+def test_kept_weights_may_differ_by_a_picture_where_one_is_more_than_a_point(tmp_path: Path, quick: None) -> None:
+    """The search scores in its recipe's precision, the export in float32."""
+    from tests.conftest import TINY_RECIPE
+
+    for i in range(80):
+        folder = tmp_path / "images" / f"class{i % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 100 * (i % 2) + i // 2, np.uint8)).save(folder / f"{i}.png")
+    (tmp_path / "recipe.yaml").write_text(TINY_RECIPE)
+    path, _ = run_search(
+        Space.load("digits"), str(tmp_path / "images"), Budget.parse("200K..4M"),
+        SearchPlan(trials=1, recipe_file=tmp_path / "recipe.yaml", name="few", runs=tmp_path, device="cpu", command=""),
+        QUIET,
+    )  # fmt: skip
+    few = Reader(path)
+    trial, image = chosen(few), 1 / few.settings.data.validation
+    assert image > 0.01
+    assert trial.accuracy is not None
+    for pictures in (1, 3):
+        noted = replace(trial, accuracy=trial.accuracy - pictures * image)
+        export_trial(few, noted, tmp_path / "out", device="cpu", console=QUIET, force=True)
+    noted = replace(trial, accuracy=trial.accuracy - 4 * image)
+    with pytest.raises(VerificationError, match="must reach their recorded validation accuracy"):
+        export_trial(few, noted, tmp_path / "out", device="cpu", console=QUIET, force=True)
+
+
 def test_logits_of_thousands_are_no_fault(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tolerances are of the size of the logits."""
 
