@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sys
 import zipfile
@@ -30,6 +32,7 @@ from nas.export.load import Preprocess
 from nas.final.card import Score, TrainedCard
 from nas.final.recipe import FinalRecipe
 from nas.final.to_export import _device
+from nas.final.training import FinalResult, train_to_end
 from nas.latency import runtimes
 from space import Arch, InputError, Task
 from space.network import Network
@@ -119,6 +122,41 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     change = (after["stem.conv.weight"] - before["stem.conv.weight"]).abs().max()
     assert 0 < change < 1e-3
     assert "of an export, with a new classifier" in (tmp_path / "tuned" / "README.md").read_text()
+
+
+def test_a_second_training_to_the_same_place_is_refused(
+    tiny: Path, tmp_path: Path, run: Run, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--recipe", "brief", "--epochs", 1, "--workers", 0, "--device", "cpu", "--out", tmp_path / "long"]
+    seconds: list[tuple[int, str, str]] = []
+
+    def meanwhile(*given: Any, **rest: Any) -> FinalResult:
+        if not seconds:
+            seconds.append(run("train", tiny, "--data", "digits", *words))
+        return train_to_end(*given, **rest)
+
+    monkeypatch.setattr("nas.final.to_export.train_to_end", meanwhile)
+    code, _, err = run("train", tiny, "--data", "digits", *words)
+    assert code == 0, err
+    ((code, _, err),) = seconds
+    said = f"error: out must not be in training already, got {tmp_path / 'long'}, which another nas train is at; wait "
+    assert (code, err.splitlines()[-1].startswith(said)) == (2, True)
+
+
+def test_a_kill_between_checkpoint_and_curve_loses_no_row(
+    tiny: Path, tmp_path: Path, run: Run, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--recipe", "brief", "--epochs", 1, "--workers", 0, "--device", "cpu", "--out", tmp_path / "long"]
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.final.training.write_whole", full)
+        assert run("train", tiny, "--data", "digits", *words)[0] != 0
+    code, _, err = run("train", tiny, "--data", "digits", *words)
+    assert code == 0, err
+    assert (tmp_path / "long" / "curve.csv").read_text().splitlines()[1].startswith("1,")
 
 
 def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
