@@ -88,7 +88,7 @@ def train(
     network: Annotated[str, typer.Argument(metavar="ARCH|EXPORT", help="A YAML file, a preset, or an export.")],
     data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
     out: Annotated[Path, typer.Option(help="The export to write; OUT.training is used on the way.")],
-    recipe: Annotated[str, typer.Option(help="convnext, finetune, muon, brief, or a YAML file.")] = "convnext",
+    recipe: Annotated[str, typer.Option(help="muon, convnext, finetune, brief, or a YAML file.")] = "muon",
     epochs: Annotated[int | None, typer.Option(min=1, help="[default: the recipe's; warm-up scales]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Of all processes; the learning rate scales.")] = None,
     flip: Annotated[
@@ -109,11 +109,11 @@ def train(
     skip_broken: SkipBroken = False,
     as_json: Json = False,
 ) -> None:
-    """Train a network to its end with the whole recipe, and export it; the same command goes on after a kill.
+    """Train a network to its end, and export it; the same command goes on after a kill.
 
     An export's weights are where it begins, with a new classifier for other classes; its arch.yaml begins afresh.
     Several GPUs: torchrun --nproc-per-node 4 -m nas train ...
-    Example: nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 60 --out exports/digits-long
+    Example: nas train exports/digits/arch.yaml --data digits --epochs 60 --out exports/digits-long
     """
     from nas.export.formats import parse_formats
     from nas.final.to_export import TrainOptions, run_training

@@ -67,7 +67,7 @@ class TrainOptions:
     target: str
     data: str
     out: Path
-    recipe: str = "convnext"
+    recipe: str = "muon"
     epochs: int | None = None
     batch_size: int | None = None
     flip: bool | None = None
@@ -136,7 +136,7 @@ def _check_packages(name: str, recipe: FinalRecipe) -> None:
     if recipe.needs_timm and lacking:
         raise InputError(
             f"recipe {name} must have {' and '.join(lacking)} installed for {', '.join(recipe.needs_timm)}, got none; "
-            "pip install -e '.[train]' in the clone of nas, or --recipe muon, which needs neither"
+            "pip install -e '.[train]' in the clone of nas, or --recipe muon, the default, which needs neither"
         )
 
 

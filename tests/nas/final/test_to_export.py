@@ -166,12 +166,12 @@ def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new", "--format", "onx")
     assert (code, "format must be of onnx, pt2, all, got onx; did you mean onnx?" in err) == (2, True)
     monkeypatch.setattr("nas.final.to_export.find_spec", lambda name: None)
-    code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
+    code, _, err = run("train", tiny, "--data", "digits", "--recipe", "convnext", "--out", tmp_path / "new")
     assert (code, err.splitlines()) == (
         2,
         [
             "error: recipe convnext must have timm and torchvision installed for randaugment, mixup, cutmix, erasing, "
-            "got none; pip install -e '.[train]' in the clone of nas, or --recipe muon, which needs neither"
+            "got none; pip install -e '.[train]' in the clone of nas, or --recipe muon, the default, which needs neither"
         ],
     ), "and the data was not read"
 
@@ -186,7 +186,7 @@ class _Absent:
             raise ModuleNotFoundError(name)
 
 
-def test_muon_trains_without_timm(
+def test_the_default_recipe_is_muon_and_trains_without_timm(
     tiny: Path, tmp_path: Path, run: Run, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in _Absent.names]:
@@ -198,11 +198,12 @@ def test_muon_trains_without_timm(
         folder = tmp_path / "two" / f"class{i % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8), 80 * (i % 2) + i // 2, np.uint8)).save(folder / f"{i}.png")
-    words = ["--recipe", "muon", "--epochs", 2, "--flip", "--workers", 0, "--device", "cpu"]
+    words = ["--epochs", 2, "--flip", "--workers", 0, "--device", "cpu"]
     code, _, err = run("train", tiny, "--data", tmp_path / "two", *words, "--out", tmp_path / "long")
     assert code == 0, err
     assert "note: no files for TensorBoard, which is not installed; curve.csv has the curve\n" in err
     assert (tmp_path / "long" / "curve.csv").is_file()
+    assert yaml.safe_load((tmp_path / "long" / "recipe.yaml").read_text())["optimizer"] == "muon"
     assert not (tmp_path / "long" / "tensorboard").exists()
 
 
