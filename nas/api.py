@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nas.analysis.baseline import baseline_of
 from nas.arguments import checked
-from nas.export.pick import Pick, Selection, export_words
+from nas.export.pick import Pick, Selection, pick_with_words
 from nas.export.pick import pick as choose
 from nas.records.data_card import Reading
 from nas.records.settings import find_study
@@ -391,12 +391,12 @@ class Study:
             trial=trial, pick=pick, max_flops=_text(max_flops), max_params=_text(max_params), max_latency=max_latency,
             min_accuracy=_text(min_accuracy), by=by, batch=batch,
         )  # fmt: skip
-        chosen, console = choose(self.folder, selection), Console(stderr=True, emoji=False)
+        (chosen, said), console = pick_with_words(self.folder, selection), Console(stderr=True, emoji=False)
         export_trial(
             self._reader, chosen, Path(out), data_source=None if data is None else str(data), device=device,
             console=console, formats=parse_formats(formats, False), force=force,
         )  # fmt: skip
-        for line in export_words(self.folder, selection, chosen):
+        for line in said:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         return Path(out)
 

@@ -44,7 +44,7 @@ COMMANDS = {
     },
     "Pick a network and take it on": {
         "export": "a network with weights and model card",
-        "train": "a network to its end, by the whole recipe",
+        "train": "a network to its end, from its weights or afresh",
         "predict": "classify pictures, and see what goes wrong",
         "measure": "latency, throughput and memory on this device",
         "import": "weights from elsewhere as an export",

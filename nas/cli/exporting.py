@@ -65,8 +65,7 @@ def export(
     Example: nas export digits-1M-4M --out exports/digits --format onnx,pt2
     """
     from nas.export.formats import parse_formats
-    from nas.export.pick import Selection, export_words
-    from nas.export.pick import pick as choose
+    from nas.export.pick import Selection, pick_with_words
     from nas.export.write import export_trial
 
     folder = find_study(study, runs)
@@ -74,12 +73,12 @@ def export(
         trial=trial, pick=pick, max_flops=max_flops, max_params=max_params, max_latency=max_latency,
         min_accuracy=min_accuracy, by=by, batch=batch,
     )  # fmt: skip
-    chosen = choose(folder, selection)
+    chosen, said = pick_with_words(folder, selection)
     card = export_trial(
         Reader(folder), chosen, out, data_source=data, device=device, console=progress(),
         formats=parse_formats(formats, timm), force=force,
     )  # fmt: skip
-    for line in export_words(folder, selection, chosen):
+    for line in said:
         print(line, file=sys.stderr)
     print(json.dumps(card.to_json()) if as_json else card.summary(out))
 
@@ -89,7 +88,7 @@ def train(
     network: Annotated[str, typer.Argument(metavar="ARCH|EXPORT", help="A YAML file, a preset, or an export.")],
     data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
     out: Annotated[Path, typer.Option(help="The export to write; OUT.training is used on the way.")],
-    recipe: Annotated[str, typer.Option(help="convnext, finetune, muon, brief, or a YAML file.")] = "convnext",
+    recipe: Annotated[str, typer.Option(help="muon, convnext, finetune, brief, or a YAML file.")] = "muon",
     epochs: Annotated[int | None, typer.Option(min=1, help="[default: the recipe's; warm-up scales]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Of all processes; the learning rate scales.")] = None,
     flip: Annotated[
@@ -110,11 +109,11 @@ def train(
     skip_broken: SkipBroken = False,
     as_json: Json = False,
 ) -> None:
-    """Train a network to its end with the whole recipe, and export it; the same command goes on after a kill.
+    """Train a network to its end, and export it; the same command goes on after a kill.
 
     An export's weights are where it begins, with a new classifier for other classes; its arch.yaml begins afresh.
     Several GPUs: torchrun --nproc-per-node 4 -m nas train ...
-    Example: nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 60 --out exports/digits-long
+    Example: nas train exports/digits/arch.yaml --data digits --epochs 60 --out exports/digits-long
     """
     from nas.export.formats import parse_formats
     from nas.final.to_export import TrainOptions, run_training

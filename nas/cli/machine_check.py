@@ -31,7 +31,7 @@ EXTRAS = {
 }
 FOR = {
     "onnx": "exports as ONNX",
-    "train": "nas train but for --recipe muon and brief, its TensorBoard files, timm's networks",
+    "train": "nas train by convnext or finetune, its TensorBoard files, timm's networks",
     "notebook": "the notebook",
     "postgres": "studies on a server", "s3": "artifacts in a store", "ray": "workers on a cluster",
     "tensorboard": "--track tensorboard", "mlflow": "--track mlflow", "wandb": "--track wandb",

@@ -40,6 +40,8 @@ class Written:
 
 def check_out(out: Path, force: bool) -> None:
     """Raises InputError for a folder that exists, unless `force` may overwrite it: an export and nothing else."""
+    if out.name in ("", ".."):
+        raise InputError(f"out must end in a folder's name, got {out}; write {out.resolve()}")
     if not out.exists() and not out.is_symlink():
         return
     if not force:
@@ -47,6 +49,8 @@ def check_out(out: Path, force: bool) -> None:
             f"out must be a new folder, got {out}, which exists; choose another, or overwrite with --force "
             "(in Python force=True)"
         )
+    if out.is_symlink():
+        raise InputError(f"out must be a folder, got {out}, a link to {out.resolve()}; name that one")
     if not out.is_dir() or not all((out / name).is_file() for name in (WEIGHTS, ARCH, PREPROCESS)):
         raise InputError(f"out must be an export to be overwritten, got {out}; remove it by hand")
 
@@ -87,9 +91,10 @@ def write(
             (aside / CARD).write_text(card(written), encoding="utf-8")
             check(aside)
             _sync(aside)
+            check_out(out, force)  # again: another may have come meanwhile
+            _name(aside, out)
             if (of_another := folder_of(out)).is_dir():
                 shutil.rmtree(of_another)
-            _name(aside, out)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return written

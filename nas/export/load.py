@@ -79,12 +79,12 @@ def load_export(folder: str | Path) -> Exported:
 
 def load_preprocess(folder: Path) -> Preprocess:
     """The preprocessing of an export folder. Raises InputError where it is damaged."""
+    path = folder / PREPROCESS
     try:
-        return check(
-            Preprocess, json.loads((folder / PREPROCESS).read_text(encoding="utf-8")), str(folder / PREPROCESS)
-        )
-    except json.JSONDecodeError as error:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # no JSON, or no UTF-8
         raise _damaged(folder, error) from error
+    return check(Preprocess, plain, str(path))
 
 
 def _damaged(folder: Path, error: Exception) -> InputError:

@@ -83,16 +83,31 @@ class Picked:
 
 def pick(folder: Path, selection: Selection) -> Trial:
     """The trial: of a network with several, the first. Raises InputError where the study has none such."""
+    return _chosen(folder, Reader(folder).trials(), selection)[0]
+
+
+def pick_with_words(folder: Path, selection: Selection) -> tuple[Trial, list[str]]:
+    """The trial, and what must be said beside its export: what a choice by a rule rests on, and whether the network was
+    measured outside the study's budget in latency. Raises InputError as `pick` does."""
     rows = Reader(folder).trials()
+    trial, found = _chosen(folder, rows, selection)
+    said = [] if found is None else _picked_words(folder, rows, selection, found)
+    outside = outside_words(folder, Settings.read(folder), [trial])
+    return trial, [*said, *(f"latency: {line}" for line in outside)]
+
+
+def _chosen(folder: Path, rows: Sequence[Trial], selection: Selection) -> tuple[Trial, Picked | None]:
+    """The trial of these, and the choice where it was made by a rule."""
     if selection.trial is None:
-        return rows[_picked(folder, rows, selection).trial.number]
+        found = _picked(folder, rows, selection)
+        return rows[found.trial.number], found
     if selection != Selection(trial=selection.trial):
         raise InputError("trial must be given alone, got limits or a pick beside it; leave one out")
     if not rows:
         raise InputError(f"trial must be one of the study's, got {selection.trial}; it has no trial yet, search first")
     if not 0 <= selection.trial < len(rows):
         raise InputError(f"trial must be from 0 to {len(rows) - 1}, got {selection.trial}; `nas trials` lists them")
-    return rows[selection.trial]
+    return rows[selection.trial], None
 
 
 def _picked(folder: Path, rows: Sequence[Trial], selection: Selection) -> Picked:
@@ -180,20 +195,10 @@ def _refuse(points: Sequence[Trial], limits: Sequence[Limit]) -> NoReturn:
     raise InputError(f"limits must hold for a network together, got {got}; {there}")
 
 
-def export_words(folder: Path, selection: Selection, chosen: Trial) -> list[str]:
-    """What must be said beside an export: `picked_words`, and whether the network was measured outside the study's
-    budget in latency."""
-    outside = outside_words(folder, Settings.read(folder), [chosen])
-    return [*picked_words(folder, selection), *(f"latency: {line}" for line in outside)]
-
-
-def picked_words(folder: Path, selection: Selection) -> list[str]:
-    """What must be said beside a choice by a rule: its accuracy with an interval, whether the next cheaper network is
-    told from it, and which device's latency was meant."""
-    if selection.trial is not None:
-        return []
-    rows = Reader(folder).trials()
-    found, results = _picked(folder, rows, selection), networks(rows)
+def _picked_words(folder: Path, rows: Sequence[Trial], selection: Selection, found: Picked) -> list[str]:
+    """The choice's accuracy with an interval, whether the next cheaper network is told from it, and which device's
+    latency was meant."""
+    results = networks(rows)
     row, said = results.rows[found.trial.number], []
     half = "" if row.half is None else f" ± {100 * row.half:.2f}"
     what = f"{100 * score(row.trial):.2f}{half}%, {row.seeds} seed{'s' * (row.seeds > 1)}"

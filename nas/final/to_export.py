@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import yaml
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save
@@ -36,9 +37,10 @@ from nas.final.card import ImportedCard, Score, TrainedCard
 from nas.final.first_weights import begin_with
 from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
-from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, fit_batch, processes, train_to_end
+from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, curve_csv, fit_batch, processes, train_to_end
 from nas.latency.timing import device_name
 from nas.records.data_card import AS_FOUND, Reading
+from nas.records.files import write_whole
 from nas.records.progress import StepLine
 from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
@@ -65,7 +67,7 @@ class TrainOptions:
     target: str
     data: str
     out: Path
-    recipe: str = "convnext"
+    recipe: str = "muon"
     epochs: int | None = None
     batch_size: int | None = None
     flip: bool | None = None
@@ -88,7 +90,7 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
     recipe = FinalRecipe.load(order.recipe, order.epochs, order.batch_size, order.flip)
     _check_packages(order.recipe, recipe)
     device = _device(order.device)
-    with processes(device) as share:
+    with processes(device) as share, ExitStack() as stack:
         quiet = console if share.rank == 0 else Console(quiet=True)
         network, data, start = _begin(order, recipe, quiet)
         before = _before(order.target, data)  # now: --force may write over it
@@ -98,6 +100,8 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
         _length(recipe, len(data.train.labels), quiet)
         folder = order.out.with_name(f"{order.out.name}.training")
         folder.mkdir(parents=True, exist_ok=True)
+        if share.rank == 0:
+            stack.enter_context(_alone(order.out, folder))
         identity = {  # what must be the same for a training to go on
             "network": network.arch.key, "data": data.fingerprint, "start": start, "seed": order.seed,
             **{f"recipe.{key}": value for key, value in recipe.to_dict().items()}, "recipe.flip": flip,
@@ -115,13 +119,24 @@ def run_training(order: TrainOptions, console: Console) -> TrainedCard | None:
         return card
 
 
+def _alone(out: Path, folder: Path) -> AbstractContextManager[object]:
+    """Held by whoever trains there: the kernel's lock, which dies with its process."""
+    try:
+        return FileLock(folder / "lock").acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"out must not be in training already, got {out}, which another nas train is at; wait for it, or choose "
+            "another --out"
+        ) from error
+
+
 def _check_packages(name: str, recipe: FinalRecipe) -> None:
     """Before the data is read, which may take minutes."""
     lacking = [package for package in NEEDS if find_spec(package) is None]
     if recipe.needs_timm and lacking:
         raise InputError(
             f"recipe {name} must have {' and '.join(lacking)} installed for {', '.join(recipe.needs_timm)}, got none; "
-            "pip install -e '.[train]' in the clone of nas, or --recipe muon, which needs neither"
+            "pip install -e '.[train]' in the clone of nas, or --recipe muon, the default, which needs neither"
         )
 
 
@@ -272,7 +287,7 @@ def _export(
     def extra(aside: Path) -> None:
         facts.write(aside)
         (aside / RECIPE).write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False), encoding="utf-8")
-        shutil.copy(folder / CURVE, aside / CURVE)
+        write_whole(aside / CURVE, curve_csv(trained.curve))
         if (folder / BOARD).is_dir():
             shutil.copytree(folder / BOARD, aside / BOARD)
 

@@ -11,7 +11,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -276,7 +276,7 @@ def _layer(name: str, network: Network) -> int:
     return before + 1 + (int(rest[2]) if rest[1] == "blocks" else 0)
 
 
-def curve_csv(rows: list[FinalEpoch]) -> str:
+def curve_csv(rows: Sequence[FinalEpoch]) -> str:
     return as_csv(pd.DataFrame(rows))
 
 

@@ -63,15 +63,15 @@ DEMO = (
     Row(("python examples/predict.py exports/digits",), r"read \d( \d){9} from pictures of 0 1 2 3 4 5 6 7 8 9"),
     Row(
         (
-            "nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 60 --out exports/digits-long",
-            "nas train ARCH --data DATA --recipe muon --out DIR",
+            "nas train exports/digits/arch.yaml --data digits --epochs 60 --out exports/digits-long",
+            "nas train ARCH --data DATA --out DIR",
         ),
         r"exports/digits-long[\s\S]*test accuracy",
-        "nas train exports/digits/arch.yaml --data digits --recipe muon --epochs 1 --out exports/digits-long",
+        "nas train exports/digits/arch.yaml --data digits --epochs 1 --out exports/digits-long",
     ),
     Row(
         (
-            "nas train ARCH|EXPORT --data DATA --out DIR [--recipe convnext|finetune|muon|brief|FILE.yaml] [--epochs N] "
+            "nas train ARCH|EXPORT --data DATA --out DIR [--recipe muon|convnext|finetune|brief|FILE.yaml] [--epochs N] "
             "[--batch-size N]",
             "nas train exports/digits --data digits --out exports/tuned --recipe finetune --epochs 30 --batch-size 64",
         ),

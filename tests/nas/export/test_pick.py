@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
+import nas
 from nas.analysis.pareto import merged
-from nas.export.pick import Selection, pick, picked_words
+from nas.export.pick import Selection, pick, pick_with_words
 from nas.latency.measurements import keep
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import InputError
-from tests.dashboard.studies import make_study
+from tests.dashboard.studies import add_trial, make_study
 from tests.nas.conftest import Run
 
 
@@ -174,15 +176,30 @@ def test_a_study_without_a_finished_trial_has_nothing_to_pick(tmp_path: Path) ->
 
 def test_a_choice_comes_with_its_interval_and_with_what_it_is_not_told_from() -> None:
     study = Path("runs/cifar10-16M")  # with 16 further seeds
-    assert picked_words(study, Selection()) == [
+    assert pick_with_words(study, Selection())[1] == [
         "picked: trial 34 (71.11 ± 0.66%, 2 seeds; 11.5M FLOPs)",
         "tie: these seeds do not tell it from trial 33, which is cheaper: 70.72%, 9.57M FLOPs",
     ]
-    assert picked_words(study, Selection(min_accuracy="65%", by="params")) == [
+    assert pick_with_words(study, Selection(min_accuracy="65%", by="params"))[1] == [
         "picked: trial 35 (65.34 ± 0.93%, 1 seed; 29.1K parameters)",
         "min-accuracy: its interval begins at 64.41%, below 65%",
     ]
-    assert picked_words(study, Selection(trial=3)) == []
+    assert pick_with_words(study, Selection(trial=3))[1] == []
+
+
+def test_what_is_said_after_an_export_is_of_the_network_that_was_exported(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported = []
+
+    def export(reader: Reader, trial: Trial, out: Path, **rest: object) -> None:
+        exported.append(trial.number)
+        add_trial(folder, random.Random(1), accuracy=0.9999)  # a search goes on meanwhile
+
+    monkeypatch.setattr("nas.export.write.export_trial", export)
+    nas.Study(folder).export(tmp_path / "out")
+    assert capsys.readouterr().err.startswith(f"picked: trial {exported[0]} (")
+    assert pick(folder, Selection()).number != exported[0]
 
 
 def test_the_command_says_what_it_picked(folder: Path, run: Run, tmp_path: Path) -> None:

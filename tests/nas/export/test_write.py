@@ -27,6 +27,7 @@ from nas.data.dataset import load
 from nas.export import verify_subprocess
 from nas.export.folder import Written
 from nas.export.formats import VerificationError
+from nas.export.kept import folder_of
 from nas.export.model_card import ModelCard
 from nas.export.write import export_trial
 from nas.records.settings import ARTIFACTS
@@ -272,6 +273,32 @@ def test_damaged_or_foreign_weights_are_refused(study: Reader, tmp_path: Path) -
     assert not list(tmp_path.glob(".*"))
 
 
+def test_kept_weights_may_differ_by_a_picture_where_one_is_more_than_a_point(tmp_path: Path, quick: None) -> None:
+    """The search scores in its recipe's precision, the export in float32."""
+    from tests.conftest import TINY_RECIPE
+
+    for i in range(80):
+        folder = tmp_path / "images" / f"class{i % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 100 * (i % 2) + i // 2, np.uint8)).save(folder / f"{i}.png")
+    (tmp_path / "recipe.yaml").write_text(TINY_RECIPE)
+    path, _ = run_search(
+        Space.load("digits"), str(tmp_path / "images"), Budget.parse("200K..4M"),
+        SearchPlan(trials=1, recipe_file=tmp_path / "recipe.yaml", name="few", runs=tmp_path, device="cpu", command=""),
+        QUIET,
+    )  # fmt: skip
+    few = Reader(path)
+    trial, image = chosen(few), 1 / few.settings.data.validation
+    assert image > 0.01
+    assert trial.accuracy is not None
+    for pictures in (1, 3):
+        noted = replace(trial, accuracy=trial.accuracy - pictures * image)
+        export_trial(few, noted, tmp_path / "out", device="cpu", console=QUIET, force=True)
+    noted = replace(trial, accuracy=trial.accuracy - 4 * image)
+    with pytest.raises(VerificationError, match="must reach their recorded validation accuracy"):
+        export_trial(few, noted, tmp_path / "out", device="cpu", console=QUIET, force=True)
+
+
 def test_logits_of_thousands_are_no_fault(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tolerances are of the size of the logits."""
 
@@ -328,6 +355,11 @@ def test_refusals(study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         export_trial(study, chosen(study), tmp_path / "out", console=QUIET, formats=("onnx",))
     with pytest.raises(InputError, match=r"out must be a new folder, got .*there, which exists"):
         export_trial(study, chosen(study), tmp_path / "there", console=QUIET)
+    monkeypatch.chdir(tmp_path / "there")
+    for out, path in ((".", tmp_path / "there"), ("..", tmp_path)):
+        with pytest.raises(InputError) as refused:
+            export_trial(study, chosen(study), Path(out), console=QUIET, force=True)
+        assert str(refused.value) == f"out must end in a folder's name, got {out}; write {path}"
     with pytest.raises(InputError, match=r"trial must be complete, got trial 9 \(failed\)"):
         export_trial(study, Trial(number=9, state="failed"), tmp_path / "out", console=QUIET)
 
@@ -356,6 +388,9 @@ def test_loading_refuses_what_is_not_an_export(made: Path, tmp_path: Path) -> No
     plain["stages"][0]["width"] = 48
     (tmp_path / "out" / "arch.yaml").write_text(yaml.safe_dump(plain))
     with pytest.raises(InputError, match=r"export must be whole, got .*; export the network again"):
+        nas.load_export(tmp_path / "out")
+    (tmp_path / "out" / "preprocess.json").write_bytes(b"{\xff")
+    with pytest.raises(InputError, match=r"export must be whole, got .*utf-8.*; export the network again"):
         nas.load_export(tmp_path / "out")
 
 
@@ -413,3 +448,34 @@ def test_force_overwrites_an_export_and_interruption_keeps_it(
     assert Arch.load(out / "arch.yaml").key == other.key
     assert not (out / "model.onnx").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_force_overwrites_no_export_through_a_link(study: Reader, made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "knee")
+    predictions = folder_of(tmp_path / "knee")
+    predictions.mkdir()
+    (tmp_path / "current").symlink_to("knee")
+    with pytest.raises(InputError) as refused:
+        export_trial(study, chosen(study), tmp_path / "current", device="cpu", console=QUIET, force=True)
+    assert str(refused.value) == (
+        f"out must be a folder, got {tmp_path / 'current'}, a link to {tmp_path / 'knee'}; name that one"
+    )
+    assert predictions.is_dir()
+
+
+def test_an_export_that_comes_meanwhile_stays(
+    study: Reader, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    out = tmp_path / "out"
+    predictions = folder_of(out)
+
+    def meanwhile(folder: Path, network: object, files: object, images: object) -> object:
+        shutil.copytree(made, out)
+        predictions.mkdir()
+        return files
+
+    monkeypatch.setattr("nas.export.folder.verify", meanwhile)
+    with pytest.raises(InputError, match=r"out must be a new folder, got .*out, which exists; choose another, or over"):
+        export_trial(study, chosen(study), out, device="cpu", console=QUIET)
+    assert (out / "model.onnx").is_file()
+    assert sorted(tmp_path.iterdir()) == [out, predictions]

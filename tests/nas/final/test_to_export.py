@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sys
 import zipfile
@@ -30,6 +32,7 @@ from nas.export.load import Preprocess
 from nas.final.card import Score, TrainedCard
 from nas.final.recipe import FinalRecipe
 from nas.final.to_export import _device
+from nas.final.training import FinalResult, train_to_end
 from nas.latency import runtimes
 from space import Arch, InputError, Task
 from space.network import Network
@@ -121,6 +124,41 @@ def test_train_ends_in_an_export_and_fine_tuning_begins_with_one(
     assert "of an export, with a new classifier" in (tmp_path / "tuned" / "README.md").read_text()
 
 
+def test_a_second_training_to_the_same_place_is_refused(
+    tiny: Path, tmp_path: Path, run: Run, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--recipe", "brief", "--epochs", 1, "--workers", 0, "--device", "cpu", "--out", tmp_path / "long"]
+    seconds: list[tuple[int, str, str]] = []
+
+    def meanwhile(*given: Any, **rest: Any) -> FinalResult:
+        if not seconds:
+            seconds.append(run("train", tiny, "--data", "digits", *words))
+        return train_to_end(*given, **rest)
+
+    monkeypatch.setattr("nas.final.to_export.train_to_end", meanwhile)
+    code, _, err = run("train", tiny, "--data", "digits", *words)
+    assert code == 0, err
+    ((code, _, err),) = seconds
+    said = f"error: out must not be in training already, got {tmp_path / 'long'}, which another nas train is at; wait "
+    assert (code, err.splitlines()[-1].startswith(said)) == (2, True)
+
+
+def test_a_kill_between_checkpoint_and_curve_loses_no_row(
+    tiny: Path, tmp_path: Path, run: Run, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--recipe", "brief", "--epochs", 1, "--workers", 0, "--device", "cpu", "--out", tmp_path / "long"]
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.final.training.write_whole", full)
+        assert run("train", tiny, "--data", "digits", *words)[0] != 0
+    code, _, err = run("train", tiny, "--data", "digits", *words)
+    assert code == 0, err
+    assert (tmp_path / "long" / "curve.csv").read_text().splitlines()[1].startswith("1,")
+
+
 def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "there").mkdir()
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "there")
@@ -128,12 +166,12 @@ def test_train_refuses(tiny: Path, tmp_path: Path, run: Run, monkeypatch: pytest
     code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new", "--format", "onx")
     assert (code, "format must be of onnx, pt2, all, got onx; did you mean onnx?" in err) == (2, True)
     monkeypatch.setattr("nas.final.to_export.find_spec", lambda name: None)
-    code, _, err = run("train", tiny, "--data", "digits", "--out", tmp_path / "new")
+    code, _, err = run("train", tiny, "--data", "digits", "--recipe", "convnext", "--out", tmp_path / "new")
     assert (code, err.splitlines()) == (
         2,
         [
             "error: recipe convnext must have timm and torchvision installed for randaugment, mixup, cutmix, erasing, "
-            "got none; pip install -e '.[train]' in the clone of nas, or --recipe muon, which needs neither"
+            "got none; pip install -e '.[train]' in the clone of nas, or --recipe muon, the default, which needs neither"
         ],
     ), "and the data was not read"
 
@@ -148,7 +186,7 @@ class _Absent:
             raise ModuleNotFoundError(name)
 
 
-def test_muon_trains_without_timm(
+def test_the_default_recipe_is_muon_and_trains_without_timm(
     tiny: Path, tmp_path: Path, run: Run, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in _Absent.names]:
@@ -160,11 +198,12 @@ def test_muon_trains_without_timm(
         folder = tmp_path / "two" / f"class{i % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8), 80 * (i % 2) + i // 2, np.uint8)).save(folder / f"{i}.png")
-    words = ["--recipe", "muon", "--epochs", 2, "--flip", "--workers", 0, "--device", "cpu"]
+    words = ["--epochs", 2, "--flip", "--workers", 0, "--device", "cpu"]
     code, _, err = run("train", tiny, "--data", tmp_path / "two", *words, "--out", tmp_path / "long")
     assert code == 0, err
     assert "note: no files for TensorBoard, which is not installed; curve.csv has the curve\n" in err
     assert (tmp_path / "long" / "curve.csv").is_file()
+    assert yaml.safe_load((tmp_path / "long" / "recipe.yaml").read_text())["optimizer"] == "muon"
     assert not (tmp_path / "long" / "tensorboard").exists()
 
 

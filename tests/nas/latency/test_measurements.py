@@ -22,7 +22,7 @@ from torch import nn
 import nas
 from nas.analysis.cost_axes import busy_alone, cost_axes
 from nas.export import card_sections
-from nas.export.pick import Selection, pick, picked_words
+from nas.export.pick import Selection, pick, pick_with_words
 from nas.latency.device_names import CAPTURED, EAGER
 from nas.latency.front import Measured, latency_front, rows
 from nas.latency.measurements import FILE, joined, keep, read
@@ -476,9 +476,9 @@ def test_of_a_machines_names_one_is_the_default_and_said(tmp_path: Path, run: Ru
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency@eager")
     assert "latency: A GPU" not in out
     for wish in (Selection(max_latency=5), Selection(by="latency"), Selection(max_latency=5, max_flops="9M")):
-        assert picked_words(folder, wish)[-1] == said
+        assert pick_with_words(folder, wish)[1][-1] == said
     for wish in (Selection(), Selection(trial=0), Selection(by="latency@eager")):
-        assert not any(line.startswith("latency") for line in picked_words(folder, wish))
+        assert not any(line.startswith("latency") for line in pick_with_words(folder, wish)[1])
 
 
 def test_a_processor_without_a_name_goes_by_its_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
