@@ -1,4 +1,4 @@
-"""This machine's processor: what it is called, what it can do, and how many of its cores this process may use."""
+"""This machine: what its processor is called and can do, how many of its cores this process may use, its memory."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ def model() -> str | None:
 def instructions() -> str:
     """What `-march=native` compiles for."""
     return _first("flags", "Features") or platform.processor()
+
+
+def memory() -> int | None:
+    """Bytes of the machine; None where the system does not say, as Windows."""
+    if not hasattr(os, "sysconf") or not {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= set(os.sysconf_names):
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _first(*fields: str) -> str | None:

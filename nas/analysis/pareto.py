@@ -13,7 +13,7 @@ from operator import attrgetter
 from statistics import fmean
 from typing import Any
 
-from nas.records.scores import ClassCounts
+from nas.records.scores import ClassCounts, binomial_error
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import Band, InputError
@@ -155,10 +155,10 @@ def outcome(trials: Sequence[Trial], settings: Settings) -> Outcome:
 
 
 def split_error(trial: Trial, images: int) -> float:
-    """The standard error of a trial's score from the number of images alone: `sqrt(p (1 - p) / n)`, the binomial's; of
-    a balanced accuracy that of a mean of such shares, each class's with its own n."""
+    """The standard error of a trial's score from the number of images alone, `binomial_error`; of a balanced accuracy
+    that of a mean of such shares, each class's with its own n."""
     if trial.metric == "accuracy" or trial.counts is None:
-        return math.sqrt(max(score(trial) * (1 - score(trial)), 0) / max(images, 1))
+        return binomial_error(score(trial), images)
     return trial.counts.balanced_error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,11 +45,6 @@ def header(name: str, data: str, accuracy: float | None, images: int | None) -> 
         result = {"task": {"type": "image-classification"}, "dataset": dataset, "metrics": [metric]}
         plain["model-index"] = [{"name": name, "results": [result]}]
     return f"---\n{yaml.safe_dump(plain, sort_keys=False, width=120)}---\n"
-
-
-def standard_error(accuracy: float, images: int) -> float:
-    """The binomial's."""
-    return math.sqrt(accuracy * (1 - accuracy) / images)
 
 
 def cost_line(flops: int, params: int, image_size: int) -> str:

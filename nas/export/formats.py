@@ -112,13 +112,16 @@ def write_formats(
         with steps.step(PT2):
             program, sizes = traced()
             torch.export.save(program, folder / PT2)
-        usage = f'model = torch.export.load("{PT2}").module()\nlogits = model(x)  # normalised (N, C, H, W)'
+        usage = f'model = torch.export.load("{PT2}").module()\nlogits = model(preprocess(image))'
         files.append(File("pt2", PT2, usage, sizes))
     if "onnx" in formats:
         with steps.step(ONNX):
             program, sizes = traced()
             _write_onnx(program, preprocess, folder / ONNX)
-        usage = f'session = onnxruntime.InferenceSession("{ONNX}")\nlogits = session.run(None, {{"images": x}})[0]'
+        usage = (
+            f'import onnxruntime\n\nsession = onnxruntime.InferenceSession("{ONNX}")\n'
+            'logits = session.run(None, {"images": preprocess(image).numpy()})[0]  # an array (N, classes)'
+        )
         files.append(File("onnx", ONNX, usage, sizes))
     if "timm" in formats:
         with steps.step(TIMM):
@@ -153,8 +156,18 @@ def _write_onnx(program: ExportedProgram, preprocess: Preprocess, path: Path) ->
 
     write_onnx(program, path)
     model = onnx.load(path, load_external_data=False)
+    _name_sides(model.graph)
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in asdict(preprocess).items()})
     onnx.save(model, path)
+
+
+def _name_sides(graph: Any) -> None:
+    """In place of the names that torch gives to what is free: `batch`, `height`, `width`."""
+    named = dict[str, str]()
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for side, name in zip(value.type.tensor_type.shape.dim, ("batch", "channels", "height", "width"), strict=False):
+            if side.dim_param:
+                side.dim_param = named.setdefault(side.dim_param, name)
 
 
 def _write_timm(folder: Path, network: Network) -> File:

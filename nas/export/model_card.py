@@ -18,11 +18,10 @@ from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import mean_words, signed
 from nas.export import by_class, card_sections
-from nas.export.card_sections import standard_error
 from nas.export.folder import Written
 from nas.export.load import LOADING
 from nas.records.reference import Reference
-from nas.records.scores import WORDS, ClassCounts
+from nas.records.scores import WORDS, ClassCounts, binomial_error
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import compact
@@ -40,6 +39,7 @@ class ModelCard:
     note: str | None  # how the weights came to be, where not from the search itself
     versions: dict[str, str]
     outside: str | None = None  # that it was measured outside the search's limit on latency
+    validation_counts: ClassCounts | None = None  # of the exported weights, as all that is not said to be the trial's
     test_counts: ClassCounts | None = None
     references: Sequence[Reference] = ()  # of the study
 
@@ -91,7 +91,7 @@ class ModelCard:
     def difference_line(self) -> str:
         """What selection on the validation split and the two splits' sampling make of it."""
         data = self.settings.data
-        error = math.hypot(standard_error(self.validation, data.validation), standard_error(self.test, data.test))
+        error = math.hypot(binomial_error(self.validation, data.validation), binomial_error(self.test, data.test))
         count = len(by_network(self.trials))
         gap = signed(100 * (self.validation - self.test), 2)
         return (
@@ -107,12 +107,12 @@ class ModelCard:
     @property
     def by_split(self) -> dict[str, ClassCounts]:
         """What the exported weights tell right of each class, of the splits where that is known."""
-        known = {"validation": self.trial.counts, "test": self.test_counts}
+        known = {"validation": self.validation_counts, "test": self.test_counts}
         return {split: counts for split, counts in known.items() if counts}
 
     def class_lines(self) -> list[str]:
         """Balanced accuracies of the exported weights, where they are known."""
-        what = {"validation": "the split they were selected on, in the search", "test": "untouched by the search"}
+        what = {"validation": "the split they were selected on", "test": "untouched by the search"}
         return [
             f"{split} balanced accuracy {counts.balanced:.2%} (mean of each class's share told right, "
             f"n = {sum(counts.images):,}, 1 seed, {what[split]})"
@@ -166,12 +166,13 @@ class ModelCard:
         classes = f"### By class\n\n{by_class.card_table(self.by_split, data.classes)}\n\n" if self.by_split else ""
         title, metric = f"{settings.name}, trial {trial.number}", WORDS[settings.metric]
         aim = metric if cost is FLOPS else f"{metric} against {cost.name}"
+        images = f"{data.name}: {data.image_size} px, {data.channels} channel{'s' * (data.channels > 1)}"
         on_front = f"{len(front)} are on the front" + ("" if cost is FLOPS else f" of {aim}")
         return f"""{card_sections.header(title, data.name, self.test, data.test)}
 # {title}
 
-An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
-{len(data.classes)} classes. Found by a search of the space `{settings.space_name}` for {aim} under a FLOPs budget.
+An image classifier of the ConvNeXt family for {images}, {len(data.classes)} classes.
+Found by a search of the space `{settings.space_name}` for {aim} under a FLOPs budget.
 
 ![{metric.capitalize()} against {cost.name} of the networks of the search, with this one marked](front.svg)
 
@@ -181,7 +182,7 @@ An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px
 - {self.seeds_line()}
 - {self.validation_line()}
 - {self.difference_line()}
-- standard error of the test accuracy from n alone: {100 * standard_error(self.test, data.test):.2f} points
+- standard error of the test accuracy from n alone: {100 * binomial_error(self.test, data.test):.2f} points
 {balanced}{remark}
 {classes}{card_sections.costs_and_loading(trial.to_arch(), settings.task, written)}
 

@@ -80,6 +80,7 @@ def export_trial(
     card = ModelCard(
         trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation.accuracy,
         test=test.accuracy, note=note, outside=next(iter(outside), None), versions=package_versions(), test_counts=test,
+        validation_counts=validation,
         references=read_references(reader.folder),
     )  # fmt: skip
     preprocess = Preprocess(data.image_size, data.channels, data.mean, data.std, data.classes)
@@ -131,9 +132,11 @@ def _network(
 
             placed = DeviceData.place(data, recipe, device)
             again = train(arch, settings.task, placed, recipe, seed=trial.seed, on_period=on_period)
+        differs = again.accuracy != trial.accuracy
         return again.network, (
             f"trained again for this export with the trial's seed {trial.seed}; validation accuracy was "
             f"{trial.accuracy:.2%} in the search and {again.accuracy:.2%} now"
+            + (", as happens where a training had other threads or another machine" if differs else "")
         )
     network = Network(arch, settings.task)
     try:

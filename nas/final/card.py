@@ -19,6 +19,7 @@ from nas.export.load import WEIGHTS
 from nas.final.batches import CropAndFlip
 from nas.final.recipe import FinalRecipe
 from nas.final.training import FinalEpoch
+from nas.records.scores import binomial_error
 from space import Arch, Task, cost
 
 
@@ -90,7 +91,7 @@ class TrainedCard:
     def line(self, score: Score) -> str:
         """One kind of weights on both splits."""
         name, validation, test = self.data.name, len(self.data.validation.labels), len(self.data.test.labels)
-        error = card_sections.standard_error(score.test, test)
+        error = binomial_error(score.test, test)
         return (
             f"{score.weights}: test accuracy {score.test:.2%} (top-1, {name} test split, n = {test:,}, 1 seed, "
             f"standard error {100 * error:.2f} points from n alone), "

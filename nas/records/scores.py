@@ -51,6 +51,15 @@ def score_of(scored: Scored, metric: Metric) -> float | None:
     return scored.balanced if metric == "balanced" else scored.accuracy
 
 
+def binomial_error(share: float, images: int) -> float:
+    """The standard error of a share of so many images: `sqrt(p (1 - p) / n)`. Where all or none are told right that is
+    0, though the next one may be otherwise: then with two more right and two more wrong (Agresti and Coull, The
+    American Statistician 52, 1998)."""
+    if share in (0, 1):
+        share, images = (share * images + 2) / (images + 4), images + 4
+    return math.sqrt(max(share * (1 - share), 0) / max(images, 1))
+
+
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
     """Images of each class in a split, at least one in all, and how many of them a network told right."""
@@ -78,7 +87,7 @@ class ClassCounts:
     def balanced_error(self) -> float:
         """Its standard error from the numbers of images alone: each share is a binomial's, the classes independent."""
         pairs = [(share, images) for share, images in zip(self.by_class, self.images, strict=True) if share is not None]
-        return math.sqrt(sum(share * (1 - share) / images for share, images in pairs)) / len(pairs)
+        return math.hypot(*(binomial_error(share, images) for share, images in pairs)) / len(pairs)
 
     @staticmethod
     def mean(seeds: Sequence[ClassCounts]) -> ClassCounts:

@@ -45,6 +45,7 @@ from nas.training.steps import fitting_batch
 from nas.training.trainer import BriefTrainer
 from space import Budget, InputError
 from space.draw import Drawable
+from space.processor import cores
 
 
 def run_search(
@@ -76,6 +77,8 @@ def run_search(
         for each in (settings, *rivals, *[of_baseline(settings)] * plan.baseline):
             if (plan.runs / each.name / FILE).exists():
                 open_folder(plan.runs / each.name, each)  # refused before anything is timed
+        if target.type == "cpu" and not ray and workers > cores():
+            notes(f"{workers} workers on {cores()} core{'s' * (cores() > 1)} hold each other up")
         schedules = []
         for each in (settings, *rivals):
             if rivals:
@@ -93,11 +96,7 @@ def run_search(
         else:
             del data, placed  # workers read it themselves
             give_back_memory()
-            begin = (
-                on_ray(ray, source, target, plan)
-                if ray
-                else in_processes(source, target, workers, plan.log_level, notes)
-            )
+            begin = on_ray(ray, source, target, plan) if ray else in_processes(source, target, workers, plan.log_level)
         logs_trials = workers == 1 or bool(ray)  # else their workers do
         shared = Shared(begin, notes, stopping, samples, log, logs_trials)
         turns = _turns([settings, *rivals], schedules, plan, console)

@@ -22,9 +22,14 @@ from nas.storage.study_folder import open_study, set_extent
 from nas.training.device import choose_device
 from nas.training.threads import THREADS
 from nas.training.trainer import Trainer
-from space.processor import cores
 
 Begin = Callable[[Path, Watch, Extent], bool]  # runs a study in a folder as far as that
+
+
+BUSY = (
+    "other programs kept the cores busy, so that one thread trained for a while: the same search may give somewhat "
+    "other accuracies (with OMP_NUM_THREADS=1 it repeats)"
+)
 
 
 def alone(trainer: Trainer, folder: Path, watch: Watch, extent: Extent) -> bool:
@@ -34,6 +39,8 @@ def alone(trainer: Trainer, folder: Path, watch: Watch, extent: Extent) -> bool:
     try:
         return search.run(*extent)
     finally:
+        if THREADS.fell:
+            watch.on_note(BUSY)
         THREADS.use(THREADS.given())  # a notebook goes on with them
 
 
@@ -45,12 +52,8 @@ def _together(workers: int, start: Callable[[Path, int], Worker], folder: Path, 
     return Fleet(reader, workers, partial(start, folder), watch).run()
 
 
-def in_processes(
-    source: str, target: torch.device, workers: int, level: LogLevel, on_note: Callable[[str], None]
-) -> Begin:
+def in_processes(source: str, target: torch.device, workers: int, level: LogLevel) -> Begin:
     """In worker processes that share the device, or the devices of its kind."""
-    if target.type == "cpu" and workers > cores():
-        on_note(f"{workers} workers on {cores()} core{'s' * (cores() > 1)} hold each other up")
     threads = max(1, THREADS.given() // workers)
     devices = [str(target)]
     if str(target) == "cuda":

@@ -21,7 +21,7 @@ from nas.training.device_data import DeviceData
 from nas.training.threads import THREADS
 from space import InputError
 from space.draw import Drawable
-from space.processor import cores
+from space.processor import cores, memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,18 @@ def schedule(
         limit = parse_time(plan.time) / (1 + plan.baseline) - start
         trials = trials_within(limit, found, settings.band, at_once, plan.extent(1).further, known)
         said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
+        if not known and found.mean(settings.band) > limit:
+            said = "is less than one training takes; one is trained all the same"
         console.print(f"time: {plan.time} {said}", highlight=False)
     extent = plan.extent(trials)
     left = _left(known, settings, extent)
     if plan.baseline:  # as many trainings
         left += max(0, trials + extent.further - sum(trial.state in ENDED for trial in beside))
+    if found.memory and placed.device.type == "cpu" and (there := memory()) and workers * found.memory > there:
+        notes(
+            f"{workers} workers take some {workers * found.memory / 1e9:.0f} GB of memory, and this machine has "
+            f"{there / 1e9:.0f}: fewer --workers"
+        )
     said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline), settings.stop != "none")
     console.print(said, highlight=False, soft_wrap=True)
     return Schedule(trials, at_once, found)

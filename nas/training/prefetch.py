@@ -23,6 +23,7 @@ from torch import Tensor
 from nas.data.images import Pixels
 from nas.training.device import stream
 from space.budget import parse_count
+from space.processor import memory
 
 Order = NDArray[np.int64]
 
@@ -41,9 +42,8 @@ def fits(size: int, device: torch.device) -> bool:
         return size <= parse_count(text, LIMIT)
     if device.type == "cuda":
         return size <= SHARE * torch.cuda.mem_get_info(device)[0]
-    if not hasattr(os, "sysconf"):  # Windows does not say; on a CPU nothing is copied
-        return True
-    return size <= SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = memory()
+    return there is None or size <= SHARE * there  # on a CPU nothing is copied
 
 
 def resident(images: Pixels, device: torch.device) -> Tensor:

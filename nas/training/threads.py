@@ -22,6 +22,7 @@ class Threads:
     """
 
     most: int = 0  # 0: as many as torch has when it is first asked
+    fell: bool = False  # whether it came down to one since `use`
     _looked: float = -math.inf
 
     def given(self) -> int:
@@ -30,7 +31,7 @@ class Threads:
 
     def use(self, count: int) -> None:
         """From now on as many."""
-        self.most = count
+        self.most, self.fell = count, False
         torch.set_num_threads(count)
 
     def fit(self, device: torch.device) -> None:
@@ -42,6 +43,7 @@ class Threads:
         alone = _seconds(1, math.inf)
         if _seconds(self.most, LATE * alone) > alone:
             torch.set_num_threads(1)
+            self.fell = True
         self._looked = time.monotonic()
 
 

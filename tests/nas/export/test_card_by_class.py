@@ -21,14 +21,14 @@ def card(tmp_path: Path) -> ModelCard:
     trials = reader.trials()
     return ModelCard(
         trial=trials[5], settings=reader.settings, trials=trials, validation=330 / 360, test=0.9, note=None,
-        versions={}, test_counts=ClassCounts((306, 18), (324, 36)),
+        versions={}, validation_counts=trials[5].counts, test_counts=ClassCounts((306, 18), (324, 36)),
     )  # fmt: skip
 
 
 def test_both_splits_are_told_by_class_each_with_its_n(card: ModelCard) -> None:
     validation, test = card.class_lines()
     means = "(mean of each class's share told right, n = 360, 1 seed,"
-    assert validation == f"validation balanced accuracy 87.96% {means} the split they were selected on, in the search)"
+    assert validation == f"validation balanced accuracy 87.96% {means} the split they were selected on)"
     assert test == f"test balanced accuracy 72.22% {means} untouched by the search)"
     summary = card.summary(Path("out"))
     assert validation in " ".join(summary.split())
@@ -59,7 +59,7 @@ def test_a_test_accuracy_that_a_guess_has_too_is_said_to_be_that(card: ModelCard
 
 def test_without_counts_the_card_says_what_it_has(card: ModelCard) -> None:
     older = replace(card.trial, counts=None, balanced=None, metric="accuracy")
-    without = replace(card, trial=older, trials=[older], test_counts=None)
+    without = replace(card, trial=older, trials=[older], validation_counts=None, test_counts=None)
     assert without.class_lines() == []
     assert "balanced" not in without.summary(Path("out"))
     assert "By class" not in without.markdown(Written((), ()))

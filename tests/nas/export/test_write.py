@@ -396,6 +396,8 @@ def test_loading_refuses_what_is_not_an_export(made: Path, tmp_path: Path) -> No
 
 def test_onnx_carries_its_preprocessing(made: Path) -> None:
     model = onnx.load(made / "model.onnx")
+    assert [side.dim_param for side in model.graph.input[0].type.tensor_type.shape.dim][:2] == ["batch", ""]
+    assert model.graph.output[0].type.tensor_type.shape.dim[0].dim_param == "batch"
     carried = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
     assert carried == json.loads((made / "preprocess.json").read_text())
     assert (carried["image_size"], carried["channels"], carried["classes"][3]) == (8, 1, "3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from statistics import fmean, pstdev
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score  # type: ignore[import-untyped]
 
 from nas.analysis.pareto import mean_of, split_error
-from nas.records.scores import ClassCounts
+from nas.records.scores import ClassCounts, binomial_error
 from nas.records.trial import Trial
 
 LABELS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
@@ -70,3 +71,10 @@ def test_the_split_s_error_is_that_of_simulated_splits(metric: str) -> None:
         metric="balanced" if metric == "balanced" else "accuracy",
     )  # fmt: skip
     assert split_error(trial, 100) == pytest.approx(pstdev(scores), rel=0.1)
+
+
+def test_a_share_of_all_or_none_has_an_error_too() -> None:
+    assert binomial_error(0.5, 100) == 0.05
+    assert binomial_error(1.0, 36) == pytest.approx(math.sqrt(38 / 40 * 2 / 40 / 40))
+    assert binomial_error(0.0, 36) == pytest.approx(binomial_error(1.0, 36))
+    assert ClassCounts((3, 3), (3, 3)).balanced_error > 0.1

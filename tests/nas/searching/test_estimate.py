@@ -58,6 +58,20 @@ def test_a_time_holds_the_start_of_workers_too(run: Run, tmp_path: Path, monkeyp
         code, _, said = run(*words, "--time", "12s", "--workers", workers)
         assert code == 0
         assert f"time: 12s for {trials} trials in all" in said
+    assert "time: 3s is less than one training takes; one is trained all the same" in run(*words, "--time", "3s")[2]
+
+
+def test_more_workers_than_the_machine_has_room_for_are_said_before(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "estimate", lambda *_: Estimate((200_000, 4_000_000), (4.0, 4.0), 10**9))
+    monkeypatch.setattr(schedule, "memory", lambda: 8 * 10**9)
+    monkeypatch.setattr("nas.searching.launch.cores", lambda: 2)
+    words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--runs", tmp_path, "--dry-run")
+    _, _, said = run(*words, "--trials", 20, "--workers", 9)
+    assert "note: 9 workers on 2 cores hold each other up\n" in said
+    assert "note: 9 workers take some 9 GB of memory, and this machine has 8: fewer --workers\n" in said
+    assert "note" not in run(*words, "--trials", 20, "--workers", 2)[2]
 
 
 def test_the_time_left_goes_by_the_latest_trainings() -> None:

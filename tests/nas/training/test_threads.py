@@ -55,7 +55,9 @@ def test_the_next_training_may_take_as_many_as_the_last_one(monkeypatch: pytest.
     of_process.use(2)
     monkeypatch.setattr(threads, "_seconds", lambda count, late: torch.set_num_threads(count) or count)  # type: ignore[func-returns-value]
     of_process.fit(CPU)
-    assert (torch.get_num_threads(), of_process.given()) == (1, 2)
+    assert (torch.get_num_threads(), of_process.given(), of_process.fell) == (1, 2, True)
+    of_process.use(of_process.given())
+    assert (torch.get_num_threads(), of_process.fell) == (2, False)
 
 
 @pytest.mark.parametrize(("most", "device"), [(1, "cpu"), (2, "cuda")])
