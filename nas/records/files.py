@@ -8,19 +8,8 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
 
 from space import InputError
-
-
-class ArtifactStore(Protocol):
-    """Where the files of trials are: what Optuna asks of a store, which it gives no public name."""
-
-    def open_reader(self, artifact_id: str) -> BinaryIO: ...
-
-    def write(self, artifact_id: str, content_body: BinaryIO) -> None: ...
-
-    def remove(self, artifact_id: str) -> None: ...
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 import optuna
@@ -16,13 +16,23 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial
 
 from nas.records.errors import first_line
-from nas.records.files import ArtifactStore, write_whole
+from nas.records.files import write_whole
 from nas.records.settings import ARTIFACTS, ServerUnavailable
 from nas.records.trial import CURVE, WEIGHTS, Period, artifact_ids
 from space import InputError
 
 TRIES = 8  # of a call to an S3 store, with growing pauses: half a minute in all
 LARGEST_KEPT = 1_000_000  # bytes of a file from an S3 store that is kept in the folder
+
+
+class ArtifactStore(Protocol):
+    """Where the files of trials are: what Optuna asks of a store, which it gives no public name."""
+
+    def open_reader(self, artifact_id: str) -> BinaryIO: ...
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None: ...
+
+    def remove(self, artifact_id: str) -> None: ...
 
 
 class AtomicStore(FileSystemArtifactStore):

@@ -29,7 +29,7 @@ from space import InputError
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from nas.records.files import ArtifactStore
+    from nas.storage.artifacts import ArtifactStore
     from nas.storage.journal import Journal
 
 _ATTRIBUTES = (
