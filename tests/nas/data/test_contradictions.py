@@ -199,6 +199,20 @@ def test_a_column_is_the_one_that_names_the_pictures(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_of_pictures_beside_a_label_file_with_uncustomary_columns(tmp_path: Path) -> None:
+    pictures(tmp_path, ("images",), 12)
+    listed(tmp_path / "labels.csv", [(file, "ab"[i % 2]) for i, file in enumerate(FILES)], "file,kind")
+    assert totals(tmp_path) == {"a": 6, "b": 6}
+    listed(tmp_path / "labels.csv", [(file, f"{'ab'[i % 2]},{i}") for i, file in enumerate(FILES)], "file,kind,weight")
+    assert refusal(tmp_path) == (
+        "data must have at least 2 classes, got the one folder images; labels.csv: which of kind, weight is the label? "
+        "say it with --label-column"
+    )
+    assert totals(tmp_path, label_column="kind") == {"a": 6, "b": 6}
+    (tmp_path / "labels.csv").rename(tmp_path / "labels.json")
+    assert refusal(tmp_path).endswith("got the one folder images; labels.json: no .csv, .tsv or .jsonl; save it as one")
+
+
 def test_words_that_are_no_class(tmp_path: Path) -> None:
     pictures(tmp_path, (".",), 12)
     listed(tmp_path / "labels.csv", [(file, "ab"[i % 2] if i else " ") for i, file in enumerate(FILES)])
