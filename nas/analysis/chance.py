@@ -14,7 +14,7 @@ from nas.records.trial import Trial
 
 
 def chance_words(found: float, images: Sequence[int], *, metric: Metric = "accuracy", many: int = 1) -> str:
-    """`at chance: guessing the largest class gives 25%, n = 60` (`not told from chance: ...` of an accuracy above it), or
+    """`at chance: guessing the largest class gives 25%, n = 60` (above it `not told from chance: ...`), or
     nothing where `found` is told from that.
 
     `images`: of each class of the split. Guessing the largest class gives its share of all images, guessing at all

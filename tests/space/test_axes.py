@@ -27,6 +27,8 @@ WRONG: list[tuple[Any, str]] = [
     # names
     (5, "axes must be a mapping of axis to choices, got 5; see a preset space"),
     ({"depht": [4]}, "axes.depht must be a known axis; did you mean depth?"),
+    ({"activation": [4]}, "axes.activation must be a known axis; did you mean act?"),
+    ({"down": [4]}, "axes.down must be a known axis; did you mean downsample?"),
     ({"stem_stride": [4]}, "axes.stem_stride must be a known axis; did you mean stem.stride?"),
     ({"stem.strid": [4]}, "axes.stem.strid must be a known axis; did you mean stem.stride?"),
     ({7: [4]}, "axes.7 must be a known axis; use one of act, act_after, bias, block, depth, downsample, drop_path, expansion, "

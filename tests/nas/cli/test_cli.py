@@ -161,6 +161,8 @@ def test_images_take_the_place_of_the_files_epochs(
         (("nonsense",), "command must be one that nas has, got nonsense; see nas --help"),
         (("serach", "digits"), "command must be one that nas has, got serach; did you mean search?"),
         (("search", "--trails", "3"), "option must be one that nas search has, got --trails; did you mean --track or --train or --trials?"),
+        (("export", "c", "--flops", "..1M"), "option must be one that nas export has, got --flops; did you mean --max-flops?"),
+        (("export", "c", "--hepl"), "option must be one that nas export has, got --hepl; see nas export --help"),
         (("search", "digits", "--flops"), "flops must have a value, got none; write --flops and the value"),
         (("front", "s", "--json=1"), "json must have no value, got one; write --json alone"),
         (("front", "-x"), "option must be one that nas front has, got -x; see nas front --help"),
