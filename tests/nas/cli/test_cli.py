@@ -119,7 +119,7 @@ def test_images_take_the_place_of_the_files_epochs(
     )  # fmt: skip
     code, out, err = run(*words)
     assert code == 0
-    assert "2 trials, 20K..200K FLOPs, 600 images (2.34 epochs of 256 of 1,079) on cpu" in " ".join(err.split())
+    assert "2 trials, 20K..200K FLOPs, 600 images (2.34 epochs of 256 of 1,079) on cpu" in err
     assert {row["images"] for row in json.loads(out)["rows"]} == {600}
     recipe = Reader(tmp_path / "s").settings.recipe
     assert (recipe["images"], recipe["period_images"], recipe["epochs"], recipe["lr"]) == (600, 100, None, 0.002)
