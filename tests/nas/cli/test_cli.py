@@ -110,6 +110,14 @@ def test_a_study_from_search_to_export(
     assert err.endswith("error: seed must be 0 to resume s, got 1; start another study with --study NAME\n")
 
 
+def test_images_that_are_no_equal_periods_are_said(
+    run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
+) -> None:
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe)
+    err = run(*words, "--runs", tmp_path, "--trials", 2, "--images", 601, "--dry-run")[2]
+    assert "note: each network sees 600 images, 6 periods of 100\n" in err
+
+
 def test_images_take_the_place_of_the_files_epochs(
     run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
 ) -> None:
