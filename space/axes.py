@@ -185,7 +185,8 @@ class _PartName(Rule):
 class _Ratio(Rule):
     def check(self, value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,2}(-[1-9]\d{0,2}){0,7}", value):
-            raise InputError(f"must be shares joined by dashes, got {value}; write e.g. 1-1-3-1")
+            colons = "" if isinstance(value, str) else ", without colons, of which YAML makes a number"
+            raise InputError(f"must be shares joined by dashes, got {value}; write e.g. 1-1-3-1{colons}")
         return value
 
 

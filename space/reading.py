@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PRESETS = Path(__file__).parent / "presets"
+LIKEST = 0.8  # of difflib's ratio
 MAX_BYTES = 1_000_000  # a space or a network is a page of text; more is a mistake, or a YAML bomb
 
 
@@ -25,10 +26,16 @@ class InputError(ValueError):
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """`did you mean X?` or the list of what is known, for the end of an error."""
-    import difflib  # only where something is misspelt
+    """`did you mean X?` or the list of what is known, for the end of an error. A name that begins the word, or is
+    begun by it (`act` of `activation`), is nearer than all but the likest."""
+    from difflib import get_close_matches  # only where something is misspelt
 
-    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
+    word = str(word)
+    begun = [
+        name for name in known if min(len(word), len(name)) > 1 and (word.startswith(name) or name.startswith(word))
+    ]
+    near = ((known, LIKEST), (begun, 0), (known, 0.5))
+    close = next(filter(None, (get_close_matches(word, among, n=1, cutoff=least) for among, least in near)), None)
     return f"did you mean {close[0]}?" if close else f"use one of {', '.join(sorted(known))}"
 
 

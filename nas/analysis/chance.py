@@ -14,7 +14,8 @@ from nas.records.trial import Trial
 
 
 def chance_words(found: float, images: Sequence[int], *, metric: Metric = "accuracy", many: int = 1) -> str:
-    """`at chance: guessing the largest class gives 25%, n = 60`, or nothing where `found` is told from that.
+    """`at chance: guessing the largest class gives 25%, n = 60` (above it `not told from chance: ...`), or
+    nothing where `found` is told from that.
 
     `images`: of each class of the split. Guessing the largest class gives its share of all images, guessing at all
     1 / classes of a balanced accuracy. Told is what lies 1.96 standard errors (the binomial's, of guessing) above;
@@ -30,7 +31,8 @@ def chance_words(found: float, images: Sequence[int], *, metric: Metric = "accur
         what = f"guessing among {len(there)} classes"
     if found - guess >= NormalDist().inv_cdf((1 + bonferroni_level(many)) / 2) * error:
         return ""
-    return f"at chance: {what} gives {100 * guess:.3g}%, n = {sum(there):,}"
+    where = "not told from chance" if found > guess else "at chance"
+    return f"{where}: {what} gives {100 * guess:.3g}%, n = {sum(there):,}"
 
 
 def front_chance(front: Sequence[Trial], networks: int, settings: Settings) -> str:

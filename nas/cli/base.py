@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -10,7 +11,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -71,6 +72,7 @@ COMMANDS = {
 
 
 WIDE = 200  # characters
+UNBOUNDED = 1_000_000
 UNCUT = "\N{NO-BREAK SPACE}"  # for a space at which no line ends
 WIDEST = max(len(name) for commands in COMMANDS.values() for name in commands)
 
@@ -130,19 +132,23 @@ def stopped() -> typer.Exit:
     return typer.Exit(STOPPED)
 
 
+def has_width(stream: TextIO) -> bool:
+    """Whether lines end somewhere: in a window, or where COLUMNS says. In a file or a pipe they are whole."""
+    return stream.isatty() or "COLUMNS" in os.environ
+
+
 def progress(quiet: bool = False) -> Console:
     """Where progress goes; nowhere, where it shall be `quiet`."""
     from rich.console import Console
 
-    return Console(stderr=True, quiet=quiet, emoji=False)
+    return Console(stderr=True, quiet=quiet, emoji=False, soft_wrap=not has_width(sys.stderr))
 
 
 def print_lines(lines: Iterable[str], begin: str = "", indent: str = "  ") -> None:
-    """As wide as the window, 80 characters where there is none; neither a word nor a command to be copied is cut.
-    `begin`: before a line, `indent`: before what goes on."""
-    wrap = textwrap.TextWrapper(
-        shutil.get_terminal_size().columns, begin, indent, break_long_words=False, break_on_hyphens=False
-    )
+    """As wide as the window, whole where there is none; neither a word nor a command to be copied is cut. `begin`:
+    before a line, `indent`: before what goes on."""
+    width = shutil.get_terminal_size().columns if has_width(sys.stdout) else UNBOUNDED
+    wrap = textwrap.TextWrapper(width, begin, indent, break_long_words=False, break_on_hyphens=False)
     for line in lines:
         whole = re.sub("pip install .*", lambda found: found[0].replace(" ", UNCUT), line)
         print(wrap.fill(whole).replace(UNCUT, " "))
@@ -155,23 +161,32 @@ def print_json(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> N
 
 
 def print_table(table: Table, wide: bool = False) -> None:
-    """`wide`: as wide as it is, whatever the window."""
+    """`wide`: as wide as it is, whatever the window. In a file or a pipe what is said of it is in whole lines."""
     from rich.console import Console
 
-    write_table(Console(width=WIDE if wide else None, highlight=False, emoji=False), table)
+    console = Console(width=WIDE if wide else None, highlight=False, emoji=False)
+    write_table(console, table, whole=not has_width(sys.stdout))
 
 
 def print_text(text: str) -> None:
     """In lines of the window."""
     from rich.console import Console
 
-    Console(highlight=False, emoji=False, markup=False).print(text)
+    Console(highlight=False, emoji=False, markup=False, soft_wrap=not has_width(sys.stdout)).print(text)
 
 
-def write_table(console: Console, table: Table) -> None:
-    """With its title above and what is said of it below, both as wide as the console, not as the table."""
+def write_table(console: Console, table: Table, whole: bool = False) -> None:
+    """With its title above and what is said of it below, both as wide as the console, not as the table. `whole`: these
+    are not wrapped, and rows end without blanks."""
     title, said = table.title, table.caption
     table.title = table.caption = None
-    for each in (title, table, said):
-        if each:
-            console.print(each)
+    if title:
+        console.print(title, soft_wrap=whole)
+    if whole:
+        with console.capture() as rows:
+            console.print(table)
+        console.file.write(re.sub(" +$", "", rows.get(), flags=re.MULTILINE))
+    else:
+        console.print(table)
+    if said:
+        console.print(said, soft_wrap=whole)

@@ -11,7 +11,7 @@ RUNS = Path("runs")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, networks in full, for a wide window.")]
 Columns = Annotated[
-    str | None, typer.Option(metavar="NAME,NAME", help="These columns alone; a name that is none lists them.")
+    str | None, typer.Option(metavar="NAME,NAME", help="These columns alone; --columns help lists all.")
 ]
 Runs = Annotated[Path, typer.Option(help="The folder that holds the studies.")]
 SpaceArg = Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file or a preset space.")]

@@ -41,7 +41,7 @@ def search(
     space: SpaceArg,
     data: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion_mnist, a hub name, or a folder.")],
     flops: Annotated[
-        str | None, typer.Option(help="The budget, e.g. 1M..4M. [default: what --latency leaves room for]")
+        str | None, typer.Option(help="The budget, e.g. 1M..4M. [required, or --latency, which leaves room for some]")
     ] = None,
     params: Annotated[str | None, typer.Option(help="A limit that holds, too, e.g. ..500K parameters.")] = None,
     activations: Annotated[str | None, typer.Option(help="Likewise, outputs of conv and linear layers.")] = None,
@@ -55,10 +55,11 @@ def search(
         Path | None, typer.Option(help="A file of `nas measure SPACE`. [default: the one in devices/, made if missing]")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trained networks in all, earlier runs of the study included.")
+        int | None,
+        typer.Option(min=1, help="Trained networks in all, earlier runs of the study included. [required, or --time]"),
     ] = None,
     time: Annotated[
-        str | None, typer.Option(help="In its place: as many as fit, e.g. 2h or 90min, earlier runs included.")
+        str | None, typer.Option(help="In place of --trials: as many as fit, e.g. 2h or 90min, earlier runs included.")
     ] = None,
     images: Annotated[
         str | None, typer.Option(help="Training images that each network sees. [default: the recipe's, 30K]")
@@ -135,6 +136,7 @@ def search(
     from nas.storage.reader import Reader
 
     forecast, at = parse_latency_at(latency)
+    where, budget = Space.load(space), Budget.parse(flops, params, activations, forecast)  # refused before the plan is
     plan = SearchPlan(
         trials=trials, time=time, accuracy=accuracy, repeats=repeats, baseline=baseline, workers=workers,
         recipe_file=recipe,
@@ -149,12 +151,7 @@ def search(
         ).absolute(),
         dry_run=dry_run, command=typed(), log_level=log_level,
     )  # fmt: skip
-    what = (
-        Space.load(space),
-        data,
-        Budget.parse(flops, params, activations, forecast),
-        plan,
-    )
+    what = (where, data, budget, plan)
     on_trial = tracker(track, folder_of_search(*what)) if track and not dry_run else None
     folder, finished = run_search(*what, progress(quiet), on_trial)
     if dry_run:

@@ -38,7 +38,7 @@ def _unknown(error: typer.TyperException, said: str) -> str | None:
     if option and not hasattr(error, "possibilities"):  # there is such an option
         return _misused(str(option), said)
     if option:
-        near = sorted(getattr(error, "possibilities", None) or [])
+        near = sorted({*(getattr(error, "possibilities", None) or [])} - {"--help"})
         step = f"did you mean {' or '.join(near)}?" if near else f"see {command} --help"
         return f"option must be one that {command} has, got {option}; {step}"
     if match := _COMMAND.match(said):

@@ -68,20 +68,30 @@ def _pictures(root: Path, files: Files, parquet: Sequence[Path], cache: str, rea
             return _of_label_files(root, files, told)
         if parquet:
             return _parquet(root, parquet, cache, reading, [*notes, _beside(files)])
-        why = f" ({'; '.join(told.others[:3])})" if told and told.others else ""
+        why = f" ({said})" if (said := _why_no_labels(files, told)) else ""
         raise InputError(f"{error}{why}") from error
-    if parquet and len({*found["train"].values()}) < 2:
+    one_class = len({*found["train"].values()}) < 2
+    if parquet and one_class:
         return _parquet(root, parquet, cache, reading, [*notes, _beside(files)])
     if parquet:
         raise InputError(
             f"data must be in one form, got class folders {listed({*found['train'].values()})} and {parquet[0]}; "
             "move one of them away"
         )
+    if told and "train" in told.rows and one_class:
+        return _of_label_files(root, files, told)
     if told and "train" in told.rows and told.customary:
-        if len({*found["train"].values()}) < 2:
-            return _of_label_files(root, files, told)
         _check_same(found, told)
+    if one_class and (said := _why_no_labels(files, told)):
+        got = listed({*found["train"].values()})
+        raise InputError(f"data must have at least 2 classes, got the one folder {got}; {said}")
     return _of_class_folders(root, files, found, notes)
+
+
+def _why_no_labels(files: Files, told: Found | None) -> str:
+    """Why no file beside the pictures gives their labels; nothing where there is none."""
+    others = [f"{file}: no .csv, .tsv or .jsonl; save it as one" for file in files.tables if file.suffix == ".json"]
+    return "; ".join([*(told.others if told else []), *others][:3])
 
 
 def _beside(files: Files) -> str:
@@ -139,7 +149,7 @@ def _of_label_files(root: Path, files: Files, told: Found) -> Source:
         notes.append(f"left out, rows of label files without their picture: {told.missing:,}")
     if more := len(files.pictures) - len(taken):
         notes.append(f"left out, pictures that no label file names: {more:,}")
-    splits = {split: of_files(root, rows.pictures, rows.labels) for split, rows in told.rows.items()}
+    splits = {split: rows.labelled(root) for split, rows in told.rows.items()}
     return Source(splits, {split: f"the label file {rows.file}" for split, rows in told.rows.items()}, notes)
 
 
@@ -215,7 +225,7 @@ def _one_split(place: Path, split: str, cache: str, reading: Reading, notes: lis
             rows = told.rows[split]
             if told.missing:
                 notes.append(f"left out, rows of {rows.file} without their picture: {told.missing:,}")
-            return of_files(root, rows.pictures, rows.labels)
+            return rows.labelled(root)
         if place.is_file():
             why = f" ({'; '.join(told.others)})" if told.others else ""
             raise InputError(f"{place} must name pictures beside it and their labels, got neither{why}; give {LAYOUTS}")

@@ -24,6 +24,7 @@ from nas.data.images import Encoded
 from nas.data.labelled import Labelled, joined
 from nas.records.data_card import Reading
 from nas.records.errors import first_line
+from nas.records.look import Look
 from space.reading import InputError, nearest
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ NAMES = {
     "fashion_mnist": "zalando-datasets/fashion_mnist",
 }
 HUB = re.compile(r"\w[\w.-]*/[\w.-]+")  # owner/name
+CAME_FROM = "the hub's split"  # before the name of a split that is from there
 IMAGES = ("image", "img")
 PROBE_SECONDS = 5
 
@@ -56,6 +58,13 @@ def repository(source: str, others: Sequence[str]) -> str:
     raise InputError(
         f"data must be a name, a folder or owner/name on the Hugging Face hub, got {source or 'nothing'}; {hint}"
     )
+
+
+def hub_id(source: str, look: Look | None) -> str | None:
+    """The hub's `owner/name` of data that was read from there; None for other data, whatever its folder is called."""
+    if look is None or not look.came_from["train"].startswith(CAME_FROM):
+        return None
+    return NAMES.get(source, source.removeprefix("hf:"))
 
 
 def of_the_hub(source: str, name: str) -> tuple[dict[str, Dataset], list[str]]:

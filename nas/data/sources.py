@@ -71,7 +71,7 @@ def find(source: str, reading: Reading) -> Origin:
     def opened(scratch: Path) -> Iterator[Source]:
         yield Source(
             {split: hub.labelled(table, reading) for split, table in tables.items()},
-            {split: f"the hub's split {table.split or split}" for split, table in tables.items()},
+            {split: f"{hub.CAME_FROM} {table.split or split}" for split, table in tables.items()},
             [f"left out, splits of the hub: {', '.join(others)}"] if others else [],
         )
 

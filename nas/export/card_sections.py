@@ -9,7 +9,6 @@ import yaml
 
 from nas.analysis.cost_axes import LIMIT, is_busy
 from nas.analysis.wording import CONVENTION, part_words
-from nas.data.hub import NAMES as HUB
 from nas.export.folder import Written
 from nas.export.formats import File
 from nas.latency.timing import Timing
@@ -31,17 +30,18 @@ def data_lines(look: Look | None, train: int, validation: int, test: int) -> str
     return "\n".join([f"- splits: {look.splits()}", *(f"- noticed: {line}" for line in look.warnings(named=False))])
 
 
-def header(name: str, data: str, accuracy: float | None, images: int | None) -> str:
-    """The metadata of a Hugging Face model card. `accuracy`: top-1 on `data`'s test split, 0 to 1."""
+def header(name: str, data: str, hub_id: str | None, accuracy: float | None, images: int | None) -> str:
+    """The metadata of a Hugging Face model card. `hub_id`: of `data`, where it was read from the hub; `accuracy`: top-1
+    on its test split, 0 to 1."""
     plain: dict[str, Any] = {
         "pipeline_tag": "image-classification", "library_name": "pytorch",
         "tags": ["image-classification", "convnext", "neural-architecture-search"], "metrics": ["accuracy"],
     }  # fmt: skip
-    if data in HUB:
-        plain["datasets"] = [HUB[data]]
+    if hub_id:
+        plain["datasets"] = [hub_id]
     if accuracy is not None:
         metric = {"type": "accuracy", "name": f"top-1, n = {images:,}", "value": round(accuracy, 4)}
-        dataset = {"name": data, "type": HUB.get(data, data), "split": "test"}
+        dataset = {"name": data, "type": hub_id or "local", "split": "test"}
         result = {"task": {"type": "image-classification"}, "dataset": dataset, "metrics": [metric]}
         plain["model-index"] = [{"name": name, "results": [result]}]
     return f"---\n{yaml.safe_dump(plain, sort_keys=False, width=120)}---\n"

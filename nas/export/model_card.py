@@ -17,6 +17,7 @@ from nas.analysis.pareto import by_network, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult as Row
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import mean_words, signed
+from nas.data.hub import hub_id
 from nas.export import by_class, card_sections
 from nas.export.folder import Written
 from nas.export.load import LOADING
@@ -168,7 +169,7 @@ class ModelCard:
         aim = metric if cost is FLOPS else f"{metric} against {cost.name}"
         images = f"{data.name}: {data.image_size} px, {data.channels} channel{'s' * (data.channels > 1)}"
         on_front = f"{len(front)} are on the front" + ("" if cost is FLOPS else f" of {aim}")
-        return f"""{card_sections.header(title, data.name, self.test, data.test)}
+        return f"""{card_sections.header(title, data.name, hub_id(data.source, data.look), self.test, data.test)}
 # {title}
 
 An image classifier of the ConvNeXt family for {images}, {len(data.classes)} classes.

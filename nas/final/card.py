@@ -12,6 +12,7 @@ import numpy as np
 from nas.analysis.chance import chance_words
 from nas.analysis.wording import describe, in_words
 from nas.data.dataset import Data
+from nas.data.hub import hub_id
 from nas.export import card_sections
 from nas.export.facts import Facts
 from nas.export.folder import Written
@@ -110,7 +111,10 @@ class TrainedCard:
         recipe = ", ".join(f"{key} {value}" for key, value in self.recipe.to_dict().items() if value is not None)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         lines = "\n".join(f"- {line}" for line in filter(None, [*map(self.line, self.scores), self.chance_line()]))
-        return f"""{card_sections.header(self.name, data.name, best.test, len(data.test.labels))}
+        header = card_sections.header(
+            self.name, data.name, hub_id(data.source, data.look), best.test, len(data.test.labels)
+        )
+        return f"""{header}
 # {self.name}
 
 An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
@@ -163,7 +167,7 @@ class ImportedCard:
     def markdown(self, written: Written) -> str:
         """The whole card."""
         classes = "Class names are the file's" if self.named else "Classes are numbered"
-        return f"""{card_sections.header(self.source, "", None, None)}
+        return f"""{card_sections.header(self.source, "", None, None, None)}
 # {self.source}
 
 `{describe(self.arch)}`, {self.task.classes:,} classes, with weights imported from `{self.source}` ({self.naming}).

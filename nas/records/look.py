@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 UNEVEN = 3.0  # largest class over the smallest, from which accuracy needs a second number
 SHOWN = 12  # classes in a line
+FEW = 50  # images of a split, below which one is worth more than 2 points of accuracy
 OFTEN = 3  # sizes in a line, of more than a look keeps
 EXAMPLES = 3  # pictures that are named in a line
 
@@ -88,7 +89,7 @@ class Look:
             said.append(f"pictures that occur under several classes: {self.conflicting:,}{which}")
         if self.flat:
             said.append(f"images that show nothing, nearly constant: {self.flat:,}{names('flat', self.flat)}")
-        return said
+        return [*said, *self._few()]
 
     def _names(self, kind: str, count: int) -> str:
         """` (a.png, b.png and 7 more)` of `count`; ` (a.png = c.png)` of the same ones. Empty where none are known."""
@@ -98,6 +99,14 @@ class Look:
         told = sum(len(group) - 1 for group in known) if kind == "duplicates" else len(known)
         more = f" and {count - told:,} more" if count > told else ""
         return f" ({', '.join(' = '.join(group) for group in known)}{more})"
+
+    def _few(self) -> list[str]:
+        """Splits that tell little."""
+        return [
+            f"few images in {split}, {count}: one is worth {100 / count:.0f} points of accuracy; give more pictures"
+            for split, count in self.totals().items()
+            if split != "train" and 0 < count < FEW
+        ]
 
     def _lacking(self) -> list[str]:
         """Splits in which classes do not occur."""

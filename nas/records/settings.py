@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -252,14 +253,23 @@ MOVING = {("data", "source"), ("data", "name"), ("data", "look"),
           *(("data.reading", split) for split in ("train", "validation", "test"))}  # fmt: skip
 
 
-def difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any] | None:
-    """The first place where two settings differ, as `recipe.images`, and what stands there; None where they agree. A
-    data source may move and have other things beside its images; the images may not differ."""
-    if not (isinstance(was, dict) and isinstance(now, dict)):
-        return None if was == now else (field, was, now)
-    keys = (key for key in was | now if (field, key) not in MOVING)
-    found = (difference(f"{field}.{key}", was.get(key), now.get(key)) for key in keys)
-    return next(filter(None, found), None)
+Difference = tuple[str, Any, Any]  # a place, and what stands there in one and in the other
+
+
+def difference(field: str, was: Any, now: Any) -> Difference | None:
+    """The first of `differences`, None where there is none."""
+    return next(differences(field, was, now), None)
+
+
+def differences(field: str, was: Any, now: Any) -> Iterator[Difference]:
+    """Where two settings differ, as `recipe.images`, and what stands there. A data source may move and have other
+    things beside its images; the images may not differ."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in was | now:
+            if (field, key) not in MOVING:
+                yield from differences(f"{field}.{key}", was.get(key), now.get(key))
+    elif was != now:
+        yield field, was, now
 
 
 def check_not_archived(study: str, runs: Path) -> None:

@@ -47,8 +47,8 @@ def data_and_settings(
     if recipe.images is not None and settled.length > recipe.images:
         notes(f"images {recipe.images} is less than a batch, so each network sees {settled.length}")
     elif recipe.images is not None and settled.length < recipe.images:
-        equal = f"{settled.periods} equal periods"
-        notes(f"images {recipe.images:,} are no {equal}, so each network sees {settled.length:,}")
+        periods = f"{settled.periods} periods of {settled.length // settled.periods:,}"
+        notes(f"each network sees {settled.length:,} images, {periods}")
     settings = Settings(
         name=folder.name, created=datetime.now(UTC).isoformat(timespec="seconds"), command=plan.command,
         space_name=space.name, space=space.to_dict(), flops_low=flops.low, flops_high=flops.high, data=card,

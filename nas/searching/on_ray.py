@@ -194,13 +194,13 @@ def _no_usage_statistics() -> Iterator[None]:
 def cluster(address: str) -> Iterator[Any]:
     """Ray, connected: `ray` (the cluster that RAY_ADDRESS names, else this machine's own) or ray://host:port.
     Raises InputError where it cannot be reached."""
+    where = None if address == "ray" else address
+    if where and not where.startswith("ray://"):
+        raise InputError(f"on must be ray or ray://host:port, got {address}; correct it")
     try:
         import ray
     except ImportError as error:
         raise InputError("on must have ray, got none; pip install -e '.[ray]' in the clone of nas") from error
-    where = None if address == "ray" else address
-    if where and not where.startswith("ray://"):
-        raise InputError(f"on must be ray or ray://host:port, got {address}; correct it")
     own = not where and "RAY_ADDRESS" not in os.environ
     try:
         with _no_usage_statistics():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 
 from nas import __version__
 from nas.records.extent import Extent
-from nas.records.settings import FILE, JOURNAL, STUDY, ServerUnavailable, Settings, difference
+from nas.records.settings import FILE, JOURNAL, STUDY, Difference, ServerUnavailable, Settings, differences
 from nas.storage.journal import Journal, open_for_writing
 from nas.storage.postgres import connect
 from nas.storage.reader import Reader
@@ -28,6 +28,7 @@ from space.budget import MEASURES, said
 
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # the metric on the validation split, the cost
 LONGEST = 80  # letters of a setting that an error shows
+MOST = 5  # differences that it shows
 ERROR = "error"  # what ended its last search, in one line, or None
 GOAL = "goal"  # the study's attribute: the fields of an Extent, and the code
 SHARED = (
@@ -57,7 +58,7 @@ def package_versions() -> dict[str, str]:
 def open_folder(folder: Path, settings: Settings) -> list[str]:
     """Makes the study's folder, or checks that the one there was started with the same settings.
 
-    Returns notes (other versions or device). Raises InputError with the first difference otherwise.
+    Returns notes (other versions or device). Raises InputError with the differences otherwise.
     """
     if not (folder / FILE).exists():
         if (folder / JOURNAL).exists():
@@ -68,14 +69,13 @@ def open_folder(folder: Path, settings: Settings) -> list[str]:
             return []
     began = Settings.read(folder)
     old, new = (asdict(each) | {"recipe": each.build_recipe().to_dict()} for each in (began, settings))
-    _check_same("flops", str(began.band), str(settings.band), folder)
-    for key in SHARED:
-        _check_same(key, old[key], new[key], folder)
+    pairs = [("flops", str(began.band), str(settings.band)), *((key, old[key], new[key]) for key in SHARED)]
     if settings.artifacts:
-        _check_same("artifacts", began.artifacts or "the study's folder", settings.artifacts, folder)
+        pairs.append(("artifacts", began.artifacts or "the study's folder", settings.artifacts))
     if settings.server:
         place = began.server.url if began.server else "the journal in its folder"
-        _check_same("storage", place, settings.server.url, folder)
+        pairs.append(("storage", place, settings.server.url))
+    _check_same(pairs, folder)
     was = {"device": old["device"], **old["versions"]}
     now = {"device": new["device"], **new["versions"]}
     return [
@@ -126,8 +126,7 @@ def extent_to_join(reader: Reader) -> Extent:
         raise InputError(f"study must have been begun to be joined, got {reader.folder}; begin it with `nas search`")
     _check_code(attributes[GOAL].get("code"), reader.folder)
     began, here = attributes.get("settings", {}), _comparable(reader.settings)
-    for key in began:
-        _check_same(key, began[key], here[key], reader.folder)
+    _check_same([(key, began[key], here[key]) for key in began], reader.folder)
     return found
 
 
@@ -157,15 +156,22 @@ def _comparable(settings: Settings) -> dict[str, Any]:
     return kept
 
 
-def _check_same(field: str, old: Any, new: Any, folder: Path) -> None:
-    """Raises InputError with the first difference."""
-    if found := difference(field, old, new):
-        place, was, now = found
-        mend = f"take --images or --epochs from its command in {FILE}, or " if place == "recipe.images" else ""
-        raise InputError(
-            f"{place} must be {_short(place, was)} to resume {folder.name}, got {_short(place, now)}; "
-            f"{mend}start another study with --study NAME"
-        )
+def _check_same(pairs: Iterable[Difference], folder: Path) -> None:
+    """Raises InputError with the differences in pairs of settings."""
+    found = [each for pair in pairs for each in differences(*pair)]
+    said = {place for place, _, _ in found}
+    parts = tuple(f"{name}_" for name in ("flops", "latency") if name in said)  # flops_low, latency_model
+    found = [each for each in found if not each[0].startswith(parts)]
+    if not found:
+        return
+    (place, was, now), *others = found
+    also = "".join(f"; {name} {_short(name, old)}, got {_short(name, new)}" for name, old, new in others[: MOST - 1])
+    more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
+    mend = f"take --images or --epochs from its command in {FILE}, or " if "recipe.images" in said else ""
+    raise InputError(
+        f"{place} must be {_short(place, was)} to resume {folder.name}, got {_short(place, now)}{also}{more}; "
+        f"{mend}start another study with --study NAME"
+    )
 
 
 def _short(place: str, value: Any) -> str:

@@ -22,6 +22,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
+        if name.partition(":")[0] not in ("cpu", "cuda"):
+            raise InputError(f"device must be auto, cpu, cuda or e.g. cuda:1, got {name}; use one of these") from error
         reason = str(error).splitlines()[0]
         raise InputError(f"device must be one that torch finds here, got {name} ({reason}); use auto or cpu") from error
     return device

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ WRONG: list[tuple[Any, str]] = [
     # names
     (5, "axes must be a mapping of axis to choices, got 5; see a preset space"),
     ({"depht": [4]}, "axes.depht must be a known axis; did you mean depth?"),
+    ({"activation": [4]}, "axes.activation must be a known axis; did you mean act?"),
+    ({"down": [4]}, "axes.down must be a known axis; did you mean downsample?"),
     ({"stem_stride": [4]}, "axes.stem_stride must be a known axis; did you mean stem.stride?"),
     ({"stem.strid": [4]}, "axes.stem.strid must be a known axis; did you mean stem.stride?"),
     ({7: [4]}, "axes.7 must be a known axis; use one of act, act_after, bias, block, depth, downsample, drop_path, expansion, "
@@ -90,7 +93,8 @@ WRONG: list[tuple[Any, str]] = [
     ({"head": [["linear"]]}, "axes.head[0] must be one of linear, conv2former, got ['linear']; did you mean linear?"),
     ({"ratio": ["1:1:1:1"]}, "axes.ratio[0] must be shares joined by dashes, got 1:1:1:1; write e.g. 1-1-3-1"),
     ({"ratio": ["0-1-1-1"]}, "axes.ratio[0] must be shares joined by dashes, got 0-1-1-1; write e.g. 1-1-3-1"),
-    ({"ratio": [1111]}, "axes.ratio[0] must be shares joined by dashes, got 1111; write e.g. 1-1-3-1"),
+    ({"ratio": [1111]}, "axes.ratio[0] must be shares joined by dashes, got 1111; write e.g. 1-1-3-1, without colons, of which YAML makes a number"),
+    ({"ratio": [yaml.safe_load("1:1:1")]}, "axes.ratio[0] must be shares joined by dashes, got 3661; write e.g. 1-1-3-1, without colons, of which YAML makes a number"),
     # ranges
     ({"depth": {"low": 6, "high": 4}}, f"axes.depth {RANGE}, got {{'low': 6, 'high': 4}}; correct it"),
     ({"depth": {"low": 4, "high": 6, "step": 0}},

@@ -392,6 +392,6 @@ def test_a_front_at_chance_says_so() -> None:
     assert chance_sentence(front, len(TRIALS), settings) == ""
     low = [replace(front[0], accuracy=0.11)]
     assert chance_sentence(low, 3, settings) == (
-        "The best of 3 is at chance: guessing the largest class gives 10%, n = 360; train for longer (--images) or "
-        "give more pictures."
+        "The best of 3 is not told from chance: guessing the largest class gives 10%, n = 360; train for longer "
+        "(--images) or give more pictures."
     )

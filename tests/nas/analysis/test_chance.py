@@ -29,12 +29,12 @@ def test_who_guesses_is_taken_for_better_in_one_study_of_forty(metric: Metric, m
 
 def test_words_and_thresholds() -> None:
     even = [15, 15, 15, 15]
-    assert chance_words(0.35, even) == "at chance: guessing the largest class gives 25%, n = 60"
+    assert chance_words(0.35, even) == "not told from chance: guessing the largest class gives 25%, n = 60"
     assert chance_words(0.37, even) == ""
-    assert chance_words(0.37, even, many=12).startswith("at chance: ")
+    assert chance_words(0.37, even, many=12).startswith("not told from chance: ")
     assert chance_words(0.1, even).startswith("at chance: ")
     assert chance_words(0.9, [90, 10]) == "at chance: guessing the largest class gives 90%, n = 100"
-    assert chance_words(0.55, [90, 10], metric="balanced") == "at chance: guessing among 2 classes gives 50%, n = 100"
+    assert chance_words(0.55, [90, 10], metric="balanced").startswith("not told from chance: guessing among 2 ")
     assert chance_words(0.3, [20, 0, 20, 20]) == "at chance: guessing the largest class gives 33.3%, n = 60"
 
 

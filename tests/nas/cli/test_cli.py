@@ -110,6 +110,14 @@ def test_a_study_from_search_to_export(
     assert err.endswith("error: seed must be 0 to resume s, got 1; start another study with --study NAME\n")
 
 
+def test_images_that_are_no_equal_periods_are_said(
+    run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
+) -> None:
+    words = ("search", tiny_space, "--data", "digits", "--flops", "20K..200K", "--recipe", tiny_recipe)
+    err = run(*words, "--runs", tmp_path, "--trials", 2, "--images", 601, "--dry-run")[2]
+    assert "note: each network sees 600 images, 6 periods of 100\n" in err
+
+
 def test_images_take_the_place_of_the_files_epochs(
     run: Run, tmp_path: Path, tiny_space: Path, tiny_recipe: Path
 ) -> None:
@@ -119,7 +127,7 @@ def test_images_take_the_place_of_the_files_epochs(
     )  # fmt: skip
     code, out, err = run(*words)
     assert code == 0
-    assert "2 trials, 20K..200K FLOPs, 600 images (2.34 epochs of 256 of 1,079) on cpu" in " ".join(err.split())
+    assert "2 trials, 20K..200K FLOPs, 600 images (2.34 epochs of 256 of 1,079) on cpu" in err
     assert {row["images"] for row in json.loads(out)["rows"]} == {600}
     recipe = Reader(tmp_path / "s").settings.recipe
     assert (recipe["images"], recipe["period_images"], recipe["epochs"], recipe["lr"]) == (600, 100, None, 0.002)
@@ -145,7 +153,10 @@ def test_images_take_the_place_of_the_files_epochs(
         (("search", "digits", "--data", "digits", "--flops", "1G..2G", "--trials", "3"), "flops must be within 8.76K..98.4893M for space digits at 8 px, got 1G..2G; axes.width"),
         (("search", "digits", "--data", "./nothing", "--flops", "1M..4M", "--trials", "3", "--study", "../x"), "study must be 1 to 64 letters"),
         (("search", "digits", "--data", "./nothing", "--flops", "1M..4M", "--trials", "3", "--study", "x" * 60, "--baseline"), "study must be 1 to 64 letters"),
-        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "abacus"), "device must be one that torch finds here, got abacus"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--device", "gpu"), "device must be auto, cpu, cuda or e.g. cuda:1, got gpu; use one of these"),
+        (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--on", "dask"), "on must be ray or ray://host:port, got dask; correct it"),
+        (("search", "digitz", "--data", "digits", "--flops", "1M..4M"), "space must be a YAML file or a preset, got digitz"),
+        (("search", "digits", "--data", "digits", "--flops", "4M..1M"), "flops must "),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--recipe", "none.yaml"), "none.yaml must be readable, got No such file or directory; check the path"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--images", "30K", "--epochs", "6"), "images must stand without epochs, got 30000 and 6; leave one out"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--images", "lots"), "images must be "),
@@ -161,6 +172,8 @@ def test_images_take_the_place_of_the_files_epochs(
         (("nonsense",), "command must be one that nas has, got nonsense; see nas --help"),
         (("serach", "digits"), "command must be one that nas has, got serach; did you mean search?"),
         (("search", "--trails", "3"), "option must be one that nas search has, got --trails; did you mean --track or --train or --trials?"),
+        (("export", "c", "--flops", "..1M"), "option must be one that nas export has, got --flops; did you mean --max-flops?"),
+        (("export", "c", "--hepl"), "option must be one that nas export has, got --hepl; see nas export --help"),
         (("search", "digits", "--flops"), "flops must have a value, got none; write --flops and the value"),
         (("front", "s", "--json=1"), "json must have no value, got one; write --json alone"),
         (("front", "-x"), "option must be one that nas front has, got -x; see nas front --help"),

@@ -35,7 +35,10 @@ def words(tiny_space: Path, tiny_recipe: Path, tmp_path: Path) -> list[object]:
     ]  # fmt: skip
 
 
-def test_two_spaces_are_compared_and_the_same_command_goes_on(run: Run, words: list[object], tmp_path: Path) -> None:
+def test_two_spaces_are_compared_and_the_same_command_goes_on(
+    run: Run, words: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     code, out, err = run(*words, "--networks", 8, "--study", "pair", "--dry-run")
     assert (code, out) == (0, "")
     assert err.count("estimate: training takes") == 2, "of both, before anything trains"

@@ -63,7 +63,7 @@ def test_space_in_words(run: Run) -> None:
     assert "cost at 32 px, 3 channels, 10 classes (FLOPs: conv + linear multiply-accumulates, batch 1):" in words
     reach = Space.load("convnext_or_modulation_32").cost_range(Task(32, 3, 10))
     assert f"flops {reach}" in lines
-    assert lines[-2].startswith("in 20M..22M FLOPs: ")
+    assert lines[-1].startswith("in 20M..22M FLOPs: ")
     assert words.endswith(" of 300 attempts land there")
 
 
@@ -122,7 +122,10 @@ def test_draws_meet_several_bands_at_once(run: Run) -> None:
 
 
 @pytest.mark.parametrize("preset", ["convnext_or_modulation_32", "roadmap_224", "digits"])
-def test_a_drawn_network_is_a_line_of_80_characters_and_wide_has_it_in_full(run: Run, preset: str) -> None:
+def test_a_drawn_network_is_a_line_of_80_characters_and_wide_has_it_in_full(
+    run: Run, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     words = ("draw", preset, "--count", 20)
     drawn = [(row["key"], Arch.from_dict(row["arch"])) for row in json.loads(run(*words, "--json")[1])["rows"]]
     lines = run(*words)[1].splitlines()

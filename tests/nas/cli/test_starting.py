@@ -85,6 +85,16 @@ def test_no_line_is_longer_than_80_characters(
     assert " ".join(run(*words)[1].split()).count("FLOPs") == " ".join(out.split()).count("FLOPs")
 
 
+def test_in_a_pipe_lines_are_whole_and_end_without_blanks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    folded = run("front", "cifar10-16M")[1]
+    monkeypatch.delenv("COLUMNS")
+    whole = run("front", "cifar10-16M")[1]
+    assert whole.split() == folded.split()
+    assert max(map(len, whole.splitlines())) > 100
+    assert [line for line in whole.splitlines() if line != line.rstrip()] == []
+
+
 def test_what_is_missing_is_named_with_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("nas.cli.machine_check._version", {"optuna": "5"}.get)
     monkeypatch.setattr("space.depthwise.kernel", lambda: None)

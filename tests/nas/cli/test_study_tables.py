@@ -125,10 +125,12 @@ REPEATED = [*FEW, replace(FEW[1], number=6, accuracy=0.89), replace(FEW[3], numb
 def test_a_front_at_chance_says_so() -> None:
     low = [replace(row, accuracy=0.1) for row in TRIALS]
     low[-1] = replace(low[-1], accuracy=0.11)
-    guess = "he best of 4 is at chance: guessing the largest class gives 10%, n = 360; train for longer (--images)"
+    guess = (
+        "best of 4 is not told from chance: guessing the largest class gives 10%, n = 360; train for longer (--images)"
+    )
     for wide in (False, True):
         assert guess in " ".join(show(front_table(low, SETTINGS, wide)).split())
-        assert "at chance" not in show(front_table(TRIALS, SETTINGS, wide))
+        assert "chance" not in show(front_table(TRIALS, SETTINGS, wide))
 
 
 def test_a_study_of_one_seed_says_that_it_has_no_interval() -> None:

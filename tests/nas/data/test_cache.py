@@ -225,6 +225,8 @@ def test_a_hub_data_set_is_known_by_its_fingerprint(
     assert first.fingerprint != second.fingerprint
     assert first.look
     assert first.look.came_from["test"] == "the hub's split validation"
+    assert hub.hub_id(first.source, first.look) == "one/cats"
+    assert hub.hub_id("cifar10", first.look) == "uoft-cs/cifar10"
     monkeypatch.setattr(decoding, "fit", forbid)
     assert equal(data.load("hf:one/cats"), first)
     assert len(entries(home)) == 2

@@ -199,10 +199,28 @@ def test_a_column_is_the_one_that_names_the_pictures(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_of_pictures_beside_a_label_file_with_uncustomary_columns(tmp_path: Path) -> None:
+    pictures(tmp_path, ("images",), 12)
+    listed(tmp_path / "labels.csv", [(file, "ab"[i % 2]) for i, file in enumerate(FILES)], "file,kind")
+    assert totals(tmp_path) == {"a": 6, "b": 6}
+    listed(tmp_path / "labels.csv", [(file, f"{'ab'[i % 2]},{i}") for i, file in enumerate(FILES)], "file,kind,weight")
+    assert refusal(tmp_path) == (
+        "data must have at least 2 classes, got the one folder images; labels.csv: which of kind, weight is the label? "
+        "say it with --label-column"
+    )
+    assert totals(tmp_path, label_column="kind") == {"a": 6, "b": 6}
+    (tmp_path / "labels.csv").rename(tmp_path / "labels.json")
+    assert refusal(tmp_path).endswith("got the one folder images; labels.json: no .csv, .tsv or .jsonl; save it as one")
+
+
 def test_words_that_are_no_class(tmp_path: Path) -> None:
     pictures(tmp_path, (".",), 12)
     listed(tmp_path / "labels.csv", [(file, "ab"[i % 2] if i else " ") for i, file in enumerate(FILES)])
-    assert refusal(tmp_path).startswith("label must be given for every train image, got none in row 0; ")
+    none = "label must be given for every train image, got none in line {} of labels.csv; add or remove it"
+    assert refusal(tmp_path) == none.format(2)
+    rows = [f'\n{file},"{"ab"[i % 2] if i != 3 else ""}","two\nlines"' for i, file in enumerate(FILES)]
+    (tmp_path / "labels.csv").write_text("file,label,about\ngone.png,a,\n" + "\n".join(rows))
+    assert refusal(tmp_path) == none.format(13), "a blank line and two of its own for each row, and one without picture"
     lines = [f'{{"file": "{file}", "label": {[0, 1] if i else 0}}}' for i, file in enumerate(FILES)]
     (tmp_path / "labels.csv").unlink()
     (tmp_path / "labels.jsonl").write_text("\n".join(lines))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nas.data import dataset as data
+from nas.data.hub import hub_id
 from nas.records.data_card import Augment, Reading
 from space.reading import InputError
 
@@ -340,7 +341,9 @@ def test_a_folder_wins_over_a_hub_name(tmp_path: Path, monkeypatch: pytest.Monke
     folders(tmp_path / "cifar10")
     monkeypatch.chdir(tmp_path)
     assert data.load("owner/cats").classes == ("cat", "dog")
-    assert data.load("cifar10").classes == ("cat", "dog")
+    found = data.load("cifar10")
+    assert found.classes == ("cat", "dog")
+    assert hub_id(found.source, found.look) is None, "a model card would name the public data set"
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def warnings(root: Path, reading: Reading | None = None) -> list[str]:
+    """All but those on splits of few images, which these are."""
     found = load(str(root), reading=reading or Reading()).look
     assert found
-    return found.warnings()
+    return [line for line in found.warnings() if not line.startswith("few images in ")]
 
 
 def spoil(root: Path, count: int, content: bytes = b"nothing") -> Path:
@@ -125,6 +126,10 @@ def test_a_split_that_lacks_a_class(tmp_path: Path) -> None:
     found = load(str(tmp_path)).look
     assert found
     assert "test has no images of: c" in found.lines()
+    few = "few images in {}, {}: one is worth {} points of accuracy; give more pictures"
+    assert {few.format("validation", 6, 17), few.format("test", 4, 25)} <= set(found.lines())
+    enough = {split: dict.fromkeys("abc", 17) for split in found.counts}
+    assert not [line for line in replace(found, counts=enough).lines() if "one is worth" in line]
     many = {f"c{number:02}": 0 for number in range(20)}
     (line,) = replace(found, notes=(), flat=0, counts={"train": {}, "validation": many}).warnings()
     assert line == f"validation has no images of: {', '.join(list(many)[:12])} and 8 more"

@@ -136,7 +136,10 @@ def test_the_folder_holds_the_network_and_its_papers(study: Reader, made: Path) 
     assert plain["classes"] == [str(i) for i in range(10)]
     text = (made / "README.md").read_text()
     header = yaml.safe_load(text.split("---\n")[1])
-    stated = header["model-index"][0]["results"][0]["metrics"][0]
+    result = header["model-index"][0]["results"][0]
+    assert result["dataset"] == {"name": "digits", "type": "local", "split": "test"}
+    assert "datasets" not in header
+    stated = result["metrics"][0]
     assert f"test accuracy {stated['value']:.2%} (top-1, digits test split, n = 359" in text
     assert str(made.parent) not in text
     facts = json.loads((made / "facts.json").read_text())

@@ -755,6 +755,20 @@ def test_resuming_with_anything_different_is_refused(
         open_folder(search.reader.folder, replace(search.settings, **{field: value}))  # type: ignore[arg-type]
 
 
+def test_all_that_differs_is_named_in_one_line(make: Callable[..., Search]) -> None:
+    search = make()
+    other = replace(search.settings, flops_high=10**6, seed=5, sampler="random")
+    with pytest.raises(InputError) as refused:
+        open_folder(search.reader.folder, other)
+    assert str(refused.value) == (
+        "flops must be 20K..200K to resume study, got 20K..1M; sampler tpe, got random; seed 0, got 5; start another "
+        "study with --study NAME"
+    )
+    space = dict.fromkeys("abcdefgh", 1)
+    with pytest.raises(InputError, match=r"^seed must be 0 to resume study, got 5; .*; and \d+ more; start another"):
+        open_folder(search.reader.folder, replace(search.settings, seed=5, space=space))
+
+
 def test_more_epochs_are_refused_with_a_way_that_works(make: Callable[..., Search]) -> None:
     """`--images` of what was settled would be settled once more."""
     search = make(periods=2)

@@ -401,7 +401,9 @@ def test_a_crop_as_large_as_the_image_is_refused(digits: Data) -> None:
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match="device must be one that torch finds here, got abacus"):
+    with pytest.raises(
+        InputError, match=r"device must be auto, cpu, cuda or e.g. cuda:1, got abacus; use one of these"
+    ):
         choose_device("abacus")
     assert choose_device("auto").type in ("cpu", "cuda")
 
