@@ -8,6 +8,7 @@ import shutil
 from itertools import combinations
 from pathlib import Path
 
+import optuna
 import pyarrow as pa
 import pytest
 
@@ -23,6 +24,11 @@ from nas.analysis.pareto import outcome, pareto_front
 from nas.export.pick import Selection, pick
 from nas.latency.measurements import FILE as MEASURED
 from nas.latency.measurements import keep
+from nas.records.extent import Extent
+from nas.records.settings import JOURNAL
+from nas.storage.journal import open_file
+from nas.storage.reader import Reader
+from nas.storage.study_folder import set_extent
 from space import compact
 from tests.dashboard.opened import checked, metrics, page, said, unfolded
 from tests.dashboard.studies import HOSTILE, add_trial, damage, make_settings, make_study, timed
@@ -66,6 +72,19 @@ def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
     assert "After 10,000 training images" in words
     assert "stem:" in words
     assert "from space.network import Network" in words
+
+
+def test_it_says_the_command_that_goes_on_once_more_was_asked_for(runs: Path) -> None:
+    folder = make_study(runs, complete=2)
+    study = optuna.load_study(study_name="first", storage=open_file(folder / JOURNAL))
+    for trials, words in ((30, "; the same command goes on where"), (40, "this goes on where the study stopped:")):
+        set_extent(study, Reader(folder), Extent(trials))
+        told = said(unfolded(page()))
+        assert words in told
+        commands = [line for line in told.splitlines() if line.startswith("nas search first")]
+        assert [int(line.split()[-1]) for line in commands] == sorted({30, trials})
+    write_report(folder, report := runs / "report.html")
+    assert "<span>40</span></pre>" in report.read_text()
 
 
 def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
