@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dashboard.charts.front_colours import telling
@@ -10,7 +12,7 @@ from dashboard.study_cache import StudyCache
 from nas.analysis.against_front import ReferenceResult, reference_results
 from nas.analysis.baseline import study_beside, why_not
 from nas.analysis.cost_axes import CostAxis, busy_alone, cost_axes, cost_of
-from nas.analysis.design_choices import Traits, traits_of, varied
+from nas.analysis.design_choices import Traits, traits_of, varied, within
 from nas.analysis.history import Step, hypervolume_history
 from nas.analysis.importance import Cell, Importance, cells, importances, thirds
 from nas.analysis.leads import Lead, leads, leads_words
@@ -24,8 +26,19 @@ from space import Band
 
 @once
 def networks_of(snapshot: Snapshot) -> NetworkResults:
-    """The networks of a study, with what its repeats tell of their noise."""
-    return networks(snapshot.trials, cost=cost_of(snapshot.read_settings))
+    """The networks of a study, with what its repeats tell of their noise; of a part of one, what those of all do."""
+    noise = networks_of(snapshot.whole).noise if snapshot.whole else None
+    return networks(snapshot.trials, cost=cost_of(snapshot.read_settings), noise=noise)
+
+
+@once
+def narrowed(snapshot: Snapshot, filters: tuple[tuple[str, tuple[str, ...]], ...]) -> Snapshot:
+    """A study as if its space had been narrowed to some choices of some axes: of all its trials those whose network has
+    one of them in every stage."""
+    if not filters:
+        return snapshot
+    left = tuple(trial for trial in snapshot.trials if trial.arch and within(design_of(trial), dict(filters)))
+    return replace(snapshot, trials=left, whole=snapshot)
 
 
 @once

@@ -57,7 +57,7 @@ def trials_frame(trials: Sequence[Trial], front: Collection[int], found: Network
 
 def front_frame(front: Sequence[Trial], found: NetworkResults | None = None, *, chances: bool = True) -> pd.DataFrame:
     """The members of a front by rising cost; with what `found` tells of their seeds, where networks were repeated.
-    `chances`: of being on it, which are those of the whole study's front over FLOPs and of no other."""
+    `chances`: of being on it, which are those of the front over what the study minimises and of no other."""
     frame = trials_frame(front, (), found)
     seeds = CERTAINTY[1:] if chances else CERTAINTY[1:-1]  # a member is at its mean already
     names = ["trial", OWN, BALANCED, *seeds, "FLOPs", "params", "depth", "width", "blocks"]

@@ -24,6 +24,9 @@ _CSS = """
 .nas-scroll { overflow-x: auto; overflow-y: hidden; }
 .nas-more { position: sticky; left: 0; height: 0; width: max-content; font-size: .85rem; }
 .nas-plot { width: 100%; }
+.nas-plot .parcoords .tick text {
+  paint-order: stroke; stroke: var(--st-background-color); stroke-width: 6px; text-shadow: none !important;
+}
 .nas-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 4px; }
 """
 _HERE = Path(__file__).parent

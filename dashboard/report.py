@@ -29,7 +29,7 @@ from nas.analysis.pareto import merged, pareto_front, score
 from nas.analysis.wording import ends_words, mean_words
 from nas.records.files import write_asked
 from nas.records.scores import WORDS
-from nas.records.settings import Settings
+from nas.records.settings import Settings, with_extent
 from space import InputError
 
 NETWORKS = 8  # of the front that are drawn, spread over it
@@ -64,7 +64,7 @@ def page(cache: StudyCache, snapshot: Snapshot, settings: Settings) -> str:
         *_space(snapshot),
         *(_compared(snapshot, beside) if beside else ()),
         *_networks(snapshot, settings),
-        _how(settings),
+        _how(settings, with_extent(settings.command, snapshot.extent)),
     ]
     return document(snapshot.name, "".join(parts))
 
@@ -184,13 +184,11 @@ def _networks(snapshot: Snapshot, settings: Settings) -> Iterator[str]:
         yield f"<details><summary>YAML</summary><pre>{html.escape(arch.to_yaml())}</pre></details>"
 
 
-def _how(settings: Settings) -> str:
+def _how(settings: Settings, command: str) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in settings.versions.items())
-    command = " ".join(
-        f"<span>{html.escape(word)}</span>" for word in settings.command.split(" ")
-    )  # no line ends in --
+    words = " ".join(f"<span>{html.escape(word)}</span>" for word in command.split(" "))  # no line ends in --
     return (
-        f"<h2>How it was made</h2><pre>{command}</pre>"
+        f"<h2>How it was made</h2><pre>{words}</pre>"
         f"<p class=small>Started {html.escape(settings.created)} on {html.escape(settings.device)}; "
         f"{html.escape(versions)}. FLOPs: conv + linear multiply-accumulates, batch 1.</p>"
     )

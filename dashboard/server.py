@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dashboard import EXPORTS_VARIABLE, RUNS_VARIABLE
 from space import InputError
@@ -28,9 +29,11 @@ HOSTS = ["localhost", HOST]  # names under which a page may ask
 _COMPILED_AT_ONCE = "//# allFunctionsCalledOnLoad\n"
 
 
-def serve(runs: Path, port: int = 8501, exports: Sequence[Path] = (), open_browser: bool = True) -> int:
+def serve(
+    runs: Path, port: int = 8501, exports: Sequence[Path] = (), open_browser: bool = True, study: str | None = None
+) -> int:
     """Serves the dashboard of `runs`, and of `exports` elsewhere, until Ctrl-C or SIGTERM, then returns 0. Prints its
-    URL on stdout.
+    URL on stdout, with a `study` that of its page Front.
 
     Raises InputError before anything starts where the port is taken.
     """
@@ -38,7 +41,9 @@ def serve(runs: Path, port: int = 8501, exports: Sequence[Path] = (), open_brows
     os.environ |= {RUNS_VARIABLE: str(runs), EXPORTS_VARIABLE: os.pathsep.join(map(str, exports))}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        build(f"http://{HOST}:{port}", open_browser, runs).run(config=settings(port))
+        build(f"http://{HOST}:{port}" + (f"/?study={quote(study, safe='')}" if study else ""), open_browser, runs).run(
+            config=settings(port)
+        )
     return 0
 
 

@@ -46,6 +46,7 @@ class Snapshot:
     unmeasured: str | None = None  # why they cannot be read
     references: tuple[Reference, ...] = ()
     no_references: str | None = None  # why they cannot be read
+    whole: Snapshot | None = None  # of a part of a study's trials: all of it
     found: dict[Any, dict[Any, Any]] = field(default_factory=dict, init=False, repr=False)  # by `once` functions
 
     @property
@@ -101,8 +102,9 @@ class Snapshot:
         return ", ".join(f"{number:,} {state}" for number, state in numbers if number)
 
     def trial(self, number: int | None) -> Trial | None:
-        """The trial of that number, if there is one."""
-        return self.trials[number] if number is not None and 0 <= number < len(self.trials) else None
+        """The trial of that number, if the study has one."""
+        trials = (self.whole or self).trials
+        return trials[number] if number is not None and 0 <= number < len(trials) else None
 
 
 def once(function: Callable[Concatenate[Snapshot, P], T]) -> Callable[Concatenate[Snapshot, P], T]:

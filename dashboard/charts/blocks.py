@@ -90,7 +90,7 @@ def hover(trial: Trial, row: NetworkResult | None = None, over: CostAxis = FLOPS
 
 def seed_lines(row: NetworkResult | None, over: CostAxis = FLOPS) -> list[str]:
     """`mean of 3 seeds, 95% interval 92.10% to 93.90%`, `on the front by FLOPs with probability 58%`; none without
-    repeats. The probability and the tie are of the study's own front, `over` what it minimises, whatever is shown."""
+    repeats. The probability and the tie are of the front `over` what the study minimises, whatever is shown."""
     if row is None or row.probability is None:
         return []
     seeds = "1 seed" if row.seeds == 1 else f"mean of {row.seeds} seeds"

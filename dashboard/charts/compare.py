@@ -13,7 +13,7 @@ import numpy as np
 
 from dashboard.charts.front import score_label
 from dashboard.charts.progress import COSTS, growth_layout, growth_line
-from dashboard.charts.style import ABOVE, COLOURS, DASHES, SYMBOLS, Figure, escape, layout, log_axis, title
+from dashboard.charts.style import ABOVE, COLOURS, DASHES, SHARE, SYMBOLS, Figure, escape, layout, log_axis, title
 from dashboard.number_format import percent
 from nas.analysis.comparison import Edf, Growth
 from nas.analysis.cost_axes import FLOPS, CostAxis
@@ -38,11 +38,11 @@ def fronts_figure(fronts: Mapping[str, Sequence[Trial]], over: CostAxis = FLOPS)
         said = [f"trial {t.number}<br>{percent(t.score)} at {over.words(over.on(t))}" for t in front]
         data.append(_step_line(place, name, x, y) | {
             "mode": "lines+markers", "marker": {"symbol": SYMBOLS[place], "size": 9, "color": COLOURS[place]},
-            "text": said, "hovertemplate": f"{escape(name, 60)}, %{{text}}<extra></extra>",
+            "cliponaxis": False, "text": said, "hovertemplate": f"{escape(name, 60)}, %{{text}}<extra></extra>",
         })  # fmt: skip
     if ends:
         chart["xaxis"] |= log_axis(min(ends), max(ends), over.label)
-    chart["yaxis"] |= {"title": title(score_label(trial for front in fronts.values() for trial in front))}
+    chart["yaxis"] |= {"title": title(score_label(trial for front in fronts.values() for trial in front))} | SHARE
     chart["legend"] = ABOVE
     return {"data": data, "layout": chart}
 

@@ -13,7 +13,7 @@ from typing import Any
 from dashboard.charts.blocks import hover
 from dashboard.charts.front_colours import KINDS, bar_title, groups, scale_ends
 from dashboard.charts.references import name_stars, stars
-from dashboard.charts.style import ABOVE, GREY, SCALE, Figure, layout, log_axis, title
+from dashboard.charts.style import ABOVE, GREY, SCALE, SHARE, Figure, layout, log_axis, title
 from nas.analysis.against_front import ReferenceResult
 from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.pareto import knee, merged, pareto_front, score
@@ -80,7 +80,7 @@ def front_figure(
     chart["shapes"] = chart.get("shapes", []) + [_line(x, "rgba(128,128,128,.5)", "dot") for x in in_training]
     chart["annotations"] = chart.get("annotations", []) + (_knee_label(front, x) if own else [])
     chart["xaxis"] |= log_axis(low, high, x.label)
-    chart["yaxis"] |= {"title": title(score_label([*points, *other])), "nticks": 8}
+    chart["yaxis"] |= {"title": title(score_label([*points, *other])), "nticks": 8} | SHARE
     if axis := reach(points, front, found, beside=other, also=references if of_flops else (), whole=whole):
         chart["yaxis"]["range"] = list(axis)
         for star in marked:
@@ -106,8 +106,9 @@ def reach(
 ) -> tuple[float, float] | None:
     """The y axis in percent, known before plotly has looked at any point: around the front with its intervals and, of
     the networks, all or those that are not far below. Far is twice as far below their median as the best is above it,
-    and at least two points: at most half of them, such as those of a search's first minutes. None without a network.
-    `also`: references, all of which are shown, as somebody asked for each."""
+    and at least two points: at most half of them, such as those of a search's first minutes. A point tall at
+    least, within 0 to 100. None without a network. `also`: references, all of which are shown, as somebody asked for
+    each."""
     if not points:
         return None
     scores = [100 * score(trial) for trial in points]
@@ -117,8 +118,9 @@ def reach(
     shown = [*scores, *(100 * score(trial) for trial in beside)]
     bars += [(each.score, each.score) for each in also if each.score is not None]
     ends = [end for end in shown if whole or end >= floor] + [100 * end for bar in bars for end in bar]
-    margin = 0.05 * max(max(ends) - min(ends), 1.0)
-    return min(ends) - margin, max(ends) + margin
+    span = max(ends) - min(ends)
+    margin = max(0.05 * span, (1 - span) / 2)
+    return max(min(ends) - margin, 0), min(max(ends) + margin, 100)
 
 
 def below(points: Sequence[Trial], axis: Sequence[float] | None) -> list[Trial]:
@@ -182,7 +184,8 @@ def _cloud(
     marker["line"] = {"color": "@text", "width": 1.5} if on else {"color": "@back", "width": 0.75}
     if not isinstance(colour, str):
         marker |= {"color": [colour[trial.number] for trial in group], "coloraxis": "coloraxis"}
-    return {
+    whole = {"cliponaxis": False} if kind == "scatter" else {}  # points at 100% too, where the axis ends
+    return whole | {
         "type": kind, "mode": "markers", "name": name, "legendgroup": name, "marker": marker,
         "x": [x.on(trial) for trial in group], "y": [round(100 * score(trial), 4) for trial in group],
         "customdata": [trial.number for trial in group], "hovertemplate": "%{text}<extra></extra>",

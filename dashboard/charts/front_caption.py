@@ -112,7 +112,10 @@ def _front_sentence(trials: Sequence[Trial], front: Sequence[Trial], over: CostA
 def other_seed(found: NetworkResults) -> str:
     """How much another seed of a network with one would differ, as far as the study's repeats tell."""
     if found.noise is None:
-        return "One seed: seed noise is not known. nas search --repeats 10 trains further seeds."
+        return (
+            "One seed: seed noise is not known. The study's command with --repeats 10 trains further seeds of networks "
+            "that are, or may be, on the front."
+        )
     if not found.noise.known:
         return f"One seed. Seed noise: {too_few(found.noise.freedom, 'further seed', FREEDOM)}."
     rest = f"{count(found.noise.freedom, 'further seed')} of this study's networks"

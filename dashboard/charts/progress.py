@@ -12,6 +12,7 @@ from dashboard.charts.style import (
     GREEN,
     GREY,
     ORANGE,
+    SHARE,
     THOUSANDS,
     VERMILLION,
     Figure,
@@ -157,12 +158,13 @@ def curve_figure(periods: Sequence[Period], metric: Metric = "accuracy") -> Figu
         {
             "type": "scatter", "mode": "lines+markers", "name": name, "x": x, "y": finite(y), "yaxis": axis,
             "line": {"color": colour, "width": 2}, "marker": {"size": 5 if len(x) > 1 else 9}, "showlegend": False,
-            "hovertemplate": f"%{{x:,}} images<br>{name} %{{y:.4g}}<extra></extra>",
+            "hovertemplate": f"%{{x:,}} images<br>{name} %{{y:.4g}}<extra></extra>", "cliponaxis": False,
         }
         for (name, y, colour), axis in zip(panels, ("y", "y2"), strict=True)
     ]  # fmt: skip
     chart["yaxis"] |= {"domain": [0.56, 1], "title": title(f"{SHORT[metric]}, %"), "nticks": 5}
     chart["yaxis2"] = chart["yaxis"] | {"domain": [0, 0.44], "title": title("loss"), "anchor": "x"}
+    chart["yaxis"] |= SHARE
     chart["xaxis"] |= {
         "title": title("training images"), "anchor": "y2", "rangemode": "tozero", "labelalias": THOUSANDS,
     }  # fmt: skip

@@ -6,7 +6,20 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dashboard.charts.style import ABOVE, BLUE, GREEN, PURPLE, SCALE, VERMILLION, Figure, escape, hatched, layout, title
+from dashboard.charts.style import (
+    ABOVE,
+    BLUE,
+    GREEN,
+    PURPLE,
+    SCALE,
+    SHARE,
+    VERMILLION,
+    Figure,
+    escape,
+    hatched,
+    layout,
+    title,
+)
 from dashboard.number_format import count, short
 from nas.analysis.design_choices import Shares, Traits, in_order, is_numeric, number, one_word
 from nas.analysis.importance import FEWEST, Cell, Importance
@@ -78,7 +91,7 @@ def cells_figure(cells: Sequence[Cell], bands: Sequence[Band], metric: Metric = 
         "tickvals": list(range(len(choices))), "ticktext": [escape(word, 24) for word in choices],
         "range": [-0.6, len(choices) - 0.4], "showgrid": False,
     }  # fmt: skip
-    chart["yaxis"] |= {"title": title(f"mean validation {SHORT[metric]}, %"), "nticks": 7}
+    chart["yaxis"] |= {"title": title(f"mean validation {SHORT[metric]}, %"), "nticks": 7} | SHARE
     chart["legend"] = ABOVE | {"title": {"text": "FLOPs "}}
     return {"data": data, "layout": chart}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard.charts.front import score_label
-from dashboard.charts.style import ABOVE, COLOURS, DASHES, Figure, escape, layout, title
+from dashboard.charts.style import ABOVE, COLOURS, DASHES, SHARE, Figure, escape, layout, title
 from nas.analysis.space_comparison import Side, SpaceComparison
 
 SAID = (1, 5, 10, 20)  # networks, in the sentence
@@ -21,7 +21,7 @@ def best_of_figure(found: SpaceComparison, label: str = score_label(())) -> Figu
     chart["xaxis"] |= {"title": title("random networks that the best is of"), "rangemode": "tozero", "tickformat": "d"}
     if max(len(found.one.best), len(found.other.best)) <= 10:
         chart["xaxis"]["dtick"] = 1  # no halves of a network
-    chart["yaxis"] |= {"title": title(f"best, expected: {label}")}
+    chart["yaxis"] |= {"title": title(f"best, expected: {label}")} | SHARE
     chart["legend"] = ABOVE
     return {"data": data, "layout": chart}
 

@@ -27,6 +27,7 @@ SCALE = [[0, "#0D0887"], [0.25, "#5302A3"], [0.5, "#8F10A1"], [0.75, "#BE3985"],
 SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "cross", "diamond")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}  # a legend over the chart
+SHARE = {"minallowed": 0, "maxallowed": 100}  # of an axis in percent: it shows no accuracy that there cannot be
 THEME = {"@text": "#262730", "@grid": "#d0d0d6", "@back": "#ffffff", "inherit": "system-ui, sans-serif"}
 WIDTH, LINE = 110, 24  # letters a line of the caption, and its px
 # Ticks as all else writes them, `10K`: plotly knows thousands as `k` alone.

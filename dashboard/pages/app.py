@@ -63,7 +63,7 @@ def main(first: str = "front") -> None:
     _pick(runs, names)
     st.set_page_config(page_title=" - ".join(filter(None, [_study(), page.title, "nas"])))
     with st.sidebar, st.container(key="facts-side"):
-        st.text(f"Studies in {runs}. This page only reads: a search goes on whether it is open or not.")
+        st.text(f"Studies in {runs}. This page writes exports alone: a search goes on whether it is open or not.")
     page.run()
 
 

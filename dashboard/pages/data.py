@@ -9,9 +9,8 @@ from dashboard.pages.elements import table, text_box
 from dashboard.pages.export import absent
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
-from nas.records.data_card import DataCard
 from nas.records.look import UNEVEN, Look
-from nas.records.settings import SAMPLES
+from nas.records.settings import SAMPLES, Settings
 
 
 def data_page(scene: Scene) -> None:
@@ -26,7 +25,7 @@ def data_page(scene: Scene) -> None:
     st.header("Classes and splits", anchor=False)
     table(_counts(card.look), "classes")
     with st.container(key="facts"):
-        for line in _facts(card, card.look):
+        for line in _facts(scene.settings, card.look):
             st.text(line)
     if samples := _samples(scene.snapshot):
         st.header("As the networks see them", anchor=False)
@@ -53,13 +52,11 @@ def _counts(look: Look) -> pd.DataFrame:
     return frame.sort_values("train", ascending=False, kind="stable")
 
 
-def _facts(card: DataCard, look: Look) -> list[str]:
+def _facts(settings: Settings, look: Look) -> list[str]:
     came = [f"{split}: {count:,} images, {look.came_from[split]}" for split, count in look.totals().items()]
     lines = [*came, look.pictures()]
     if look.imbalance() >= UNEVEN:
         lines.append(look.imbalanced())
-    if card.augment:
-        moved = f"moved by up to {card.augment.crop} px, " if card.augment.crop else ""
-        mirrored = "mirrored" if card.augment.flip else "never mirrored"
-        lines.append(f"training images: {moved}{mirrored} where the recipe does not say otherwise ({look.mirror})")
+    if augment := settings.data.augment:
+        lines.append(augment.line(settings.build_recipe(), look.mirror))
     return lines

@@ -45,14 +45,13 @@ _STEPS = 20  # of the budget's slider, per factor of ten
 
 
 def front_page(scene: Scene) -> None:
-    _numbers(scene)
     _explore(scene)
     _about(scene)
 
 
-def _numbers(scene: Scene) -> None:
-    """What stands over the chart, and what it rests on."""
-    snapshot, settings, best = scene.snapshot, scene.settings, scene.snapshot.best
+def _numbers(snapshot: Snapshot, beside: Snapshot | None) -> None:
+    """What stands over the chart, and what it rests on: of the networks that are shown."""
+    settings, best = snapshot.read_settings, snapshot.best
     volume = outcome_of(snapshot).hypervolume
     what = WORDS[settings.metric]
     rows = (
@@ -76,8 +75,8 @@ def _numbers(scene: Scene) -> None:
         ),
     )
     deltas = {}
-    if scene.beside:
-        deltas["Hypervolume"] = f"{signed(volume - outcome_of(scene.beside).hypervolume, 3)} to random"
+    if beside:
+        deltas["Hypervolume"] = f"{signed(volume - outcome_of(beside).hypervolume, 3)} to random"
     metrics("numbers", rows, deltas)
     seeds = seed_range(snapshot.trials)
     of_best = f", the best network's of {count(best.seeds, 'seed')}" if best and seeds[1] > 1 else ""
@@ -111,14 +110,20 @@ def _facts(snapshot: Snapshot, settings: Settings) -> str:
 
 @st.fragment
 def _explore(scene: Scene) -> None:
-    """Chart and panel: choosing a point draws no more than these anew."""
-    snapshot = scene.snapshot
+    """Numbers, chart and panel: choosing a point draws no more than these anew."""
+    snapshot, numbers = scene.snapshot, st.container()
     if not snapshot.scored:
+        _numbers(snapshot, scene.beside)
         _none_finished(snapshot)
         return
     controls = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     asked = _controls(snapshot, scene.beside, controls)
     view = view_of(snapshot, scene.beside, asked)
+    with numbers:
+        _numbers(view.part, view.other)
+        if asked.filters:
+            only = "; ".join(f"{axis} {' or '.join(wanted)}" for axis, wanted in asked.filters)
+            st.text(f"Only {only}{', of random search too' if scene.beside else ''}.")
     with controls:
         goal = _goal(view) if len(view.front) > 1 else Goal()
     if snapshot.unmeasured:
@@ -126,9 +131,6 @@ def _explore(scene: Scene) -> None:
         text_box(snapshot.unmeasured)
     for words in shut_out(snapshot, scene.beside):
         st.text(words)
-    if asked.filters:
-        only = "; ".join(f"{axis} {' or '.join(wanted)}" for axis, wanted in asked.filters)
-        st.text(f"Only {only}{', of random search too' if scene.beside else ''}.")
     if not view.trials:
         st.info("No finished network is left by these filters; take one off.")
         return
@@ -142,14 +144,14 @@ def _explore(scene: Scene) -> None:
     with right:
         panel(scene, view, number, pick, goal)
     st.header("The front", anchor=False)  # the chart's points for those who cannot point
-    members = front_frame(view.front, networks_of(snapshot), chances=view.whole)
+    members = front_frame(view.front, networks_of(view.part), chances=view.own)
     trial_table(members, "members")
     download(lambda: with_classes(members, view.front, scene.settings.data.classes), snapshot.name, "front")
-    _references(snapshot)
+    _references(view.part)
 
 
 def _references(snapshot: Snapshot) -> None:
-    """The stars for those who cannot point."""
+    """The stars for those who cannot point, beside the networks that are shown."""
     if snapshot.no_references:
         st.warning("The references cannot be read.")
         text_box(snapshot.no_references)

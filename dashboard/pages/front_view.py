@@ -15,7 +15,7 @@ from dashboard.charts.front_caption import front_caption, measure_caption
 from dashboard.charts.front_colours import KINDS
 from dashboard.charts.references import stars_sentence
 from dashboard.charts.style import Figure
-from dashboard.derived import cost_axes_of, design_of, networks_of, outcome_of, references_of
+from dashboard.derived import cost_axes_of, narrowed, networks_of, outcome_of, references_of
 from dashboard.number_format import count, percent
 from dashboard.pages.address import choose, link
 from dashboard.pages.elements import metrics
@@ -32,7 +32,6 @@ from dashboard.pages.network import (
 from dashboard.pages.study_page import Scene
 from dashboard.snapshot import Snapshot, once
 from nas.analysis.cost_axes import FLOPS, CostAxis, cost_of
-from nas.analysis.design_choices import within
 from nas.analysis.leads import Lead, leads
 from nas.analysis.pareto import merged, pareto_front, score
 from nas.analysis.seed_noise import NetworkResult
@@ -72,9 +71,10 @@ class Seen:
     """The networks that the filters leave: their trials, their front over the measure, what of them is in training, and
     the baseline's."""
 
+    part: Snapshot  # the study as if its space had been narrowed to them
+    other: Snapshot | None  # the baseline likewise
     measure: CostAxis
     own: bool  # it is what the study minimises
-    filtered: bool
     trials: tuple[Trial, ...]
     front: tuple[Trial, ...]
     running: tuple[Trial, ...]
@@ -83,9 +83,8 @@ class Seen:
     below: tuple[Trial, ...]  # networks that the y axis leaves out unless the whole is asked for
 
     @property
-    def whole(self) -> bool:
-        """Whether its front is the study's own."""
-        return self.own and not self.filtered
+    def filtered(self) -> bool:
+        return self.part.whole is not None
 
     @cached_property
     def leads(self) -> list[Lead]:
@@ -109,20 +108,21 @@ class Seen:
 
 @once
 def view_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked) -> Seen:
-    x, wanted = cost_axes_of(snapshot, beside)[asked.measure], dict(asked.filters)
+    x = cost_axes_of(snapshot, beside)[asked.measure]
+    part, other = narrowed(snapshot, asked.filters), narrowed(beside, asked.filters) if beside else None
 
     def left(trials: Iterable[Trial]) -> tuple[Trial, ...]:
-        return tuple(t for t in trials if x.of(t) and (not wanted or within(design_of(t), wanted)))
+        return tuple(t for t in trials if x.of(t))
 
-    trials = left(snapshot.scored)
+    trials = left(part.scored)
     front = tuple(pareto_front(trials, x.on))
-    others = left(beside.scored if beside else ())
+    others = left(other.scored if other else ())
     points = merged(trials)
-    also = references_of(snapshot) if x is FLOPS else ()
-    axis = reach(points, front, networks_of(snapshot), beside=pareto_front(others, x.on), also=also)
+    also = references_of(part) if x is FLOPS else ()
+    axis = reach(points, front, networks_of(part), beside=pareto_front(others, x.on), also=also)
     low = tuple(below(points, axis))
     own = x is cost_of(snapshot.read_settings)
-    return Seen(x, own, bool(wanted), trials, front, left(snapshot.running), others, len(points), low)
+    return Seen(part, other, x, own, trials, front, left(part.running), others, len(points), low)
 
 
 @once
@@ -130,14 +130,14 @@ def figure_of(snapshot: Snapshot, asked: Asked, beside: Snapshot | None) -> Figu
     view = view_of(snapshot, beside, asked)
     return front_figure(
         view.trials, snapshot.read_settings.minimised_band, x=view.measure, colour=asked.colour, running=view.running,
-        found=networks_of(snapshot), beside=view.beside, references=references_of(snapshot), whole=asked.whole,
+        found=networks_of(view.part), beside=view.beside, references=references_of(view.part), whole=asked.whole,
     )  # fmt: skip
 
 
 def caption_of(snapshot: Snapshot, beside: Snapshot | None, asked: Asked, view: Seen) -> str:
-    found = networks_of(snapshot)
-    marked = stars_sentence(references_of(snapshot), found) if view.measure is FLOPS else ""
-    if view.whole:
+    found = networks_of(view.part)
+    marked = stars_sentence(references_of(view.part), found) if view.measure is FLOPS else ""
+    if view.own and not view.filtered:
         said = front_caption(snapshot.trials, snapshot.front, found, outcome_of(beside) if beside else None)
         return f"{said} {marked}".strip()
     kept = f"{count(len({t.key or t.number for t in view.trials}), 'network')} shown. " if asked.filters else ""
@@ -155,14 +155,15 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, goal
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Trial {trial.number}", anchor=False, width="content")
         st.badge("chosen" if number is not None else "picked", color="blue")
-    why, row = [] if number is not None else [goal.words(view.measure)], networks_of(snapshot).of(trial)
+    shown = networks_of(view.part).of(trial)
+    why, row = [] if number is not None else [goal.words(view.measure)], shown or networks_of(snapshot).of(trial)
     st.text(" · ".join([*why, view.place(trial)]))
     axes = cost_axes_of(snapshot, scene.beside).values()
     metrics("panel", numbers_of(scene.settings, trial, row) + latencies(axes, trial))
     over = networks_of(snapshot).cost
     if seeds := seed_lines(row and replace(row, tie=None), over):  # the tie is said of the front that is shown
-        st.text("; ".join(seeds) + ".")
-    for line in _doubts(snapshot, view, row, goal if number is None else Goal()):
+        st.text("; ".join(seeds if shown else seeds[:1]) + ".")  # no place on a front that it is not shown beside
+    for line in _doubts(view, row, goal if number is None else Goal()):
         st.text(line)
     for line in class_lines(scene.settings, trial, row):
         st.text(line)
@@ -183,13 +184,13 @@ def panel(scene: Scene, view: Seen, number: int | None, pick: Trial | None, goal
             export_of(scene.runs, snapshot, trial)
 
 
-def _doubts(snapshot: Snapshot, view: Seen, row: NetworkResult | None, goal: Goal) -> Iterator[str]:
+def _doubts(view: Seen, row: NetworkResult | None, goal: Goal) -> Iterator[str]:
     """Whether a network may miss the accuracy that it was picked for, and whether the next cheaper one is as good."""
     if row is None:
         return
     if goal.least is not None and row.interval and not has(row.interval[0], goal.least):
         yield f"Its interval begins at {percent(row.interval[0])}, below {percent(goal.least)}."
-    found = networks_of(snapshot)
+    found = networks_of(view.part)
     tie = found.ties(view.front).get(row.trial.number)
     if tie is not None:
         yield f"A tie: {tie_words(found.rows[tie].trial, view.measure)}."

@@ -21,7 +21,7 @@ from dashboard.pages import export
 from dashboard.pages.elements import text_box
 from dashboard.snapshot import Mode, Snapshot
 from dashboard.study_cache import StudyCache, study_names
-from nas.records.settings import Settings
+from nas.records.settings import Settings, with_extent
 
 EVERY = 1.0  # seconds between looks at the journal
 FIRST_SEARCH = "nas search digits --data digits --flops 1M..4M --trials 30"
@@ -132,11 +132,17 @@ def say_gone(snapshot: Snapshot) -> None:
 def resume(snapshot: Snapshot) -> None:
     settings = snapshot.read_settings
     started = f"Started {settings.created} with the command below"
+    further = with_extent(settings.command, snapshot.extent)
     if snapshot.mode == "gone":
         st.text(f"{started}. While its folder is gone, the command would begin another study.")
-    else:
+    elif further == settings.command:
         st.text(f"{started}; the same command goes on where the study stopped.")
+    else:
+        st.text(f"{started}:")
     text_box(settings.command)
+    if snapshot.mode != "gone" and further != settings.command:
+        st.text("How far it shall go was said anew since; this goes on where the study stopped:")
+        text_box(further)
 
 
 def _broken(snapshot: Snapshot, runs: Path) -> None:

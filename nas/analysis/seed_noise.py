@@ -141,10 +141,13 @@ class NetworkResults:
         return {row.trial.key: row for row in self.rows.values() if row.trial.key}
 
 
-def networks(trials: Iterable[Trial], seed: int = 0, cost: CostAxis = FLOPS) -> NetworkResults:
-    """The study's networks with intervals, probabilities and ties, of the front over `cost`; `seed` is of the draws."""
+def networks(
+    trials: Iterable[Trial], seed: int = 0, cost: CostAxis = FLOPS, noise: Noise | None = None
+) -> NetworkResults:
+    """The study's networks with intervals, probabilities and ties, of the front over `cost`; `seed` is of the draws.
+    `noise`: of the whole study, where the trials are a part of one."""
     every = by_network(trials)
-    noise = pooled_noise([list(map(score, group)) for group in every])
+    noise = noise or pooled_noise([list(map(score, group)) for group in every])
     groups = sorted((group for group in every if cost.of(group[0])), key=lambda group: cost.on(group[0]))
     points = [merged(group)[0] for group in groups]
     counts = np.array([len(group) for group in groups], dtype=float)

@@ -22,13 +22,15 @@ def rename(
     study: StudyArg, name: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")], runs: Runs = RUNS
 ) -> None:
     """Give STUDY another name; its search goes on by that. Example: nas rename digits-1M-4M mine"""
-    from nas.records.settings import Settings
+    from nas.records.settings import with_extent
     from nas.storage.moving import rename_study
+    from nas.storage.reader import Reader
 
     folder = find_study(study, runs)
     beside = study_beside(folder)
     target = rename_study(folder, name)
-    command = Settings.read(target).command
+    reader = Reader(target)
+    command = with_extent(reader.settings.command, reader.extent())
     if command.startswith("nas compare-spaces "):
         print(f"{folder} is now {target}; nas compare-spaces does not find it by that name")
     else:

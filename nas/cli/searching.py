@@ -164,7 +164,7 @@ def search(
     if quiet:
         return
     place = "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
-    print(f"look at it: nas dashboard{place}", file=sys.stderr)
+    print(f"look at it: nas dashboard {folder.name}{place}", file=sys.stderr)
     which, limit = "the best", ""
     least = plan.extent(1).accuracy
     if least is not None and AccuracyGoal(least, Settings.read(folder)).reached(Reader(folder).trials()):

@@ -118,6 +118,9 @@ def report(
 
 @app.command()
 def dashboard(
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="Opens on it: a name under --runs, or a study's folder.")
+    ] = None,
     runs: Runs = RUNS,
     exports: Annotated[
         list[Path] | None,
@@ -126,10 +129,13 @@ def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine only (127.0.0.1).")] = 8501,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
 ) -> None:
-    """Watch the studies under --runs in the browser, and what exports get wrong. Example: nas dashboard"""
+    """Watch the studies under --runs in the browser, and what exports get wrong. Example: nas dashboard digits-1M-4M"""
     from dashboard.server import serve
 
+    folder = find_study(study, runs).absolute() if study else None
+    if folder and folder.parent != runs.absolute():
+        runs = folder.parent
     check_there(runs)
     if missing := [folder for folder in exports or () if not folder.is_dir()]:
         raise InputError(f"exports must be a folder that exists, got {missing[0]}; check the path")
-    raise typer.Exit(serve(runs, port, exports or (), open_browser=browser))
+    raise typer.Exit(serve(runs, port, exports or (), open_browser=browser, study=folder.name if folder else None))

@@ -14,7 +14,7 @@ from nas.data.images import Pixels
 TILE = 64  # pixels a side, at least: small pictures are enlarged by a whole factor, without smoothing
 LARGE = 96  # at most: larger ones are made smaller
 COLUMNS, ROWS = 10, 50
-TEXT, GAP = 14, 4
+TEXT, GAP = 18, 4  # of a caption: the height of its letters with what is below the line
 
 
 def sheet(data: Data) -> bytes:
@@ -24,7 +24,7 @@ def sheet(data: Data) -> bytes:
     shown = data.classes[:ROWS]
     height = len(shown) * (tile + TEXT + GAP)
     page = Image.new("RGB", (COLUMNS * (tile + GAP), height), "white")
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(TEXT - 2)
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
     for row, name in enumerate(shown):
         top = row * (tile + TEXT + GAP)
         count = data.look.counts["train"].get(name, 0) if data.look else 0

@@ -45,18 +45,8 @@ def seen(data: Data) -> list[str]:
 
 def said(data: Data, recipe: Recipe | None = None) -> list[str]:
     """What is seen of it, and how a brief training by `recipe`, or by the default one, augments it."""
-    look, recipe = data.look, recipe or Recipe()
-    assert look
-    moved = data.augment.crop if recipe.crop is None else recipe.crop
-    mirrored = data.augment.flip if recipe.flip is None else recipe.flip
-    why = f" ({look.mirror})" if recipe.flip is None and look.mirror else ""
-    passes = recipe.crop_after
-    when = f" after {'their first pass' if passes == 1 else f'{passes} passes'}" if passes else ""
-    words = [
-        f"moved by up to {moved} px{when}" if moved else "",
-        f"{'mirrored' if mirrored else 'never mirrored'}{why}",
-    ]
-    return [*seen(data), f"training images: {', '.join(filter(None, words))}"]
+    assert data.look
+    return [*seen(data), data.augment.line(recipe or Recipe(), data.look.mirror)]
 
 
 def describe_data(data: Data) -> DataCard:

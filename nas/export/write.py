@@ -27,6 +27,7 @@ from nas.records.files import write_whole
 from nas.records.progress import StepLine
 from nas.records.reference import read_references
 from nas.records.scores import ClassCounts
+from nas.records.settings import with_extent
 from nas.records.trial import WEIGHTS as KEPT_WEIGHTS
 from nas.records.trial import Period, Trial
 from nas.storage.reader import Reader
@@ -77,8 +78,9 @@ def export_trial(
     test = _counts(logits, data.test)
     measured = checked_networks(reader.folder, reader.settings, [trial])
     outside = [f"latency in the search: {each}" for each in measured if each.outside]
+    settings = replace(reader.settings, command=with_extent(reader.settings.command, reader.extent()))
     card = ModelCard(
-        trial=trial, settings=reader.settings, trials=reader.trials(), validation=validation.accuracy,
+        trial=trial, settings=settings, trials=reader.trials(), validation=validation.accuracy,
         test=test.accuracy, note=note, outside=next(iter(outside), None), versions=package_versions(), test_counts=test,
         validation_counts=validation,
         references=read_references(reader.folder),

@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from nas.records.look import Look
-from nas.records.recipe import Int
+from nas.records.recipe import Int, Recipe
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -52,6 +52,16 @@ class Augment:
 
     crop: Int
     flip: bool
+
+    def line(self, recipe: Recipe, why: str) -> str:
+        """What a brief training by that recipe makes of it; `why` images are mirrored or not, where data decided it."""
+        moved = self.crop if recipe.crop is None else recipe.crop
+        mirrored = self.flip if recipe.flip is None else recipe.flip
+        passes = recipe.crop_after
+        when = f" after {'their first pass' if passes == 1 else f'{passes} passes'}" if passes else ""
+        decided = f" ({why})" if recipe.flip is None and why else ""
+        shift = f"moved by up to {moved} px{when}, " if moved else ""
+        return f"training images: {shift}{'mirrored' if mirrored else 'never mirrored'}{decided}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

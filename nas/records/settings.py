@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +15,7 @@ import yaml
 from pydantic import ConfigDict
 
 from nas.records.data_card import DataCard
+from nas.records.extent import Extent
 from nas.records.files import write_first, write_whole
 from nas.records.recipe import Int, Recipe
 from nas.records.scores import Metric
@@ -239,6 +241,21 @@ def with_study(command: str, name: str) -> str:
         del words[place : place + 2]
     words = [word for word in words if not word.startswith("--study=")]
     return shlex.join([*words, "--study", name])
+
+
+def with_extent(command: str, extent: Extent | None) -> str:
+    """A study's command, to go as far as was asked for last: its `--trials` (or the `--time` in their place) and
+    `--repeats`. As it is where that is not on record, and of `nas steps`, whose networks are all of it."""
+    if extent is None:
+        return command
+    counted = re.sub(r"--time(?=[ =])", "--trials", command)
+    further, known = re.subn(r"--(trials|networks)([ =])('[^']*'|\S+)", rf"--\1\g<2>{extent.trials}", counted)
+    further, repeated = re.subn(r"--repeats([ =])\S+", rf"--repeats\g<1>{extent.repeats}", further)
+    if not known:
+        return command
+    if extent.repeats and extent.accuracy is None and not repeated:  # for an accuracy they follow from it
+        return f"{further} --repeats {extent.repeats}"
+    return further
 
 
 OPTIONAL = (

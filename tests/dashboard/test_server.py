@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from dashboard.server import HOST, serve
 from space import InputError
 from tests.dashboard.conftest import Site
 from tests.dashboard.server import end, free_port, start
+from tests.dashboard.studies import make_study
 from tests.dashboard.test_browser import until
 
 
@@ -61,3 +64,20 @@ def test_ctrl_c_ends_the_server_and_frees_the_port(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((HOST, port))
+
+
+def test_a_study_that_is_named_is_opened_wherever_it_lies(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "elsewhere", "my study", complete=1)
+    port = free_port()
+    words = ["dashboard", str(folder), "--runs", str(tmp_path), "--port", str(port), "--no-browser"]
+    server = subprocess.Popen([sys.executable, "-m", "nas", *words], stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    address = f"http://{HOST}:{port}/?study=my%20study"
+    assert server.stdout.readline() == f"Dashboard: {address} (Ctrl-C ends it)\n"
+    with urllib.request.urlopen(address) as reply:
+        assert reply.status == 200
+    assert end(server) == 0
+    words[1] = "none"
+    ended = subprocess.run([sys.executable, "-m", "nas", *words], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: study must be a name under ")

@@ -93,7 +93,18 @@ DEMO = (
     Row(("nas init flowers --preset convnext_or_modulation_64",), r"next: nas space flowers/space\.yaml"),
     Row(("make help",), "demo +search the digits data", cold=True),
     Row(("source .venv/bin/activate",), cold=True),
-    Row(("nas dashboard",), r"Dashboard: http://127\.0\.0\.1:8501 ", cold=True),
+    Row(
+        (
+            "nas dashboard",
+            "nas dashboard [STUDY]",
+            "nas dashboard STUDY",
+            "nas dashboard mine",
+            "nas dashboard digits-1M-4M",
+        ),
+        r"Dashboard: http://127\.0\.0\.1:8501/\?study=digits-200K-4M ",
+        "nas dashboard digits-200K-4M",
+        cold=True,
+    ),
 )
 
 STUDY = (
@@ -493,7 +504,7 @@ LEFT = (
         "goes on for hours with a study that is there in part",
         HAND,
     ),
-    Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
+    Left(("make dashboard",), "its recipe is `nas dashboard`, which is run with a study", "Makefile"),
     Left(
         (
             "nas measure cifar10-16M --batch 1,64 --runtime onnxruntime",

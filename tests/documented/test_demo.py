@@ -26,7 +26,7 @@ def test_a_command(place: Place, row: Row) -> None:
 
 def test_what_a_search_tells_to_do_next_is_what_the_pages_tell(place: Place) -> None:
     told = place.reach(place.row("nas search")).errors
-    assert "look at it: nas dashboard\n" in told
+    assert "look at it: nas dashboard digits-200K-4M\n" in told
     assert "export the best: nas export digits-200K-4M --out exports/digits-200K-4M\n" in told
 
 
@@ -58,7 +58,7 @@ def test_the_dashboard_opens_in_the_browser_and_ends_with_ctrl_c(place: Place) -
     with urllib.request.urlopen("http://127.0.0.1:8501/", timeout=60) as page:
         assert page.status == 200
     _wait_for(opened, process)
-    assert opened.read_text() == "http://127.0.0.1:8501\n"
+    assert opened.read_text() == "http://127.0.0.1:8501/?study=digits-200K-4M\n"
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     check(Row(row.printed), Ended(process.returncode, out, errors))

@@ -186,7 +186,9 @@ def test_what_another_seed_would_give_is_told_once_and_the_same() -> None:
     assert seed_lines(few.rows[1])[0] == "1 seed"
     assert other_seed(few).endswith("too few for an interval: 2 further seeds, and 4 are needed.")
     assert seed_lines(none.rows[1]) == []
-    assert "is not known. nas search --repeats" in other_seed(none)
+    assert "is not known. The study's command with --repeats 10 trains further seeds of networks that" in other_seed(
+        none
+    )
 
 
 def test_captions() -> None:
@@ -306,6 +308,9 @@ def test_early_outliers_do_not_squash_the_front_and_are_counted() -> None:
     assert (below(points, whole), below_words(30, [])) == ([], "")
     cheap = trial(99, 0.2, 900_000)
     assert front_figure([*points, cheap], BAND)["layout"]["yaxis"]["range"][0] < 20, "the front is shown whole"
+    assert front_figure([trial(0, 1.0, 2_000_000)], BAND)["layout"]["yaxis"]["range"] == [99.5, 100]
+    assert front_figure([trial(0, 0.0, 2_000_000)], BAND)["layout"]["yaxis"]["range"] == [0, 0.5]
+    assert front_figure([trial(0, 0.5, 2_000_000)], BAND)["layout"]["yaxis"]["range"] == [49.5, 50.5]
     even = [trial(i, 0.5 + 0.004 * i, 2_000_000 - i) for i in range(100)]
     assert below(even, front_figure(even, BAND)["layout"]["yaxis"]["range"]) == [], "and so is what has no tail"
     beside = [trial(0, 0.15, 800_000), trial(1, 0.72, 900_000)]

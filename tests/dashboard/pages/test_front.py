@@ -8,19 +8,27 @@ import shutil
 from itertools import combinations
 from pathlib import Path
 
+import optuna
 import pyarrow as pa
+import pytest
 
 from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
+from dashboard.derived import networks_of
 from dashboard.pages.front_view import Asked, Goal, figure_of, view_of
 from dashboard.report import write_report
 from dashboard.study_cache import StudyCache
 from nas.analysis.cost_axes import FLOPS, PARAMETERS
 from nas.analysis.design_choices import traits_of, varied, within
-from nas.analysis.pareto import pareto_front
+from nas.analysis.pareto import outcome, pareto_front
 from nas.export.pick import Selection, pick
 from nas.latency.measurements import FILE as MEASURED
 from nas.latency.measurements import keep
+from nas.records.extent import Extent
+from nas.records.settings import JOURNAL
+from nas.storage.journal import open_file
+from nas.storage.reader import Reader
+from nas.storage.study_folder import set_extent
 from space import compact
 from tests.dashboard.opened import checked, metrics, page, said, unfolded
 from tests.dashboard.studies import HOSTILE, add_trial, damage, make_settings, make_study, timed
@@ -64,6 +72,19 @@ def test_without_a_choice_the_most_accurate_is_shown(runs: Path) -> None:
     assert "After 10,000 training images" in words
     assert "stem:" in words
     assert "from space.network import Network" in words
+
+
+def test_it_says_the_command_that_goes_on_once_more_was_asked_for(runs: Path) -> None:
+    folder = make_study(runs, complete=2)
+    study = optuna.load_study(study_name="first", storage=open_file(folder / JOURNAL))
+    for trials, words in ((30, "; the same command goes on where"), (40, "this goes on where the study stopped:")):
+        set_extent(study, Reader(folder), Extent(trials))
+        told = said(unfolded(page()))
+        assert words in told
+        commands = [line for line in told.splitlines() if line.startswith("nas search first")]
+        assert [int(line.split()[-1]) for line in commands] == sorted({30, trials})
+    write_report(folder, report := runs / "report.html")
+    assert "<span>40</span></pre>" in report.read_text()
 
 
 def test_repeats_stopped_trials_and_the_baseline_are_told(runs: Path) -> None:
@@ -198,7 +219,34 @@ def test_a_filter_holds_for_random_search_and_what_is_in_training_too(runs: Path
     assert "Only norm ln, of random search too." in words
     assert f"Dashed: random search's front, {ends(FLOPS, front)}." in words
     assert "on the front of the networks shown: number " in words
-    assert "on front" not in app.dataframe[0].value, "a probability would be of the whole study's front"
+
+
+def test_with_a_filter_all_is_judged_as_if_the_space_had_been_narrowed(runs: Path) -> None:
+    """Numbers, references, probabilities and ties are of the networks shown; the noise is that of all."""
+    shutil.copytree(ROOT / "runs" / "cifar10-16M", runs / "cifar10-16M")
+    study = StudyCache().read(runs / "cifar10-16M")
+    shown = [t for t in study.trials if t.arch and within(traits_of(t.arch), {"block": ("modulation",)})]
+    front = pareto_front(shown)
+    assert not {t.number for t in front} & {t.number for t in study.front[-3:]}
+    app = page(**{"only.block": "modulation"})
+    numbers, (members, references) = metrics(app), (table.value for table in app.dataframe)
+    assert numbers["Best accuracy"] == "63.58%"
+    assert numbers["Front over FLOPs"] == str(len(front)) == str(len(members))
+    assert numbers["Finished"] == str(sum(t.state == "complete" for t in shown))
+    assert numbers["Hypervolume"] == f"{outcome(shown, study.read_settings).hypervolume:.3f}"
+    assert set(references["front, trial"].dropna()) <= {t.number for t in front}
+    best = references.set_index("reference").loc["timm:resnet18 x0.18"]
+    assert best["front, trial"] == front[-1].number
+    assert best["front, points"] == pytest.approx(63.58 - 62.32, abs=0.5)
+    assert members["on front"].max() > 99, "the best of those shown"
+    words = said(app)
+    assert f"the front {best['front, points']:+.1f} points expected" in words
+    assert "95% interval 62.65% to 64.51%; on the front by FLOPs with probability 100%" in words
+    other = study.front[-1]
+    words = said(page(**{"only.block": "modulation", "trial": str(other.number)}))
+    assert "not among the networks shown" in words
+    assert f"mean of {networks_of(study).rows[other.number].seeds} seeds, 95% interval" in words
+    assert "with probability" not in words
 
 
 def test_a_goal_is_met_as_accuracy_is_shown(runs: Path) -> None:

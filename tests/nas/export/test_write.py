@@ -52,7 +52,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     (folder / "recipe.yaml").write_text(TINY_RECIPE + "batch_size: 32\n")
     path, finished = run_search(
         Space.load(folder / "tiny.yaml"), "digits", Budget.parse("20K..200K"),
-        SearchPlan(trials=4, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas search tiny.yaml ..."),
+        SearchPlan(trials=4, recipe_file=folder / "recipe.yaml", name="study", runs=folder, device="cpu", command="nas search tiny.yaml --trials 2"),
         QUIET,
     )  # fmt: skip
     assert finished
@@ -126,6 +126,7 @@ def test_the_folder_holds_the_network_and_its_papers(study: Reader, made: Path) 
         "model.safetensors", "arch.yaml", "README.md", "preprocess.json", "facts.json", "front.svg", "modeling.py",
         "model.onnx", "model.pt2",
     }  # fmt: skip
+    assert "\n    nas search tiny.yaml --trials 4\n" in (made / "README.md").read_text(), "what was asked for last"
     arch = Arch.load(made / "arch.yaml")
     assert arch.key == trial.key
     counts = cost(arch, study.settings.task)

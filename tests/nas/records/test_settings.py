@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from nas.records.extent import Extent
 from nas.records.recipe import Recipe
-from nas.records.settings import FILE, Settings, find_study
+from nas.records.settings import FILE, Settings, find_study, with_extent
 from space import Band, InputError, Space, Task
 from tests.dashboard.studies import make_settings
 
@@ -38,6 +39,28 @@ def test_a_study_goes_by_its_folders_name(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "link"):
         found = Settings.read(folder)
         assert (found.name, found.command) == (tmp_path.name, f"nas search digits --study {tmp_path.name}")
+
+
+@pytest.mark.parametrize(
+    ("began", "extent", "now"),
+    [
+        ("nas search digits --trials 8 --study c", Extent(12), "nas search digits --trials 12 --study c"),
+        ("nas search digits --trials=8", Extent(12), "nas search digits --trials=12"),
+        ("nas search digits --trials 8", Extent(8, 10), "nas search digits --trials 8 --repeats 10"),
+        ("nas search digits --repeats 2 --trials 8", Extent(9, 4), "nas search digits --repeats 4 --trials 9"),
+        ("nas search digits --time '1h 30min' --seed 1", Extent(40), "nas search digits --trials 40 --seed 1"),
+        (
+            "nas search digits --trials 8 --accuracy 92%",
+            Extent(9, 18, 0.92),
+            "nas search digits --trials 9 --accuracy 92%",
+        ),
+        ("nas compare-spaces a b --networks 30", Extent(40), "nas compare-spaces a b --networks 40"),
+        ("nas steps a b --seeds 2", Extent(16, 16), "nas steps a b --seeds 2"),
+        ("nas search digits --trials 8", None, "nas search digits --trials 8"),
+    ],
+)
+def test_a_command_goes_as_far_as_was_asked_for_last(began: str, extent: Extent | None, now: str) -> None:
+    assert with_extent(began, extent) == now
 
 
 @pytest.mark.parametrize(
