@@ -163,11 +163,12 @@ def _write_onnx(program: ExportedProgram, preprocess: Preprocess, path: Path) ->
 
 def _name_sides(graph: Any) -> None:
     """In place of the names that torch gives to what is free: `batch`, `height`, `width`."""
-    named = dict[str, str]()
+    sides = graph.input[0].type.tensor_type.shape.dim
+    named = {side.dim_param: name for side, name in zip(sides, ("batch", "channels", "height", "width"), strict=True)}
     for value in (*graph.input, *graph.output, *graph.value_info):
-        for side, name in zip(value.type.tensor_type.shape.dim, ("batch", "channels", "height", "width"), strict=False):
+        for side in value.type.tensor_type.shape.dim:
             if side.dim_param:
-                side.dim_param = named.setdefault(side.dim_param, name)
+                side.dim_param = named.get(side.dim_param, side.dim_param)
 
 
 def _write_timm(folder: Path, network: Network) -> File:

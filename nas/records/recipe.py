@@ -26,7 +26,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "images": (1, 1_000_000_000_000),
     "epochs": (1, 10_000),
     "period_images": (1, 1_000_000_000_000),
-    "batch_size": (2, 65_536),
+    "batch_size": (1, 65_536),
     "lr": (1e-8, 10),
     "muon_lr": (1e-8, 10),
     "weight_decay": (0, 10),

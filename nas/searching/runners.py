@@ -41,7 +41,7 @@ def alone(trainer: Trainer, folder: Path, watch: Watch, extent: Extent) -> bool:
     finally:
         if THREADS.fell:
             watch.on_note(BUSY)
-        THREADS.use(THREADS.given())  # a notebook goes on with them
+        THREADS.release()
 
 
 def _together(workers: int, start: Callable[[Path, int], Worker], folder: Path, watch: Watch, extent: Extent) -> bool:
@@ -54,7 +54,7 @@ def _together(workers: int, start: Callable[[Path, int], Worker], folder: Path, 
 
 def in_processes(source: str, target: torch.device, workers: int, level: LogLevel) -> Begin:
     """In worker processes that share the device, or the devices of its kind."""
-    threads = max(1, THREADS.given() // workers)
+    threads = max(1, torch.get_num_threads() // workers)
     devices = [str(target)]
     if str(target) == "cuda":
         devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]

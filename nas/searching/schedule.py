@@ -89,10 +89,11 @@ def _trials(folder: Path) -> list[Trial]:
 
 def _estimate(space: Drawable, settings: Settings, data: Data, placed: DeviceData, workers: int) -> Estimate | None:
     """With as many threads as a worker has."""
-    threads = THREADS.given()
+    threads = torch.get_num_threads()
     if placed.device.type == "cpu":
         THREADS.use(max(1, threads // workers))
     try:
         return estimate(space, data, placed, settings.build_recipe(), settings.budget, settings.task)
     finally:
         THREADS.use(threads)
+        THREADS.release()

@@ -36,8 +36,9 @@ class Interrupted(Exception):
 def fitting_batch(batch: int, images: int, unit: int = 1, on_note: Callable[[str], None] = lambda note: None) -> int:
     """`batch`, or where there are fewer images as many of them as are a multiple of `unit`; `on_note` hears of it.
     Raises InputError for a single image, which has no statistics."""
-    if images < 2:
-        raise InputError(f"train must have 2 images at least, got {images}; add some, or raise train_images")
+    if min(batch, images) < 2:
+        field, step = ("batch_size", "raise it") if batch < 2 else ("train", "add some, or raise train_images")
+        raise InputError(f"{field} must have 2 images at least, got {min(batch, images)}; {step}")
     if batch <= images:
         return batch
     fitting = images // unit * unit

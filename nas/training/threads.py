@@ -25,19 +25,20 @@ class Threads:
     fell: bool = False  # whether it came down to one since `use`
     _looked: float = -math.inf
 
-    def given(self) -> int:
-        """As many as a training may take, whatever the last one came down to."""
-        return self.most or torch.get_num_threads()
-
     def use(self, count: int) -> None:
         """From now on as many."""
         self.most, self.fell = count, False
         torch.set_num_threads(count)
 
+    def release(self) -> None:
+        """Gives back what a training came down from: torch's threads are whoever's again."""
+        torch.set_num_threads(self.most or torch.get_num_threads())
+        self.most, self.fell = 0, False
+
     def fit(self, device: torch.device) -> None:
         """Sets torch's threads by a look at how busy the machine is, where there is a choice, and none was a moment
         ago."""
-        self.most = self.given()
+        self.most = self.most or torch.get_num_threads()
         if self.most == 1 or device.type != "cpu" or time.monotonic() - self._looked < EVERY:
             return
         alone = _seconds(1, math.inf)

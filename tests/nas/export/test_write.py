@@ -402,6 +402,8 @@ def test_onnx_carries_its_preprocessing(made: Path) -> None:
     model = onnx.load(made / "model.onnx")
     assert [side.dim_param for side in model.graph.input[0].type.tensor_type.shape.dim][:2] == ["batch", ""]
     assert model.graph.output[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+    inner = {side.dim_param for value in model.graph.value_info for side in value.type.tensor_type.shape.dim}
+    assert inner - {"", "batch", "height", "width"}, "smaller maps have sizes of their own"
     carried = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
     assert carried == json.loads((made / "preprocess.json").read_text())
     assert (carried["image_size"], carried["channels"], carried["classes"][3]) == (8, 1, "3")

@@ -24,7 +24,7 @@ from nas.training.brief import Diverged, Verdict, train
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceData, DeviceSplit
 from nas.training.evaluation import chance_level, count_classes, eval_batch, predict
-from nas.training.steps import Interrupted, Training, _rates
+from nas.training.steps import Interrupted, Training, _rates, fitting_batch
 from space import Arch, InputError, Stage, Task
 from space.blocks import ConvNeXt, Modulation
 from space.modules import DropPath
@@ -430,3 +430,9 @@ def test_prediction_is_the_same_in_any_batch(digits: Data) -> None:
         alone = network(split.normalise(torch.from_numpy(digits.test.images[:7])).permute(0, 3, 1, 2))
     torch.testing.assert_close(whole[:7], alone, atol=1e-5, rtol=1e-5)
     assert not network.training
+
+
+@pytest.mark.parametrize(("batch", "images", "field"), [(1, 100, "batch_size"), (64, 1, "train")])
+def test_a_single_image_is_no_batch(batch: int, images: int, field: str) -> None:
+    with pytest.raises(InputError, match=f"^{field} must have 2 images at least, got 1; "):
+        fitting_batch(batch, images)

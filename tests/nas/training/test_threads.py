@@ -50,14 +50,18 @@ def test_one_trains_while_several_are_held_up(monkeypatch: pytest.MonkeyPatch, c
     assert torch.get_num_threads() == 2
 
 
-def test_the_next_training_may_take_as_many_as_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_afterwards_there_are_as_many_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     of_process = Threads()
     of_process.use(2)
     monkeypatch.setattr(threads, "_seconds", lambda count, late: torch.set_num_threads(count) or count)  # type: ignore[func-returns-value]
     of_process.fit(CPU)
-    assert (torch.get_num_threads(), of_process.given(), of_process.fell) == (1, 2, True)
-    of_process.use(of_process.given())
+    assert (torch.get_num_threads(), of_process.fell) == (1, True)
+    of_process.release()
     assert (torch.get_num_threads(), of_process.fell) == (2, False)
+    torch.set_num_threads(1)
+    of_process.fit(CPU)
+    of_process.release()
+    assert torch.get_num_threads() == 1, "who set them meanwhile keeps them"
 
 
 @pytest.mark.parametrize(("most", "device"), [(1, "cpu"), (2, "cuda")])
