@@ -18,7 +18,7 @@ from nas.records.data_card import DataCard
 from nas.records.extent import Extent
 from nas.records.files import write_first, write_whole
 from nas.records.recipe import Int, Recipe
-from nas.records.scores import Metric
+from nas.records.scores import Metric, parse_share
 from space import Band, Budget, InputError, Space, Task
 from space.budget import MEASURES
 from space.cost_range import cost_range
@@ -244,18 +244,21 @@ def with_study(command: str, name: str) -> str:
 
 
 def with_extent(command: str, extent: Extent | None) -> str:
-    """A study's command, to go as far as was asked for last: its `--trials` (or the `--time` in their place) and
-    `--repeats`. As it is where that is not on record, and of `nas steps`, whose networks are all of it."""
+    """A study's command, to go as far as was asked for last: its `--trials`, `--repeats` and `--accuracy`. As it is
+    where that is not on record, where its `--time` says how many, and of `nas steps`, whose networks are all of it."""
     if extent is None:
         return command
-    counted = re.sub(r"--time(?=[ =])", "--trials", command)
-    further, known = re.subn(r"--(trials|networks)([ =])('[^']*'|\S+)", rf"--\1\g<2>{extent.trials}", counted)
-    further, repeated = re.subn(r"--repeats([ =])\S+", rf"--repeats\g<1>{extent.repeats}", further)
+    further, known = re.subn(r"--(trials|networks)([ =])\S+", rf"--\1\g<2>{extent.trials}", command)
     if not known:
         return command
-    if extent.repeats and extent.accuracy is None and not repeated:  # for an accuracy they follow from it
-        return f"{further} --repeats {extent.repeats}"
-    return further
+    further, repeated = re.subn(r"--repeats([ =])\S+", rf"--repeats\g<1>{extent.repeats}", further)
+    if extent.accuracy is None:
+        return f"{further} --repeats {extent.repeats}" if extent.repeats and not repeated else further
+    if (told := re.search(r"--accuracy[ =](\S+)", further)) and parse_share(told[1], "accuracy") == extent.accuracy:
+        return further  # its further seeds follow from it
+    return f"{further.replace(told[0], '') if told else further} --accuracy {100 * extent.accuracy:g}%".replace(
+        "  ", " "
+    )
 
 
 OPTIONAL = (

@@ -48,7 +48,13 @@ def test_a_study_goes_by_its_folders_name(tmp_path: Path) -> None:
         ("nas search digits --trials=8", Extent(12), "nas search digits --trials=12"),
         ("nas search digits --trials 8", Extent(8, 10), "nas search digits --trials 8 --repeats 10"),
         ("nas search digits --repeats 2 --trials 8", Extent(9, 4), "nas search digits --repeats 4 --trials 9"),
-        ("nas search digits --time '1h 30min' --seed 1", Extent(40), "nas search digits --trials 40 --seed 1"),
+        ("nas search digits --time '1h 30min' --seed 1", Extent(40), "nas search digits --time '1h 30min' --seed 1"),
+        (
+            "nas search digits --accuracy 92% --trials 8",
+            Extent(8, 16, 0.95),
+            "nas search digits --trials 8 --accuracy 95%",
+        ),
+        ("nas search digits --trials 8", Extent(8, 16, 0.925), "nas search digits --trials 8 --accuracy 92.5%"),
         (
             "nas search digits --trials 8 --accuracy 92%",
             Extent(9, 18, 0.92),
