@@ -64,7 +64,7 @@ def page(cache: StudyCache, snapshot: Snapshot, settings: Settings) -> str:
         *_space(snapshot),
         *(_compared(snapshot, beside) if beside else ()),
         *_networks(snapshot, settings),
-        _how(settings, with_extent(settings.command, snapshot.extent)),
+        _how(settings, with_extent(settings, snapshot.extent)),
     ]
     return document(snapshot.name, "".join(parts))
 

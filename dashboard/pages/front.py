@@ -75,7 +75,7 @@ def _numbers(snapshot: Snapshot, beside: Snapshot | None) -> None:
         ),
     )
     deltas = {}
-    if beside:
+    if beside and beside.front and snapshot.front:
         deltas["Hypervolume"] = f"{signed(volume - outcome_of(beside).hypervolume, 3)} to random"
     metrics("numbers", rows, deltas)
     seeds = seed_range(snapshot.trials)

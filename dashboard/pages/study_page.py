@@ -132,7 +132,7 @@ def say_gone(snapshot: Snapshot) -> None:
 def resume(snapshot: Snapshot) -> None:
     settings = snapshot.read_settings
     started = f"Started {settings.created} with the command below"
-    further = with_extent(settings.command, snapshot.extent)
+    further = with_extent(settings, snapshot.extent)
     if snapshot.mode == "gone":
         st.text(f"{started}. While its folder is gone, the command would begin another study.")
     elif further == settings.command:

@@ -30,7 +30,7 @@ def rename(
     beside = study_beside(folder)
     target = rename_study(folder, name)
     reader = Reader(target)
-    command = with_extent(reader.settings.command, reader.extent())
+    command = with_extent(reader.settings, reader.extent())
     if command.startswith("nas compare-spaces "):
         print(f"{folder} is now {target}; nas compare-spaces does not find it by that name")
     else:

@@ -119,7 +119,7 @@ def report(
 @app.command()
 def dashboard(
     study: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="Opens on it: a name under --runs, or a study's folder.")
+        str | None, typer.Argument(metavar="STUDY", help="Opens on it: a name under --runs, or a study's folder.")
     ] = None,
     runs: Runs = RUNS,
     exports: Annotated[

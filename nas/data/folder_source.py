@@ -149,7 +149,7 @@ def _of_label_files(root: Path, files: Files, told: Found) -> Source:
         notes.append(f"left out, rows of label files without their picture: {told.missing:,}")
     if more := len(files.pictures) - len(taken):
         notes.append(f"left out, pictures that no label file names: {more:,}")
-    splits = {split: rows.labelled(root) for split, rows in told.rows.items()}
+    splits = {split: of_files(root, rows.pictures, rows.labels) for split, rows in told.rows.items()}
     return Source(splits, {split: f"the label file {rows.file}" for split, rows in told.rows.items()}, notes)
 
 
@@ -225,7 +225,7 @@ def _one_split(place: Path, split: str, cache: str, reading: Reading, notes: lis
             rows = told.rows[split]
             if told.missing:
                 notes.append(f"left out, rows of {rows.file} without their picture: {told.missing:,}")
-            return rows.labelled(root)
+            return of_files(root, rows.pictures, rows.labels)
         if place.is_file():
             why = f" ({'; '.join(told.others)})" if told.others else ""
             raise InputError(f"{place} must name pictures beside it and their labels, got neither{why}; give {LAYOUTS}")

@@ -6,18 +6,16 @@ suffix) and one of labels; a column `split` may say which split a row belongs to
 
 from __future__ import annotations
 
-import csv
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from nas.data.columns import ONE, label_column, one_class_each
 from nas.data.folders import listed, split_of
-from nas.data.labelled import Labelled, of_files
 from nas.data.picture_index import PictureIndex
 from nas.records.data_card import Reading
 from nas.records.errors import first_line
@@ -52,13 +50,6 @@ class Told:
     file: Path
     pictures: list[Path] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
-    records: list[int] = field(default_factory=list)  # of the file, from 0
-
-    def labelled(self, root: Path) -> Labelled:
-        def where(row: int) -> str:
-            return f"line {_line(root / self.file, self.records[row])} of {self.file}"
-
-        return replace(of_files(root, self.pictures, self.labels), where=where)
 
 
 @dataclass(slots=True)
@@ -116,33 +107,16 @@ def load(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".jsonl":
             found = pd.read_json(path, lines=True, dtype=False, encoding=encoding)
             return found.set_axis(found.columns.map(str), axis=1)
+        with path.open(encoding=encoding) as file:
+            header = file.readline()
+        separator = max(",;\t|", key=header.count)
         return pd.read_csv(
-            path, sep=_separator(path, encoding), dtype=str, keep_default_na=False, na_values=[""], encoding=encoding,
+            path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding=encoding,
             skipinitialspace=True,
         )  # fmt: skip
     except (ValueError, OSError) as error:
         step = "save it as UTF-8" if isinstance(error, UnicodeError) else "mend or remove it"
         raise NotAbout(f"no table ({first_line(error)}); {step}") from error
-
-
-def _separator(path: Path, encoding: str) -> str:
-    with path.open(encoding=encoding) as file:
-        return max(",;\t|", key=file.readline().count)
-
-
-def _line(path: Path, record: int) -> int:
-    """Where a record of a file that was loaded begins, as an editor counts lines."""
-    encoding = _encoding(path)
-    with path.open(encoding=encoding, newline="") as file:
-        if path.suffix.lower() == ".jsonl":
-            return [line for line, text in enumerate(file, start=1) if text.strip()][record]
-        rows = csv.reader(file, delimiter=_separator(path, encoding), skipinitialspace=True)
-        begins, lines = 1, []
-        for cells in rows:
-            if len(cells) > 1 or "".join(cells).strip():
-                lines.append(begins)
-            begins = rows.line_num + 1
-        return lines[record + 1]  # after the header
 
 
 def _encoding(path: Path) -> str:
@@ -174,7 +148,7 @@ def _columns(table: pd.DataFrame, file: Path, index: PictureIndex, reading: Read
     return Columns(names, label or others[0], split, label is not None)
 
 
-Place = tuple[str | None, Path, str | None, int]  # split where it is said, picture, label, record
+Place = tuple[str | None, Path, str | None]  # split where it is said, picture, label
 
 
 def _places(
@@ -185,13 +159,13 @@ def _places(
     words = table[columns.split].tolist() if columns.split else [""] * len(table)
     own = split or split_of(file.stem) or split_of(file.parent.name)
     places: list[Place] = []
-    for record, (name, label, word) in enumerate(zip(table[columns.names].tolist(), labels, words, strict=True)):
+    for name, label, word in zip(table[columns.names].tolist(), labels, words, strict=True):
         of = split_of(str(word)) or own
         picture = index.find(name, file.parent, of)
         found.missing += picture is None
         if picture is not None:
-            places.append((of, picture, label, record))
-    twice = [path for path, count in Counter(picture for _, picture, *_ in places).items() if count > 1]
+            places.append((of, picture, label))
+    twice = [path for path, count in Counter(picture for _, picture, _ in places).items() if count > 1]
     if twice:
         raise InputError(
             f"{file} must have one row for each picture, got several for {twice[0]} ({len(twice):,} such); {ONE}"
@@ -202,13 +176,12 @@ def _places(
 def _add(places: Sequence[Place], file: Path, found: Found) -> None:
     """Raises InputError where another file is about the same split."""
     taken = set(found.rows)
-    for of, picture, label, record in _with_folders_splits(places):
+    for of, picture, label in _with_folders_splits(places):
         if of in taken:
             raise InputError(f"labels must be in one file for each split, got {file} too for {of}; join them")
         rows = found.rows.setdefault(of, Told(file))
         rows.pictures.append(picture)
         rows.labels.append(label)
-        rows.records.append(record)
 
 
 def _file_column(table: pd.DataFrame, index: PictureIndex, reading: Reading) -> str | None:
@@ -242,11 +215,11 @@ def _split_column(table: pd.DataFrame, file: Path) -> str | None:
     return None
 
 
-def _with_folders_splits(places: Sequence[Place]) -> Iterator[tuple[str, Path, str | None, int]]:
+def _with_folders_splits(places: Sequence[Place]) -> Iterator[tuple[str, Path, str | None]]:
     """Rows whose split is not said belong to that of their picture's folder, where all have one; else to train."""
     folders = {
-        picture: next(filter(None, map(split_of, picture.parts[:-1])), None) for of, picture, *_ in places if of is None
+        picture: next(filter(None, map(split_of, picture.parts[:-1])), None) for of, picture, _ in places if of is None
     }
     told = "train" in folders.values() and None not in folders.values()
-    for of, picture, word, record in places:
-        yield of or (str(folders[picture]) if told else "train"), picture, word, record
+    for of, picture, word in places:
+        yield of or (str(folders[picture]) if told else "train"), picture, word

@@ -21,7 +21,7 @@ class Labelled:
     labels: Sequence[str | None]
     read: Callable[[list[int]], list[Encoded]]
     names: tuple[str, ...] = ()  # of the classes, in the source's own order, where it has one
-    where: Callable[[int], str] = "row {}".format  # in which a row's label stands
+    of: Callable[[int], str] = "row {}".format  # what a row is called
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,7 +40,9 @@ class Source:
 def of_files(root: Path, pictures: Sequence[Path], labels: Sequence[str | None]) -> Labelled:
     """Picture files."""
     paths = [str(root / picture) for picture in pictures]
-    return Labelled(labels, lambda rows: [Encoded(bytes=None, path=paths[row]) for row in rows])
+    return Labelled(
+        labels, lambda rows: [Encoded(bytes=None, path=paths[row]) for row in rows], of=lambda row: str(pictures[row])
+    )
 
 
 def joined(parts: Sequence[Labelled]) -> Labelled:
@@ -67,7 +69,7 @@ def number(splits: Mapping[str, Labelled], notes: list[str]) -> tuple[dict[str, 
     absent = {None} if "-1" in train.labels and not train.names else {None, "-1"}
     row = next((index for index, label in enumerate(train.labels) if label in absent), None)
     if row is not None:
-        raise InputError(f"label must be given for every train image, got none in {train.where(row)}; add or remove it")
+        raise InputError(f"label must be given for every train image, got none for {train.of(row)}; add or remove it")
     whole = {split: found for split, found in splits.items() if absent.isdisjoint(found.labels)}
     notes += [f"left out, images without a label: the split {split}" for split in splits if split not in whole]
     used = set(train.labels)

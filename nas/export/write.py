@@ -78,7 +78,7 @@ def export_trial(
     test = _counts(logits, data.test)
     measured = checked_networks(reader.folder, reader.settings, [trial])
     outside = [f"latency in the search: {each}" for each in measured if each.outside]
-    settings = replace(reader.settings, command=with_extent(reader.settings.command, reader.extent()))
+    settings = replace(reader.settings, command=with_extent(reader.settings, reader.extent()))
     card = ModelCard(
         trial=trial, settings=settings, trials=reader.trials(), validation=validation.accuracy,
         test=test.accuracy, note=note, outside=next(iter(outside), None), versions=package_versions(), test_counts=test,

@@ -114,11 +114,11 @@ class TrainedCard:
         header = card_sections.header(
             self.name, data.name, hub_id(data.source, data.look), best.test, len(data.test.labels)
         )
+        images = f"{data.name}: {data.image_size} px, {data.channels} channel{'s' * (data.channels > 1)}"
         return f"""{header}
 # {self.name}
 
-An image classifier of the ConvNeXt family for {data.name}: {data.image_size} px, {data.channels} channel(s),
-{len(data.classes)} classes. Network: `{describe(self.arch)}`.
+An image classifier of the ConvNeXt family for {images}, {len(data.classes)} classes. Network: `{describe(self.arch)}`.
 
 ## How good
 

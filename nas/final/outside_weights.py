@@ -75,7 +75,7 @@ def _content(path: Path) -> dict[Any, Any]:
 
 def _key(content: dict[Any, Any], file: str, ema: bool | None, on_note: Note) -> str | None:
     """Below which the wanted weights stand; None for a bare state dict."""
-    there = [key for key, value in content.items() if isinstance(value, dict)]
+    there = [key for key, value in content.items() if isinstance(value, dict) and value]
     plain, averaged = (next((key for key in keys if key in there), None) for keys in (PLAIN, AVERAGED))
     if ema and averaged is None:
         raise InputError(f"weights must be plain ones in {file}, which has no others, got --ema; leave it out")
@@ -90,7 +90,9 @@ def _key(content: dict[Any, Any], file: str, ema: bool | None, on_note: Note) ->
 def _classes(content: dict[Any, Any]) -> tuple[str, ...] | None:
     """Class names by logit, where they stand beside the weights as torchvision's folders have them."""
     index = content.get("class_to_idx")
-    names = sorted(index, key=index.__getitem__) if isinstance(index, dict) else content.get("classes")
+    by_logit = {logit: name for name, logit in index.items()} if isinstance(index, dict) else {}
+    whole = by_logit.keys() == set(range(len(by_logit)))
+    names = [by_logit[logit] for logit in range(len(by_logit))] if by_logit and whole else content.get("classes")
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         return None
     return tuple(names)

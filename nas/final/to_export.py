@@ -169,7 +169,7 @@ def _begin(order: TrainOptions, recipe: FinalRecipe, console: Console) -> tuple[
         return network, data, "fresh weights"
     if exported.preprocess.channels != data.channels:
         raise InputError(
-            f"data must have the export's {exported.preprocess.channels} channel(s), got {data.channels}; convert it"
+            f"data must have the export's channels, {exported.preprocess.channels}, got {data.channels}; convert it"
         )
     done = begin_with(network, exported, data.classes, recipe.head_init, _noting(console))
     weights = {name: value.contiguous() for name, value in exported.model.state_dict().items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -243,22 +242,35 @@ def with_study(command: str, name: str) -> str:
     return shlex.join([*words, "--study", name])
 
 
-def with_extent(command: str, extent: Extent | None) -> str:
+def with_extent(settings: Settings, extent: Extent | None) -> str:
     """A study's command, to go as far as was asked for last: its `--trials`, `--repeats` and `--accuracy`. As it is
-    where that is not on record, where its `--time` says how many, and of `nas steps`, whose networks are all of it."""
-    if extent is None:
-        return command
-    further, known = re.subn(r"--(trials|networks)([ =])\S+", rf"--\1\g<2>{extent.trials}", command)
-    if not known:
-        return command
-    further, repeated = re.subn(r"--repeats([ =])\S+", rf"--repeats\g<1>{extent.repeats}", further)
+    where that is not on record or the command says it otherwise: of a baseline, of `nas steps`, and with `--time`."""
+    try:
+        words = shlex.split(settings.command)
+    except ValueError:  # written by hand
+        return settings.command
+    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    counted = next((option for option in ("--trials", "--networks") if option in words[:-1]), None)
+    if extent is None or counted is None or settings.is_baseline or "..." in words:
+        return settings.command
+    before = list(words)
+    _set(words, counted, str(extent.trials))
     if extent.accuracy is None:
-        return f"{further} --repeats {extent.repeats}" if extent.repeats and not repeated else further
-    if (told := re.search(r"--accuracy[ =](\S+)", further)) and parse_share(told[1], "accuracy") == extent.accuracy:
-        return further  # its further seeds follow from it
-    return f"{further.replace(told[0], '') if told else further} --accuracy {100 * extent.accuracy:g}%".replace(
-        "  ", " "
-    )
+        _set(words, "--repeats", str(extent.repeats) if extent.repeats else None)
+        _set(words, "--accuracy", None)
+    elif not (told := _value(words, "--accuracy")) or parse_share(told, "accuracy") != extent.accuracy:
+        _set(words, "--accuracy", f"{100 * extent.accuracy:g}%")
+    return settings.command if words == before else shlex.join(words)
+
+
+def _value(words: list[str], option: str) -> str | None:
+    return words[words.index(option) + 1] if option in words[:-1] else None
+
+
+def _set(words: list[str], option: str, value: str | None) -> None:
+    """None: without it."""
+    place = words.index(option) if option in words[:-1] else len(words)
+    words[place : place + 2] = [] if value is None else [option, value]
 
 
 OPTIONAL = (

@@ -41,7 +41,6 @@ def alone(trainer: Trainer, folder: Path, watch: Watch, extent: Extent) -> bool:
     finally:
         if THREADS.fell:
             watch.on_note(BUSY)
-        THREADS.release()
 
 
 def _together(workers: int, start: Callable[[Path, int], Worker], folder: Path, watch: Watch, extent: Extent) -> bool:

@@ -59,15 +59,21 @@ def schedule(
         trials = trials_within(limit, found, settings.band, at_once, plan.extent(1).further, known)
         said = f"for {trials} trial{'s' * (trials > 1)} in all, as estimated"
         if not known and found.mean(settings.band) > limit:
-            said = "is less than one training takes; one is trained all the same"
+            said = "leaves room for no whole training; one network is trained all the same"
         console.print(f"time: {plan.time} {said}", highlight=False)
     extent = plan.extent(trials)
     left = _left(known, settings, extent)
     if plan.baseline:  # as many trainings
         left += max(0, trials + extent.further - sum(trial.state in ENDED for trial in beside))
-    if found.memory and placed.device.type == "cpu" and (there := memory()) and workers * found.memory > there:
+    if (
+        found.memory
+        and placed.device.type == "cpu"
+        and (there := memory())
+        and workers > 1
+        and workers * found.memory > there
+    ):
         notes(
-            f"{workers} workers take some {workers * found.memory / 1e9:.0f} GB of memory, and this machine has "
+            f"{workers} workers take up to {workers * found.memory / 1e9:.0f} GB of memory, and this machine has "
             f"{there / 1e9:.0f}: fewer --workers"
         )
     said = found.describe(left, settings.band, at_once, start * (1 + plan.baseline), settings.stop != "none")
@@ -96,4 +102,3 @@ def _estimate(space: Drawable, settings: Settings, data: Data, placed: DeviceDat
         return estimate(space, data, placed, settings.build_recipe(), settings.budget, settings.task)
     finally:
         THREADS.use(threads)
-        THREADS.release()

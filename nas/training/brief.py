@@ -26,6 +26,7 @@ from nas.training.device import own_stream
 from nas.training.device_data import DeviceData
 from nas.training.evaluation import chance_level, count_classes
 from nas.training.steps import Interrupted, Training
+from nas.training.threads import THREADS
 from space import Arch, Task
 from space.network import Network
 
@@ -95,6 +96,7 @@ def train_module(
             forget_locals(error)  # its traceback holds network and maps for as long as someone looks at the error
             raise
         finally:
+            THREADS.release()
             give_back_memory()
 
 

@@ -33,7 +33,7 @@ class Threads:
     def release(self) -> None:
         """Gives back what a training came down from: torch's threads are whoever's again."""
         torch.set_num_threads(self.most or torch.get_num_threads())
-        self.most, self.fell = 0, False
+        self.most = 0
 
     def fit(self, device: torch.device) -> None:
         """Sets torch's threads by a look at how busy the machine is, where there is a choice, and none was a moment

@@ -93,9 +93,9 @@ DEMO = (
     Row(("nas init flowers --preset convnext_or_modulation_64",), r"next: nas space flowers/space\.yaml"),
     Row(("make help",), "demo +search the digits data", cold=True),
     Row(("source .venv/bin/activate",), cold=True),
+    Row(("nas dashboard",), r"Dashboard: http://127\.0\.0\.1:8501 ", cold=True),
     Row(
         (
-            "nas dashboard",
             "nas dashboard [STUDY]",
             "nas dashboard STUDY",
             "nas dashboard mine",
@@ -504,7 +504,7 @@ LEFT = (
         "goes on for hours with a study that is there in part",
         HAND,
     ),
-    Left(("make dashboard",), "its recipe is `nas dashboard`, which is run with a study", "Makefile"),
+    Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
     Left(
         (
             "nas measure cifar10-16M --batch 1,64 --runtime onnxruntime",

@@ -19,7 +19,7 @@ from tests.documented.table import CHAINS, SNIPPETS, Row
 CHAIN = "demo"
 
 
-@pytest.mark.parametrize("row", CHAINS[CHAIN][:-1], ids=lambda row: row.typed)
+@pytest.mark.parametrize("row", CHAINS[CHAIN][:-2], ids=lambda row: row.typed)
 def test_a_command(place: Place, row: Row) -> None:
     check(row, place.reach(row))
 
@@ -42,11 +42,12 @@ def test_a_snippet(place: Place, begin: str, tmp_path: Path) -> None:
     assert re.search(r"\((1|2), 10\)", ended.out)
 
 
-def test_the_dashboard_opens_in_the_browser_and_ends_with_ctrl_c(place: Place) -> None:
+@pytest.mark.parametrize(("place_of_row", "address"), [(-2, ""), (-1, "/?study=digits-200K-4M")])
+def test_the_dashboard_opens_in_the_browser_and_ends_with_ctrl_c(place: Place, place_of_row: int, address: str) -> None:
     """Beside the two committed studies of a clone; `browser` is what BROWSER names."""
-    row = place.rows[-1]
+    row = place.rows[place_of_row]
     place.reach(place.row("nas search"))
-    opened = place.folder / "opened"
+    opened = place.folder / f"opened{place_of_row}"
     browser = place.folder / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
     browser.chmod(0o755)
@@ -58,7 +59,7 @@ def test_the_dashboard_opens_in_the_browser_and_ends_with_ctrl_c(place: Place) -
     with urllib.request.urlopen("http://127.0.0.1:8501/", timeout=60) as page:
         assert page.status == 200
     _wait_for(opened, process)
-    assert opened.read_text() == "http://127.0.0.1:8501/?study=digits-200K-4M\n"
+    assert opened.read_text() == f"http://127.0.0.1:8501{address}\n"
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     check(Row(row.printed), Ended(process.returncode, out, errors))

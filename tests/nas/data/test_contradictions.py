@@ -216,11 +216,7 @@ def test_a_folder_of_pictures_beside_a_label_file_with_uncustomary_columns(tmp_p
 def test_words_that_are_no_class(tmp_path: Path) -> None:
     pictures(tmp_path, (".",), 12)
     listed(tmp_path / "labels.csv", [(file, "ab"[i % 2] if i else " ") for i, file in enumerate(FILES)])
-    none = "label must be given for every train image, got none in line {} of labels.csv; add or remove it"
-    assert refusal(tmp_path) == none.format(2)
-    rows = [f'\n{file},"{"ab"[i % 2] if i != 3 else ""}","two\nlines"' for i, file in enumerate(FILES)]
-    (tmp_path / "labels.csv").write_text("file,label,about\ngone.png,a,\n" + "\n".join(rows))
-    assert refusal(tmp_path) == none.format(13), "a blank line and two of its own for each row, and one without picture"
+    assert refusal(tmp_path).startswith(f"label must be given for every train image, got none for {FILES[0]}; ")
     lines = [f'{{"file": "{file}", "label": {[0, 1] if i else 0}}}' for i, file in enumerate(FILES)]
     (tmp_path / "labels.csv").unlink()
     (tmp_path / "labels.jsonl").write_text("\n".join(lines))

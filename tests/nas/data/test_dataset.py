@@ -442,7 +442,7 @@ def test_no_train_split(tmp_path: Path) -> None:
 
 def test_train_without_a_label(tmp_path: Path) -> None:
     parquet(tmp_path / "train.parquet", [0, 1, None, 1])
-    assert refusal(tmp_path) == "label must be given for every train image, got none in row 2; add or remove it"
+    assert refusal(tmp_path) == "label must be given for every train image, got none for row 2; add or remove it"
 
 
 def test_a_single_class(tmp_path: Path) -> None:

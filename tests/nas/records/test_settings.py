@@ -45,7 +45,11 @@ def test_a_study_goes_by_its_folders_name(tmp_path: Path) -> None:
     ("began", "extent", "now"),
     [
         ("nas search digits --trials 8 --study c", Extent(12), "nas search digits --trials 12 --study c"),
-        ("nas search digits --trials=8", Extent(12), "nas search digits --trials=12"),
+        ("nas search digits --trials=8 --seed=1", Extent(12), "nas search digits --trials 12 --seed 1"),
+        ("nas search digits --trials=8 --seed=1", Extent(8), "nas search digits --trials=8 --seed=1"),
+        ("nas search 'a --trials b' --trials 8", Extent(9), "nas search 'a --trials b' --trials 9"),
+        ("nas search digits --trials 8 --accuracy 92%", Extent(60), "nas search digits --trials 60"),
+        ("nas search 'digits --trials 8", Extent(60), "nas search 'digits --trials 8"),
         ("nas search digits --trials 8", Extent(8, 10), "nas search digits --trials 8 --repeats 10"),
         ("nas search digits --repeats 2 --trials 8", Extent(9, 4), "nas search digits --repeats 4 --trials 9"),
         ("nas search digits --time '1h 30min' --seed 1", Extent(40), "nas search digits --time '1h 30min' --seed 1"),
@@ -66,7 +70,12 @@ def test_a_study_goes_by_its_folders_name(tmp_path: Path) -> None:
     ],
 )
 def test_a_command_goes_as_far_as_was_asked_for_last(began: str, extent: Extent | None, now: str) -> None:
-    assert with_extent(began, extent) == now
+    assert with_extent(make_settings("c", command=began), extent) == now
+
+
+def test_a_baselines_command_is_that_of_its_study() -> None:
+    beside = Settings.read(Path(__file__).parents[3] / "runs" / "cifar10-16M-random")
+    assert with_extent(beside, Extent(55)) == beside.command
 
 
 @pytest.mark.parametrize(

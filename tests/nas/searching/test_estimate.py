@@ -58,7 +58,10 @@ def test_a_time_holds_the_start_of_workers_too(run: Run, tmp_path: Path, monkeyp
         code, _, said = run(*words, "--time", "12s", "--workers", workers)
         assert code == 0
         assert f"time: 12s for {trials} trials in all" in said
-    assert "time: 3s is less than one training takes; one is trained all the same" in run(*words, "--time", "3s")[2]
+    assert (
+        "time: 3s leaves room for no whole training; one network is trained all the same"
+        in run(*words, "--time", "3s")[2]
+    )
 
 
 def test_more_workers_than_the_machine_has_room_for_are_said_before(
@@ -70,7 +73,7 @@ def test_more_workers_than_the_machine_has_room_for_are_said_before(
     words = ("search", "digits", "--data", "digits", "--flops", "1M..4M", "--runs", tmp_path, "--dry-run")
     _, _, said = run(*words, "--trials", 20, "--workers", 9)
     assert "note: 9 workers on 2 cores hold each other up\n" in said
-    assert "note: 9 workers take some 9 GB of memory, and this machine has 8: fewer --workers\n" in said
+    assert "note: 9 workers take up to 9 GB of memory, and this machine has 8: fewer --workers\n" in said
     assert "note" not in run(*words, "--trials", 20, "--workers", 2)[2]
 
 
