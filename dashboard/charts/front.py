@@ -106,9 +106,9 @@ def reach(
 ) -> tuple[float, float] | None:
     """The y axis in percent, known before plotly has looked at any point: around the front with its intervals and, of
     the networks, all or those that are not far below. Far is twice as far below their median as the best is above it,
-    and at least two points: at most half of them, such as those of a search's first minutes. A point tall at least where
-    there is room, within 0 to 100. None without a network. `also`: references, all of which are shown, as somebody
-    asked for each."""
+    and at least two points: at most half of them, such as those of a search's first minutes. A point tall at least
+    where there is room, within 0 to 100. None without a network. `also`: references, all of which are shown, as
+    somebody asked for each."""
     if not points:
         return None
     scores = [100 * score(trial) for trial in points]

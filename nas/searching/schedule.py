@@ -102,3 +102,4 @@ def _estimate(space: Drawable, settings: Settings, data: Data, placed: DeviceDat
         return estimate(space, data, placed, settings.build_recipe(), settings.budget, settings.task)
     finally:
         THREADS.use(threads)
+        THREADS.release()

@@ -95,12 +95,7 @@ DEMO = (
     Row(("source .venv/bin/activate",), cold=True),
     Row(("nas dashboard",), r"Dashboard: http://127\.0\.0\.1:8501 ", cold=True),
     Row(
-        (
-            "nas dashboard [STUDY]",
-            "nas dashboard STUDY",
-            "nas dashboard mine",
-            "nas dashboard digits-1M-4M",
-        ),
+        ("nas dashboard STUDY", "nas dashboard [STUDY]"),
         r"Dashboard: http://127\.0\.0\.1:8501/\?study=digits-200K-4M ",
         "nas dashboard digits-200K-4M",
         cold=True,
@@ -503,6 +498,11 @@ LEFT = (
         ),
         "goes on for hours with a study that is there in part",
         HAND,
+    ),
+    Left(
+        ("nas dashboard mine", "nas dashboard digits-1M-4M"),
+        "`nas dashboard STUDY` is run, on another one",
+        "tests/documented/test_demo.py",
     ),
     Left(("make dashboard",), "its recipe is `nas dashboard`, which is run", "Makefile"),
     Left(

@@ -56,7 +56,7 @@ def test_a_study_goes_by_its_folders_name(tmp_path: Path) -> None:
         (
             "nas search digits --accuracy 92% --trials 8",
             Extent(8, 16, 0.95),
-            "nas search digits --trials 8 --accuracy 95%",
+            "nas search digits --accuracy 95% --trials 8",
         ),
         ("nas search digits --trials 8", Extent(8, 16, 0.925), "nas search digits --trials 8 --accuracy 92.5%"),
         (
