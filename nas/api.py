@@ -110,8 +110,9 @@ def search(
     from rich.console import Console
 
     from nas.data.given import kept
+    from nas.latency.device_names import parse_latency_at
     from nas.searching.launch import run_search
-    from nas.searching.plan import SearchPlan, as_command, parse_images, parse_latency_at
+    from nas.searching.plan import SearchPlan, as_command, parse_images
 
     reading = Reading(
         train=train, validation=validation, test=test, image_column=image_column, label_column=label_column,
@@ -364,10 +365,11 @@ class Study:
         *,
         pick: Pick | None = None,
         trial: int | None = None,
-        max_flops: str | int | None = None,
-        max_params: str | int | None = None,
-        max_latency: float | None = None,
-        min_accuracy: str | float | None = None,
+        flops: str | None = None,
+        params: str | None = None,
+        activations: str | None = None,
+        latency: str | None = None,
+        accuracy: str | float | None = None,
         by: str | None = None,
         batch: int = 1,
         formats: str | None = None,
@@ -378,9 +380,9 @@ class Study:
         """Writes a network with its weights, card and files, tests it on the untouched test split and verifies it.
 
         The network: the `trial`; or, of the front over `by` (None: what the study minimises) of what is within all
-        limits, the best, the cheapest where `min_accuracy` ("92%") is one of them, or the `pick`. `max_flops`,
-        `max_params`: "2M", or in "1M..2M"; `max_latency`: ms of a `batch`. `formats`: "onnx,pt2". `data`: where the
-        study's data is now. Raises InputError as `nas export` does.
+        limits, the best, the cheapest where `accuracy` ("92%") is one of them, or the `pick`. `flops`, `params`,
+        `activations`: bands as of a search, "..2M" or "1M..2M"; `latency`: "..5ms" of a `batch`, as measured.
+        `formats`: "onnx,pt2". `data`: where the study's data is now. Raises InputError as `nas export` does.
         """
         from rich.console import Console
 
@@ -388,8 +390,8 @@ class Study:
         from nas.export.write import export_trial
 
         selection = Selection(
-            trial=trial, pick=pick, max_flops=_text(max_flops), max_params=_text(max_params), max_latency=max_latency,
-            min_accuracy=_text(min_accuracy), by=by, batch=batch,
+            trial=trial, pick=pick, flops=flops, params=params, activations=activations, latency=latency,
+            accuracy=_text(accuracy), by=by, batch=batch,
         )  # fmt: skip
         (chosen, said), console = pick_with_words(self.folder, selection), Console(stderr=True, emoji=False)
         export_trial(

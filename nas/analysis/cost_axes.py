@@ -118,8 +118,7 @@ def latency(networks: Mapping[str, Any], device: str, batch: int, keys: Iterable
     images = "one image" if batch == 1 else f"{batch} images"
     return CostAxis(
         f"latency (batch {batch}, {device})", f"latency of {images}, ms (median, float32, {device})", of,
-        _ms, quartiles,
-        _note(networks, batch, networks if keys is None else keys),
+        _ms, quartiles, _note(networks, batch, networks if keys is None else keys), unit=1e6,
     )  # fmt: skip
 
 

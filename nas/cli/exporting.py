@@ -38,12 +38,13 @@ def export(
     trial: Annotated[int | None, typer.Option(min=0, help="Export this trial.")] = None,
     pick: Annotated[
         Literal["best", "knee", "cheapest"] | None,
-        typer.Option(help="Of the front within the limits. [default: best; cheapest with --min-accuracy]"),
+        typer.Option(help="Of the front within the limits. [default: best; cheapest with --accuracy]"),
     ] = None,
-    max_flops: Annotated[str | None, typer.Option(help="Limit: up to 20M FLOPs, or in 10M..20M.")] = None,
-    max_params: Annotated[str | None, typer.Option(help="Limit: up to 500K parameters, or in 300K..500K.")] = None,
-    max_latency: Annotated[float | None, typer.Option(help="Limit: at most this latency in ms; measure first.")] = None,
-    min_accuracy: Annotated[str | None, typer.Option(help="Limit: at least 92%, or .92, in validation.")] = None,
+    flops: Annotated[str | None, typer.Option(help="Limit, e.g. ..20M or 10M..20M.")] = None,
+    params: Annotated[str | None, typer.Option(help="Limit, e.g. ..500K.")] = None,
+    activations: Annotated[str | None, typer.Option(help="Limit, outputs of conv and linear layers.")] = None,
+    latency: Annotated[str | None, typer.Option(help="Limit, as measured by nas measure, e.g. ..5ms.")] = None,
+    accuracy: Annotated[str | None, typer.Option(help="Limit: at least 92%, or .92, in validation.")] = None,
     by: Annotated[
         str | None,
         typer.Option(help="The front is over flops, params, activations or latency@DEVICE. [default: as searched]"),
@@ -70,8 +71,8 @@ def export(
 
     folder = find_study(study, runs)
     selection = Selection(
-        trial=trial, pick=pick, max_flops=max_flops, max_params=max_params, max_latency=max_latency,
-        min_accuracy=min_accuracy, by=by, batch=batch,
+        trial=trial, pick=pick, flops=flops, params=params, activations=activations, latency=latency,
+        accuracy=accuracy, by=by, batch=batch,
     )  # fmt: skip
     chosen, said = pick_with_words(folder, selection)
     card = export_trial(

@@ -131,8 +131,9 @@ def search(
     """
     from nas.analysis.accuracy_goal import AccuracyGoal
     from nas.cli.front_table import print_front
+    from nas.latency.device_names import parse_latency_at
     from nas.searching.launch import folder_of_search, run_search
-    from nas.searching.plan import SearchPlan, parse_images, parse_latency_at
+    from nas.searching.plan import SearchPlan, parse_images
     from nas.storage.reader import Reader
 
     forecast, at = parse_latency_at(latency)
@@ -168,7 +169,7 @@ def search(
     which, limit = "the best", ""
     least = plan.extent(1).accuracy
     if least is not None and AccuracyGoal(least, Settings.read(folder)).reached(Reader(folder).trials()):
-        which, limit = "the cheapest that has it", f" --min-accuracy {shlex.quote(str(accuracy))}"
+        which, limit = "the cheapest that has it", f" --accuracy {shlex.quote(str(accuracy))}"
     print(f"export {which}: nas export {folder.name}{place}{limit} --out exports/{folder.name}", file=sys.stderr)
 
 

@@ -12,6 +12,7 @@ from nas.analysis.cost_axes import COUNTED, CostAxis
 from nas.analysis.pareto import best, knee, merged, pareto_front, score
 from nas.analysis.seed_noise import networks
 from nas.analysis.wording import tie_words
+from nas.latency.device_names import parse_latency_at
 from nas.latency.front import AXIS, axis, find_device
 from nas.latency.front_check import outside_words
 from nas.records.scores import has, parse_share
@@ -19,7 +20,7 @@ from nas.records.settings import Settings
 from nas.records.trial import Trial
 from nas.storage.reader import Reader
 from space import Band, InputError
-from space.budget import parse_count
+from space.budget import LATENCY
 
 Pick = Literal["best", "knee", "cheapest"]
 
@@ -31,10 +32,11 @@ class Selection:
 
     trial: int | None = None
     pick: Pick | None = None
-    max_flops: str | None = None  # a count, or a band of which both ends hold
-    max_params: str | None = None  # likewise
-    max_latency: float | None = None  # ms per batch
-    min_accuracy: str | None = None  # `92%` or `.92` of what the study maximises, in the mean of seeds
+    flops: str | None = None  # bands, written as a search's: `..20M`, `10M..20M`
+    params: str | None = None
+    activations: str | None = None
+    latency: str | None = None  # `..5ms`, `..5ms@DEVICE` per batch, as measured
+    accuracy: str | None = None  # at least, `92%` or `.92` of what the study maximises, in the mean of seeds
     by: str | None = None  # flops, params, activations, latency@DEVICE; None: what the study minimises
     batch: int = 1
 
@@ -43,20 +45,30 @@ class Selection:
         if self.pick not in (None, *get_args(Pick)):
             choices = ", ".join(get_args(Pick))
             raise InputError(f"pick must be one of {choices}, got {self.pick}; choose one")
+        device = parse_latency_at(self.latency)[1]
+        if device and self.by not in (None, *COUNTED, AXIS):
+            raise InputError(f"latency must leave out the device that by names, got {self.latency}; write it once")
 
     @property
-    def latency(self) -> str | None:
+    def measured(self) -> str | None:
         """Which measured latency has a part in it: that of `by`, else of a limit."""
-        if self.by not in (None, *COUNTED):
+        limit, device = parse_latency_at(self.latency)
+        if self.by not in (None, *COUNTED, AXIS):
             return self.by
-        return None if self.max_latency is None else AXIS
+        if limit is None and self.by != AXIS:
+            return None
+        return f"{AXIS}@{device}" if device else AXIS
 
     @property
     def over(self) -> str | None:
         """What the front is over: `by`, else measured latency where that alone is limited; None: what the study
         minimises."""
-        alone = self.max_flops is None and self.max_params is None
-        return self.latency if self.by is None and alone else self.by
+        alone = all(band is None for band in self.counts().values())
+        return self.measured if self.by == AXIS or (self.by is None and alone) else self.by
+
+    def counts(self) -> dict[str, str | None]:
+        """The bands of what is counted."""
+        return {"flops": self.flops, "params": self.params, "activations": self.activations}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,40 +132,37 @@ def _picked(folder: Path, rows: Sequence[Trial], selection: Selection) -> Picked
     if points and not inside:
         _refuse(points, limits)
     front = pareto_front(inside, cost.on)
-    which = selection.pick or ("best" if selection.min_accuracy is None else "cheapest")
+    which = selection.pick or ("best" if selection.accuracy is None else "cheapest")
     chosen = front[0] if which == "cheapest" and front else knee(front, cost.on) if which == "knee" else best(front)
     return Picked(chosen, front, cost)
 
 
 def _limits(folder: Path, rows: Sequence[Trial], selection: Selection) -> list[Limit]:
     found = []
-    for name, text in (("flops", selection.max_flops), ("params", selection.max_params)):
+    for name, text in selection.counts().items():
         if text is not None:
-            option = f"max-{name}"
-            band = Band.parse(text, option) if ".." in text else Band(1, parse_count(text, option))
-            found.append(_at_most(option, text, COUNTED[name], band.high, band.low))
-    if selection.max_latency is not None:
-        if not selection.max_latency > 0:
-            raise InputError(f"max-latency must be above 0 ms, got {selection.max_latency:g}; write e.g. 2.5")
-        timed = axis(folder, rows, selection.latency, selection.batch)
-        found.append(_at_most("max-latency", f"{selection.max_latency:g} ms", timed, selection.max_latency))
-    if selection.min_accuracy is not None:
-        least = parse_share(selection.min_accuracy, "min-accuracy")
+            found.append(_within(name, text, COUNTED[name], Band.parse(text, name)))
+    if selection.latency is not None:
+        band = Band.parse_latency(parse_latency_at(selection.latency)[0] or "")
+        timed = axis(folder, rows, selection.measured, selection.batch)
+        found.append(_within(LATENCY, selection.latency, timed, band))
+    if selection.accuracy is not None:
+        least = parse_share(selection.accuracy)
         found.append(Limit(
-            "min-accuracy", selection.min_accuracy, lambda trial: has(score(trial), least),
+            "accuracy", selection.accuracy, lambda trial: has(score(trial), least),
             lambda trial: f"{score(trial):.2%}", lambda trials: max(trials, key=score),
-            lambda most: f"be at most {most}, the most accurate network's, got {selection.min_accuracy}; lower it",
+            lambda most: f"be at most {most}, the most accurate network's, got {selection.accuracy}; lower it",
         ))  # fmt: skip
     return found
 
 
-def _at_most(option: str, got: str, cost: CostAxis, most: float, least: float = 0.0) -> Limit:
+def _within(option: str, got: str, cost: CostAxis, band: Band) -> Limit:
     def far(trial: Trial) -> float:
-        value = cost.on(trial)
-        return max(value / most, least / value)
+        value = cost.unit * cost.on(trial)
+        return max(value / band.high, band.low / value)
 
     return Limit(
-        option, got, lambda trial: least <= (cost.of(trial) or math.inf) <= most,
+        option, got, lambda trial: band.low <= cost.unit * (cost.of(trial) or math.inf) <= band.high,
         lambda trial: _enough(cost, cost.on(trial)), lambda trials: min(filter(cost.of, trials), key=far, default=None),
         lambda nearest: f"be within reach of a network, got {got}; the nearest has {nearest}",
     )  # fmt: skip
@@ -203,15 +212,11 @@ def _picked_words(folder: Path, rows: Sequence[Trial], selection: Selection, fou
     half = "" if row.half is None else f" ± {100 * row.half:.2f}"
     what = f"{100 * score(row.trial):.2f}{half}%, {row.seeds} seed{'s' * (row.seeds > 1)}"
     said.append(f"picked: trial {row.trial.number} ({what}; {found.cost.said(found.cost.on(row.trial))})")
-    if (
-        selection.min_accuracy
-        and row.interval
-        and not has(row.interval[0], parse_share(selection.min_accuracy, "min-accuracy"))
-    ):
-        said.append(f"min-accuracy: its interval begins at {row.interval[0]:.2%}, below {selection.min_accuracy}")
+    if selection.accuracy and row.interval and not has(row.interval[0], parse_share(selection.accuracy)):
+        said.append(f"accuracy: its interval begins at {row.interval[0]:.2%}, below {selection.accuracy}")
     tie = results.ties(found.front).get(row.trial.number)
     if tie is not None:
         said.append(f"tie: {tie_words(results.rows[tie].trial, found.cost)}")
-    if selection.latency and (words := find_device(folder, rows, selection.latency).words):
+    if selection.measured and (words := find_device(folder, rows, selection.measured).words):
         said.append(f"latency: {words}")
     return said

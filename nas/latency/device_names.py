@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from space.reading import InputError
+
 EAGER, CAPTURED = "eager", "CUDA graph"
 Runtime = Literal["torch", "onnxruntime"]  # what runs a network
 ONNX: Runtime = "onnxruntime"
@@ -67,3 +69,13 @@ def _parts(words: str) -> list[str]:
     """Parts between commas, each as ` word word `."""
     parts = (re.findall(r"\w+", part) for part in words.casefold().split(","))
     return [f" {' '.join(part)} " for part in parts if part]
+
+
+def parse_latency_at(text: str | None) -> tuple[str | None, str | None]:
+    """`..5ms@DEVICE` -> the limit, and words of a measured device's name; None where there are none."""
+    if text is None:
+        return None, None
+    limit, at, device = (part.strip() for part in str(text).partition("@"))
+    if at and not device:
+        raise InputError(f"latency must name a device after @, got {text}; write {limit}, or e.g. {limit}@epyc")
+    return limit, device or None

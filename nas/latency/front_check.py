@@ -130,14 +130,13 @@ def outside_words(
 
 
 def advice(folder: Path, settings: Settings) -> list[str]:
-    """The command that exports the best network of those within the budget as measured; nothing where none is known, or
-    where the budget has a lower end, which an export does not take."""
+    """The command that exports the best network of those within the budget as measured; nothing where none is known."""
     model, found = settings.budget.model, checked_networks(folder, settings, Reader(folder).trials())
-    if model is None or not any(
-        not each.busy and each.measured <= each.band.high and each.band.low == 1 for each in found
-    ):
+    if model is None or not any(not each.busy and each.band.low <= each.measured <= each.band.high for each in found):
         return []
     study = settings.name if folder.parent == Path("runs") else str(folder)
-    options = ["--by", f"{LATENCY}@{model.device}", "--max-latency", f"{found[0].band.high / 1e6:.15g}"]
+    low, high = found[0].band.low, found[0].band.high
+    band = f"{'' if low == 1 else f'{low / 1e6:.15g}ms'}..{high / 1e6:.15g}ms"
+    options = ["--by", f"{LATENCY}@{model.device}", "--latency", band]
     options += ["--batch", str(model.batch)] * (model.batch != 1) + ["--out", f"exports/{settings.name}"]
     return [f"within it as measured: {shlex.join(['nas', 'export', study, *options])}"]

@@ -20,14 +20,14 @@ _SHARE = re.compile(r"0?\.\d+|1(?:\.0*)?")
 BALANCED = "balanced accuracy: mean of each class's share of images told right"
 
 
-def parse_share(text: str, field: str) -> float:
+def parse_share(text: str) -> float:
     """`92%` or `.92`. Raises InputError for anything else."""
     match = _PERCENT.fullmatch(text.strip())
     found = float(match[1]) / 100 if match else float(text) if _SHARE.fullmatch(text.strip()) else 0.0
     if 0 < found <= 1:
         return found
     raise InputError(
-        f"{field} must be a percentage or a share up to 1, got {text.strip() or 'nothing'}; write e.g. 92% or .92"
+        f"accuracy must be a percentage or a share up to 1, got {text.strip() or 'nothing'}; write e.g. 92% or .92"
     )
 
 

@@ -258,7 +258,7 @@ def with_extent(settings: Settings, extent: Extent | None) -> str:
     if extent.accuracy is None:
         _set(words, "--repeats", str(extent.repeats) if extent.repeats else None)
         _set(words, "--accuracy", None)
-    elif not (told := _value(words, "--accuracy")) or parse_share(told, "accuracy") != extent.accuracy:
+    elif not (told := _value(words, "--accuracy")) or parse_share(told) != extent.accuracy:
         _set(words, "--accuracy", f"{100 * extent.accuracy:g}%")
     return settings.command if words == before else shlex.join(words)
 

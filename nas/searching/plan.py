@@ -86,7 +86,7 @@ class SearchPlan:
         if self.time is not None:
             parse_time(str(self.time))
         if self.accuracy is not None:
-            parse_share(str(self.accuracy), "accuracy")
+            parse_share(str(self.accuracy))
         least_of = {"trials": 1, "repeats": 0, "seed": 0, "workers": 1, "batch": 1, "image_size": 1, "epochs": 1}
         for name, least in least_of.items():
             value = getattr(self, name)
@@ -106,9 +106,7 @@ class SearchPlan:
         if self.accuracy is None:
             return Extent(trials, self.repeats or 0)
         every = (GOAL_SEEDS - 1) * trials  # at most
-        return Extent(
-            trials, every if self.repeats is None else self.repeats, parse_share(str(self.accuracy), "accuracy")
-        )
+        return Extent(trials, every if self.repeats is None else self.repeats, parse_share(str(self.accuracy)))
 
     @property
     def rule(self) -> Stop:
@@ -165,16 +163,6 @@ def names_beside(name: str, plan: SearchPlan) -> list[str]:
     """Of the studies that a search begins beside its own."""
     rivals = [plan.rival.name] if plan.rival else []
     return [*rivals, *[f"{name}{BASELINE}"] * plan.baseline]
-
-
-def parse_latency_at(text: str | None) -> tuple[str | None, str | None]:
-    """`..5ms@DEVICE` -> the limit, and words of a measured device's name; None where there are none."""
-    if text is None:
-        return None, None
-    limit, at, device = (part.strip() for part in str(text).partition("@"))
-    if at and not device:
-        raise InputError(f"latency must name a device after @, got {text}; write {limit}, or e.g. {limit}@epyc")
-    return limit, device or None
 
 
 def parse_images(images: str | int | None) -> int | None:

@@ -139,9 +139,9 @@ STUDY = (
         "nas front digits-1M-4M --by latency@thread --batch 64",
     ),
     Row(
-        ("nas export STUDY --out DIR --max-latency 2.5 [--by latency@DEVICE] [--batch 64]",),
+        ("nas export STUDY --out DIR --latency ..2.5ms [--by latency@DEVICE] [--batch 64]",),
         "to exports/quick, reloaded and verified",
-        "nas export digits-1M-4M --out exports/quick --max-latency 10000 --by latency@thread --batch 64",
+        "nas export digits-1M-4M --out exports/quick --latency ..10s --by latency@thread --batch 64",
     ),
     Row(("nas measure ARCH",), r"batch 1: [\d.]+ ms", "nas measure convnextv2_atto"),
     Row(
@@ -604,7 +604,7 @@ LEFT = (
         "tests/nas/searching/test_accuracy_goal.py",
     ),
     Left(
-        ("nas export STUDY --out DIR --min-accuracy 65% --max-params 100K",),
+        ("nas export STUDY --out DIR --accuracy 65% --params ..100K",),
         "an export of another network is run; what these limits pick is in its test",
         "tests/nas/export/test_pick.py",
     ),

@@ -138,7 +138,7 @@ def test_an_export_is_loaded_again(study: nas.Study, tmp_path: Path, monkeypatch
     text = (folder / "README.md").read_text()
     assert "fvcore, counting conv and linear in the built network: " in text
     with pytest.raises(nas.InputError, match="trial must be given alone"):
-        study.export(tmp_path / "other", trial=0, max_flops="2M")
+        study.export(tmp_path / "other", trial=0, flops="..2M")
 
 
 @pytest.mark.parametrize(
@@ -271,10 +271,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_wrong_arguments_of_a_study_are_one_line() -> None:
     study = nas.Study(COMMITTED)
-    with pytest.raises(
-        nas.InputError, match=r"^max_latency must be a number, got '5ms'; see help\(nas\.Study\.export\)$"
-    ):
-        study.export("x", max_latency="5ms")  # type: ignore[arg-type]
+    with pytest.raises(nas.InputError, match=r"^latency must be text, got 5; see help\(nas\.Study\.export\)$"):
+        study.export("x", latency=5)  # type: ignore[arg-type]
     with pytest.raises(nas.InputError, match=r"^by must be text, got 3; see help\(nas\.Study\.front\)$"):
         study.front(by=3)  # type: ignore[arg-type]
     with pytest.raises(nas.InputError, match=r"^orders must be a list, got 'a, b, c'; see help\(nas\.steps\)$"):

@@ -81,14 +81,14 @@ def test_a_lone_number_is_refused_since_it_may_mean_up_to_it_or_it_alone(text: s
 
 @pytest.mark.parametrize(("text", "count"), [("20M", 20_000_000), (" 1.5 k ", 1_500), ("7", 7)])
 def test_a_count_as_people_write_it(text: str, count: int) -> None:
-    assert parse_count(text, "max-flops") == count
+    assert parse_count(text, "flops") == count
 
 
 @pytest.mark.parametrize("text", ["", "0", "0.4", "1M..4M", "..4M", "lots", "-1"])
 def test_what_is_no_count_is_refused(text: str) -> None:
     with pytest.raises(InputError) as refusal:
-        parse_count(text, "max-flops")
-    told = f"max-flops must be a number from 1 up, with K, M or G, got {text}; write e.g. 20M"
+        parse_count(text, "flops")
+    told = f"flops must be a number from 1 up, with K, M or G, got {text}; write e.g. 20M"
     assert str(refusal.value) == told
 
 

@@ -250,11 +250,11 @@ def test_with_a_filter_all_is_judged_as_if_the_space_had_been_narrowed(runs: Pat
 
 
 def test_a_goal_is_met_as_accuracy_is_shown(runs: Path) -> None:
-    """`nas export --min-accuracy 99.9%` takes a network of 99.896% too."""
+    """`nas export --accuracy 99.9%` takes a network of 99.896% too."""
     folder = make_study(runs, complete=4)
     add_trial(folder, random.Random(3), accuracy=0.99896)
     view = view_of(StudyCache().read(folder), None, Asked())
-    picked, exported = view.pick(Goal(least=0.999)), pick(folder, Selection(min_accuracy="99.9%"))
+    picked, exported = view.pick(Goal(least=0.999)), pick(folder, Selection(accuracy="99.9%"))
     assert picked
     assert picked.number == exported.number == 4
     app = page(pick="accuracy at least")

@@ -102,7 +102,7 @@ def test_a_study_from_search_to_export(
     code, out, err = run("export", "s", "--out", tmp_path / "out", *runs)
     assert (code, out) == (2, "")
     assert err.startswith("error: out must be a new folder")
-    code, out, _ = run("export", "s", "--out", tmp_path / "cheap", *runs, "--max-flops", "200K")
+    code, out, _ = run("export", "s", "--out", tmp_path / "cheap", *runs, "--flops", "..200K")
     assert f'nas.load_export("{tmp_path / "cheap"}")' in out
 
     code, _, err = run(*words[:-2], *runs, "--trials", 9, "--seed", 1)
@@ -164,7 +164,7 @@ def test_images_take_the_place_of_the_files_epochs(
         (("train",), "ARCH|EXPORT must be given, got nothing; see nas train --help"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "0"), "trials must be at least 1, got 0; write e.g. --trials 1"),
         (("draw", "digits", "--count", "2.5"), "count must be a whole number, got 2.5; write e.g. --count 8"),
-        (("export", "s", "--max-latency", "5ms"), "max-latency must be a number, got 5ms; write e.g. --max-latency 8"),
+        (("search", "digits", "--cpus-per-worker", "two"), "cpus-per-worker must be a number, got two; write e.g. --cpus-per-worker "),
         (("dashboard", "--port", "65536"), "port must be at most 65535, got 65536; write e.g. --port 65535"),
         (("search", "digits", "--data", "digits", "--flops", "1M..4M", "--trials", "3", "--minimize", "parms"), "minimize must be one of flops, params, activations, latency, got parms; did you mean params?"),
         (("search", "digits", "--data", "digits", "--latency", "..5ms@", "--trials", "3"), "latency must name a device after @, got ..5ms@; write ..5ms, or e.g. ..5ms@epyc"),
@@ -172,7 +172,7 @@ def test_images_take_the_place_of_the_files_epochs(
         (("nonsense",), "command must be one that nas has, got nonsense; see nas --help"),
         (("serach", "digits"), "command must be one that nas has, got serach; did you mean search?"),
         (("search", "--trails", "3"), "option must be one that nas search has, got --trails; did you mean --track or --train or --trials?"),
-        (("export", "c", "--flops", "..1M"), "option must be one that nas export has, got --flops; did you mean --max-flops?"),
+        (("export", "c", "--max-flops", "1M"), "option must be one that nas export has, got --max-flops; did you mean --flops?"),
         (("export", "c", "--hepl"), "option must be one that nas export has, got --hepl; see nas export --help"),
         (("search", "digits", "--flops"), "flops must have a value, got none; write --flops and the value"),
         (("front", "s", "--json=1"), "json must have no value, got one; write --json alone"),

@@ -36,12 +36,21 @@ def test_a_misspelt_pick_is_refused_from_python_too() -> None:
         Selection(pick="median")  # type: ignore[arg-type]
 
 
+def test_a_device_is_named_once() -> None:
+    with pytest.raises(
+        InputError, match=r"^latency must leave out the device that by names, got ..5ms@a; write it once$"
+    ):
+        Selection(by="latency@b", latency="..5ms@a")
+    with pytest.raises(InputError, match=r"^latency must name a device after @, got ..5ms@; write ..5ms"):
+        Selection(latency="..5ms@")
+
+
 def test_the_nearest_is_told_as_a_limit_that_holds(folder: Path) -> None:
     least = min(trial.flops or 0 for trial in Reader(folder).trials())
     with pytest.raises(InputError) as refused:
-        pick(folder, Selection(max_flops=str(least - 1)))
+        pick(folder, Selection(flops=f"..{least - 1}"))
     nearest = str(refused.value).rpartition(" ")[2]
-    assert pick(folder, Selection(max_flops=nearest)).flops == least
+    assert pick(folder, Selection(flops=f"..{nearest}")).flops == least
 
 
 def test_limits_hold_together_and_the_best_within_them_is_picked(folder: Path) -> None:
@@ -50,10 +59,10 @@ def test_limits_hold_together_and_the_best_within_them_is_picked(folder: Path) -
     for most in flops[1:]:
         for weights in params[1:]:
             inside = [t for t in trials if (t.flops or 0) <= most and (t.params or 0) <= weights]
-            wish = Selection(max_flops=str(most), max_params=str(weights))
+            wish = Selection(flops=f"..{most}", params=f"..{weights}")
             if inside:
                 assert pick(folder, wish).accuracy == max(map(accuracy, inside))
-    band = Selection(max_flops=f"{flops[2]}..{flops[4]}")
+    band = Selection(flops=f"{flops[2]}..{flops[4]}")
     assert pick(folder, band).accuracy == max(accuracy(t) for t in trials if flops[2] <= (t.flops or 0) <= flops[4])
 
 
@@ -62,12 +71,12 @@ def test_an_accuracy_is_met_by_the_cheapest_over_any_cost(folder: Path) -> None:
     least = sorted(map(accuracy, trials))[-3]
     good = [t for t in trials if accuracy(t) >= least]
     for text in (f"{100 * least:.10f}%", f"{least:.12f}"[1:]):
-        assert pick(folder, Selection(min_accuracy=text)).flops == min(t.flops or 0 for t in good)
-    wish = Selection(min_accuracy=f"{100 * least:.10f}%", by="params")
+        assert pick(folder, Selection(accuracy=text)).flops == min(t.flops or 0 for t in good)
+    wish = Selection(accuracy=f"{100 * least:.10f}%", by="params")
     assert pick(folder, wish).params == min(t.params or 0 for t in good)
-    by_activations = Selection(min_accuracy=wish.min_accuracy, by="activations")
+    by_activations = Selection(accuracy=wish.accuracy, by="activations")
     assert pick(folder, by_activations).activations == min(t.activations or 0 for t in good)
-    assert pick(folder, Selection(min_accuracy=wish.min_accuracy, pick="best")).accuracy == max(map(accuracy, good))
+    assert pick(folder, Selection(accuracy=wish.accuracy, pick="best")).accuracy == max(map(accuracy, good))
     assert pick(folder, Selection(pick="cheapest")).flops == min(t.flops or 0 for t in trials)
 
 
@@ -76,21 +85,23 @@ def test_what_no_network_is_within_is_refused_with_the_nearest(folder: Path) -> 
     cheap = min(trials, key=lambda t: t.flops or 0)
     top = max(trials, key=accuracy)
     wrong = {
-        Selection(max_flops="1"): r"max-flops must be within reach of a network, got 1; the nearest has [\d.]+M$",
-        Selection(max_flops="1..2"): r"max-flops must be within reach of a network, got 1..2; the nearest has",
-        Selection(max_flops="4M..1M"): "max-flops must rise from low to high, got 4M..1M",
-        Selection(max_params="2"): "max-params must be within reach of a network, got 2; the nearest has",
-        Selection(max_params="many"): "max-params must be a number from 1 up, with K, M or G, got many",
-        Selection(min_accuracy="99.9%"): f"min-accuracy must be at most {accuracy(top):.2%}, the most accurate .*got 99.9%",
-        Selection(min_accuracy="92"): "min-accuracy must be a percentage or a share up to 1, got 92; write e.g. 92% or .92",
+        Selection(flops="..1"): r"flops must be within reach of a network, got ..1; the nearest has [\d.]+M$",
+        Selection(flops="1..2"): r"flops must be within reach of a network, got 1..2; the nearest has",
+        Selection(flops="4M..1M"): "flops must rise from low to high, got 4M..1M",
+        Selection(params="..2"): "params must be within reach of a network, got ..2; the nearest has",
+        Selection(params="2"): "params must be a band, got 2; write ..2 for up to it",
+        Selection(activations="..2"): "activations must be within reach of a network, got ..2; the nearest has",
+        Selection(params="many"): "params must be a band of numbers with K, M or G, got many",
+        Selection(accuracy="99.9%"): f"accuracy must be at most {accuracy(top):.2%}, the most accurate .*got 99.9%",
+        Selection(accuracy="92"): "accuracy must be a percentage or a share up to 1, got 92; write e.g. 92% or .92",
         Selection(trial=1, pick="best"): "trial must be given alone, got limits or a pick beside it",
         Selection(trial=99): "trial must be from 0 to 11, got 99",
         Selection(trial=-1): "trial must be from 0 to 11, got -1",
         Selection(by="speed"): "by must be flops, params, activations or latency@DEVICE, got speed; use one of",
-        Selection(max_latency=3): "study must be measured to be ordered by latency",
-        Selection(max_flops=str(cheap.flops), min_accuracy=str(accuracy(top))): (
-            f"limits must hold for a network together, got max-flops {cheap.flops} and min-accuracy {accuracy(top)}; "
-            rf"one is there with max-flops [\d.]+M, or with min-accuracy {accuracy(cheap):.2%}"
+        Selection(latency="..3ms"): "study must be measured to be ordered by latency",
+        Selection(flops=f"..{cheap.flops}", accuracy=str(accuracy(top))): (
+            f"limits must hold for a network together, got flops ..{cheap.flops} and accuracy {accuracy(top)}; "
+            rf"one is there with flops [\d.]+M, or with accuracy {accuracy(cheap):.2%}"
         ),
     }  # fmt: skip
     assert cheap.key != top.key
@@ -110,20 +121,26 @@ def test_limits_of_which_no_two_hold_together_are_all_named(folder: Path) -> Non
     cheap, top = min(trials, key=lambda t: t.flops or 0), max(trials, key=accuracy)
     quick = next(t for t in trials if t.key not in (cheap.key, top.key))
     measured(folder, {t.key or "": 1.0 if t is quick else 2.0 for t in trials})
-    wish = Selection(max_flops=str(cheap.flops), max_latency=1.5, min_accuracy=str(accuracy(top)))
+    wish = Selection(flops=f"..{cheap.flops}", latency="..1.5ms", accuracy=str(accuracy(top)))
     with pytest.raises(
         InputError,
-        match=rf"limits must hold for a network together, got max-flops {cheap.flops} and max-latency 1.5 ms and "
-        rf"min-accuracy {accuracy(top)}; none is there with one of them loosened; loosen two$",
+        match=rf"limits must hold for a network together, got flops ..{cheap.flops} and latency ..1.5ms and "
+        rf"accuracy {accuracy(top)}; none is there with one of them loosened; loosen two$",
     ):
         pick(folder, wish)
 
 
-@pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan")])
-def test_a_latency_is_above_nothing(folder: Path, wrong: float) -> None:
+@pytest.mark.parametrize("wrong", ["2.5", "-1ms", "5ms", "nan"])
+def test_a_latency_is_a_band_of_times(folder: Path, wrong: str) -> None:
     measured(folder, {t.key or "": 2.0 for t in trials_of(folder)})
-    with pytest.raises(InputError, match=rf"max-latency must be above 0 ms, got {wrong:g}; write e.g. 2.5"):
-        pick(folder, Selection(max_latency=wrong))
+    with pytest.raises(InputError, match=rf"^latency must be a band of times .*, got {wrong}; write e.g. ..5ms"):
+        pick(folder, Selection(latency=wrong))
+
+
+def test_a_latency_has_a_lower_end_too(folder: Path) -> None:
+    first, *others = trials_of(folder)
+    measured(folder, {first.key or "": 3.0} | {t.key or "": 2.0 for t in others})
+    assert pick(folder, Selection(latency="2500us..3ms")).key == first.key
 
 
 def test_that_networks_within_the_limits_were_not_measured_is_said(folder: Path) -> None:
@@ -131,43 +148,45 @@ def test_that_networks_within_the_limits_were_not_measured_is_said(folder: Path)
     measured(folder, {t.key or "": 2.0 for t in dearer})
     with pytest.raises(
         InputError,
-        match=rf"limits must hold for a network together, got max-flops {first.flops} and by latency \(batch 1, A Phone\); "
-        r"one is there with max-flops [\d.]+M, or with by flops$",
+        match=rf"limits must hold for a network together, got flops ..{first.flops} and by latency \(batch 1, A Phone\); "
+        r"one is there with flops [\d.]+M, or with by flops$",
     ):
-        pick(folder, Selection(max_flops=str(first.flops), by="latency"))
-    with pytest.raises(
-        InputError, match=r"got max-flops .* and max-latency 3 ms; one is there with max-flops [\d.]+M$"
-    ):
-        pick(folder, Selection(max_flops=str(first.flops), max_latency=3))
-    assert pick(folder, Selection(max_latency=3)).key in [t.key for t in dearer]
+        pick(folder, Selection(flops=f"..{first.flops}", by="latency"))
+    with pytest.raises(InputError, match=r"got flops .* and latency ..3ms; one is there with flops [\d.]+M$"):
+        pick(folder, Selection(flops=f"..{first.flops}", latency="..3ms"))
+    assert pick(folder, Selection(latency="..3ms")).key in [t.key for t in dearer]
 
 
 @pytest.mark.parametrize(
-    ("by", "max_latency", "max_flops", "over", "latency"),
+    ("by", "latency", "flops", "over", "measured"),
     [
         (None, None, None, None, None),
-        (None, None, "4M", None, None),
-        (None, 3.0, None, "latency", "latency"),
-        (None, 3.0, "4M", None, "latency"),
+        (None, None, "..4M", None, None),
+        (None, "..3ms", None, "latency", "latency"),
+        (None, "..3ms", "..4M", None, "latency"),
         ("params", None, None, "params", None),
-        ("params", 3.0, None, "params", "latency"),
-        ("params", 3.0, "4M", "params", "latency"),
+        ("params", "..3ms", None, "params", "latency"),
+        ("params", "..3ms", "..4M", "params", "latency"),
         ("latency@phone", None, None, "latency@phone", "latency@phone"),
-        ("latency@phone", None, "4M", "latency@phone", "latency@phone"),
-        ("latency@phone", 3.0, None, "latency@phone", "latency@phone"),
-        ("latency@phone", 3.0, "4M", "latency@phone", "latency@phone"),
+        (None, "..3ms@phone", None, "latency@phone", "latency@phone"),
+        (None, "..3ms@phone", "..4M", None, "latency@phone"),
+        ("params", "..3ms@phone", None, "params", "latency@phone"),
+        ("latency", "..3ms@phone", "..4M", "latency@phone", "latency@phone"),
+        ("latency@phone", None, "..4M", "latency@phone", "latency@phone"),
+        ("latency@phone", "..3ms", None, "latency@phone", "latency@phone"),
+        ("latency@phone", "..3ms", "..4M", "latency@phone", "latency@phone"),
     ],
 )
 def test_what_a_front_is_over_and_which_latency_has_a_part_in_it(
-    by: str | None, max_latency: float | None, max_flops: str | None, over: str | None, latency: str | None
+    by: str | None, latency: str | None, flops: str | None, over: str | None, measured: str | None
 ) -> None:
-    found = Selection(by=by, max_latency=max_latency, max_flops=max_flops)
-    assert (found.over, found.latency) == (over, latency)
+    found = Selection(by=by, latency=latency, flops=flops)
+    assert (found.over, found.measured) == (over, measured)
 
 
 def test_a_study_without_a_finished_trial_has_nothing_to_pick(tmp_path: Path) -> None:
     empty = make_study(tmp_path, complete=0)
-    for wish in (Selection(), Selection(min_accuracy="50%"), Selection(max_flops="2M", pick="cheapest")):
+    for wish in (Selection(), Selection(accuracy="50%"), Selection(flops="..2M", pick="cheapest")):
         with pytest.raises(InputError, match="front must have a finished trial, got none"):
             pick(empty, wish)
     with pytest.raises(InputError, match="trial must be one of the study's, got 0; it has no trial yet, search first"):
@@ -180,9 +199,9 @@ def test_a_choice_comes_with_its_interval_and_with_what_it_is_not_told_from() ->
         "picked: trial 34 (71.11 ± 0.66%, 2 seeds; 11.5M FLOPs)",
         "tie: these seeds do not tell it from trial 33, which is cheaper: 70.72%, 9.57M FLOPs",
     ]
-    assert pick_with_words(study, Selection(min_accuracy="65%", by="params"))[1] == [
+    assert pick_with_words(study, Selection(accuracy="65%", by="params"))[1] == [
         "picked: trial 35 (65.34 ± 0.93%, 1 seed; 29.1K parameters)",
-        "min-accuracy: its interval begins at 64.41%, below 65%",
+        "accuracy: its interval begins at 64.41%, below 65%",
     ]
     assert pick_with_words(study, Selection(trial=3))[1] == []
 
@@ -203,6 +222,6 @@ def test_what_is_said_after_an_export_is_of_the_network_that_was_exported(
 
 
 def test_the_command_says_what_it_picked(folder: Path, run: Run, tmp_path: Path) -> None:
-    code, _, said = run("export", "first", "--runs", tmp_path, "--out", tmp_path / "out", "--min-accuracy", "100%")
+    code, _, said = run("export", "first", "--runs", tmp_path, "--out", tmp_path / "out", "--accuracy", "100%")
     assert code == 2
-    assert said.startswith("error: min-accuracy must be at most ")
+    assert said.startswith("error: accuracy must be at most ")

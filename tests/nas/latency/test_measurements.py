@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import random
@@ -187,7 +188,7 @@ def test_what_was_measured_on_a_busy_machine_is_listed_with_a_mark_and_on_no_fro
         f"2.0 to 3.6 times its best on this device (limit 1.25); {again}\n",
     )
     with pytest.raises(InputError, match="latency must be measured on a quiet machine, got 4 of 4 networks"):
-        pick(folder, Selection(max_latency=5))
+        pick(folder, Selection(latency="..5ms"))
 
 
 def test_of_two_timings_the_one_on_the_quieter_machine_stays(tmp_path: Path) -> None:
@@ -398,27 +399,28 @@ def test_a_network_is_picked_by_latency(tmp_path: Path) -> None:
     most = max(trials, key=lambda trial: trial.accuracy or 0)
     assert pick(folder, Selection(by="latency")).number == most.number
     quickest = min(latencies, key=lambda number: latencies[number])
-    limit = sorted(latencies.values())[3]
-    chosen = pick(folder, Selection(max_latency=limit))
-    within = [trial for trial in trials if latencies[trial.number] <= limit]
+    most_ms = sorted(latencies.values())[3]
+    limit = f"..{math.ceil(1e6 * most_ms)}ns"
+    chosen = pick(folder, Selection(latency=limit))
+    within = [trial for trial in trials if latencies[trial.number] <= most_ms]
     assert chosen.accuracy == max(trial.accuracy or 0 for trial in within)
     bend = pick(folder, Selection(pick="knee", by="latency@phone"))
     front = latency_front(rows(folder, trials, "A Phone", 1))
     assert bend.number in [row.trial.number for row in front]
     with pytest.raises(
-        InputError, match=rf"max-latency must be .* got 0.0001 ms; the nearest has {latencies[quickest]:.3g} ms"
+        InputError, match=rf"latency must be .* got ..100ns; the nearest has {latencies[quickest]:.3g} ms"
     ):
-        pick(folder, Selection(max_latency=0.0001))
+        pick(folder, Selection(latency="..100ns"))
     with pytest.raises(InputError, match="batch must be one that was measured, got 7; nas measure first --batch 7"):
         pick(folder, Selection(by="latency", batch=7))
     costs = sorted(trial.flops or 0 for trial in trials)
     band = f"{costs[2]}..{costs[4]}"
     inside = [trial for trial in trials if costs[2] <= (trial.flops or 0) <= costs[4]]
-    assert pick(folder, Selection(max_flops=band)).accuracy == max(trial.accuracy or 0 for trial in inside)
+    assert pick(folder, Selection(flops=band)).accuracy == max(trial.accuracy or 0 for trial in inside)
     both = [trial for trial in within if (trial.flops or 0) <= costs[-2]]
-    chosen = pick(folder, Selection(max_flops=str(costs[-2]), max_latency=limit))
+    chosen = pick(folder, Selection(flops=f"..{costs[-2]}", latency=limit))
     assert chosen.accuracy == max(trial.accuracy or 0 for trial in both)
-    assert pick(folder, Selection(min_accuracy="1%", max_latency=limit)).number == quickest
+    assert pick(folder, Selection(accuracy="1%", latency=limit)).number == quickest
 
 
 def test_the_front_in_latency_stands_beside_random_searchs(tmp_path: Path, run: Run) -> None:
@@ -475,7 +477,7 @@ def test_of_a_machines_names_one_is_the_default_and_said(tmp_path: Path, run: Ru
     assert [row["device"] for row in json.loads(out)["rows"]] == ["A GPU, CUDA graph"]
     _, out, _ = run("front", "first", "--runs", tmp_path, "--by", "latency@eager")
     assert "latency: A GPU" not in out
-    for wish in (Selection(max_latency=5), Selection(by="latency"), Selection(max_latency=5, max_flops="9M")):
+    for wish in (Selection(latency="..5ms"), Selection(by="latency"), Selection(latency="..5ms", flops="..9M")):
         assert pick_with_words(folder, wish)[1][-1] == said
     for wish in (Selection(), Selection(trial=0), Selection(by="latency@eager")):
         assert not any(line.startswith("latency") for line in pick_with_words(folder, wish)[1])

@@ -239,7 +239,7 @@ def test_the_command_ends_before_its_total_and_says_what_it_found(
     assert err.index("note: accuracy: 15.00% is reached") < err.rindex("\ntrial"), "as it happens"
     trials = Reader(Path("runs/s")).trials()
     assert sum(t.state in ENDED for t in trials) < 30
-    assert "export the cheapest that has it: nas export s --min-accuracy 15% --out exports/s" in err
+    assert "export the cheapest that has it: nas export s --accuracy 15% --out exports/s" in err
     assert extent_to_join(Reader(Path("runs/s"))) == (20, 40, 0.15)
     assert "accuracy: 15.00% is reached" in Path("runs/s/search.log").read_text()
     code, out, err = run(*words, "--accuracy", ".9999", "--trials", 1, "--study", "t", "--json")
