@@ -27,7 +27,7 @@ from nas.latency.device_names import Runtime
 from nas.latency.measuring import MeasureOptions, timings_of
 from nas.latency.modelling import SECONDS, measure_space
 from nas.latency.reference_kernel import ReferenceKernel, threads
-from nas.records.progress import StepLine
+from nas.process.progress import StepLine
 from space import Budget, Space, Task
 
 SPACES = {"convnext_or_modulation_32": "1M..16M", "convnext_64": "4M..32M", "roadmap_32": "4M..32M"}

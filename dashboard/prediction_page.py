@@ -11,7 +11,7 @@ from dashboard.charts.confusion import confusion_caption, confusion_figure
 from dashboard.html_page import chart, document, table
 from dashboard.number_format import count, percent
 from nas.export.predictions import Predictions, Scores, wrong
-from nas.records.files import write_asked
+from nas.process.files import write_asked
 from nas.records.look import printable
 
 MOST = 500  # pictures that are listed, the surest of the wrong ones first

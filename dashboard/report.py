@@ -27,7 +27,7 @@ from nas.analysis.history import spans
 from nas.analysis.importance import FEWEST
 from nas.analysis.pareto import merged, pareto_front, score
 from nas.analysis.wording import ends_words, mean_words
-from nas.records.files import write_asked
+from nas.process.files import write_asked
 from nas.records.scores import WORDS
 from nas.records.settings import Settings, with_extent
 from space import InputError

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas.analysis.wording import basis, describe
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.records.settings import Settings
 from nas.records.trial import Trial
 from space import InputError

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    "space", "nas.records", "nas.data", "nas.samplers", "nas.storage", "nas.training", "nas.analysis", "nas.latency",
+    "space", "nas.process", "nas.records", "nas.data", "nas.samplers", "nas.storage", "nas.training", "nas.analysis", "nas.latency",
     "nas.searching", "nas.export", "nas.references", "nas.final", "nas.benchmark", "dashboard", "nas", "nas.cli",
 )  # fmt: skip
 WITHOUT_TORCH = (

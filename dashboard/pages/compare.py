@@ -17,7 +17,7 @@ from dashboard.pages.elements import KEPT, captioned_chart, cost_choice
 from dashboard.pages.study_page import nearest_name, say_gone, watch
 from dashboard.snapshot import Snapshot, once
 from dashboard.study_cache import StudyCache, study_names
-from nas.analysis.baseline import differences
+from nas.analysis.baseline import training_differences
 from nas.analysis.comparison import FEWEST, Sample, edf, equal_complexity, growths
 from nas.analysis.cost_axes import CostAxis, cost_axes, cost_of
 from nas.analysis.pareto import pareto_front
@@ -86,7 +86,8 @@ def _pair_with(cache: StudyCache, runs: Path, names: Sequence[str], study: str) 
     kin = (f"{study}{BASELINE}", study.removesuffix(BASELINE))
     for name in sorted((name for name in names if name != study), key=lambda name: name not in kin)[:LOOKED]:
         other = cache.read(runs / name)
-        if _has_networks(one) and _has_networks(other) and not differences(one.read_settings, other.read_settings):
+        there = _has_networks(one) and _has_networks(other)
+        if there and not training_differences(one.read_settings, other.read_settings):
             return [study, name]
     return []
 
@@ -97,7 +98,8 @@ def _has_networks(snapshot: Snapshot) -> bool:
 
 def _warn(found: dict[str, Snapshot]) -> None:
     settings = [snapshot.read_settings for snapshot in found.values()]
-    if fields := dict.fromkeys(field for each in settings[1:] for field, _, _ in differences(settings[0], each)):
+    apart = (row for each in settings[1:] for row in training_differences(settings[0], each))
+    if fields := dict.fromkeys(field for field, _, _ in apart):
         st.warning(f"These studies differ in {', '.join(fields)}: their accuracies do not measure the same thing.")
     if any(s.minimize != settings[0].minimize for s in settings):
         st.warning("These studies minimise different costs: hypervolumes over different costs are not comparable.")

@@ -17,7 +17,7 @@ from dashboard.pages.elements import KEPT, captioned_chart, text_box
 from dashboard.pages.study_page import say_gone, watch
 from dashboard.snapshot import Snapshot
 from dashboard.study_cache import StudyCache, study_names
-from nas.analysis.baseline import differences
+from nas.analysis.baseline import training_differences
 from nas.analysis.comparison import FEWEST
 from nas.analysis.space_comparison import SpaceComparison
 from nas.analysis.space_studies import comparable, compare_studies, is_narrowing, seeds_per_network
@@ -86,7 +86,7 @@ def best_pair(cache: StudyCache, runs: Path, names: Sequence[str], study: str | 
         return _kin(study).isdisjoint(each.name for each in pair), not all(map(_has_enough, pair)), not _is_named(pair)
 
     pairs = combinations(_drawn(cache, runs, names, study), 2)
-    alike = [pair for pair in pairs if not differences(*(each.read_settings for each in pair))]
+    alike = [pair for pair in pairs if not training_differences(*(each.read_settings for each in pair))]
     for pair in sorted(alike, key=rank):
         if comparable(*(each.read_settings for each in pair)):
             first, second = sorted(pair, key=lambda s: s.name if _is_named(pair) else s.read_settings.created)
@@ -168,7 +168,7 @@ def _compared(one: Snapshot, other: Snapshot) -> None:
 def _say_apart(one: Snapshot, other: Snapshot, why: str) -> None:
     """Why two studies cannot be compared: what they do not have alike, each in a line, or what else is wrong."""
     settings = one.read_settings, other.read_settings
-    apart = differences(*settings)
+    apart = training_differences(*settings)
     if not apart or not all(map(_is_drawn, (one, other))):
         st.info("These two cannot be compared:")
         text_box(why)

@@ -48,7 +48,7 @@ class ReferenceResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ReferenceGap:
     """Of a network of the study from a reference. `points`: of the score (0 to 1) that is expected of the network, of
     its mean where nothing is. `share`: of the reference's FLOPs."""
 
@@ -93,7 +93,7 @@ def _result(same: Sequence[Reference], metric: Metric, found: NetworkResults, ba
     )  # fmt: skip
 
 
-def against_front(result: ReferenceResult, found: NetworkResults, statements: int) -> Difference | None:
+def against_front(result: ReferenceResult, found: NetworkResults, statements: int) -> ReferenceGap | None:
     """The most accurate network with at most the FLOPs of a reference, one of the front over FLOPs; None where all have
     more, or either has no score. `statements`: how many such differences are made together."""
     cheaper = [row for row in found.rows.values() if flops(row.trial) <= result.reference.flops]
@@ -103,7 +103,7 @@ def against_front(result: ReferenceResult, found: NetworkResults, statements: in
 
 def difference(
     row: NetworkResult, result: ReferenceResult, found: NetworkResults, statements: int
-) -> Difference | None:
+) -> ReferenceGap | None:
     """Of a network of the study from a reference."""
     if result.score is None:
         return None
@@ -111,4 +111,4 @@ def difference(
     half = found.noise.half_width(seeds, bonferroni_level(statements)) if found.noise else None
     fair = score(row.trial) if row.expected is None else row.expected
     points, share = fair - result.score, flops(row.trial) / result.reference.flops
-    return Difference(row, result, points, share, None if half is None else abs(points) > half)
+    return ReferenceGap(row, result, points, share, None if half is None else abs(points) > half)

@@ -28,12 +28,12 @@ def why_not(settings: Settings, other: Settings) -> str:
         return f"its space is another, {other.space_name}"
     if str(settings.budget) != str(other.budget):
         return f"its budget is {other.budget}"
-    for field, here, there in differences(settings, other):
+    for field, here, there in training_differences(settings, other):
         return f"its {field} is {there}, and not {here}"
     return ""
 
 
-def differences(one: Settings, other: Settings) -> list[tuple[str, str, str]]:
+def training_differences(one: Settings, other: Settings) -> list[tuple[str, str, str]]:
     """What two studies do not have alike in data, metric and recipe, in words: `(recipe.images, 27,000, 90,000)`."""
     sides = [
         {f"data.{name}": getattr(each.data, name) for name in ("fingerprint", "image_size")}

@@ -63,9 +63,10 @@ def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = (), cost: Co
     accuracy (validation top-1, 0 to 1, the mean of its seeds), balanced_accuracy, class_accuracies; metric (which of
     the first two the study maximises; the following are of that one); seeds; low and high (95% interval of that mean),
     expected (accuracy shrunk for selection) and probability (of being on the front): missing where no network was
-    repeated; tie (the next cheaper member, where the difference is within noise); baseline (what random search's front
-    reaches at no more of the cost, where there is one); flops, params, activations; forecast_latency (ms, of a study
-    with a budget in latency); latency (ms, measured, of a front over it); key; network (in one line).
+    repeated; tie (the next cheaper member, where the difference is within noise); baseline_accuracy (what random
+    search's front reaches at no more of the cost, where there is one); flops, params, activations;
+    forecast_latency (ms, of a study with a budget in latency); latency (ms, measured, of a front over it); key; network
+    (in one line).
     """
     base, rows = pareto_front(baseline, cost.of), networks(trials, cost=cost).front
     means = [row.trial for row in rows]
@@ -77,14 +78,14 @@ def front_data(trials: Sequence[Trial], baseline: Sequence[Trial] = (), cost: Co
         "low": [row.interval[0] if row.interval else None for row in rows],
         "high": [row.interval[1] if row.interval else None for row in rows],
         **{name: [getattr(row, name) for row in rows] for name in ("expected", "probability", "tie")},
-        "baseline": [reached(base, cost.on(trial), cost) for trial in means],
+        "baseline_accuracy": [reached(base, cost.on(trial), cost) for trial in means],
         **{name: [getattr(trial, name) for trial in means] for name in COUNTED},
         **_forecasts(means),
         **latency,
         "key": [trial.key for trial in means],
         "network": [_line(row.trial) for row in rows],
     }, index=pd.Index([row.trial.number for row in rows], name="trial"))  # fmt: skip
-    numbers = ("accuracy", "balanced_accuracy", "low", "high", "expected", "probability", "baseline")
+    numbers = ("accuracy", "balanced_accuracy", "low", "high", "expected", "probability", "baseline_accuracy")
     return frame.astype(dict.fromkeys(numbers, float) | dict.fromkeys(("tie", *COUNTED), "Int64"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nas.analysis.baseline import differences
+from nas.analysis.baseline import training_differences
 from nas.analysis.comparison import Sample
 from nas.analysis.cost_axes import FLOPS, CostAxis
 from nas.analysis.pareto import failed, merged, points, score
@@ -35,7 +35,7 @@ def check_comparable(one: Settings, other: Settings) -> None:
                 f"study must be of random networks, all trained to their end, to tell of its space, got {each.name} of "
                 f"sampler {each.sampler}, stop {each.stop}; begin two with nas compare-spaces"
             )
-    for field, mine, others in differences(one, other):
+    for field, mine, others in training_differences(one, other):
         raise InputError(
             f"{field} must be that of {one.name}, {mine}, to compare with {other.name}, got {others}; "
             "choose studies that were trained alike"

@@ -22,7 +22,7 @@ from nas.analysis.pareto import hypervolume, pareto_front
 from nas.benchmark.exhaustive import Exhaustive, Gaps
 from nas.benchmark.surrogate import Surrogate, mean_period_seconds
 from nas.benchmark.table import RecordedTable
-from nas.records.progress import Report
+from nas.process.progress import Report
 from nas.records.settings import Sampler, Stop
 from nas.records.trial import Trial
 from nas.samplers.build import build_sampler

@@ -30,8 +30,8 @@ from nas.benchmark.replay_summary import (
 from nas.benchmark.replay_tables import replay_tables
 from nas.benchmark.surrogate import Surrogate
 from nas.benchmark.table import RecordedTable
-from nas.records.files import write_asked
-from nas.records.progress import StepLine
+from nas.process.files import write_asked
+from nas.process.progress import StepLine
 from nas.records.settings import DESIGN, Sampler, Stop
 from space import InputError
 from space.processor import cores

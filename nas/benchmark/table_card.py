@@ -12,7 +12,7 @@ import pyarrow.parquet as parquet
 from nas.analysis.seed_noise import pooled_noise
 from nas.analysis.wording import FLOPS_WORDS
 from nas.benchmark.table import RecordedTable, Recording, accuracy_matrix, at_equal_flops, log_flops
-from nas.records.files import write_asked
+from nas.process.files import write_asked
 from nas.records.settings import DESIGN
 from space import compact
 

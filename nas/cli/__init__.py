@@ -26,7 +26,7 @@ from nas.cli import (  # noqa: F401
 )
 from nas.cli.base import app, typed
 from nas.cli.usage_errors import in_our_form
-from nas.records.errors import REFUSED, STOPPED, TERMINATED, Terminated, exit_code, line_of
+from nas.process.errors import REFUSED, STOPPED, TERMINATED, Terminated, exit_code, line_of
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from nas import __version__
 from nas.cli.options import RUNS
-from nas.records.errors import STOPPED
+from nas.process.errors import STOPPED
 from space import InputError
 
 if TYPE_CHECKING:  # rich is imported by the commands that print a table

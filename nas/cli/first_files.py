@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.records.files import write_whole
+from nas.process.files import write_whole
 from space import InputError
 from space.reading import PRESETS, nearest, presets
 

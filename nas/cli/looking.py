@@ -36,7 +36,7 @@ def data(
     """
     from nas.data.sheet import sheet as draw
     from nas.data.study_data import look_at, said
-    from nas.records.files import write_asked
+    from nas.process.files import write_asked
 
     reading = Reading(
         train=train, validation=val, test=test, image_column=image_column, label_column=label_column,

@@ -20,7 +20,7 @@ from nas.export.arch_source import load_network
 from nas.latency.device_names import Runtime
 from nas.latency.known_models import make_models
 from nas.latency.measuring import MeasureOptions, measure_arch, measure_study, parse_batches
-from nas.records.progress import StepLine
+from nas.process.progress import StepLine
 from nas.records.settings import DESIGN, FILE, Sampler, Stop, find_study
 from nas.storage.reader import Reader
 from space import Budget, Space, Task

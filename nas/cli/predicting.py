@@ -13,9 +13,9 @@ import typer
 from nas.cli.base import app, print_table, progress
 from nas.cli.options import Json
 from nas.data.folders import split_of
-from nas.records.files import write_asked
+from nas.process.files import write_asked
+from nas.process.progress import StepLine
 from nas.records.look import printable
-from nas.records.progress import StepLine
 from space import InputError
 
 if TYPE_CHECKING:

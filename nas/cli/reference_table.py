@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from nas.analysis.against_front import Difference, ReferenceResult, against_front, reference_results
+from nas.analysis.against_front import ReferenceGap, ReferenceResult, against_front, reference_results
 from nas.analysis.multiple_comparisons import bonferroni_note
 from nas.analysis.plain_table import number, plain_table
 from nas.analysis.seed_noise import NetworkResults
@@ -46,7 +46,7 @@ def _score(result: ReferenceResult) -> str:
     return f"{result.score:.2%}" if result.half is None else f"{100 * result.score:.2f} ± {100 * result.half:.2f}%"
 
 
-def _mark(result: ReferenceResult, apart: Difference | None) -> str:
+def _mark(result: ReferenceResult, apart: ReferenceGap | None) -> str:
     """What is to be known of its row."""
     if result.score is None:
         return f"came to nothing: {result.reference.reason}"
@@ -54,7 +54,7 @@ def _mark(result: ReferenceResult, apart: Difference | None) -> str:
     return ", ".join(filter(None, [noise, "" if result.inside else "outside the band"]))
 
 
-def _note(rows: Sequence[tuple[ReferenceResult, Difference | None]]) -> str:
+def _note(rows: Sequence[tuple[ReferenceResult, ReferenceGap | None]]) -> str:
     compared = [apart for _, apart in rows if apart]
     lines = []
     if compared:
@@ -77,7 +77,7 @@ def reference_records(folder: Path, found: NetworkResults, settings: Settings) -
     return [_record(result, against_front(result, found, len(results))) for result in results]
 
 
-def _record(result: ReferenceResult, apart: Difference | None) -> dict[str, Any]:
+def _record(result: ReferenceResult, apart: ReferenceGap | None) -> dict[str, Any]:
     each = result.reference
     names = ("name", "source", "origin", "scale", "built", "flops", "products", "params", "seconds", "reason")
     return {

@@ -8,7 +8,7 @@ import typer
 
 from nas.cli.base import app, print_json, print_table, progress, stopped
 from nas.cli.options import RUNS, Json, Runs, StudyArg
-from nas.records.errors import REFUSED
+from nas.process.errors import REFUSED
 from nas.records.settings import find_study
 from space.budget import parse_count
 

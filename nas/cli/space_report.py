@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from nas.analysis.plain_table import number, plain_table
 from nas.analysis.wording import CONVENTION, IN_WORDS, LEGEND, describe, in_words, task_words
-from nas.records.files import write_asked
+from nas.process.files import write_asked
 from space import Band, Budget, InputError, Space, Task, compact
 from space.axes import Value
 from space.chooser import RandomChooser

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from nas.data.arrays import ELSEWHERE
 from nas.data.images import Pixels, suffixes
 from nas.data.splitting import SPLITS, Labels
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.records.look import Look, Named
 from space.cache_root import cache_root
 from space.reading import InputError, check

@@ -29,8 +29,8 @@ from nas.data.labelled import Source, number
 from nas.data.mirror import may_mirror
 from nas.data.oddities import named as oddities
 from nas.data.splitting import HELD_OUT, SPLITS, Duplicates, Labels, Plan, check, plan
+from nas.process.files import write_whole
 from nas.records.data_card import AS_FOUND, Augment, Reading
-from nas.records.files import write_whole
 from nas.records.look import Look, Named, examples, printable
 from space.cache_root import cache_root
 from space.reading import InputError

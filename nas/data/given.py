@@ -14,8 +14,8 @@ from PIL import Image
 from nas.data.columns import label_column, one_class_each
 from nas.data.images import encoded_file, open_plain
 from nas.data.splitting import SPLITS
+from nas.process.files import write_whole
 from nas.records.data_card import AS_FOUND, Reading
-from nas.records.files import write_whole
 from nas.records.look import printable
 from space.cache_root import cache_root
 from space.reading import InputError

@@ -22,8 +22,8 @@ from nas.data.columns import LABELS, ONE, label_column, one_class_each
 from nas.data.folders import split_of
 from nas.data.images import Encoded
 from nas.data.labelled import Labelled, joined
+from nas.process.errors import first_line
 from nas.records.data_card import Reading
-from nas.records.errors import first_line
 from nas.records.look import Look
 from space.reading import InputError, nearest
 

@@ -17,8 +17,8 @@ import pandas as pd
 from nas.data.columns import ONE, label_column, one_class_each
 from nas.data.folders import listed, split_of
 from nas.data.picture_index import PictureIndex
+from nas.process.errors import first_line
 from nas.records.data_card import Reading
-from nas.records.errors import first_line
 from space.reading import InputError
 
 FILES = (

@@ -9,8 +9,8 @@ from rich.console import Console
 from nas.data.dataset import Data, load
 from nas.data.images import ImageSizeNeeded
 from nas.data.sources import DIGITS
+from nas.process.progress import Notes, StepLine
 from nas.records.data_card import AS_FOUND, Augment, DataCard, Reading
-from nas.records.progress import Notes, StepLine
 from nas.records.recipe import Recipe
 from nas.records.settings import Settings
 from space import InputError

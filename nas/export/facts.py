@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nas.data.folders import split_of
 from nas.data.sources import DIGITS, folder
-from nas.records.files import write_whole
+from nas.process.files import write_whole
 from space import InputError
 from space.reading import check
 

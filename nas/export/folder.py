@@ -18,8 +18,8 @@ from nas.export.kept import folder_of
 from nas.export.load import CARD, WEIGHTS, Preprocess
 from nas.latency.reference_kernel import ReferenceKernel, threads
 from nas.latency.timing import Timing, measure
-from nas.records.errors import terminable
-from nas.records.progress import StepLine
+from nas.process.errors import terminable
+from nas.process.progress import StepLine
 from nas.storage.owners import WINDOWS, lives
 from space import InputError
 from space.network import Network

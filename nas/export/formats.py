@@ -25,7 +25,7 @@ from nas.export.arch_source import ARCH, PREPROCESS
 from nas.export.load import LOADING, WEIGHTS, Preprocess
 from nas.export.modeling import MODELING, modeling_source
 from nas.latency.runtimes import write_onnx
-from nas.records.progress import StepLine
+from nas.process.progress import StepLine
 from space import InputError
 from space.network import Network
 from space.reading import nearest

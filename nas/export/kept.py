@@ -22,7 +22,7 @@ from nas.data.images import open_plain, shaped
 from nas.data.sheet import jpeg
 from nas.export.arch_source import PREPROCESS
 from nas.export.predictions import Predictions, Scores, wrong
-from nas.records.files import write_whole
+from nas.process.files import write_whole
 from nas.records.look import printable
 from space import InputError
 from space.reading import check

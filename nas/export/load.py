@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nas.data.images import Picture, stacked
 from nas.export.arch_source import ARCH, PREPROCESS
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from space import Arch, InputError, Task
 from space.network import Network
 from space.reading import check

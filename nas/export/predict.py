@@ -23,7 +23,7 @@ from nas.export.load import WEIGHTS, Preprocess, load_export, load_preprocess
 from nas.export.modeling import MODELING
 from nas.export.predictions import Answer, Predictions
 from nas.export.verify_subprocess import KINDS
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.training.evaluation import eval_batch
 from space import InputError
 from space.reading import check

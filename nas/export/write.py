@@ -23,8 +23,8 @@ from nas.export.load import CARD, Preprocess, load_export
 from nas.export.model_card import ModelCard
 from nas.export.verify_pictures import verify_pictures
 from nas.latency.front_check import checked_networks
-from nas.records.files import write_whole
-from nas.records.progress import StepLine
+from nas.process.files import write_whole
+from nas.process.progress import StepLine
 from nas.records.reference import read_references
 from nas.records.scores import ClassCounts
 from nas.records.settings import with_extent

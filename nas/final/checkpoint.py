@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from nas.records.files import write_whole
+from nas.process.files import write_whole
 from space import InputError
 
 FORM: dict[str, type | tuple[type, ...]] = {

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nas.data.cache import Note
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from space import InputError
 
 # Keys below which weights stand: of the official ConvNeXt, timm and torchvision.

@@ -39,9 +39,9 @@ from nas.final.outside_weights import read_weights
 from nas.final.recipe import FinalRecipe
 from nas.final.training import BOARD, CURVE, FinalEpoch, FinalResult, curve_csv, fit_batch, processes, train_to_end
 from nas.latency.timing import device_name
+from nas.process.files import write_whole
+from nas.process.progress import StepLine
 from nas.records.data_card import AS_FOUND, Reading
-from nas.records.files import write_whole
-from nas.records.progress import StepLine
 from nas.storage.study_folder import package_versions
 from nas.training.device import choose_device
 from nas.training.device_data import DeviceSplit

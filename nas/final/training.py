@@ -31,7 +31,7 @@ from nas.final.batches import Augmented, Mix, Share, batches, mixing, seed_all, 
 from nas.final.checkpoint import damaged, read_checkpoint, write_checkpoint
 from nas.final.distributed_layers import share_layers
 from nas.final.recipe import FinalRecipe
-from nas.records.files import write_whole
+from nas.process.files import write_whole
 from nas.training.device import autocast, own_stream
 from nas.training.device_data import DeviceSplit
 from nas.training.evaluation import count_correct

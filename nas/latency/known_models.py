@@ -13,8 +13,8 @@ from nas.latency.device_names import ONNX, meant, runtime_of
 from nas.latency.measuring import MeasureOptions, measure_arch, names_of
 from nas.latency.modelling import DEVICES, measure_space, model_path
 from nas.latency.reach import by_measuring, flops_within
-from nas.records.files import write_asked
-from nas.records.progress import StepLine
+from nas.process.files import write_asked
+from nas.process.progress import StepLine
 from space import Arch, Budget, InputError, Space, Task
 from space.latency_model import LatencyModel
 from space.measure_command import check_images, measure_command, options_of

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from nas.analysis.baseline import baseline_of
-from nas.records.files import write_whole
+from nas.process.files import write_whole
 from space import InputError
 
 if TYPE_CHECKING:

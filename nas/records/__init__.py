@@ -1,1 +1,1 @@
-"""Plain data: recipe, settings of a study, trial and period, whole files, errors. No torch, no Optuna."""
+"""Plain data: recipe, settings of a study, trial and period. No torch, no Optuna."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from filelock import FileLock, Timeout
 from pydantic import ConfigDict
 
-from nas.records.files import write_whole
+from nas.process.files import write_whole
 from nas.records.scores import ClassCounts, Metric, score_of
 from nas.records.trial import Period
 from space import InputError, Task

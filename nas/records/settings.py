@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Literal
 import yaml
 from pydantic import ConfigDict
 
+from nas.process.files import write_first, write_whole
 from nas.records.data_card import DataCard
 from nas.records.extent import Extent
-from nas.records.files import write_first, write_whole
 from nas.records.recipe import Int, Recipe
 from nas.records.scores import Metric, parse_share
 from space import Band, Budget, InputError, Space, Task

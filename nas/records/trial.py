@@ -72,10 +72,11 @@ class Trial:
         return Arch.from_dict(self.arch, f"trial {self.number}")
 
     def to_json(self) -> dict[str, Any]:
-        """For `--json`: plain values, times left out."""
-        left = ("number", "begun", "started", "finished", "balanced", "counts", "curve")
+        """For `--json`: plain values, times left out; `forecast_latency` in ms."""
+        left = ("number", "begun", "started", "finished", "balanced", "counts", "curve", "latency")
         plain = {key: value for key, value in asdict(self).items() if key not in left}
-        return {"trial": self.number, **plain, **self.scores()}
+        forecast = None if self.latency is None else self.latency / 1e6
+        return {"trial": self.number, **plain, "forecast_latency": forecast, **self.scores()}
 
     def scores(self) -> dict[str, Any]:
         """For `--json`, beside `accuracy`: which is maximised, and by class, in the order of study.yaml."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.references.counting import ModuleCost, count_module
 from space import InputError, Task
 from space.network import Network

@@ -18,7 +18,7 @@ import yaml
 
 from nas import __version__
 from nas.export.arch_source import load_arch
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.references.building import Variant
 from nas.references.timm_networks import Timm, is_timm, names_of_timm, near_names
 from space import Arch, InputError, Stage, Task

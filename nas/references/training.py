@@ -16,8 +16,8 @@ from torch import nn
 from nas.analysis.wording import duration
 from nas.data.dataset import Data
 from nas.data.study_data import load_study_data
-from nas.records.errors import first_line, terminable
-from nas.records.progress import Report, StepLine
+from nas.process.errors import first_line, terminable
+from nas.process.progress import Report, StepLine
 from nas.records.recipe import Recipe
 from nas.records.reference import Reference, alone, read_reference, reference_path
 from nas.records.settings import Settings, difference

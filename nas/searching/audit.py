@@ -18,8 +18,8 @@ from rich.console import Console
 from nas.analysis.pareto import flops, merged, score
 from nas.analysis.rank_agreement import NEEDED, Agreement, Audited, agreement
 from nas.data.study_data import load_study_data
-from nas.records.files import write_whole
-from nas.records.progress import Report, StepLine
+from nas.process.files import write_whole
+from nas.process.progress import Report, StepLine
 from nas.records.scores import score_of
 from nas.records.settings import Settings
 from nas.records.trial import Period, Trial

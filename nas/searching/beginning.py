@@ -10,8 +10,8 @@ from pathlib import Path
 
 from nas.data.dataset import Data
 from nas.data.study_data import describe_data, described_as, like, load_with_progress, said
+from nas.process.progress import Notes
 from nas.records.data_card import AS_FOUND, DataCard
-from nas.records.progress import Notes
 from nas.records.recipe import Recipe
 from nas.records.settings import BASELINE, DESIGN, FILE, Settings
 from nas.searching.latency_budget import with_model

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from signal import Signals
 from typing import Protocol
 
-from nas.records.errors import FAULT, MACHINE, REFUSED, STOPPED, Fault, MachineError
+from nas.process.errors import FAULT, MACHINE, REFUSED, STOPPED, Fault, MachineError
 from nas.records.trial import ENDED, Trial
 from nas.searching.loop import Watch
 from nas.storage.reader import Reader

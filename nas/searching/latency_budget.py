@@ -10,7 +10,7 @@ from rich.console import Console
 from nas.latency.front_check import advice, check_front
 from nas.latency.known_models import Wanted, model_for
 from nas.latency.reach import by_forecast, flops_within
-from nas.records.progress import Notes, StepLine
+from nas.process.progress import Notes, StepLine
 from nas.records.settings import Settings
 from nas.searching.plan import SearchPlan
 from nas.searching.progress import Stopping

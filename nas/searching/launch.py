@@ -16,10 +16,10 @@ from nas.analysis.cost_axes import cost_of
 from nas.analysis.pareto import outcome
 from nas.data.sheet import sheet
 from nas.data.sources import name_of_source
-from nas.records.errors import terminable
+from nas.process.errors import terminable
+from nas.process.files import write_whole
+from nas.process.progress import Notes
 from nas.records.extent import Extent
-from nas.records.files import write_whole
-from nas.records.progress import Notes
 from nas.records.scores import WORDS
 from nas.records.settings import FILE, SAMPLES, Settings, check_not_archived
 from nas.records.study_name import check_name

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.records.trial import ENDED, Trial
 from nas.searching.loop import Watch
 from nas.storage.reader import Reader

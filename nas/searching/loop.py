@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from nas.analysis.accuracy_goal import AccuracyGoal
 from nas.analysis.cost_axes import cost_of
-from nas.records.errors import Terminated
+from nas.process.errors import Terminated
 from nas.records.scores import score_of
 from nas.records.settings import Settings
 from nas.records.trial import CLASS_COUNTS, WEIGHTS, Period, Trial

@@ -19,8 +19,8 @@ from typing import Any
 
 from rich.console import Console
 
-from nas.records.errors import STOPPED, exit_code, first_line, line_of
-from nas.records.progress import Notes
+from nas.process.errors import STOPPED, exit_code, first_line, line_of
+from nas.process.progress import Notes
 from nas.records.settings import FILE, Settings
 from nas.searching.fleet import MAX_CRASHES, PATIENCE, WorkerExit
 from nas.searching.loop import Search, Watch

@@ -10,8 +10,8 @@ import torch
 
 from nas.analysis.accuracy_goal import AccuracyGoal
 from nas.data.dataset import Data
+from nas.process.progress import Notes
 from nas.records.extent import Extent
-from nas.records.progress import Notes
 from nas.records.settings import BASELINE, FILE, Settings
 from nas.records.trial import ENDED, Trial
 from nas.searching.estimate import Estimate, estimate, starting, trials_within

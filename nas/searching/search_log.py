@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nas.analysis.wording import describe, trial_line
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.records.trial import Trial
 from nas.searching.loop import Watch
 from nas.searching.plan import LogLevel

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from nas.data.study_data import described_as, like, load_with_progress
-from nas.records.errors import Fault, line_of, terminable
+from nas.process.errors import Fault, line_of, terminable
+from nas.process.progress import Notes
 from nas.records.extent import Extent
-from nas.records.progress import Notes
 from nas.records.settings import Settings
 from nas.searching.loop import Search, Watch
 from nas.searching.plan import LogLevel

@@ -15,8 +15,8 @@ from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import FrozenTrial
 
-from nas.records.errors import first_line
-from nas.records.files import write_whole
+from nas.process.errors import first_line
+from nas.process.files import write_whole
 from nas.records.settings import ARTIFACTS, ServerUnavailable
 from nas.records.trial import CURVE, WEIGHTS, Period, artifact_ids
 from space import InputError

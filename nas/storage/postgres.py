@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from optuna.storages.journal import BaseJournalBackend
 
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.records.settings import Server, ServerUnavailable
 from nas.storage import known_servers
 from nas.storage.journal import Journal

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.records.extent import Extent
 from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts, Metric

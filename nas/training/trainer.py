@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from safetensors.torch import save
 
-from nas.records.errors import first_line
+from nas.process.errors import first_line
 from nas.records.recipe import Recipe
 from nas.records.scores import ClassCounts
 from nas.records.trial import Period

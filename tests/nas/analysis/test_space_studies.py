@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nas.analysis.baseline import differences
+from nas.analysis.baseline import training_differences
 from nas.analysis.space_studies import (
     check_comparable,
     comparable,
@@ -97,9 +97,9 @@ def test_studies_that_were_not_trained_alike_are_refused() -> None:
 
 def test_what_differs_is_said_field_by_field() -> None:
     one = settings("one")
-    assert differences(one, settings("other", SMALL, seed=4)) == []
+    assert training_differences(one, settings("other", SMALL, seed=4)) == []
     other = settings("other", recipe=one.recipe | {"images": 90_000, "lr": 0.5, "flip": True}, metric="balanced")
-    assert differences(one, other) == [
+    assert training_differences(one, other) == [
         ("metric", "accuracy", "balanced"), ("recipe.images", "10,000", "90,000"), ("recipe.lr", "0.002", "0.5"),
         ("recipe.flip", "none", "yes"),
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from tests.forked import fork_what_is_started
 from tests.nas.conftest import Run
 
 FIELDS = {
-    "trial", "state", "accuracy", "flops", "params", "activations", "latency", "key", "log_density", "below", "seconds", "periods",
+    "trial", "state", "accuracy", "flops", "params", "activations", "forecast_latency", "key", "log_density", "below", "seconds", "periods",
     "images", "seed", "repeat_of", "retry_of", "accuracies", "decisions", "arch", "reason", "owner", "metric", "balanced_accuracy",
     "class_accuracies", "class_images",
 }  # fmt: skip

@@ -243,7 +243,7 @@ def test_weights_of_an_older_release_are_trained_again(study: Reader, tmp_path: 
 def test_each_step_is_named_as_it_begins_with_how_many_there_are(
     study: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
 ) -> None:
-    monkeypatch.setattr("nas.records.progress.PAUSE", 0.0)
+    monkeypatch.setattr("nas.process.progress.PAUSE", 0.0)
     console = Console(file=io.StringIO(), width=80)
     export_trial(study, chosen(study), tmp_path / "out", device="cpu", console=console, formats=("pt2",))
     assert isinstance(console.file, io.StringIO)

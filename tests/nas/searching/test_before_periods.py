@@ -10,8 +10,8 @@ import yaml
 from rich.console import Console
 
 from nas.data.dataset import load
+from nas.process.progress import Notes
 from nas.records.extent import Extent
-from nas.records.progress import Notes
 from nas.records.recipe import Recipe
 from nas.records.settings import ARTIFACTS, FILE, JOURNAL
 from nas.searching.worker import prepare

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from benchmarks.kills import descendants
-from nas.records.errors import Fault
+from nas.process.errors import Fault
 from nas.records.settings import FILE, JOURNAL
 from nas.searching.fleet import MAX_CRASHES, MAX_KILLS, Fleet, WorkerExit
 from nas.searching.loop import Watch

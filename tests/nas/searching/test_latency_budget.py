@@ -138,14 +138,14 @@ def test_what_was_measured_outside_is_said_wherever_a_network_of_it_is_chosen(ru
     best = front[-1]
     measurements.keep(folder, "phone, 1 thread", best["key"], {"1": timing(0.61)})
     said = [
-        f"latency: trial {best['trial']}: forecast {FORECAST.words(best['latency'] / 1e6)}, measured 0.61 ms, outside up "
+        f"latency: trial {best['trial']}: forecast {FORECAST.words(best['forecast_latency'])}, measured 0.61 ms, outside up "
         "to 0.6 ms within the model's error",
         "latency: within it as measured: nas export s --by 'latency@phone, 1 thread' --latency ..0.6ms --out exports/s",
     ]
     out = run("front", "s")[1]
     assert " ".join(said) in " ".join(out.split())
     assert re.search(r"forecast\s.*latency\s", out.partition("────")[0], re.DOTALL), "a column of the table"
-    assert nas.Study("s").front()["forecast_latency"].iloc[-1] == best["latency"] / 1e6
+    assert nas.Study("s").front()["forecast_latency"].iloc[-1] == best["forecast_latency"]
     over = run("front", "s", "--by", "latency")[1]
     assert said[0] in " ".join(over.split()) or f" {best['trial']} " not in over
     assert "forecast" in over

@@ -7,7 +7,7 @@ import re
 
 from rich.console import Console
 
-from nas.records.progress import StepLine
+from nas.process.progress import StepLine
 
 
 class Clock:

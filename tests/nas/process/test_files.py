@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.records.files import write_asked, write_first, write_whole
+from nas.process.files import write_asked, write_first, write_whole
 from space import InputError
 
 

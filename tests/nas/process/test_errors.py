@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from nas.records.errors import FAULT, LOG, Fault, MachineError, exit_code, line_of
+from nas.process.errors import FAULT, LOG, Fault, MachineError, exit_code, line_of
 from nas.samplers.early_stopping import QuantileRule
 from nas.storage.reader import Reader
 from nas.storage.study_folder import open_study
