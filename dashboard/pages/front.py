@@ -23,7 +23,7 @@ from dashboard.derived import (
 )
 from dashboard.frames import front_frame, references_frame, with_classes
 from dashboard.live_chart import Limit, live_chart, mark
-from dashboard.number_format import count, evidence, percent, seed_range
+from dashboard.number_format import NONE, count, evidence, percent, seed_range
 from dashboard.pages.address import choose, chosen, pinned
 from dashboard.pages.elements import KEPT, download, metrics, table, text_box, trial_table
 from dashboard.pages.front_view import Asked, Goal, Seen, caption_of, figure_of, panel, view_of
@@ -70,7 +70,7 @@ def _numbers(snapshot: Snapshot, beside: Snapshot | None) -> None:
         ("Failed", f"{snapshot.number_in('failed')}", None),
         (
             "Hypervolume",
-            f"{volume:.3f}",
+            f"{volume:.3f}" if snapshot.front else NONE,
             f"Area under the front over {ends_words(settings)}, 0 to 1; more is better",
         ),
     )

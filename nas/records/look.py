@@ -101,12 +101,13 @@ class Look:
         return f" ({', '.join(' = '.join(group) for group in known)}{more})"
 
     def _few(self) -> list[str]:
-        """Splits that tell little."""
-        return [
-            f"few images in {split}, {count}: one is worth {100 / count:.0f} points of accuracy; give more pictures"
+        """Splits that tell little, in one line."""
+        few = [
+            f"{split}, {count}: one is worth {100 / count:.0f} points of accuracy"
             for split, count in self.totals().items()
             if split != "train" and 0 < count < FEW
         ]
+        return [f"few images in {', in '.join(few)}; give more pictures"] if few else []
 
     def _lacking(self) -> list[str]:
         """Splits in which classes do not occur."""

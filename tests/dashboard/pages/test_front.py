@@ -15,6 +15,7 @@ import pytest
 from dashboard.charts.front import BASELINE
 from dashboard.charts.front_caption import ends
 from dashboard.derived import networks_of
+from dashboard.number_format import NONE
 from dashboard.pages.front_view import Asked, Goal, figure_of, view_of
 from dashboard.report import write_report
 from dashboard.study_cache import StudyCache
@@ -301,8 +302,9 @@ def test_filters_that_leave_nothing_say_so(runs: Path) -> None:
     axes = varied(designs)
     pairs = ({a: x, b: y} for a, b in combinations(axes, 2) for x in axes[a] for y in axes[b])
     wanted = next(p for p in pairs if not any(within(d, {axis: [word] for axis, word in p.items()}) for d in designs))
-    words = said(page(**{f"only.{axis}": word for axis, word in wanted.items()}))
-    assert "No finished network is left by these filters" in words
+    app = page(**{f"only.{axis}": word for axis, word in wanted.items()})
+    assert "No finished network is left by these filters" in said(app)
+    assert metrics(app)["Hypervolume"] == NONE, "an empty front has no area"
 
 
 def test_the_budget_picks_the_best_within_it(runs: Path) -> None:
