@@ -18,7 +18,7 @@ from space.blocks import Block, ConvNeXt, downsampling
 from space.heads import Head, LinearHead
 from space.layers import Layers, resolve
 from space.parts import find_part, make_part, options, read_part
-from space.reading import InputError, check_keys, find, load_yaml
+from space.reading import InputError, check_keys, find, load_yaml, shortened
 from space.rules import Number, Rule, Whole, Word
 from space.stems import Patchify, Stem
 
@@ -230,5 +230,7 @@ class Task:
     def __post_init__(self) -> None:
         for field, most in (("image_size", 4096), ("channels", 1024), ("classes", 1_000_000)):
             value = getattr(self, field)
+            if not hasattr(value, "__index__"):
+                raise InputError(f"{field} must be a whole number, got {shortened(value)}; correct it")
             if not 1 <= value <= most:
                 raise InputError(f"{field} must be from 1 to {most}, got {value}; correct it")

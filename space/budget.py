@@ -175,7 +175,8 @@ def time_words(nanoseconds: float) -> str:
 
 def _check_text(text: object, field: str) -> None:
     if not isinstance(text, str):
-        raise InputError(f'{field} must be a band in words, got {text!r}; write e.g. "1M..4M" or "..5ms"')
+        example = "..5ms" if field == LATENCY else "1M..4M"
+        raise InputError(f'{field} must be a band in words, got {text!r}; write e.g. "{example}"')
 
 
 def _limit(place: int, band: Band) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from space.arch import Arch, Task
 from space.cost import cost
 from space.modules import BlockModule, sequence
+from space.reading import InputError, shortened
 
 
 class Network(nn.Module):
@@ -24,6 +25,8 @@ class Network(nn.Module):
     def __init__(self, arch: Arch | str | Path, task: Task, drop_path: float | None = None) -> None:
         super().__init__()
         arch = arch if isinstance(arch, Arch) else Arch.load(arch)
+        if not isinstance(task, Task):
+            raise InputError(f"task must be a nas.Task, got {shortened(task)}; write e.g. nas.Task(32, 3, 10)")
         cost(arch, task)  # refuse what has no pixels
         self.arch, self.task = arch, task
         last = arch.drop_path if drop_path is None else drop_path

@@ -57,7 +57,9 @@ def presets(kind: str) -> list[str]:
 def find(source: str | Path, kind: str) -> Path:
     """The file behind a person's SPACE or ARCH: a YAML file, or the name of a preset of `kind`."""
     if not isinstance(source, (str, Path)):
-        raise InputError(f"{kind[:-1]} must be a YAML file or a preset, got {source}; name one, see nas presets")
+        raise InputError(
+            f"{kind[:-1]} must be a YAML file or a preset, got {shortened(source)}; name one, see nas presets"
+        )
     path = Path(source)
     if is_file(path):
         return path
@@ -201,7 +203,7 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 def shortened(value: Any) -> str:
     """As an error shows it."""
-    text = repr(value) if isinstance(value, str) else str(value)  # "3" is not 3
+    text = " ".join((repr(value) if isinstance(value, str) else str(value)).split())  # "3" is not 3
     return text if len(text) <= 60 else text[:57] + "..."
 
 

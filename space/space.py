@@ -28,7 +28,7 @@ from space.draw import Counts, Landing, Proposal, Shape, land, rung_inside, span
 from space.feasible import check_budget, check_networks, check_size
 from space.membership import contains
 from space.parts import find_part, options
-from space.reading import InputError, check_keys, find, load_yaml, nearest
+from space.reading import InputError, check_keys, find, load_yaml, nearest, shortened
 from space.rules import COUNTS
 from space.scaling import scaled
 from space.structure import Structure, cached_part
@@ -287,7 +287,9 @@ class Space(Structure):
         given = {name: Band.parse(text, name) for name, text in bands.items() if text is not None}
         aim = task or Task(self.image_size, 3, 1000 if self.image_size >= 128 else 10)
         self.check_size(aim.image_size, f"space {self.name}")
-        return self.random_arch(random.Random(seed), aim, Budget(**given) if given else None)
+        if not hasattr(seed, "__index__"):
+            raise InputError(f"seed must be a whole number, got {shortened(seed)}; correct it")
+        return self.random_arch(random.Random(int(seed)), aim, Budget(**given) if given else None)
 
     def random_arch(self, rng: random.Random, task: Task, budget: Budget | None = None) -> Arch:
         """`sample`, the network alone and without its density, which takes a third of the time."""

@@ -187,7 +187,8 @@ Found by a search of the space `{settings.space_name}` for {aim} under a FLOPs b
 {balanced}{remark}
 {classes}{card_sections.costs_and_loading(trial.to_arch(), settings.task, written)}
 
-`image` is a PIL image, a file's path or a uint8 array; `preprocess.classes` names the logits. Weights:
+`image` is a PIL image, a file's path or a uint8 array; `preprocess.classes`, or
+`CLASSES` of modeling.py, names the logits. Weights:
 `model.safetensors`; the network: `arch.yaml`, key `{trial.key}`; size, normalisation and labels: `preprocess.json`.
 
 ## How it was found

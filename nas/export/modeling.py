@@ -55,7 +55,7 @@ def read(pictures: object) -> Any:
 
 
 def load(folder: str | Path = Path(__file__).parent) -> Network:
-    """The network with its weights, in evaluation mode, on the CPU. `classes` in preprocess.json names the logits."""
+    """The network with its weights, in evaluation mode, on the CPU. `CLASSES` names the logits."""
     network = Network()
     network.load_state_dict(load_file(Path(folder) / "{weights}"))
     return network.eval()
@@ -89,5 +89,6 @@ def modeling_source(arch: Arch, task: Task, preprocess: Preprocess) -> str:
         "from torch import Tensor", "from safetensors.torch import load_file\nfrom torch import Tensor"
     )
     values = f"MEAN, STD = {preprocess.mean!r}, {preprocess.std!r}  # per channel, in 0..1 units"
+    values += f"\nCLASSES = {preprocess.classes!r}  # what the logits stand for, in their order"
     load = _LOAD.format(size=task.image_size, channels=task.channels, weights=WEIGHTS, decoding=_decoding())
     return f"{about}\n\nfrom __future__ import annotations\n\n{imports}\n\n{values}\n\n\n{classes}\n{load}"

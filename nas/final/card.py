@@ -128,7 +128,8 @@ An image classifier of the ConvNeXt family for {images}, {len(data.classes)} cla
 
 {card_sections.costs_and_loading(self.arch, self.task, written)}
 
-`image` is a PIL image, a file's path or a uint8 array; `preprocess.classes` names the logits.
+`image` is a PIL image, a file's path or a uint8 array; `preprocess.classes`, or
+`CLASSES` of modeling.py, names the logits.
 
 ## How it was trained
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,23 @@ def test_a_network_is_counted_and_built_by_its_name() -> None:
     assert nas.Network("convnext_32", nas.Task(32, 3, 10)).arch == arch
     with pytest.raises(nas.InputError, match="network must be a YAML file or a preset, got 3; name one"):
         nas.cost(3)  # type: ignore[arg-type]
+
+
+def test_a_wrong_argument_of_a_network_is_one_line() -> None:
+    space, module = nas.Space.load("digits"), torch.nn.Sequential(*[torch.nn.Linear(3, 4)] * 9)
+    wrong: dict[str, Callable[[], object]] = {
+        "network must be a YAML file or a preset, got Sequential( (0): Linear(in_features=3, out_features=4, bi...; name "
+        "one, see nas presets": lambda: nas.cost(module),  # type: ignore[arg-type]
+        "image_size must be a whole number, got 'a'; correct it": lambda: nas.Task("a"),  # type: ignore[arg-type]
+        "classes must be a whole number, got 2.5; correct it": lambda: nas.Task(classes=2.5),  # type: ignore[arg-type]
+        "task must be a nas.Task, got 32; write e.g. nas.Task(32, 3, 10)": lambda: nas.Network("convnext_32", 32),  # type: ignore[arg-type]
+        "seed must be a whole number, got 'a'; correct it": lambda: space.draw(seed="a"),  # type: ignore[arg-type]
+        'flops must be a band in words, got 3; write e.g. "1M..4M"': lambda: space.draw(flops=3),  # type: ignore[arg-type]
+    }
+    for said, call in wrong.items():
+        with pytest.raises(nas.InputError) as refused:
+            call()
+        assert str(refused.value) == said
 
 
 def test_a_search_gives_a_study_and_goes_on_to_the_total(study: nas.Study) -> None:

@@ -84,6 +84,10 @@ def written() -> dict[str, Any]:
     return found
 
 
+def test_it_names_the_logits() -> None:
+    assert written()["CLASSES"] == PREPROCESS.classes
+
+
 def test_it_takes_arrays_and_tensors_and_leaves_them_as_they_are(pixels: NDArray[np.uint8]) -> None:
     preprocess, before, fixed = written()["preprocess"], pixels.copy(), pixels.copy()
     fixed.flags.writeable = False  # as np.asarray of a picture is
@@ -107,6 +111,7 @@ def test_it_takes_arrays_and_tensors_and_leaves_them_as_they_are(pixels: NDArray
             "picture must be uint8 (H, W) or (H, W, C), got uint8 (3, 8, 8); put 1, 3 or 4 channels last",
         ),
         (lambda pixels: [], "pictures must be one at least, got none; give some"),
+        (lambda pixels: 7, "picture must be a PIL image, a file or an array, got int; convert it"),
         (lambda pixels: [7], "picture must be a PIL image, a file or an array, got int; convert it"),
     ],
 )
