@@ -27,7 +27,7 @@ from space.reading import check, is_file
 
 FORMAT = 2  # of the file; in 1 a period was called an epoch
 RECORDED = Path(__file__).parent / "recorded"  # tables of this package
-DEFAULT = RECORDED / "convnext_or_modulation_32.parquet"
+DEFAULT = RECORDED / "recorded-30k.parquet"
 PREFIXES = {1: "epoch", FORMAT: "period"}  # of a curve's columns
 KEY = b"nas"  # of the metadata in the parquet schema's metadata
 NEXT_STEP = "record it again with `nas record`"

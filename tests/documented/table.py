@@ -313,7 +313,19 @@ TABLE = (
         "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 20 --repeats 2 "
         "--sampler random --recipe benchmarks/recorded.yaml --epochs 3 --workers 2 --study recorded",
     ),
-    Row(("nas record recorded --out table.parquet",), r"table\.parquet: 22 trainings of 20 networks"),
+    Row(
+        (
+            "nas search convnext_or_modulation_32 --data path/to/cifar10 --flops 1M..16M --trials 400 --repeats 60 "
+            "--sampler random --stop none --workers 2 --study recorded-30k",
+        ),
+        r"front of \d+ networks \(4 trainings\)",
+        "nas search convnext_or_modulation_32 --data images --flops 1M..16M --trials 3 --images 192 --repeats 1 "
+        "--sampler random --stop none --workers 2 --study recorded-30k",
+    ),
+    Row(
+        ("nas record recorded-30k --out recorded-30k.parquet",),
+        r"recorded-30k\.parquet: 4 trainings of 3 networks",
+    ),
     Row(("nas record STUDY",), r"_32-images\.parquet: 22 trainings", "nas record recorded"),
     Row(
         ("nas replay table.parquet --sampler ehvi --sampler tpe --stop quantile --plot replay.html --json",),
@@ -490,14 +502,6 @@ LEFT = (
         ("make demo", "time make demo"),
         "the chain `demo` is its commands, shortened; whole it takes a minute or two",
         CI,
-    ),
-    Left(
-        (
-            "nas search convnext_or_modulation_32 --data path/to/cifar10 --flops 1M..16M --sampler random --stop none "
-            "--trials 400 --repeats 60 --workers 2 --runs benchmarks --study recorded-30k",
-        ),
-        "goes on for hours with a study that is there in part",
-        HAND,
     ),
     Left(
         ("nas dashboard mine", "nas dashboard digits-1M-4M"),
