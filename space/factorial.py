@@ -41,7 +41,10 @@ class Design:
         if steps > MOST_STEPS:
             raise InputError(f"steps must be at most {MOST_STEPS}, got {steps}; group some with --steps FILE")
         if kind == "full" and 2**steps > MOST_ROWS:
-            raise InputError(f"design must be fraction for {steps} steps, got full, {2**steps:,} networks; choose it")
+            raise InputError(
+                f"design must be fraction for {steps} steps, got full, {2**steps:,} networks; add --design fraction, "
+                "or group some with --steps FILE"
+            )
         listed = tuple(orders) or (tuple(range(steps)),)
         return Design(kind, steps, listed)  # type: ignore[arg-type]
 

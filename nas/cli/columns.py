@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from space import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +27,11 @@ def parse_columns(text: str | None, as_json: bool) -> list[str] | None:
 
 
 def choose(every: Mapping[str, object], default: Sequence[str], names: Sequence[str] | None) -> list[str]:
-    """The columns by these names, else the default ones. Raises InputError for a name that none has, with all there
-    are."""
+    """The columns by these names, else the default ones; `help` prints all there are, and ends the command. Raises
+    InputError for a name that none has, with all there are."""
+    if names == ["help"]:
+        print(", ".join(every))
+        raise typer.Exit
     for name in names or ():
         if name not in every:
             close = get_close_matches(name, list(every), n=1, cutoff=0.5)

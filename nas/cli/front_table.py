@@ -152,6 +152,9 @@ def _front_columns(found: NetworkResults, settings: Settings, wide: bool) -> Col
     }  # fmt: skip
 
 
+_TIE = "tie: these seeds do not tell it from the row above (more on both: --wide)"
+
+
 def _short_notes(found: NetworkResults, settings: Settings) -> Notes:
     """What a person needs to read the front, a line each; the rest is in `front_notes`."""
     said = basis_notes(settings, "1 seed per network" if found.noise is None else "mean of n seeds")
@@ -161,7 +164,7 @@ def _short_notes(found: NetworkResults, settings: Settings) -> Notes:
         split = split_error(found.front[-1].trial, settings.data.validation) if found.front else 0.0
         said += [
             ("accuracy", f"±: 95% interval over seeds; without the split's own error, {100 * split:.2f} points"),
-            ("mark", "tie: these seeds do not tell it from the row above (more on both: --wide)"),
+            ("mark", _TIE if any(row.tie is not None for row in found.front) else ""),
             ("trial", _apart_words(found) if len(found.apart) > 1 else ""),
         ]
     else:

@@ -44,8 +44,11 @@ def _enough(counts: NDArray[np.int64], classes: Sequence[str], missing: Sequence
     needed = max(2, 1 + len(missing))
     if counts.min() < needed:
         why = f" to hold out {' and '.join(missing)}" if missing else ""
-        got = f"{counts.min()} in {classes[int(counts.argmin())]}"
-        raise InputError(f"data must have at least {needed} {kind}train images per class{why}, got {got}; add images")
+        least = classes[int(counts.argmin())]
+        raise InputError(
+            f"data must have at least {needed} {kind}train images per class{why}, got {counts.min()} in {least}; "
+            f"add images, or leave {least} out"
+        )
 
 
 def plan(

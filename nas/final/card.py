@@ -77,11 +77,21 @@ class TrainedCard:
         epochs = f"{len(self.curve)} epoch{'s' * (len(self.curve) > 1)}"
         what = f"{self.target} ({in_words(self.arch)})"
         done = f"trained {what} for {epochs} and exported it to {out}, reloaded and verified"
-        before = [self.before[1].words(self.before[0])] if self.before else []
         counts = cost(self.arch, self.task)
         costs = card_sections.cost_line(counts.flops, counts.params, self.data.image_size)
-        lines = [done, *map(self.line, self.scores), self.holds(), self.chance_line()]
-        return "\n".join(filter(None, [*lines, *before, costs]))
+        lines = [done, *map(self.line, self.scores), self.holds(), self.chance_line(), *self.began()]
+        return "\n".join(filter(None, [*lines, costs]))
+
+    def began(self) -> list[str]:
+        """What the export had that it began from, and whether that was more accurate."""
+        if self.before is None:
+            return []
+        export, facts = self.before
+        worse = self.scores[0].validation < facts.validation
+        warning = (
+            f"these weights are less accurate in validation than those of {export}: train for longer, or keep those"
+        )
+        return [facts.words(export), *[warning] * worse]
 
     def holds(self) -> str:
         """Which weights are exported, where there are two kinds."""
@@ -110,7 +120,9 @@ class TrainedCard:
         data, best = self.data, self.scores[0]
         recipe = ", ".join(f"{key} {value}" for key, value in self.recipe.to_dict().items() if value is not None)
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
-        lines = "\n".join(f"- {line}" for line in filter(None, [*map(self.line, self.scores), self.chance_line()]))
+        lines = "\n".join(
+            f"- {line}" for line in filter(None, [*map(self.line, self.scores), self.chance_line(), *self.began()])
+        )
         header = card_sections.header(
             self.name, data.name, hub_id(data.source, data.look), best.test, len(data.test.labels)
         )

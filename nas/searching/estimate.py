@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import sys
 import time
@@ -27,7 +28,9 @@ from nas.training.evaluation import count_classes, eval_batch
 from space import Band, Budget, Task, cost
 from space.draw import Drawable
 
-STEPS = 6  # that a network is timed for; the quickest counts. On CUDA the first ones go before the captured ones
+STEPS = 6  # that a network is timed for; the median of the latter half counts. On CUDA the first ones go before the
+# captured ones
+BUSY = 0.4  # of the cores, from which load on a timing is rough
 LONGEST = 3.0  # seconds, after which two steps are enough
 FEWEST, LATEST = 3, 8  # trainings that the time left goes by
 START = 4.0  # seconds of one core until a worker trains: torch, the data, the first look; measured on the digits
@@ -37,11 +40,13 @@ DRAWS = 64  # networks among which those nearest to the ends and the middle of t
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Seconds that a whole training takes, evaluations included, of networks by rising FLOPs; `memory`: bytes of the
-    largest one's worker at its peak; None where the system does not say."""
+    largest one's worker at its peak; None where the system does not say. `load`: of the machine before, in parts of
+    its cores."""
 
     flops: tuple[int, ...]
     seconds: tuple[float, ...]
     memory: int | None
+    load: float = 0.0
 
     def of(self, flops: int) -> float:
         """Seconds of a network, straight between those that were timed."""
@@ -63,7 +68,7 @@ class Estimate:
         less = ", less what early stopping saves" * stops
         return (
             f"estimate: training takes {low} for the smallest networks, {high} for the largest; {what}: "
-            f"{duration(whole)}{less}{memory}"
+            f"{duration(whole)}{less}{memory}{'; rough, as other programs run' * (self.load > BUSY)}"
         )
 
 
@@ -72,6 +77,7 @@ def estimate(
 ) -> Estimate | None:
     """Trains the networks nearest to the ends and the middle of the band, STEPS each, in seconds. None where none of
     them can be trained; `recipe`: settled; `budget`: with a band of FLOPs."""
+    load = _load()
     rng = random.Random(0)
     archs = (space.random_arch(rng, task, budget) for _ in range(DRAWS))
     drawn = {cost(arch, task).flops: arch for arch in archs}
@@ -83,7 +89,7 @@ def estimate(
     if not known:
         return None
     rising = tuple(float(seconds) for seconds in np.maximum.accumulate(list(known.values())))
-    return Estimate(tuple(known), rising, _peak_memory(placed.device))
+    return Estimate(tuple(known), rising, _peak_memory(placed.device), load)
 
 
 def timed(work: Callable[..., Trained[Any]], data: Data, placed: DeviceData, recipe: Recipe) -> float | None:
@@ -103,8 +109,9 @@ def timed(work: Callable[..., Trained[Any]], data: Data, placed: DeviceData, rec
         if not is_for_room(error):
             raise
         return None
-    ends = [0.0, *(period.seconds for period in trained.curve)]
-    step = max(float(min(np.diff(ends))) - look, 0.0)
+    took = np.diff([0.0, *(period.seconds for period in trained.curve)])
+    whole = float(np.median(took[len(took) // 2 :]))
+    step = max(whole - look, whole / 2)  # a look takes less, if it was not held up when it was timed
     return recipe.length / batch * step + recipe.periods * len(placed.validation) / judged * evaluation
 
 
@@ -121,6 +128,11 @@ def _quickest(call: Callable[[], object], times: int = 2) -> float:
         call()
         found.append(time.perf_counter() - began)
     return min(found)
+
+
+def _load() -> float:
+    """Of the last minute, in parts of the machine's cores; 0 where the system does not say."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
 
 
 def _peak_memory(device: torch.device) -> int | None:

@@ -35,6 +35,13 @@ def test_a_front_shows_what_was_chosen_in_that_order(run: Run) -> None:
     assert "conv + linear multiply-accumulates" in " ".join(out.split()), "what numbers are is said all the same"
 
 
+@pytest.mark.parametrize("command", [("front", "cifar10"), ("trials", "cifar10"), ("studies",)])
+def test_help_lists_them_all(command: tuple[str, ...], run: Run) -> None:
+    code, out, err = run(*command, "--columns", "help")
+    assert (code, err) == (0, "")
+    assert run(*command, "--columns", out.strip().replace(", ", ","))[0] == 0
+
+
 def test_every_name_makes_a_column(run: Run) -> None:
     code, out, _ = run("front", "cifar10", "--runs", RUNS, "--wide", "--columns", FRONT.replace(" ", ""))
     assert code == 0

@@ -453,7 +453,7 @@ def test_too_few_images_in_a_class(tmp_path: Path) -> None:
     folders(tmp_path, ("cat",))
     folders(tmp_path, ("dog",), count=2)
     assert refusal(tmp_path) == (
-        "data must have at least 3 train images per class to hold out validation and test, got 2 in dog; add images"
+        "data must have at least 3 train images per class to hold out validation and test, got 2 in dog; add images, or leave dog out"
     )
 
 

@@ -27,6 +27,7 @@ import nas
 import space
 from nas.data.dataset import load
 from nas.export import formats, verify_subprocess
+from nas.export.facts import Facts
 from nas.export.formats import verify, write_base, write_formats
 from nas.export.load import Preprocess
 from nas.final.card import Score, TrainedCard
@@ -217,6 +218,20 @@ def test_a_network_that_only_guesses_is_said_to() -> None:
     assert card.chance_line() == f"averaged weights: test accuracy not told from chance: {words}"
     assert "\nmodel.safetensors holds the averaged weights, chosen on the validation split\n" in card.summary("out")
     assert replace(card, scores=[Score("averaged weights", 0.1, 0.5)]).chance_line() == ""
+
+
+def test_weights_that_are_worse_than_what_they_began_from_are_said_to_be() -> None:
+    rest: dict[str, Any] = {"start": "", "command": "", "seed": 0, "device": "", "curve": (), "versions": {}}
+    began = Facts(source="digits", fingerprint="", validation=0.72, test=0.76, searched=True)
+    card = TrainedCard(
+        name="n", target="t", before=(Path("exports/n"), began), arch=arch(8), data=load("digits"),
+        recipe=FinalRecipe.load("brief"), scores=[Score("averaged weights", 0.64, 0.68)], **rest,
+    )  # fmt: skip
+    warning = "these weights are less accurate in validation than those of exports/n: train for longer, or keep those"
+    assert card.began() == ["exports/n, as the search left it: validation 72.00%, test 76.00%", warning]
+    better = replace(card, scores=[Score("averaged weights", 0.72, 0.68)])
+    assert better.began() == card.began()[:1]
+    assert replace(card, before=None).began() == []
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])

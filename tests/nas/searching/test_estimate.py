@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,10 @@ from nas.data.dataset import load
 from nas.records.recipe import Recipe
 from nas.records.trial import Trial
 from nas.searching import schedule
-from nas.searching.estimate import START, Estimate, TimeLeft, _peak_memory, estimate, starting, trials_within
+from nas.searching.estimate import START, Estimate, TimeLeft, _peak_memory, estimate, starting, timed, trials_within
 from nas.searching.plan import SearchPlan, parse_time
 from nas.storage.reader import Reader
+from nas.training.brief import train
 from nas.training.device_data import DeviceData
 from space import Arch, Band, Budget, InputError, Space, Task, cost
 from tests.nas.conftest import Run
@@ -162,6 +165,23 @@ def test_where_the_system_does_not_say_what_memory_it_took(monkeypatch: pytest.M
     assert memory is None
     said = Estimate((1_000_000,), (10.0,), memory).describe(3, BAND, 1)
     assert said.endswith(f"3 trainings: 30 s{SAVES}")
+
+
+def test_that_other_programs_ran_is_said() -> None:
+    said = Estimate((1_000_000,), (10.0,), None, load=0.9).describe(3, BAND, 1)
+    assert said.endswith(f"3 trainings: 30 s{SAVES}; rough, as other programs run")
+
+
+def test_a_look_that_was_held_up_leaves_a_step_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks are timed by themselves: on a busy machine one may take longer than a whole step did."""
+    data, space = load("digits"), Space.load("digits")
+    recipe = Recipe(images=30_000).settled(len(data.train.labels))
+    placed = DeviceData.place(data, recipe, torch.device("cpu"))
+    work = partial(train, space.random_arch(random.Random(0), Task(8, 1, 10)), Task(8, 1, 10))
+    monkeypatch.setattr("nas.searching.estimate._quickest", lambda call: 60.0 * (call.args[1].__len__() == 1))
+    found = timed(work, data, placed, recipe)
+    assert found is not None
+    assert 0.01 < found < 60
 
 
 def test_networks_that_memory_does_not_hold_are_not_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
