@@ -29,7 +29,7 @@ COLUMNS = {
     "top-1, %": st.column_config.NumberColumn(format="%.2f", help="Validation accuracy, mean of the network's seeds"),
     BALANCED: st.column_config.NumberColumn(
         "balanced, 1 seed, %",
-        width=72,
+        width=130,
         format="%.2f",
         help="Balanced accuracy: mean of each class's share of validation images told right; of this trial's own seed",
     ),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nas.analysis.cost_axes import CostAxis
-from nas.analysis.pareto import flops, pareto_front, score
+from nas.analysis.pareto import flops, pareto_front, score, split_error
 from nas.records.trial import Trial
 
 ONE_RUN = "One run each: seeds may tell otherwise."
@@ -70,9 +70,12 @@ def leads_words(found: Sequence[Lead], rival: str, over: CostAxis) -> str:
     sides = [
         f"trial {each.number} ({score(each):.2%} at {over.words(over.on(each))})" for each in (most.rival, most.member)
     ]
+    images = 0 if most.rival.counts is None else sum(most.rival.counts.images)
+    error = split_error(most.rival, images) if images else 0.0
+    split = f" The split alone has a standard error of {100 * error:.2f} points." * (most.points < 2 * error)
     return (
         f"{rival} is ahead {_where(found, over)}: its best network within such a limit is "
-        f"{points_words(most.points)} more accurate: {sides[0]} against {sides[1]}. {ONE_RUN}"
+        f"{points_words(most.points)} more accurate: {sides[0]} against {sides[1]}. {ONE_RUN}{split}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import unicodedata
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -28,9 +29,7 @@ def sheet(data: Data) -> bytes:
     for row, name in enumerate(shown):
         top = row * (tile + TEXT + GAP)
         count = data.look.counts["train"].get(name, 0) if data.look else 0
-        draw.text(
-            (2, top), f"{name} ({count:,} in train)".encode("latin-1", "replace").decode("latin-1"), "black", font
-        )
+        draw.text((2, top), f"{_drawable(name)} ({count:,} in train)", "black", font)
         for column, number in enumerate(np.flatnonzero(data.train.labels == row)[:COLUMNS]):
             page.paste(_tile(np.asarray(data.train.images[number])), (column * (tile + GAP), top + TEXT))
     written = io.BytesIO()
@@ -43,6 +42,12 @@ def jpeg(pixels: Pixels) -> str:
     written = io.BytesIO()
     _tile(pixels).save(written, "JPEG", quality=90)
     return base64.b64encode(written.getvalue()).decode()
+
+
+def _drawable(name: str) -> str:
+    """In the letters that Pillow's own font has: accents left out, `?` for others."""
+    letters = (letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    return "".join(letters).encode("ascii", "replace").decode()
 
 
 def _side(size: int) -> int:

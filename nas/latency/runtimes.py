@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -72,12 +73,17 @@ def write_onnx(network: nn.Module | ExportedProgram, path: Path, *images: Tensor
     """As a file from `images` to `logits`; a module is traced on `images` (N, C, H, W), a program has been already."""
     state = network.state_dict() if isinstance(network, nn.Module) else network.state_dict
     weights = sum(value.numel() * value.element_size() for value in state.values())
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):  # the exporter reports its steps there
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network, images, str(path), input_names=["images"], output_names=["logits"], verbose=False,
-            external_data=weights > ONE_FILE,
-        )  # fmt: skip
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it lists operators of torchvision, which is no part of a network here
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):  # the exporter reports its steps there
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network, images, str(path), input_names=["images"], output_names=["logits"], verbose=False,
+                external_data=weights > ONE_FILE,
+            )  # fmt: skip
+    finally:
+        logging.disable(before)
 
 
 def captured(network: nn.Module, images: Tensor) -> Callable[[], Tensor]:

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -318,6 +319,8 @@ def find_study(study: str, runs: Path) -> Path:
         if is_file(folder / FILE):
             return folder
     check_not_archived(study, runs)
-    known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))) or "none"
-    known = known if runs.is_dir() else "no such folder"
-    raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; there: {known}")
+    names = sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))
+    close = get_close_matches(study, names, 1)
+    known = f"there: {', '.join(names) or 'none'}" if runs.is_dir() else "there: no such folder"
+    step = f"did you mean {close[0]}?" if close else known
+    raise InputError(f"study must be a name under {runs} or a study's folder, got {study}; {step}")

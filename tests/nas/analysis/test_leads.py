@@ -9,6 +9,7 @@ from dataclasses import replace
 from nas.analysis.cost_axes import FLOPS, PARAMETERS
 from nas.analysis.leads import leads, leads_words
 from nas.analysis.pareto import flops, pareto_front, score
+from nas.records.scores import ClassCounts
 from nas.records.trial import Trial
 from tests.nas.analysis.test_against_front import trial
 
@@ -60,6 +61,16 @@ def test_what_is_near_is_told_apart() -> None:
     assert (
         "ahead from 3.251M to 3.254M FLOPs: its best network within such a limit is less than 0.1 points more" in said
     )
+
+
+def test_what_the_split_itself_may_make_is_said() -> None:
+    few = replace(trial(7, 0.84, 1_500_000, "r"), counts=ClassCounts((10, 11), (12, 13)))
+    many = replace(few, counts=ClassCounts((4_200, 4_200), (5_000, 5_000)))
+    said = [leads_words(leads(MINE, [each]), "Random search", FLOPS) for each in (few, many)]
+    assert [text.rpartition("otherwise.")[2] for text in said] == [
+        " The split alone has a standard error of 7.33 points.",
+        "",
+    ]
 
 
 def test_of_many_ranges_their_number() -> None:

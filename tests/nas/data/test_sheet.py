@@ -6,10 +6,18 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from nas.data.dataset import load
 from nas.data.sheet import sheet
+
+
+@pytest.mark.parametrize(("name", "drawn"), [("caf\u00e9", "cafe"), ("cafe\u0301", "cafe"), ("\u732b 1", "? 1")])
+def test_a_caption_is_in_letters_that_are_there(name: str, drawn: str) -> None:
+    data = load("digits")
+    one, other = (replace(data, classes=(word, *data.classes[1:]), look=None) for word in (name, drawn))
+    assert sheet(one) == sheet(other)
 
 
 def test_a_caption_stands_whole_above_its_pictures() -> None:

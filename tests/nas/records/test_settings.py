@@ -177,7 +177,9 @@ def test_a_study_is_found_by_name_and_by_path(tmp_path: Path) -> None:
     (runs / "no-study").mkdir()
     assert find_study("b-first", runs) == runs / "b-first"
     assert find_study(str(runs / "b-first"), tmp_path / "elsewhere") == runs / "b-first"
-    for study in ("b-frist", "no-study", "x" * 300, str(runs)):
+    with pytest.raises(InputError, match=r"got b-frist; did you mean b-first\?$"):
+        find_study("b-frist", runs)
+    for study in ("no-study", "x" * 300, str(runs)):
         with pytest.raises(InputError) as refusal:
             find_study(study, runs)
         assert str(refusal.value) == (
