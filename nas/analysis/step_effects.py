@@ -80,16 +80,16 @@ class OrderOf:
         """Whether it is special."""
         value = abs(100 * self.advantage.value)
         way = "more" if self.advantage.value >= 0 else "less"
-        half = "" if self.advantage.half is None else f" ± {100 * self.advantage.half:.2f}"
+        half, held = ("", "") if self.advantage.half is None else (f" ± {100 * self.advantage.half:.2f}", " (95%)")
         many = "nearly all" if self.above >= 0.995 else f"{self.above:.0%} of"
         than = f", above {many} orders" if self.above >= 0.005 else ""
         said = (
-            f"by the model, networks on its way are {value:.2f}{half} points {way} accurate on average than on that of "
-            f"a random order{than}"
+            f"by the model, networks on its way are {value:.2f}{half} points{held} {way} accurate on average than "
+            f"on that of a random order{than}"
         )
         if self.chosen:
             return f"{said}; it was chosen by these accuracies, so that nothing is told of it"
-        return f"{said} (95%); {'told' if self.advantage.told else 'not told'} from a random order"
+        return f"{said}; {'told' if self.advantage.told else 'not told'} from a random order"
 
 
 class StepAnswers:

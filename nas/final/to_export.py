@@ -192,6 +192,12 @@ def _length(recipe: FinalRecipe, images: int, console: Console) -> None:
         f"{passes} of {images:,} images in batches of {recipe.batch_size:,}: {steps:,} step{'s' * (steps > 1)}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    left = images % recipe.batch_size
+    if 10 * left > images:
+        _noting(console)(
+            f"{left:,} of {images:,} images are left out of each epoch, others each time: "
+            "a smaller --batch-size has more"
+        )
     if steps < FEW:
         _noting(console)("few steps: a smaller --batch-size or more --epochs")
 

@@ -21,6 +21,7 @@ import timm
 import torch
 import yaml
 from PIL import Image
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 import nas
@@ -32,7 +33,7 @@ from nas.export.formats import verify, write_base, write_formats
 from nas.export.load import Preprocess
 from nas.final.card import Score, TrainedCard
 from nas.final.recipe import FinalRecipe
-from nas.final.to_export import _device
+from nas.final.to_export import _device, _length
 from nas.final.training import FinalResult, train_to_end
 from nas.latency import runtimes
 from space import Arch, InputError, Task
@@ -232,6 +233,15 @@ def test_weights_that_are_worse_than_what_they_began_from_are_said_to_be() -> No
     better = replace(card, scores=[Score("averaged weights", 0.72, 0.68)])
     assert better.began() == card.began()[:1]
     assert replace(card, before=None).began() == []
+
+
+@pytest.mark.parametrize(("images", "left"), [(189, "61"), (1_079, ""), (128, "")])
+def test_images_that_no_batch_takes_are_said(images: int, left: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _length(replace(FinalRecipe.load("brief"), batch_size=128, epochs=9), images, Console(stderr=True, width=400))
+    said = (
+        f"note: {left} of {images} images are left out of each epoch, others each time: a smaller --batch-size has more"
+    )
+    assert (said in capsys.readouterr().err) == bool(left)
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])
