@@ -313,6 +313,7 @@ TABLE = (
         "nas search convnext_or_modulation_32 --data images --flops 500K..5M --trials 20 --repeats 2 "
         "--sampler random --recipe benchmarks/recorded.yaml --epochs 3 --workers 2 --study recorded",
     ),
+    Row(("nas record recorded --out table.parquet",), r"table\.parquet: 22 trainings of 20 networks"),
     Row(
         (
             "nas search convnext_or_modulation_32 --data path/to/cifar10 --flops 1M..16M --trials 400 --repeats 60 "
