@@ -505,6 +505,10 @@ def test_any_layout_is_read_as_a_plain_reader_reads_it(
 ) -> None:
     root = tmp_path_factory.mktemp("layout") / "set"
     build(root, layout)
+    if "test-tube" in layout["classes"] and not layout["splits"] and layout["depths"] == ("day", "night"):
+        with pytest.raises(InputError, match=r"^splits must be named train, .*beside test-tube"):
+            dataset.load(str(root))  # a split of the classes day and night, as well as a class
+        return
     expected, loaded = plain_read(root), dataset.load(str(root))
     assert loaded.classes == tuple(sorted(expected["train"]))
     ours: dict[str, dict[str, set[int]]] = {}
