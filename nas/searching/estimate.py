@@ -68,7 +68,7 @@ class Estimate:
         less = ", less what early stopping saves" * stops
         return (
             f"estimate: training takes {low} for the smallest networks, {high} for the largest; {what}: "
-            f"{duration(whole)}{less}{memory}{'; rough, as other programs run' * (self.load > BUSY)}"
+            f"{duration(whole)}{less}{memory}{'; rough, as the machine was busy before' * (self.load > BUSY)}"
         )
 
 

@@ -167,9 +167,9 @@ def test_where_the_system_does_not_say_what_memory_it_took(monkeypatch: pytest.M
     assert said.endswith(f"3 trainings: 30 s{SAVES}")
 
 
-def test_that_other_programs_ran_is_said() -> None:
+def test_that_the_machine_was_busy_is_said() -> None:
     said = Estimate((1_000_000,), (10.0,), None, load=0.9).describe(3, BAND, 1)
-    assert said.endswith(f"3 trainings: 30 s{SAVES}; rough, as other programs run")
+    assert said.endswith(f"3 trainings: 30 s{SAVES}; rough, as the machine was busy before")
 
 
 def test_a_look_that_was_held_up_leaves_a_step_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
