@@ -149,9 +149,8 @@ def shaped(image: Image.Image, size: int, channels: int) -> Pixels:
 
 def stacked(pictures: Picture | Sequence[Picture], size: int, channels: int) -> Pixels:
     """One picture, or several in a list or an array (N, H, W, C), as a network takes them: uint8 (N, S, S, C)."""
-    single = isinstance(pictures, (Image.Image, str, Path)) or getattr(pictures, "ndim", 4) < 4
-    single = single or not hasattr(pictures, "__len__")
-    rows: Any = [pictures] if single else pictures
+    one = isinstance(pictures, (Image.Image, str, Path)) or getattr(pictures, "ndim", 4) < 4
+    rows: Any = [pictures] if one or not hasattr(pictures, "__len__") else pictures
     if not len(rows):
         raise InputError("pictures must be one at least, got none; give some")
     return np.stack([shaped(open_plain(row), size, channels) for row in rows])
